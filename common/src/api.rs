@@ -1,0 +1,12 @@
+//! Requests and answers of the HTTP interface, the same at the gateway and at the orchestrator.
+
+mod create;
+mod list;
+mod report;
+
+pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT};
+pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
+pub use report::{
+    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, Health,
+    HealthStatus, PassReport, Status, UnmetJob,
+};

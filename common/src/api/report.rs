@@ -1,0 +1,186 @@
+//! Status, health, configuration and clean-up answers.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::scope::ScopeKind;
+
+/// What the last reconcile pass saw and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PassReport {
+    /// When the pass began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// How many passes there have been since the start, this one included.
+    pub number: u64,
+    /// Repositories known.
+    pub repositories: usize,
+    /// Repositories whose workflows have jobs for self-hosted runners.
+    pub self_hosted_repositories: usize,
+    /// Queued jobs that our labels cover.
+    pub queued_jobs: usize,
+    /// Queued jobs that our labels do not cover.
+    pub unmet: Vec<UnmetJob>,
+    /// Runners started.
+    pub launched: usize,
+    /// Containers removed.
+    pub removed: usize,
+    /// Registrations deleted.
+    pub deregistered: usize,
+    /// Actions that failed, and readings that could not be taken, in words.
+    pub problems: Vec<String>,
+}
+
+/// A queued job that no runner of ours may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UnmetJob {
+    /// The job's id at GitHub.
+    pub job_id: i64,
+    /// `owner/repo`.
+    pub repository: String,
+    /// The job's name.
+    pub job: String,
+    /// Why it gets no runner.
+    pub reason: String,
+}
+
+/// A runner that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Finished {
+    /// The runner's name.
+    pub name: String,
+    /// Where it was registered.
+    pub scope: ScopeKind,
+    /// `owner/repo` or the organisation's login.
+    pub scope_name: String,
+    /// `finished` if it ran a job, else `failed`.
+    pub state: crate::runner::RunnerState,
+    /// Why it ended, in words.
+    pub reason: String,
+    /// The container's exit code, if it ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// Whether the kernel killed a process of it for want of memory.
+    pub out_of_memory: bool,
+    /// When the container was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was removed.
+    #[schema(value_type = String, format = DateTime)]
+    pub removed_at: Timestamp,
+}
+
+/// `GET /api/v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Status {
+    /// The version of the orchestrator.
+    pub version: String,
+    /// The instance whose containers this orchestrator manages.
+    pub instance: String,
+    /// Whether runners are started for queued jobs.
+    pub auto_create: bool,
+    /// Most runners at a time.
+    pub max_runners: usize,
+    /// Labels of the runners started for jobs.
+    pub labels: Vec<String>,
+    /// The runners' image.
+    pub image: String,
+    /// Whether the image can be used, in words.
+    pub image_state: String,
+    /// How many runners there are in each state.
+    pub runners: BTreeMap<String, usize>,
+    /// Scopes for which starting runners is put off after failures: scope to reason.
+    pub held_back: BTreeMap<String, String>,
+    /// The last pass.
+    pub last_pass: PassReport,
+    /// The latest runners that are gone, newest first.
+    pub finished: Vec<Finished>,
+}
+
+/// Whether a service can do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// All is well.
+    Healthy,
+    /// It runs, and something it needs does not.
+    Degraded,
+}
+
+/// `GET /health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Health {
+    /// The service's own verdict.
+    pub status: HealthStatus,
+    /// `api-gateway` or `orchestrator`.
+    pub service: String,
+    /// The version of this build.
+    pub version: String,
+    /// What it depends on: name to state, in words.
+    pub dependencies: BTreeMap<String, String>,
+    /// At the gateway: the orchestrator's own answer, if it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    pub orchestrator: Option<Box<Self>>,
+}
+
+/// `POST /api/v1/runners/cleanup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CleanupReport {
+    /// Whether only the plan was made.
+    pub dry_run: bool,
+    /// How many things there were to clean.
+    pub total: usize,
+    /// How many were cleaned.
+    pub cleaned: usize,
+    /// How many could not be; the next pass tries again.
+    pub failed: usize,
+    /// What was, or would be, done, in words.
+    pub actions: Vec<String>,
+}
+
+/// `GET /api/v1/config/info`: names, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfigInfo {
+    /// The runners' image.
+    pub runner_image: String,
+    /// How many `runnerenv_` variables there are.
+    pub total_variables: usize,
+    /// Their names, without the prefix.
+    pub variable_names: Vec<String>,
+    /// Whether there are any.
+    pub has_configuration: bool,
+    /// How many placeholders a template may use.
+    pub available_placeholders: usize,
+    /// The value of `{orchestrator_id}`.
+    pub orchestrator_id: String,
+    /// `jit` or `token`: how runners register.
+    pub registration: String,
+}
+
+/// `GET /api/v1/config/validate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfigValidation {
+    /// Whether there is no error. A running orchestrator has none: it would not have started.
+    pub valid: bool,
+    /// What is wrong.
+    pub errors: Vec<String>,
+    /// What is doubtful.
+    pub warnings: Vec<String>,
+    /// What would be better.
+    pub recommendations: Vec<String>,
+}
+
+/// `GET /api/v1/config/placeholders`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfigPlaceholders {
+    /// How many there are.
+    pub total_placeholders: usize,
+    /// Placeholder, with its braces, to description.
+    pub placeholders: BTreeMap<String, String>,
+}

@@ -1,0 +1,28 @@
+//! The words both services speak.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`name`] | [`RunnerName`](name::RunnerName): one name for runner, registration and container |
+//! | [`scope`] | [`Scope`](scope::Scope): where a runner registers; [`RepoSlug`](scope::RepoSlug), [`Login`](scope::Login) |
+//! | [`label`] | [`Label`](label::Label), [`LabelSet`](label::LabelSet) and the matching rule |
+//! | [`runner`] | [`RunnerState`](runner::RunnerState): the lifecycle |
+//! | [`api`] | requests and answers of the HTTP interface, with their validation |
+//! | [`problem`] | RFC 9457 errors |
+//! | [`env`] | reading configuration so that every mistake is reported at once |
+//! | [`telemetry`], [`shutdown`] | what every service's `main` needs |
+//!
+//! Invariant: this crate knows neither Docker nor GitHub's wire format. A value of one of its types is valid:
+//! constructors are fallible, and nothing behind them checks again.
+
+pub mod api;
+pub mod env;
+pub mod label;
+pub mod name;
+pub mod problem;
+pub mod runner;
+pub mod scope;
+pub mod shutdown;
+pub mod telemetry;
+
+/// The version of this build, as in `/health` and in the image labels.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
