@@ -1,1 +1,71 @@
-//! x
+//! The public edge: authenticates, limits, validates, and forwards to the orchestrator.
+//!
+//! ```text
+//! client ─▶ server ─▶ edge ─▶ CORS ─▶ auth ─▶ rate limit ─▶ routes ─▶ orchestrator (client) ─▶ orchestrator:8000
+//!           sockets   request id, log, metrics,              checks     retries, deadlines,
+//!                     every error a problem+json             input      translated answers
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`config`] | the only reader of the environment |
+//! | [`server`](run) | sockets, slow clients, graceful stop |
+//! | `edge` | what holds for every answer: request id, log lines, metrics, problem+json |
+//! | [`auth`] | API keys |
+//! | [`client_address`] | who is asking, behind which proxies |
+//! | [`rate_limit`], [`cors`] | as named |
+//! | `routes` | one file per resource, with its OpenAPI description |
+//! | [`orchestrator`] | the hop to the orchestrator and how its answers are passed on |
+//! | [`openapi`], `docs` | the description of all this, and its two viewers, served offline |
+//!
+//! Invariants: the gateway keeps no state but rate-limit buckets and counters; no credential is forwarded, logged or
+//! answered; nothing the orchestrator says in a 5xx reaches a client.
+
+pub mod auth;
+pub mod client_address;
+pub mod config;
+pub mod cors;
+mod docs;
+mod edge;
+mod gateway;
+pub mod healthcheck;
+mod metrics;
+pub mod openapi;
+pub mod orchestrator;
+pub mod rate_limit;
+mod routes;
+mod server;
+
+use std::future::Future;
+use std::io;
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+pub use config::Config;
+use gateway::Gateway;
+
+/// Serves the gateway on `listener` until `shutdown` completes and the requests in flight are answered, or
+/// their grace period is over.
+///
+/// # Errors
+///
+/// When the listener has no local address, which means that it cannot be served from.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let gateway = Gateway::new(&config);
+    let router = routes::router(&gateway, &config);
+    server::serve(router, gateway, &config, listener, shutdown).await
+}
+
+/// The gateway as a service, for tests that call it without a socket.
+///
+/// Who is asking comes from the request's [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) extension, or from
+/// [`MockConnectInfo`](axum::extract::connect_info::MockConnectInfo) if that layer was added; with neither, every
+/// request counts as coming from one unspecified address. Rate-limit buckets are tidied only by [`run`].
+pub fn router(config: &Config) -> Router {
+    routes::router(&Gateway::new(config), config)
+}

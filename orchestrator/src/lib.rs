@@ -1,1 +1,3 @@
-//! x
+//! The internal service.
+pub mod model;
+pub mod scaling;

@@ -1,0 +1,118 @@
+//! The set of API keys, kept as hashes.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// Shortest key taken, in characters.
+pub const MIN_KEY_LENGTH: usize = 16;
+
+/// Which of the configured keys a request showed: its place in the list, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId(pub usize);
+
+/// The SHA-256 hashes of the API keys. Empty: none is asked for.
+#[derive(Clone, Default)]
+pub struct ApiKeys(Vec<[u8; 32]>);
+
+impl ApiKeys {
+    /// Takes comma-separated keys, or says what is wrong with each bad one (by its place, never by its text).
+    pub fn from_list(text: &SecretString) -> Result<Self, Vec<String>> {
+        Self::collect(text.expose_secret().split(','))
+    }
+
+    /// Takes one key per line; empty lines and those that begin with `#` do not count.
+    pub fn from_lines(text: &SecretString) -> Result<Self, Vec<String>> {
+        Self::collect(text.expose_secret().lines().filter(|line| !line.trim().starts_with('#')))
+    }
+
+    fn collect<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Self, Vec<String>> {
+        let mut hashes = Vec::new();
+        let mut errors = Vec::new();
+        let keys = texts.map(str::trim).filter(|key| !key.is_empty());
+        for (index, key) in keys.enumerate() {
+            if key.chars().count() < MIN_KEY_LENGTH {
+                errors.push(format!(
+                    "key {} is shorter than {MIN_KEY_LENGTH} characters",
+                    index + 1
+                ));
+            } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                errors.push(format!(
+                    "key {} holds something other than printable ASCII without spaces",
+                    index + 1
+                ));
+            } else {
+                hashes.push(hash(key.as_bytes()));
+            }
+        }
+        match (errors.is_empty(), hashes.is_empty()) {
+            (true, false) => Ok(Self(hashes)),
+            (true, true) => Err(vec!["holds no key".to_owned()]),
+            (false, _) => Err(errors),
+        }
+    }
+
+    /// Which key `presented` is, if it is one. Takes as long for a miss as for a hit.
+    pub fn find(&self, presented: &[u8]) -> Option<KeyId> {
+        let presented = hash(presented);
+        let mut found = None;
+        for (index, known) in self.0.iter().enumerate() {
+            if bool::from(known.ct_eq(&presented)) {
+                found = Some(KeyId(index + 1));
+            }
+        }
+        found
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none, so that none is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Says how many keys there are. The hashes stay out as well: a weak key could be guessed from its hash.
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(hashes) = self;
+        write!(f, "{} key{}", hashes.len(), if hashes.len() == 1 { "" } else { "s" })
+    }
+}
+
+fn hash(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_key_is_found() {
+        let keys =
+            ApiKeys::from_list(&" first-key-16-long , second-key-16-long".to_owned().into())
+                .unwrap();
+        assert_eq!(keys.find(b"first-key-16-long"), Some(KeyId(1)));
+        assert_eq!(keys.find(b"second-key-16-long"), Some(KeyId(2)));
+        for wrong in ["", "first-key-16-lon", "first-key-16-long ", "FIRST-KEY-16-LONG"] {
+            assert_eq!(keys.find(wrong.as_bytes()), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn weak_or_unusable_keys_are_refused_by_place() {
+        let errors =
+            ApiKeys::from_list(&"short,good-enough-16-long,sp ace-in-the-middle".to_owned().into())
+                .unwrap_err();
+        assert_eq!(errors.len(), 2);
+        assert!(errors[0].starts_with("key 1 is shorter"), "{errors:?}");
+        assert!(errors[1].starts_with("key 3 holds"), "{errors:?}");
+        assert!(ApiKeys::from_list(&" , ,".to_owned().into()).is_err());
+    }
+}

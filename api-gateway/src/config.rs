@@ -1,0 +1,228 @@
+//! The gateway's configuration: the only place that reads the environment.
+//!
+//! Invariant: without an API key the gateway listens on this machine only, unless the operator says otherwise in words
+//! (`ALLOW_ANONYMOUS=true`).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set, variables};
+use mayfly_common::telemetry::{Logging, parse_format, parse_level};
+use serde::Deserialize;
+
+use crate::auth::ApiKeys;
+use crate::client_address::TrustedProxies;
+use crate::cors::CorsOrigins;
+use crate::orchestrator::OrchestratorUrl;
+
+/// The port unless `API_GATEWAY_PORT` says otherwise.
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// What the gateway is told to do. Each field names its variable and that variable's default.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `API_GATEWAY_HOST`: the address to listen on. 127.0.0.1 where anybody may call (no key), else 0.0.0.0.
+    pub host: IpAddr,
+    /// `API_GATEWAY_PORT` (8080).
+    pub port: u16,
+    /// `ORCHESTRATOR_URL` (<http://orchestrator:8000>).
+    pub orchestrator: OrchestratorUrl,
+    /// `API_KEYS` or `API_KEYS_FILE` (none: no key is asked for).
+    pub keys: ApiKeys,
+    /// `RATE_LIMIT_PER_SECOND` (20): how many requests a client may make per second in the long run.
+    pub rate_per_second: NonZeroU32,
+    /// `RATE_LIMIT_BURST` (100): how many it may make at once.
+    pub rate_burst: NonZeroU32,
+    /// `TRUSTED_PROXIES` (none): whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// `CORS_ORIGINS` (none): which other origins' pages may call.
+    pub cors: CorsOrigins,
+    /// `REQUEST_TIMEOUT` (60 s): how long the orchestrator may take to answer.
+    pub request_timeout: Duration,
+    /// `LOG_LEVEL`, `LOG_VERBOSE`, `LOG_FORMAT`.
+    pub logging: Logging,
+}
+
+impl Default for Config {
+    /// The configuration of an empty environment.
+    fn default() -> Self {
+        Self {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: DEFAULT_PORT,
+            orchestrator: OrchestratorUrl::default(),
+            keys: ApiKeys::default(),
+            rate_per_second: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN),
+            rate_burst: NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN),
+            trusted_proxies: TrustedProxies::default(),
+            cors: CorsOrigins::default(),
+            request_timeout: Duration::from_mins(1),
+            logging: Logging::default(),
+        }
+    }
+}
+
+/// The variables as text, so that reading them cannot fail.
+#[derive(Debug, Default, Deserialize)]
+struct Raw {
+    api_gateway_host: Option<String>,
+    api_gateway_port: Option<String>,
+    orchestrator_url: Option<String>,
+    api_keys: Option<String>,
+    api_keys_file: Option<String>,
+    allow_anonymous: Option<String>,
+    rate_limit_per_second: Option<String>,
+    rate_limit_burst: Option<String>,
+    trusted_proxies: Option<String>,
+    cors_origins: Option<String>,
+    request_timeout: Option<String>,
+    log_level: Option<String>,
+    log_verbose: Option<String>,
+    log_format: Option<String>,
+}
+
+impl Config {
+    /// The configuration of this process' environment.
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        Self::from_variables(variables())
+    }
+
+    /// The configuration that `variables` describe, or everything that is wrong with them.
+    pub fn from_variables(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let raw: Raw = envy::from_iter(variables).map_err(|error| {
+            ConfigErrors(vec![format!("environment: cannot be read: {error}")])
+        })?;
+        let default = Self::default();
+        let mut check = Checker::new();
+        let keys = keys(&mut check, raw.api_keys, raw.api_keys_file);
+        let anonymous =
+            check.optional("ALLOW_ANONYMOUS", raw.allow_anonymous, false, boolean);
+        if anonymous && !keys.is_empty() {
+            check.fail(
+                "ALLOW_ANONYMOUS",
+                "is true although API_KEYS holds keys: unset one of the two",
+            );
+        }
+        let open_to_all = keys.is_empty() && !anonymous;
+        let host = host(&mut check, raw.api_gateway_host, open_to_all);
+        let config = Self {
+            host,
+            port: check.optional("API_GATEWAY_PORT", raw.api_gateway_port, default.port, port),
+            orchestrator: check.optional(
+                "ORCHESTRATOR_URL",
+                raw.orchestrator_url,
+                default.orchestrator,
+                OrchestratorUrl::parse,
+            ),
+            keys,
+            rate_per_second: check.optional(
+                "RATE_LIMIT_PER_SECOND",
+                raw.rate_limit_per_second,
+                default.rate_per_second,
+                positive,
+            ),
+            rate_burst: check.optional(
+                "RATE_LIMIT_BURST",
+                raw.rate_limit_burst,
+                default.rate_burst,
+                positive,
+            ),
+            trusted_proxies: check.optional(
+                "TRUSTED_PROXIES",
+                raw.trusted_proxies,
+                default.trusted_proxies,
+                TrustedProxies::parse,
+            ),
+            cors: check.optional(
+                "CORS_ORIGINS",
+                raw.cors_origins,
+                default.cors,
+                CorsOrigins::parse,
+            ),
+            request_timeout: check.optional(
+                "REQUEST_TIMEOUT",
+                raw.request_timeout,
+                default.request_timeout,
+                |text| integer(text, 1..=3600).map(Duration::from_secs),
+            ),
+            logging: Logging {
+                level: check.optional(
+                    "LOG_LEVEL",
+                    raw.log_level,
+                    default.logging.level,
+                    parse_level,
+                ),
+                verbose: check.optional("LOG_VERBOSE", raw.log_verbose, false, boolean),
+                format: check.optional(
+                    "LOG_FORMAT",
+                    raw.log_format,
+                    default.logging.format,
+                    parse_format,
+                ),
+            },
+        };
+        check.finish(Some(config))
+    }
+
+    /// The address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}
+
+/// The port to ask for health on; the rest of the environment does not matter for that.
+pub fn healthcheck_port() -> Result<u16, ConfigErrors> {
+    let mut check = Checker::new();
+    let raw = variables().into_iter().find(|(name, _)| name == "API_GATEWAY_PORT");
+    let port =
+        check.optional("API_GATEWAY_PORT", raw.map(|(_, value)| value), DEFAULT_PORT, port);
+    check.finish(Some(port))
+}
+
+fn keys(check: &mut Checker, inline: Option<String>, file: Option<String>) -> ApiKeys {
+    let from_file = set(inline.clone()).is_none();
+    let Some(text) = check.secret("API_KEYS", inline, file) else { return ApiKeys::default() };
+    let (variable, parsed) = if from_file {
+        ("API_KEYS_FILE", ApiKeys::from_lines(&text))
+    } else {
+        ("API_KEYS", ApiKeys::from_list(&text))
+    };
+    parsed.unwrap_or_else(|reasons| {
+        for reason in reasons {
+            check.fail(variable, reason);
+        }
+        ApiKeys::default()
+    })
+}
+
+fn host(check: &mut Checker, raw: Option<String>, open_to_all: bool) -> IpAddr {
+    let default = if open_to_all { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+    let host = check.optional("API_GATEWAY_HOST", raw, IpAddr::V4(default), |text| {
+        match text.trim() {
+            "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            text => text.parse().map_err(|_| "must be an IP address or localhost"),
+        }
+    });
+    if open_to_all && !host.is_loopback() {
+        check.fail(
+            "API_GATEWAY_HOST",
+            format!(
+                "{host} can be reached from other machines and no API key is asked for: \
+                 set API_KEYS or API_KEYS_FILE, or listen on 127.0.0.1, or, if anybody may start runners here, \
+                 set ALLOW_ANONYMOUS=true"
+            ),
+        );
+    }
+    host
+}
+
+/// A whole number from 1 to a million: beyond that an interval in nanoseconds says little.
+fn positive(text: &str) -> Result<NonZeroU32, String> {
+    let number = integer(text, 1..=1_000_000)?;
+    Ok(u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN))
+}
+
+#[cfg(test)]
+mod tests;

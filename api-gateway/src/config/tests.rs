@@ -1,0 +1,98 @@
+use super::*;
+
+fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
+    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_variables(pairs).map_err(|errors| errors.to_string())
+}
+
+const KEY: &str = "0123456789abcdef";
+
+#[test]
+fn an_empty_environment_gives_the_defaults_on_loopback() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.address().to_string(), "127.0.0.1:8080");
+    assert_eq!(config.orchestrator.to_string(), "http://orchestrator:8000");
+    assert_eq!((config.rate_per_second.get(), config.rate_burst.get()), (20, 100));
+    assert_eq!(config.request_timeout, Duration::from_mins(1));
+    assert!(config.keys.is_empty());
+}
+
+#[test]
+fn the_bind_address_follows_who_may_call() {
+    let cases: [(&[(&str, &str)], &str); 4] = [
+        (&[("API_KEYS", KEY)], "0.0.0.0"),
+        (&[("ALLOW_ANONYMOUS", "true")], "0.0.0.0"),
+        (&[("API_GATEWAY_HOST", "localhost")], "127.0.0.1"),
+        (&[("API_GATEWAY_HOST", "::1")], "::1"),
+    ];
+    for (pairs, host) in cases {
+        assert_eq!(read(pairs).unwrap().host.to_string(), host, "{pairs:?}");
+    }
+    let refused = read(&[("API_GATEWAY_HOST", "0.0.0.0")]).unwrap_err();
+    assert!(refused.contains("API_KEYS") && refused.contains("ALLOW_ANONYMOUS"), "{refused}");
+    read(&[("API_GATEWAY_HOST", "0.0.0.0"), ("ALLOW_ANONYMOUS", "true")]).unwrap();
+    let both = read(&[("API_KEYS", KEY), ("ALLOW_ANONYMOUS", "true")]).unwrap_err();
+    assert!(both.starts_with("ALLOW_ANONYMOUS: "), "{both}");
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_and_no_key_is_shown() {
+    let errors = read(&[
+        ("API_GATEWAY_PORT", "0"),
+        ("API_GATEWAY_HOST", "here"),
+        ("ORCHESTRATOR_URL", "https://orchestrator"),
+        ("API_KEYS", "tooshort,white space inside it,"),
+        ("RATE_LIMIT_PER_SECOND", "0"),
+        ("RATE_LIMIT_BURST", "many"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("CORS_ORIGINS", "https://a.example/path"),
+        ("REQUEST_TIMEOUT", "0"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_VERBOSE", "perhaps"),
+        ("LOG_FORMAT", "xml"),
+        ("ALLOW_ANONYMOUS", "maybe"),
+    ])
+    .unwrap_err();
+    for variable in [
+        "API_GATEWAY_PORT",
+        "API_GATEWAY_HOST",
+        "ORCHESTRATOR_URL",
+        "API_KEYS",
+        "RATE_LIMIT_PER_SECOND",
+        "RATE_LIMIT_BURST",
+        "TRUSTED_PROXIES",
+        "CORS_ORIGINS",
+        "REQUEST_TIMEOUT",
+        "LOG_LEVEL",
+        "LOG_VERBOSE",
+        "LOG_FORMAT",
+        "ALLOW_ANONYMOUS",
+    ] {
+        assert!(
+            errors.lines().any(|line| line.starts_with(&format!("{variable}: "))),
+            "{variable} is missing in:\n{errors}"
+        );
+    }
+    assert!(!errors.contains("tooshort") && !errors.contains("inside"), "{errors}");
+}
+
+#[test]
+fn keys_come_from_a_file_with_comments() {
+    let path = std::env::temp_dir().join(format!("mayfly-gateway-keys-{}", std::process::id()));
+    std::fs::write(&path, format!("# for the CLI\n{KEY}\n\n  another-key-of-16+  \n")).unwrap();
+    let file = path.to_string_lossy().into_owned();
+    let config = read(&[("API_KEYS_FILE", &file)]).unwrap();
+    assert_eq!(config.keys.len(), 2);
+    assert!(config.keys.find(b"another-key-of-16+").is_some());
+    std::fs::write(&path, "# nothing but this\n").unwrap();
+    let errors = read(&[("API_KEYS_FILE", &file)]).unwrap_err();
+    assert_eq!(errors, "API_KEYS_FILE: holds no key");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn debug_shows_no_key() {
+    let config = read(&[("API_KEYS", KEY)]).unwrap();
+    let shown = format!("{config:?} {config:#?}");
+    assert!(!shown.contains(KEY) && shown.contains("1 key"), "{shown}");
+}

@@ -1,0 +1,80 @@
+//! How long a scope waits after failures, so that nothing is tried in a hot loop.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::scope::Scope;
+
+/// The wait after the first failure; doubled by each further one.
+pub const FIRST: SignedDuration = SignedDuration::from_secs(5);
+/// The longest wait.
+pub const LONGEST: SignedDuration = SignedDuration::from_mins(5);
+
+/// Failures in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streak {
+    /// How many.
+    pub failures: u32,
+    /// Until when nothing is started.
+    pub until: Timestamp,
+    /// The latest reason.
+    pub reason: String,
+}
+
+/// Streaks by scope. A cache: losing it costs one early retry.
+#[derive(Debug, Clone, Default)]
+pub struct Backoff {
+    streaks: BTreeMap<Scope, Streak>,
+}
+
+/// The wait after so many failures in a row.
+pub fn delay(failures: u32) -> SignedDuration {
+    let factor = 1i32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
+    FIRST.checked_mul(factor).unwrap_or(LONGEST).min(LONGEST)
+}
+
+impl Backoff {
+    /// A runner of `scope` could not be started, or ended without a job.
+    pub fn failed(&mut self, scope: &Scope, reason: &str, now: Timestamp) {
+        let failures = self.streaks.get(scope).map_or(0, |streak| streak.failures).saturating_add(1);
+        let until = now.saturating_add(delay(failures)).unwrap_or(Timestamp::MAX);
+        self.streaks.insert(scope.clone(), Streak { failures, until, reason: reason.to_owned() });
+    }
+
+    /// A runner of `scope` did its work.
+    pub fn succeeded(&mut self, scope: &Scope) {
+        self.streaks.remove(scope);
+    }
+
+    /// The scopes that wait, and until when.
+    pub fn held_back(&self, now: Timestamp) -> BTreeMap<Scope, Timestamp> {
+        self.active(now).map(|(scope, streak)| (scope.clone(), streak.until)).collect()
+    }
+
+    /// The streaks that hold something back.
+    pub fn active(&self, now: Timestamp) -> impl Iterator<Item = (&Scope, &Streak)> {
+        self.streaks.iter().filter(move |(_, streak)| streak.until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::lifecycle::tests::at;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_a_success_ends_them() {
+        let seconds: Vec<i64> = [1, 2, 3, 6, 7, 40, u32::MAX].iter().map(|&n| delay(n).as_secs()).collect();
+        assert_eq!(seconds, [5, 10, 20, 160, 300, 300, 300]);
+        let scope: Scope = "repo:o/r".parse().unwrap();
+        let mut backoff = Backoff::default();
+        backoff.failed(&scope, "x", at(0));
+        backoff.failed(&scope, "y", at(5));
+        assert_eq!(backoff.held_back(at(14)), [(scope.clone(), at(15))].into());
+        assert!(backoff.held_back(at(15)).is_empty());
+        backoff.failed(&scope, "z", at(15));
+        assert_eq!(backoff.held_back(at(16))[&scope], at(35));
+        backoff.succeeded(&scope);
+        assert!(backoff.held_back(at(16)).is_empty());
+    }
+}

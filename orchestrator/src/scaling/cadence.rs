@@ -1,0 +1,61 @@
+//! When to look again.
+//!
+//! Docker events and requests wake the loop at once; what happens only at GitHub (a runner comes online, takes a job) must be
+//! asked for. The more is in motion, the sooner.
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::runner::RunnerState;
+
+/// While a runner is starting or ending.
+pub const IN_MOTION: SignedDuration = SignedDuration::from_secs(3);
+/// While runners exist and nothing changes.
+pub const ALIVE: SignedDuration = SignedDuration::from_secs(20);
+/// Between two passes at least, however many nudges arrive.
+pub const MIN_GAP: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// When the next pass is due, if nothing nudges before.
+///
+/// `next_check` is when GitHub is next asked for jobs, `retry_at` when the first held-back scope may be tried again.
+pub fn next_pass(
+    states: impl IntoIterator<Item = RunnerState>,
+    retry_at: Option<Timestamp>,
+    next_check: Timestamp,
+    now: Timestamp,
+) -> Timestamp {
+    let pace = states.into_iter().map(|state| match state {
+        RunnerState::Idle | RunnerState::Busy => ALIVE,
+        _ => IN_MOTION,
+    });
+    let look = pace.min().map(|wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+    [look, retry_at].into_iter().flatten().fold(next_check, Timestamp::min).max(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::lifecycle::tests::at;
+    use RunnerState::{Busy, Failed, Idle, Starting};
+
+    #[test]
+    fn the_more_moves_the_sooner() {
+        let rows: [(&[RunnerState], Option<i64>, i64); 6] = [
+            (&[], None, 300),
+            (&[Busy, Idle], None, 20),
+            (&[Busy, Starting], None, 3),
+            (&[Failed], None, 3),
+            (&[], Some(7), 7),
+            (&[Busy], Some(-5), 0),
+        ];
+        for (states, retry, expected) in rows {
+            assert_eq!(next_pass(states.iter().copied(), retry.map(at), at(300), at(0)), at(expected), "{states:?} {retry:?}");
+        }
+    }
+
+    #[test]
+    fn intervals_that_depend_on_each_other_agree() {
+        use crate::scaling::lifecycle::MISSING_GRACE;
+        assert!(IN_MOTION < ALIVE, "a starting runner is looked at more often");
+        assert!(ALIVE < MISSING_GRACE, "a runner is seen missing more than once before it is given up");
+        assert!(crate::scaling::backoff::FIRST > IN_MOTION, "a failure waits longer than an ordinary look");
+    }
+}

@@ -1,0 +1,137 @@
+//! Which queued jobs a runner is there, or on its way, for.
+//!
+//! GitHub decides which runner gets which job; this only counts, so that exactly the missing runners are started.
+
+use mayfly_common::label::LabelSet;
+use mayfly_common::scope::Scope;
+
+use crate::model::QueuedJob;
+
+/// Labels of GitHub's own machines begin with one of these (GitHub docs: "Standard GitHub-hosted runners").
+const HOSTED: [&str; 3] = ["ubuntu-", "windows-", "macos-"];
+
+/// Whether a job can be for us at all, or why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fit {
+    /// Runners with these labels may take it.
+    Ours,
+    /// It is for GitHub's own machines.
+    Hosted,
+    /// It asks for what we do not offer; the reason.
+    Unmet(String),
+}
+
+/// Whether runners with the labels `offered` may take a job that asks for `wanted`.
+pub fn fit(wanted: &LabelSet, offered: &LabelSet) -> Fit {
+    if wanted.is_empty() {
+        return Fit::Unmet("it asks for a runner group and no label; groups are not served automatically".to_owned());
+    }
+    if offered.covers(wanted) {
+        return Fit::Ours;
+    }
+    let hosted = |label: &str| HOSTED.iter().any(|prefix| label.starts_with(prefix));
+    if !wanted.contains("self-hosted") && wanted.iter().any(|label| hosted(label.as_str())) {
+        return Fit::Hosted;
+    }
+    let missing: Vec<&str> = offered.missing(wanted).into_iter().map(|label| label.as_str()).collect();
+    Fit::Unmet(format!("no runner here has the label {}; ours have {offered}", missing.join(", ")))
+}
+
+/// A runner that can still take a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supply<'a> {
+    /// Where it is registered.
+    pub scope: &'a Scope,
+    /// Its labels.
+    pub labels: &'a LabelSet,
+}
+
+/// The outcome of counting.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match {
+    /// Indices of jobs without a runner, oldest job first.
+    pub unserved: Vec<usize>,
+    /// For each supply, whether a job counts on it.
+    pub needed: Vec<bool>,
+}
+
+/// Sets jobs against supply: oldest job first, each to the fitting runner with the narrowest scope and fewest labels.
+pub fn match_jobs(jobs: &[QueuedJob], supply: &[Supply<'_>]) -> Match {
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|&index| (jobs[index].queued_at, jobs[index].id));
+    let mut outcome = Match { unserved: Vec::new(), needed: vec![false; supply.len()] };
+    for index in order {
+        let job = &jobs[index];
+        let best = (0..supply.len())
+            .filter(|&slot| !outcome.needed[slot])
+            .filter(|&slot| supply[slot].scope.covers(&job.repo) && supply[slot].labels.covers(&job.labels))
+            .min_by_key(|&slot| (supply[slot].scope.kind() as u8, supply[slot].labels.len()));
+        match best {
+            Some(slot) => outcome.needed[slot] = true,
+            None => outcome.unserved.push(index),
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::lifecycle::tests::at;
+    use mayfly_common::scope::RepoSlug;
+
+    fn job(id: i64, repo: &str, labels: &[&str], second: i64) -> QueuedJob {
+        QueuedJob {
+            id,
+            repo: RepoSlug::parse(repo).unwrap(),
+            name: format!("job {id}"),
+            labels: LabelSet::requested(labels),
+            queued_at: at(second),
+        }
+    }
+
+    #[test]
+    fn a_job_is_ours_hosted_or_unmet() {
+        let offered = LabelSet::requested(["self-hosted", "linux", "x64"]);
+        let rows: [(&[&str], &str); 6] = [
+            (&["self-hosted"], "ours"),
+            (&["Self-Hosted", "X64"], "ours"),
+            (&["ubuntu-latest"], "hosted"),
+            (&["self-hosted", "ubuntu-22.04"], "unmet"),
+            (&["my-scale-set"], "unmet"),
+            (&[], "unmet"),
+        ];
+        for (wanted, expected) in rows {
+            let found = match fit(&LabelSet::requested(wanted), &offered) {
+                Fit::Ours => "ours",
+                Fit::Hosted => "hosted",
+                Fit::Unmet(_) => "unmet",
+            };
+            assert_eq!(found, expected, "{wanted:?}");
+        }
+        let Fit::Unmet(why) = fit(&LabelSet::requested(["self-hosted", "gpu"]), &offered) else { panic!("gpu is not offered") };
+        assert_eq!(why, "no runner here has the label gpu; ours have linux,self-hosted,x64");
+    }
+
+    #[test]
+    fn each_runner_serves_one_job_and_the_tightest_fit_goes_first() {
+        let (repo, org): (Scope, Scope) = ("repo:o/r".parse().unwrap(), "org:o".parse().unwrap());
+        let small = LabelSet::requested(["self-hosted"]);
+        let large = LabelSet::requested(["self-hosted", "gpu"]);
+        let supply = [
+            Supply { scope: &org, labels: &small },
+            Supply { scope: &repo, labels: &large },
+            Supply { scope: &repo, labels: &small },
+        ];
+        let jobs = [
+            job(1, "o/r", &["self-hosted"], 3),
+            job(2, "o/r", &["self-hosted", "gpu"], 2),
+            job(3, "o/other", &["self-hosted"], 1),
+            job(4, "x/y", &["self-hosted"], 0),
+            job(5, "o/r", &["self-hosted"], 9),
+        ];
+        let outcome = match_jobs(&jobs, &supply);
+        assert_eq!(outcome.needed, [true, true, true]);
+        assert_eq!(outcome.unserved, [3, 4]);
+    }
+}

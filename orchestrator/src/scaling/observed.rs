@@ -1,0 +1,161 @@
+//! What one pass saw: plain data that a test can build by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::CreateRunners;
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use mayfly_common::scope::Scope;
+
+use super::action::RequestId;
+use super::lifecycle::state_of;
+use crate::model::{Instance, QueuedJob, Registered};
+use mayfly_common::runner::RunnerState;
+
+/// The runners GitHub lists for a scope. A listing that failed is not an empty one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// The whole list.
+    Known(Vec<Registered>),
+    /// GitHub could not be asked; nothing may be concluded.
+    Unknown,
+}
+
+/// Everything one pass saw.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// Our containers.
+    pub instances: Vec<Instance>,
+    /// Runners at GitHub, for every scope that was asked.
+    pub registrations: BTreeMap<Scope, Listing>,
+    /// Jobs that wait for a runner, read after the registrations: a job taken in between is then not counted twice.
+    pub jobs: Vec<QueuedJob>,
+    /// Whether `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
+    pub jobs_complete: bool,
+    /// Whether the runners' image is here.
+    pub image: Image,
+    /// Requests from the API.
+    pub wishes: Vec<(RequestId, Wish)>,
+    /// Names for new runners, not in use.
+    pub fresh_names: Vec<RunnerName>,
+    /// Scopes in which starting runners is put off, and until when.
+    pub held_back: BTreeMap<Scope, Timestamp>,
+    /// What earlier passes saw of each runner.
+    pub memory: Memory,
+}
+
+/// What somebody asked for through the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// New runners.
+    Create(CreateRunners),
+    /// A runner's end.
+    Delete {
+        /// Which one.
+        name: RunnerName,
+        /// Even if it is busy.
+        force: bool,
+    },
+}
+
+/// The runners' image on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Image {
+    /// It is here.
+    Present,
+    /// It is not here and may be pulled now.
+    #[default]
+    Missing,
+    /// It is not here; a pull is under way, must wait after a failure, or is not allowed.
+    Awaited,
+}
+
+/// What holds for all decisions; from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether queued jobs start runners.
+    pub auto_create: bool,
+    /// Most containers that may run at a time.
+    pub max_runners: usize,
+    /// Labels of the runners started for jobs.
+    pub labels: LabelSet,
+    /// Runner group of the runners started for jobs.
+    pub group: Option<String>,
+    /// How long a runner may take to come online.
+    pub registration_timeout: SignedDuration,
+    /// How long a runner that no job needs may stay idle.
+    pub idle_timeout: SignedDuration,
+    /// Whether registrations of ours without a container are deleted.
+    pub clean_registrations: bool,
+    /// How the names of this instance's runners begin. Registrations with other names are never touched.
+    pub name_prefix: String,
+}
+
+/// What earlier passes saw of a runner: the times that neither Docker nor GitHub keeps.
+///
+/// A cache: losing it restarts the periods it measures, which only makes the platform more patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sighting {
+    /// Whether it was ever online.
+    pub was_online: bool,
+    /// Since when it has been idle, without interruption.
+    pub idle_since: Option<Timestamp>,
+    /// Since when GitHub has said, without interruption, that it is offline or not there.
+    pub missing_since: Option<Timestamp>,
+}
+
+/// Sightings by runner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    sightings: BTreeMap<RunnerName, Sighting>,
+}
+
+impl Memory {
+    /// What is known of `name`.
+    pub fn of(&self, name: &RunnerName) -> Sighting {
+        self.sightings.get(name).copied().unwrap_or_default()
+    }
+}
+
+impl Observed {
+    /// The registration of `instance`: `None` if its scope could not be listed, else what the list says.
+    pub fn registration_of(&self, instance: &Instance) -> Option<Option<&Registered>> {
+        match self.registrations.get(&instance.scope)? {
+            Listing::Unknown => None,
+            Listing::Known(list) => Some(list.iter().find(|registered| is_of(registered, instance))),
+        }
+    }
+
+    /// Folds what this pass saw into the memory of earlier ones.
+    #[must_use]
+    pub fn remember(mut self, policy: &Policy, now: Timestamp) -> Self {
+        let mut sightings = BTreeMap::new();
+        for instance in &self.instances {
+            let mut sighting = self.memory.of(&instance.name);
+            if let Some(registration) = self.registration_of(instance) {
+                let online = registration.is_some_and(|registered| registered.online);
+                sighting.was_online |= online;
+                sighting.missing_since = if online { None } else { sighting.missing_since.or(Some(now)) };
+                let idle = state_of(instance, Some(registration), sighting, policy, now).0 == RunnerState::Idle;
+                sighting.idle_since = if idle { sighting.idle_since.or(Some(now)) } else { None };
+            }
+            sightings.insert(instance.name.clone(), sighting);
+        }
+        self.memory = Memory { sightings };
+        self
+    }
+
+    /// The names of all our containers.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        self.instances.iter().map(|instance| instance.name.as_str()).collect()
+    }
+}
+
+/// Ids are compared where we know ours: a name could have been registered again by somebody else.
+fn is_of(registered: &Registered, instance: &Instance) -> bool {
+    match instance.github_id {
+        Some(id) => registered.id == id,
+        None => registered.name.eq_ignore_ascii_case(instance.name.as_str()),
+    }
+}

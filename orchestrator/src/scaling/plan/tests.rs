@@ -1,0 +1,419 @@
+//! Tables and properties of [`plan`](super::plan).
+
+use super::*;
+use crate::model::Exit;
+use crate::scaling::lifecycle::tests::{at, instance, policy, registered};
+use mayfly_common::label::LabelSet;
+use mayfly_common::scope::{RepoSlug, ScopeKind};
+use proptest::prelude::*;
+
+const IDLE: Phase = Phase::Running { working: Some(false) };
+
+fn job(id: i64, repo: &str, labels: &[&str]) -> QueuedJob {
+    QueuedJob {
+        id,
+        repo: RepoSlug::parse(repo).unwrap(),
+        name: format!("job {id}"),
+        labels: LabelSet::requested(labels),
+        queued_at: at(id),
+    }
+}
+
+fn seen() -> Observed {
+    Observed {
+        image: Image::Present,
+        jobs_complete: true,
+        fresh_names: (0..32).map(|n| RunnerName::parse(&format!("mayfly-i-new{n}")).unwrap()).collect(),
+        ..Observed::default()
+    }
+}
+
+/// One runner with its registration; ids are taken from its place.
+fn with_runner(mut seen: Observed, name: &str, phase: Phase, online: bool, busy: bool) -> Observed {
+    let id = i64::try_from(seen.instances.len()).unwrap() + 1;
+    let mut new = instance(name, phase);
+    new.github_id = Some(RunnerId(id));
+    let listing = seen.registrations.entry(new.scope.clone()).or_insert_with(|| Listing::Known(Vec::new()));
+    if let Listing::Known(list) = listing {
+        list.push(registered(id, name, online, busy));
+    }
+    seen.instances.push(new);
+    seen
+}
+
+fn lines(plan: &Plan) -> Vec<String> {
+    plan.actions.iter().map(ToString::to_string).collect()
+}
+
+fn launches(plan: &Plan) -> usize {
+    plan.actions.iter().filter(|action| action.is_launch()).count()
+}
+
+fn create(count: u8, names: &[&str]) -> Wish {
+    Wish::Create(CreateRunners {
+        scope: Scope::parse(ScopeKind::Repo, "o/r").unwrap(),
+        names: names.iter().map(|name| RunnerName::parse(name).unwrap()).collect(),
+        group: None,
+        labels: None,
+        count,
+    })
+}
+
+#[test]
+fn queued_jobs_start_exactly_the_missing_runners() {
+    let mut seen = with_runner(seen(), "mayfly-i-a", IDLE, true, false);
+    seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted", "linux"]), job(3, "p/q", &["self-hosted"])];
+    let plan = plan(&seen, &policy(), at(10));
+    assert_eq!(
+        lines(&plan),
+        [
+            "start runner mayfly-i-new0 for repo:o/r: job \"job 2\" of o/r waits",
+            "start runner mayfly-i-new1 for repo:p/q: job \"job 3\" of p/q waits",
+        ]
+    );
+    assert_eq!(plan.demand, 3);
+}
+
+#[test]
+fn starting_runners_count_and_busy_or_failed_ones_do_not() {
+    let starting = with_runner(seen(), "mayfly-i-a", IDLE, false, false);
+    let busy = with_runner(seen(), "mayfly-i-a", IDLE, true, true);
+    let failed = with_runner(seen(), "mayfly-i-a", Phase::Exited(Exit::default()), false, false);
+    for (mut seen, expected) in [(starting, 0), (busy, 1), (failed, 1)] {
+        seen.jobs = vec![job(1, "o/r", &["self-hosted"])];
+        assert_eq!(launches(&plan(&seen, &policy(), at(10))), expected);
+    }
+}
+
+#[test]
+fn the_cap_holds_and_the_oldest_jobs_go_first() {
+    let mut seen = with_runner(seen(), "mayfly-i-a", IDLE, true, true);
+    seen.jobs = (1..9).rev().map(|id| job(id, "o/r", &["self-hosted"])).collect();
+    let plan = plan(&seen, &policy(), at(10));
+    assert_eq!(launches(&plan), 3);
+    assert!(lines(&plan)[0].contains("job 1") && lines(&plan)[2].contains("job 3"), "{:?}", lines(&plan));
+}
+
+#[test]
+fn jobs_that_are_not_ours_start_nothing() {
+    let mut seen = seen();
+    seen.jobs = vec![job(1, "o/r", &["ubuntu-latest"]), job(2, "o/r", &["self-hosted", "gpu"]), job(3, "o/r", &[])];
+    let plan = plan(&seen, &policy(), at(10));
+    assert!(plan.actions.is_empty());
+    let unmet: Vec<(i64, &str)> = plan.unmet.iter().map(|unmet| (unmet.job.id, unmet.why.as_str())).collect();
+    assert_eq!(unmet[0], (2, "no runner here has the label gpu; ours have linux,self-hosted,x64"));
+    assert_eq!(unmet[1].0, 3);
+}
+
+#[test]
+fn without_automatic_mode_jobs_start_nothing() {
+    let mut seen = seen();
+    seen.jobs = vec![job(1, "o/r", &["self-hosted"])];
+    assert!(plan(&seen, &Policy { auto_create: false, ..policy() }, at(10)).actions.is_empty());
+}
+
+#[test]
+fn held_back_scopes_wait_and_others_go_on() {
+    let mut seen = seen();
+    seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "p/q", &["self-hosted"])];
+    seen.held_back = [("repo:o/r".parse().unwrap(), at(20))].into();
+    assert_eq!(lines(&plan(&seen, &policy(), at(10))), ["start runner mayfly-i-new0 for repo:p/q: job \"job 2\" of p/q waits"]);
+    assert_eq!(launches(&plan(&seen, &policy(), at(20))), 2);
+}
+
+#[test]
+fn a_missing_image_is_pulled_once_something_needs_it() {
+    let mut seen = seen();
+    seen.image = Image::Missing;
+    assert!(plan(&seen, &policy(), at(10)).actions.is_empty());
+    seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])];
+    assert_eq!(plan(&seen, &policy(), at(10)).actions, [Action::PullImage]);
+    seen.wishes = vec![(1, create(1, &[]))];
+    let both = plan(&seen, &policy(), at(10));
+    assert_eq!((both.actions, both.refusals), (vec![Action::PullImage], vec![(1, Refusal::NoImage)]));
+    seen.image = Image::Awaited;
+    assert!(plan(&seen, &policy(), at(10)).actions.is_empty());
+}
+
+#[test]
+fn what_is_over_is_removed_with_its_registration() {
+    let done = Phase::Exited(Exit { log_tail: "Job a completed with result: Succeeded".into(), ..Exit::default() });
+    let mut seen = with_runner(seen(), "mayfly-i-a", done.clone(), false, false);
+    let removal = |seen: &Observed| match plan(seen, &policy(), at(10)).actions.as_slice() {
+        [Action::Remove { id, state, .. }] => (*id, *state),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(removal(&seen), (Some(RunnerId(1)), RunnerState::Finished));
+    // GitHub does not list it any more: nothing to delete there.
+    seen.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(vec![]));
+    assert_eq!(removal(&seen), (None, RunnerState::Finished));
+    // GitHub cannot be asked: one that did its job is deregistered by GitHub, any other must be deleted first.
+    seen.registrations.insert("repo:o/r".parse().unwrap(), Listing::Unknown);
+    assert_eq!(removal(&seen), (None, RunnerState::Finished));
+    seen.instances[0].phase = Phase::Exited(Exit::default());
+    assert_eq!(removal(&seen), (Some(RunnerId(1)), RunnerState::Failed));
+}
+
+#[test]
+fn past_the_deadline_even_a_busy_runner_ends() {
+    let seen = with_runner(seen(), "mayfly-i-a", IDLE, true, true);
+    assert!(plan(&seen, &policy(), at(99_999)).actions.is_empty());
+    let over = plan(&seen, &policy(), at(100_000));
+    assert!(matches!(over.actions.as_slice(), [Action::Remove { id: None, state: RunnerState::Failed, .. }]), "{:?}", over.actions);
+}
+
+#[test]
+fn surplus_idle_runners_retire_after_their_time_and_manual_ones_stay() {
+    let mut seen = with_runner(with_runner(seen(), "mayfly-i-a", IDLE, true, false), "by-hand", IDLE, true, false);
+    seen.instances[1].pool = Pool::Manual;
+    seen = seen.remember(&policy(), at(0));
+    assert!(plan(&seen, &policy(), at(119)).actions.is_empty());
+    assert_eq!(lines(&plan(&seen, &policy(), at(120))), ["retire runner mayfly-i-a: no job has needed it for 120 s"]);
+    // The same when a job needs it, or when nobody knows whether one does.
+    let needed = Observed { jobs: vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])], ..seen.clone() };
+    assert!(plan(&needed, &policy(), at(500)).actions.is_empty());
+    let unsure = Observed { jobs_complete: false, ..seen.clone() };
+    assert!(plan(&unsure, &policy(), at(500)).actions.is_empty());
+    // A worker seen inside means busy, whatever GitHub's flag says.
+    seen.instances[0].phase = Phase::Running { working: Some(true) };
+    assert!(plan(&seen, &policy(), at(500)).actions.is_empty());
+}
+
+#[test]
+fn registrations_of_ours_without_a_container_are_deleted_and_others_never() {
+    let mut seen = seen();
+    let list = vec![
+        registered(1, "mayfly-i-gone", false, false),
+        registered(2, "MAYFLY-I-upper", false, false),
+        registered(3, "mayfly-i-online", true, false),
+        registered(4, "mayfly-i-working", false, true),
+        registered(5, "mayfly-j-other-instance", false, false),
+        registered(6, "somebody-else", false, false),
+    ];
+    seen.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
+    let ids = |policy: &Policy| -> Vec<i64> {
+        let id = |action: &Action| match action {
+            Action::Deregister { id, .. } => id.0,
+            other => panic!("{other:?}"),
+        };
+        plan(&seen, policy, at(10)).actions.iter().map(id).collect()
+    };
+    assert_eq!(ids(&policy()), [1, 2]);
+    assert!(ids(&Policy { clean_registrations: false, ..policy() }).is_empty());
+}
+
+#[test]
+fn requests_are_served_whole_or_refused() {
+    let base = with_runner(seen(), "taken", IDLE, true, true);
+    let ask = |wish: Wish| {
+        let plan = plan(&Observed { wishes: vec![(7, wish)], ..base.clone() }, &policy(), at(10));
+        (launches(&plan), plan.refusals.into_iter().map(|(_, refusal)| refusal).next())
+    };
+    assert_eq!(ask(create(3, &[])), (3, None));
+    assert_eq!(ask(create(4, &[])), (0, Some(Refusal::AtCapacity { running: 1, max: 4, asked: 4 })));
+    assert_eq!(ask(create(2, &["new-1", "new-2"])), (2, None));
+    assert_eq!(ask(create(2, &["fresh", "Taken"])), (0, Some(Refusal::NameTaken(RunnerName::parse("Taken").unwrap()))));
+}
+
+#[test]
+fn deletion_asks_github_first_and_spares_the_busy() {
+    let delete = |name: &str, force| Wish::Delete { name: RunnerName::parse(name).unwrap(), force };
+    let idle = with_runner(seen(), "a1", IDLE, true, false);
+    let busy = with_runner(seen(), "a1", IDLE, true, true);
+    let mut unknown = idle.clone();
+    unknown.registrations.insert("repo:o/r".parse().unwrap(), Listing::Unknown);
+    let name = RunnerName::parse("a1").unwrap();
+    let run = |seen: &Observed, wish: Wish| {
+        let plan = plan(&Observed { wishes: vec![(7, wish)], ..seen.clone() }, &policy(), at(10));
+        (plan.actions, plan.refusals.into_iter().map(|(_, refusal)| refusal).next())
+    };
+    assert!(matches!(run(&idle, delete("a1", false)).0.as_slice(), [Action::Retire { request: Some(7), .. }]));
+    assert_eq!(run(&busy, delete("a1", false)), (vec![], Some(Refusal::Busy(name.clone()))));
+    assert!(matches!(run(&busy, delete("a1", true)).0.as_slice(), [Action::Remove { id: None, request: Some(7), .. }]));
+    assert_eq!(run(&unknown, delete("a1", false)), (vec![], Some(Refusal::Unsure(name))));
+    let other = RunnerName::parse("b2").unwrap();
+    assert_eq!(run(&idle, delete("b2", true)), (vec![], Some(Refusal::NoSuchRunner(other))));
+    // One that is being removed anyway: the request rides along.
+    let over = with_runner(seen(), "a1", Phase::Exited(Exit::default()), false, false);
+    assert!(matches!(run(&over, delete("a1", false)).0.as_slice(), [Action::Remove { request: Some(7), .. }]));
+}
+
+#[test]
+fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
+    let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
+    seen.instances[0].pool = Pool::Manual;
+    seen.instances[0].labels = LabelSet::requested(["self-hosted", "gpu"]);
+    seen.jobs = vec![job(1, "o/r", &["self-hosted", "gpu"]), job(2, "o/r", &["self-hosted", "gpu"])];
+    let plan = plan(&seen, &policy(), at(10));
+    assert_eq!((plan.actions.len(), plan.unmet.len(), plan.demand), (0, 0, 2));
+}
+
+/// What the world looks like after the shell has carried `plan` out without a failure.
+fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
+    let mut next = seen.clone();
+    next.wishes.clear();
+    let deregister = |next: &mut Observed, scope: &Scope, id: RunnerId| {
+        if let Some(Listing::Known(list)) = next.registrations.get_mut(scope) {
+            list.retain(|registered| registered.id != id);
+        }
+    };
+    for action in &plan.actions {
+        match action {
+            Action::PullImage => next.image = Image::Awaited,
+            Action::Launch(launch) => {
+                let id = RunnerId(1_000 + i64::try_from(next.instances.len()).unwrap());
+                let mut new = instance(launch.name.as_str(), IDLE);
+                new.scope = launch.scope.clone();
+                new.labels = launch.labels.clone();
+                new.pool = launch.pool;
+                new.created_at = now;
+                new.deadline = now + jiff::SignedDuration::from_hours(24);
+                new.github_id = Some(id);
+                if let Some(Listing::Known(list)) = next.registrations.get_mut(&launch.scope) {
+                    list.push(registered(id.0, launch.name.as_str(), false, false));
+                }
+                next.instances.push(new);
+                next.fresh_names.retain(|name| *name != launch.name);
+            }
+            Action::Retire { name, scope, id, .. } => {
+                next.instances.retain(|instance| instance.name != *name);
+                deregister(&mut next, scope, *id);
+            }
+            Action::Remove { name, scope, id, .. } => {
+                next.instances.retain(|instance| instance.name != *name);
+                if let Some(id) = id {
+                    deregister(&mut next, scope, *id);
+                }
+            }
+            Action::Deregister { scope, id, .. } => deregister(&mut next, scope, *id),
+        }
+    }
+    next
+}
+
+fn any_phase() -> impl Strategy<Value = Phase> {
+    let done = Exit { log_tail: "Job a completed with result: Succeeded".into(), ..Exit::default() };
+    prop_oneof![
+        Just(Phase::Created),
+        prop_oneof![Just(None), Just(Some(false)), Just(Some(true))].prop_map(|working| Phase::Running { working }),
+        Just(Phase::Exited(done)),
+        Just(Phase::Exited(Exit { code: 1, ..Exit::default() })),
+    ]
+}
+
+prop_compose! {
+    fn any_world()(
+        runners in prop::collection::vec((any_phase(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0..400i64, any::<bool>()), 0..6),
+        jobs in prop::collection::vec((0..3usize, any::<bool>()), 0..8),
+        unknown in prop::collection::vec(any::<bool>(), 3),
+        orphans in 0..3i64,
+        image in prop_oneof![4 => Just(Image::Present), 1 => Just(Image::Missing), 1 => Just(Image::Awaited)],
+        jobs_complete in any::<bool>(),
+        max_runners in 0..6usize,
+        clock in 0..2_000i64,
+        wishes in prop::collection::vec((0..3u8, 1..4u8, any::<bool>()), 0..3),
+    ) -> (Observed, Policy, Timestamp) {
+        let repos = ["o/r", "p/q", "x/y"];
+        let mut seen = Observed { jobs_complete, image, ..seen() };
+        for (index, repo) in repos.iter().enumerate() {
+            let scope = Scope::parse(ScopeKind::Repo, repo).unwrap();
+            let listing = if unknown[index] { Listing::Unknown } else {
+                Listing::Known((0..orphans).map(|n| registered(500 + n, &format!("mayfly-i-orphan{n}"), false, false)).collect())
+            };
+            seen.registrations.insert(scope, listing);
+        }
+        for (index, (phase, listed, online, busy, manual, created, idle)) in runners.into_iter().enumerate() {
+            let mut new = instance(&format!("mayfly-i-r{index}"), phase);
+            new.scope = Scope::parse(ScopeKind::Repo, repos[index % 3]).unwrap();
+            new.pool = if manual { Pool::Manual } else { Pool::Default };
+            new.created_at = at(created);
+            let id = i64::try_from(index).unwrap() + 1;
+            new.github_id = Some(RunnerId(id));
+            if let (true, Some(Listing::Known(list))) = (listed, seen.registrations.get_mut(&new.scope)) {
+                list.push(registered(id, new.name.as_str(), online, busy && online));
+            }
+            seen.instances.push(new);
+            if idle {
+                seen = seen.remember(&policy(), at(created));
+            }
+        }
+        seen.jobs = jobs.into_iter().enumerate().map(|(index, (repo, gpu))| {
+            job(i64::try_from(index).unwrap(), repos[repo], if gpu { &["self-hosted", "gpu"] } else { &["self-hosted"] })
+        }).collect();
+        seen.wishes = wishes.into_iter().enumerate().map(|(index, (kind, count, force))| {
+            let wish = if kind == 0 { create(count, &[]) } else {
+                Wish::Delete { name: RunnerName::parse(&format!("mayfly-i-r{count}")).unwrap(), force }
+            };
+            (index as u64, wish)
+        }).collect();
+        let now = at(clock);
+        let policy = Policy { max_runners, ..policy() };
+        (seen.remember(&policy, now), policy, now)
+    }
+}
+
+proptest! {
+    #[test]
+    fn after_a_plan_is_carried_out_planning_again_gives_nothing((seen, policy, now) in any_world()) {
+        let first = plan(&seen, &policy, now);
+        let after = carried_out(&seen, &first, now).remember(&policy, now);
+        let mut second = plan(&after, &policy, now);
+        // Places that this plan's removals free are filled by the next one, and only by jobs that were waiting for a place.
+        if seen.instances.iter().filter(|instance| instance_runs(instance)).count() + launches(&first) >= policy.max_runners
+            || seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { .. })) {
+            second.actions.retain(|action| !action.is_launch() && *action != Action::PullImage);
+        }
+        // A runner ended by force leaves a registration that GitHub lets go of only when it notices.
+        if seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { force: true, .. })) {
+            second.actions.retain(|action| !matches!(action, Action::Deregister { .. }));
+        }
+        prop_assert!(second.actions.is_empty(), "first {:#?}\nsecond {:#?}", first.actions, second.actions);
+    }
+
+    #[test]
+    fn never_more_than_the_cap((seen, policy, now) in any_world()) {
+        let plan = plan(&seen, &policy, now);
+        let running = seen.instances.iter().filter(|instance| instance_runs(instance)).count();
+        prop_assert!(launches(&plan) == 0 || running + launches(&plan) <= policy.max_runners);
+    }
+
+    #[test]
+    fn nothing_ends_a_busy_runner_unless_somebody_insists((seen, policy, now) in any_world()) {
+        let plan = plan(&seen, &policy, now);
+        let forced = |name: &RunnerName| seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { name: n, force: true } if n == name));
+        for (instance, verdict) in seen.instances.iter().zip(&plan.verdicts) {
+            let worker = instance.phase == Phase::Running { working: Some(true) };
+            let busy = seen.registration_of(instance).flatten().is_some_and(|registered| registered.busy);
+            if instance_runs(instance) && (worker || busy) && now < instance.deadline && !forced(&instance.name) {
+                prop_assert_eq!(verdict.state, RunnerState::Busy);
+                prop_assert!(!plan.actions.iter().any(|action| ends(action, &instance.name)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_silent_github_proves_nothing((mut seen, policy, now) in any_world()) {
+        for listing in seen.registrations.values_mut() {
+            *listing = Listing::Unknown;
+        }
+        seen.wishes.clear();
+        let plan = plan(&seen, &policy, now);
+        for instance in seen.instances.iter().filter(|instance| instance_runs(instance) && now < instance.deadline) {
+            prop_assert!(!plan.actions.iter().any(|action| ends(action, &instance.name)));
+        }
+    }
+
+    #[test]
+    fn every_request_gets_an_answer((seen, policy, now) in any_world()) {
+        let plan = plan(&seen, &policy, now);
+        for (id, _) in &seen.wishes {
+            let served = plan.actions.iter().any(|action| match action {
+                Action::Launch(launch) => launch.request == Some(*id),
+                Action::Remove { request, .. } | Action::Retire { request, .. } => *request == Some(*id),
+                _ => false,
+            });
+            let refused = plan.refusals.iter().any(|(refused, _)| refused == id);
+            prop_assert!(served != refused, "request {id} served {served} refused {refused}");
+        }
+    }
+}
