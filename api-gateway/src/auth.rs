@@ -12,11 +12,12 @@ mod keys;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use mayfly_common::problem::Problem;
 
 pub use keys::{ApiKeys, KeyId, MIN_KEY_LENGTH};
 
+use crate::cors::CorsOrigins;
 use crate::edge::Caller;
 use crate::gateway::Gateway;
 use crate::rate_limit;
@@ -28,7 +29,10 @@ pub(crate) async fn require_key(
     next: Next,
 ) -> Response {
     if gateway.keys.is_empty() {
-        return next.run(request).await;
+        return match is_foreign_page(request.method(), request.headers(), &gateway.cors) {
+            true => foreign_page().into_response(),
+            false => next.run(request).await,
+        };
     }
     if let Some(id) = presented(request.headers()).and_then(|key| gateway.keys.find(key)) {
         request.extensions_mut().insert(id);
@@ -46,6 +50,20 @@ pub(crate) async fn require_key(
             rate_limit::too_many(rate_limit::seconds_until(&refusal)).into_response()
         }
     }
+}
+
+/// Whether a page of another origin makes a visitor's browser change something here. Where no key is asked for, being on
+/// the operator's machine is the only credential, and a browser lends it to every page it shows.
+fn is_foreign_page(method: &Method, headers: &HeaderMap, cors: &CorsOrigins) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    let authority = origin.as_bytes().splitn(3, |byte| *byte == b'/').nth(2);
+    !method.is_safe() && !cors.allows(origin) && (host.is_none() || authority != host)
+}
+
+fn foreign_page() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "foreign-origin", "Pages of that origin may not do this")
+        .with_detail("Add the origin to CORS_ORIGINS, or set API_KEYS and send a key.")
 }
 
 /// The key a request shows: `Authorization: Bearer <key>`, else `X-API-Key: <key>`. Never the query.

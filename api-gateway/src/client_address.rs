@@ -23,9 +23,9 @@ impl TrustedProxies {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         items
             .map(|item| {
-                IpNet::from_str(item)
-                    .or_else(|_| IpAddr::from_str(item).map(IpNet::from))
-                    .map_err(|_| format!("{item:?} is neither an IP address nor a network like 10.0.0.0/8"))
+                IpNet::from_str(item).or_else(|_| IpAddr::from_str(item).map(IpNet::from)).map_err(
+                    |_| format!("{item:?} is neither an IP address nor a network like 10.0.0.0/8"),
+                )
             })
             .collect::<Result<_, _>>()
             .map(Self)

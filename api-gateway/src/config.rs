@@ -91,14 +91,12 @@ impl Config {
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let raw: Raw = envy::from_iter(variables).map_err(|error| {
-            ConfigErrors(vec![format!("environment: cannot be read: {error}")])
-        })?;
+        let raw: Raw = envy::from_iter(variables)
+            .map_err(|error| ConfigErrors(vec![format!("environment: cannot be read: {error}")]))?;
         let default = Self::default();
         let mut check = Checker::new();
         let keys = keys(&mut check, raw.api_keys, raw.api_keys_file);
-        let anonymous =
-            check.optional("ALLOW_ANONYMOUS", raw.allow_anonymous, false, boolean);
+        let anonymous = check.optional("ALLOW_ANONYMOUS", raw.allow_anonymous, false, boolean);
         if anonymous && !keys.is_empty() {
             check.fail(
                 "ALLOW_ANONYMOUS",
@@ -176,8 +174,7 @@ impl Config {
 pub fn healthcheck_port() -> Result<u16, ConfigErrors> {
     let mut check = Checker::new();
     let raw = variables().into_iter().find(|(name, _)| name == "API_GATEWAY_PORT");
-    let port =
-        check.optional("API_GATEWAY_PORT", raw.map(|(_, value)| value), DEFAULT_PORT, port);
+    let port = check.optional("API_GATEWAY_PORT", raw.map(|(_, value)| value), DEFAULT_PORT, port);
     check.finish(Some(port))
 }
 
@@ -199,12 +196,11 @@ fn keys(check: &mut Checker, inline: Option<String>, file: Option<String>) -> Ap
 
 fn host(check: &mut Checker, raw: Option<String>, open_to_all: bool) -> IpAddr {
     let default = if open_to_all { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
-    let host = check.optional("API_GATEWAY_HOST", raw, IpAddr::V4(default), |text| {
-        match text.trim() {
+    let host =
+        check.optional("API_GATEWAY_HOST", raw, IpAddr::V4(default), |text| match text.trim() {
             "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             text => text.parse().map_err(|_| "must be an IP address or localhost"),
-        }
-    });
+        });
     if open_to_all && !host.is_loopback() {
         check.fail(
             "API_GATEWAY_HOST",

@@ -88,9 +88,15 @@ mod tests {
         let expected = ["https://a.example", "http://localhost:3000"].map(HeaderValue::from_static);
         assert_eq!(origins, CorsOrigins::Exact(expected.into()));
         assert_eq!(CorsOrigins::parse(" * ").unwrap(), CorsOrigins::Any);
-        for bad in
-            ["a.example", "https://a.example/", "https://a/b", "ftp://a", "null", "*,https://a", "https://u@a"]
-        {
+        for bad in [
+            "a.example",
+            "https://a.example/",
+            "https://a/b",
+            "ftp://a",
+            "null",
+            "*,https://a",
+            "https://u@a",
+        ] {
             assert!(CorsOrigins::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,1 +1,3 @@
-//! x
+//! tmp
+pub mod clock;
+pub mod world;

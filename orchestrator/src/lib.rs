@@ -1,3 +1,6 @@
 //! The internal service.
+pub mod backend;
+pub mod clock;
+pub mod github;
 pub mod model;
 pub mod scaling;

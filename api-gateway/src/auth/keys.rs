@@ -34,10 +34,8 @@ impl ApiKeys {
         let keys = texts.map(str::trim).filter(|key| !key.is_empty());
         for (index, key) in keys.enumerate() {
             if key.chars().count() < MIN_KEY_LENGTH {
-                errors.push(format!(
-                    "key {} is shorter than {MIN_KEY_LENGTH} characters",
-                    index + 1
-                ));
+                errors
+                    .push(format!("key {} is shorter than {MIN_KEY_LENGTH} characters", index + 1));
             } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
                 errors.push(format!(
                     "key {} holds something other than printable ASCII without spaces",
@@ -95,9 +93,8 @@ mod tests {
 
     #[test]
     fn only_a_whole_key_is_found() {
-        let keys =
-            ApiKeys::from_list(&" first-key-16-long , second-key-16-long".to_owned().into())
-                .unwrap();
+        let keys = ApiKeys::from_list(&" first-key-16-long , second-key-16-long".to_owned().into())
+            .unwrap();
         assert_eq!(keys.find(b"first-key-16-long"), Some(KeyId(1)));
         assert_eq!(keys.find(b"second-key-16-long"), Some(KeyId(2)));
         for wrong in ["", "first-key-16-lon", "first-key-16-long ", "FIRST-KEY-16-LONG"] {

@@ -10,6 +10,8 @@ use crate::scope::{InvalidScope, Scope, ScopeKind};
 
 /// Most runners one request may ask for.
 pub const MAX_COUNT: u8 = 10;
+/// Longest name a request may give, in characters: the numbering of up to [`MAX_COUNT`] runners (`-10`) must still fit.
+pub const MAX_REQUESTED_NAME_LENGTH: usize = MAX_NAME_LENGTH - 3;
 /// Longest runner group name, in characters.
 const MAX_GROUP_LENGTH: usize = 64;
 const FIELDS: [&str; 6] = ["scope", "scope_name", "runner_name", "runner_group", "labels", "count"];
@@ -151,6 +153,11 @@ impl Reader<'_> {
 
     fn names(&mut self, count: u8) -> Vec<RunnerName> {
         let Some(text) = self.text("runner_name", false) else { return Vec::new() };
+        // The same limit whatever the count, so that the OpenAPI schema can say it.
+        if text.chars().count() > MAX_REQUESTED_NAME_LENGTH {
+            let detail = format!("must have 2 to {MAX_REQUESTED_NAME_LENGTH} characters");
+            return self.fail("/runner_name", detail).unwrap_or_default();
+        }
         let names: Vec<String> = match count {
             1 => vec![text],
             _ => (1..=count).map(|index| format!("{text}-{index}")).collect(),

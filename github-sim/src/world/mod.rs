@@ -35,7 +35,7 @@ use mayfly_common::scope::{Login, RepoSlug};
 pub use accounts::{APP_ID, DEFAULT_GROUP};
 pub use connections::{IDLE_TIMEOUT, JOB_LOST_AFTER, OFFLINE_EPHEMERAL_KEPT, OFFLINE_KEPT, QUEUED_KEPT};
 pub use error::Refusal;
-pub use registry::{Registration, TOKEN_LIFETIME, TokenKind};
+pub use registry::{Keep, Registration, TOKEN_LIFETIME, TokenKind};
 
 use crate::clock::Clock;
 use model::{Account, Installation, Job, Repo, Run, Runner, RunnerGroup};

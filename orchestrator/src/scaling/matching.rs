@@ -2,7 +2,7 @@
 //!
 //! GitHub decides which runner gets which job; this only counts, so that exactly the missing runners are started.
 
-use mayfly_common::label::LabelSet;
+use mayfly_common::label::{Label, LabelSet};
 use mayfly_common::scope::Scope;
 
 use crate::model::QueuedJob;
@@ -33,7 +33,7 @@ pub fn fit(wanted: &LabelSet, offered: &LabelSet) -> Fit {
     if !wanted.contains("self-hosted") && wanted.iter().any(|label| hosted(label.as_str())) {
         return Fit::Hosted;
     }
-    let missing: Vec<&str> = offered.missing(wanted).into_iter().map(|label| label.as_str()).collect();
+    let missing: Vec<&str> = offered.missing(wanted).into_iter().map(Label::as_str).collect();
     Fit::Unmet(format!("no runner here has the label {}; ours have {offered}", missing.join(", ")))
 }
 

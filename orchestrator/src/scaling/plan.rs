@@ -163,10 +163,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         match (verdict.state, self.seen.registration_of(instance), force) {
             (RunnerState::Busy, _, false) => Err(Refusal::Busy(instance.name.clone())),
             // GitHub keeps a busy registration; it is cleaned when GitHub has noticed that the runner is gone.
-            (RunnerState::Busy, _, true) => Ok(Some(gone(None))),
+            (RunnerState::Busy, _, true) | (_, Some(None), _) => Ok(Some(gone(None))),
             (_, None, false) => Err(Refusal::Unsure(instance.name.clone())),
             (_, None, true) => Ok(Some(gone(instance.github_id))),
-            (_, Some(None), _) => Ok(Some(gone(None))),
             (_, Some(Some(registered)), _) => {
                 Ok(Some(Action::Retire { name, scope, id: registered.id, why, request: Some(asker) }))
             }

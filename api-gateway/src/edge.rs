@@ -1,0 +1,122 @@
+//! What holds for every answer, whoever gave it: a request id, two log lines, a count, and problem+json for every error.
+//!
+//! Invariants: the query is never logged (somebody may have put a key there); probes are not logged, they come every few
+//! seconds; an error that some layer answered in another form leaves here as a problem.
+
+mod caller;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use mayfly_common::problem::{PROBLEM_JSON, Problem};
+use mayfly_common::telemetry::{REQUEST, RESPONSE};
+use tokio::time::Instant;
+use tracing::{Level, enabled, info};
+
+pub(crate) use caller::Caller;
+
+use crate::auth::KeyId;
+use crate::gateway::Gateway;
+use crate::metrics::route_label;
+
+/// Carries a request's id, from the client or made up here, to the orchestrator and back.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest path shown in a log line, in bytes.
+const LOGGED_PATH: usize = 200;
+
+/// The outermost layer.
+pub(crate) async fn observe(
+    State(gateway): State<Gateway>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let caller = Caller::identify(&request, &gateway.trusted_proxies);
+    let method = request.method().clone();
+    let route = route_label(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let path = request.uri().path();
+    let probe = matches!(path, "/health" | "/livez" | "/readyz");
+    let logged = (!probe && enabled!(Level::INFO)).then(|| shortened(path));
+    if let Some(path) = &logged {
+        info!(
+            category = REQUEST,
+            client = %caller.address,
+            request_id = caller.id(),
+            "{method} {path}"
+        );
+    }
+    request.extensions_mut().insert(caller.clone());
+
+    let mut response = next.run(request).await;
+
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        response = as_problem(response);
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_REQUEST_ID, caller.id.clone());
+    let took = started.elapsed();
+    gateway.metrics.answered(&method, route, status, took);
+    if let Some(path) = &logged {
+        let key = response.extensions().get::<KeyId>().map(|id| id.0);
+        info!(
+            category = RESPONSE,
+            ms = took.as_secs_f64() * 1e3,
+            key,
+            request_id = caller.id(),
+            "{} {method} {path}",
+            status.as_u16()
+        );
+    }
+    response
+}
+
+/// The answer to a panic. The panic's own text has gone to standard error; the client gets none of it.
+pub(crate) fn after_panic(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::internal().into_response()
+}
+
+/// 404 for a path that is not there.
+pub(crate) async fn nothing_here() -> Problem {
+    Problem::not_found("There is nothing at this path; GET /openapi.json lists what there is.")
+}
+
+/// 405; the router adds `Allow`.
+pub(crate) async fn wrong_method() -> Problem {
+    Problem::method_not_allowed()
+}
+
+fn shortened(path: &str) -> String {
+    // A path is ASCII, so any cut is between characters.
+    path.get(..LOGGED_PATH).unwrap_or(path).to_owned()
+}
+
+/// The same error as problem+json; headers such as `Allow` stay.
+fn as_problem(response: Response) -> Response {
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
+    if is_problem {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    let problem = match parts.status {
+        StatusCode::NOT_FOUND => Problem::not_found("There is nothing at this path."),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::method_not_allowed(),
+        StatusCode::INTERNAL_SERVER_ERROR => Problem::internal(),
+        status => {
+            Problem::new(status, "http", status.canonical_reason().unwrap_or("The request failed"))
+        }
+    };
+    let answer = problem.into_response();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::CONTENT_ENCODING);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    Response::from_parts(parts, Body::new(answer.into_body()))
+}

@@ -1,0 +1,63 @@
+//! Who asks, and under which id.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::extract::connect_info::MockConnectInfo;
+use http::{HeaderMap, HeaderValue, Request};
+use uuid::Uuid;
+
+use super::X_REQUEST_ID;
+use crate::client_address::TrustedProxies;
+
+/// Longest request id taken from a client.
+const MAX_ID_LENGTH: usize = 64;
+
+/// The client of a request, and the request's id. The outermost layer attaches it.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) id: HeaderValue,
+    pub(crate) address: IpAddr,
+}
+
+impl Caller {
+    /// Reads them from a fresh request.
+    pub(super) fn identify<T>(request: &Request<T>, trusted: &TrustedProxies) -> Self {
+        let extensions = request.extensions();
+        let peer = extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0)
+            .or_else(|| extensions.get::<MockConnectInfo<SocketAddr>>().map(|info| info.0));
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        Self { id: request_id(request.headers()), address: trusted.client(peer, request.headers()) }
+    }
+
+    /// The caller of a request that went through the outermost layer.
+    pub(crate) fn of<T>(request: &Request<T>) -> Self {
+        request.extensions().get().cloned().unwrap_or_else(Self::unknown)
+    }
+
+    /// The caller of a request that did not: only a router built without that layer has such requests.
+    pub(crate) fn unknown() -> Self {
+        Self { id: HeaderValue::from_static("-"), address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
+    }
+
+    /// The id as text.
+    pub(crate) fn id(&self) -> &str {
+        // Both sources are visible ASCII, so this cannot fail.
+        self.id.to_str().unwrap_or_default()
+    }
+}
+
+/// The client's id if it is sane, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(X_REQUEST_ID).filter(|value| {
+        let bytes = value.as_bytes();
+        (1..=MAX_ID_LENGTH).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+    });
+    given.cloned().unwrap_or_else(|| {
+        let mut buffer = Uuid::encode_buffer();
+        let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+        HeaderValue::from_str(text).expect("a UUID is ASCII")
+    })
+}

@@ -1,0 +1,172 @@
+//! Counters and durations, in Prometheus' text format.
+//!
+//! Invariant: every label has a fixed set of values. A path, a name or an address is never one.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// The media type of [`Metrics::render`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds in seconds: from an answer of our own to `REQUEST_TIMEOUT`.
+const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+
+/// The routes a request can be counted under; anything else is `other`.
+const ROUTES: [&str; 16] = [
+    "/api/v1/runners",
+    "/api/v1/runners/{id}",
+    "/api/v1/runners/{id}/logs",
+    "/api/v1/runners/cleanup",
+    "/api/v1/status",
+    "/api/v1/config/info",
+    "/api/v1/config/validate",
+    "/api/v1/config/placeholders",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/docs/{*rest}",
+    "/redoc",
+];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+/// All of the gateway's metrics, with a registry of their own.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    upstream_errors: Family<KindLabel, Counter>,
+    /// Requests refused for want of a valid key.
+    pub(crate) unauthorized: Counter,
+    /// Requests refused because their client calls too often.
+    pub(crate) rate_limited: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("mayfly_gateway");
+        let requests = Family::default();
+        let durations: Family<RouteLabel, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let upstream_errors = Family::default();
+        let unauthorized = Counter::default();
+        let rate_limited = Counter::default();
+        registry.register("requests", "Requests answered", requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "Time from a request to the head of its answer",
+            durations.clone(),
+        );
+        registry.register(
+            "upstream_errors",
+            "Requests the orchestrator did not answer properly",
+            upstream_errors.clone(),
+        );
+        registry.register(
+            "unauthorized",
+            "Requests refused for want of a valid key",
+            unauthorized.clone(),
+        );
+        registry.register(
+            "rate_limited",
+            "Requests refused for coming too often",
+            rate_limited.clone(),
+        );
+        registry.register("build", "This build", Info::new([("version", mayfly_common::VERSION)]));
+        Self { registry, requests, durations, upstream_errors, unauthorized, rate_limited }
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn answered(
+        &self,
+        method: &Method,
+        route: &'static str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let labels = RequestLabels { method: method_label(method), route, status: class(status) };
+        self.requests.get_or_create(&labels).inc();
+        self.durations.get_or_create(&RouteLabel { route }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request that the orchestrator did not answer properly.
+    pub(crate) fn upstream_error(&self, kind: &'static str) {
+        self.upstream_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Everything as text.
+    pub(crate) fn render(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// The route's name in metrics, given the pattern that matched: an alias counts as what it stands for.
+pub(crate) fn route_label(matched: Option<&str>) -> &'static str {
+    let Some(matched) = matched else { return "other" };
+    let same = |route: &&&str| **route == matched || route.strip_prefix("/api/v1") == Some(matched);
+    ROUTES.iter().find(same).copied().unwrap_or("other")
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_bounded_and_aliases_fold() {
+        assert_eq!(route_label(Some("/runners/{id}")), "/api/v1/runners/{id}");
+        assert_eq!(route_label(Some("/api/v1/runners/{id}")), "/api/v1/runners/{id}");
+        assert_eq!(route_label(Some("/docs/{*rest}")), "/docs/{*rest}");
+        assert_eq!(route_label(None), "other");
+        assert_eq!(method_label(&Method::from_bytes(b"BREW").unwrap()), "other");
+    }
+}

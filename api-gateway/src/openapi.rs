@@ -1,0 +1,143 @@
+//! What `/openapi.json` says beyond the routes themselves.
+
+use std::collections::BTreeMap;
+
+use mayfly_common::problem::{PROBLEM_JSON, Problem};
+use serde_json::json;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
+    Response, ResponseBuilder, SecurityRequirement, ServerBuilder,
+};
+use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
+
+/// The OpenAPI description of the gateway, as `/openapi.json` serves it.
+pub fn document() -> OpenApi {
+    crate::routes::document()
+}
+
+/// The document as it is served and committed: JSON, indented, with a final newline.
+pub fn text() -> Result<String, serde_json::Error> {
+    document().to_pretty_json().map(|text| text + "\n")
+}
+
+/// The document before any route is in it.
+pub(crate) fn base() -> OpenApi {
+    OpenApiBuilder::new()
+        .info(info())
+        .servers(Some([ServerBuilder::new().url("/").build()]))
+        .security(Some([
+            SecurityRequirement::new("bearer", Vec::<String>::new()),
+            SecurityRequirement::new("api_key", Vec::<String>::new()),
+        ]))
+        .build()
+}
+
+fn info() -> Info {
+    let mut license = License::new("MIT");
+    license.identifier = Some("MIT".to_owned());
+    InfoBuilder::new()
+        .title("Mayfly")
+        .version(mayfly_common::VERSION)
+        .description(Some(
+            "Every job of GitHub Actions gets a fresh container: a self-hosted runner that registers, takes one job, \
+             and is removed.\n\n\
+             **Keys.** Send yours as `Authorization: Bearer <key>` or `X-API-Key: <key>`. Where the operator has set none, \
+             none is needed.\n\n\
+             **Errors** are `application/problem+json` (RFC 9457). `type` tells the kinds apart; `errors` points at each \
+             field that is wrong.\n\n\
+             **Limits.** Past the rate limit the answer is 429, and `Retry-After` says how many seconds to wait.\n\n\
+             **Request ids.** Send `X-Request-Id` to find a request again in the logs; every answer carries one.\n\n\
+             The routes under `/api/v1/runners` are also there without `/api/v1`.",
+        ))
+        .license(Some(license))
+        .build()
+}
+
+/// Adds what every operation has in common.
+pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
+    let components = document.components.get_or_insert_default();
+    components.security_schemes.insert(
+        "bearer".to_owned(),
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("An API key of this gateway."))
+                .build(),
+        )
+        .into(),
+    );
+    let header = ApiKeyValue::with_description("X-API-Key", "An API key of this gateway.");
+    components
+        .security_schemes
+        .insert("api_key".to_owned(), SecurityScheme::ApiKey(ApiKey::Header(header)).into());
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    let mut problem_parts = Vec::new();
+    Problem::schemas(&mut problem_parts);
+    components.schemas.extend(problem_parts);
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        for (status, response) in &mut operation.responses.responses {
+            if let RefOr::T(response) = response {
+                add_headers(status, response);
+            }
+        }
+    }
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten()
+}
+
+fn add_headers(status: &str, response: &mut Response) {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let id =
+        HeaderBuilder::new().schema(Some(text)).description(Some("The request's id in the logs."));
+    response.headers.insert("x-request-id".to_owned(), id.build().into());
+    if matches!(status, "429" | "503") {
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+        let after = HeaderBuilder::new()
+            .schema(Some(seconds))
+            .description(Some("Seconds after which to try again."));
+        response.headers.insert("retry-after".to_owned(), after.build().into());
+    }
+}
+
+/// The errors any guarded operation can answer with.
+pub(crate) struct Problems;
+
+impl IntoResponses for Problems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let known = [
+            ("401", "No valid key was sent."),
+            (
+                "403",
+                "No key is asked for here, and the request came from a page of another origin.",
+            ),
+            ("422", "A parameter or field is wrong; `errors` lists each."),
+            ("429", "Too many requests: wait for as long as `Retry-After` says."),
+            ("500", "Something went wrong in the gateway."),
+            ("502", "The orchestrator did not answer properly."),
+            ("503", "The orchestrator is not available."),
+            ("504", "The orchestrator took too long."),
+            ("default", "Any other error."),
+        ];
+        known.map(|(status, text)| (status.to_owned(), problem(text).into())).into()
+    }
+}
+
+fn problem(description: &str) -> Response {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(Problem::name())))
+        .example(Some(json!({
+            "type": "urn:mayfly:problem:invalid-request",
+            "title": "The request is not valid",
+            "status": 422,
+            "errors": [{"pointer": "/scope_name", "detail": "must have the form owner/repo"}],
+        })))
+        .build();
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build()
+}

@@ -1,0 +1,168 @@
+//! The hop to the orchestrator.
+//!
+//! Invariants: only the headers named here cross the hop, in either direction, so no credential does; one deadline covers
+//! all attempts; a request is repeated only if the orchestrator cannot have acted on it, or if acting twice is the same
+//! as acting once. No proxy from the environment is ever used: the client here knows none.
+
+mod answer;
+mod failure;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::response::{IntoResponse as _, Response};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{sleep, timeout};
+
+pub use url::OrchestratorUrl;
+
+use crate::edge::{Caller, X_REQUEST_ID};
+use crate::metrics::Metrics;
+use failure::Failure;
+
+/// How often a request is tried when the orchestrator cannot be reached.
+const ATTEMPTS: u32 = 3;
+/// The wait before the second attempt; twice that before the third.
+const BACKOFF: Duration = Duration::from_millis(100);
+/// How long the network may take to connect. All attempts together stay below any sensible `REQUEST_TIMEOUT`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an unused connection is kept. Shorter than servers commonly keep theirs, so that we do not send into a closing one.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes read of the orchestrator's own health.
+const MAX_HEALTH_BODY: usize = 64 * 1024;
+
+/// Request headers that go to the orchestrator.
+const REQUEST_HEADERS: [HeaderName; 4] =
+    [header::ACCEPT, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
+
+/// One request to the orchestrator, as often as it is tried.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) target: PathAndQuery,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// A request without a body for `target`, which must be a path made of checked parts.
+    pub(crate) fn new(method: Method, target: &str) -> Self {
+        let target = PathAndQuery::try_from(target)
+            .expect("made of fixed parts, checked names and an encoded query");
+        Self { method, target, body: Bytes::new() }
+    }
+}
+
+/// The client of the orchestrator: one pool of connections for the whole gateway.
+pub(crate) struct Orchestrator {
+    client: Client<HttpConnector, Full<Bytes>>,
+    authority: Authority,
+    timeout: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Orchestrator {
+    pub(crate) fn new(url: &OrchestratorUrl, timeout: Duration, metrics: Arc<Metrics>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(connector);
+        Self { client, authority: url.authority().clone(), timeout, metrics }
+    }
+
+    /// Sends `call` for `caller` and gives the client what may be passed on of the answer.
+    pub(crate) async fn forward(
+        &self,
+        call: Call,
+        headers: &HeaderMap,
+        caller: &Caller,
+    ) -> Response {
+        let answered = match timeout(self.timeout, self.attempts(&call, headers, caller)).await {
+            Ok(Ok(response)) => answer::pass_on(response),
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::TooSlow(self.timeout)),
+        };
+        answered.unwrap_or_else(|failure| {
+            self.metrics.upstream_error(failure.kind());
+            let target = call.target.path();
+            tracing::warn!(
+                request_id = caller.id(),
+                reason = %failure,
+                "the orchestrator failed {} {target}",
+                call.method
+            );
+            failure.problem().into_response()
+        })
+    }
+
+    async fn attempts(
+        &self,
+        call: &Call,
+        headers: &HeaderMap,
+        caller: &Caller,
+    ) -> Result<http::Response<Incoming>, Failure> {
+        let mut attempt = 1;
+        loop {
+            let request = self.request(call, headers, &caller.id);
+            let error = match self.client.request(request).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            // Without a connection nothing was sent; with one, only a repeatable method is tried again.
+            let repeatable = error.is_connect() || call.method.is_idempotent();
+            if attempt == ATTEMPTS || !repeatable {
+                return Err(Failure::from(error));
+            }
+            sleep(BACKOFF * attempt).await;
+            attempt += 1;
+        }
+    }
+
+    fn request(&self, call: &Call, headers: &HeaderMap, id: &HeaderValue) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(call.body.clone()));
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = self.uri(call.target.clone());
+        let passed = request.headers_mut();
+        for name in REQUEST_HEADERS {
+            if let Some(value) = headers.get(&name) {
+                passed.insert(name, value.clone());
+            }
+        }
+        passed.insert(X_REQUEST_ID, id.clone());
+        request
+    }
+
+    /// What `GET path` answers within `limit`: one attempt, no retry, because probes repeat themselves.
+    pub(crate) async fn probe(
+        &self,
+        path: &'static str,
+        limit: Duration,
+    ) -> Option<(StatusCode, Bytes)> {
+        let asked = async {
+            let mut request = Request::new(Full::default());
+            *request.uri_mut() = self.uri(PathAndQuery::from_static(path));
+            let response = self.client.request(request).await.ok()?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_HEALTH_BODY).collect().await.ok()?;
+            Some((status, body.to_bytes()))
+        };
+        timeout(limit, asked).await.ok().flatten()
+    }
+
+    fn uri(&self, target: PathAndQuery) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(target);
+        Uri::from_parts(parts).expect("scheme, authority and path are all there")
+    }
+}

@@ -1,0 +1,154 @@
+//! How often a client may call.
+//!
+//! Invariants: a bucket belongs to a key only after that key was found to be one of ours, else to the client's address,
+//! so no header a stranger writes makes a new bucket; an IPv6 client is its /64, which is what one customer gets.
+//! Buckets that are full again are forgotten every [`TIDY_EVERY`], so memory follows the number of present clients.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
+use governor::middleware::NoOpMiddleware;
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use http::{Request, StatusCode};
+use mayfly_common::problem::Problem;
+use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
+use tower_governor::key_extractor::KeyExtractor;
+use tower_governor::{GovernorError, GovernorLayer};
+
+use crate::auth::KeyId;
+use crate::config::Config;
+use crate::edge::Caller;
+use crate::gateway::Gateway;
+
+/// How often buckets that are full again are forgotten.
+pub const TIDY_EVERY: Duration = Duration::from_mins(1);
+/// How many wrong keys an address may show at once; one more each second.
+pub const FAILURE_BURST: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
+
+/// Who shares a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bucket {
+    /// Everybody who shows this key.
+    Key(KeyId),
+    /// Everybody at this address, when no key is asked for.
+    Address(IpAddr),
+}
+
+/// Finds the bucket of a request that has passed authentication.
+#[derive(Debug, Clone, Copy)]
+pub struct ByCaller;
+
+impl KeyExtractor for ByCaller {
+    type Key = Bucket;
+
+    fn extract<T>(&self, request: &Request<T>) -> Result<Bucket, GovernorError> {
+        Ok(match request.extensions().get::<KeyId>() {
+            Some(id) => Bucket::Key(*id),
+            None => Bucket::Address(fold(Caller::of(request).address)),
+        })
+    }
+}
+
+/// The general limit, shared by the layer and the tidying task.
+pub(crate) type Limits = Arc<GovernorConfig<ByCaller, NoOpMiddleware<QuantaInstant>>>;
+/// The limit on wrong keys, by address.
+pub(crate) type Failures = DefaultKeyedRateLimiter<IpAddr>;
+
+/// The general limit that `config` describes.
+pub(crate) fn limits(config: &Config) -> Limits {
+    // Not `per_second`: that takes the seconds per request, not the requests per second.
+    let interval = 1_000_000_000 / u64::from(config.rate_per_second.get());
+    let mut builder = GovernorConfigBuilder::default();
+    builder.period(Duration::from_nanos(interval)).burst_size(config.rate_burst.get());
+    let limits = builder.key_extractor(ByCaller).finish();
+    Arc::new(
+        limits.expect("a billion over at most a million is not zero, and neither is the burst"),
+    )
+}
+
+/// The limit on wrong keys.
+pub(crate) fn failures() -> Failures {
+    RateLimiter::keyed(Quota::per_second(NonZeroU32::MIN).allow_burst(FAILURE_BURST))
+}
+
+/// The layer that enforces the general limit.
+pub(crate) fn layer(
+    gateway: &Gateway,
+) -> GovernorLayer<ByCaller, NoOpMiddleware<QuantaInstant>, Body> {
+    let metrics = Arc::clone(&gateway.metrics);
+    GovernorLayer::new(Arc::clone(&gateway.limits)).error_handler(move |error| -> Response {
+        if let GovernorError::TooManyRequests { wait_time, .. } = error {
+            metrics.rate_limited.inc();
+            // The wait is rounded down; a client that obeyed would come too early.
+            return too_many(wait_time + 1).into_response();
+        }
+        tracing::error!(%error, "the rate limiter failed");
+        Problem::internal().into_response()
+    })
+}
+
+/// 429, to be tried again in `seconds`.
+pub(crate) fn too_many(seconds: u64) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests")
+        .with_detail("Wait for as long as Retry-After says.")
+        .with_retry_after(seconds)
+}
+
+/// How long until a refused request would be taken, in whole seconds, rounded up.
+pub(crate) fn seconds_until(refusal: &NotUntil<QuantaInstant>) -> u64 {
+    refusal.wait_time_from(DefaultClock::default().now()).as_secs() + 1
+}
+
+/// The address whose quota counts: IPv4 as it is, IPv6 by its /64.
+pub(crate) fn fold(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Forgets full buckets every [`TIDY_EVERY`], for ever: drop the future to stop.
+pub(crate) async fn tidy(gateway: &Gateway) {
+    let mut ticks = tokio::time::interval(TIDY_EVERY);
+    loop {
+        ticks.tick().await;
+        gateway.limits.limiter().retain_recent();
+        gateway.limits.limiter().shrink_to_fit();
+        gateway.failures.retain_recent();
+        gateway.failures.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv6_counts_by_its_64_and_mapped_ipv4_as_ipv4() {
+        let folded = |text: &str| fold(text.parse().unwrap()).to_string();
+        assert_eq!(folded("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(folded("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(folded("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(folded("192.0.2.1"), "192.0.2.1");
+    }
+
+    #[test]
+    fn twenty_per_second_means_twenty_per_second() {
+        let config = Config { rate_burst: NonZeroU32::MIN, ..Config::default() };
+        let limits = limits(&config);
+        let bucket = Bucket::Key(KeyId(1));
+        limits.limiter().check_key(&bucket).unwrap();
+        let refusal = limits.limiter().check_key(&bucket).unwrap_err();
+        let wait = refusal.wait_time_from(DefaultClock::default().now());
+        assert!(wait <= Duration::from_millis(50), "{wait:?}");
+        assert_eq!(seconds_until(&refusal), 1);
+    }
+}

@@ -1,0 +1,73 @@
+//! The routes: one flat list, one file per resource.
+//!
+//! Invariant: what is listed here is what `/openapi.json` describes; both come from the same `routes!`.
+
+mod config;
+mod create_schema;
+mod health;
+mod metrics;
+mod query;
+mod runners;
+mod status;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use http::request::Parts;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::config::Config;
+use crate::edge::Caller;
+use crate::gateway::Gateway;
+use crate::orchestrator::Call;
+use crate::{auth, docs, edge, openapi, rate_limit};
+
+/// Where the API lives; the runners' routes are also there without it.
+const PREFIX: &str = "/api/v1";
+
+/// Everything the gateway serves, with all of its layers.
+pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
+    let (guarded, public) = described();
+    let (guarded, _) = guarded.split_for_parts();
+    let (public, _) = public.split_for_parts();
+    let (aliases, _) = runners::routes().split_for_parts();
+    // The last layer added is the first to see a request.
+    let guarded = guarded
+        .merge(aliases)
+        .method_not_allowed_fallback(edge::wrong_method)
+        .layer(rate_limit::layer(gateway))
+        .layer(from_fn_with_state(gateway.clone(), auth::require_key));
+    let mut router = guarded
+        .merge(public)
+        .merge(docs::routes(&document()))
+        .fallback(edge::nothing_here)
+        .method_not_allowed_fallback(edge::wrong_method)
+        .layer(CatchPanicLayer::custom(edge::after_panic));
+    if let Some(cors) = config.cors.layer() {
+        router = router.layer(cors);
+    }
+    router.layer(from_fn_with_state(gateway.clone(), edge::observe)).with_state(gateway.clone())
+}
+
+/// The OpenAPI description of the routes.
+pub(crate) fn document() -> OpenApi {
+    let (guarded, public) = described();
+    let all = OpenApiRouter::<Gateway>::with_openapi(openapi::base()).merge(guarded).merge(public);
+    openapi::complete(all.into_openapi())
+}
+
+/// The described routes: those that ask for a key, and those that do not.
+fn described() -> (OpenApiRouter<Gateway>, OpenApiRouter<Gateway>) {
+    let api = runners::routes().merge(status::routes()).merge(config::routes());
+    let guarded = OpenApiRouter::new().nest(PREFIX, api).merge(metrics::routes());
+    (guarded, health::routes())
+}
+
+/// Sends `call`, which a handler made of checked input, to the orchestrator.
+async fn forward(gateway: &Gateway, request: &Parts, call: Call) -> Response {
+    let caller = request.extensions.get::<Caller>().cloned();
+    let caller = caller.unwrap_or_else(Caller::unknown);
+    gateway.orchestrator.forward(call, &request.headers, &caller).await
+}

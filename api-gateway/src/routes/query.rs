@@ -1,0 +1,141 @@
+//! Query strings: every parameter is known and checked, or the request is refused with all that is wrong.
+//!
+//! Invariant: what is sent on was checked here and is encoded anew, so the orchestrator reads what was checked.
+
+use std::collections::BTreeSet;
+
+use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::runner::RunnerState;
+
+/// Longest name of a scope: a login, a slash and a repository's name.
+const MAX_SCOPE_NAME: usize = 140;
+
+/// Says what a value must be, if it is not that.
+type Check = fn(&str) -> Result<(), String>;
+
+/// `GET /runners`, as [`ListQuery`](mayfly_common::api::ListQuery).
+pub(super) fn list(query: Option<&str>) -> Result<String, Problem> {
+    checked(
+        query,
+        &[
+            ("state", state),
+            ("scope", |text| one_of(text, &["repo", "org"])),
+            ("scope_name", scope_name),
+            ("page", |text| whole(text, 1_000_000)),
+            ("per_page", |text| whole(text, mayfly_common::api::MAX_PER_PAGE)),
+        ],
+    )
+}
+
+/// `POST /runners/cleanup`.
+pub(super) fn cleanup(query: Option<&str>) -> Result<String, Problem> {
+    checked(query, &[("dry_run", |text| one_of(text, &["true", "false"]))])
+}
+
+/// A route without parameters.
+pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
+    checked(query, &[]).map(|_| ())
+}
+
+/// The query encoded anew, with its question mark; empty if there is none.
+fn checked(query: Option<&str>, known: &[(&str, Check)]) -> Result<String, Problem> {
+    let Some(query) = query.filter(|query| !query.is_empty()) else { return Ok(String::new()) };
+    let mut encoded = form_urlencoded::Serializer::new(String::from("?"));
+    let mut errors = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let check = known.iter().find(|(known, _)| *known == name).map(|(_, check)| check);
+        let wrong = match check {
+            None if known.is_empty() => {
+                Some("is not known; there are no parameters here".to_owned())
+            }
+            None => {
+                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                Some(format!("is not known; known are {}", names.join(", ")))
+            }
+            Some(_) if seen.contains(&name) => Some("must be given once".to_owned()),
+            Some(check) => check(&value).err(),
+        };
+        encoded.append_pair(&name, &value);
+        if let Some(detail) = wrong {
+            errors.push(FieldError { pointer: format!("?{name}"), detail });
+        }
+        seen.insert(name);
+    }
+    if errors.is_empty() { Ok(encoded.finish()) } else { Err(Problem::invalid(errors)) }
+}
+
+fn state(text: &str) -> Result<(), String> {
+    use RunnerState::{Busy, Draining, Failed, Finished, Gone, Idle, Requested, Starting};
+    let states = [Requested, Starting, Idle, Busy, Draining, Finished, Failed, Gone];
+    one_of(text, &states.map(RunnerState::as_str))
+}
+
+fn one_of(text: &str, values: &[&str]) -> Result<(), String> {
+    if values.contains(&text) {
+        Ok(())
+    } else {
+        Err(format!("must be one of {}", values.join(", ")))
+    }
+}
+
+fn scope_name(text: &str) -> Result<(), String> {
+    match text.chars().count() {
+        0..=MAX_SCOPE_NAME => Ok(()),
+        _ => Err(format!("must have at most {MAX_SCOPE_NAME} characters")),
+    }
+}
+
+fn whole(text: &str, max: u32) -> Result<(), String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u32>() {
+        Ok(number) if digits && (1..=max).contains(&number) => Ok(()),
+        _ => Err(format!("must be a whole number from 1 to {max}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(result: Result<String, Problem>) -> Vec<String> {
+        result.unwrap_err().errors.into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn good_queries_are_encoded_anew() {
+        assert_eq!(list(None).unwrap(), "");
+        assert_eq!(list(Some("")).unwrap(), "");
+        let query = "state=idle&scope=repo&scope_name=o/r&page=1&per_page=100";
+        let expected = "?state=idle&scope=repo&scope_name=o%2Fr&page=1&per_page=100";
+        assert_eq!(list(Some(query)).unwrap(), expected);
+        assert_eq!(list(Some("scope_name=a%26state%3Dx")).unwrap(), "?scope_name=a%26state%3Dx");
+        assert_eq!(cleanup(Some("dry_run=true")).unwrap(), "?dry_run=true");
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let query = "state=happy&scope=user&page=0&per_page=101&api_key=x&page=2&scope_name=";
+        let expected = ["?state", "?scope", "?page", "?per_page", "?api_key", "?page"];
+        assert_eq!(pointers(list(Some(query))), expected);
+        for bad in ["page=+1", "page=", "page=1.0", "page=1000001", "page=-1", "page=99999999999"] {
+            assert_eq!(pointers(list(Some(bad))), ["?page"], "{bad}");
+        }
+        for bad in ["dry_run=1", "dry_run=TRUE", "dry_run"] {
+            assert_eq!(pointers(cleanup(Some(bad))), ["?dry_run"], "{bad}");
+        }
+        assert_eq!(none(Some("x")).unwrap_err().errors[0].pointer, "?x");
+    }
+
+    /// The states are listed by hand here; the compiler says when one is missing in `as_str`, this says so here.
+    #[test]
+    fn every_state_can_be_filtered_by() {
+        let schema =
+            serde_json::to_value(<RunnerState as utoipa::PartialSchema>::schema()).unwrap();
+        let states = schema["enum"].as_array().unwrap();
+        assert_eq!(states.len(), 8);
+        for name in states {
+            state(name.as_str().unwrap()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Runners: start, list, look at, remove.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use mayfly_common::api::{CleanupReport, CreateRunners, ListQuery, Runner, RunnerList, RunnerLogs};
+use mayfly_common::name::RunnerName;
+use mayfly_common::problem::Problem;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::create_schema::CreateBody;
+use super::{forward, query};
+use crate::gateway::Gateway;
+use crate::openapi::Problems;
+use crate::orchestrator::Call;
+
+/// Largest request body, in bytes: a hundred labels of full length fit twice.
+const MAX_BODY: usize = 64 * 1024;
+/// How long a client may take to send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The path of one runner, for the description.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(
+    dead_code,
+    reason = "the handlers read the path themselves, to answer a bad id with a problem"
+)]
+struct RunnerPath {
+    /// The runner's id, which is its name.
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{1,63}$", example = "mayfly-5ehl-0a1b2c")]
+    id: String,
+}
+
+pub(super) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(read, remove))
+        .routes(routes!(logs))
+        .routes(routes!(cleanup))
+}
+
+/// List runners
+///
+/// The runners that exist now, oldest first. For runners that are gone, see `finished` in the status.
+#[utoipa::path(
+    get,
+    path = "/runners",
+    operation_id = "listRunners",
+    tag = "Runners",
+    params(ListQuery),
+    responses((status = 200, description = "A page of runners.", body = RunnerList), Problems)
+)]
+async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let filter = query::list(parts.uri.query())?;
+    let call = Call::new(Method::GET, &format!("/api/v1/runners{filter}"));
+    Ok(forward(&gateway, &parts, call).await)
+}
+
+/// Start runners
+///
+/// Starts self-hosted runners for a repository or an organisation. Each one registers, takes a single job, and is
+/// removed with its container when the job is done. Runners for queued jobs are started without being asked for; use
+/// this to warm some up, or to try labels out.
+#[utoipa::path(
+    post,
+    path = "/runners",
+    operation_id = "createRunners",
+    tag = "Runners",
+    request_body(content = CreateBody, content_type = "application/json"),
+    responses(
+        (status = 201, description = "The runners are being started.", body = RunnerList),
+        (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is no room for the runners, or a runner of that name exists.", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not marked as `application/json`.", body = Problem, content_type = "application/problem+json"),
+        Problems
+    )
+)]
+async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    query::none(parts.uri.query())?;
+    expect_json(&parts.headers)?;
+    let body = read_body(body).await?;
+    // What is checked is what is sent on: the same bytes, so the two services cannot read them differently.
+    CreateRunners::from_json(&body)?;
+    let call = Call { body, ..Call::new(Method::POST, "/api/v1/runners") };
+    Ok(forward(&gateway, &parts, call).await)
+}
+
+/// Get a runner
+#[utoipa::path(
+    get,
+    path = "/runners/{id}",
+    operation_id = "getRunner",
+    tag = "Runners",
+    params(RunnerPath),
+    responses(
+        (status = 200, description = "The runner.", body = Runner),
+        (status = 404, description = "There is no such runner.", body = Problem, content_type = "application/problem+json"),
+        Problems
+    )
+)]
+async fn read(
+    State(gateway): State<Gateway>,
+    Named(name): Named,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    query::none(parts.uri.query())?;
+    let call = Call::new(Method::GET, &format!("/api/v1/runners/{}", name.as_str()));
+    Ok(forward(&gateway, &parts, call).await)
+}
+
+/// Remove a runner
+///
+/// Deletes the registration at GitHub, then the container. A runner that is executing a job is left alone.
+#[utoipa::path(
+    delete,
+    path = "/runners/{id}",
+    operation_id = "deleteRunner",
+    tag = "Runners",
+    params(RunnerPath),
+    responses(
+        (status = 204, description = "The runner is gone."),
+        (status = 404, description = "There is no such runner.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The runner is executing a job.", body = Problem, content_type = "application/problem+json"),
+        Problems
+    )
+)]
+async fn remove(
+    State(gateway): State<Gateway>,
+    Named(name): Named,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    query::none(parts.uri.query())?;
+    let call = Call::new(Method::DELETE, &format!("/api/v1/runners/{}", name.as_str()));
+    Ok(forward(&gateway, &parts, call).await)
+}
+
+/// Get a runner's log
+///
+/// The last lines the runner printed, for a runner that exists or has just gone.
+#[utoipa::path(
+    get,
+    path = "/runners/{id}/logs",
+    operation_id = "getRunnerLogs",
+    tag = "Runners",
+    params(RunnerPath),
+    responses(
+        (status = 200, description = "The last lines of the log.", body = RunnerLogs),
+        (status = 404, description = "There is no such runner.", body = Problem, content_type = "application/problem+json"),
+        Problems
+    )
+)]
+async fn logs(
+    State(gateway): State<Gateway>,
+    Named(name): Named,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    query::none(parts.uri.query())?;
+    let call = Call::new(Method::GET, &format!("/api/v1/runners/{}/logs", name.as_str()));
+    Ok(forward(&gateway, &parts, call).await)
+}
+
+/// Clean up
+///
+/// Removes what should not be there: containers that ended, containers without a registration, registrations without a
+/// container. Every pass does so by itself; this asks for it now.
+#[utoipa::path(
+    post,
+    path = "/runners/cleanup",
+    operation_id = "cleanUpRunners",
+    tag = "Runners",
+    params(("dry_run" = Option<bool>, Query, description = "With `true`, only say what would be done.")),
+    responses((status = 200, description = "What was done.", body = CleanupReport), Problems)
+)]
+async fn cleanup(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let options = query::cleanup(parts.uri.query())?;
+    let call = Call::new(Method::POST, &format!("/api/v1/runners/cleanup{options}"));
+    Ok(forward(&gateway, &parts, call).await)
+}
+
+/// The runner a path names. What cannot be a name is not there, so it is 404 like any other unknown runner.
+struct Named(RunnerName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        let name = id.ok().and_then(|Path(id)| RunnerName::parse(&id).ok());
+        name.map(Self).ok_or_else(|| Problem::not_found("There is no runner of that id."))
+    }
+}
+
+fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let problem = Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "The body must be JSON",
+    );
+    Err(problem.with_detail("Send Content-Type: application/json."))
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
+    match read.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload-too-large",
+            "The body is too large",
+        )
+        .with_detail(format!("At most {MAX_BODY} bytes are taken."))),
+        Ok(Err(_)) => Err(Problem::malformed("The body ended early.")),
+        Err(_) => {
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body came too slowly"))
+        }
+    }
+}

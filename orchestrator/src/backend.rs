@@ -1,0 +1,70 @@
+//! What runs a runner: Docker first, others behind the same small trait.
+
+pub mod docker;
+#[cfg(feature = "testing")]
+pub mod fake;
+
+use async_trait::async_trait;
+use mayfly_common::name::RunnerName;
+use tokio::sync::Notify;
+
+use crate::model::{Instance, LaunchSpec};
+
+/// Runs runners. Every call may be repeated; its effect is that of one call.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// The instance whose runners this backend sees: part of every name and label, the same after a restart.
+    async fn instance(&self) -> Result<String, BackendError>;
+
+    /// All our runners, those that ended included. Whatever does not carry our full set of labels is not ours.
+    async fn list(&self) -> Result<Vec<Instance>, BackendError>;
+
+    /// Creates and starts a runner. `Ok` if the very same one is there already; leaves nothing behind on failure.
+    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError>;
+
+    /// Ends and removes a runner of ours. `Ok` if it is gone already.
+    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError>;
+
+    /// The last `lines` lines a runner of ours printed; `None` if there is no such runner.
+    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError>;
+
+    /// Whether the runners' image is on the host.
+    async fn has_image(&self) -> Result<bool, BackendError>;
+
+    /// Fetches the runners' image. May take minutes.
+    async fn pull_image(&self) -> Result<(), BackendError>;
+
+    /// Wakes `changed` whenever a runner's state may have changed, until changes can no longer be followed; then says why.
+    /// A hint, never the truth: events get lost.
+    async fn watch(&self, changed: &Notify) -> BackendError;
+}
+
+/// Why a backend could not do what it was asked, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// Nothing works until an operator or time mends it: no socket, no permission, no daemon.
+    #[error("Docker cannot be reached: {0}")]
+    Unreachable(String),
+    /// The image is not on the host (any more).
+    #[error("the runner image {0} is not on the host")]
+    ImageMissing(String),
+    /// A container that is not ours has the name.
+    #[error("another container is named {0} already")]
+    NameTaken(RunnerName),
+    /// The image could not be fetched.
+    #[error("the runner image {image} cannot be pulled: {reason}")]
+    PullFailed {
+        /// The image.
+        image: String,
+        /// What the registry or the engine said.
+        reason: String,
+    },
+    /// The engine refused.
+    #[error("Docker refused to {what}: {reason}")]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// What the engine said.
+        reason: String,
+    },
+}

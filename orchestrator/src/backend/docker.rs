@@ -1,0 +1,296 @@
+//! Runners as Docker containers, on bollard.
+//!
+//! Invariants: a container is ours only if it carries our instance and the full set of [`labels`]; the container's name is
+//! the runner's name; containers are removed by us alone, after their exit and log were read.
+
+mod error;
+mod labels;
+mod network;
+pub mod spec;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use futures::{TryStreamExt as _, future};
+use mayfly_common::name::RunnerName;
+use tokio::sync::{Notify, OnceCell};
+
+use self::error::{refused, status};
+use self::labels::Identity;
+use self::spec::{Profile, Template};
+use super::{Backend, BackendError};
+use crate::model::{Exit, Instance, LaunchSpec, Phase};
+
+/// How long one call may take; a pull and the event stream are bounded by their first answer only.
+const CALL_TIMEOUT: Duration = Duration::from_mins(2);
+/// How much of a log is read, in lines: what decides whether a job ran, and what an operator wants to see.
+const TAIL_LINES: u32 = 200;
+/// The process that the official runner starts for a job, and only then.
+const WORKER: &str = "Runner.Worker";
+
+/// What the Docker backend needs to know.
+#[derive(Debug, Clone)]
+pub struct DockerSettings {
+    /// `DOCKER_HOST`; none means the local socket.
+    pub host: Option<String>,
+    /// `ORCHESTRATOR_ID`; none means a name made from the engine's own id.
+    pub instance: Option<String>,
+    /// The network of the runners.
+    pub network: String,
+    /// The image of the runners.
+    pub image: String,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// The confinement of the runners.
+    pub profile: Profile,
+}
+
+/// Runs runners on one Docker Engine. Connects when first used, so that an engine that is away at start is not fatal.
+pub struct DockerBackend {
+    settings: DockerSettings,
+    connection: OnceCell<Docker>,
+    instance: OnceCell<String>,
+    network: OnceCell<()>,
+}
+
+impl DockerBackend {
+    /// A backend that has not connected yet.
+    pub fn new(settings: DockerSettings) -> Self {
+        Self { settings, connection: OnceCell::new(), instance: OnceCell::new(), network: OnceCell::new() }
+    }
+
+    async fn docker(&self) -> Result<&Docker, BackendError> {
+        let connect = async || {
+            let connection = match &self.settings.host {
+                Some(host) => Docker::connect_with_host(host),
+                None => Docker::connect_with_socket_defaults(),
+            };
+            let docker = connection.map_err(refused("connect"))?.with_timeout(CALL_TIMEOUT);
+            docker.negotiate_version().await.map_err(refused("negotiate a version"))
+        };
+        self.connection.get_or_try_init(connect).await
+    }
+
+    /// The container named `name`, if it is ours.
+    async fn find(&self, name: &RunnerName) -> Result<Option<Identity>, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        match docker.inspect_container(name.as_str(), None).await {
+            // The engine also takes ids and id prefixes where it takes names.
+            Ok(found) if found.name.as_deref().map(|n| n.trim_start_matches('/')) != Some(name.as_str()) => Ok(None),
+            Ok(found) => {
+                let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+                Ok(labels::decode(&instance, &labels).filter(|identity| identity.name == *name))
+            }
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(refused("inspect a container")(error)),
+        }
+    }
+
+    /// One listed container as an [`Instance`], with what only further questions tell. `None`: not ours, or just gone.
+    async fn read(&self, docker: &Docker, instance: &str, summary: ContainerSummary) -> Result<Option<Instance>, BackendError> {
+        let (Some(id), Some(found)) = (summary.id, summary.labels) else { return Ok(None) };
+        let Some(identity) = labels::decode(instance, &found) else { return Ok(None) };
+        let phase = match summary.state {
+            Some(ContainerSummaryStateEnum::CREATED) => Phase::Created,
+            Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::RESTARTING) => {
+                Phase::Running { working: working(docker, &id).await }
+            }
+            Some(ContainerSummaryStateEnum::PAUSED) => Phase::Running { working: None },
+            Some(ContainerSummaryStateEnum::REMOVING) => return Ok(None),
+            _ => match self.exit(docker, &id).await? {
+                Some(exit) => Phase::Exited(exit),
+                None => return Ok(None),
+            },
+        };
+        let Identity { name, pool, scope, labels, github_id, image, created_at, deadline } = identity;
+        Ok(Some(Instance { name, container_id: id, pool, scope, labels, github_id, image, created_at, deadline, phase }))
+    }
+
+    async fn exit(&self, docker: &Docker, id: &str) -> Result<Option<Exit>, BackendError> {
+        let state = match docker.inspect_container(id, None).await {
+            Ok(found) => found.state.unwrap_or_default(),
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(error) => return Err(refused("inspect a container")(error)),
+        };
+        let log_tail = tail(docker, id, TAIL_LINES).await?.unwrap_or_default();
+        Ok(Some(Exit {
+            code: state.exit_code.unwrap_or_default(),
+            out_of_memory: state.oom_killed.unwrap_or_default(),
+            log_tail,
+        }))
+    }
+
+    /// Reads the engine's events until there are no more.
+    async fn follow(&self, changed: &Notify) -> Result<(), BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let filters = HashMap::from([
+            ("type".to_owned(), vec!["container".to_owned()]),
+            ("event".to_owned(), ["die", "oom", "destroy"].map(str::to_owned).to_vec()),
+            ("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)]),
+        ]);
+        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        let mut events = std::pin::pin!(docker.events(Some(options)));
+        while events.try_next().await.map_err(refused("stream events"))?.is_some() {
+            changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Starts a container that was just created, or removes it: a created container is worth nothing.
+    async fn start(&self, docker: &Docker, name: &RunnerName) -> Result<(), BackendError> {
+        let Err(error) = docker.start_container(name.as_str(), None).await else { return Ok(()) };
+        let failure = refused("start a runner container")(error);
+        match self.remove(name).await {
+            Ok(()) => Err(failure),
+            Err(second) => {
+                Err(BackendError::Refused { what: "start a runner container", reason: format!("{failure}; and then: {second}") })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for DockerBackend {
+    async fn instance(&self) -> Result<String, BackendError> {
+        let find = async || {
+            if let Some(instance) = &self.settings.instance {
+                return Ok(instance.clone());
+            }
+            let info = self.docker().await?.info().await.map_err(refused("tell its id"))?;
+            Ok(short_id(&info.id.unwrap_or_default()))
+        };
+        self.instance.get_or_try_init(find).await.cloned()
+    }
+
+    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let filters = HashMap::from([("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let found = docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+        let read = found.into_iter().map(|summary| self.read(docker, &instance, summary));
+        let mut instances: Vec<Instance> = future::try_join_all(read).await?.into_iter().flatten().collect();
+        instances.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+        Ok(instances)
+    }
+
+    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let settings = &self.settings;
+        self.network.get_or_try_init(|| network::ensure(docker, &settings.network)).await?;
+        let template = Template {
+            instance: &instance,
+            image: &settings.image,
+            command: settings.command.as_deref(),
+            network: &settings.network,
+            profile: &settings.profile,
+        };
+        let options = || CreateContainerOptionsBuilder::default().name(spec.name.as_str()).build();
+        let body = spec::body(&template, spec);
+        match docker.create_container(Some(options()), body.clone()).await {
+            Ok(_) => {}
+            Err(error) if status(&error) == Some(404) => return Err(BackendError::ImageMissing(settings.image.clone())),
+            Err(error) if status(&error) == Some(409) => match self.find(&spec.name).await? {
+                Some(same) if same.created_at == spec.created_at && same.github_id == spec.github_id => {}
+                _ => return Err(BackendError::NameTaken(spec.name.clone())),
+            },
+            Err(error) => return Err(refused("create a runner container")(error)),
+        }
+        match self.start(docker, &spec.name).await {
+            // Somebody removed it since we looked.
+            Err(BackendError::Refused { reason, .. }) if reason.contains("network") && reason.contains("not found") => {
+                network::ensure(docker, &settings.network).await?;
+                docker.create_container(Some(options()), body).await.map_err(refused("create a runner container"))?;
+                self.start(docker, &spec.name).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
+        if self.find(name).await?.is_none() {
+            return Ok(());
+        }
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match self.docker().await?.remove_container(name.as_str(), Some(options)).await {
+            // 409: its removal is in progress.
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(refused("remove a runner container")(error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
+        match self.find(name).await? {
+            Some(_) => tail(self.docker().await?, name.as_str(), lines).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn has_image(&self) -> Result<bool, BackendError> {
+        match self.docker().await?.inspect_image(&self.settings.image).await {
+            Ok(_) => Ok(true),
+            Err(error) if status(&error) == Some(404) => Ok(false),
+            Err(error) => Err(refused("inspect the runner image")(error)),
+        }
+    }
+
+    async fn pull_image(&self) -> Result<(), BackendError> {
+        let docker = self.docker().await?;
+        let image = &self.settings.image;
+        let options = CreateImageOptionsBuilder::default().from_image(image);
+        // Without a tag or digest the engine would pull every tag there is.
+        let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+        let options = if named { options.build() } else { options.tag("latest").build() };
+        let pulled = docker.create_image(Some(options), None, None).try_for_each(|_| future::ok(())).await;
+        match pulled {
+            Ok(()) => Ok(()),
+            // The stream can end badly after a good pull; the image's presence is the truth.
+            Err(_) if self.has_image().await.unwrap_or(false) => Ok(()),
+            Err(error) => match refused("pull the runner image")(error) {
+                BackendError::Refused { reason, .. } => Err(BackendError::PullFailed { image: image.clone(), reason }),
+                other => Err(other),
+            },
+        }
+    }
+
+    async fn watch(&self, changed: &Notify) -> BackendError {
+        match self.follow(changed).await {
+            Ok(()) => BackendError::Unreachable("the event stream ended".to_owned()),
+            Err(error) => error,
+        }
+    }
+}
+
+/// Whether a job's worker runs inside; `None` if the engine could not tell (the container may just have ended).
+async fn working(docker: &Docker, id: &str) -> Option<bool> {
+    let top = docker.top_processes(id, None).await.ok()?;
+    let processes = top.processes.unwrap_or_default();
+    Some(processes.iter().flatten().any(|column| column.contains(WORKER)))
+}
+
+/// The last lines a container printed; `None` if it is gone.
+async fn tail(docker: &Docker, container: &str, lines: u32) -> Result<Option<String>, BackendError> {
+    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
+    let mut text = Vec::new();
+    let mut chunks = std::pin::pin!(docker.logs(container, Some(options)));
+    loop {
+        match chunks.try_next().await {
+            Ok(Some(chunk)) => text.extend_from_slice(&chunk.into_bytes()),
+            Ok(None) => return Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(error) => return Err(refused("read a container's log")(error)),
+        }
+    }
+}
+
+/// Eight characters of an engine's id, which is stable and unique per engine.
+fn short_id(id: &str) -> String {
+    let text: String = id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    if text.is_empty() { "docker".to_owned() } else { text.to_ascii_lowercase() }
+}

@@ -1,0 +1,130 @@
+//! What makes a container ours: a full set of labels that also holds everything we need to know of it after a restart.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use mayfly_common::scope::Scope;
+
+use crate::model::{LaunchSpec, Pool, RunnerId};
+
+/// The label by which our containers are found; its value is the instance.
+pub(super) const INSTANCE: &str = "dev.mayfly.instance";
+const POOL: &str = "dev.mayfly.pool";
+const SCOPE: &str = "dev.mayfly.scope";
+const RUNNER: &str = "dev.mayfly.runner";
+const GITHUB_RUNNER_ID: &str = "dev.mayfly.github-runner-id";
+const CREATED_AT: &str = "dev.mayfly.created-at";
+const DEADLINE: &str = "dev.mayfly.deadline";
+const IMAGE: &str = "dev.mayfly.image";
+const LABELS: &str = "dev.mayfly.labels";
+const SCHEMA: &str = "dev.mayfly.schema";
+/// The version of this set. A container with another one is left alone.
+const SCHEMA_VERSION: &str = "1";
+
+/// What the labels of a container say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The runner's name.
+    pub(super) name: RunnerName,
+    /// Who asked for it.
+    pub(super) pool: Pool,
+    /// Where it registers.
+    pub(super) scope: Scope,
+    /// The labels it registers with.
+    pub(super) labels: LabelSet,
+    /// Its registration, if it was known at creation.
+    pub(super) github_id: Option<RunnerId>,
+    /// The image it was created from.
+    pub(super) image: String,
+    /// When it was created.
+    pub(super) created_at: Timestamp,
+    /// When it is removed whatever it does.
+    pub(super) deadline: Timestamp,
+}
+
+/// The labels for a new container.
+pub(super) fn encode(instance: &str, image: &str, spec: &LaunchSpec) -> HashMap<String, String> {
+    let pairs = [
+        (INSTANCE, instance.to_owned()),
+        (POOL, spec.pool.as_str().to_owned()),
+        (SCOPE, spec.scope.to_string()),
+        (RUNNER, spec.name.to_string()),
+        (GITHUB_RUNNER_ID, spec.github_id.map(|id| id.0.to_string()).unwrap_or_default()),
+        (CREATED_AT, spec.created_at.to_string()),
+        (DEADLINE, spec.deadline.to_string()),
+        (IMAGE, image.to_owned()),
+        (LABELS, spec.labels.to_string()),
+        (SCHEMA, SCHEMA_VERSION.to_owned()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Reads the labels back; `None` unless the set is full, well-formed and of `instance`.
+pub(super) fn decode(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
+    let text = |name: &str| labels.get(name).map(String::as_str);
+    if text(INSTANCE)? != instance || text(SCHEMA)? != SCHEMA_VERSION {
+        return None;
+    }
+    let github_id = match text(GITHUB_RUNNER_ID)? {
+        "" => None,
+        id => Some(RunnerId(id.parse().ok()?)),
+    };
+    Some(Identity {
+        name: RunnerName::parse(text(RUNNER)?).ok()?,
+        pool: Pool::parse(text(POOL)?)?,
+        scope: text(SCOPE)?.parse().ok()?,
+        labels: LabelSet::requested(text(LABELS)?.split(',').filter(|label| !label.is_empty())),
+        github_id,
+        image: text(IMAGE)?.to_owned(),
+        created_at: text(CREATED_AT)?.parse().ok()?,
+        deadline: text(DEADLINE)?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> LaunchSpec {
+        LaunchSpec {
+            name: RunnerName::parse("mayfly-i-1").unwrap(),
+            pool: Pool::Manual,
+            scope: "org:octo".parse().unwrap(),
+            labels: LabelSet::requested(["self-hosted", "gpu"]),
+            github_id: Some(RunnerId(7)),
+            environment: vec![("ACTIONS_RUNNER_INPUT_JITCONFIG".into(), "c2VjcmV0".into())],
+            created_at: Timestamp::from_second(1_800_000_000).unwrap(),
+            deadline: Timestamp::from_second(1_800_000_600).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_and_holds_no_credential() {
+        let labels = encode("i", "img:1", &spec());
+        let identity = decode("i", &labels).unwrap();
+        assert_eq!((identity.name, identity.scope, identity.labels), (spec().name, spec().scope, spec().labels));
+        assert_eq!((identity.pool, identity.github_id, identity.image.as_str()), (Pool::Manual, spec().github_id, "img:1"));
+        assert_eq!((identity.created_at, identity.deadline), (spec().created_at, spec().deadline));
+        assert!(labels.values().all(|value| !value.contains("c2VjcmV0")));
+        let token = LaunchSpec { github_id: None, ..spec() };
+        assert_eq!(decode("i", &encode("i", "img:1", &token)).unwrap().github_id, None);
+    }
+
+    #[test]
+    fn a_partial_foreign_or_odd_set_is_not_ours() {
+        let full = encode("i", "img:1", &spec());
+        assert_eq!(decode("other", &full), None);
+        for name in full.keys() {
+            let mut partial = full.clone();
+            partial.remove(name);
+            assert_eq!(decode("i", &partial), None, "without {name}");
+        }
+        for (name, value) in [(SCHEMA, "2"), (SCOPE, "octo"), (DEADLINE, "soon"), (GITHUB_RUNNER_ID, "x"), (POOL, "p")] {
+            let mut odd = full.clone();
+            odd.insert(name.to_owned(), value.to_owned());
+            assert_eq!(decode("i", &odd), None, "{name}={value}");
+        }
+    }
+}

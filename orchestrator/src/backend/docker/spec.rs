@@ -1,0 +1,143 @@
+//! From a launch to the body of `POST /containers/create`.
+//!
+//! Invariant: `HostConfig` comes from the server-side [`Profile`] alone. Nothing that a request, a workflow file or a label says
+//! reaches it: no mounts, no devices, no privileges, no host namespaces.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum};
+
+use super::labels;
+use crate::model::LaunchSpec;
+
+/// How tightly a runner is confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// No capability, no new privileges. Fits images that run as an ordinary user; `sudo` does not work.
+    Strict,
+    /// The capabilities that a root entry point and `sudo` need, and no others. For images that change user.
+    Compat,
+}
+
+/// What every runner container gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Memory, swap included, in bytes.
+    pub memory: i64,
+    /// Processors, in billionths of one.
+    pub nano_cpus: i64,
+    /// Most processes and threads.
+    pub pids: i64,
+    /// How tightly it is confined.
+    pub isolation: Isolation,
+}
+
+/// What an entry point that starts as root needs to change to another user, and `sudo` to work. Never `NET_RAW`: with it a
+/// container can speak past "no inter-container communication".
+const COMPAT_CAPABILITIES: [&str; 7] = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
+
+/// What a container is made from, beside the launch.
+#[derive(Debug, Clone)]
+pub struct Template<'a> {
+    /// The instance it belongs to.
+    pub instance: &'a str,
+    /// The image.
+    pub image: &'a str,
+    /// Replaces the image's command; none keeps it.
+    pub command: Option<&'a [String]>,
+    /// The network it joins.
+    pub network: &'a str,
+    /// Its confinement.
+    pub profile: &'a Profile,
+}
+
+/// The body of `POST /containers/create` (Docker Engine API 1.41).
+pub fn body(template: &Template<'_>, spec: &LaunchSpec) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(template.image.to_owned()),
+        cmd: template.command.map(<[String]>::to_vec),
+        // A host name has at most 63 characters (RFC 1123); a runner's name may have one more.
+        hostname: Some(spec.name.as_str().chars().take(63).collect()),
+        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        labels: Some(labels::encode(template.instance, template.image, spec)),
+        host_config: Some(host_config(template)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(template: &Template<'_>) -> HostConfig {
+    let profile = template.profile;
+    let (security, capabilities) = match profile.isolation {
+        Isolation::Strict => (vec!["no-new-privileges".to_owned()], Vec::new()),
+        Isolation::Compat => (Vec::new(), COMPAT_CAPABILITIES.map(str::to_owned).to_vec()),
+    };
+    let logs = [("max-size", "10m"), ("max-file", "2")];
+    HostConfig {
+        memory: Some(profile.memory),
+        memory_swap: Some(profile.memory),
+        nano_cpus: Some(profile.nano_cpus),
+        pids_limit: Some(profile.pids),
+        security_opt: Some(security),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(capabilities),
+        privileged: Some(false),
+        network_mode: Some(template.network.to_owned()),
+        // A restarted runner has a used-up registration.
+        restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
+        // Exit code and log are read before we remove it.
+        auto_remove: Some(false),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(logs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<HashMap<_, _>>()),
+        }),
+        ..HostConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Pool;
+    use jiff::Timestamp;
+    use mayfly_common::label::LabelSet;
+    use mayfly_common::name::RunnerName;
+
+    fn made(isolation: Isolation) -> ContainerCreateBody {
+        let profile = Profile { memory: 4 << 30, nano_cpus: 2_000_000_000, pids: 4096, isolation };
+        let command = ["/home/runner/run.sh".to_owned()];
+        let template =
+            Template { instance: "i", image: "img", command: Some(&command), network: "runners", profile: &profile };
+        let spec = LaunchSpec {
+            name: RunnerName::parse(&"x".repeat(64)).unwrap(),
+            pool: Pool::Default,
+            scope: "repo:o/r".parse().unwrap(),
+            labels: LabelSet::requested(["self-hosted"]),
+            github_id: None,
+            environment: vec![("A".into(), "$$HOME {x}".into())],
+            created_at: Timestamp::UNIX_EPOCH,
+            deadline: Timestamp::UNIX_EPOCH,
+        };
+        body(&template, &spec)
+    }
+
+    #[test]
+    fn a_runner_is_confined() {
+        let body = made(Isolation::Strict);
+        let host = body.host_config.unwrap();
+        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!((host.cap_add, host.security_opt), (Some(vec![]), Some(vec!["no-new-privileges".to_owned()])));
+        assert_eq!((host.privileged, host.auto_remove), (Some(false), Some(false)));
+        assert_eq!((host.memory, host.memory_swap, host.nano_cpus, host.pids_limit), (Some(4 << 30), Some(4 << 30), Some(2_000_000_000), Some(4096)));
+        assert_eq!((host.binds, host.mounts, host.devices), (None, None, None));
+        assert_eq!((host.pid_mode, host.ipc_mode, host.userns_mode), (None, None, None));
+        assert_eq!(host.network_mode.as_deref(), Some("runners"));
+        assert_eq!(host.log_config.unwrap().config.unwrap()["max-size"], "10m");
+        assert_eq!((body.hostname.unwrap().len(), body.env.unwrap()), (63, vec!["A=$$HOME {x}".to_owned()]));
+    }
+
+    #[test]
+    fn compat_adds_what_changing_user_needs_and_no_raw_sockets() {
+        let added = made(Isolation::Compat).host_config.unwrap().cap_add.unwrap();
+        assert!(added.contains(&"SETUID".to_owned()) && !added.iter().any(|cap| cap.contains("NET") || cap.contains("SYS")));
+    }
+}

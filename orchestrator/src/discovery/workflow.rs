@@ -1,0 +1,172 @@
+//! Says which jobs of a workflow file need self-hosted runners.
+//!
+//! [`scan`] is pure: text in, answers out. It follows GitHub's own reading of `runs-on`: the matrix is expanded,
+//! expressions over it are evaluated, and what only run time can tell is [`Answer::Unknown`]. Two rules hold for any
+//! input:
+//!
+//! * **No self-hosted job is ever answered with [`Answer::No`].** Every doubt ends in `Unknown`, which a caller
+//!   counts as "may need a runner".
+//! * **Work is bounded** (`limits`): size, depth, aliases, matrix legs, outcomes and steps. Nothing panics.
+//!
+//! ```text
+//! text ─ yaml ─▶ value ─ jobs ─▶ runs_on ◀─ matrix (legs)
+//!                                   └─ template ─ expression (outcomes)
+//! ```
+
+mod expression;
+mod hosted;
+mod json;
+mod limits;
+mod matrix;
+mod runs_on;
+mod template;
+mod value;
+mod yaml;
+
+use limits::{MAX_WORK, Work};
+use matrix::Leg;
+use runs_on::RunsOn;
+use value::Value;
+
+/// What one job of a workflow file needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobNeeds {
+    /// The key below `jobs`.
+    pub id: String,
+    /// A job with steps, or a call of another workflow.
+    pub kind: JobKind,
+    /// The distinct label sets that the legs of its matrix ask for; empty if they are not wholly known.
+    pub labels: Vec<Vec<String>>,
+    /// The runner group asked for (the first, if legs differ), or the expression that gives it. A group without
+    /// labels is answered with `No`: whether it holds self-hosted runners cannot be seen in the file.
+    pub group: Option<String>,
+    /// Whether some leg asks for the label `self-hosted`.
+    pub self_hosted: Answer,
+    /// The reason for the answer, as a short phrase.
+    pub why: String,
+}
+
+/// The two kinds of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobKind {
+    /// Steps on a runner.
+    Job,
+    /// A call of a reusable workflow, whose own file says what its jobs need.
+    Call {
+        /// The workflow called, as written.
+        uses: String,
+        /// Whether it lies in the same repository.
+        local: bool,
+    },
+}
+
+/// An answer from the file alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Surely.
+    Yes,
+    /// Surely not.
+    No,
+    /// Only run time can tell: count it as "maybe".
+    Unknown,
+}
+
+/// Why a file has no answers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// GitHub would not read it either.
+    #[error("the file has {bytes} bytes, more than the {limit} that are read")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The largest size.
+        limit: usize,
+    },
+    /// Not YAML, or YAML beyond the limits, with the place where known.
+    #[error("not readable as YAML: {0}")]
+    Yaml(String),
+    /// Nothing but blanks and comments.
+    #[error("the file is empty")]
+    Empty,
+    /// No mapping `jobs` with entries: not a workflow.
+    #[error("the file has no jobs")]
+    NoJobs,
+}
+
+/// Reads one workflow file. Never panics; bounded in size, depth, aliases and expansion.
+pub fn scan(text: &str) -> Result<Vec<JobNeeds>, ScanError> {
+    let file = yaml::parse(text)?;
+    if matches!(file, Value::Null) {
+        return Err(ScanError::Empty);
+    }
+    let Some(Value::Map(jobs)) = file.entry("jobs") else { return Err(ScanError::NoJobs) };
+    if jobs.is_empty() {
+        return Err(ScanError::NoJobs);
+    }
+    let work = Work::new(MAX_WORK);
+    Ok(jobs.iter().map(|(id, job)| needs(id, job, &work)).collect())
+}
+
+fn needs(id: &str, job: &Value, work: &Work) -> JobNeeds {
+    if let Some(Value::Text(uses)) = job.entry("uses") {
+        return call(id, uses);
+    }
+    let Some(runs_on) = job.entry("runs-on") else { return without_runner(id, job) };
+    let runs_on = RunsOn::of(runs_on);
+    let legs = match matrix_of(job) {
+        Some(matrix) if runs_on.is_dynamic() => matrix::legs(matrix, work),
+        _ => vec![Leg::single()],
+    };
+    let request = runs_on.request(&legs, work);
+    JobNeeds {
+        id: id.into(),
+        kind: JobKind::Job,
+        labels: request.labels,
+        group: request.group,
+        self_hosted: request.self_hosted,
+        why: request.why,
+    }
+}
+
+fn call(id: &str, uses: &str) -> JobNeeds {
+    JobNeeds {
+        id: id.into(),
+        kind: JobKind::Call { uses: uses.into(), local: uses.starts_with("./") },
+        labels: Vec::new(),
+        group: None,
+        self_hosted: Answer::No,
+        why: "calls another workflow".into(),
+    }
+}
+
+/// GitHub refuses a job without `runs-on`, unless a part of the job is inserted in a way that is not followed here.
+fn without_runner(id: &str, job: &Value) -> JobNeeds {
+    let Value::Map(entries) = job else {
+        return refused(id, Answer::No, "is not a job that GitHub would run");
+    };
+    let inserts = |key: &str| key == "<<" || template::has_expression(key);
+    if entries.iter().any(|(key, _)| inserts(key)) {
+        refused(id, Answer::Unknown, "inserts entries that are not followed")
+    } else {
+        refused(id, Answer::No, "has no runs-on")
+    }
+}
+
+fn refused(id: &str, self_hosted: Answer, why: &str) -> JobNeeds {
+    JobNeeds {
+        id: id.into(),
+        kind: JobKind::Job,
+        labels: Vec::new(),
+        group: None,
+        self_hosted,
+        why: why.into(),
+    }
+}
+
+/// What is written below `strategy.matrix`. A strategy that is an expression gives any matrix.
+fn matrix_of(job: &Value) -> Option<&Value> {
+    match job.entry("strategy")? {
+        strategy @ Value::Text(_) => Some(strategy),
+        strategy => strategy.entry("matrix"),
+    }
+}

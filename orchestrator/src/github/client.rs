@@ -1,0 +1,393 @@
+//! One request to GitHub.
+//!
+//! Invariants: the token goes to the configured host and no other; a limit GitHub told about is obeyed before the next request;
+//! a GET is conditional wherever an earlier answer is still held, because an unchanged answer (304) costs nothing of the primary
+//! limit; an error is never taken for an empty answer.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use lru::LruCache;
+use reqwest::redirect;
+use reqwest::{Client, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::GitHubError;
+use super::registration::{Groups, Tokens};
+use crate::clock::Clock;
+
+/// The version of the REST API that we speak (docs: "API versions").
+const API_VERSION: &str = "2022-11-28";
+/// Longest wait for a connection, and for a whole answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest answer that is read, in bytes. A page of 100 repositories is about half a megabyte.
+const MAX_ANSWER: usize = 8 << 20;
+/// Answers held for conditional requests: how many, and how large at most, in bytes.
+const HELD_ANSWERS: NonZeroUsize = NonZeroUsize::new(2_000).expect("2000 is not zero");
+const HELD_SIZE: usize = 128 << 10;
+/// Most pages of one list: a list that never ends is an error, not a hang.
+const MAX_PAGES: u32 = 200;
+/// The largest page GitHub gives.
+pub(super) const PER_PAGE: usize = 100;
+/// How long to leave GitHub alone after a secondary limit that came without a time ("Rate limits for the REST API").
+const SECONDARY_WAIT: SignedDuration = SignedDuration::from_mins(1);
+
+/// Where GitHub is and who we are.
+pub struct GitHubSettings {
+    /// `GITHUB_API_URL`.
+    pub api_url: Url,
+    /// The token.
+    pub token: SecretString,
+}
+
+/// Speaks to GitHub's REST API with one credential.
+pub struct GitHubClient {
+    http: Client,
+    base: Url,
+    token: SecretString,
+    clock: Arc<dyn Clock>,
+    held: Mutex<LruCache<String, Held>>,
+    limited_until: Mutex<Option<Timestamp>>,
+    requests: AtomicU64,
+    pub(super) tokens: Tokens,
+    pub(super) groups: Groups,
+}
+
+/// An answer to be shown again when GitHub says that nothing changed.
+#[derive(Clone)]
+struct Held {
+    etag: HeaderValue,
+    answer: Answer,
+}
+
+/// A successful answer.
+#[derive(Clone)]
+struct Answer {
+    body: Arc<[u8]>,
+    next: Next,
+}
+
+/// What an answer says about further pages.
+#[derive(Clone, PartialEq, Eq)]
+enum Next {
+    /// No `Link` header at all.
+    Unsaid,
+    /// A `Link` header without `rel="next"`.
+    Last,
+    /// The next page.
+    Page(Url),
+}
+
+impl GitHubClient {
+    /// A client; nothing is sent yet.
+    ///
+    /// Errors: the TLS library cannot be set up.
+    pub fn new(settings: GitHubSettings, clock: Arc<dyn Clock>) -> Result<Self, GitHubError> {
+        // An error means that another part of the process was faster, with the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // The bundled roots make a client possible in an image without a CA bundle; the system's come on top.
+        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+            .iter()
+            .filter_map(|der| reqwest::Certificate::from_der(der).ok());
+        let http = Client::builder()
+            .user_agent(concat!("mayfly/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(redirect::Policy::custom(same_host))
+            .tls_certs_merge(roots)
+            .build()
+            .map_err(|error| GitHubError::Network(chain(&error)))?;
+        Ok(Self {
+            http,
+            base: settings.api_url,
+            token: settings.token,
+            clock,
+            held: Mutex::new(LruCache::new(HELD_ANSWERS)),
+            limited_until: Mutex::new(None),
+            requests: AtomicU64::new(0),
+            tokens: Tokens::default(),
+            groups: Groups::default(),
+        })
+    }
+
+    /// How many requests were sent since the start.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Until when GitHub asked to be left alone, if it did.
+    pub fn limited_until(&self) -> Option<Timestamp> {
+        let until = *self.limited_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.filter(|until| *until > self.clock.now())
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The URL of a path, segment by segment, so that no segment can climb out of its place.
+    pub(super) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// GETs one object.
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: &Url) -> Result<T, GitHubError> {
+        decode(&self.get_answer(url).await?.body)
+    }
+
+    /// GETs a list, all pages of it. `items` takes the entries out of a page.
+    pub(super) async fn get_all<P: DeserializeOwned, T>(
+        &self,
+        first: Url,
+        items: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>, GitHubError> {
+        let mut all = Vec::new();
+        let mut url = first.clone();
+        for page in 1..=MAX_PAGES {
+            let answer = self.get_answer(&url).await?;
+            let found = items(decode(&answer.body)?);
+            let full = found.len() >= PER_PAGE;
+            all.extend(found);
+            url = match answer.next {
+                Next::Page(next) => next,
+                Next::Unsaid if full => numbered(&first, page + 1),
+                Next::Unsaid | Next::Last => return Ok(all),
+            };
+        }
+        Err(GitHubError::Malformed(format!("a list has more than {MAX_PAGES} pages")))
+    }
+
+    /// POSTs `body` and reads the answer.
+    pub(super) async fn post<T: DeserializeOwned>(&self, url: &Url, body: Option<&Value>) -> Result<T, GitHubError> {
+        let (_, _, bytes) = self.send(Method::POST, url, None, body).await?;
+        decode(&bytes)
+    }
+
+    /// DELETEs.
+    pub(super) async fn delete(&self, url: &Url) -> Result<(), GitHubError> {
+        self.send(Method::DELETE, url, None, None).await.map(|_| ())
+    }
+
+    async fn get_answer(&self, url: &Url) -> Result<Answer, GitHubError> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(url.as_str()).cloned();
+        let etag = held.as_ref().map(|held| &held.etag);
+        let (status, headers, body) = self.send(Method::GET, url, etag, None).await?;
+        if let (StatusCode::NOT_MODIFIED, Some(held)) = (status, held) {
+            return Ok(held.answer);
+        }
+        let answer = Answer { body: body.into(), next: next_page(&headers, &self.base)? };
+        if let Some(etag) = headers.get(header::ETAG).filter(|_| answer.body.len() <= HELD_SIZE) {
+            let held = Held { etag: etag.clone(), answer: answer.clone() };
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).put(url.to_string(), held);
+        }
+        Ok(answer)
+    }
+
+    /// Sends one request and sorts its outcome.
+    async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        etag: Option<&HeaderValue>,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), GitHubError> {
+        if let Some(until) = self.limited_until() {
+            return Err(GitHubError::RateLimited { until });
+        }
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()))
+            .map_err(|_| GitHubError::Unauthorized)?;
+        authorization.set_sensitive(true);
+        let mut request = self
+            .http
+            .request(method, url.clone())
+            .header(header::AUTHORIZATION, authorization)
+            .header(header::ACCEPT, "application/vnd.github+json")
+            .header("X-GitHub-Api-Version", API_VERSION);
+        if let Some(etag) = etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut response = request.send().await.map_err(|error| network(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| network(&error))? {
+            if bytes.len() + chunk.len() > MAX_ANSWER {
+                return Err(GitHubError::Malformed(format!("it is larger than {MAX_ANSWER} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
+            return Ok((status, headers, bytes));
+        }
+        let error = refusal(status, &headers, &bytes, self.clock.now());
+        if let GitHubError::RateLimited { until } = error {
+            *self.limited_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        }
+        Err(error)
+    }
+}
+
+/// Follows redirects (a renamed repository gives one) on the same host only, three at most.
+fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let first = attempt.previous().first();
+    let same = first.is_some_and(|first| first.origin() == attempt.url().origin());
+    if same && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, GitHubError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let html = body.trim_ascii_start().starts_with(b"<");
+        GitHubError::Malformed(if html { "it is HTML".to_owned() } else { error.to_string() })
+    })
+}
+
+/// The same list, another page.
+fn numbered(first: &Url, page: u32) -> Url {
+    let mut url = first.clone();
+    url.query_pairs_mut().append_pair("page", &page.to_string());
+    url
+}
+
+/// Reads the `Link` header (RFC 8288). A next page on another host is not followed: it would carry the token there.
+fn next_page(headers: &HeaderMap, base: &Url) -> Result<Next, GitHubError> {
+    let Some(link) = headers.get(header::LINK).and_then(|value| value.to_str().ok()) else { return Ok(Next::Unsaid) };
+    for part in link.split(',') {
+        let Some((target, parameters)) = part.trim().strip_prefix('<').and_then(|rest| rest.split_once('>')) else { continue };
+        if !parameters.split(';').any(|parameter| parameter.trim() == "rel=\"next\"") {
+            continue;
+        }
+        let url = base.join(target).map_err(|error| GitHubError::Malformed(format!("its next page: {error}")))?;
+        if url.origin() != base.origin() {
+            return Err(GitHubError::Malformed(format!("its next page is on another host, {}", url.host_str().unwrap_or("?"))));
+        }
+        return Ok(Next::Page(url));
+    }
+    Ok(Next::Last)
+}
+
+/// Sorts an answer that is not a success.
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> GitHubError {
+    let message = message(body);
+    match status.as_u16() {
+        401 => GitHubError::Unauthorized,
+        403 | 429 => match limit(status, headers, &message, now) {
+            Some(until) => GitHubError::RateLimited { until },
+            None => GitHubError::Forbidden(message),
+        },
+        404 | 410 => GitHubError::NotFound,
+        409 => GitHubError::Conflict(message),
+        500..=599 => GitHubError::Server(status.as_u16()),
+        other => GitHubError::Invalid(if message.is_empty() { format!("status {other}") } else { message }),
+    }
+}
+
+/// Until when to wait, if the refusal is about a limit: `retry-after`, else the reset of a spent primary limit, else a minute
+/// for a secondary one ("Rate limits for the REST API", "Exceeding the rate limit").
+fn limit(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Option<Timestamp> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
+    let later = |wait: SignedDuration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
+    if let Some(seconds) = number("retry-after") {
+        return Some(later(SignedDuration::from_secs(seconds.clamp(1, 86_400))));
+    }
+    if number("x-ratelimit-remaining") == Some(0) {
+        let reset = number("x-ratelimit-reset").and_then(|second| Timestamp::from_second(second).ok());
+        // A reset in the past, or absent: clocks differ, so wait a little rather than not at all.
+        return Some(reset.unwrap_or(now).max(later(SignedDuration::from_secs(5))).min(later(SignedDuration::from_hours(2))));
+    }
+    let secondary = message.to_ascii_lowercase().contains("rate limit") || status == StatusCode::TOO_MANY_REQUESTS;
+    secondary.then(|| later(SECONDARY_WAIT))
+}
+
+/// GitHub's `message`, cut to a line an operator can read.
+fn message(body: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = value.get("message").and_then(Value::as_str).unwrap_or_default();
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn network(error: &reqwest::Error) -> GitHubError {
+    GitHubError::Network(if error.is_timeout() { "no answer in time".to_owned() } else { chain(error) })
+}
+
+/// The causes of an error. The URL of the request is left out: it says nothing that the causes don't.
+fn chain(error: &reqwest::Error) -> String {
+    let mut texts = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        texts.push(inner.to_string());
+        cause = inner.source();
+    }
+    if texts.is_empty() { "the connection failed".to_owned() } else { texts.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let at = |second| GitHubError::RateLimited { until: Timestamp::from_second(second).unwrap() };
+        let secondary = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+        let rows: Vec<(u16, HeaderMap, &str, GitHubError)> = vec![
+            (401, headers(&[]), "", GitHubError::Unauthorized),
+            (403, headers(&[]), r#"{"message":"Resource not accessible"}"#, GitHubError::Forbidden("Resource not accessible".into())),
+            (403, headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1900")]), "", at(1_900)),
+            (403, headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "10")]), "", at(1_005)),
+            (403, headers(&[("x-ratelimit-remaining", "4000")]), secondary, at(1_060)),
+            (429, headers(&[("retry-after", "30")]), "", at(1_030)),
+            (429, headers(&[]), "<html>", at(1_060)),
+            (404, headers(&[]), "<html>", GitHubError::NotFound),
+            (410, headers(&[]), "", GitHubError::NotFound),
+            (409, headers(&[]), r#"{"message":"Already exists"}"#, GitHubError::Conflict("Already exists".into())),
+            (422, headers(&[]), r#"{"message":"Bad\nlabels"}"#, GitHubError::Invalid("Badlabels".into())),
+            (502, headers(&[]), "<html>", GitHubError::Server(502)),
+            (302, headers(&[]), "", GitHubError::Invalid("status 302".into())),
+        ];
+        for (status, headers, body, expected) in rows {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refusal(status, &headers, body.as_bytes(), now), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn pages_are_followed_on_the_same_host_only() {
+        let base = Url::parse("https://ghe.example/api/v3").unwrap();
+        let next = |link: &str| next_page(&headers(&[("link", link)]), &base);
+        let page = Url::parse("https://ghe.example/api/v3/user/repos?page=2").unwrap();
+        let both = r#"<https://ghe.example/x?page=1>; rel="prev", <https://ghe.example/api/v3/user/repos?page=2>; rel="next""#;
+        assert!(next(both) == Ok(Next::Page(page)));
+        assert!(next(r#"<https://ghe.example/x?page=1>; rel="first""#) == Ok(Next::Last));
+        assert!(next(r#"<https://evil.example/x?page=2>; rel="next""#).is_err());
+        assert!(next_page(&headers(&[]), &base) == Ok(Next::Unsaid));
+    }
+
+    #[test]
+    fn segments_cannot_climb() {
+        let settings = GitHubSettings { api_url: Url::parse("http://h/api/v3/").unwrap(), token: "t".into() };
+        let client = GitHubClient::new(settings, Arc::new(crate::clock::SystemClock)).unwrap();
+        let url = client.url(&["repos", "o", "r", "contents", "a b?c#d/../e"], &[("page", "1&x=2")]);
+        assert_eq!(url.as_str(), "http://h/api/v3/repos/o/r/contents/a%20b%3Fc%23d%2F..%2Fe?page=1%26x%3D2");
+    }
+}
