@@ -3,9 +3,9 @@
 //! Invariants: a key in the clear lives only as long as it takes to hash it; comparing takes the same time whichever key
 //! is shown; a refusal does not say what was wrong.
 //!
-//! A known key is let through even from an address whose wrong ones are being turned away: behind a shared address a
-//! stranger could otherwise lock the owner out. Guessing is hopeless either way (16 characters at least); the limit on
-//! failures keeps a guesser from filling the log and the processor.
+//! Wrong keys draw on the quota of the address they come from. A known key is let through even from an address whose
+//! wrong ones are being turned away: behind a shared address a stranger could otherwise lock the owner out. Guessing is
+//! hopeless either way (16 characters at least); the limit keeps a guesser from filling the log and the processor.
 
 mod keys;
 
@@ -20,7 +20,7 @@ pub use keys::{ApiKeys, KeyId, MIN_KEY_LENGTH};
 use crate::cors::CorsOrigins;
 use crate::edge::Caller;
 use crate::gateway::Gateway;
-use crate::rate_limit;
+use crate::rate_limit::{self, Bucket};
 
 /// Lets a request through that shows a known key, or any request when no key is configured.
 pub(crate) async fn require_key(
@@ -29,10 +29,10 @@ pub(crate) async fn require_key(
     next: Next,
 ) -> Response {
     if gateway.keys.is_empty() {
-        return match is_foreign_page(request.method(), request.headers(), &gateway.cors) {
-            true => foreign_page().into_response(),
-            false => next.run(request).await,
-        };
+        if is_foreign_page(request.method(), request.headers(), &gateway.cors) {
+            return foreign_page().into_response();
+        }
+        return next.run(request).await;
     }
     if let Some(id) = presented(request.headers()).and_then(|key| gateway.keys.find(key)) {
         request.extensions_mut().insert(id);
@@ -42,8 +42,8 @@ pub(crate) async fn require_key(
         return response;
     }
     gateway.metrics.unauthorized.inc();
-    let client = Caller::of(&request).address;
-    match gateway.failures.check_key(&rate_limit::fold(client)) {
+    let bucket = Bucket::Address(rate_limit::fold(Caller::of(&request).address));
+    match gateway.limits.limiter().check_key(&bucket) {
         Ok(()) => Problem::unauthorized().into_response(),
         Err(refusal) => {
             gateway.metrics.rate_limited.inc();
@@ -66,13 +66,14 @@ fn foreign_page() -> Problem {
         .with_detail("Add the origin to CORS_ORIGINS, or set API_KEYS and send a key.")
 }
 
-/// The key a request shows: `Authorization: Bearer <key>`, else `X-API-Key: <key>`. Never the query.
+/// The key a request shows: `Authorization: Bearer <key>` or `X-API-Key: <key>`. Never the query. An `Authorization` header
+/// that is there must carry the key: a request is not to succeed with a credential that is wrong.
 fn presented(headers: &HeaderMap) -> Option<&[u8]> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
-    });
-    bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii()))
+        return scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii());
+    }
+    headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii())
 }
 
 #[cfg(test)]
@@ -81,18 +82,19 @@ mod tests {
 
     #[test]
     fn the_key_is_read_from_either_header() {
-        let cases: [(&[(&'static str, &str)], Option<&str>); 6] = [
+        let cases: [(&[_], Option<&str>); 7] = [
             (&[], None),
             (&[("authorization", "Bearer abc")], Some("abc")),
             (&[("authorization", "bearer  abc ")], Some("abc")),
             (&[("authorization", "Basic abc")], None),
+            (&[("authorization", "abc")], None),
             (&[("x-api-key", "abc")], Some("abc")),
-            (&[("authorization", "Basic x"), ("x-api-key", "abc")], Some("abc")),
+            (&[("authorization", "Basic x"), ("x-api-key", "abc")], None),
         ];
         for (pairs, key) in cases {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {
-                headers.insert(*name, value.parse().unwrap());
+                headers.insert::<&'static str>(name, HeaderValue::from_static(value));
             }
             assert_eq!(presented(&headers), key.map(str::as_bytes), "{pairs:?}");
         }

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::cors::CorsOrigins;
 use crate::metrics::Metrics;
 use crate::orchestrator::Orchestrator;
-use crate::rate_limit::{self, Failures, Limits};
+use crate::rate_limit::{self, Limits};
 
 /// The parts of the gateway that handlers and layers share; cheap to clone.
 #[derive(Clone)]
@@ -21,7 +21,6 @@ pub(crate) struct Parts {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) cors: CorsOrigins,
     pub(crate) limits: Limits,
-    pub(crate) failures: Failures,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -34,7 +33,6 @@ impl Gateway {
             trusted_proxies: config.trusted_proxies.clone(),
             cors: config.cors.clone(),
             limits: rate_limit::limits(config),
-            failures: rate_limit::failures(),
             orchestrator: Orchestrator::new(
                 &config.orchestrator,
                 config.request_timeout,

@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
-    Response, ResponseBuilder, SecurityRequirement, ServerBuilder,
+    Response, ResponseBuilder, SecurityRequirement, ServerBuilder, Tag, tag::TagBuilder,
 };
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
 
@@ -28,12 +28,24 @@ pub fn text() -> Result<String, serde_json::Error> {
 pub(crate) fn base() -> OpenApi {
     OpenApiBuilder::new()
         .info(info())
+        .tags(Some(tags()))
         .servers(Some([ServerBuilder::new().url("/").build()]))
         .security(Some([
             SecurityRequirement::new("bearer", Vec::<String>::new()),
             SecurityRequirement::new("api_key", Vec::<String>::new()),
         ]))
         .build()
+}
+
+/// In the order in which the viewers show them.
+fn tags() -> [Tag; 4] {
+    [
+        ("Runners", "Start, watch and remove self-hosted runners."),
+        ("Status", "What the platform sees and does: why a job waits, which runners ended how."),
+        ("Configuration", "What runners are started with, by name."),
+        ("Health", "For probes, load balancers and Prometheus."),
+    ]
+    .map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build())
 }
 
 fn info() -> Info {

@@ -5,15 +5,14 @@
 //! Buckets that are full again are forgotten every [`TIDY_EVERY`], so memory follows the number of present clients.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
+use governor::NotUntil;
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::middleware::NoOpMiddleware;
-use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use http::{Request, StatusCode};
 use mayfly_common::problem::Problem;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
@@ -27,15 +26,13 @@ use crate::gateway::Gateway;
 
 /// How often buckets that are full again are forgotten.
 pub const TIDY_EVERY: Duration = Duration::from_mins(1);
-/// How many wrong keys an address may show at once; one more each second.
-pub const FAILURE_BURST: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
 
 /// Who shares a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bucket {
     /// Everybody who shows this key.
     Key(KeyId),
-    /// Everybody at this address, when no key is asked for.
+    /// Everybody at this address: all requests when no key is asked for, else those that show a wrong one.
     Address(IpAddr),
 }
 
@@ -54,12 +51,10 @@ impl KeyExtractor for ByCaller {
     }
 }
 
-/// The general limit, shared by the layer and the tidying task.
+/// The limit, shared by the layer and the tidying task.
 pub(crate) type Limits = Arc<GovernorConfig<ByCaller, NoOpMiddleware<QuantaInstant>>>;
-/// The limit on wrong keys, by address.
-pub(crate) type Failures = DefaultKeyedRateLimiter<IpAddr>;
 
-/// The general limit that `config` describes.
+/// The limit that `config` describes.
 pub(crate) fn limits(config: &Config) -> Limits {
     // Not `per_second`: that takes the seconds per request, not the requests per second.
     let interval = 1_000_000_000 / u64::from(config.rate_per_second.get());
@@ -71,12 +66,7 @@ pub(crate) fn limits(config: &Config) -> Limits {
     )
 }
 
-/// The limit on wrong keys.
-pub(crate) fn failures() -> Failures {
-    RateLimiter::keyed(Quota::per_second(NonZeroU32::MIN).allow_burst(FAILURE_BURST))
-}
-
-/// The layer that enforces the general limit.
+/// The layer that enforces the limit.
 pub(crate) fn layer(
     gateway: &Gateway,
 ) -> GovernorLayer<ByCaller, NoOpMiddleware<QuantaInstant>, Body> {
@@ -122,13 +112,13 @@ pub(crate) async fn tidy(gateway: &Gateway) {
         ticks.tick().await;
         gateway.limits.limiter().retain_recent();
         gateway.limits.limiter().shrink_to_fit();
-        gateway.failures.retain_recent();
-        gateway.failures.shrink_to_fit();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     #[test]

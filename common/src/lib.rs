@@ -9,6 +9,7 @@
 //! | [`api`] | requests and answers of the HTTP interface, with their validation |
 //! | [`problem`] | RFC 9457 errors |
 //! | [`env`] | reading configuration so that every mistake is reported at once |
+//! | [`health`] | the check a container runs on itself |
 //! | [`telemetry`], [`shutdown`] | what every service's `main` needs |
 //!
 //! Invariant: this crate knows neither Docker nor GitHub's wire format. A value of one of its types is valid:
@@ -16,6 +17,7 @@
 
 pub mod api;
 pub mod env;
+pub mod health;
 pub mod label;
 pub mod name;
 pub mod problem;

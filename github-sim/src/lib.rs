@@ -1,3 +1,29 @@
-//! tmp
+//! GitHub over HTTP from a plain [`World`](world::World): what the platform needs of it, for tests and for people
+//! without an account.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`world`] | accounts, repositories, runs, jobs, runners as data, and the verbs that change them |
+//! | [`Sim`] | a world behind HTTP listeners |
+//! | [`clock`] | time that a test can move |
+//! | [`demo`] | three repositories with workflows, for demonstrations |
+//! | [`runner_image`] | a root file system with the simulated runner, for `docker import` |
+//! | `conformance` | checks against GitHub's own OpenAPI description (feature `conformance`) |
+//!
+//! Invariant: this crate is never a dependency of a production service, only of tests, of the demonstration and of its own
+//! program.
+
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod demo;
+mod http;
+pub mod runner_image;
+mod sim;
 pub mod world;
+
+pub use clock::Clock;
+pub use http::faults::{Effect, Fault, FaultKind};
+pub use http::observed::{Counters, Recorded, RouteCount};
+pub use http::shared::WorldGuard;
+pub use sim::{Sim, SimConfig};

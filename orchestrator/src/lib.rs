@@ -1,6 +1,108 @@
-//! The internal service.
+//! The internal service: discovers repositories, finds queued jobs, starts runner containers and removes them again.
+//!
+//! ```text
+//! http ─ requests, nudge ─▶ reconcile::driver (tick | nudge | docker event | shutdown)
+//!   ▲                              │ one pass at a time
+//!   └───── last snapshot ──────────┤ observe ─▶ scaling::plan (pure) ─▶ execute
+//!                                  │    │                               │
+//!                        github ◀──┴────┼────────▶ backend ◀────────────┘
+//!                                   discovery
+//! ```
+//!
+//! Imports point one way: `http`, `reconcile` → `scaling`, `discovery`, `backend`, `github` → `model` → `mayfly_common`.
+//! `scaling` has no async, no clock and no I/O. `backend` and `github` do not know each other. Concrete adapters are named
+//! here only.
+//!
+//! Architecture invariant: nothing but [`reconcile`] starts or removes a container or a registration.
+
 pub mod backend;
 pub mod clock;
+pub mod config;
+pub mod discovery;
 pub mod github;
+pub mod http;
+pub mod metrics;
 pub mod model;
+pub mod reconcile;
+pub mod redact;
 pub mod scaling;
+pub mod template;
+
+use std::io;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use mayfly_common::telemetry::{CONFIG, START};
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::backend::docker::{DockerBackend, DockerSettings};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::github::{GitHubClient, GitHubSettings};
+use crate::http::Api;
+use crate::metrics::Metrics;
+use crate::reconcile::{Reconciler, driver};
+
+/// Runs the service on `listener` until `shutdown`, then lets the pass under way end and answers what was asked.
+///
+/// Errors: the HTTP client cannot be set up, or the listener breaks. An engine or a GitHub that is away is not an error: it is
+/// waited for, and `/health` tells.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = GitHubSettings {
+        api_url: config.github.api_url.clone(),
+        token: config.github.token.clone(),
+    };
+    let github = GitHubClient::new(settings, Arc::clone(&clock)).map_err(io::Error::other)?;
+    let backend = DockerBackend::new(docker_settings(&config));
+    let metrics = Arc::new(Metrics::default());
+    describe(&config);
+    info!(category = START, address = %listener.local_addr()?, version = mayfly_common::VERSION, "orchestrator is listening");
+
+    let (reconciler, handle) = Reconciler::new(
+        config.clone(),
+        Arc::new(backend),
+        Arc::new(github),
+        Arc::clone(&clock),
+        Arc::clone(&metrics),
+    );
+    let router = http::router(Api { handle, config: Arc::new(config), metrics, clock });
+    let shutdown = shutdown.shared();
+    let driver = tokio::spawn(driver::run(Arc::new(reconciler), shutdown.clone()));
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
+    driver.await.map_err(io::Error::other)
+}
+
+fn docker_settings(config: &Config) -> DockerSettings {
+    DockerSettings {
+        host: config.docker_host.clone(),
+        instance: config.instance.clone(),
+        network: config.network.clone(),
+        image: config.runner.image.clone(),
+        command: config.runner.command.clone(),
+        profile: config.runner.profile.clone(),
+    }
+}
+
+/// Says what the service is going to do. No secret is part of it.
+fn describe(config: &Config) {
+    let runner = &config.runner;
+    info!(
+        category = CONFIG,
+        github = %config.github.api_url,
+        image = runner.image,
+        labels = %runner.labels,
+        max_runners = runner.max,
+        auto_create = config.auto_create,
+        check_interval_seconds = config.check_interval.as_secs(),
+        registration = ?runner.registration,
+        variables = runner.environment.len(),
+        network = config.network,
+        "configuration"
+    );
+}

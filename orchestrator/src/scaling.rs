@@ -34,7 +34,18 @@ mod tests {
                 continue; // tests
             }
             let source = std::fs::read_to_string(&path).unwrap();
-            for word in ["async ", "tokio", "bollard", "reqwest", "axum", "Timestamp::now", "Instant::now", "std::fs", "std::env", "uuid"] {
+            for word in [
+                "async ",
+                "tokio",
+                "bollard",
+                "reqwest",
+                "axum",
+                "Timestamp::now",
+                "Instant::now",
+                "std::fs",
+                "std::env",
+                "uuid",
+            ] {
                 assert!(!source.contains(word), "{} must not use `{word}`", path.display());
             }
         }

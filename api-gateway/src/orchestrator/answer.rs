@@ -45,10 +45,7 @@ pub(super) fn pass_on(response: http::Response<Incoming>) -> Result<Response, Fa
         return Err(Failure::Foreign(status, kind));
     }
     let (parts, body) = response.into_parts();
-    let body = match bodiless {
-        true => Body::empty(),
-        false => Body::new(TimeoutBody::new(BODY_PAUSE, body)),
-    };
+    let body = if bodiless { Body::empty() } else { Body::new(TimeoutBody::new(BODY_PAUSE, body)) };
     let mut passed = Response::new(body);
     *passed.status_mut() = status;
     for name in RESPONSE_HEADERS {

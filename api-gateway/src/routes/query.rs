@@ -40,7 +40,7 @@ pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
 /// The query encoded anew, with its question mark; empty if there is none.
 fn checked(query: Option<&str>, known: &[(&str, Check)]) -> Result<String, Problem> {
     let Some(query) = query.filter(|query| !query.is_empty()) else { return Ok(String::new()) };
-    let mut encoded = form_urlencoded::Serializer::new(String::from("?"));
+    let mut encoded = form_urlencoded::Serializer::for_suffix(String::from("?"), 1);
     let mut errors = Vec::new();
     let mut seen = BTreeSet::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

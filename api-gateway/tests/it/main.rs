@@ -1,1 +1,19 @@
+//! The gateway against an orchestrator in memory: every promise of the edge, and every way the other side can fail.
 
+#![expect(clippy::unwrap_used, reason = "all of this crate is tests and what they share")]
+
+mod auth;
+mod binary;
+mod cors;
+mod create;
+mod documents;
+mod errors;
+mod health;
+mod limits;
+mod logs;
+mod passing_on;
+mod server;
+#[path = "../support/stub.rs"]
+mod stub;
+mod support;
+mod upstream_faults;

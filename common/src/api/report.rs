@@ -32,6 +32,9 @@ pub struct PassReport {
     pub removed: usize,
     /// Registrations deleted.
     pub deregistered: usize,
+    /// The first error of GitHub in this pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github_error: Option<String>,
     /// Actions that failed, and readings that could not be taken, in words.
     pub problems: Vec<String>,
 }
@@ -142,6 +145,8 @@ pub struct CleanupReport {
     pub failed: usize,
     /// What was, or would be, done, in words.
     pub actions: Vec<String>,
+    /// What could not be looked at or done, in words.
+    pub problems: Vec<String>,
 }
 
 /// `GET /api/v1/config/info`: names, never values.

@@ -23,6 +23,7 @@ mod protocol;
 mod render;
 mod rest;
 pub(crate) mod shared;
+mod strict;
 #[cfg(test)]
 mod tests;
 

@@ -84,7 +84,22 @@ impl World {
             Some(job) => Some(job),
             None => self.assign(id),
         };
+        if let Some(job) = job.and_then(|job| self.jobs.get_mut(&job)) {
+            job.session = Some(token.to_owned());
+        }
         Ok(job.and_then(|job| self.jobs.get(&job)))
+    }
+
+    /// The job with this id, if the session has it or had it; the session is thereby heard of.
+    pub fn job_of_session(&mut self, token: &str, id: u64) -> Result<&Job, Refusal> {
+        let job = self.jobs.get(&id).ok_or(Refusal::NotFound("job"))?;
+        if job.session.as_deref() != Some(token) {
+            return Err(Refusal::Unauthorized("the job is another runner's"));
+        }
+        if job.status != Status::Completed {
+            self.session(token)?;
+        }
+        self.jobs.get(&id).ok_or(Refusal::NotFound("job"))
     }
 
     /// Brings a registered runner online without a session and gives it a job if one fits, now or later.

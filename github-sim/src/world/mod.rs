@@ -81,6 +81,13 @@ impl World {
         world
     }
 
+    /// An empty world again; time goes on, and ids are not used twice.
+    pub fn reset(&mut self) {
+        let last_id = self.last_id;
+        *self = Self::new(self.clock.clone());
+        self.last_id += last_id;
+    }
+
     /// The world's present time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -187,7 +187,7 @@ pub struct StepResult {
     pub number: usize,
     /// How it ended.
     pub conclusion: Conclusion,
-    /// When the runner began it.
+    /// When the step before it ended, or the runner took the job.
     pub started_at: Timestamp,
     /// When the runner ended it.
     pub completed_at: Timestamp,
@@ -263,6 +263,8 @@ pub struct Job {
     pub conclusion: Option<Conclusion>,
     /// Who took it.
     pub taker: Option<Taker>,
+    /// The session it was handed out to, which may report about it even after the registration has gone.
+    pub session: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When a runner could first take it.

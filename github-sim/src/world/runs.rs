@@ -78,6 +78,7 @@ impl World {
                 status: Status::Waiting,
                 conclusion: None,
                 taker: None,
+                session: None,
                 created_at: now,
                 queued_at: None,
                 started_at: None,
@@ -183,15 +184,24 @@ impl World {
         Ok(())
     }
 
-    /// Notes how a step ended; the last report about a step counts.
-    pub fn report_step(&mut self, job_id: u64, result: StepResult) -> Result<(), Refusal> {
+    /// Notes how step `number` (1 is the first) ended, just now; a repeated report changes nothing.
+    pub fn report_step(
+        &mut self,
+        job_id: u64,
+        number: usize,
+        conclusion: Conclusion,
+    ) -> Result<(), Refusal> {
+        let now = self.now();
         let job = self.jobs.get_mut(&job_id).ok_or(Refusal::NotFound("job"))?;
-        if result.number == 0 || result.number > job.spec.steps.len() {
-            return Err(Refusal::Invalid(format!("the job has no step {}", result.number)));
+        if number == 0 || number > job.spec.steps.len() {
+            return Err(Refusal::Invalid(format!("the job has no step {number}")));
         }
-        job.step_results.retain(|known| known.number != result.number);
-        job.step_results.push(result);
-        job.step_results.sort_by_key(|known| known.number);
+        if job.step_results.iter().any(|known| known.number == number) {
+            return Ok(());
+        }
+        let before = job.step_results.last().map(|known| known.completed_at);
+        let started_at = before.or(job.started_at).unwrap_or(now);
+        job.step_results.push(StepResult { number, conclusion, started_at, completed_at: now });
         Ok(())
     }
 

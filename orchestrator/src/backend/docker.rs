@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
+    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 use futures::{TryStreamExt as _, future};
 use mayfly_common::name::RunnerName;
@@ -63,7 +63,12 @@ pub struct DockerBackend {
 impl DockerBackend {
     /// A backend that has not connected yet.
     pub fn new(settings: DockerSettings) -> Self {
-        Self { settings, connection: OnceCell::new(), instance: OnceCell::new(), network: OnceCell::new() }
+        Self {
+            settings,
+            connection: OnceCell::new(),
+            instance: OnceCell::new(),
+            network: OnceCell::new(),
+        }
     }
 
     async fn docker(&self) -> Result<&Docker, BackendError> {
@@ -83,7 +88,12 @@ impl DockerBackend {
         let (docker, instance) = (self.docker().await?, self.instance().await?);
         match docker.inspect_container(name.as_str(), None).await {
             // The engine also takes ids and id prefixes where it takes names.
-            Ok(found) if found.name.as_deref().map(|n| n.trim_start_matches('/')) != Some(name.as_str()) => Ok(None),
+            Ok(found)
+                if found.name.as_deref().map(|n| n.trim_start_matches('/'))
+                    != Some(name.as_str()) =>
+            {
+                Ok(None)
+            }
             Ok(found) => {
                 let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
                 Ok(labels::decode(&instance, &labels).filter(|identity| identity.name == *name))
@@ -94,7 +104,12 @@ impl DockerBackend {
     }
 
     /// One listed container as an [`Instance`], with what only further questions tell. `None`: not ours, or just gone.
-    async fn read(&self, docker: &Docker, instance: &str, summary: ContainerSummary) -> Result<Option<Instance>, BackendError> {
+    async fn read(
+        &self,
+        docker: &Docker,
+        instance: &str,
+        summary: ContainerSummary,
+    ) -> Result<Option<Instance>, BackendError> {
         let (Some(id), Some(found)) = (summary.id, summary.labels) else { return Ok(None) };
         let Some(identity) = labels::decode(instance, &found) else { return Ok(None) };
         let phase = match summary.state {
@@ -109,8 +124,20 @@ impl DockerBackend {
                 None => return Ok(None),
             },
         };
-        let Identity { name, pool, scope, labels, github_id, image, created_at, deadline } = identity;
-        Ok(Some(Instance { name, container_id: id, pool, scope, labels, github_id, image, created_at, deadline, phase }))
+        let Identity { name, pool, scope, labels, github_id, image, created_at, deadline } =
+            identity;
+        Ok(Some(Instance {
+            name,
+            container_id: id,
+            pool,
+            scope,
+            labels,
+            github_id,
+            image,
+            created_at,
+            deadline,
+            phase,
+        }))
     }
 
     async fn exit(&self, docker: &Docker, id: &str) -> Result<Option<Exit>, BackendError> {
@@ -149,9 +176,10 @@ impl DockerBackend {
         let failure = refused("start a runner container")(error);
         match self.remove(name).await {
             Ok(()) => Err(failure),
-            Err(second) => {
-                Err(BackendError::Refused { what: "start a runner container", reason: format!("{failure}; and then: {second}") })
-            }
+            Err(second) => Err(BackendError::Refused {
+                what: "start a runner container",
+                reason: format!("{failure}; and then: {second}"),
+            }),
         }
     }
 }
@@ -171,11 +199,14 @@ impl Backend for DockerBackend {
 
     async fn list(&self) -> Result<Vec<Instance>, BackendError> {
         let (docker, instance) = (self.docker().await?, self.instance().await?);
-        let filters = HashMap::from([("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)])]);
+        let filters =
+            HashMap::from([("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found = docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+        let found =
+            docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
         let read = found.into_iter().map(|summary| self.read(docker, &instance, summary));
-        let mut instances: Vec<Instance> = future::try_join_all(read).await?.into_iter().flatten().collect();
+        let mut instances: Vec<Instance> =
+            future::try_join_all(read).await?.into_iter().flatten().collect();
         instances.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
         Ok(instances)
     }
@@ -195,18 +226,26 @@ impl Backend for DockerBackend {
         let body = spec::body(&template, spec);
         match docker.create_container(Some(options()), body.clone()).await {
             Ok(_) => {}
-            Err(error) if status(&error) == Some(404) => return Err(BackendError::ImageMissing(settings.image.clone())),
+            Err(error) if status(&error) == Some(404) => {
+                return Err(BackendError::ImageMissing(settings.image.clone()));
+            }
             Err(error) if status(&error) == Some(409) => match self.find(&spec.name).await? {
-                Some(same) if same.created_at == spec.created_at && same.github_id == spec.github_id => {}
+                Some(same)
+                    if same.created_at == spec.created_at && same.github_id == spec.github_id => {}
                 _ => return Err(BackendError::NameTaken(spec.name.clone())),
             },
             Err(error) => return Err(refused("create a runner container")(error)),
         }
         match self.start(docker, &spec.name).await {
             // Somebody removed it since we looked.
-            Err(BackendError::Refused { reason, .. }) if reason.contains("network") && reason.contains("not found") => {
+            Err(BackendError::Refused { reason, .. })
+                if reason.contains("network") && reason.contains("not found") =>
+            {
                 network::ensure(docker, &settings.network).await?;
-                docker.create_container(Some(options()), body).await.map_err(refused("create a runner container"))?;
+                docker
+                    .create_container(Some(options()), body)
+                    .await
+                    .map_err(refused("create a runner container"))?;
                 self.start(docker, &spec.name).await
             }
             outcome => outcome,
@@ -220,7 +259,9 @@ impl Backend for DockerBackend {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match self.docker().await?.remove_container(name.as_str(), Some(options)).await {
             // 409: its removal is in progress.
-            Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(refused("remove a runner container")(error)),
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
+                Err(refused("remove a runner container")(error))
+            }
             _ => Ok(()),
         }
     }
@@ -247,13 +288,16 @@ impl Backend for DockerBackend {
         // Without a tag or digest the engine would pull every tag there is.
         let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
         let options = if named { options.build() } else { options.tag("latest").build() };
-        let pulled = docker.create_image(Some(options), None, None).try_for_each(|_| future::ok(())).await;
+        let pulled =
+            docker.create_image(Some(options), None, None).try_for_each(|_| future::ok(())).await;
         match pulled {
             Ok(()) => Ok(()),
             // The stream can end badly after a good pull; the image's presence is the truth.
             Err(_) if self.has_image().await.unwrap_or(false) => Ok(()),
             Err(error) => match refused("pull the runner image")(error) {
-                BackendError::Refused { reason, .. } => Err(BackendError::PullFailed { image: image.clone(), reason }),
+                BackendError::Refused { reason, .. } => {
+                    Err(BackendError::PullFailed { image: image.clone(), reason })
+                }
                 other => Err(other),
             },
         }
@@ -275,8 +319,13 @@ async fn working(docker: &Docker, id: &str) -> Option<bool> {
 }
 
 /// The last lines a container printed; `None` if it is gone.
-async fn tail(docker: &Docker, container: &str, lines: u32) -> Result<Option<String>, BackendError> {
-    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
+async fn tail(
+    docker: &Docker,
+    container: &str,
+    lines: u32,
+) -> Result<Option<String>, BackendError> {
+    let options =
+        LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let mut text = Vec::new();
     let mut chunks = std::pin::pin!(docker.logs(container, Some(options)));
     loop {

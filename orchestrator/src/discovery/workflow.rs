@@ -9,10 +9,12 @@
 //! * **Work is bounded** (`limits`): size, depth, aliases, matrix legs, outcomes and steps. Nothing panics.
 //!
 //! ```text
-//! text ─ yaml ─▶ value ─ jobs ─▶ runs_on ◀─ matrix (legs)
-//!                                   └─ template ─ expression (outcomes)
+//! text ─ yaml ─▶ jobs ─▶ matrix ─ legs ─▶ runs_on ─ choices ─▶ verdict
+//!                           └── template ────┘
+//!                               └─ expression (outcomes)
 //! ```
 
+mod choice;
 mod expression;
 mod hosted;
 mod json;
@@ -21,6 +23,7 @@ mod matrix;
 mod runs_on;
 mod template;
 mod value;
+mod verdict;
 mod yaml;
 
 use limits::{MAX_WORK, Work};
@@ -95,6 +98,10 @@ pub enum ScanError {
 
 /// Reads one workflow file. Never panics; bounded in size, depth, aliases and expansion.
 pub fn scan(text: &str) -> Result<Vec<JobNeeds>, ScanError> {
+    scan_within(text, &Work::new(MAX_WORK))
+}
+
+fn scan_within(text: &str, work: &Work) -> Result<Vec<JobNeeds>, ScanError> {
     let file = yaml::parse(text)?;
     if matches!(file, Value::Null) {
         return Err(ScanError::Empty);
@@ -103,8 +110,7 @@ pub fn scan(text: &str) -> Result<Vec<JobNeeds>, ScanError> {
     if jobs.is_empty() {
         return Err(ScanError::NoJobs);
     }
-    let work = Work::new(MAX_WORK);
-    Ok(jobs.iter().map(|(id, job)| needs(id, job, &work)).collect())
+    Ok(jobs.iter().map(|(id, job)| needs(id, job, work)).collect())
 }
 
 fn needs(id: &str, job: &Value, work: &Work) -> JobNeeds {
@@ -114,7 +120,7 @@ fn needs(id: &str, job: &Value, work: &Work) -> JobNeeds {
     let Some(runs_on) = job.entry("runs-on") else { return without_runner(id, job) };
     let runs_on = RunsOn::of(runs_on);
     let legs = match matrix_of(job) {
-        Some(matrix) if runs_on.is_dynamic() => matrix::legs(matrix, work),
+        Some(matrix) if runs_on.is_dynamic() => matrix::legs(&matrix, work),
         _ => vec![Leg::single()],
     };
     let request = runs_on.request(&legs, work);
@@ -163,10 +169,10 @@ fn refused(id: &str, self_hosted: Answer, why: &str) -> JobNeeds {
     }
 }
 
-/// What is written below `strategy.matrix`. A strategy that is an expression gives any matrix.
-fn matrix_of(job: &Value) -> Option<&Value> {
+/// What is written below `strategy.matrix`. A strategy that is one expression may give any matrix.
+fn matrix_of(job: &Value) -> Option<Value> {
     match job.entry("strategy")? {
-        strategy @ Value::Text(_) => Some(strategy),
-        strategy => strategy.entry("matrix"),
+        Value::Text(_) => Some(Value::Runtime),
+        strategy => strategy.entry("matrix").cloned(),
     }
 }

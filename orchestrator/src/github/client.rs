@@ -172,7 +172,11 @@ impl GitHubClient {
     }
 
     /// POSTs `body` and reads the answer.
-    pub(super) async fn post<T: DeserializeOwned>(&self, url: &Url, body: Option<&Value>) -> Result<T, GitHubError> {
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        body: Option<&Value>,
+    ) -> Result<T, GitHubError> {
         let (_, _, bytes) = self.send(Method::POST, url, None, body).await?;
         decode(&bytes)
     }
@@ -183,7 +187,8 @@ impl GitHubClient {
     }
 
     async fn get_answer(&self, url: &Url) -> Result<Answer, GitHubError> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(url.as_str()).cloned();
+        let held =
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).get(url.as_str()).cloned();
         let etag = held.as_ref().map(|held| &held.etag);
         let (status, headers, body) = self.send(Method::GET, url, etag, None).await?;
         if let (StatusCode::NOT_MODIFIED, Some(held)) = (status, held) {
@@ -208,8 +213,9 @@ impl GitHubClient {
         if let Some(until) = self.limited_until() {
             return Err(GitHubError::RateLimited { until });
         }
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()))
-            .map_err(|_| GitHubError::Unauthorized)?;
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()))
+                .map_err(|_| GitHubError::Unauthorized)?;
         authorization.set_sensitive(true);
         let mut request = self
             .http
@@ -229,7 +235,9 @@ impl GitHubClient {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| network(&error))? {
             if bytes.len() + chunk.len() > MAX_ANSWER {
-                return Err(GitHubError::Malformed(format!("it is larger than {MAX_ANSWER} bytes")));
+                return Err(GitHubError::Malformed(format!(
+                    "it is larger than {MAX_ANSWER} bytes"
+                )));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -267,15 +275,26 @@ fn numbered(first: &Url, page: u32) -> Url {
 
 /// Reads the `Link` header (RFC 8288). A next page on another host is not followed: it would carry the token there.
 fn next_page(headers: &HeaderMap, base: &Url) -> Result<Next, GitHubError> {
-    let Some(link) = headers.get(header::LINK).and_then(|value| value.to_str().ok()) else { return Ok(Next::Unsaid) };
+    let Some(link) = headers.get(header::LINK).and_then(|value| value.to_str().ok()) else {
+        return Ok(Next::Unsaid);
+    };
     for part in link.split(',') {
-        let Some((target, parameters)) = part.trim().strip_prefix('<').and_then(|rest| rest.split_once('>')) else { continue };
+        let Some((target, parameters)) =
+            part.trim().strip_prefix('<').and_then(|rest| rest.split_once('>'))
+        else {
+            continue;
+        };
         if !parameters.split(';').any(|parameter| parameter.trim() == "rel=\"next\"") {
             continue;
         }
-        let url = base.join(target).map_err(|error| GitHubError::Malformed(format!("its next page: {error}")))?;
+        let url = base
+            .join(target)
+            .map_err(|error| GitHubError::Malformed(format!("its next page: {error}")))?;
         if url.origin() != base.origin() {
-            return Err(GitHubError::Malformed(format!("its next page is on another host, {}", url.host_str().unwrap_or("?"))));
+            return Err(GitHubError::Malformed(format!(
+                "its next page is on another host, {}",
+                url.host_str().unwrap_or("?")
+            )));
         }
         return Ok(Next::Page(url));
     }
@@ -294,24 +313,40 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp)
         404 | 410 => GitHubError::NotFound,
         409 => GitHubError::Conflict(message),
         500..=599 => GitHubError::Server(status.as_u16()),
-        other => GitHubError::Invalid(if message.is_empty() { format!("status {other}") } else { message }),
+        other => GitHubError::Invalid(if message.is_empty() {
+            format!("status {other}")
+        } else {
+            message
+        }),
     }
 }
 
 /// Until when to wait, if the refusal is about a limit: `retry-after`, else the reset of a spent primary limit, else a minute
 /// for a secondary one ("Rate limits for the REST API", "Exceeding the rate limit").
-fn limit(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Option<Timestamp> {
+fn limit(
+    status: StatusCode,
+    headers: &HeaderMap,
+    message: &str,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let later = |wait: SignedDuration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
     if let Some(seconds) = number("retry-after") {
         return Some(later(SignedDuration::from_secs(seconds.clamp(1, 86_400))));
     }
     if number("x-ratelimit-remaining") == Some(0) {
-        let reset = number("x-ratelimit-reset").and_then(|second| Timestamp::from_second(second).ok());
+        let reset =
+            number("x-ratelimit-reset").and_then(|second| Timestamp::from_second(second).ok());
         // A reset in the past, or absent: clocks differ, so wait a little rather than not at all.
-        return Some(reset.unwrap_or(now).max(later(SignedDuration::from_secs(5))).min(later(SignedDuration::from_hours(2))));
+        return Some(
+            reset
+                .unwrap_or(now)
+                .max(later(SignedDuration::from_secs(5)))
+                .min(later(SignedDuration::from_hours(2))),
+        );
     }
-    let secondary = message.to_ascii_lowercase().contains("rate limit") || status == StatusCode::TOO_MANY_REQUESTS;
+    let secondary = message.to_ascii_lowercase().contains("rate limit")
+        || status == StatusCode::TOO_MANY_REQUESTS;
     secondary.then(|| later(SECONDARY_WAIT))
 }
 
@@ -323,7 +358,11 @@ fn message(body: &[u8]) -> String {
 }
 
 fn network(error: &reqwest::Error) -> GitHubError {
-    GitHubError::Network(if error.is_timeout() { "no answer in time".to_owned() } else { chain(error) })
+    GitHubError::Network(if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        chain(error)
+    })
 }
 
 /// The causes of an error. The URL of the request is left out: it says nothing that the causes don't.
@@ -342,32 +381,67 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            })
+            .collect()
     }
 
     #[test]
     fn refusals_are_told_apart() {
         let now = Timestamp::from_second(1_000).unwrap();
-        let at = |second| GitHubError::RateLimited { until: Timestamp::from_second(second).unwrap() };
+        let at =
+            |second| GitHubError::RateLimited { until: Timestamp::from_second(second).unwrap() };
         let secondary = r#"{"message":"You have exceeded a secondary rate limit."}"#;
         let rows: Vec<(u16, HeaderMap, &str, GitHubError)> = vec![
             (401, headers(&[]), "", GitHubError::Unauthorized),
-            (403, headers(&[]), r#"{"message":"Resource not accessible"}"#, GitHubError::Forbidden("Resource not accessible".into())),
-            (403, headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1900")]), "", at(1_900)),
-            (403, headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "10")]), "", at(1_005)),
+            (
+                403,
+                headers(&[]),
+                r#"{"message":"Resource not accessible"}"#,
+                GitHubError::Forbidden("Resource not accessible".into()),
+            ),
+            (
+                403,
+                headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1900")]),
+                "",
+                at(1_900),
+            ),
+            (
+                403,
+                headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "10")]),
+                "",
+                at(1_005),
+            ),
             (403, headers(&[("x-ratelimit-remaining", "4000")]), secondary, at(1_060)),
             (429, headers(&[("retry-after", "30")]), "", at(1_030)),
             (429, headers(&[]), "<html>", at(1_060)),
             (404, headers(&[]), "<html>", GitHubError::NotFound),
             (410, headers(&[]), "", GitHubError::NotFound),
-            (409, headers(&[]), r#"{"message":"Already exists"}"#, GitHubError::Conflict("Already exists".into())),
-            (422, headers(&[]), r#"{"message":"Bad\nlabels"}"#, GitHubError::Invalid("Badlabels".into())),
+            (
+                409,
+                headers(&[]),
+                r#"{"message":"Already exists"}"#,
+                GitHubError::Conflict("Already exists".into()),
+            ),
+            (
+                422,
+                headers(&[]),
+                r#"{"message":"Bad\nlabels"}"#,
+                GitHubError::Invalid("Badlabels".into()),
+            ),
             (502, headers(&[]), "<html>", GitHubError::Server(502)),
             (302, headers(&[]), "", GitHubError::Invalid("status 302".into())),
         ];
         for (status, headers, body, expected) in rows {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(refusal(status, &headers, body.as_bytes(), now), expected, "{status} {body}");
+            assert_eq!(
+                refusal(status, &headers, body.as_bytes(), now),
+                expected,
+                "{status} {body}"
+            );
         }
     }
 
@@ -385,9 +459,14 @@ mod tests {
 
     #[test]
     fn segments_cannot_climb() {
-        let settings = GitHubSettings { api_url: Url::parse("http://h/api/v3/").unwrap(), token: "t".into() };
+        let settings =
+            GitHubSettings { api_url: Url::parse("http://h/api/v3/").unwrap(), token: "t".into() };
         let client = GitHubClient::new(settings, Arc::new(crate::clock::SystemClock)).unwrap();
-        let url = client.url(&["repos", "o", "r", "contents", "a b?c#d/../e"], &[("page", "1&x=2")]);
-        assert_eq!(url.as_str(), "http://h/api/v3/repos/o/r/contents/a%20b%3Fc%23d%2F..%2Fe?page=1%26x%3D2");
+        let url =
+            client.url(&["repos", "o", "r", "contents", "a b?c#d/../e"], &[("page", "1&x=2")]);
+        assert_eq!(
+            url.as_str(),
+            "http://h/api/v3/repos/o/r/contents/a%20b%3Fc%23d%2F..%2Fe?page=1%26x%3D2"
+        );
     }
 }

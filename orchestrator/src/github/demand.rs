@@ -54,7 +54,8 @@ impl GitHubClient {
         let per_page = PER_PAGE.to_string();
         let mut found = Vec::new();
         if let DiscoveryMode::Organization(org) = mode {
-            let url = self.url(&["orgs", org.as_str(), "repos"], &[("type", "all"), ("per_page", &per_page)]);
+            let url = self
+                .url(&["orgs", org.as_str(), "repos"], &[("type", "all"), ("per_page", &per_page)]);
             found.extend(self.get_all(url, |page: Vec<wire::Repo>| page).await?);
         }
         let url = self.url(&["user", "repos"], &[("type", "owner"), ("per_page", &per_page)]);
@@ -66,7 +67,12 @@ impl GitHubClient {
         }
         let usable = found.into_iter().filter(|repo| !repo.archived && !repo.disabled);
         let mut repositories: Vec<Repository> = usable
-            .filter_map(|repo| Some(Repository { slug: RepoSlug::parse(&repo.full_name).ok()?, pushed_at: repo.pushed_at }))
+            .filter_map(|repo| {
+                Some(Repository {
+                    slug: RepoSlug::parse(&repo.full_name).ok()?,
+                    pushed_at: repo.pushed_at,
+                })
+            })
             .collect();
         repositories.sort_by(|a, b| a.slug.cmp(&b.slug));
         repositories.dedup_by(|a, b| a.slug == b.slug);
@@ -83,14 +89,24 @@ impl GitHubClient {
         };
         let yaml = |entry: &wire::Entry| {
             let path = std::path::Path::new(&entry.name);
-            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-            entry.kind == "file" && matches!(extension.to_ascii_lowercase().as_str(), "yml" | "yaml")
+            let extension =
+                path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+            entry.kind == "file"
+                && matches!(extension.to_ascii_lowercase().as_str(), "yml" | "yaml")
         };
         let read = entries.into_iter().filter(yaml).map(|entry| self.workflow_file(repo, entry));
-        stream::iter(read).buffered(CONCURRENT).try_filter_map(async |file| Ok(file)).try_collect().await
+        stream::iter(read)
+            .buffered(CONCURRENT)
+            .try_filter_map(async |file| Ok(file))
+            .try_collect()
+            .await
     }
 
-    async fn workflow_file(&self, repo: &RepoSlug, entry: wire::Entry) -> Result<Option<WorkflowFile>, GitHubError> {
+    async fn workflow_file(
+        &self,
+        repo: &RepoSlug,
+        entry: wire::Entry,
+    ) -> Result<Option<WorkflowFile>, GitHubError> {
         if entry.size > MAX_FILE {
             debug!(%repo, file = entry.name, sha = entry.sha, "workflow file is too large to read");
             return Ok(Some(WorkflowFile { name: entry.name, text: None }));
@@ -102,10 +118,15 @@ impl GitHubClient {
             Err(error) => return Err(error),
         };
         let bytes = match file.encoding.as_str() {
-            "base64" => STANDARD.decode(file.content.split_ascii_whitespace().collect::<String>()).ok(),
+            "base64" => {
+                STANDARD.decode(file.content.split_ascii_whitespace().collect::<String>()).ok()
+            }
             _ => None,
         };
-        Ok(Some(WorkflowFile { name: entry.name, text: bytes.and_then(|bytes| String::from_utf8(bytes).ok()) }))
+        Ok(Some(WorkflowFile {
+            name: entry.name,
+            text: bytes.and_then(|bytes| String::from_utf8(bytes).ok()),
+        }))
     }
 
     /// The jobs of a repository that wait for a runner: those of queued runs, and those of runs in progress, where other jobs
@@ -115,12 +136,18 @@ impl GitHubClient {
         for status in ["queued", "in_progress"] {
             let query = [("status", status), ("per_page", &*PER_PAGE.to_string())];
             let url = self.actions(repo, &["runs"], &query);
-            runs.extend(self.get_all(url, |page: wire::Runs| page.workflow_runs).await?.iter().map(|run| run.id));
+            runs.extend(
+                self.get_all(url, |page: wire::Runs| page.workflow_runs)
+                    .await?
+                    .iter()
+                    .map(|run| run.id),
+            );
         }
         runs.sort_unstable();
         runs.dedup();
         let jobs = runs.into_iter().map(|run| self.jobs_of(repo, run));
-        let mut queued: Vec<QueuedJob> = stream::iter(jobs).buffered(CONCURRENT).try_concat().await?;
+        let mut queued: Vec<QueuedJob> =
+            stream::iter(jobs).buffered(CONCURRENT).try_concat().await?;
         // A run can move from one list to the other between the two readings.
         queued.sort_by_key(|job| job.id);
         queued.dedup_by_key(|job| job.id);
@@ -158,4 +185,3 @@ impl GitHubClient {
         self.url(&segments, query)
     }
 }
-

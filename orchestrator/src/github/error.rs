@@ -40,6 +40,9 @@ pub enum GitHubError {
 impl GitHubError {
     /// Whether the same request may succeed later without anybody changing anything.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Server(_) | Self::Malformed(_) | Self::Network(_))
+        matches!(
+            self,
+            Self::RateLimited { .. } | Self::Server(_) | Self::Malformed(_) | Self::Network(_)
+        )
     }
 }

@@ -56,7 +56,8 @@ impl GitHubClient {
             online: runner.status.eq_ignore_ascii_case("online"),
             busy: runner.busy,
         };
-        self.get_all(url, |page: wire::Runners| page.runners.into_iter().map(registered).collect()).await
+        self.get_all(url, |page: wire::Runners| page.runners.into_iter().map(registered).collect())
+            .await
     }
 
     /// Registers `name` for one job. A leftover registration of that name is replaced if it is offline and idle.
@@ -82,7 +83,9 @@ impl GitHubClient {
             outcome => outcome?,
         };
         if made.encoded_jit_config.is_empty() {
-            return Err(GitHubError::Malformed("the just-in-time configuration is empty".to_owned()));
+            return Err(GitHubError::Malformed(
+                "the just-in-time configuration is empty".to_owned(),
+            ));
         }
         Ok(JitConfig { id: RunnerId(made.runner.id), config: made.encoded_jit_config.into() })
     }
@@ -92,10 +95,13 @@ impl GitHubClient {
         // Held across the request on purpose: ten runners that start at once share one token.
         let mut tokens = self.tokens.0.lock().await;
         let fresh_until = self.now().saturating_add(TOKEN_MARGIN).unwrap_or(Timestamp::MAX);
-        if let Some((token, _)) = tokens.get(scope).filter(|(_, expires_at)| *expires_at > fresh_until) {
+        if let Some((token, _)) =
+            tokens.get(scope).filter(|(_, expires_at)| *expires_at > fresh_until)
+        {
             return Ok(token.clone());
         }
-        let made: wire::Token = self.post(&self.runners(scope, &["registration-token"], &[]), None).await?;
+        let made: wire::Token =
+            self.post(&self.runners(scope, &["registration-token"], &[]), None).await?;
         let token = SecretString::from(made.token);
         if token.expose_secret().is_empty() {
             return Err(GitHubError::Malformed("the registration token is empty".to_owned()));
@@ -105,7 +111,11 @@ impl GitHubClient {
     }
 
     /// Deletes a registration. Deleting one that is gone is a success.
-    pub async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistered, GitHubError> {
+    pub async fn deregister(
+        &self,
+        scope: &Scope,
+        id: RunnerId,
+    ) -> Result<Deregistered, GitHubError> {
         match self.delete(&self.runners(scope, &[&id.0.to_string()], &[])).await {
             Ok(()) | Err(GitHubError::NotFound) => Ok(Deregistered::Gone),
             Err(GitHubError::Invalid(_)) => Ok(Deregistered::Busy),
@@ -113,12 +123,22 @@ impl GitHubClient {
         }
     }
 
-    async fn clear_name(&self, scope: &Scope, name: &RunnerName, message: String) -> Result<(), GitHubError> {
+    async fn clear_name(
+        &self,
+        scope: &Scope,
+        name: &RunnerName,
+        message: String,
+    ) -> Result<(), GitHubError> {
         let list = self.registrations(scope).await?;
-        let same = list.iter().find(|registered| registered.name.eq_ignore_ascii_case(name.as_str()));
+        let same =
+            list.iter().find(|registered| registered.name.eq_ignore_ascii_case(name.as_str()));
         match same {
-            Some(found) if !found.online && !found.busy => self.deregister(scope, found.id).await.map(|_| ()),
-            Some(_) => Err(GitHubError::Conflict(format!("a runner named {name} is online there already"))),
+            Some(found) if !found.online && !found.busy => {
+                self.deregister(scope, found.id).await.map(|_| ())
+            }
+            Some(_) => {
+                Err(GitHubError::Conflict(format!("a runner named {name} is online there already")))
+            }
             None => Err(GitHubError::Conflict(message)),
         }
     }
@@ -132,9 +152,14 @@ impl GitHubClient {
             let url = self.url(&["orgs", org.as_str(), "actions", "runner-groups"], &query);
             let found = self.get_all(url, |page: wire::RunnerGroups| page.runner_groups).await?;
             groups.retain(|(owner, _), _| owner != org);
-            groups.extend(found.into_iter().map(|group| ((org.clone(), group.name.to_lowercase()), group.id)));
+            groups.extend(
+                found.into_iter().map(|group| ((org.clone(), group.name.to_lowercase()), group.id)),
+            );
         }
-        groups.get(&key).copied().ok_or_else(|| GitHubError::Invalid(format!("{org} has no runner group named {name}")))
+        groups
+            .get(&key)
+            .copied()
+            .ok_or_else(|| GitHubError::Invalid(format!("{org} has no runner group named {name}")))
     }
 
     /// A URL below `…/actions/runners` of a scope.

@@ -86,7 +86,9 @@ pub enum Refusal {
     #[error("There is no runner {0}.")]
     NoSuchRunner(RunnerName),
     /// The runner works.
-    #[error("Runner {0} is running a job. Wait for it, or delete it with force=true and lose the job.")]
+    #[error(
+        "Runner {0} is running a job. Wait for it, or delete it with force=true and lose the job."
+    )]
     Busy(RunnerName),
     /// GitHub could not be asked whether the runner works.
     #[error("GitHub could not be asked whether runner {0} is running a job. Try again.")]
@@ -95,7 +97,9 @@ pub enum Refusal {
     #[error("There is a runner {0} already.")]
     NameTaken(RunnerName),
     /// All places are taken.
-    #[error("{running} of at most {max} runners exist; {asked} more do not fit. MAX_RUNNERS sets the limit.")]
+    #[error(
+        "{running} of at most {max} runners exist; {asked} more do not fit. MAX_RUNNERS sets the limit."
+    )]
     AtCapacity {
         /// Runners there are.
         running: usize,
@@ -120,10 +124,14 @@ impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::PullImage => f.write_str("pull the runner image"),
-            Self::Launch(launch) => write!(f, "start runner {} for {}: {}", launch.name, launch.scope, launch.why),
+            Self::Launch(launch) => {
+                write!(f, "start runner {} for {}: {}", launch.name, launch.scope, launch.why)
+            }
             Self::Retire { name, why, .. } => write!(f, "retire runner {name}: {why}"),
             Self::Remove { name, why, .. } => write!(f, "remove container {name}: {why}"),
-            Self::Deregister { scope, name, why, .. } => write!(f, "delete registration {name} of {scope}: {why}"),
+            Self::Deregister { scope, name, why, .. } => {
+                write!(f, "delete registration {name} of {scope}: {why}")
+            }
         }
     }
 }

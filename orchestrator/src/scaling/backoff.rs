@@ -36,7 +36,8 @@ pub fn delay(failures: u32) -> SignedDuration {
 impl Backoff {
     /// A runner of `scope` could not be started, or ended without a job.
     pub fn failed(&mut self, scope: &Scope, reason: &str, now: Timestamp) {
-        let failures = self.streaks.get(scope).map_or(0, |streak| streak.failures).saturating_add(1);
+        let failures =
+            self.streaks.get(scope).map_or(0, |streak| streak.failures).saturating_add(1);
         let until = now.saturating_add(delay(failures)).unwrap_or(Timestamp::MAX);
         self.streaks.insert(scope.clone(), Streak { failures, until, reason: reason.to_owned() });
     }
@@ -64,7 +65,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_a_success_ends_them() {
-        let seconds: Vec<i64> = [1, 2, 3, 6, 7, 40, u32::MAX].iter().map(|&n| delay(n).as_secs()).collect();
+        let seconds: Vec<i64> =
+            [1, 2, 3, 6, 7, 40, u32::MAX].iter().map(|&n| delay(n).as_secs()).collect();
         assert_eq!(seconds, [5, 10, 20, 160, 300, 300, 300]);
         let scope: Scope = "repo:o/r".parse().unwrap();
         let mut backoff = Backoff::default();

@@ -47,7 +47,11 @@ mod tests {
             (&[Busy], Some(-5), 0),
         ];
         for (states, retry, expected) in rows {
-            assert_eq!(next_pass(states.iter().copied(), retry.map(at), at(300), at(0)), at(expected), "{states:?} {retry:?}");
+            assert_eq!(
+                next_pass(states.iter().copied(), retry.map(at), at(300), at(0)),
+                at(expected),
+                "{states:?} {retry:?}"
+            );
         }
     }
 
@@ -55,7 +59,13 @@ mod tests {
     fn intervals_that_depend_on_each_other_agree() {
         use crate::scaling::lifecycle::MISSING_GRACE;
         assert!(IN_MOTION < ALIVE, "a starting runner is looked at more often");
-        assert!(ALIVE < MISSING_GRACE, "a runner is seen missing more than once before it is given up");
-        assert!(crate::scaling::backoff::FIRST > IN_MOTION, "a failure waits longer than an ordinary look");
+        assert!(
+            ALIVE < MISSING_GRACE,
+            "a runner is seen missing more than once before it is given up"
+        );
+        assert!(
+            crate::scaling::backoff::FIRST > IN_MOTION,
+            "a failure waits longer than an ordinary look"
+        );
     }
 }

@@ -30,22 +30,37 @@ pub fn state_of(
     now: Timestamp,
 ) -> (RunnerState, String) {
     let working = match &instance.phase {
-        Phase::Created => return (RunnerState::Failed, "the container was created and never started".to_owned()),
+        Phase::Created => {
+            return (RunnerState::Failed, "the container was created and never started".to_owned());
+        }
         Phase::Exited(exit) => return exited(exit),
         Phase::Running { working } => working.unwrap_or(false),
     };
     if now >= instance.deadline {
         return (RunnerState::Failed, format!("it reached its deadline {}", instance.deadline));
     }
-    let late = now >= instance.created_at.saturating_add(policy.registration_timeout).unwrap_or(Timestamp::MAX);
-    let gone_for = sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+    let late = now
+        >= instance
+            .created_at
+            .saturating_add(policy.registration_timeout)
+            .unwrap_or(Timestamp::MAX);
+    let gone_for =
+        sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
     match registration {
-        Some(Some(registered)) if registered.busy => (RunnerState::Busy, "it runs a job".to_owned()),
+        Some(Some(registered)) if registered.busy => {
+            (RunnerState::Busy, "it runs a job".to_owned())
+        }
         _ if working => (RunnerState::Busy, "a job's process runs inside".to_owned()),
-        Some(Some(registered)) if registered.online => (RunnerState::Idle, "it waits for a job".to_owned()),
-        None if sighting.was_online => (RunnerState::Idle, "it was online when GitHub last could be asked".to_owned()),
+        Some(Some(registered)) if registered.online => {
+            (RunnerState::Idle, "it waits for a job".to_owned())
+        }
+        None if sighting.was_online => {
+            (RunnerState::Idle, "it was online when GitHub last could be asked".to_owned())
+        }
         None => (RunnerState::Starting, "GitHub could not be asked about it".to_owned()),
-        Some(_) if !sighting.was_online && !late => (RunnerState::Starting, "it is not online yet".to_owned()),
+        Some(_) if !sighting.was_online && !late => {
+            (RunnerState::Starting, "it is not online yet".to_owned())
+        }
         Some(None) if sighting.was_online && gone_for < MISSING_GRACE => {
             (RunnerState::Draining, "its registration is gone, the container is ending".to_owned())
         }
@@ -56,11 +71,18 @@ pub fn state_of(
         Some(_) if !sighting.was_online && gone_for < MISSING_GRACE => {
             (RunnerState::Draining, "it is late or its registration is gone".to_owned())
         }
-        Some(_) if !sighting.was_online => {
-            (RunnerState::Failed, format!("it was not online {} after its start", short(policy.registration_timeout)))
-        }
-        Some(None) => (RunnerState::Failed, "its registration is gone and the container did not end".to_owned()),
-        Some(Some(_)) => (RunnerState::Failed, "it lost its connection to GitHub and did not come back".to_owned()),
+        Some(_) if !sighting.was_online => (
+            RunnerState::Failed,
+            format!("it was not online {} after its start", short(policy.registration_timeout)),
+        ),
+        Some(None) => (
+            RunnerState::Failed,
+            "its registration is gone and the container did not end".to_owned(),
+        ),
+        Some(Some(_)) => (
+            RunnerState::Failed,
+            "it lost its connection to GitHub and did not come back".to_owned(),
+        ),
     }
 }
 
@@ -73,14 +95,18 @@ fn short(span: SignedDuration) -> String {
 fn exited(exit: &Exit) -> (RunnerState, String) {
     let memory = if exit.out_of_memory { ", out of memory" } else { "" };
     let ended = format!("it ended with exit code {}{memory}", exit.code);
-    if let Some(result) = exit.log_tail.lines().rev().find_map(|line| line.split_once(LANDMARK_RESULT)) {
+    if let Some(result) =
+        exit.log_tail.lines().rev().find_map(|line| line.split_once(LANDMARK_RESULT))
+    {
         return (RunnerState::Finished, format!("its job's result was {}", result.1.trim()));
     }
     if exit.log_tail.lines().any(|line| line.contains(LANDMARK_STARTED)) {
         return (RunnerState::Failed, format!("{ended} in the middle of its job"));
     }
     match exit.code {
-        EXIT_VERSION_REFUSED => (RunnerState::Failed, "GitHub refuses this runner version; update the image".to_owned()),
+        EXIT_VERSION_REFUSED => {
+            (RunnerState::Failed, "GitHub refuses this runner version; update the image".to_owned())
+        }
         _ => (RunnerState::Failed, format!("{ended} without having run a job")),
     }
 }
@@ -124,7 +150,12 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::scaling) fn registered(id: i64, name: &str, online: bool, busy: bool) -> Registered {
+    pub(in crate::scaling) fn registered(
+        id: i64,
+        name: &str,
+        online: bool,
+        busy: bool,
+    ) -> Registered {
         Registered { id: RunnerId(id), name: name.to_owned(), online, busy }
     }
 
@@ -138,7 +169,11 @@ pub(super) mod tests {
         let running = Phase::Running { working: Some(false) };
         let worker = Phase::Running { working: Some(true) };
         let unseen = Sighting::default();
-        let seen = |missing: Option<i64>| Sighting { was_online: true, idle_since: None, missing_since: missing.map(at) };
+        let seen = |missing: Option<i64>| Sighting {
+            was_online: true,
+            idle_since: None,
+            missing_since: missing.map(at),
+        };
         let late = |missing: i64| Sighting { missing_since: Some(at(missing)), ..unseen };
         let offline = registered(1, "a1", false, false);
         let online = registered(1, "a1", true, false);
@@ -146,7 +181,14 @@ pub(super) mod tests {
         let stale_busy = registered(1, "a1", false, true);
         let rows: Vec<(&str, Phase, Option<Option<&Registered>>, Sighting, i64, RunnerState)> = vec![
             ("created only", Phase::Created, Some(Some(&offline)), unseen, 5, Failed),
-            ("registered, not connected", running.clone(), Some(Some(&offline)), unseen, 5, Starting),
+            (
+                "registered, not connected",
+                running.clone(),
+                Some(Some(&offline)),
+                unseen,
+                5,
+                Starting,
+            ),
             ("not listed yet", running.clone(), Some(None), unseen, 5, Starting),
             ("GitHub silent, never seen", running.clone(), None, unseen, 5, Starting),
             ("GitHub silent for long", running.clone(), None, unseen, 5_000, Starting),
@@ -154,29 +196,62 @@ pub(super) mod tests {
             ("online", running.clone(), Some(Some(&online)), seen(None), 5, Idle),
             ("busy", running.clone(), Some(Some(&busy)), seen(None), 5, Busy),
             ("busy flag lags", worker.clone(), Some(Some(&online)), seen(None), 5, Busy),
-            ("busy though offline", running.clone(), Some(Some(&stale_busy)), seen(Some(0)), 500, Busy),
+            (
+                "busy though offline",
+                running.clone(),
+                Some(Some(&stale_busy)),
+                seen(Some(0)),
+                500,
+                Busy,
+            ),
             ("worker though deregistered", worker, Some(None), seen(Some(0)), 5_000, Busy),
             ("deregistered, ending", running.clone(), Some(None), seen(Some(100)), 130, Draining),
             ("deregistered, zombie", running.clone(), Some(None), seen(Some(100)), 160, Failed),
-            ("connection lost", running.clone(), Some(Some(&offline)), seen(Some(100)), 130, Draining),
-            ("connection lost for good", running.clone(), Some(Some(&offline)), seen(Some(100)), 160, Failed),
+            (
+                "connection lost",
+                running.clone(),
+                Some(Some(&offline)),
+                seen(Some(100)),
+                130,
+                Draining,
+            ),
+            (
+                "connection lost for good",
+                running.clone(),
+                Some(Some(&offline)),
+                seen(Some(100)),
+                160,
+                Failed,
+            ),
             ("late, just adopted", running.clone(), Some(Some(&offline)), late(400), 410, Draining),
             ("never came online", running.clone(), Some(Some(&offline)), late(0), 300, Failed),
             ("past its deadline", running, Some(Some(&busy)), seen(None), 100_000, Failed),
-            ("job done", exit(0, "Running job: a\nJob a completed with result: Failed"), Some(None), unseen, 5, Finished),
+            (
+                "job done",
+                exit(0, "Running job: a\nJob a completed with result: Failed"),
+                Some(None),
+                unseen,
+                5,
+                Finished,
+            ),
             ("exit 0 without a job", exit(0, "Listening for Jobs"), Some(None), unseen, 5, Failed),
             ("killed in the middle", exit(137, "Running job: a"), Some(None), unseen, 5, Failed),
             ("version refused", exit(7, ""), None, unseen, 5, Failed),
         ];
         for (what, phase, registration, sighting, now, state) in rows {
-            let (found, why) = state_of(&instance("a1", phase), registration, sighting, &policy(), at(now));
+            let (found, why) =
+                state_of(&instance("a1", phase), registration, sighting, &policy(), at(now));
             assert_eq!(found, state, "{what}: {why}");
         }
     }
 
     #[test]
     fn the_reason_names_the_job_s_result() {
-        let (_, why) = exited(&Exit { code: 0, out_of_memory: false, log_tail: "x Job b completed with result: Succeeded\n".into() });
+        let (_, why) = exited(&Exit {
+            code: 0,
+            out_of_memory: false,
+            log_tail: "x Job b completed with result: Succeeded\n".into(),
+        });
         assert_eq!(why, "its job's result was Succeeded");
         let (_, why) = exited(&Exit { code: 137, out_of_memory: true, log_tail: String::new() });
         assert_eq!(why, "it ended with exit code 137, out of memory without having run a job");

@@ -24,7 +24,10 @@ pub enum Fit {
 /// Whether runners with the labels `offered` may take a job that asks for `wanted`.
 pub fn fit(wanted: &LabelSet, offered: &LabelSet) -> Fit {
     if wanted.is_empty() {
-        return Fit::Unmet("it asks for a runner group and no label; groups are not served automatically".to_owned());
+        return Fit::Unmet(
+            "it asks for a runner group and no label; groups are not served automatically"
+                .to_owned(),
+        );
     }
     if offered.covers(wanted) {
         return Fit::Ours;
@@ -64,7 +67,9 @@ pub fn match_jobs(jobs: &[QueuedJob], supply: &[Supply<'_>]) -> Match {
         let job = &jobs[index];
         let best = (0..supply.len())
             .filter(|&slot| !outcome.needed[slot])
-            .filter(|&slot| supply[slot].scope.covers(&job.repo) && supply[slot].labels.covers(&job.labels))
+            .filter(|&slot| {
+                supply[slot].scope.covers(&job.repo) && supply[slot].labels.covers(&job.labels)
+            })
             .min_by_key(|&slot| (supply[slot].scope.kind() as u8, supply[slot].labels.len()));
         match best {
             Some(slot) => outcome.needed[slot] = true,
@@ -109,7 +114,9 @@ mod tests {
             };
             assert_eq!(found, expected, "{wanted:?}");
         }
-        let Fit::Unmet(why) = fit(&LabelSet::requested(["self-hosted", "gpu"]), &offered) else { panic!("gpu is not offered") };
+        let Fit::Unmet(why) = fit(&LabelSet::requested(["self-hosted", "gpu"]), &offered) else {
+            panic!("gpu is not offered")
+        };
         assert_eq!(why, "no runner here has the label gpu; ours have linux,self-hosted,x64");
     }
 

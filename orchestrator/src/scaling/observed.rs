@@ -123,7 +123,9 @@ impl Observed {
     pub fn registration_of(&self, instance: &Instance) -> Option<Option<&Registered>> {
         match self.registrations.get(&instance.scope)? {
             Listing::Unknown => None,
-            Listing::Known(list) => Some(list.iter().find(|registered| is_of(registered, instance))),
+            Listing::Known(list) => {
+                Some(list.iter().find(|registered| is_of(registered, instance)))
+            }
         }
     }
 
@@ -136,8 +138,10 @@ impl Observed {
             if let Some(registration) = self.registration_of(instance) {
                 let online = registration.is_some_and(|registered| registered.online);
                 sighting.was_online |= online;
-                sighting.missing_since = if online { None } else { sighting.missing_since.or(Some(now)) };
-                let idle = state_of(instance, Some(registration), sighting, policy, now).0 == RunnerState::Idle;
+                sighting.missing_since =
+                    if online { None } else { sighting.missing_since.or(Some(now)) };
+                let idle = state_of(instance, Some(registration), sighting, policy, now).0
+                    == RunnerState::Idle;
                 sighting.idle_since = if idle { sighting.idle_since.or(Some(now)) } else { None };
             }
             sightings.insert(instance.name.clone(), sighting);

@@ -4,8 +4,6 @@
 //! deadline, or when somebody insists); after a plan is carried out, planning again gives nothing; nothing is concluded
 //! about a scope that GitHub could not be asked about.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use mayfly_common::api::CreateRunners;
 use mayfly_common::name::RunnerName;
@@ -57,7 +55,13 @@ pub struct Unmet {
 
 /// Decides everything; does nothing. Same input, same output.
 pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
-    let mut planner = Planner { seen, policy, now, plan: Plan::default(), names: seen.fresh_names.iter().cloned() };
+    let mut planner = Planner {
+        seen,
+        policy,
+        now,
+        plan: Plan::default(),
+        names: seen.fresh_names.iter().cloned(),
+    };
     planner.judge();
     planner.remove_what_is_over();
     planner.serve_deletions();
@@ -141,7 +145,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let why = "it was deleted through the API".to_owned();
         for action in &mut self.plan.actions {
             match action {
-                Action::Remove { name, request, .. } | Action::Retire { name, request, .. } if *name == instance.name => {
+                Action::Remove { name, request, .. } | Action::Retire { name, request, .. }
+                    if *name == instance.name =>
+                {
                     if request.is_some() {
                         return Err(Refusal::NoSuchRunner(name.clone()));
                     }
@@ -166,9 +172,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             (RunnerState::Busy, _, true) | (_, Some(None), _) => Ok(Some(gone(None))),
             (_, None, false) => Err(Refusal::Unsure(instance.name.clone())),
             (_, None, true) => Ok(Some(gone(instance.github_id))),
-            (_, Some(Some(registered)), _) => {
-                Ok(Some(Action::Retire { name, scope, id: registered.id, why, request: Some(asker) }))
-            }
+            (_, Some(Some(registered)), _) => Ok(Some(Action::Retire {
+                name,
+                scope,
+                id: registered.id,
+                why,
+                request: Some(asker),
+            })),
         }
     }
 
@@ -184,7 +194,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let orphan = |registered: &&Registered| {
                 let name = registered.name.to_ascii_lowercase();
                 let ours = name.starts_with(&self.policy.name_prefix.to_ascii_lowercase());
-                ours && !registered.online && !registered.busy && !names.iter().any(|known| known.eq_ignore_ascii_case(&name))
+                ours && !registered.online
+                    && !registered.busy
+                    && !names.iter().any(|known| known.eq_ignore_ascii_case(&name))
             };
             for registered in list.iter().filter(orphan) {
                 self.plan.actions.push(Action::Deregister {
@@ -208,7 +220,11 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// All the runners of a request, or none of them.
-    fn creation(&mut self, wanted: &CreateRunners, request: RequestId) -> Result<Vec<Launch>, Refusal> {
+    fn creation(
+        &mut self,
+        wanted: &CreateRunners,
+        request: RequestId,
+    ) -> Result<Vec<Launch>, Refusal> {
         let asked = usize::from(wanted.count);
         self.want_image();
         if self.seen.image != Image::Present {
@@ -221,13 +237,17 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let planned: Vec<&RunnerName> = self.launches().map(|launch| &launch.name).collect();
         let taken = |name: &&RunnerName| {
             let same = |other: &RunnerName| other.as_str().eq_ignore_ascii_case(name.as_str());
-            self.seen.instances.iter().any(|instance| same(&instance.name)) || planned.iter().any(|name| same(name))
+            self.seen.instances.iter().any(|instance| same(&instance.name))
+                || planned.iter().any(|name| same(name))
         };
         if let Some(name) = wanted.names.iter().find(taken) {
             return Err(Refusal::NameTaken(name.clone()));
         }
-        let names: Vec<RunnerName> =
-            if wanted.names.is_empty() { self.names.by_ref().take(asked).collect() } else { wanted.names.clone() };
+        let names: Vec<RunnerName> = if wanted.names.is_empty() {
+            self.names.by_ref().take(asked).collect()
+        } else {
+            wanted.names.clone()
+        };
         let launch = |name| Launch {
             name,
             pool: Pool::Manual,
@@ -252,15 +272,22 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         self.plan.demand = ours.len();
         let free: Vec<&Instance> = self.available();
-        let supply: Vec<Supply<'_>> =
-            free.iter().map(|instance| Supply { scope: &instance.scope, labels: &instance.labels }).collect();
+        let supply: Vec<Supply<'_>> = free
+            .iter()
+            .map(|instance| Supply { scope: &instance.scope, labels: &instance.labels })
+            .collect();
         let matched = match_jobs(&ours, &supply);
         if self.policy.auto_create {
-            let missing: Vec<&QueuedJob> = matched.unserved.iter().map(|&index| &ours[index]).collect();
+            let missing: Vec<&QueuedJob> =
+                matched.unserved.iter().map(|&index| &ours[index]).collect();
             self.launch_for(&missing);
         }
         if self.seen.jobs_complete {
-            let needless = free.iter().zip(&matched.needed).filter(|(_, needed)| !**needed).map(|(instance, _)| *instance);
+            let needless = free
+                .iter()
+                .zip(&matched.needed)
+                .filter(|(_, needed)| !**needed)
+                .map(|(instance, _)| *instance);
             self.retire_idle(needless);
         }
     }
@@ -268,7 +295,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Whether a job is for us: for the labels of the pool, or for those of a runner somebody made by hand.
     fn offer(&self, job: &QueuedJob) -> Fit {
         let manual = self.seen.instances.iter().any(|instance| {
-            instance_runs(instance) && instance.scope.covers(&job.repo) && instance.labels.covers(&job.labels)
+            instance_runs(instance)
+                && instance.scope.covers(&job.repo)
+                && instance.labels.covers(&job.labels)
         });
         match fit(&job.labels, &self.policy.labels) {
             Fit::Unmet(_) if manual && !job.labels.is_empty() => Fit::Ours,
@@ -281,7 +310,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let leaving = |name: &RunnerName| self.plan.actions.iter().any(|action| ends(action, name));
         self.judged()
             .filter(|(instance, verdict)| {
-                matches!(verdict.state, RunnerState::Idle | RunnerState::Starting) && !leaving(&instance.name)
+                matches!(verdict.state, RunnerState::Idle | RunnerState::Starting)
+                    && !leaving(&instance.name)
             })
             .map(|(instance, _)| instance)
             .collect()
@@ -315,14 +345,18 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn retire_idle<'b>(&mut self, needless: impl Iterator<Item = &'b Instance>) {
         for instance in needless {
             let idle_since = self.seen.memory.of(&instance.name).idle_since;
-            let long = idle_since.is_some_and(|since| self.now.duration_since(since) >= self.policy.idle_timeout);
+            let long = idle_since
+                .is_some_and(|since| self.now.duration_since(since) >= self.policy.idle_timeout);
             let registration = self.seen.registration_of(instance).flatten();
             if let (Pool::Default, true, Some(registered)) = (instance.pool, long, registration) {
                 self.plan.actions.push(Action::Retire {
                     name: instance.name.clone(),
                     scope: instance.scope.clone(),
                     id: registered.id,
-                    why: format!("no job has needed it for {} s", self.policy.idle_timeout.as_secs()),
+                    why: format!(
+                        "no job has needed it for {} s",
+                        self.policy.idle_timeout.as_secs()
+                    ),
                     request: None,
                 });
             }
@@ -355,15 +389,6 @@ fn instance_runs(instance: &Instance) -> bool {
 
 fn ends(action: &Action, runner: &RunnerName) -> bool {
     matches!(action, Action::Remove { name, .. } | Action::Retire { name, .. } if name == runner)
-}
-
-/// How many runners there are in each state.
-pub(crate) fn count_states(verdicts: &[Verdict]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for verdict in verdicts {
-        *counts.entry(verdict.state.as_str().to_owned()).or_default() += 1;
-    }
-    counts
 }
 
 #[cfg(test)]

@@ -11,13 +11,11 @@ pub(crate) mod runs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use jiff::fmt::strtime;
 use serde_json::{Map, Value};
 
 /// A time as GitHub writes it: UTC, whole seconds.
 pub(crate) fn time(at: Timestamp) -> String {
-    strtime::format("%Y-%m-%dT%H:%M:%SZ", at.to_zoned(jiff::tz::TimeZone::UTC))
-        .unwrap_or_else(|_| at.to_string())
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
 /// A global node id: opaque to clients.

@@ -104,8 +104,14 @@ mod tests {
     fn what_is_written_reads_back_and_holds_no_credential() {
         let labels = encode("i", "img:1", &spec());
         let identity = decode("i", &labels).unwrap();
-        assert_eq!((identity.name, identity.scope, identity.labels), (spec().name, spec().scope, spec().labels));
-        assert_eq!((identity.pool, identity.github_id, identity.image.as_str()), (Pool::Manual, spec().github_id, "img:1"));
+        assert_eq!(
+            (identity.name, identity.scope, identity.labels),
+            (spec().name, spec().scope, spec().labels)
+        );
+        assert_eq!(
+            (identity.pool, identity.github_id, identity.image.as_str()),
+            (Pool::Manual, spec().github_id, "img:1")
+        );
         assert_eq!((identity.created_at, identity.deadline), (spec().created_at, spec().deadline));
         assert!(labels.values().all(|value| !value.contains("c2VjcmV0")));
         let token = LaunchSpec { github_id: None, ..spec() };
@@ -121,7 +127,13 @@ mod tests {
             partial.remove(name);
             assert_eq!(decode("i", &partial), None, "without {name}");
         }
-        for (name, value) in [(SCHEMA, "2"), (SCOPE, "octo"), (DEADLINE, "soon"), (GITHUB_RUNNER_ID, "x"), (POOL, "p")] {
+        for (name, value) in [
+            (SCHEMA, "2"),
+            (SCOPE, "octo"),
+            (DEADLINE, "soon"),
+            (GITHUB_RUNNER_ID, "x"),
+            (POOL, "p"),
+        ] {
             let mut odd = full.clone();
             odd.insert(name.to_owned(), value.to_owned());
             assert_eq!(decode("i", &odd), None, "{name}={value}");

@@ -18,9 +18,15 @@ const MARK: &str = "dev.mayfly.network";
 pub(super) async fn ensure(docker: &Docker, name: &str) -> Result<(), BackendError> {
     match docker.inspect_network(name, None).await {
         Ok(found) => {
-            let separated = found.options.and_then(|mut options| options.remove(ICC)).is_some_and(|icc| icc == "false");
+            let separated = found
+                .options
+                .and_then(|mut options| options.remove(ICC))
+                .is_some_and(|icc| icc == "false");
             if !separated {
-                warn!(network = name, "runners on this network can reach each other; create it with {ICC}=false to separate them");
+                warn!(
+                    network = name,
+                    "runners on this network can reach each other; create it with {ICC}=false to separate them"
+                );
             }
             Ok(())
         }

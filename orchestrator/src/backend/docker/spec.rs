@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
+};
 
 use super::labels;
 use crate::model::LaunchSpec;
@@ -34,7 +36,8 @@ pub struct Profile {
 
 /// What an entry point that starts as root needs to change to another user, and `sudo` to work. Never `NET_RAW`: with it a
 /// container can speak past "no inter-container communication".
-const COMPAT_CAPABILITIES: [&str; 7] = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
+const COMPAT_CAPABILITIES: [&str; 7] =
+    ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 
 /// What a container is made from, beside the launch.
 #[derive(Debug, Clone)]
@@ -83,12 +86,19 @@ fn host_config(template: &Template<'_>) -> HostConfig {
         privileged: Some(false),
         network_mode: Some(template.network.to_owned()),
         // A restarted runner has a used-up registration.
-        restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
         // Exit code and log are read before we remove it.
         auto_remove: Some(false),
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),
-            config: Some(logs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<HashMap<_, _>>()),
+            config: Some(
+                logs.into_iter()
+                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                    .collect::<HashMap<_, _>>(),
+            ),
         }),
         ..HostConfig::default()
     }
@@ -105,8 +115,13 @@ mod tests {
     fn made(isolation: Isolation) -> ContainerCreateBody {
         let profile = Profile { memory: 4 << 30, nano_cpus: 2_000_000_000, pids: 4096, isolation };
         let command = ["/home/runner/run.sh".to_owned()];
-        let template =
-            Template { instance: "i", image: "img", command: Some(&command), network: "runners", profile: &profile };
+        let template = Template {
+            instance: "i",
+            image: "img",
+            command: Some(&command),
+            network: "runners",
+            profile: &profile,
+        };
         let spec = LaunchSpec {
             name: RunnerName::parse(&"x".repeat(64)).unwrap(),
             pool: Pool::Default,
@@ -125,19 +140,31 @@ mod tests {
         let body = made(Isolation::Strict);
         let host = body.host_config.unwrap();
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
-        assert_eq!((host.cap_add, host.security_opt), (Some(vec![]), Some(vec!["no-new-privileges".to_owned()])));
+        assert_eq!(
+            (host.cap_add, host.security_opt),
+            (Some(vec![]), Some(vec!["no-new-privileges".to_owned()]))
+        );
         assert_eq!((host.privileged, host.auto_remove), (Some(false), Some(false)));
-        assert_eq!((host.memory, host.memory_swap, host.nano_cpus, host.pids_limit), (Some(4 << 30), Some(4 << 30), Some(2_000_000_000), Some(4096)));
+        assert_eq!(
+            (host.memory, host.memory_swap, host.nano_cpus, host.pids_limit),
+            (Some(4 << 30), Some(4 << 30), Some(2_000_000_000), Some(4096))
+        );
         assert_eq!((host.binds, host.mounts, host.devices), (None, None, None));
         assert_eq!((host.pid_mode, host.ipc_mode, host.userns_mode), (None, None, None));
         assert_eq!(host.network_mode.as_deref(), Some("runners"));
         assert_eq!(host.log_config.unwrap().config.unwrap()["max-size"], "10m");
-        assert_eq!((body.hostname.unwrap().len(), body.env.unwrap()), (63, vec!["A=$$HOME {x}".to_owned()]));
+        assert_eq!(
+            (body.hostname.unwrap().len(), body.env.unwrap()),
+            (63, vec!["A=$$HOME {x}".to_owned()])
+        );
     }
 
     #[test]
     fn compat_adds_what_changing_user_needs_and_no_raw_sockets() {
         let added = made(Isolation::Compat).host_config.unwrap().cap_add.unwrap();
-        assert!(added.contains(&"SETUID".to_owned()) && !added.iter().any(|cap| cap.contains("NET") || cap.contains("SYS")));
+        assert!(
+            added.contains(&"SETUID".to_owned())
+                && !added.iter().any(|cap| cap.contains("NET") || cap.contains("SYS"))
+        );
     }
 }

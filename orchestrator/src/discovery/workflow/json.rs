@@ -228,7 +228,9 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for text in ["", "[", "]", "[1 2]", "{a}", "'a", "hello", "[1] 2", "{\"a\" 1}", "/*", "\"\\u12\""] {
+        for text in
+            ["", "[", "]", "[1 2]", "{a}", "'a", "hello", "[1] 2", "{\"a\" 1}", "/*", "\"\\u12\""]
+        {
             assert!(read(text).is_none(), "{text}");
         }
         assert!(read(&"[".repeat(10_000)).is_none());

@@ -18,6 +18,8 @@ pub(super) const MAX_ALIASES: usize = 1_000;
 pub(super) const MAX_ALIAS_EVENTS: usize = 100_000;
 /// Deepest chain of an alias within an alias.
 pub(super) const MAX_ALIAS_DEPTH: usize = 16;
+/// Most bytes of text once aliases are followed.
+pub(super) const MAX_TREE_BYTES: usize = 4 * MAX_FILE_BYTES;
 /// Longest expression, in bytes (GitHub's own bound).
 pub(super) const MAX_EXPRESSION_BYTES: usize = 21_000;
 /// Deepest expression (GitHub's own bound).
@@ -47,11 +49,6 @@ impl Work {
         let left = self.0.get().checked_sub(steps);
         self.0.set(left.unwrap_or(0));
         left.is_some()
-    }
-
-    /// Whether the allowance is used up.
-    pub(super) const fn is_spent(&self) -> bool {
-        self.0.get() == 0
     }
 
     #[cfg(test)]

@@ -31,7 +31,8 @@ impl Leg {
     }
 }
 
-type Entries = Vec<(Rc<str>, Value)>;
+type Entry = (Rc<str>, Value);
+type Entries = Vec<Entry>;
 
 /// The legs of `matrix`, which is written below `strategy`.
 pub(super) fn legs(matrix: &Value, work: &Work) -> Vec<Leg> {
@@ -60,7 +61,7 @@ struct Matrix {
 /// The items of `include` or `exclude`.
 #[derive(Default)]
 struct Filters {
-    items: Vec<Rc<[(Rc<str>, Value)]>>,
+    items: Vec<Rc<[Entry]>>,
     /// There are, or may be, items known at run time only.
     open: bool,
 }
@@ -142,8 +143,8 @@ impl Matrix {
     fn is_excluded(&self, entries: &Entries, work: &Work) -> Option<Option<bool>> {
         let mut result = if self.exclude.open { None } else { Some(false) };
         for item in &self.exclude.items {
-            work.spend(1 + item.len()).then_some(())?;
-            match fits(item, entries) {
+            work.spend(1).then_some(())?;
+            match fits(item, entries, work) {
                 Some(true) => return Some(Some(true)),
                 Some(false) => {}
                 None => result = None,
@@ -153,20 +154,14 @@ impl Matrix {
     }
 
     /// A leg of the product with what `include` adds to it. `include` never changes a value of the product.
-    fn extend(
-        &self,
-        leg: Entries,
-        sure: bool,
-        found: &mut [Found],
-        work: &Work,
-    ) -> Option<Value> {
+    fn extend(&self, leg: Entries, sure: bool, found: &mut [Found], work: &Work) -> Option<Value> {
         let mut extended = leg.clone();
         for (item, found) in self.include.items.iter().zip(found) {
-            work.spend(1 + item.len()).then_some(())?;
+            work.spend((1 + item.len()) * (1 + extended.len())).then_some(())?;
             let is_filter = |key: &str| leg.iter().any(|(name, _)| same_text(name, key));
             let (filter, extra): (Entries, Entries) =
                 item.iter().cloned().partition(|(key, _)| is_filter(key));
-            let fit = fits(&filter, &leg);
+            let fit = fits(&filter, &leg, work);
             *found = (*found).max(match fit {
                 Some(true) if sure => Found::Yes,
                 Some(false) => Found::No,
@@ -188,27 +183,30 @@ impl Matrix {
 }
 
 /// Whether every part of `filter` equals the same part of `value`; `None` if that depends on run time.
-fn fits(filter: &[(Rc<str>, Value)], value: &[(Rc<str>, Value)]) -> Option<bool> {
+fn fits(filter: &[Entry], value: &[Entry], work: &Work) -> Option<bool> {
+    work.spend(filter.len() * value.len()).then_some(())?;
     every(filter.iter().map(|(key, part)| {
         let found = value.iter().find(|(name, _)| same_text(name, key));
-        fits_part(part, found.map_or(&Value::Null, |(_, value)| value))
+        fits_part(part, found.map_or(&Value::Null, |(_, value)| value), work)
     }))
 }
 
-fn fits_part(filter: &Value, value: &Value) -> Option<bool> {
+fn fits_part(filter: &Value, value: &Value, work: &Work) -> Option<bool> {
+    work.spend(1).then_some(())?;
     match (filter, value) {
-        (Value::Map(filter), Value::Map(value)) => fits(filter, value),
-        (Value::List(filter), Value::List(value)) => {
-            every(filter.iter().enumerate().map(|(position, part)| {
-                fits_part(part, value.get(position).unwrap_or(&Value::Null))
-            }))
-        }
         (Value::Map(_) | Value::List(_), Value::Runtime) => None,
+        (Value::Map(filter), Value::Map(value)) => fits(filter, value, work),
         // What a single value has inside is null.
         (Value::Map(filter), _) => {
-            every(filter.iter().map(|(_, part)| fits_part(part, &Value::Null)))
+            every(filter.iter().map(|(_, part)| fits_part(part, &Value::Null, work)))
         }
-        (Value::List(filter), _) => every(filter.iter().map(|part| fits_part(part, &Value::Null))),
+        (Value::List(filter), value) => {
+            let items: &[Value] = if let Value::List(items) = value { items } else { &[] };
+            every(filter.iter().enumerate().map(|(position, part)| {
+                fits_part(part, items.get(position).unwrap_or(&Value::Null), work)
+            }))
+        }
+        (Value::Text(a), Value::Text(b)) if !work.spend(a.len().min(b.len())) => None,
         _ => equal(value, filter),
     }
 }

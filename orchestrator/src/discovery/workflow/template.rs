@@ -57,11 +57,26 @@ impl Template {
         if !rest.is_empty() {
             segments.push(Self::Literal(Value::text(rest)));
         }
-        if segments.len() == 1 { segments.remove(0) } else { Self::Mixed(segments) }
+        match (segments.len(), segments.pop()) {
+            (1, Some(Self::Expression(Expression::Literal(value)))) => Self::Literal(value),
+            (1, Some(only)) => only,
+            (_, last) => {
+                segments.extend(last);
+                Self::Mixed(segments)
+            }
+        }
+    }
+
+    /// Whether the value is known without evaluating anything.
+    pub(super) const fn is_literal(&self) -> bool {
+        matches!(self, Self::Literal(_))
     }
 
     /// Every value that this may have in `scope`.
     pub(super) fn evaluate(&self, scope: &Scope<'_>) -> Outcomes {
+        if !scope.work.spend(1) {
+            return Outcomes::one(Value::Runtime);
+        }
         match self {
             Self::Literal(value) => Outcomes::one(value.clone()),
             Self::Expression(expression) => expression.evaluate(scope),
@@ -143,8 +158,9 @@ mod tests {
             }
             Value::Runtime => "?".into(),
             Value::Falsy => "falsy".into(),
-            Value::List(_) | Value::Map(_) | Value::Each(_) => json::write(value)
-                .map_or("?".into(), |text| text.split_whitespace().collect()),
+            Value::List(_) | Value::Map(_) | Value::Each(_) => {
+                json::write(value).map_or("?".into(), |text| text.split_whitespace().collect())
+            }
             single => single.to_text().unwrap().to_string(),
         }
     }
@@ -184,7 +200,10 @@ mod tests {
             ("${{ contains(matrix.map, 'x') }}", "false"),
             ("${{ startsWith(matrix.os, 'lin') }} ${{ endsWith(matrix.os, 'UX') }}", "true true"),
             ("${{ format('{0}-{{1}}-{1}', matrix.os, matrix.n) }}", "Linux-{1}-3"),
-            ("${{ join(matrix.list) }} ${{ join(matrix.list, ' + ') }} ${{ join('a') }}", "a,B a + B a"),
+            (
+                "${{ join(matrix.list) }} ${{ join(matrix.list, ' + ') }} ${{ join('a') }}",
+                "a,B a + B a",
+            ),
             ("${{ fromJSON('[''a'', {b: [1,],}]')[1].b[0] }}", "1"),
             ("${{ fromJSON(toJSON(matrix.map)).x.y }}", "z"),
             ("${{ case(matrix.n == 1, 'one', matrix.n == 3, 'three', 'many') }}", "three"),
@@ -228,8 +247,9 @@ mod tests {
 
     #[test]
     fn growing_texts_and_outcomes_stop_at_the_limits() {
-        let doubled = (0..40).fold("'ab'".to_owned(), |text, _| format!("format('{{0}}{{0}}', {text})"));
-        assert_eq!(outcomes(&format!("${{{{ {doubled} }}}}")), "?");
+        let doubled =
+            (0..40).fold("'ab'".to_owned(), |text, _| format!("format('{{0}}{{0}}', {text})"));
+        assert_eq!(outcomes(&format!("${{{{ {doubled} }}}}")), "…");
         let many: Vec<_> = (0..40).map(|n| format!("inputs.x{n} && 'v{n}'")).collect();
         assert_eq!(outcomes(&format!("${{{{ {} }}}}", many.join(" || "))), "?");
         assert_eq!(outcomes(&"${{ inputs.x == 1 }}".repeat(30)), "?");

@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn texts_are_read_as_numbers_in_few_shapes_only() {
-        let cases = [("", 0.0), (" 12 ", 12.0), ("0xff", 255.0), ("0o17", 15.0), ("-1.5e2", -150.0)];
+        let cases =
+            [("", 0.0), (" 12 ", 12.0), ("0xff", 255.0), ("0o17", 15.0), ("-1.5e2", -150.0)];
         for (text, number) in cases {
             assert!((text_number(text) - number).abs() < f64::EPSILON, "{text}");
         }

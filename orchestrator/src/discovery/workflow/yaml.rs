@@ -5,14 +5,15 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
+use super::ScanError;
 use super::limits::{
     MAX_ALIAS_DEPTH, MAX_ALIAS_EVENTS, MAX_ALIASES, MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES,
+    MAX_TREE_BYTES, Work,
 };
 use super::value::Value;
-use super::ScanError;
 
 /// Reads the one document of `text`.
 pub(super) fn parse(text: &str) -> Result<Value, ScanError> {
@@ -20,9 +21,11 @@ pub(super) fn parse(text: &str) -> Result<Value, ScanError> {
         return Err(ScanError::TooLarge { bytes: text.len(), limit: MAX_FILE_BYTES });
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let tree: Tree = serde_saphyr::from_str_with_options(text, options())
-        .map_err(|error| ScanError::Yaml(error.to_string()))?;
-    Ok(tree.0)
+    let work = Work::new(MAX_TREE_BYTES);
+    serde_saphyr::with_deserializer_from_str_with_options(text, options(), |deserializer| {
+        Tree(&work).deserialize(deserializer)
+    })
+    .map_err(|error| ScanError::Yaml(error.to_string()))
 }
 
 fn options() -> serde_saphyr::Options {
@@ -51,18 +54,19 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// A [`Value`] on its way out of the YAML library.
-struct Tree(Value);
+/// Builds a [`Value`]. The allowance counts bytes of text, so that aliases of a long text do not multiply it.
+#[derive(Clone, Copy)]
+struct Tree<'w>(&'w Work);
 
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor).map(Self)
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct TreeVisitor;
-
-impl<'de> Visitor<'de> for TreeVisitor {
+impl<'de> Visitor<'de> for Tree<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,13 +113,17 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Value::Number(value))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::text(text))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        if self.0.spend(text.len()) {
+            Ok(Value::text(text))
+        } else {
+            Err(E::custom("aliases make the file too large"))
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Tree(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::List(list.into()))
@@ -123,7 +131,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Vec::new();
-        while let Some((Tree(key), Tree(value))) = entries.next_entry()? {
+        while let Some((key, value)) = entries.next_entry_seed(self, self)? {
             map.push((key.to_text().unwrap_or_default(), value));
         }
         Ok(Value::Map(map.into()))

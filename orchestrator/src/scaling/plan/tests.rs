@@ -23,7 +23,9 @@ fn seen() -> Observed {
     Observed {
         image: Image::Present,
         jobs_complete: true,
-        fresh_names: (0..32).map(|n| RunnerName::parse(&format!("mayfly-i-new{n}")).unwrap()).collect(),
+        fresh_names: (0..32)
+            .map(|n| RunnerName::parse(&format!("mayfly-i-new{n}")).unwrap())
+            .collect(),
         ..Observed::default()
     }
 }
@@ -33,7 +35,8 @@ fn with_runner(mut seen: Observed, name: &str, phase: Phase, online: bool, busy:
     let id = i64::try_from(seen.instances.len()).unwrap() + 1;
     let mut new = instance(name, phase);
     new.github_id = Some(RunnerId(id));
-    let listing = seen.registrations.entry(new.scope.clone()).or_insert_with(|| Listing::Known(Vec::new()));
+    let listing =
+        seen.registrations.entry(new.scope.clone()).or_insert_with(|| Listing::Known(Vec::new()));
     if let Listing::Known(list) = listing {
         list.push(registered(id, name, online, busy));
     }
@@ -62,7 +65,11 @@ fn create(count: u8, names: &[&str]) -> Wish {
 #[test]
 fn queued_jobs_start_exactly_the_missing_runners() {
     let mut seen = with_runner(seen(), "mayfly-i-a", IDLE, true, false);
-    seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted", "linux"]), job(3, "p/q", &["self-hosted"])];
+    seen.jobs = vec![
+        job(1, "o/r", &["self-hosted"]),
+        job(2, "o/r", &["self-hosted", "linux"]),
+        job(3, "p/q", &["self-hosted"]),
+    ];
     let plan = plan(&seen, &policy(), at(10));
     assert_eq!(
         lines(&plan),
@@ -91,16 +98,25 @@ fn the_cap_holds_and_the_oldest_jobs_go_first() {
     seen.jobs = (1..9).rev().map(|id| job(id, "o/r", &["self-hosted"])).collect();
     let plan = plan(&seen, &policy(), at(10));
     assert_eq!(launches(&plan), 3);
-    assert!(lines(&plan)[0].contains("job 1") && lines(&plan)[2].contains("job 3"), "{:?}", lines(&plan));
+    assert!(
+        lines(&plan)[0].contains("job 1") && lines(&plan)[2].contains("job 3"),
+        "{:?}",
+        lines(&plan)
+    );
 }
 
 #[test]
 fn jobs_that_are_not_ours_start_nothing() {
     let mut seen = seen();
-    seen.jobs = vec![job(1, "o/r", &["ubuntu-latest"]), job(2, "o/r", &["self-hosted", "gpu"]), job(3, "o/r", &[])];
+    seen.jobs = vec![
+        job(1, "o/r", &["ubuntu-latest"]),
+        job(2, "o/r", &["self-hosted", "gpu"]),
+        job(3, "o/r", &[]),
+    ];
     let plan = plan(&seen, &policy(), at(10));
     assert!(plan.actions.is_empty());
-    let unmet: Vec<(i64, &str)> = plan.unmet.iter().map(|unmet| (unmet.job.id, unmet.why.as_str())).collect();
+    let unmet: Vec<(i64, &str)> =
+        plan.unmet.iter().map(|unmet| (unmet.job.id, unmet.why.as_str())).collect();
     assert_eq!(unmet[0], (2, "no runner here has the label gpu; ours have linux,self-hosted,x64"));
     assert_eq!(unmet[1].0, 3);
 }
@@ -117,7 +133,10 @@ fn held_back_scopes_wait_and_others_go_on() {
     let mut seen = seen();
     seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "p/q", &["self-hosted"])];
     seen.held_back = [("repo:o/r".parse().unwrap(), at(20))].into();
-    assert_eq!(lines(&plan(&seen, &policy(), at(10))), ["start runner mayfly-i-new0 for repo:p/q: job \"job 2\" of p/q waits"]);
+    assert_eq!(
+        lines(&plan(&seen, &policy(), at(10))),
+        ["start runner mayfly-i-new0 for repo:p/q: job \"job 2\" of p/q waits"]
+    );
     assert_eq!(launches(&plan(&seen, &policy(), at(20))), 2);
 }
 
@@ -130,14 +149,20 @@ fn a_missing_image_is_pulled_once_something_needs_it() {
     assert_eq!(plan(&seen, &policy(), at(10)).actions, [Action::PullImage]);
     seen.wishes = vec![(1, create(1, &[]))];
     let both = plan(&seen, &policy(), at(10));
-    assert_eq!((both.actions, both.refusals), (vec![Action::PullImage], vec![(1, Refusal::NoImage)]));
+    assert_eq!(
+        (both.actions, both.refusals),
+        (vec![Action::PullImage], vec![(1, Refusal::NoImage)])
+    );
     seen.image = Image::Awaited;
     assert!(plan(&seen, &policy(), at(10)).actions.is_empty());
 }
 
 #[test]
 fn what_is_over_is_removed_with_its_registration() {
-    let done = Phase::Exited(Exit { log_tail: "Job a completed with result: Succeeded".into(), ..Exit::default() });
+    let done = Phase::Exited(Exit {
+        log_tail: "Job a completed with result: Succeeded".into(),
+        ..Exit::default()
+    });
     let mut seen = with_runner(seen(), "mayfly-i-a", done.clone(), false, false);
     let removal = |seen: &Observed| match plan(seen, &policy(), at(10)).actions.as_slice() {
         [Action::Remove { id, state, .. }] => (*id, *state),
@@ -159,18 +184,37 @@ fn past_the_deadline_even_a_busy_runner_ends() {
     let seen = with_runner(seen(), "mayfly-i-a", IDLE, true, true);
     assert!(plan(&seen, &policy(), at(99_999)).actions.is_empty());
     let over = plan(&seen, &policy(), at(100_000));
-    assert!(matches!(over.actions.as_slice(), [Action::Remove { id: None, state: RunnerState::Failed, .. }]), "{:?}", over.actions);
+    assert!(
+        matches!(
+            over.actions.as_slice(),
+            [Action::Remove { id: None, state: RunnerState::Failed, .. }]
+        ),
+        "{:?}",
+        over.actions
+    );
 }
 
 #[test]
 fn surplus_idle_runners_retire_after_their_time_and_manual_ones_stay() {
-    let mut seen = with_runner(with_runner(seen(), "mayfly-i-a", IDLE, true, false), "by-hand", IDLE, true, false);
+    let mut seen = with_runner(
+        with_runner(seen(), "mayfly-i-a", IDLE, true, false),
+        "by-hand",
+        IDLE,
+        true,
+        false,
+    );
     seen.instances[1].pool = Pool::Manual;
     seen = seen.remember(&policy(), at(0));
     assert!(plan(&seen, &policy(), at(119)).actions.is_empty());
-    assert_eq!(lines(&plan(&seen, &policy(), at(120))), ["retire runner mayfly-i-a: no job has needed it for 120 s"]);
+    assert_eq!(
+        lines(&plan(&seen, &policy(), at(120))),
+        ["retire runner mayfly-i-a: no job has needed it for 120 s"]
+    );
     // The same when a job needs it, or when nobody knows whether one does.
-    let needed = Observed { jobs: vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])], ..seen.clone() };
+    let needed = Observed {
+        jobs: vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])],
+        ..seen.clone()
+    };
     assert!(plan(&needed, &policy(), at(500)).actions.is_empty());
     let unsure = Observed { jobs_complete: false, ..seen.clone() };
     assert!(plan(&unsure, &policy(), at(500)).actions.is_empty());
@@ -210,9 +254,15 @@ fn requests_are_served_whole_or_refused() {
         (launches(&plan), plan.refusals.into_iter().map(|(_, refusal)| refusal).next())
     };
     assert_eq!(ask(create(3, &[])), (3, None));
-    assert_eq!(ask(create(4, &[])), (0, Some(Refusal::AtCapacity { running: 1, max: 4, asked: 4 })));
+    assert_eq!(
+        ask(create(4, &[])),
+        (0, Some(Refusal::AtCapacity { running: 1, max: 4, asked: 4 }))
+    );
     assert_eq!(ask(create(2, &["new-1", "new-2"])), (2, None));
-    assert_eq!(ask(create(2, &["fresh", "Taken"])), (0, Some(Refusal::NameTaken(RunnerName::parse("Taken").unwrap()))));
+    assert_eq!(
+        ask(create(2, &["fresh", "Taken"])),
+        (0, Some(Refusal::NameTaken(RunnerName::parse("Taken").unwrap())))
+    );
 }
 
 #[test]
@@ -227,15 +277,24 @@ fn deletion_asks_github_first_and_spares_the_busy() {
         let plan = plan(&Observed { wishes: vec![(7, wish)], ..seen.clone() }, &policy(), at(10));
         (plan.actions, plan.refusals.into_iter().map(|(_, refusal)| refusal).next())
     };
-    assert!(matches!(run(&idle, delete("a1", false)).0.as_slice(), [Action::Retire { request: Some(7), .. }]));
+    assert!(matches!(
+        run(&idle, delete("a1", false)).0.as_slice(),
+        [Action::Retire { request: Some(7), .. }]
+    ));
     assert_eq!(run(&busy, delete("a1", false)), (vec![], Some(Refusal::Busy(name.clone()))));
-    assert!(matches!(run(&busy, delete("a1", true)).0.as_slice(), [Action::Remove { id: None, request: Some(7), .. }]));
+    assert!(matches!(
+        run(&busy, delete("a1", true)).0.as_slice(),
+        [Action::Remove { id: None, request: Some(7), .. }]
+    ));
     assert_eq!(run(&unknown, delete("a1", false)), (vec![], Some(Refusal::Unsure(name))));
     let other = RunnerName::parse("b2").unwrap();
     assert_eq!(run(&idle, delete("b2", true)), (vec![], Some(Refusal::NoSuchRunner(other))));
     // One that is being removed anyway: the request rides along.
     let over = with_runner(seen(), "a1", Phase::Exited(Exit::default()), false, false);
-    assert!(matches!(run(&over, delete("a1", false)).0.as_slice(), [Action::Remove { request: Some(7), .. }]));
+    assert!(matches!(
+        run(&over, delete("a1", false)).0.as_slice(),
+        [Action::Remove { request: Some(7), .. }]
+    ));
 }
 
 #[test]
@@ -243,7 +302,8 @@ fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
     seen.instances[0].pool = Pool::Manual;
     seen.instances[0].labels = LabelSet::requested(["self-hosted", "gpu"]);
-    seen.jobs = vec![job(1, "o/r", &["self-hosted", "gpu"]), job(2, "o/r", &["self-hosted", "gpu"])];
+    seen.jobs =
+        vec![job(1, "o/r", &["self-hosted", "gpu"]), job(2, "o/r", &["self-hosted", "gpu"])];
     let plan = plan(&seen, &policy(), at(10));
     assert_eq!((plan.actions.len(), plan.unmet.len(), plan.demand), (0, 0, 2));
 }
@@ -292,10 +352,12 @@ fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
 }
 
 fn any_phase() -> impl Strategy<Value = Phase> {
-    let done = Exit { log_tail: "Job a completed with result: Succeeded".into(), ..Exit::default() };
+    let done =
+        Exit { log_tail: "Job a completed with result: Succeeded".into(), ..Exit::default() };
     prop_oneof![
         Just(Phase::Created),
-        prop_oneof![Just(None), Just(Some(false)), Just(Some(true))].prop_map(|working| Phase::Running { working }),
+        prop_oneof![Just(None), Just(Some(false)), Just(Some(true))]
+            .prop_map(|working| Phase::Running { working }),
         Just(Phase::Exited(done)),
         Just(Phase::Exited(Exit { code: 1, ..Exit::default() })),
     ]

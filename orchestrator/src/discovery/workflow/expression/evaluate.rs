@@ -153,6 +153,9 @@ fn index(object: &Value, key: &Value, work: &Work) -> Outcomes {
         Value::Open(entries) => map_entry(entries, key, Value::Runtime, work),
         Value::Each(items) => {
             let mut found = Vec::new();
+            if !work.spend(items.len()) {
+                return Outcomes::one(Value::Runtime);
+            }
             for item in items.iter() {
                 match index(item, key, work).only() {
                     Some(Value::Null) => {}
@@ -196,7 +199,11 @@ fn each(object: &Value, work: &Work) -> Value {
         Value::Map(entries) => entries.iter().map(|(_, value)| value.clone()).collect(),
         Value::Each(items) => {
             let inner = items.iter().map(|item| each(item, work));
-            inner.flat_map(|item| if let Value::Each(items) = item { items.to_vec() } else { vec![item] }).collect()
+            inner
+                .flat_map(
+                    |item| if let Value::Each(items) = item { items.to_vec() } else { vec![item] },
+                )
+                .collect()
         }
         Value::Runtime | Value::Open(_) => return Value::Runtime,
         _ => Vec::new(),

@@ -9,7 +9,7 @@ use crate::discovery::workflow::value::{Piece, Value, fold};
 
 /// A function of the expression language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
+pub(in crate::discovery::workflow) enum Function {
     Case,
     Contains,
     EndsWith,
@@ -113,7 +113,11 @@ fn contains(within: &Value, item: &Value, work: &Work) -> Option<bool> {
                 return None;
             }
             // Lists and mappings equal only themselves, and no workflow can name one twice.
-            match if one.is_primitive() && item.is_primitive() { equal(one, item) } else { Some(false) } {
+            match if one.is_primitive() && item.is_primitive() {
+                equal(one, item)
+            } else {
+                Some(false)
+            } {
                 Some(true) => return Some(true),
                 Some(false) => {}
                 None => maybe = true,
@@ -125,12 +129,12 @@ fn contains(within: &Value, item: &Value, work: &Work) -> Option<bool> {
 }
 
 /// Compares two texts without case; a list or mapping never fits.
-fn fits(text: &Value, part: &Value, work: &Work, test: fn(&str, &str) -> bool) -> Option<bool> {
+fn fits(text: &Value, part: &Value, work: &Work, holds: fn(&str, &str) -> bool) -> Option<bool> {
     if !text.is_primitive() || !part.is_primitive() {
         return Some(false);
     }
     let (text, part) = (text.to_text()?, part.to_text()?);
-    work.spend(text.len() + part.len()).then(|| test(&fold(&text), &fold(&part)))
+    work.spend(text.len() + part.len()).then(|| holds(&fold(&text), &fold(&part)))
 }
 
 fn from_json(text: &Value, work: &Work) -> Value {

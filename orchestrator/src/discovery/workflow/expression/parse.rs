@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn what_is_no_expression_is_refused() {
         let cases = [
-            "", "'a", "a b", "a &&", "(a", "a)", "f(a", "f(a,)", "a.", "a[", "a[1", "1.2.3", "a = b",
-            "a & b", "é", "!", "a ?? b", "a.'b'",
+            "", "'a", "a b", "a &&", "(a", "a)", "f(a", "f(a,)", "a.", "a[", "a[1", "1.2.3",
+            "a = b", "a & b", "é", "!", "a ?? b", "a.'b'",
         ];
         for text in cases {
             assert!(parse(text).is_none(), "{text}");
@@ -210,6 +210,9 @@ mod tests {
         ] {
             assert!(parse(&text).is_none());
         }
-        assert!(parse(&format!("a{}", " || a".repeat(1_000))).is_some(), "a flat chain is not deep");
+        assert!(
+            parse(&format!("a{}", " || a".repeat(1_000))).is_some(),
+            "a flat chain is not deep"
+        );
     }
 }

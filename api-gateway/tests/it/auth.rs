@@ -1,0 +1,134 @@
+//! Who is let in.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+use api_gateway::auth::ApiKeys;
+use api_gateway::cors::CorsOrigins;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::{Method, StatusCode};
+
+use crate::support::{KEY, anonymous, gateway, gateway_with};
+
+fn peer(number: u8) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, number], 40000))
+}
+
+#[tokio::test]
+async fn either_header_carries_the_key() {
+    let (client, _) = gateway().await;
+    for (name, value) in [("authorization", format!("Bearer {KEY}")), ("x-api-key", KEY.to_owned())]
+    {
+        let request = anonymous(Method::GET, "/api/v1/runners").header(name, value);
+        let answer = client.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_or_wrong_key_is_refused_alike() {
+    let (client, stub) = gateway().await;
+    let longer = format!("Bearer {KEY}x");
+    let shorter = format!("Bearer {}", &KEY[..KEY.len() - 1]);
+    let upper = format!("Bearer {}", KEY.to_uppercase());
+    let mut bodies = Vec::new();
+    for header in [None, Some("Bearer x"), Some(&*longer), Some(&*shorter), Some(&*upper)] {
+        let mut request = anonymous(Method::GET, "/api/v1/runners");
+        if let Some(value) = header {
+            request = request.header("authorization", value);
+        }
+        let answer = client.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{header:?}");
+        assert_eq!(answer.problem().kind, "urn:mayfly:problem:unauthorized");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        bodies.push(answer.body);
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "a refusal says what was wrong");
+    assert!(stub.memory().seen.is_empty(), "a refused request went to the orchestrator");
+}
+
+#[tokio::test]
+async fn a_key_in_the_query_opens_nothing_and_is_not_repeated() {
+    let (client, stub) = gateway().await;
+    for name in ["api_key", "key", "access_token", "X-API-Key"] {
+        let target = format!("/api/v1/runners?{name}={KEY}");
+        let answer = client.get_anonymously(&target).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        let answer = client.get(&target).await;
+        assert_eq!(answer.pointers(), [format!("?{name}")]);
+        assert!(!answer.text().contains(KEY));
+    }
+    assert!(stub.memory().seen.is_empty());
+}
+
+#[tokio::test]
+async fn every_api_route_asks_for_a_key_and_the_public_ones_do_not() {
+    let (client, _) = gateway().await;
+    let document = serde_json::to_value(api_gateway::openapi::document()).unwrap();
+    let mut guarded = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let target = path.replace("{id}", "some-runner");
+            let request = anonymous(method, &target).body(Body::empty()).unwrap();
+            let status = client.send(request).await.status;
+            let public = operation["security"] == serde_json::json!([{}]);
+            assert_eq!(status == StatusCode::UNAUTHORIZED, !public, "{path}: {status}");
+            guarded += u8::from(!public);
+        }
+    }
+    assert_eq!(guarded, 11);
+    for alias in ["/runners", "/runners/some-runner", "/runners/some-runner/logs"] {
+        assert_eq!(client.get_anonymously(alias).await.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn wrong_keys_are_limited_by_address_and_the_right_one_still_works() {
+    let (client, stub) = gateway_with(|config| {
+        config.rate_per_second = NonZeroU32::MIN;
+        config.rate_burst = NonZeroU32::new(3).unwrap();
+    })
+    .await;
+    for attempt in 0..6 {
+        let answer = client.get_anonymously("/api/v1/status").await;
+        if attempt < 3 {
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        } else {
+            assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+            assert!(answer.problem().retry_after.is_some_and(|seconds| seconds >= 1));
+        }
+    }
+    assert!(stub.memory().seen.is_empty());
+    assert_eq!(client.get("/api/v1/status").await.status, StatusCode::OK);
+    let mut elsewhere = anonymous(Method::GET, "/api/v1/status").body(Body::empty()).unwrap();
+    elsewhere.extensions_mut().insert(ConnectInfo(peer(9)));
+    assert_eq!(client.send(elsewhere).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn without_keys_a_foreign_page_can_read_nothing_more_and_change_nothing() {
+    let (client, stub) = gateway_with(|config| {
+        config.keys = ApiKeys::default();
+        config.cors = CorsOrigins::parse("https://ci.example").unwrap();
+    })
+    .await;
+    let cleanup = |origin: Option<&str>| {
+        let mut request = anonymous(Method::POST, "/api/v1/runners/cleanup");
+        request = request.header("host", "localhost:8080");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    let refused = client.send(cleanup(Some("https://evil.example"))).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(refused.problem().kind, "urn:mayfly:problem:foreign-origin");
+    assert_eq!(client.send(cleanup(Some("null"))).await.status, StatusCode::FORBIDDEN);
+    assert!(stub.memory().seen.is_empty());
+    for welcome in [None, Some("http://localhost:8080"), Some("https://ci.example")] {
+        assert_eq!(client.send(cleanup(welcome)).await.status, StatusCode::OK, "{welcome:?}");
+    }
+}

@@ -1,0 +1,114 @@
+//! The description and its viewers.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::support::{create, gateway};
+
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+
+/// `UPDATE_OPENAPI=1 cargo nextest run -p api-gateway openapi` writes the file anew.
+#[test]
+fn the_committed_openapi_document_is_the_one_served() {
+    let text = api_gateway::openapi::text().unwrap();
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(COMMITTED, &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
+    assert!(
+        committed == text,
+        "api-gateway/openapi.json is out of date: run this test with UPDATE_OPENAPI=1"
+    );
+}
+
+#[tokio::test]
+async fn the_document_is_served_and_whole() {
+    let (client, _) = gateway().await;
+    let answer = client.get_anonymously("/openapi.json").await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let document = answer.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut operations = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations += 1;
+            let place = format!("{method} {path}");
+            assert!(operation["summary"].is_string(), "{place} has no summary");
+            let default = &operation["responses"]["default"]["content"];
+            assert!(default["application/problem+json"].is_object(), "{place} has no default");
+        }
+    }
+    assert_eq!(operations, 14);
+    let text = answer.text();
+    for (index, _) in text.match_indices("\"#/components/") {
+        let reference = text[index + 2..].split('"').next().unwrap();
+        assert!(document.pointer(reference).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[tokio::test]
+async fn the_viewers_are_served_from_here_and_may_ask_nobody_else() {
+    let (client, _) = gateway().await;
+    for page in ["/docs/", "/redoc"] {
+        let answer = client.get_anonymously(page).await;
+        assert_eq!(answer.status, StatusCode::OK, "{page}");
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("http"), "{policy}");
+        let html = answer.text();
+        assert!(!html.contains("//cdn") && !html.contains("https://"), "{html}");
+        for source in html.split("src=\"").skip(1) {
+            let source = source.split('"').next().unwrap();
+            let base = if source.starts_with('/') { "" } else { page };
+            let target = format!("{base}{}", source.trim_start_matches("./"));
+            let script = client.get_anonymously(&target).await;
+            assert_eq!(script.status, StatusCode::OK, "{target}");
+        }
+    }
+    let start = client.get_anonymously("/docs/swagger-initializer.js").await.text();
+    assert!(
+        start.contains("/openapi.json") && start.contains("\"validatorUrl\": \"none\""),
+        "{start}"
+    );
+}
+
+/// The schema of the create body and the code that reads it must say the same.
+#[tokio::test]
+async fn the_create_schema_and_the_code_agree() {
+    let document = serde_json::to_value(api_gateway::openapi::document()).unwrap();
+    let forms = document["components"]["schemas"]["CreateRunners"]["oneOf"].as_array().unwrap();
+    let property = |form: usize, name: &str| forms[form]["properties"][name].clone();
+    assert_eq!(forms.len(), 2);
+    for form in forms {
+        assert_eq!(form["additionalProperties"], Value::Bool(false));
+        assert_eq!(form["required"], serde_json::json!(["scope", "scope_name"]));
+    }
+    let (client, _) = gateway().await;
+    let attempt = async |name: &str, value: Value| {
+        let mut body = serde_json::json!({"scope": "repo", "scope_name": "o/r"});
+        body[name] = value;
+        client.send(create(body.to_string())).await.status == StatusCode::CREATED
+    };
+    let most =
+        |name: &str, key: &str| usize::try_from(property(0, name)[key].as_u64().unwrap()).unwrap();
+    let name = most("runner_name", "maxLength");
+    let labels = most("labels", "maxItems");
+    let label = property(0, "labels")["items"]["maxLength"].as_u64().unwrap();
+    let label = usize::try_from(label).unwrap();
+    let count = most("count", "maximum");
+    let cases: [(&str, Value, bool); 10] = [
+        ("runner_name", "x".repeat(name).into(), true),
+        ("runner_name", "x".repeat(name + 1).into(), false),
+        ("labels", vec!["x"; labels].into(), true),
+        ("labels", vec!["x"; labels + 1].into(), false),
+        ("labels", vec!["x".repeat(label)].into(), true),
+        ("labels", vec!["x".repeat(label + 1)].into(), false),
+        ("count", count.into(), true),
+        ("count", (count + 1).into(), false),
+        ("runner_group", "default".into(), true),
+        ("runner_group", "other".into(), false),
+    ];
+    for (field, value, taken) in cases {
+        let shown = value.to_string();
+        assert_eq!(attempt(field, value).await, taken, "{field} = {shown}");
+    }
+}

@@ -1,0 +1,106 @@
+//! What is logged about a request, and what never is.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use http::{Method, StatusCode};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{KEY, anonymous, gateway, request};
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+fn capture(level: tracing::Level) -> (Lines, tracing::subscriber::DefaultGuard) {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .finish();
+    (lines, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn a_request_and_its_answer_are_one_line_each_without_the_query() {
+    let (client, _) = gateway().await;
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    let request =
+        request(Method::GET, "/api/v1/runners?scope_name=octo").header("x-request-id", "id-7");
+    assert_eq!(client.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::OK);
+    let text = lines.text();
+    let ours: Vec<&str> = text.lines().filter(|line| line.contains("api_gateway")).collect();
+    assert_eq!(ours.len(), 2, "{text}");
+    for part in ["REQUEST", "GET /api/v1/runners", "client=192.0.2.1", "id-7"] {
+        assert!(ours[0].contains(part), "{part} is missing: {}", ours[0]);
+    }
+    for part in ["RESPONSE", "200 GET /api/v1/runners", "ms=", "key=1", "id-7"] {
+        assert!(ours[1].contains(part), "{part} is missing: {}", ours[1]);
+    }
+    assert!(!text.contains("octo"), "{text}");
+}
+
+#[tokio::test]
+async fn probes_are_not_logged() {
+    let (client, _) = gateway().await;
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    for path in ["/health", "/livez", "/readyz"] {
+        client.get_anonymously(path).await;
+    }
+    assert_eq!(lines.text(), "");
+}
+
+#[tokio::test]
+async fn no_key_is_logged_even_at_the_finest_level() {
+    let (lines, _guard) = capture(tracing::Level::TRACE);
+    let (client, _) = gateway().await;
+    let wrong = "a-wrong-key-with-16-characters";
+    for key in [KEY, wrong] {
+        for header in ["authorization", "x-api-key"] {
+            let target = format!("/api/v1/runners?api_key={key}");
+            let request = anonymous(Method::GET, &target).header(header, format!("Bearer {key}"));
+            client.send(request.body(Body::empty()).unwrap()).await;
+        }
+        client.get(&format!("/api/v1/status?key={key}")).await;
+    }
+    let text = lines.text();
+    assert!(text.contains("REQUEST"), "nothing was captured");
+    assert!(!text.contains(KEY) && !text.contains(wrong), "{text}");
+}
+
+#[tokio::test]
+async fn a_failing_orchestrator_is_one_warning_under_the_request_s_id() {
+    let config = crate::support::config("127.0.0.1:1".parse().unwrap());
+    let client = crate::support::Client(api_gateway::router(&config));
+    let (lines, _guard) = capture(tracing::Level::WARN);
+    let request = request(Method::GET, "/api/v1/status").header("x-request-id", "id-8");
+    client.send(request.body(Body::empty()).unwrap()).await;
+    let text = lines.text();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("id-8") && text.contains("unreachable"), "{text}");
+}

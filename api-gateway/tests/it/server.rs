@@ -1,0 +1,100 @@
+//! The gateway on a real socket: whole requests, half requests, and the end.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+
+use crate::stub::{Stub, serve};
+use crate::support::{KEY, config};
+
+/// A running gateway.
+struct Running {
+    address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+async fn start(orchestrator: std::net::SocketAddr) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    let ended = tokio::spawn(api_gateway::run(config(orchestrator), listener, shutdown));
+    Running { address, stop, ended }
+}
+
+fn head(method: &str, path: &str, more: &str) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {KEY}\r\n{more}\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let gateway = start(Stub::default().start().await).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    for _ in 0..3 {
+        stream.write_all(head("GET", "/api/v1/status", "").as_bytes()).await.unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"}") {
+            assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0);
+        }
+        assert!(read.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&read));
+    }
+}
+
+#[tokio::test]
+async fn a_stop_lets_the_request_in_flight_finish_and_then_ends() {
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (Arc::clone(&arrived), Arc::clone(&release));
+    let slow = get(async move || {
+        tell.notify_one();
+        wait.notified().await;
+        ([("content-type", "application/json")], "{\"late\":true}")
+    });
+    let gateway = start(serve(Router::new().route("/api/v1/status", slow)).await).await;
+    let mut idle = TcpStream::connect(gateway.address).await.unwrap();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(head("GET", "/api/v1/status", "").as_bytes()).await.unwrap();
+    arrived.notified().await;
+    gateway.stop.send(()).unwrap();
+    // The idle connection is closed at once; that also says that the stop has been seen.
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+    release.notify_one();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("{\"late\":true}"), "{answer}");
+    gateway.ended.await.unwrap().unwrap();
+    assert!(TcpStream::connect(gateway.address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_endless_head_is_cut_off() {
+    let gateway = start(Stub::default().start().await).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let long = format!("x-long: {}\r\n", "x".repeat(70 * 1024));
+    // The gateway may hang up before all of it is written.
+    let _ = stream.write_all(head("GET", "/livez", &long).as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(
+        answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+#[tokio::test]
+async fn the_health_check_asks_the_running_gateway() {
+    let gateway = start("127.0.0.1:1".parse().unwrap()).await;
+    api_gateway::healthcheck::check(gateway.address.port()).await.unwrap();
+    gateway.stop.send(()).unwrap();
+    gateway.ended.await.unwrap().unwrap();
+    assert!(api_gateway::healthcheck::check(gateway.address.port()).await.is_err());
+}

@@ -1,0 +1,142 @@
+//! Every way in which the orchestrator can fail, and that none of its inside shows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::{Html, IntoResponse, Redirect};
+use http::{Method, StatusCode, header};
+use mayfly_common::problem::Problem;
+use tokio::net::TcpListener;
+
+use crate::stub::serve;
+use crate::support::{Client, config, create, gateway_before};
+
+const SECRET: &str = "password=hunter2 at /srv/orchestrator.rs:42";
+
+async fn answering<A: IntoResponse + Clone + Send + Sync + 'static>(answer: A) -> Client {
+    gateway_before(Router::new().fallback(async move || answer)).await
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_is_down_is_503() {
+    let client = Client(api_gateway::router(&config("127.0.0.1:1".parse().unwrap())));
+    let body = r#"{"scope":"org","scope_name":"octo"}"#;
+    for answer in [client.get("/api/v1/runners").await, client.send(create(body)).await] {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let problem = answer.problem();
+        assert_eq!(problem.kind, "urn:mayfly:problem:orchestrator-unavailable");
+        assert!(problem.retry_after.is_some());
+    }
+    let metrics = client.get("/metrics").await.text();
+    assert!(metrics.contains(r#"upstream_errors_total{kind="unreachable"} 2"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn one_that_does_not_answer_in_time_is_504() {
+    let silent = serve(Router::new().fallback(std::future::pending::<StatusCode>)).await;
+    let mut config = config(silent);
+    config.request_timeout = Duration::from_millis(30);
+    let answer = Client(api_gateway::router(&config)).get("/api/v1/status").await;
+    assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(answer.problem().kind, "urn:mayfly:problem:orchestrator-timeout");
+}
+
+#[tokio::test]
+async fn a_5xx_is_replaced_and_says_nothing_of_its_inside() {
+    let plain = (StatusCode::INTERNAL_SERVER_ERROR, SECRET);
+    let problem = Problem::internal().with_detail(SECRET);
+    let odd = (StatusCode::from_u16(599).unwrap(), [(header::SERVER, SECRET)], SECRET);
+    for client in
+        [answering(plain).await, answering(Answering(problem)).await, answering(odd).await]
+    {
+        let answer = client.get("/api/v1/runners").await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(answer.problem().kind, "urn:mayfly:problem:bad-gateway");
+        assert!(!format!("{answer:?} {}", answer.text()).contains("hunter2"));
+    }
+}
+
+/// A problem as something that can be answered more than once.
+#[derive(Clone)]
+struct Answering(Problem);
+
+impl IntoResponse for Answering {
+    fn into_response(self) -> axum::response::Response {
+        self.0.into_response()
+    }
+}
+
+#[tokio::test]
+async fn a_503_keeps_its_retry_after() {
+    let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "paused", SECRET).with_retry_after(17);
+    let answer = answering(Answering(busy)).await.get("/api/v1/runners").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.problem().retry_after, Some(17));
+    assert!(!answer.text().contains("hunter2"));
+}
+
+#[tokio::test]
+async fn what_the_api_does_not_speak_is_502() {
+    let html = Html("<h1>It works!</h1>");
+    let redirect = Redirect::temporary("http://10.0.0.5/internal");
+    let text_404 = (StatusCode::NOT_FOUND, SECRET);
+    for client in [
+        answering(html).await,
+        answering(redirect).await,
+        answering(text_404).await,
+        answering((StatusCode::OK, SECRET)).await,
+    ] {
+        let answer = client.get("/api/v1/runners").await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(answer.header("location"), None);
+        let text = answer.text();
+        assert!(!text.contains("works") && !text.contains("hunter2"), "{text}");
+        answer.problem();
+    }
+}
+
+#[tokio::test]
+async fn headers_of_the_inside_stay_inside() {
+    let headers = [
+        (header::SERVER, "orchestrator"),
+        (header::SET_COOKIE, "session=1"),
+        (header::CONTENT_TYPE, "application/json"),
+        (header::ETAG, "\"1\""),
+    ];
+    let answer = answering((headers, "{}")).await.get("/api/v1/runners").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!((answer.header("server"), answer.header("set-cookie")), (None, None));
+    assert_eq!(answer.header("etag"), Some("\"1\""));
+}
+
+/// Answers nothing: every connection is closed once something was sent. Counts the connections.
+async fn hanging_up() -> (Client, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            stream.readable().await.unwrap();
+            // Dropped with the request unread, which resets the connection.
+        }
+    });
+    (Client(api_gateway::router(&config(address))), count)
+}
+
+#[tokio::test]
+async fn only_what_may_be_repeated_is_repeated_after_it_was_sent() {
+    let (client, count) = hanging_up().await;
+    let answer = client.get("/api/v1/runners").await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(count.swap(0, Ordering::SeqCst), 3, "GET is tried three times");
+    let answer = client.send(create(r#"{"scope":"org","scope_name":"octo"}"#)).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(count.swap(0, Ordering::SeqCst), 1, "POST may have been acted on");
+    client.call(Method::POST, "/api/v1/runners/cleanup").await;
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}

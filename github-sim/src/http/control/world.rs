@@ -1,0 +1,197 @@
+//! Changing the world.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse as _;
+use http::StatusCode;
+use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::scope::RepoSlug;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::done;
+use crate::demo;
+use crate::http::protocol::{Reply, refused};
+use crate::http::shared::Shared;
+use crate::http::strict::Strict;
+use crate::world::model::{JobSpec, NewRepo, Step};
+
+fn slug(text: &str) -> Result<RepoSlug, Problem> {
+    RepoSlug::parse(text).map_err(|why| {
+        let (pointer, detail) = ("/repo".to_owned(), why.to_string());
+        Problem::invalid(vec![FieldError { pointer, detail }])
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewOrg {
+    login: String,
+}
+
+pub(super) async fn org(State(shared): State<Arc<Shared>>, Strict(body): Strict<NewOrg>) -> Reply {
+    shared.world().add_org(&body.login).map_err(|refusal| refused(&refusal))?;
+    Ok(StatusCode::CREATED.into_response())
+}
+
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+enum OwnerType {
+    User,
+    #[default]
+    Org,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RepoBody {
+    repo: String,
+    #[serde(default)]
+    private: bool,
+    /// What to make of an owner that is not there yet.
+    #[serde(default)]
+    owner_type: OwnerType,
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+}
+
+pub(super) async fn repo(
+    State(shared): State<Arc<Shared>>,
+    Strict(body): Strict<RepoBody>,
+) -> Reply {
+    let slug = slug(&body.repo)?;
+    let mut world = shared.world();
+    let owner = slug.owner().to_string();
+    if world.account(&owner).is_none() {
+        let made = match body.owner_type {
+            OwnerType::User => world.add_user(&owner),
+            OwnerType::Org => world.add_org(&owner),
+        };
+        made.map_err(|refusal| refused(&refusal))?;
+    }
+    let new = NewRepo { slug, private: body.private, files: body.files };
+    let repo = world.add_repo(new).map_err(|refusal| refused(&refusal))?;
+    let made = json!({"id": repo.id, "repo": repo.slug.to_string()});
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileBody {
+    repo: String,
+    path: String,
+    text: String,
+}
+
+pub(super) async fn put_file(
+    State(shared): State<Arc<Shared>>,
+    Strict(body): Strict<FileBody>,
+) -> Reply {
+    let put = shared.world().put_file(&slug(&body.repo)?, &body.path, &body.text);
+    put.map_err(|refusal| refused(&refusal))?;
+    Ok(done())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileName {
+    repo: String,
+    path: String,
+}
+
+pub(super) async fn delete_file(
+    State(shared): State<Arc<Shared>>,
+    Strict(body): Strict<FileName>,
+) -> Reply {
+    let deleted = shared.world().delete_file(&slug(&body.repo)?, &body.path);
+    deleted.map_err(|refusal| refused(&refusal))?;
+    Ok(done())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dispatch {
+    repo: String,
+    /// The file's path, or its name below `.github/workflows/`.
+    workflow: String,
+}
+
+pub(super) async fn dispatch(
+    State(shared): State<Arc<Shared>>,
+    Strict(body): Strict<Dispatch>,
+) -> Reply {
+    let slug = slug(&body.repo)?;
+    let path = if body.workflow.contains('/') {
+        body.workflow
+    } else {
+        format!(".github/workflows/{}", body.workflow)
+    };
+    let mut world = shared.world();
+    let run = world.dispatch_workflow(&slug, &path).map_err(|refusal| refused(&refusal))?;
+    let jobs: Vec<u64> =
+        world.jobs().filter(|job| job.run_id == run).map(|job| job.id).collect();
+    Ok((StatusCode::CREATED, Json(json!({"run_id": run, "jobs": jobs}))).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JobBody {
+    repo: String,
+    name: String,
+    labels: Vec<String>,
+    #[serde(default)]
+    steps: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    group: Option<String>,
+}
+
+pub(super) async fn job(State(shared): State<Arc<Shared>>, Strict(body): Strict<JobBody>) -> Reply {
+    let slug = slug(&body.repo)?;
+    let spec = JobSpec {
+        name: body.name,
+        labels: body.labels,
+        group: body.group,
+        env: body.env,
+        steps: body.steps.into_iter().map(Step::run).collect(),
+        ..JobSpec::default()
+    };
+    let mut world = shared.world();
+    let id = world.queue_job(&slug, spec).map_err(|refusal| refused(&refusal))?;
+    let run = world.job(id).map(|job| job.run_id);
+    Ok((StatusCode::CREATED, Json(json!({"job_id": id, "run_id": run}))).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DemoBody {
+    jobs: usize,
+}
+
+pub(super) async fn demo(
+    State(shared): State<Arc<Shared>>,
+    Strict(body): Strict<DemoBody>,
+) -> Reply {
+    let mut world = shared.world();
+    demo::load(&mut world).map_err(|refusal| refused(&refusal))?;
+    let jobs = demo::dispatch(&mut world, body.jobs).map_err(|refusal| refused(&refusal))?;
+    Ok((StatusCode::CREATED, Json(jobs)).into_response())
+}
+
+pub(super) async fn cancel(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Reply {
+    shared.world().cancel_run(id).map_err(|refusal| refused(&refusal))?;
+    Ok(done())
+}
+
+pub(super) async fn rerun(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Reply {
+    shared.world().rerun(id).map_err(|refusal| refused(&refusal))?;
+    Ok(done())
+}
+
+pub(super) async fn lose(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Reply {
+    shared.world().lose_runner(&name).map_err(|refusal| refused(&refusal))?;
+    Ok(done())
+}

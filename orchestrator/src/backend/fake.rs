@@ -1,0 +1,143 @@
+//! A backend in memory, with failure knobs: for tests of everything above the backend.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use mayfly_common::name::RunnerName;
+use tokio::sync::Notify;
+
+use super::{Backend, BackendError};
+use crate::model::{Exit, Instance, LaunchSpec, Phase};
+
+/// Containers in memory.
+#[derive(Default)]
+pub struct FakeBackend {
+    state: Mutex<State>,
+    events: Notify,
+}
+
+/// What the fake holds, open to tests.
+#[derive(Default)]
+pub struct State {
+    /// The containers.
+    pub instances: BTreeMap<RunnerName, Instance>,
+    /// The environment each was started with.
+    pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
+    /// Whether the engine is away.
+    pub away: bool,
+    /// Whether the image is there.
+    pub image: bool,
+    /// How many of the next launches fail.
+    pub failing_launches: usize,
+    /// Whether pulling fails.
+    pub failing_pulls: bool,
+    /// How many pulls there were.
+    pub pulls: usize,
+}
+
+impl FakeBackend {
+    /// A backend with the image present and no container.
+    pub fn new() -> Self {
+        Self { state: Mutex::new(State { image: true, ..State::default() }), events: Notify::new() }
+    }
+
+    /// The state, to look at and to change.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The names of all containers.
+    pub fn names(&self) -> Vec<String> {
+        self.state().instances.keys().map(ToString::to_string).collect()
+    }
+
+    /// Lets a container end.
+    pub fn exit(&self, name: &str, code: i64, log_tail: &str) {
+        for instance in
+            self.state().instances.values_mut().filter(|instance| instance.name.as_str() == name)
+        {
+            instance.phase =
+                Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() });
+        }
+        self.events.notify_one();
+    }
+
+    fn reach(&self) -> Result<MutexGuard<'_, State>, BackendError> {
+        let state = self.state();
+        if state.away { Err(BackendError::Unreachable("no engine".to_owned())) } else { Ok(state) }
+    }
+}
+
+#[async_trait]
+impl Backend for FakeBackend {
+    async fn instance(&self) -> Result<String, BackendError> {
+        self.reach().map(|_| "fake".to_owned())
+    }
+
+    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
+        Ok(self.reach()?.instances.values().cloned().collect())
+    }
+
+    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
+        let mut state = self.reach()?;
+        if state.failing_launches > 0 {
+            state.failing_launches -= 1;
+            return Err(BackendError::Refused {
+                what: "start a runner container",
+                reason: "no space left".to_owned(),
+            });
+        }
+        let instance = Instance {
+            name: spec.name.clone(),
+            container_id: format!("container-of-{}", spec.name),
+            pool: spec.pool,
+            scope: spec.scope.clone(),
+            labels: spec.labels.clone(),
+            github_id: spec.github_id,
+            image: "fake".to_owned(),
+            created_at: spec.created_at,
+            deadline: spec.deadline,
+            phase: Phase::Running { working: Some(false) },
+        };
+        state.environments.insert(spec.name.clone(), spec.environment.clone());
+        state.instances.insert(spec.name.clone(), instance);
+        Ok(())
+    }
+
+    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
+        self.reach()?.instances.remove(name);
+        Ok(())
+    }
+
+    async fn logs(&self, name: &RunnerName, _lines: u32) -> Result<Option<String>, BackendError> {
+        Ok(self.reach()?.instances.get(name).map(|instance| match &instance.phase {
+            Phase::Exited(exit) => exit.log_tail.clone(),
+            _ => String::new(),
+        }))
+    }
+
+    async fn has_image(&self) -> Result<bool, BackendError> {
+        Ok(self.reach()?.image)
+    }
+
+    async fn pull_image(&self) -> Result<(), BackendError> {
+        let mut state = self.reach()?;
+        state.pulls += 1;
+        if state.failing_pulls {
+            return Err(BackendError::PullFailed {
+                image: "fake".to_owned(),
+                reason: "not found".to_owned(),
+            });
+        }
+        state.image = true;
+        Ok(())
+    }
+
+    async fn watch(&self, changed: &Notify) -> BackendError {
+        loop {
+            self.events.notified().await;
+            changed.notify_one();
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Configuration: the one reader of the environment.
+//!
+//! Every problem is reported at once, each with its variable's name; nothing is connected to. `.env.example` in `deploy/`
+//! describes the same variables for operators; a test holds the two together.
+
+mod parse;
+mod runner;
+
+use std::net::{IpAddr, SocketAddr};
+
+use jiff::SignedDuration;
+use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set};
+use mayfly_common::scope::Login;
+use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::github::DiscoveryMode;
+pub use parse::{memory, nano_cpus};
+pub use runner::{Environment, PullPolicy, Registration, RunnerConfig};
+
+/// The variables as they come. Nothing here can fail: [`Config::from_variables`] checks.
+#[derive(Debug, Default, Deserialize)]
+struct Raw {
+    orchestrator_host: Option<String>,
+    orchestrator_port: Option<String>,
+    api_gateway_port: Option<String>,
+    log_level: Option<String>,
+    log_verbose: Option<String>,
+    log_format: Option<String>,
+    github_runner_token: Option<String>,
+    github_runner_token_file: Option<String>,
+    github_api_url: Option<String>,
+    github_server_url: Option<String>,
+    github_organization: Option<String>,
+    github_user_login: Option<String>,
+    github_cleanup_enabled: Option<String>,
+    discovery_mode: Option<String>,
+    auto_create_runners: Option<String>,
+    runner_check_interval: Option<String>,
+    runner_purge_interval: Option<String>,
+    runner_registration_timeout: Option<String>,
+    runner_max_lifetime: Option<String>,
+    max_runners: Option<String>,
+    runner_image: Option<String>,
+    runner_pull_policy: Option<String>,
+    runner_command: Option<String>,
+    runner_labels: Option<String>,
+    runner_group: Option<String>,
+    runner_memory: Option<String>,
+    runner_cpus: Option<String>,
+    runner_pids_limit: Option<String>,
+    runner_isolation: Option<String>,
+    docker_host: Option<String>,
+    docker_network: Option<String>,
+    orchestrator_id: Option<String>,
+    registry: Option<String>,
+}
+
+/// Everything the orchestrator is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `ORCHESTRATOR_HOST` (127.0.0.1) and `ORCHESTRATOR_PORT` (8000): where the internal API listens.
+    pub listen: SocketAddr,
+    /// `LOG_LEVEL`, `LOG_VERBOSE`, `LOG_FORMAT`.
+    pub logging: Logging,
+    /// GitHub.
+    pub github: GitHubConfig,
+    /// Runners.
+    pub runner: RunnerConfig,
+    /// `DOCKER_HOST`; none means the local socket.
+    pub docker_host: Option<String>,
+    /// `DOCKER_NETWORK` (`mayfly-runners`): the network runners join; made if it is not there.
+    pub network: String,
+    /// `ORCHESTRATOR_ID`: which runners are ours; none means a name made from the Docker engine's own id.
+    pub instance: Option<String>,
+    /// `AUTO_CREATE_RUNNERS` (false): whether queued jobs start runners.
+    pub auto_create: bool,
+    /// `RUNNER_CHECK_INTERVAL` (300 s): how often GitHub is asked for new repositories, workflows and jobs.
+    pub check_interval: SignedDuration,
+    /// `RUNNER_PURGE_INTERVAL` (300 s): how often everything is swept, and how long a runner that no job needs stays idle.
+    pub purge_interval: SignedDuration,
+    /// What only placeholders show.
+    pub shown: Shown,
+}
+
+/// GitHub's part of the configuration.
+#[derive(Debug, Clone)]
+pub struct GitHubConfig {
+    /// `GITHUB_API_URL` (`https://api.github.com`).
+    pub api_url: Url,
+    /// `GITHUB_SERVER_URL` (`https://github.com`): what runners are told.
+    pub server_url: Url,
+    /// `GITHUB_RUNNER_TOKEN` or `GITHUB_RUNNER_TOKEN_FILE`.
+    pub token: SecretString,
+    /// `DISCOVERY_MODE` (`all`) with `GITHUB_ORGANIZATION`.
+    pub discovery: DiscoveryMode,
+    /// `GITHUB_CLEANUP_ENABLED` (true): whether offline registrations of ours without a container are deleted.
+    pub cleanup: bool,
+}
+
+/// Values that exist for placeholders alone.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// `API_GATEWAY_PORT` (8080).
+    pub api_gateway_port: u16,
+    /// `REGISTRY` (unknown).
+    pub registry: String,
+    /// `GITHUB_USER_LOGIN` (unknown).
+    pub user_login: String,
+    /// The machine's host name.
+    pub hostname: String,
+}
+
+impl Config {
+    /// Reads the process' environment.
+    pub fn from_environment() -> Result<Self, ConfigErrors> {
+        Self::from_variables(mayfly_common::env::variables())
+    }
+
+    /// Reads `variables`.
+    ///
+    /// Errors: every variable that is missing or wrong.
+    pub fn from_variables(variables: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
+        let templates: Vec<(String, String)> = variables
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.strip_prefix(runner::PREFIX)?.to_owned(), value.clone()))
+            })
+            .collect();
+        let mut check = Checker::new();
+        let raw: Raw = match envy::from_iter(
+            variables.into_iter().filter(|(name, _)| !name.starts_with(runner::PREFIX)),
+        ) {
+            Ok(raw) => raw,
+            Err(error) => return Err(ConfigErrors(vec![error.to_string()])),
+        };
+        let config = Self::read(raw, templates, &mut check);
+        check.finish(config)
+    }
+
+    fn read(mut raw: Raw, templates: Vec<(String, String)>, check: &mut Checker) -> Option<Self> {
+        let listen = listen(&mut raw, check);
+        let logging = logging(&mut raw, check);
+        let seconds =
+            |least: u64| move |text: &str| integer(text, least..=31_536_000).map(parse::seconds);
+        let interval = parse::seconds(300);
+        let check_interval = check.optional(
+            "RUNNER_CHECK_INTERVAL",
+            raw.runner_check_interval.take(),
+            interval,
+            seconds(10),
+        );
+        let purge_interval = check.optional(
+            "RUNNER_PURGE_INTERVAL",
+            raw.runner_purge_interval.take(),
+            interval,
+            seconds(10),
+        );
+        let auto_create =
+            check.optional("AUTO_CREATE_RUNNERS", raw.auto_create_runners.take(), false, boolean);
+        let docker_host = check.optional("DOCKER_HOST", raw.docker_host.take(), None, |text| {
+            parse::docker_host(text).map(Some)
+        });
+        let network = check.optional(
+            "DOCKER_NETWORK",
+            raw.docker_network.take(),
+            "mayfly-runners".to_owned(),
+            parse::word,
+        );
+        let instance =
+            check.optional("ORCHESTRATOR_ID", raw.orchestrator_id.take(), None, |text| {
+                parse::instance(text).map(Some)
+            });
+        let shown = Shown {
+            api_gateway_port: check.optional(
+                "API_GATEWAY_PORT",
+                raw.api_gateway_port.take(),
+                8080,
+                port,
+            ),
+            registry: set(raw.registry.take()).unwrap_or_else(|| "unknown".to_owned()),
+            user_login: set(raw.github_user_login.take()).unwrap_or_else(|| "unknown".to_owned()),
+            hostname: parse::hostname(),
+        };
+        let github = github(&mut raw, check);
+        let runner = runner::read(&mut raw, templates, &shown, check);
+        Some(Self {
+            listen,
+            logging,
+            github: github?,
+            runner: runner?,
+            docker_host,
+            network,
+            instance,
+            auto_create,
+            check_interval,
+            purge_interval,
+            shown,
+        })
+    }
+}
+
+fn listen(raw: &mut Raw, check: &mut Checker) -> SocketAddr {
+    let wrong = |_| "must be an IP address";
+    let host = check.optional(
+        "ORCHESTRATOR_HOST",
+        raw.orchestrator_host.take(),
+        IpAddr::from([127, 0, 0, 1]),
+        |text| text.trim().parse().map_err(wrong),
+    );
+    SocketAddr::new(
+        host,
+        check.optional("ORCHESTRATOR_PORT", raw.orchestrator_port.take(), 8000, port),
+    )
+}
+
+fn logging(raw: &mut Raw, check: &mut Checker) -> Logging {
+    Logging {
+        level: check.optional("LOG_LEVEL", raw.log_level.take(), tracing::Level::INFO, parse_level),
+        verbose: check.optional("LOG_VERBOSE", raw.log_verbose.take(), false, boolean),
+        format: check.optional("LOG_FORMAT", raw.log_format.take(), Format::Text, parse_format),
+    }
+}
+
+fn github(raw: &mut Raw, check: &mut Checker) -> Option<GitHubConfig> {
+    let api_url = check.optional(
+        "GITHUB_API_URL",
+        raw.github_api_url.take(),
+        parse::url("https://api.github.com").ok(),
+        |text| parse::url(text).map(Some),
+    );
+    let server_url = check.optional(
+        "GITHUB_SERVER_URL",
+        raw.github_server_url.take(),
+        parse::url("https://github.com").ok(),
+        |text| parse::url(text).map(Some),
+    );
+    let (direct, file) = (raw.github_runner_token.take(), raw.github_runner_token_file.take());
+    let given = set(direct.clone()).is_some() || set(file.clone()).is_some();
+    let token = check.secret("GITHUB_RUNNER_TOKEN", direct, file);
+    let token = match token {
+        None if !given => {
+            check.fail(
+                "GITHUB_RUNNER_TOKEN",
+                "is required (or GITHUB_RUNNER_TOKEN_FILE): a token that may manage runners",
+            );
+            None
+        }
+        token => token.filter(|token| match parse::token(token) {
+            Ok(()) => true,
+            Err(reason) => {
+                check.fail("GITHUB_RUNNER_TOKEN", reason);
+                false
+            }
+        }),
+    };
+    let organization =
+        check.optional("GITHUB_ORGANIZATION", raw.github_organization.take(), None, |text| {
+            Login::parse(text.trim()).map(Some)
+        });
+    let by_organization =
+        check.optional("DISCOVERY_MODE", raw.discovery_mode.take(), false, |text| {
+            match text.trim().to_ascii_lowercase().as_str() {
+                "all" => Ok(false),
+                "organization" => Ok(true),
+                _ => Err("must be all or organization"),
+            }
+        });
+    let discovery = match (by_organization, organization) {
+        (false, _) => DiscoveryMode::All,
+        (true, Some(organization)) => DiscoveryMode::Organization(organization),
+        (true, None) => {
+            check.fail("GITHUB_ORGANIZATION", "is required when DISCOVERY_MODE=organization");
+            DiscoveryMode::All
+        }
+    };
+    let cleanup =
+        check.optional("GITHUB_CLEANUP_ENABLED", raw.github_cleanup_enabled.take(), true, boolean);
+    Some(GitHubConfig {
+        api_url: api_url?,
+        server_url: server_url?,
+        token: token?,
+        discovery,
+        cleanup,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Texts to values, one small function each.
+
+use jiff::SignedDuration;
+use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// What `.env.example` holds in the token's place.
+const TOKEN_PLACEHOLDER: &str = "replace-me";
+
+pub(super) fn seconds(number: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// An http(s) URL without credentials, query or fragment.
+pub(super) fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text.trim()).map_err(|error| format!("must be a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("must begin with http:// or https:// and name a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not have a query or a fragment".to_owned());
+    }
+    Ok(url)
+}
+
+/// Tokens are opaque: their form has changed more than once. What cannot be one is refused.
+pub(super) fn token(token: &SecretString) -> Result<(), String> {
+    let text = token.expose_secret();
+    if text == TOKEN_PLACEHOLDER || text.starts_with("ghp_xxxx") || text.starts_with("ghp_your") {
+        return Err("is still the placeholder of .env.example; put your token there".to_owned());
+    }
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(
+            "holds a character that no token has (a blank, a line break, a quotation mark?)"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// `unix://`, `tcp://` or `http://`, as Docker means `DOCKER_HOST`.
+pub(super) fn docker_host(text: &str) -> Result<String, String> {
+    let known = ["unix://", "tcp://", "http://"];
+    if known.iter().any(|scheme| text.trim().starts_with(scheme)) {
+        Ok(text.trim().to_owned())
+    } else {
+        Err(format!("must begin with {}", known.join(", ")))
+    }
+}
+
+/// A name Docker takes for a network.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= 64
+        && text.chars().all(allowed)
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 1 to 64 letters, digits, '_', '.' or '-', the first a letter or digit"
+            .to_owned())
+    }
+}
+
+/// The name of an instance: part of every runner's name, so short and plain.
+pub(super) fn instance(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.len() <= 24
+        && text.bytes().all(allowed)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 1 to 24 lower-case letters, digits or '-', not at the ends".to_owned())
+    }
+}
+
+/// Bytes, with an optional k, m or g (powers of 1024), as `docker run --memory` takes them. Docker's least is 6 MB.
+pub fn memory(text: &str) -> Result<i64, String> {
+    let wrong = || "must be a size of at least 6m, such as 512m or 4g".to_owned();
+    let text = text.trim().to_ascii_lowercase();
+    let text = text.strip_suffix('b').unwrap_or(&text);
+    let (digits, factor) = match text.char_indices().last() {
+        Some((end, 'k')) => (&text[..end], 1 << 10),
+        Some((end, 'm')) => (&text[..end], 1 << 20),
+        Some((end, 'g')) => (&text[..end], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = digits
+        .parse::<i64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(wrong)?;
+    if bytes < 6 << 20 { Err(wrong()) } else { Ok(bytes) }
+}
+
+/// Processors as a decimal number, in billionths, as `docker run --cpus` takes them.
+pub fn nano_cpus(text: &str) -> Result<i64, String> {
+    let wrong = || "must be a number of processors from 0.01 to 1024, such as 2 or 0.5".to_owned();
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || whole.len() > 4 || fraction.len() > 9 {
+        return Err(wrong());
+    }
+    let billionths = format!("{whole}{fraction:0<9}").parse::<i64>().map_err(|_| wrong())?;
+    if (10_000_000..=1_024_000_000_000).contains(&billionths) {
+        Ok(billionths)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// The machine's host name, as the kernel tells it.
+pub(super) fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "unknown".to_owned() } else { name.to_owned() }
+}

@@ -1,0 +1,252 @@
+//! What runners are made from: image, command, labels, limits, and the templates of their environment.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use mayfly_common::env::{Checker, integer, set};
+use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
+
+use super::{Raw, Shown, parse};
+use crate::backend::docker::spec::{Isolation, Profile};
+use crate::template::{Template, Value};
+
+/// How the names of the templates' variables begin. Case counts; what follows is the name in the container.
+pub(super) const PREFIX: &str = "runnerenv_";
+
+/// Variables for runner containers, in the order of their names.
+pub type Environment = BTreeMap<String, Template>;
+
+/// When the image is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// When it is not on the host.
+    Missing,
+    /// Also when the last pull is some minutes old and a runner is to be started.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How runners register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// The orchestrator registers each with `generate-jitconfig`.
+    Jit,
+    /// The image registers itself with a registration token.
+    Token,
+}
+
+/// The runners' part of the configuration.
+#[derive(Debug, Clone)]
+pub struct RunnerConfig {
+    /// `RUNNER_IMAGE`.
+    pub image: String,
+    /// `RUNNER_PULL_POLICY` (`missing`).
+    pub pull: PullPolicy,
+    /// `RUNNER_COMMAND`: replaces the image's command; split like a shell does.
+    pub command: Option<Vec<String>>,
+    /// The `runnerenv_` variables.
+    pub environment: Environment,
+    /// How runners register: by token if a template asks for one.
+    pub registration: Registration,
+    /// `RUNNER_LABELS`: the labels of the runners started for jobs.
+    pub labels: LabelSet,
+    /// `RUNNER_GROUP`: their runner group; organisations only.
+    pub group: Option<String>,
+    /// `MAX_RUNNERS` (10): most runners at a time.
+    pub max: usize,
+    /// `RUNNER_REGISTRATION_TIMEOUT` (300 s): how long a runner may take to come online.
+    pub registration_timeout: SignedDuration,
+    /// `RUNNER_MAX_LIFETIME` (432000 s, the five days GitHub gives a job): when a runner ends whatever it does.
+    pub max_lifetime: SignedDuration,
+    /// `RUNNER_MEMORY`, `RUNNER_CPUS`, `RUNNER_PIDS_LIMIT`, `RUNNER_ISOLATION`.
+    pub profile: Profile,
+}
+
+pub(super) fn read(
+    raw: &mut Raw,
+    templates: Vec<(String, String)>,
+    shown: &Shown,
+    check: &mut Checker,
+) -> Option<RunnerConfig> {
+    let image = check.required("RUNNER_IMAGE", raw.runner_image.take(), image);
+    let pull = check.optional(
+        "RUNNER_PULL_POLICY",
+        raw.runner_pull_policy.take(),
+        PullPolicy::Missing,
+        pull_policy,
+    );
+    let command = check.optional("RUNNER_COMMAND", raw.runner_command.take(), None, |text| {
+        command(text).map(Some)
+    });
+    let environment = environment(templates, check);
+    let uses = |name: &str| {
+        environment.iter().find(|(_, template)| template.uses(name)).map(|(variable, _)| variable)
+    };
+    if let (Some(token), Some(jit)) = (uses("registration_token"), uses("jit_config")) {
+        let reason = format!(
+            "uses {{registration_token}} while {PREFIX}{jit} uses {{jit_config}}; a runner registers one way"
+        );
+        check.fail(&format!("{PREFIX}{token}"), reason);
+    }
+    let registration =
+        if uses("registration_token").is_some() { Registration::Token } else { Registration::Jit };
+    let labels = labels(raw, &environment, shown, check);
+    let group = set(raw.runner_group.take()).map(|group| group.trim().to_owned());
+    let number = |least, most| move |text: &str| integer(text, least..=most);
+    let max = check.optional("MAX_RUNNERS", raw.max_runners.take(), 10, number(1, 10_000));
+    let timeout = check.optional(
+        "RUNNER_REGISTRATION_TIMEOUT",
+        raw.runner_registration_timeout.take(),
+        300,
+        number(10, 86_400),
+    );
+    let lifetime = check.optional(
+        "RUNNER_MAX_LIFETIME",
+        raw.runner_max_lifetime.take(),
+        432_000,
+        number(60, 31_536_000),
+    );
+    if lifetime <= timeout {
+        check.fail("RUNNER_MAX_LIFETIME", "must be longer than RUNNER_REGISTRATION_TIMEOUT");
+    }
+    let profile = profile(raw, check);
+    Some(RunnerConfig {
+        image: image?,
+        pull,
+        command,
+        environment,
+        registration,
+        labels,
+        group,
+        max: usize::try_from(max).unwrap_or(usize::MAX),
+        registration_timeout: parse::seconds(timeout),
+        max_lifetime: parse::seconds(lifetime),
+        profile,
+    })
+}
+
+fn image(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let allowed =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
+    if text.len() <= 512 && text.chars().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an image name such as ghcr.io/actions/actions-runner:latest".to_owned())
+    }
+}
+
+fn pull_policy(text: &str) -> Result<PullPolicy, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "missing" => Ok(PullPolicy::Missing),
+        "always" => Ok(PullPolicy::Always),
+        "never" => Ok(PullPolicy::Never),
+        _ => Err("must be missing, always or never".to_owned()),
+    }
+}
+
+fn command(text: &str) -> Result<Vec<String>, String> {
+    let words = shlex::split(text).ok_or("has a quotation mark without its partner")?;
+    if words.is_empty() { Err("must hold a command".to_owned()) } else { Ok(words) }
+}
+
+fn environment(templates: Vec<(String, String)>, check: &mut Checker) -> Environment {
+    let mut environment = Environment::new();
+    for (name, text) in templates {
+        let variable = format!("{PREFIX}{name}");
+        if name.is_empty()
+            || name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
+        {
+            check.fail(&variable, "must have a variable name after the prefix");
+            continue;
+        }
+        match Template::parse(&text) {
+            Ok(template) => drop(environment.insert(name, template)),
+            Err(unknown) => check.fail(&variable, unknown),
+        }
+    }
+    environment
+}
+
+/// The labels runners for jobs have: `RUNNER_LABELS`; else what a fixed template tells the image; else the usual ones.
+fn labels(
+    raw: &mut Raw,
+    environment: &Environment,
+    shown: &Shown,
+    check: &mut Checker,
+) -> LabelSet {
+    let usual = usual_labels();
+    if let Some(text) = set(raw.runner_labels.take()) {
+        return parse_labels("RUNNER_LABELS", &text, check).unwrap_or(usual);
+    }
+    // An image that registers itself is told its labels by a template. If that is fixed text, it is the truth about them.
+    let told =
+        ["RUNNER_LABELS", "LABELS"].iter().find_map(|name| Some((*name, environment.get(*name)?)));
+    match told {
+        Some((name, template)) if !template.uses("labels") => {
+            let known = BTreeMap::from([("hostname", Value::Plain(shown.hostname.clone()))]);
+            let mut labels: Vec<Label> = usual.iter().cloned().collect();
+            if environment.contains_key("NO_DEFAULT_LABELS") {
+                labels.clear();
+            }
+            let told = parse_labels(&format!("{PREFIX}{name}"), &template.render(&known), check);
+            labels.extend(told.unwrap_or_default().iter().cloned());
+            labels.into_iter().collect()
+        }
+        _ => usual,
+    }
+}
+
+fn parse_labels(variable: &str, text: &str, check: &mut Checker) -> Option<LabelSet> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    match parts
+        .map(|part| Label::parse(part).map_err(|error| format!("label {part:?} {error}")))
+        .collect::<Result<LabelSet, _>>()
+    {
+        Ok(labels) if !labels.is_empty() && labels.len() <= MAX_LABELS => return Some(labels),
+        Ok(_) => {
+            check.fail(variable, format!("must hold 1 to {MAX_LABELS} labels, separated by commas"))
+        }
+        Err(reason) => check.fail(variable, reason),
+    }
+    None
+}
+
+/// What `config.sh` gives every Linux runner by itself, and what just-in-time registration does not (GitHub docs: "Using labels
+/// with self-hosted runners").
+fn usual_labels() -> LabelSet {
+    let architecture = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        "arm" => "arm",
+        _ => "x64",
+    };
+    LabelSet::requested(["self-hosted", "linux", architecture, "ephemeral"])
+}
+
+fn profile(raw: &mut Raw, check: &mut Checker) -> Profile {
+    let isolation = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
+        "strict" => Ok(Isolation::Strict),
+        "compat" => Ok(Isolation::Compat),
+        _ => Err("must be strict or compat"),
+    };
+    let pids = check.optional("RUNNER_PIDS_LIMIT", raw.runner_pids_limit.take(), 4096, |text| {
+        integer(text, 16..=4_194_304)
+    });
+    Profile {
+        memory: check.optional("RUNNER_MEMORY", raw.runner_memory.take(), 4 << 30, parse::memory),
+        nano_cpus: check.optional(
+            "RUNNER_CPUS",
+            raw.runner_cpus.take(),
+            2_000_000_000,
+            parse::nano_cpus,
+        ),
+        pids: i64::try_from(pids).unwrap_or(i64::MAX),
+        isolation: check.optional(
+            "RUNNER_ISOLATION",
+            raw.runner_isolation.take(),
+            Isolation::Strict,
+            isolation,
+        ),
+    }
+}

@@ -1,0 +1,187 @@
+//! What is accepted, what is refused, and that every refusal comes at once.
+
+use super::*;
+use crate::backend::docker::spec::Isolation;
+use secrecy::ExposeSecret as _;
+
+fn variables(extra: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut all = vec![
+        ("GITHUB_RUNNER_TOKEN", "ghp_0123456789abcdef0123456789abcdef0123"),
+        ("RUNNER_IMAGE", "img:1"),
+    ];
+    all.retain(|(name, _)| !extra.iter().any(|(other, _)| other == name));
+    all.extend(extra);
+    all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn read(extra: &[(&str, &str)]) -> Config {
+    Config::from_variables(variables(extra)).unwrap()
+}
+
+fn errors(extra: &[(&str, &str)]) -> Vec<String> {
+    Config::from_variables(variables(extra)).unwrap_err().0
+}
+
+#[test]
+fn the_seed_s_defaults_hold() {
+    let config = read(&[]);
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+    assert_eq!(
+        (config.auto_create, config.check_interval.as_secs(), config.purge_interval.as_secs()),
+        (false, 300, 300)
+    );
+    assert_eq!(config.github.api_url.as_str(), "https://api.github.com/");
+    assert_eq!((config.github.discovery, config.github.cleanup), (DiscoveryMode::All, true));
+    assert_eq!(
+        (config.runner.pull, config.runner.registration, config.runner.max),
+        (PullPolicy::Missing, Registration::Jit, 10)
+    );
+    assert_eq!(config.runner.profile.isolation, Isolation::Strict);
+    assert!(config.runner.labels.contains("self-hosted") && config.runner.labels.contains("linux"));
+    assert_eq!(
+        (config.shown.registry.as_str(), config.shown.user_login.as_str()),
+        ("unknown", "unknown")
+    );
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let found = errors(&[
+        ("GITHUB_RUNNER_TOKEN", ""),
+        ("RUNNER_IMAGE", ""),
+        ("ORCHESTRATOR_PORT", "0"),
+        ("RUNNER_CHECK_INTERVAL", "9"),
+        ("RUNNER_PURGE_INTERVAL", "soon"),
+        ("AUTO_CREATE_RUNNERS", "maybe"),
+        ("DISCOVERY_MODE", "everything"),
+        ("GITHUB_API_URL", "ftp://x"),
+        ("DOCKER_HOST", "/var/run/docker.sock"),
+        ("RUNNER_COMMAND", "run 'it"),
+        ("RUNNER_MEMORY", "1m"),
+        ("RUNNER_CPUS", "-1"),
+        ("runnerenv_X", "{nonsense}"),
+        ("LOG_LEVEL", "LOUD"),
+    ]);
+    let mut names: Vec<&str> = found.iter().map(|line| line.split_once(':').unwrap().0).collect();
+    names.sort_unstable();
+    let expected = [
+        "AUTO_CREATE_RUNNERS",
+        "DISCOVERY_MODE",
+        "DOCKER_HOST",
+        "GITHUB_API_URL",
+        "GITHUB_RUNNER_TOKEN",
+        "LOG_LEVEL",
+        "ORCHESTRATOR_PORT",
+        "RUNNER_CHECK_INTERVAL",
+        "RUNNER_COMMAND",
+        "RUNNER_CPUS",
+        "RUNNER_IMAGE",
+        "RUNNER_MEMORY",
+        "RUNNER_PURGE_INTERVAL",
+        "runnerenv_X",
+    ];
+    assert_eq!(names, expected, "{found:#?}");
+    assert!(
+        found.iter().any(|line| line.starts_with("runnerenv_X: unknown placeholder {nonsense}"))
+    );
+}
+
+#[test]
+fn tokens_are_opaque_but_not_anything() {
+    for good in
+        ["github_pat_11ABC_def", "ghs_123_ey.J0.x", "0123456789012345678901234567890123456789", "t"]
+    {
+        assert_eq!(read(&[("GITHUB_RUNNER_TOKEN", good)]).github.token.expose_secret(), good);
+    }
+    for bad in ["replace-me", "ghp_ a b", "ghp_a\nb"] {
+        let found = errors(&[("GITHUB_RUNNER_TOKEN", bad)]);
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("GITHUB_RUNNER_TOKEN: ")
+                && !found[0].contains("ghp_"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_never_shows_its_token() {
+    let shown = format!("{:?}", read(&[("runnerenv_TOKEN", "{registration_token}")]));
+    assert!(!shown.contains("ghp_0123"), "{shown}");
+}
+
+#[test]
+fn templates_choose_the_route() {
+    assert_eq!(read(&[("runnerenv_A", "x")]).runner.registration, Registration::Jit);
+    assert_eq!(read(&[("runnerenv_A", "{jit_config}")]).runner.registration, Registration::Jit);
+    assert_eq!(
+        read(&[("runnerenv_RUNNER_TOKEN", "{registration_token}")]).runner.registration,
+        Registration::Token
+    );
+    let both = errors(&[("runnerenv_A", "{jit_config}"), ("runnerenv_B", "{registration_token}")]);
+    assert!(
+        both[0].starts_with("runnerenv_B: uses {registration_token} while runnerenv_A"),
+        "{both:?}"
+    );
+    let kept = read(&[("runnerenv_lower_Case", "$$x {\"a\": 1}")]).runner.environment;
+    assert_eq!(kept["lower_Case"].to_string(), "$$x {\"a\": 1}");
+}
+
+#[test]
+fn labels_come_from_the_variable_or_from_what_the_image_is_told() {
+    let labels = |extra: &[(&str, &str)]| read(extra).runner.labels;
+    assert_eq!(labels(&[("RUNNER_LABELS", "self-hosted, GPU")]).to_string(), "gpu,self-hosted");
+    let seed = labels(&[("runnerenv_LABELS", "self-hosted,ephemeral,orchestrator-{hostname}")]);
+    assert!(
+        seed.contains("linux")
+            && seed.iter().any(|label| label.as_str().starts_with("orchestrator-")),
+        "{seed}"
+    );
+    let bare = labels(&[("runnerenv_LABELS", "only"), ("runnerenv_NO_DEFAULT_LABELS", "1")]);
+    assert_eq!(bare.to_string(), "only");
+    assert_eq!(labels(&[("runnerenv_LABELS", "{labels}")]), labels(&[]));
+    assert_eq!(
+        errors(&[("RUNNER_LABELS", "a b,c")]),
+        [
+            "RUNNER_LABELS: label \"a b\" must be 1 to 256 letters, digits, '.', '_', ':', '/', '+' or '-'"
+        ]
+    );
+}
+
+#[test]
+fn sizes_and_processors() {
+    let rows = [
+        ("512m", Some(512 << 20)),
+        ("4G", Some(4 << 30)),
+        ("4gb", Some(4 << 30)),
+        ("8388608", Some(8 << 20)),
+        ("5m", None),
+        ("x", None),
+        ("", None),
+        ("9999999999g", None),
+    ];
+    for (text, bytes) in rows {
+        assert_eq!(memory(text).ok(), bytes, "{text}");
+    }
+    let rows = [
+        ("2", Some(2_000_000_000)),
+        ("0.5", Some(500_000_000)),
+        ("0.001", None),
+        ("1.", None),
+        ("1e3", None),
+        ("2000", None),
+    ];
+    for (text, nano) in rows {
+        assert_eq!(nano_cpus(text).ok(), nano, "{text}");
+    }
+}
+
+#[test]
+fn the_organisation_mode_needs_its_organisation() {
+    assert_eq!(
+        errors(&[("DISCOVERY_MODE", "organization")]),
+        ["GITHUB_ORGANIZATION: is required when DISCOVERY_MODE=organization"]
+    );
+    let config = read(&[("DISCOVERY_MODE", "organization"), ("GITHUB_ORGANIZATION", "octo")]);
+    assert_eq!(config.github.discovery, DiscoveryMode::Organization(Login::parse("octo").unwrap()));
+}

@@ -1,0 +1,58 @@
+//! The internal API: what the gateway forwards to. It sees a [`Handle`](crate::reconcile::handle::Handle), not the reconciler.
+
+mod config;
+mod error;
+mod health;
+mod runners;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use mayfly_common::problem::Problem;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::reconcile::handle::Handle;
+
+/// Largest request body, in bytes; the gateway has the same limit.
+const MAX_BODY: usize = 64 << 10;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct Api {
+    /// The way to the reconciler.
+    pub handle: Handle,
+    /// The configuration, of which only what is no secret is shown.
+    pub config: Arc<Config>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// All routes.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/v1/runners", get(runners::list).post(runners::create))
+        .route("/api/v1/runners/cleanup", post(runners::cleanup))
+        .route("/api/v1/runners/{id}", get(runners::show).delete(runners::delete))
+        .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/config/info", get(config::info))
+        .route("/api/v1/config/validate", get(config::validate))
+        .route("/api/v1/config/placeholders", get(config::placeholders))
+        .route("/health", get(health::health))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || Problem::not_found("There is no such path."))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .with_state(api)
+}

@@ -1,0 +1,118 @@
+//! The one mapping from errors to problems. The body of a 5xx says nothing internal; the log says it, here, once.
+
+use std::any::Any;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use mayfly_common::problem::Problem;
+use tracing::error;
+
+use crate::backend::BackendError;
+use crate::github::GitHubError;
+use crate::reconcile::handle::RequestError;
+use crate::scaling::Refusal;
+
+/// When trying again makes sense after something that needs a moment, in seconds.
+const SOON: u64 = 5;
+/// The same for an image that is being pulled.
+const IMAGE_SOON: u64 = 30;
+
+/// An error as HTTP shows it.
+pub(super) struct Failure(Problem);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        let problem = match &error {
+            RequestError::Refused(refusal) => refused(refusal),
+            RequestError::GitHub(error) => github(error),
+            RequestError::Backend(error) => backend(error),
+            RequestError::Unavailable(_) => {
+                unavailable("The orchestrator cannot see its containers now, or is stopping.")
+            }
+        };
+        if problem.status >= 500 {
+            error!(status = problem.status, "request failed: {error}");
+        }
+        Self(problem)
+    }
+}
+
+fn refused(refusal: &Refusal) -> Problem {
+    let slug = match refusal {
+        Refusal::NoSuchRunner(_) => return Problem::not_found(refusal.to_string()),
+        Refusal::NoImage => return unavailable(&refusal.to_string()).with_retry_after(IMAGE_SOON),
+        Refusal::Unsure(_) => return unavailable(&refusal.to_string()),
+        Refusal::Busy(_) => "runner-busy",
+        Refusal::NameTaken(_) => "name-taken",
+        Refusal::AtCapacity { .. } => "at-capacity",
+    };
+    Problem::conflict(slug, refusal.to_string())
+}
+
+fn github(error: &GitHubError) -> Problem {
+    match error {
+        GitHubError::NotFound => Problem::not_found(
+            "GitHub knows no such repository or organisation, or does not show it to the configured token.",
+        ),
+        GitHubError::Forbidden(_) => {
+            Problem::new(StatusCode::FORBIDDEN, "github-forbids", "GitHub forbids this")
+                .with_detail(error.to_string())
+        }
+        GitHubError::Conflict(_) => Problem::conflict("name-taken", error.to_string()),
+        GitHubError::Invalid(_) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "github-refuses", "GitHub refuses this")
+                .with_detail(error.to_string())
+        }
+        GitHubError::RateLimited { .. } => {
+            unavailable("GitHub's rate limit is spent; status tells until when.")
+        }
+        GitHubError::Unauthorized
+        | GitHubError::Server(_)
+        | GitHubError::Malformed(_)
+        | GitHubError::Network(_) => Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "github-unavailable",
+            "GitHub did not do its part",
+        ),
+    }
+}
+
+fn backend(error: &BackendError) -> Problem {
+    match error {
+        BackendError::NameTaken(_) => Problem::conflict("name-taken", error.to_string()),
+        BackendError::ImageMissing(_) | BackendError::PullFailed { .. } => {
+            unavailable("The runner image is not on the host.").with_retry_after(IMAGE_SOON)
+        }
+        BackendError::Unreachable(_) => unavailable("Docker cannot be reached."),
+        BackendError::Refused { .. } => Problem::internal(),
+    }
+}
+
+fn unavailable(detail: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "This cannot be done now")
+        .with_detail(detail)
+        .with_retry_after(SOON)
+}
+
+/// A handler panicked: one request fails, the service goes on.
+#[expect(clippy::needless_pass_by_value, reason = "the signature CatchPanicLayer asks for")]
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    error!("a request handler panicked: {}", text.unwrap_or("no message"));
+    Problem::internal().into_response()
+}

@@ -1,0 +1,114 @@
+//! `/api/v1/runners`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use mayfly_common::api::{
+    CleanupReport, CreateRunners, ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs,
+};
+use mayfly_common::name::RunnerName;
+use mayfly_common::problem::{FieldError, Problem};
+use serde::Deserialize;
+
+use super::Api;
+use super::error::Failure;
+use crate::redact::redact;
+
+/// Lines of a log that are shown.
+const LOG_LINES: u32 = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeleteQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CleanupQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// 201 with the new runners: all that were asked for, or an error and none.
+pub(super) async fn create(
+    State(api): State<Api>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<RunnerList>), Failure> {
+    let body = body.map_err(|_| {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request body is too large")
+            .with_detail("At most 64 KiB.")
+    })?;
+    let wanted = CreateRunners::from_json(&body)?;
+    let runners = api.handle.create(wanted).await?;
+    Ok((StatusCode::CREATED, Json(RunnerList { total_count: runners.len(), runners })))
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<RunnerList>, Failure> {
+    let Query(query) = query.map_err(bad_query)?;
+    let wrong = |name: &str, range: &str| FieldError {
+        pointer: format!("?{name}"),
+        detail: format!("must be {range}"),
+    };
+    let mut errors = Vec::new();
+    errors.extend((query.page == Some(0)).then(|| wrong("page", "1 or more")));
+    let size = query.per_page.unwrap_or(1);
+    errors
+        .extend((!(1..=MAX_PER_PAGE).contains(&size)).then(|| wrong("per_page", "from 1 to 100")));
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors).into());
+    }
+    Ok(Json(RunnerList::page(api.handle.snapshot().runners, &query)))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Runner>, Failure> {
+    let found = api.handle.snapshot().runners.into_iter().find(|runner| runner.id == id);
+    Ok(Json(found.ok_or_else(|| no_such_runner(&id))?))
+}
+
+pub(super) async fn logs(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<RunnerLogs>, Failure> {
+    let name = RunnerName::parse(&id).map_err(|_| no_such_runner(&id))?;
+    let logs = api.handle.logs(&name, LOG_LINES).await?.ok_or_else(|| no_such_runner(&id))?;
+    Ok(Json(RunnerLogs { id, logs: redact(&logs) }))
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    query: Result<Query<DeleteQuery>, QueryRejection>,
+) -> Result<StatusCode, Failure> {
+    let Query(query) = query.map_err(bad_query)?;
+    let name = RunnerName::parse(&id).map_err(|_| no_such_runner(&id))?;
+    api.handle.delete(name, query.force).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn cleanup(
+    State(api): State<Api>,
+    query: Result<Query<CleanupQuery>, QueryRejection>,
+) -> Result<Json<CleanupReport>, Failure> {
+    let Query(query) = query.map_err(bad_query)?;
+    Ok(Json(api.handle.cleanup(query.dry_run).await?))
+}
+
+fn no_such_runner(id: &str) -> Problem {
+    let shown: String = id.chars().filter(|c| !c.is_control()).take(64).collect();
+    Problem::not_found(format!("There is no runner {shown}."))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
+fn bad_query(rejection: QueryRejection) -> Problem {
+    Problem::invalid(vec![FieldError { pointer: "?".to_owned(), detail: rejection.body_text() }])
+}

@@ -1,0 +1,63 @@
+//! `orchestrator`: configuration, telemetry, listener, then [`orchestrator::run`].
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use mayfly_common::{shutdown, telemetry};
+use orchestrator::config::Config;
+
+/// Exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
+const BAD_CONFIG: u8 = 64;
+
+/// Mayfly's internal service: finds queued jobs and gives each a fresh runner container.
+/// It is configured by environment variables; deploy/.env.example lists them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Check the configuration, say what is wrong, and stop.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the service on this machine whether it lives; for Docker's HEALTHCHECK.
+    Healthcheck,
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's own messages")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::from_environment() {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    if let Some(Command::Healthcheck) = arguments.command {
+        return mayfly_common::health::check(config.listen.port()).await;
+    }
+    if arguments.check_config {
+        println!("the configuration is valid");
+        return ExitCode::SUCCESS;
+    }
+    telemetry::init(config.logging);
+    let outcome = match tokio::net::TcpListener::bind(config.listen).await {
+        Ok(listener) => orchestrator::run(config, listener, shutdown::signal()).await,
+        Err(error) => Err(std::io::Error::new(
+            error.kind(),
+            format!("cannot listen on {}: {error}", config.listen),
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

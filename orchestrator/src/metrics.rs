@@ -1,0 +1,173 @@
+//! What Prometheus reads. Bounded labels: states and kinds, never names of runners, jobs or repositories.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use mayfly_common::api::PassReport;
+use mayfly_common::runner::RunnerState;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::model::QueuedJob;
+use crate::reconcile::Carried;
+use crate::scaling::Verdict;
+
+/// The states a runner can be seen in.
+const STATES: [RunnerState; 6] = [
+    RunnerState::Starting,
+    RunnerState::Idle,
+    RunnerState::Busy,
+    RunnerState::Draining,
+    RunnerState::Finished,
+    RunnerState::Failed,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActionLabels {
+    action: &'static str,
+    outcome: &'static str,
+}
+
+/// The orchestrator's metrics, in a registry of their own.
+pub struct Metrics {
+    registry: Registry,
+    runners: Family<StateLabel, Gauge>,
+    jobs_queued: Gauge,
+    jobs_unmet: Gauge,
+    oldest_job: Gauge,
+    repositories: Gauge,
+    relevant: Gauge,
+    actions: Family<ActionLabels, Counter>,
+    passes: Counter,
+    problems: Gauge,
+    pass_duration: Histogram,
+    github_requests: Counter,
+    github_counted: AtomicU64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("mayfly");
+        let this = Self {
+            runners: Family::default(),
+            jobs_queued: Gauge::default(),
+            jobs_unmet: Gauge::default(),
+            oldest_job: Gauge::default(),
+            repositories: Gauge::default(),
+            relevant: Gauge::default(),
+            actions: Family::default(),
+            passes: Counter::default(),
+            problems: Gauge::default(),
+            pass_duration: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
+            github_requests: Counter::default(),
+            github_counted: AtomicU64::new(0),
+            registry: Registry::default(),
+        };
+        registry.register("runners", "Runners by state", this.runners.clone());
+        registry.register(
+            "jobs_queued",
+            "Queued jobs that our labels cover",
+            this.jobs_queued.clone(),
+        );
+        registry.register(
+            "jobs_unmet",
+            "Queued jobs that no label of ours covers",
+            this.jobs_unmet.clone(),
+        );
+        registry.register_with_unit(
+            "oldest_queued_job",
+            "Age of the oldest queued job",
+            Unit::Seconds,
+            this.oldest_job.clone(),
+        );
+        registry.register("repositories", "Repositories known", this.repositories.clone());
+        registry.register(
+            "repositories_self_hosted",
+            "Repositories with jobs that may need us",
+            this.relevant.clone(),
+        );
+        registry.register("actions", "Actions of the reconcile loop", this.actions.clone());
+        registry.register("passes", "Reconcile passes", this.passes.clone());
+        registry.register("pass_problems", "Problems of the last pass", this.problems.clone());
+        registry.register_with_unit(
+            "pass_duration",
+            "How long a pass takes",
+            Unit::Seconds,
+            this.pass_duration.clone(),
+        );
+        registry.register(
+            "github_requests",
+            "Requests sent to GitHub",
+            this.github_requests.clone(),
+        );
+        registry.register(
+            "build",
+            "This build",
+            Info::new(vec![("version", mayfly_common::VERSION)]),
+        );
+        Self { registry, ..this }
+    }
+}
+
+impl Metrics {
+    /// All metrics in the `OpenMetrics` text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// Takes in what a pass saw.
+    pub(crate) fn observed(
+        &self,
+        verdicts: &[Verdict],
+        queued: usize,
+        unmet: usize,
+        jobs: &[QueuedJob],
+        now: Timestamp,
+    ) {
+        for state in STATES {
+            let count = verdicts.iter().filter(|verdict| verdict.state == state).count();
+            self.runners.get_or_create(&StateLabel { state: state.as_str() }).set(number(count));
+        }
+        self.jobs_queued.set(number(queued));
+        self.jobs_unmet.set(number(unmet));
+        let oldest = jobs.iter().map(|job| now.duration_since(job.queued_at).as_secs()).max();
+        self.oldest_job.set(oldest.unwrap_or_default().max(0));
+    }
+
+    /// Takes in what a pass did.
+    pub(crate) fn carried_out(&self, carried: impl Iterator<Item = Carried>) {
+        for Carried { action, outcome } in carried {
+            self.actions.get_or_create(&ActionLabels { action, outcome }).inc();
+        }
+    }
+
+    /// Takes in the pass itself, and how many requests were sent to GitHub so far.
+    pub(crate) fn passed(&self, report: &PassReport, github_requests: u64) {
+        self.passes.inc();
+        self.problems.set(number(report.problems.len()));
+        self.repositories.set(number(report.repositories));
+        self.relevant.set(number(report.self_hosted_repositories));
+        self.pass_duration
+            .observe(std::time::Duration::from_millis(report.duration_ms).as_secs_f64());
+        let before = self.github_counted.swap(github_requests, Ordering::Relaxed);
+        self.github_requests.inc_by(github_requests.saturating_sub(before));
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,449 @@
+//! The imperative shell: one pass is observe → plan → execute. No decision is made here.
+//!
+//! Level-triggered: a tick, a Docker event and a request only say "look now"; what is done follows from what is seen. Safe to
+//! kill at any instruction: containers carry all we need in their labels, so the next start adopts them.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`driver`] | the loop: tick, nudge, Docker event, shutdown; one pass at a time |
+//! | `observe` | gathers |
+//! | `execute` | one match on [`Action`](crate::scaling::Action) |
+//! | `launch` | register, render the environment, start |
+//! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
+//! | `history` | the latest runners that are gone |
+//! | `image` | the runners' image: present, pulling, failed |
+
+pub mod driver;
+mod execute;
+pub mod handle;
+mod history;
+mod image;
+mod launch;
+mod observe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::{PassReport, Runner, UnmetJob};
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::{RepoSlug, Scope};
+use mayfly_common::telemetry::{MONITOR, SUCCESS};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tracing::{info, warn};
+
+pub(crate) use self::execute::Carried;
+use self::execute::Outcome;
+use self::handle::{Handle, Request, RequestError, Snapshot};
+use self::history::History;
+use self::image::ImageState;
+use self::launch::Launcher;
+use crate::backend::{Backend, BackendError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::discovery::Catalog;
+use crate::github::GitHubClient;
+use crate::metrics::Metrics;
+use crate::model::{Instance, QueuedJob};
+use crate::scaling::backoff::Backoff;
+use crate::scaling::{Action, Memory, Plan, Policy, Verdict, plan};
+
+/// Requests that may wait for the next pass.
+const REQUEST_QUEUE: usize = 64;
+
+/// Runs passes.
+pub struct Reconciler {
+    config: Config,
+    backend: Arc<dyn Backend>,
+    github: Arc<GitHubClient>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    nudge: Arc<Notify>,
+    stopping: Arc<AtomicBool>,
+    launcher: Launcher,
+    image: Arc<ImageState>,
+    snapshot: watch::Sender<Snapshot>,
+    state: Mutex<State>,
+}
+
+/// What passes remember. All of it may vanish; see [`Memory`], [`Catalog`] and [`Backoff`] for what that costs.
+struct State {
+    requests: mpsc::Receiver<Request>,
+    /// A request that waits for a pass of its own.
+    held: Option<Request>,
+    memory: Memory,
+    backoff: Backoff,
+    catalog: Catalog,
+    history: History,
+    /// Queued jobs by repository, as last read.
+    jobs: BTreeMap<RepoSlug, Vec<QueuedJob>>,
+    /// Scopes in which there may be registrations of ours.
+    scopes: BTreeSet<Scope>,
+    next_check: Timestamp,
+    next_sweep: Timestamp,
+    passes: u64,
+    /// What was logged already and still holds, so that it is logged once.
+    told_problems: BTreeSet<String>,
+    told_unmet: BTreeSet<i64>,
+}
+
+impl Reconciler {
+    /// A reconciler and the handle through which others see it.
+    pub fn new(
+        config: Config,
+        backend: Arc<dyn Backend>,
+        github: Arc<GitHubClient>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> (Self, Handle) {
+        let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
+        let (snapshot, seen) = watch::channel(Snapshot::default());
+        let nudge = Arc::new(Notify::new());
+        let handle = Handle::new(sender, seen, Arc::clone(&nudge), Arc::clone(&backend));
+        let image = Arc::new(ImageState::new(config.runner.pull, Arc::clone(&nudge)));
+        let launcher = Launcher::new(&config, Arc::clone(&backend), Arc::clone(&github));
+        let state = State {
+            requests,
+            held: None,
+            memory: Memory::default(),
+            backoff: Backoff::default(),
+            catalog: Catalog::default(),
+            history: History::default(),
+            jobs: BTreeMap::new(),
+            scopes: BTreeSet::new(),
+            next_check: Timestamp::MIN,
+            next_sweep: Timestamp::MIN,
+            passes: 0,
+            told_problems: BTreeSet::new(),
+            told_unmet: BTreeSet::new(),
+        };
+        let stopping = Arc::new(AtomicBool::new(false));
+        let state = Mutex::new(state);
+        (
+            Self {
+                config,
+                backend,
+                github,
+                clock,
+                metrics,
+                nudge,
+                stopping,
+                launcher,
+                image,
+                snapshot,
+                state,
+            },
+            handle,
+        )
+    }
+
+    /// From now on no runner is started; everything else goes on.
+    pub fn stop_launching(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// One pass: look at everything that is due, decide, act, report. Has no timer; the [`driver`] has.
+    pub async fn pass(&self) -> PassReport {
+        let mut state = self.state.lock().await;
+        let started_at = self.clock.now();
+        state.passes += 1;
+        let requests = self.take_requests(&mut state);
+        let mut report = PassReport {
+            started_at: Some(started_at),
+            number: state.passes,
+            ..PassReport::default()
+        };
+
+        let instance = match self.backend.instance().await {
+            Ok(instance) => instance,
+            Err(error) => return self.give_up(&mut state, report, requests, &error),
+        };
+        let policy = self.policy(&instance);
+        let seen = match self.observe(&mut state, &requests, &instance, &mut report).await {
+            Ok(seen) => seen.remember(&policy, self.clock.now()),
+            Err(error) => return self.give_up(&mut state, report, requests, &error),
+        };
+        let planned = plan(&seen, &policy, self.clock.now());
+
+        report.queued_jobs = planned.demand;
+        report.unmet = planned.unmet.iter().map(unmet).collect();
+        Self::tell_unmet(&mut state, &planned);
+        let dry = requests.iter().any(Request::is_dry_run);
+        let outcomes = if dry {
+            Vec::new()
+        } else {
+            self.execute(&mut state, &planned, &seen.instances).await
+        };
+        state.memory = seen.memory.clone();
+        self.settle(&mut state, &outcomes, &mut report);
+        let (instances, verdicts) =
+            self.look_again(&seen, &policy, &planned, !outcomes.is_empty()).await;
+        self.metrics.observed(
+            &verdicts,
+            report.queued_jobs,
+            report.unmet.len(),
+            &seen.jobs,
+            self.clock.now(),
+        );
+        let runners = instances
+            .iter()
+            .zip(&verdicts)
+            .map(|(instance, verdict)| runner(instance, verdict))
+            .collect();
+        self.publish(&mut state, &mut report, instance, runners);
+        self.answer(requests, &planned, &outcomes, &report);
+        report
+    }
+
+    /// When the next pass is due if nothing nudges before.
+    pub async fn next_pass(&self) -> Timestamp {
+        let state = self.state.lock().await;
+        let now = self.clock.now();
+        let states: Vec<RunnerState> =
+            self.snapshot.borrow().runners.iter().map(|runner| runner.state).collect();
+        let waiting = state.jobs.values().any(|jobs| !jobs.is_empty());
+        let held = state.backoff.active(now).map(|(_, streak)| streak.until);
+        let retry = held.chain(self.image.retry_at()).filter(|_| waiting).min();
+        let check = if self.config.auto_create {
+            state.next_check.min(state.next_sweep)
+        } else {
+            state.next_sweep
+        };
+        crate::scaling::cadence::next_pass(states, retry, check, now)
+    }
+
+    fn policy(&self, instance: &str) -> Policy {
+        Policy {
+            auto_create: self.config.auto_create,
+            max_runners: self.config.runner.max,
+            labels: self.config.runner.labels.clone(),
+            group: self.config.runner.group.clone(),
+            registration_timeout: self.config.runner.registration_timeout,
+            idle_timeout: self.config.purge_interval,
+            clean_registrations: self.config.github.cleanup,
+            name_prefix: name_prefix(instance),
+        }
+    }
+
+    /// The requests for this pass. One for a dry run has a pass of its own, in which nothing is done; another follows at once.
+    fn take_requests(&self, state: &mut State) -> Vec<Request> {
+        let mut requests = Vec::new();
+        while let Some(request) = state.held.take().or_else(|| state.requests.try_recv().ok()) {
+            if request.is_dry_run() && !requests.is_empty() {
+                state.held = Some(request);
+                self.nudge.notify_one();
+                break;
+            }
+            requests.push(request);
+            if requests.iter().any(Request::is_dry_run) {
+                self.nudge.notify_one();
+                break;
+            }
+        }
+        requests
+    }
+
+    /// A pass that saw nothing: it changes nothing, and says why.
+    fn give_up(
+        &self,
+        state: &mut State,
+        mut report: PassReport,
+        requests: Vec<Request>,
+        error: &BackendError,
+    ) -> PassReport {
+        let why = error.to_string();
+        report.problems.push(why.clone());
+        let (runners, instance) = {
+            let last = self.snapshot.borrow();
+            (last.runners.clone(), last.instance.clone())
+        };
+        self.publish(state, &mut report, instance, runners);
+        self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
+        for request in requests {
+            request.refuse(RequestError::Unavailable(why.clone()));
+        }
+        // Not at once again: the engine is away, or its socket is not ours to open.
+        let later = |wait| self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        state.next_check = later(RETRY_BLIND);
+        state.next_sweep = later(RETRY_BLIND);
+        report
+    }
+
+    /// What is there after the actions: runners just started are shown at once.
+    async fn look_again(
+        &self,
+        seen: &crate::scaling::Observed,
+        policy: &Policy,
+        planned: &Plan,
+        changed: bool,
+    ) -> (Vec<Instance>, Vec<Verdict>) {
+        if !changed {
+            return (seen.instances.clone(), planned.verdicts.clone());
+        }
+        let Ok(instances) = self.backend.list().await else {
+            return (seen.instances.clone(), planned.verdicts.clone());
+        };
+        let after = crate::scaling::Observed {
+            instances,
+            jobs: Vec::new(),
+            wishes: Vec::new(),
+            ..seen.clone()
+        };
+        let verdicts = plan(&after, policy, self.clock.now()).verdicts;
+        (after.instances, verdicts)
+    }
+
+    fn settle(&self, state: &mut State, outcomes: &[(Action, Outcome)], report: &mut PassReport) {
+        let now = self.clock.now();
+        for (action, outcome) in outcomes {
+            match (action, outcome) {
+                (Action::Launch(launch), Outcome::Done) => {
+                    report.launched += 1;
+                    info!(category = SUCCESS, runner = %launch.name, scope = %launch.scope, reason = launch.why, "runner started");
+                }
+                (Action::Launch(launch), Outcome::Failed(error)) => {
+                    state.backoff.failed(&launch.scope, &error.to_string(), now);
+                    report.problems.push(format!("{}: runner not started: {error}", launch.scope));
+                }
+                (Action::Remove { name, scope, state: ended, why, .. }, Outcome::Done) => {
+                    report.removed += 1;
+                    match ended {
+                        RunnerState::Failed => {
+                            state.backoff.failed(scope, why, now);
+                            warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
+                        }
+                        RunnerState::Finished => {
+                            state.backoff.succeeded(scope);
+                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner finished and was removed");
+                        }
+                        _ => {
+                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner removed")
+                        }
+                    }
+                }
+                (Action::Retire { name, scope, why, .. }, Outcome::Done) => {
+                    report.removed += 1;
+                    report.deregistered += 1;
+                    info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner retired");
+                }
+                (Action::Deregister { name, scope, why, .. }, Outcome::Done) => {
+                    report.deregistered += 1;
+                    info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
+                }
+                (Action::PullImage, Outcome::Done) => {}
+                (_, Outcome::Kept) => {
+                    info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job")
+                }
+                (_, Outcome::Failed(error)) => {
+                    report.problems.push(format!("could not {action}: {error}"))
+                }
+            }
+        }
+        self.metrics.carried_out(outcomes.iter().map(Carried::of));
+    }
+
+    /// Logs each problem once for as long as it lasts, and shows the pass to those who look.
+    fn publish(
+        &self,
+        state: &mut State,
+        report: &mut PassReport,
+        instance: String,
+        runners: Vec<Runner>,
+    ) {
+        report.problems.extend(self.image.problem());
+        report.repositories = state.catalog.len();
+        report.self_hosted_repositories = state.catalog.relevant().count();
+        let now = self.clock.now();
+        let elapsed = report
+            .started_at
+            .map_or(SignedDuration::ZERO, |started_at| now.duration_since(started_at));
+        report.duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or_default();
+        let problems: BTreeSet<String> = report.problems.iter().cloned().collect();
+        for problem in problems.difference(&state.told_problems) {
+            warn!(category = MONITOR, "{problem}");
+        }
+        state.told_problems = problems;
+        self.metrics.passed(report, self.github.requests());
+        let held_back = state.backoff.active(now);
+        let held_back = held_back.map(|(scope, streak)| {
+            (scope.to_string(), format!("until {}: {}", streak.until, streak.reason))
+        });
+        self.snapshot.send_replace(Snapshot {
+            blind: None,
+            instance,
+            runners,
+            held_back: held_back.collect(),
+            image_state: self.image.describe(),
+            finished: state.history.latest(),
+            logs: state.history.logs(),
+            report: report.clone(),
+        });
+    }
+
+    fn tell_unmet(state: &mut State, planned: &Plan) {
+        for unmet in planned.unmet.iter().filter(|unmet| !state.told_unmet.contains(&unmet.job.id))
+        {
+            let job = &unmet.job;
+            warn!(category = MONITOR, repository = %job.repo, job = job.name, job_id = job.id, reason = unmet.why, "a queued job gets no runner from here");
+        }
+        state.told_unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
+    }
+
+    /// Tells each request what became of it.
+    fn answer(
+        &self,
+        requests: Vec<Request>,
+        planned: &Plan,
+        outcomes: &[(Action, Outcome)],
+        report: &PassReport,
+    ) {
+        let runners = self.snapshot.borrow().runners.clone();
+        for (id, request) in (0..).zip(requests) {
+            let refusal = planned
+                .refusals
+                .iter()
+                .find(|(refused, _)| *refused == id)
+                .map(|(_, refusal)| refusal.clone());
+            match refusal {
+                Some(refusal) => request.refuse(RequestError::Refused(refusal)),
+                None => request.answer(id, planned, outcomes, &runners, report),
+            }
+        }
+    }
+}
+
+/// How long to wait after a pass that could not see anything.
+const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
+
+/// How the names of an instance's runners begin.
+fn name_prefix(instance: &str) -> String {
+    format!("mayfly-{instance}-")
+}
+
+fn unmet(unmet: &crate::scaling::Unmet) -> UnmetJob {
+    UnmetJob {
+        job_id: unmet.job.id,
+        repository: unmet.job.repo.to_string(),
+        job: unmet.job.name.clone(),
+        reason: unmet.why.clone(),
+    }
+}
+
+fn runner(instance: &Instance, verdict: &Verdict) -> Runner {
+    Runner {
+        id: instance.name.to_string(),
+        name: instance.name.to_string(),
+        pool: instance.pool.as_str().to_owned(),
+        scope: instance.scope.kind(),
+        scope_name: instance.scope.name(),
+        labels: instance.labels.to_strings(),
+        state: verdict.state,
+        reason: Some(verdict.why.clone()),
+        container_id: Some(instance.container_id.clone()),
+        image: instance.image.clone(),
+        github_runner_id: verdict.id.or(instance.github_id).map(|id| id.0),
+        created_at: instance.created_at,
+        deadline: instance.deadline,
+    }
+}

@@ -1,0 +1,62 @@
+//! The loop around [`Reconciler::pass`]: tick, nudge, Docker event, shutdown; one pass at a time.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mayfly_common::telemetry::SHUTDOWN;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use super::Reconciler;
+use crate::backend::Backend;
+use crate::scaling::cadence::MIN_GAP;
+
+/// How long to wait before following events again after the stream broke.
+const RECONNECT: Duration = Duration::from_secs(5);
+
+/// Runs passes until `shutdown`. A pass that has begun is finished, but starts no further runner.
+pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>) {
+    let events =
+        tokio::spawn(follow(Arc::clone(&reconciler.backend), Arc::clone(&reconciler.nudge)));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let mut pass = pin!(reconciler.pass());
+        tokio::select! {
+            _ = &mut pass => {}
+            () = &mut shutdown => {
+                reconciler.stop_launching();
+                pass.await;
+                break;
+            }
+        }
+        tokio::select! {
+            () = until_due(&reconciler) => {}
+            () = &mut shutdown => break,
+        }
+    }
+    events.abort();
+    info!(category = SHUTDOWN, "the last pass is done; runners go on without us");
+}
+
+/// Completes when the next pass is due, or earlier at a nudge, but leaves a gap so that a burst of nudges is one look.
+async fn until_due(reconciler: &Reconciler) {
+    let due = reconciler.next_pass().await.duration_since(reconciler.clock.now());
+    let due = Duration::try_from(due).unwrap_or_default();
+    tokio::time::sleep(MIN_GAP).await;
+    tokio::select! {
+        () = tokio::time::sleep(due.saturating_sub(MIN_GAP)) => {}
+        () = reconciler.nudge.notified() => {}
+    }
+}
+
+/// Turns the backend's events into nudges.
+async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
+    loop {
+        let broken = backend.watch(&nudge).await;
+        warn!("events cannot be followed, looking by the clock: {broken}");
+        tokio::time::sleep(RECONNECT).await;
+        // Whatever happened in between is seen by a look.
+        nudge.notify_one();
+    }
+}

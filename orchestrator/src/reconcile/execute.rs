@@ -1,0 +1,236 @@
+//! Carries a plan out: one match, no decision. Behaviour belongs in `scaling`.
+//!
+//! Order within an action makes every crash point harmless: a registration is deleted before its container, so that a container
+//! that is still there always leads back to it; a registration is made before its container and carries our prefix, so that the
+//! sweep finds one without the other.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::{StreamExt as _, stream};
+use mayfly_common::api::Finished;
+use mayfly_common::name::RunnerName;
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
+
+use super::{Reconciler, State};
+use crate::backend::BackendError;
+use crate::github::{Deregistered, GitHubError};
+use crate::model::{Exit, Instance, Phase, RunnerId};
+use crate::scaling::{Action, Plan};
+
+/// Actions that are under way at a time.
+const CONCURRENT: usize = 16;
+/// Lines of a log that are kept when a runner goes.
+const KEPT_LINES: u32 = 200;
+
+/// What became of an action.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is done.
+    Done,
+    /// GitHub says that the runner works: nothing was changed.
+    Kept,
+    /// It failed; the next pass sees what is left to do.
+    Failed(ActionError),
+}
+
+/// Why an action failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ActionError {
+    /// GitHub did not do its part.
+    #[error("{0}")]
+    GitHub(#[from] GitHubError),
+    /// The engine did not do its part.
+    #[error("{0}")]
+    Backend(Arc<BackendError>),
+}
+
+/// An action and its outcome, as words with few values.
+pub(crate) struct Carried {
+    /// The kind of action.
+    pub(crate) action: &'static str,
+    /// `done`, `kept` or `failed`.
+    pub(crate) outcome: &'static str,
+}
+
+impl Carried {
+    pub(super) fn of((action, outcome): &(Action, Outcome)) -> Self {
+        let action = match action {
+            Action::PullImage => "pull_image",
+            Action::Launch(_) => "launch",
+            Action::Retire { .. } => "retire",
+            Action::Remove { .. } => "remove",
+            Action::Deregister { .. } => "deregister",
+        };
+        let outcome = match outcome {
+            Outcome::Done => "done",
+            Outcome::Kept => "kept",
+            Outcome::Failed(_) => "failed",
+        };
+        Self { action, outcome }
+    }
+}
+
+impl From<BackendError> for ActionError {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(Arc::new(error))
+    }
+}
+
+impl Reconciler {
+    /// Carries `plan` out: what ends first, then what starts, each kind side by side.
+    pub(super) async fn execute(
+        &self,
+        state: &mut State,
+        plan: &Plan,
+        seen: &[Instance],
+    ) -> Vec<(Action, Outcome)> {
+        let (starting, ending): (Vec<Action>, Vec<Action>) =
+            plan.actions.iter().cloned().partition(Action::is_launch);
+        let mut outcomes = Vec::new();
+        for actions in [ending, starting] {
+            let starts = actions.first().is_some_and(Action::is_launch);
+            if starts && self.stopping.load(Ordering::Relaxed) {
+                break;
+            }
+            let act = actions.into_iter().map(async |action: Action| {
+                let result = self.act(&action, seen).await;
+                (action, result)
+            });
+            let mut results = stream::iter(act).buffer_unordered(CONCURRENT);
+            while let Some((action, (outcome, gone))) = results.next().await {
+                if let Some((finished, log)) = gone {
+                    state.history.add(finished, &log);
+                }
+                outcomes.push((action, outcome));
+            }
+        }
+        self.undo_half_done_requests(outcomes).await
+    }
+
+    async fn act(
+        &self,
+        action: &Action,
+        seen: &[Instance],
+    ) -> (Outcome, Option<(Finished, String)>) {
+        match action {
+            Action::PullImage => {
+                self.image.pull(Arc::clone(&self.backend), Arc::clone(&self.clock));
+                (Outcome::Done, None)
+            }
+            Action::Launch(launch) => {
+                (outcome(self.launcher.launch(launch, self.clock.now()).await), None)
+            }
+            Action::Deregister { scope, id, .. } => {
+                match self.github.deregister(scope, *id).await {
+                    Ok(Deregistered::Gone) => (Outcome::Done, None),
+                    Ok(Deregistered::Busy) => (Outcome::Kept, None),
+                    Err(error) => (Outcome::Failed(error.into()), None),
+                }
+            }
+            Action::Retire { name, scope, id, why, .. } => {
+                let ended = self.end(name, scope, Some(*id)).await;
+                self.record(ended, seen, name, RunnerState::Gone, why)
+            }
+            Action::Remove { name, scope, id, state, why, .. } => {
+                let ended = self.end(name, scope, *id).await;
+                self.record(ended, seen, name, *state, why)
+            }
+        }
+    }
+
+    /// Deletes the registration, then the container. `None`: GitHub keeps the registration, so the container stays, too.
+    async fn end(
+        &self,
+        name: &RunnerName,
+        scope: &Scope,
+        id: Option<RunnerId>,
+    ) -> Result<Option<String>, ActionError> {
+        if let Some(id) = id {
+            match self.github.deregister(scope, id).await? {
+                Deregistered::Gone => {}
+                Deregistered::Busy => return Ok(None),
+            }
+        }
+        let log = self.backend.logs(name, KEPT_LINES).await?.unwrap_or_default();
+        self.backend.remove(name).await?;
+        Ok(Some(log))
+    }
+
+    fn record(
+        &self,
+        ended: Result<Option<String>, ActionError>,
+        seen: &[Instance],
+        name: &RunnerName,
+        state: RunnerState,
+        why: &str,
+    ) -> (Outcome, Option<(Finished, String)>) {
+        let log = match ended {
+            Ok(Some(log)) => log,
+            Ok(None) => return (Outcome::Kept, None),
+            Err(error) => return (Outcome::Failed(error), None),
+        };
+        let instance = seen.iter().find(|instance| instance.name == *name);
+        let gone = instance.map(|instance| (self.finished(instance, state, why), log));
+        (Outcome::Done, gone)
+    }
+
+    fn finished(&self, instance: &Instance, state: RunnerState, why: &str) -> Finished {
+        let exit = match &instance.phase {
+            Phase::Exited(exit) => Some(exit),
+            _ => None,
+        };
+        Finished {
+            name: instance.name.to_string(),
+            scope: instance.scope.kind(),
+            scope_name: instance.scope.name(),
+            state,
+            reason: why.to_owned(),
+            exit_code: exit.map(|exit: &Exit| exit.code),
+            out_of_memory: exit.is_some_and(|exit| exit.out_of_memory),
+            created_at: instance.created_at,
+            removed_at: self.clock.now(),
+        }
+    }
+
+    /// A request for several runners is carried out whole or not at all: where one failed, the others end again.
+    async fn undo_half_done_requests(
+        &self,
+        mut outcomes: Vec<(Action, Outcome)>,
+    ) -> Vec<(Action, Outcome)> {
+        let request_of = |action: &Action| match action {
+            Action::Launch(launch) => launch.request,
+            _ => None,
+        };
+        let failed: Vec<_> = outcomes
+            .iter()
+            .filter_map(|(action, outcome)| match outcome {
+                Outcome::Failed(error) => Some((request_of(action)?, error.clone())),
+                _ => None,
+            })
+            .collect();
+        for (action, outcome) in &mut outcomes {
+            let Some((_, error)) =
+                failed.iter().find(|(request, _)| Some(*request) == request_of(action))
+            else {
+                continue;
+            };
+            if let (Action::Launch(launch), Outcome::Done) = (&*action, &*outcome) {
+                // What this cannot undo is a runner like any other: idle, seen by the next pass, listed by the API.
+                *outcome = match self.launcher.withdraw(launch).await {
+                    Ok(()) => Outcome::Failed(error.clone()),
+                    Err(second) => Outcome::Failed(second),
+                };
+            }
+        }
+        outcomes
+    }
+}
+
+fn outcome(result: Result<(), ActionError>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Failed(error),
+    }
+}

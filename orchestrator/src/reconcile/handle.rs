@@ -1,0 +1,251 @@
+//! What the HTTP side sees of the reconciler: requests in, the last snapshot out. It carries no decision.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mayfly_common::api::{CleanupReport, CreateRunners, Finished, PassReport, Runner};
+use mayfly_common::name::RunnerName;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::execute::{ActionError, Outcome};
+use crate::backend::{Backend, BackendError};
+use crate::github::GitHubError;
+use crate::scaling::{Action, Plan, Refusal, RequestId, Wish};
+
+/// What the last pass left behind, for people to look at.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Why the last pass could not see our containers, if it could not; the rest is then what an earlier pass saw.
+    pub blind: Option<String>,
+    /// The instance; empty until the engine has been reached.
+    pub instance: String,
+    /// Our runners, oldest first.
+    pub runners: Vec<Runner>,
+    /// Scopes in which starting runners is put off, and why.
+    pub held_back: BTreeMap<String, String>,
+    /// The state of the image, in words.
+    pub image_state: String,
+    /// The latest runners that are gone.
+    pub finished: Vec<Finished>,
+    /// What those printed.
+    pub logs: BTreeMap<String, Arc<str>>,
+    /// The pass itself.
+    pub report: PassReport,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RequestError {
+    /// The state of things is against it.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// GitHub did not do its part.
+    #[error("{0}")]
+    GitHub(GitHubError),
+    /// The engine did not do its part.
+    #[error("{0}")]
+    Backend(Arc<BackendError>),
+    /// Nothing can be done now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A request from the API, with the way back.
+pub(super) enum Request {
+    Create { wanted: CreateRunners, reply: oneshot::Sender<Result<Vec<Runner>, RequestError>> },
+    Delete { name: RunnerName, force: bool, reply: oneshot::Sender<Result<(), RequestError>> },
+    Cleanup { dry_run: bool, reply: oneshot::Sender<Result<CleanupReport, RequestError>> },
+}
+
+/// The way to the reconciler.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    snapshot: watch::Receiver<Snapshot>,
+    nudge: Arc<Notify>,
+    backend: Arc<dyn Backend>,
+}
+
+impl Handle {
+    pub(super) fn new(
+        requests: mpsc::Sender<Request>,
+        snapshot: watch::Receiver<Snapshot>,
+        nudge: Arc<Notify>,
+        backend: Arc<dyn Backend>,
+    ) -> Self {
+        Self { requests, snapshot, nudge, backend }
+    }
+
+    /// What the last pass left behind.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot.borrow().clone()
+    }
+
+    /// Says "look now".
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Asks for runners: all of them, or an error and none.
+    pub async fn create(&self, wanted: CreateRunners) -> Result<Vec<Runner>, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Create { wanted, reply }, answer).await
+    }
+
+    /// Asks for a runner's end.
+    pub async fn delete(&self, name: RunnerName, force: bool) -> Result<(), RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Delete { name, force, reply }, answer).await
+    }
+
+    /// Asks for a clean-up, or for what one would do.
+    pub async fn cleanup(&self, dry_run: bool) -> Result<CleanupReport, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Cleanup { dry_run, reply }, answer).await
+    }
+
+    /// What a runner printed: one that is there, or one that is gone since not long.
+    pub async fn logs(
+        &self,
+        name: &RunnerName,
+        lines: u32,
+    ) -> Result<Option<String>, RequestError> {
+        match self.backend.logs(name, lines).await {
+            Ok(None) => Ok(self
+                .snapshot
+                .borrow()
+                .logs
+                .get(name.as_str())
+                .map(|log| log.as_ref().to_owned())),
+            outcome => outcome.map_err(|error| RequestError::Backend(Arc::new(error))),
+        }
+    }
+
+    async fn send<T>(
+        &self,
+        request: Request,
+        answer: oneshot::Receiver<Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
+        let stopped = || RequestError::Unavailable("the orchestrator is stopping".to_owned());
+        self.requests.send(request).await.map_err(|_| stopped())?;
+        self.nudge();
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+impl Request {
+    /// The request as the plan sees it.
+    pub(super) fn wish(&self) -> Option<Wish> {
+        match self {
+            Self::Create { wanted, .. } => Some(Wish::Create(wanted.clone())),
+            Self::Delete { name, force, .. } => {
+                Some(Wish::Delete { name: name.clone(), force: *force })
+            }
+            Self::Cleanup { .. } => None,
+        }
+    }
+
+    pub(super) fn is_dry_run(&self) -> bool {
+        matches!(self, Self::Cleanup { dry_run: true, .. })
+    }
+
+    pub(super) fn refuse(self, error: RequestError) {
+        // Whoever asked may have gone; then nobody needs the answer.
+        match self {
+            Self::Create { reply, .. } => drop(reply.send(Err(error))),
+            Self::Delete { reply, .. } => drop(reply.send(Err(error))),
+            Self::Cleanup { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// Answers from what the plan said and what became of it.
+    pub(super) fn answer(
+        self,
+        id: RequestId,
+        plan: &Plan,
+        outcomes: &[(Action, Outcome)],
+        runners: &[Runner],
+        report: &PassReport,
+    ) {
+        match self {
+            Self::Create { reply, .. } => drop(reply.send(created(id, outcomes, runners))),
+            Self::Delete { name, reply, .. } => drop(reply.send(deleted(id, &name, outcomes))),
+            Self::Cleanup { dry_run, reply } => {
+                drop(reply.send(Ok(cleaned(dry_run, plan, outcomes, report))))
+            }
+        }
+    }
+}
+
+fn created(
+    id: RequestId,
+    outcomes: &[(Action, Outcome)],
+    runners: &[Runner],
+) -> Result<Vec<Runner>, RequestError> {
+    let mut names = Vec::new();
+    for (action, outcome) in outcomes {
+        match (action, outcome) {
+            (Action::Launch(launch), Outcome::Done) if launch.request == Some(id) => {
+                names.push(launch.name.as_str())
+            }
+            (Action::Launch(launch), Outcome::Failed(error)) if launch.request == Some(id) => {
+                return Err(error.clone().into());
+            }
+            _ => {}
+        }
+    }
+    if names.is_empty() {
+        return Err(RequestError::Unavailable(
+            "no runner is started any more: the orchestrator is stopping".to_owned(),
+        ));
+    }
+    Ok(runners.iter().filter(|runner| names.contains(&runner.name.as_str())).cloned().collect())
+}
+
+fn deleted(
+    id: RequestId,
+    name: &RunnerName,
+    outcomes: &[(Action, Outcome)],
+) -> Result<(), RequestError> {
+    let mine = outcomes.iter().find(|(action, _)| match action {
+        Action::Retire { request, .. } | Action::Remove { request, .. } => *request == Some(id),
+        _ => false,
+    });
+    match mine {
+        Some((_, Outcome::Done)) => Ok(()),
+        Some((_, Outcome::Kept)) => Err(RequestError::Refused(Refusal::Busy(name.clone()))),
+        Some((_, Outcome::Failed(error))) => Err(error.clone().into()),
+        None => Err(RequestError::Unavailable(format!("runner {name} could not be deleted now"))),
+    }
+}
+
+fn cleaned(
+    dry_run: bool,
+    plan: &Plan,
+    outcomes: &[(Action, Outcome)],
+    report: &PassReport,
+) -> CleanupReport {
+    let cleaning = |action: &Action| !action.is_launch() && *action != Action::PullImage;
+    let count = |wanted: fn(&Outcome) -> bool| {
+        outcomes.iter().filter(|(action, outcome)| cleaning(action) && wanted(outcome)).count()
+    };
+    let planned: Vec<String> =
+        plan.actions.iter().filter(|action| cleaning(action)).map(ToString::to_string).collect();
+    CleanupReport {
+        dry_run,
+        total: planned.len(),
+        cleaned: count(|outcome| matches!(outcome, Outcome::Done)),
+        failed: count(|outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Kept)),
+        actions: planned,
+        problems: report.problems.clone(),
+    }
+}
+
+impl From<ActionError> for RequestError {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::GitHub(error) => Self::GitHub(error),
+            ActionError::Backend(error) => Self::Backend(error),
+        }
+    }
+}

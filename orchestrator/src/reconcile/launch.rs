@@ -1,0 +1,169 @@
+//! Starts a runner: register, render the environment, create and start the container.
+//!
+//! Invariant: a registration is used once, and never outlives a launch that failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mayfly_common::scope::Scope;
+use secrecy::ExposeSecret as _;
+use tracing::warn;
+
+use super::execute::ActionError;
+use crate::backend::Backend;
+use crate::config::{Config, Registration};
+use crate::github::GitHubClient;
+use crate::model::{LaunchSpec, RunnerId};
+use crate::scaling::Launch;
+use crate::template::Value;
+
+/// The variable from which the official runner takes a just-in-time configuration.
+const JIT_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_JITCONFIG";
+/// Asks the official runner to end with exit code 7, not 0, when GitHub refuses its version (actions/runner issue 4285).
+const VERSION_VARIABLE: &str = "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE";
+
+/// Starts runners.
+pub(super) struct Launcher {
+    config: Config,
+    backend: Arc<dyn Backend>,
+    github: Arc<GitHubClient>,
+}
+
+/// How one runner gets to GitHub.
+struct Credentials {
+    id: Option<RunnerId>,
+    placeholder: &'static str,
+    secret: secrecy::SecretString,
+}
+
+impl Launcher {
+    pub(super) fn new(
+        config: &Config,
+        backend: Arc<dyn Backend>,
+        github: Arc<GitHubClient>,
+    ) -> Self {
+        Self { config: config.clone(), backend, github }
+    }
+
+    /// Starts one runner, or leaves nothing behind.
+    pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
+        let credentials = self.register(launch).await?;
+        let id = credentials.id;
+        let instance = self.backend.instance().await?;
+        let spec = LaunchSpec {
+            name: launch.name.clone(),
+            pool: launch.pool,
+            scope: launch.scope.clone(),
+            labels: launch.labels.clone(),
+            github_id: id,
+            environment: self.environment(launch, credentials, &instance, now),
+            created_at: now,
+            deadline: now.saturating_add(self.config.runner.max_lifetime).unwrap_or(Timestamp::MAX),
+        };
+        let Err(error) = self.backend.launch(&spec).await else { return Ok(()) };
+        if let Some(id) = id
+            && let Err(second) = self.github.deregister(&launch.scope, id).await
+        {
+            // The sweep finds it by its name; only a name chosen through the API waits for GitHub's own clean-up.
+            warn!(runner = %launch.name, "registration of a runner that was not started is left for the sweep: {second}");
+        }
+        Err(error.into())
+    }
+
+    /// Takes a launch back.
+    pub(super) async fn withdraw(&self, launch: &Launch) -> Result<(), ActionError> {
+        let listed = self.github.registrations(&launch.scope).await?;
+        let same = listed
+            .iter()
+            .find(|registered| registered.name.eq_ignore_ascii_case(launch.name.as_str()));
+        if let Some(registered) = same {
+            self.github.deregister(&launch.scope, registered.id).await?;
+        }
+        Ok(self.backend.remove(&launch.name).await?)
+    }
+
+    async fn register(&self, launch: &Launch) -> Result<Credentials, ActionError> {
+        match self.config.runner.registration {
+            Registration::Jit => {
+                let (group, labels) = (launch.group.as_deref(), &launch.labels);
+                let jit =
+                    self.github.jit_config(&launch.scope, &launch.name, labels, group).await?;
+                Ok(Credentials { id: Some(jit.id), placeholder: "jit_config", secret: jit.config })
+            }
+            Registration::Token => {
+                let secret = self.github.registration_token(&launch.scope).await?;
+                Ok(Credentials { id: None, placeholder: "registration_token", secret })
+            }
+        }
+    }
+
+    fn environment(
+        &self,
+        launch: &Launch,
+        credentials: Credentials,
+        instance: &str,
+        now: Timestamp,
+    ) -> Vec<(String, String)> {
+        let templates = &self.config.runner.environment;
+        let mut variables: BTreeMap<String, String> = BTreeMap::new();
+        if credentials.placeholder == "jit_config" {
+            variables.insert(VERSION_VARIABLE.to_owned(), "1".to_owned());
+            if !templates.values().any(|template| template.uses("jit_config")) {
+                variables
+                    .insert(JIT_VARIABLE.to_owned(), credentials.secret.expose_secret().to_owned());
+            }
+        }
+        let mut values = self.values(launch, instance, now);
+        values.insert(credentials.placeholder, Value::Secret(credentials.secret));
+        variables.extend(
+            templates.iter().map(|(name, template)| (name.clone(), template.render(&values))),
+        );
+        if self.config.runner.registration == Registration::Token {
+            // The request's word overrules what a template says to every runner. In the myoung34 image RUNNER_LABELS wins.
+            if launch.explicit_labels {
+                variables.insert("RUNNER_LABELS".to_owned(), launch.labels.to_string());
+            }
+            if let Some(group) = &launch.group {
+                variables.insert("RUNNER_GROUP".to_owned(), group.clone());
+            }
+        }
+        variables.into_iter().collect()
+    }
+
+    /// What the placeholders stand for in this runner; the credential is added by the caller.
+    fn values(
+        &self,
+        launch: &Launch,
+        instance: &str,
+        now: Timestamp,
+    ) -> BTreeMap<&'static str, Value> {
+        let (config, shown) = (&self.config, &self.config.shown);
+        let (owner, repo) = match &launch.scope {
+            Scope::Repo(slug) => (slug.owner().to_string(), slug.name().to_owned()),
+            Scope::Org(login) => ("unknown".to_owned(), login.to_string()),
+        };
+        let pairs = [
+            ("api_gateway_port", shown.api_gateway_port.to_string()),
+            ("docker_network", config.network.clone()),
+            ("hostname", shown.hostname.clone()),
+            ("labels", launch.labels.to_string()),
+            ("orchestrator_id", instance.to_owned()),
+            ("orchestrator_port", config.listen.port().to_string()),
+            ("registry_url", shown.registry.clone()),
+            ("repo_full_name", launch.scope.name()),
+            ("repo_name", repo),
+            ("repo_owner", owner),
+            ("runner_group", launch.group.clone().unwrap_or_else(|| "Default".to_owned())),
+            ("runner_image", config.runner.image.clone()),
+            ("runner_name", launch.name.to_string()),
+            ("scope_name", launch.scope.name()),
+            ("timestamp", now.as_second().to_string()),
+            ("timestamp_date", now.strftime("%Y-%m-%d").to_string()),
+            ("timestamp_iso", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            ("timestamp_time", now.strftime("%H-%M-%S").to_string()),
+            ("user_login", shown.user_login.clone()),
+        ];
+        pairs.into_iter().map(|(name, value)| (name, Value::Plain(value))).collect()
+    }
+}
