@@ -9,10 +9,12 @@
 
 mod keys;
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use mayfly_common::problem::Problem;
 
 pub use keys::{ApiKeys, KeyId, MIN_KEY_LENGTH};
@@ -22,43 +24,54 @@ use crate::edge::Caller;
 use crate::gateway::Gateway;
 use crate::rate_limit::{self, Bucket};
 
-/// Lets a request through that shows a known key, or any request when no key is configured.
+/// Lets a request through whose caller showed a known key, or any request when no key is configured.
 pub(crate) async fn require_key(
     State(gateway): State<Gateway>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
+    let Some(refusal) = refusal(&gateway, &request) else { return next.run(request).await };
+    refusal.into_response()
+}
+
+fn refusal(gateway: &Gateway, request: &Request) -> Option<Problem> {
     if gateway.keys.is_empty() {
-        if is_foreign_page(request.method(), request.headers(), &gateway.cors) {
-            return foreign_page().into_response();
-        }
-        return next.run(request).await;
+        let foreign = is_foreign_page(request.method(), request.headers(), &gateway.cors);
+        return foreign.then(foreign_page);
     }
-    if let Some(id) = presented(request.headers()).and_then(|key| gateway.keys.find(key)) {
-        request.extensions_mut().insert(id);
-        let mut response = next.run(request).await;
-        // For the log line, which says which key it was by number.
-        response.extensions_mut().insert(id);
-        return response;
+    let caller = Caller::of(request);
+    if caller.is_some_and(|caller| caller.key.is_some()) {
+        return None;
     }
     gateway.metrics.unauthorized.inc();
-    let bucket = Bucket::Address(rate_limit::fold(Caller::of(&request).address));
-    match gateway.limits.limiter().check_key(&bucket) {
-        Ok(()) => Problem::unauthorized().into_response(),
+    let bucket = Bucket::of_address(caller);
+    Some(match gateway.limits.limiter().check_key(&bucket) {
+        Ok(()) => Problem::unauthorized(),
         Err(refusal) => {
             gateway.metrics.rate_limited.inc();
-            rate_limit::too_many(rate_limit::seconds_until(&refusal)).into_response()
+            rate_limit::too_many(rate_limit::seconds_until(&refusal))
         }
-    }
+    })
 }
 
 /// Whether a page of another origin makes a visitor's browser change something here. Where no key is asked for, being on
 /// the operator's machine is the only credential, and a browser lends it to every page it shows.
 fn is_foreign_page(method: &Method, headers: &HeaderMap, cors: &CorsOrigins) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return false };
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let authority = origin.as_bytes().splitn(3, |byte| *byte == b'/').nth(2);
-    !method.is_safe() && !cors.allows(origin) && (host.is_none() || authority != host)
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = origin.to_str().ok().and_then(|origin| origin.splitn(3, '/').nth(2));
+    let own = host.is_some_and(|host| authority == Some(host) && is_own_name(host));
+    !method.is_safe() && !cors.allows(origin) && !own
+}
+
+/// Whether `host` can mean nothing but an address the browser chose. Any other name is up to whoever runs its DNS, who
+/// may point it here to make a foreign page look like one of ours.
+fn is_own_name(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+    });
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 fn foreign_page() -> Problem {
@@ -68,7 +81,7 @@ fn foreign_page() -> Problem {
 
 /// The key a request shows: `Authorization: Bearer <key>` or `X-API-Key: <key>`. Never the query. An `Authorization` header
 /// that is there must carry the key: a request is not to succeed with a credential that is wrong.
-fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+pub(crate) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
         return scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii());
@@ -78,6 +91,8 @@ fn presented(headers: &HeaderMap) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -97,6 +112,19 @@ mod tests {
                 headers.insert::<&'static str>(name, HeaderValue::from_static(value));
             }
             assert_eq!(presented(&headers), key.map(str::as_bytes), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_and_localhost_are_names_of_ours() {
+        for own in
+            ["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "192.0.2.1"]
+        {
+            assert!(is_own_name(own), "{own}");
+        }
+        for foreign in ["evil.example", "evil.example:8080", "localhost.evil.example", "", ":8080"]
+        {
+            assert!(!is_own_name(foreign), "{foreign}");
         }
     }
 }

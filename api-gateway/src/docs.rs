@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderValue, header};
 use utoipa::openapi::OpenApi;
@@ -45,10 +45,14 @@ fn swagger() -> SwaggerUi {
 }
 
 async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await.into_response();
+    let mut response = next.run(request).await;
+    let status = response.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    // Errors are not kept; a new version's viewer is seen soon enough.
+    if status.is_success() {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=600"));
+    }
     response
 }

@@ -5,10 +5,13 @@
 
 mod caller;
 
+use std::panic::AssertUnwindSafe;
+
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
 use mayfly_common::telemetry::{REQUEST, RESPONSE};
@@ -17,7 +20,6 @@ use tracing::{Level, enabled, info};
 
 pub(crate) use caller::Caller;
 
-use crate::auth::KeyId;
 use crate::gateway::Gateway;
 use crate::metrics::route_label;
 
@@ -34,7 +36,7 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let caller = Caller::identify(&request, &gateway.trusted_proxies);
+    let caller = Caller::identify(&request, &gateway);
     let method = request.method().clone();
     let route = route_label(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     let path = request.uri().path();
@@ -50,7 +52,8 @@ pub(crate) async fn observe(
     }
     request.extensions_mut().insert(caller.clone());
 
-    let mut response = next.run(request).await;
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| after_panic(&caller));
 
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
@@ -62,10 +65,11 @@ pub(crate) async fn observe(
     let took = started.elapsed();
     gateway.metrics.answered(&method, route, status, took);
     if let Some(path) = &logged {
-        let key = response.extensions().get::<KeyId>().map(|id| id.0);
+        let key = caller.key.map(|id| id.0);
         info!(
             category = RESPONSE,
-            ms = took.as_secs_f64() * 1e3,
+            // Microseconds are as fine as it gets.
+            ms = (took.as_secs_f64() * 1e6).round() / 1e3,
             key,
             request_id = caller.id(),
             "{} {method} {path}",
@@ -75,9 +79,9 @@ pub(crate) async fn observe(
     response
 }
 
-/// The answer to a panic. The panic's own text has gone to standard error; the client gets none of it.
-pub(crate) fn after_panic(_: Box<dyn std::any::Any + Send>) -> Response {
-    tracing::error!("a handler panicked");
+/// The answer to a panic. Its own text has gone to standard error; the client gets none of it.
+fn after_panic(caller: &Caller) -> Response {
+    tracing::error!(request_id = caller.id(), "a handler panicked");
     Problem::internal().into_response()
 }
 
@@ -120,3 +124,6 @@ fn as_problem(response: Response) -> Response {
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     Response::from_parts(parts, Body::new(answer.into_body()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,7 @@ use failure::Failure;
 const ATTEMPTS: u32 = 3;
 /// The wait before the second attempt; twice that before the third.
 const BACKOFF: Duration = Duration::from_millis(100);
-/// How long the network may take to connect. All attempts together stay below any sensible `REQUEST_TIMEOUT`.
+/// How long the network may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an unused connection is kept. Shorter than servers commonly keep theirs, so that we do not send into a closing one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -164,5 +164,18 @@ impl Orchestrator {
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(target);
         Uri::from_parts(parts).expect("scheme, authority and path are all there")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else an orchestrator that cannot be reached would look like one that is slow.
+    #[test]
+    fn all_attempts_fit_into_the_default_deadline() {
+        let waits: u32 = (1..ATTEMPTS).sum();
+        let all = CONNECT_TIMEOUT * ATTEMPTS + BACKOFF * waits;
+        assert!(all < crate::Config::default().request_timeout, "{all:?}");
     }
 }

@@ -4,7 +4,7 @@
 //! so no header a stranger writes makes a new bucket; an IPv6 client is its /64, which is what one customer gets.
 //! Buckets that are full again are forgotten every [`TIDY_EVERY`], so memory follows the number of present clients.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,10 +44,17 @@ impl KeyExtractor for ByCaller {
     type Key = Bucket;
 
     fn extract<T>(&self, request: &Request<T>) -> Result<Bucket, GovernorError> {
-        Ok(match request.extensions().get::<KeyId>() {
-            Some(id) => Bucket::Key(*id),
-            None => Bucket::Address(fold(Caller::of(request).address)),
-        })
+        let caller = Caller::of(request);
+        let key = caller.and_then(|caller| caller.key).map(Bucket::Key);
+        Ok(key.unwrap_or_else(|| Bucket::of_address(caller)))
+    }
+}
+
+impl Bucket {
+    /// The bucket of an address; one for all whose address is not known.
+    pub(crate) fn of_address(caller: Option<&Caller>) -> Self {
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self::Address(caller.map_or(unknown, |caller| fold(caller.address)))
     }
 }
 
@@ -95,7 +102,7 @@ pub(crate) fn seconds_until(refusal: &NotUntil<QuantaInstant>) -> u64 {
 }
 
 /// The address whose quota counts: IPv4 as it is, IPv6 by its /64.
-pub(crate) fn fold(address: IpAddr) -> IpAddr {
+fn fold(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

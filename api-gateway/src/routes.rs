@@ -12,9 +12,10 @@ mod status;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use tower_http::catch_panic::CatchPanicLayer;
+use mayfly_common::problem::Problem;
+use tower::ServiceBuilder;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -24,27 +25,26 @@ use crate::gateway::Gateway;
 use crate::orchestrator::Call;
 use crate::{auth, docs, edge, openapi, rate_limit};
 
-/// Where the API lives; the runners' routes are also there without it.
-const PREFIX: &str = "/api/v1";
-
 /// Everything the gateway serves, with all of its layers.
 pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
     let (guarded, public) = described();
     let (guarded, _) = guarded.split_for_parts();
     let (public, _) = public.split_for_parts();
-    let (aliases, _) = runners::routes().split_for_parts();
     // The last layer added is the first to see a request.
     let guarded = guarded
-        .merge(aliases)
+        .merge(runners::aliases())
         .method_not_allowed_fallback(edge::wrong_method)
-        .layer(rate_limit::layer(gateway))
-        .layer(from_fn_with_state(gateway.clone(), auth::require_key));
+        // One call for both: each call boxes every route once more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(gateway.clone(), auth::require_key))
+                .layer(rate_limit::layer(gateway)),
+        );
     let mut router = guarded
         .merge(public)
         .merge(docs::routes(&document()))
         .fallback(edge::nothing_here)
-        .method_not_allowed_fallback(edge::wrong_method)
-        .layer(CatchPanicLayer::custom(edge::after_panic));
+        .method_not_allowed_fallback(edge::wrong_method);
     if let Some(cors) = config.cors.layer() {
         router = router.layer(cors);
     }
@@ -61,13 +61,14 @@ pub(crate) fn document() -> OpenApi {
 /// The described routes: those that ask for a key, and those that do not.
 fn described() -> (OpenApiRouter<Gateway>, OpenApiRouter<Gateway>) {
     let api = runners::routes().merge(status::routes()).merge(config::routes());
-    let guarded = OpenApiRouter::new().nest(PREFIX, api).merge(metrics::routes());
-    (guarded, health::routes())
+    (api.merge(metrics::routes()), health::routes())
 }
 
 /// Sends `call`, which a handler made of checked input, to the orchestrator.
 async fn forward(gateway: &Gateway, request: &Parts, call: Call) -> Response {
-    let caller = request.extensions.get::<Caller>().cloned();
-    let caller = caller.unwrap_or_else(Caller::unknown);
-    gateway.orchestrator.forward(call, &request.headers, &caller).await
+    let Some(caller) = request.extensions.get::<Caller>() else {
+        tracing::error!("a request came past the outermost layer");
+        return Problem::internal().into_response();
+    };
+    gateway.orchestrator.forward(call, &request.headers, caller).await
 }

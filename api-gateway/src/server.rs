@@ -15,7 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -118,7 +118,10 @@ async fn connection(
     }
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request.map(Body::new))
+        // Most requests have no body: an empty one costs no allocation.
+        let body =
+            |body: Incoming| if body.is_end_stream() { Body::empty() } else { Body::new(body) };
+        router.clone().call(request.map(body))
     });
     let mut connection = pin!(
         http1::Builder::new()

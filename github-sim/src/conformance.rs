@@ -196,8 +196,8 @@ impl Description {
     }
 
     fn find(&self, method: &str, path: &str) -> Option<(&Operation, Vec<(&str, String)>)> {
-        let mine = self.operations.iter().filter(|one| one.method.eq_ignore_ascii_case(method));
-        mine.filter_map(|one| Some((one, one.values(path)?))).next()
+        let mut mine = self.operations.iter().filter(|one| one.method.eq_ignore_ascii_case(method));
+        mine.find_map(|one| Some((one, one.values(path)?)))
     }
 
     fn parameters(&self, operation: &Operation) -> Vec<Value> {

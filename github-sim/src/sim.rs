@@ -113,6 +113,11 @@ impl Sim {
         Ok(bound)
     }
 
+    /// What the listeners serve, for requests that need no network.
+    pub fn router(&self) -> axum::Router {
+        http::router(&self.shared)
+    }
+
     /// The URL of the first listener, for example `http://127.0.0.1:40123`.
     pub fn url(&self) -> String {
         self.shared.listener_url()

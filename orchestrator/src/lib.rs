@@ -59,7 +59,7 @@ pub async fn run(
         token: config.github.token.clone(),
     };
     let github = GitHubClient::new(settings, Arc::clone(&clock)).map_err(io::Error::other)?;
-    let backend = DockerBackend::new(docker_settings(&config));
+    let backend = DockerBackend::new(DockerSettings::of(&config));
     let metrics = Arc::new(Metrics::default());
     describe(&config);
     info!(category = START, address = %listener.local_addr()?, version = mayfly_common::VERSION, "orchestrator is listening");
@@ -76,17 +76,6 @@ pub async fn run(
     let driver = tokio::spawn(driver::run(Arc::new(reconciler), shutdown.clone()));
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
     driver.await.map_err(io::Error::other)
-}
-
-fn docker_settings(config: &Config) -> DockerSettings {
-    DockerSettings {
-        host: config.docker_host.clone(),
-        instance: config.instance.clone(),
-        network: config.network.clone(),
-        image: config.runner.image.clone(),
-        command: config.runner.command.clone(),
-        profile: config.runner.profile.clone(),
-    }
 }
 
 /// Says what the service is going to do. No secret is part of it.

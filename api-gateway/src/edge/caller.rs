@@ -8,38 +8,41 @@ use http::{HeaderMap, HeaderValue, Request};
 use uuid::Uuid;
 
 use super::X_REQUEST_ID;
-use crate::client_address::TrustedProxies;
+use crate::auth::{KeyId, presented};
+use crate::gateway::Gateway;
 
 /// Longest request id taken from a client.
 const MAX_ID_LENGTH: usize = 64;
 
-/// The client of a request, and the request's id. The outermost layer attaches it.
+/// Who sent a request, and the request's id. The outermost layer attaches it.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) id: HeaderValue,
     pub(crate) address: IpAddr,
+    /// The key it showed, if that is one of ours.
+    pub(crate) key: Option<KeyId>,
 }
 
 impl Caller {
     /// Reads them from a fresh request.
-    pub(super) fn identify<T>(request: &Request<T>, trusted: &TrustedProxies) -> Self {
+    pub(super) fn identify<T>(request: &Request<T>, gateway: &Gateway) -> Self {
         let extensions = request.extensions();
         let peer = extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0)
             .or_else(|| extensions.get::<MockConnectInfo<SocketAddr>>().map(|info| info.0));
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        Self { id: request_id(request.headers()), address: trusted.client(peer, request.headers()) }
+        let headers = request.headers();
+        Self {
+            id: request_id(headers),
+            address: gateway.trusted_proxies.client(peer, headers),
+            key: presented(headers).and_then(|key| gateway.keys.find(key)),
+        }
     }
 
     /// The caller of a request that went through the outermost layer.
-    pub(crate) fn of<T>(request: &Request<T>) -> Self {
-        request.extensions().get().cloned().unwrap_or_else(Self::unknown)
-    }
-
-    /// The caller of a request that did not: only a router built without that layer has such requests.
-    pub(crate) fn unknown() -> Self {
-        Self { id: HeaderValue::from_static("-"), address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
+    pub(crate) fn of<T>(request: &Request<T>) -> Option<&Self> {
+        request.extensions().get()
     }
 
     /// The id as text.

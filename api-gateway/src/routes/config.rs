@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 /// The runners' image and the names of the variables every runner gets. No value is shown: it may be a secret.
 #[utoipa::path(
     get,
-    path = "/config/info",
+    path = "/api/v1/config/info",
     operation_id = "getConfigInfo",
     tag = "Configuration",
     responses((status = 200, description = "The configuration.", body = ConfigInfo), Problems)
@@ -41,7 +41,7 @@ async fn info(State(gateway): State<Gateway>, request: Request) -> Result<Respon
 /// What is wrong, doubtful, or could be better in the orchestrator's environment.
 #[utoipa::path(
     get,
-    path = "/config/validate",
+    path = "/api/v1/config/validate",
     operation_id = "validateConfig",
     tag = "Configuration",
     responses((status = 200, description = "The verdict.", body = ConfigValidation), Problems)
@@ -57,7 +57,7 @@ async fn validate(State(gateway): State<Gateway>, request: Request) -> Result<Re
 /// What `{…}` in a `runnerenv_` variable can stand for.
 #[utoipa::path(
     get,
-    path = "/config/placeholders",
+    path = "/api/v1/config/placeholders",
     operation_id = "listPlaceholders",
     tag = "Configuration",
     responses((status = 200, description = "The placeholders.", body = ConfigPlaceholders), Problems)

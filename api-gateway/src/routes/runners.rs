@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::Response;
+use axum::routing::{get, post};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -46,12 +48,21 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
         .routes(routes!(cleanup))
 }
 
+/// The same without `/api/v1`, as the predecessor's manual promised them.
+pub(super) fn aliases() -> Router<Gateway> {
+    Router::new()
+        .route("/runners", get(list).post(create))
+        .route("/runners/{id}", get(read).delete(remove))
+        .route("/runners/{id}/logs", get(logs))
+        .route("/runners/cleanup", post(cleanup))
+}
+
 /// List runners
 ///
 /// The runners that exist now, oldest first. For runners that are gone, see `finished` in the status.
 #[utoipa::path(
     get,
-    path = "/runners",
+    path = "/api/v1/runners",
     operation_id = "listRunners",
     tag = "Runners",
     params(ListQuery),
@@ -71,7 +82,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
 /// this to warm some up, or to try labels out.
 #[utoipa::path(
     post,
-    path = "/runners",
+    path = "/api/v1/runners",
     operation_id = "createRunners",
     tag = "Runners",
     request_body(content = CreateBody, content_type = "application/json"),
@@ -99,7 +110,7 @@ async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Resp
 /// Get a runner
 #[utoipa::path(
     get,
-    path = "/runners/{id}",
+    path = "/api/v1/runners/{id}",
     operation_id = "getRunner",
     tag = "Runners",
     params(RunnerPath),
@@ -125,7 +136,7 @@ async fn read(
 /// Deletes the registration at GitHub, then the container. A runner that is executing a job is left alone.
 #[utoipa::path(
     delete,
-    path = "/runners/{id}",
+    path = "/api/v1/runners/{id}",
     operation_id = "deleteRunner",
     tag = "Runners",
     params(RunnerPath),
@@ -152,7 +163,7 @@ async fn remove(
 /// The last lines the runner printed, for a runner that exists or has just gone.
 #[utoipa::path(
     get,
-    path = "/runners/{id}/logs",
+    path = "/api/v1/runners/{id}/logs",
     operation_id = "getRunnerLogs",
     tag = "Runners",
     params(RunnerPath),
@@ -179,7 +190,7 @@ async fn logs(
 /// container. Every pass does so by itself; this asks for it now.
 #[utoipa::path(
     post,
-    path = "/runners/cleanup",
+    path = "/api/v1/runners/cleanup",
     operation_id = "cleanUpRunners",
     tag = "Runners",
     params(("dry_run" = Option<bool>, Query, description = "With `true`, only say what would be done.")),

@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 /// and the runners that ended last.
 #[utoipa::path(
     get,
-    path = "/status",
+    path = "/api/v1/status",
     operation_id = "getStatus",
     tag = "Status",
     responses((status = 200, description = "The status.", body = Status), Problems)

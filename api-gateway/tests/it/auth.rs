@@ -109,7 +109,7 @@ async fn wrong_keys_are_limited_by_address_and_the_right_one_still_works() {
 }
 
 #[tokio::test]
-async fn without_keys_a_foreign_page_can_read_nothing_more_and_change_nothing() {
+async fn without_keys_a_foreign_page_can_change_nothing() {
     let (client, stub) = gateway_with(|config| {
         config.keys = ApiKeys::default();
         config.cors = CorsOrigins::parse("https://ci.example").unwrap();
@@ -127,6 +127,9 @@ async fn without_keys_a_foreign_page_can_read_nothing_more_and_change_nothing() 
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(refused.problem().kind, "urn:mayfly:problem:foreign-origin");
     assert_eq!(client.send(cleanup(Some("null"))).await.status, StatusCode::FORBIDDEN);
+    let mut rebound = cleanup(Some("http://evil.example:8080"));
+    rebound.headers_mut().insert("host", "evil.example:8080".parse().unwrap());
+    assert_eq!(client.send(rebound).await.status, StatusCode::FORBIDDEN);
     assert!(stub.memory().seen.is_empty());
     for welcome in [None, Some("http://localhost:8080"), Some("https://ci.example")] {
         assert_eq!(client.send(cleanup(welcome)).await.status, StatusCode::OK, "{welcome:?}");

@@ -62,11 +62,13 @@ impl From<Refusal> for ApiError {
 }
 
 /// 200 with a JSON body.
+#[expect(clippy::unnecessary_wraps, reason = "it is the last expression of a handler")]
 pub(crate) fn ok(body: Value) -> Answer {
     Ok(Json(body).into_response())
 }
 
 /// 201 with a JSON body.
+#[expect(clippy::unnecessary_wraps, reason = "it is the last expression of a handler")]
 pub(crate) fn created(body: Value) -> Answer {
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }

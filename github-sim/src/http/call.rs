@@ -78,6 +78,7 @@ impl Call {
     /// Answers one page of `items`, wrapped by `wrap(total, page)`, with a `Link` header.
     ///
     /// (GitHub docs, "Using pagination in the REST API": 30 a page unless asked for, 100 at most.)
+    #[expect(clippy::unnecessary_wraps, reason = "it is the last expression of a handler")]
     pub(crate) fn page<T>(
         &self,
         items: &[T],

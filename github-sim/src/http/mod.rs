@@ -24,8 +24,6 @@ mod render;
 mod rest;
 pub(crate) mod shared;
 mod strict;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

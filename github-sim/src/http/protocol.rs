@@ -24,7 +24,7 @@ use crate::world::{Refusal, Registration, TokenKind};
 
 /// Longest time a request for a job is held, in seconds; well below what takes an idle runner offline.
 const MAX_WAIT: u64 = 30;
-const _: () = assert!((MAX_WAIT as i64) < crate::world::IDLE_TIMEOUT.as_secs());
+const _: () = assert!(MAX_WAIT < crate::world::IDLE_TIMEOUT.unsigned_abs().as_secs());
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()

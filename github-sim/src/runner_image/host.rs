@@ -38,9 +38,9 @@ pub(super) fn tools() -> io::Result<Vec<Found>> {
     let mut known: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut libraries = BTreeSet::new();
     for tool in TOOLS {
-        let places = PLACES.iter().map(|place| Path::new(place).join(tool));
+        let mut places = PLACES.iter().map(|place| Path::new(place).join(tool));
         // The canonical path is the file itself, behind any number of symbolic links.
-        let Some(from) = places.filter_map(|path| path.canonicalize().ok()).next() else {
+        let Some(from) = places.find_map(|path| path.canonicalize().ok()) else {
             tracing::debug!(tool, "not on this machine; left out of the runner image");
             continue;
         };

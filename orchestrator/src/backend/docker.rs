@@ -9,6 +9,7 @@ mod network;
 pub mod spec;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +27,7 @@ use self::error::{refused, status};
 use self::labels::Identity;
 use self::spec::{Profile, Template};
 use super::{Backend, BackendError};
+use crate::config::Config;
 use crate::model::{Exit, Instance, LaunchSpec, Phase};
 
 /// How long one call may take; a pull and the event stream are bounded by their first answer only.
@@ -52,6 +54,20 @@ pub struct DockerSettings {
     pub profile: Profile,
 }
 
+impl DockerSettings {
+    /// The settings that `config` describes.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            host: config.docker_host.clone(),
+            instance: config.instance.clone(),
+            network: config.network.clone(),
+            image: config.runner.image.clone(),
+            command: config.runner.command.clone(),
+            profile: config.runner.profile.clone(),
+        }
+    }
+}
+
 /// Runs runners on one Docker Engine. Connects when first used, so that an engine that is away at start is not fatal.
 pub struct DockerBackend {
     settings: DockerSettings,
@@ -69,6 +85,13 @@ impl DockerBackend {
             instance: OnceCell::new(),
             network: OnceCell::new(),
         }
+    }
+
+    /// Where containers on the runners' network reach this machine; makes the network if it is not there.
+    pub async fn network_gateway(&self) -> Result<Option<IpAddr>, BackendError> {
+        let (docker, name) = (self.docker().await?, &self.settings.network);
+        self.network.get_or_try_init(|| network::ensure(docker, name)).await?;
+        network::gateway(docker, name).await
     }
 
     async fn docker(&self) -> Result<&Docker, BackendError> {

@@ -22,6 +22,8 @@ mod limits;
 mod matrix;
 mod runs_on;
 mod template;
+#[cfg(test)]
+mod tests;
 mod value;
 mod verdict;
 mod yaml;

@@ -91,7 +91,7 @@ pub(crate) fn file(repo: &Repo, path: &str, text: &str, urls: &Urls) -> Value {
 }
 
 /// Schema `content-tree`: a directory as an object.
-pub(crate) fn directory(repo: &Repo, path: &str, items: Vec<Value>, urls: &Urls) -> Value {
+pub(crate) fn directory(repo: &Repo, path: &str, items: &[Value], urls: &Urls) -> Value {
     let entry = Entry { path: path.to_owned(), text: None, sha: sha::tree(repo, path) };
     Value::Object(super::merged(common(repo, &entry, urls), json!({"entries": items})))
 }

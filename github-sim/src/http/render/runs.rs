@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{accounts, links, merged, node_id, repos, time};
 use crate::http::call::Urls;
 use crate::http::rest::sha;
-use crate::world::model::{Action, Job, Repo, Run, Status, StepResult};
+use crate::world::model::{Action, Conclusion, Job, Repo, Run, Status, StepResult};
 use crate::world::{World, tokens, workflow};
 
 /// Schema `workflow`.
@@ -64,7 +64,7 @@ pub(crate) fn run(world: &World, run: &Run, urls: &Urls) -> Value {
         "run_attempt": run.attempt,
         "event": run.event,
         "status": status.as_str(),
-        "conclusion": conclusion.map(crate::world::model::Conclusion::as_str),
+        "conclusion": conclusion.map(Conclusion::as_str),
         "workflow_id": run.workflow_id,
         "workflow_url": format!("{base}/workflows/{}", run.workflow_id),
         "html_url": format!("{}/{}/actions/runs/{}", urls.html, run.repo, run.id),
@@ -108,7 +108,7 @@ pub(crate) fn job(world: &World, job: &Job, urls: &Urls) -> Value {
         "url": format!("{base}/actions/jobs/{}", job.id),
         "html_url": format!("{}/{}/actions/runs/{}/job/{}", urls.html, job.repo, job.run_id, job.id),
         "status": job.status.as_str(),
-        "conclusion": job.conclusion.map(crate::world::model::Conclusion::as_str),
+        "conclusion": job.conclusion.map(Conclusion::as_str),
         "created_at": time(job.created_at),
         // Not nullable: until a runner has the job, GitHub gives the time it was made.
         "started_at": time(job.started_at.unwrap_or(job.created_at)),
@@ -143,7 +143,7 @@ fn steps(job: &Job) -> Vec<Value> {
         let (status, conclusion) = match (done, over) {
             (Some(done), _) => ("completed", Some(done.conclusion.as_str())),
             (None, true) if uses => ("completed", Some("skipped")),
-            (None, true) => ("completed", job.conclusion.map(|how| how.as_str())),
+            (None, true) => ("completed", job.conclusion.map(Conclusion::as_str)),
             (None, false) => ("queued", None),
         };
         json!({

@@ -39,9 +39,10 @@ fn shown(call: &Call, owner: &str, repo: &str, path: &str) -> Answer {
         return ok(files::file(repo, path, text, &call.urls));
     }
     let entries = files::entries(repo, path).ok_or_else(ApiError::not_found)?;
-    let items = entries.iter().map(|entry| files::item(repo, entry, &call.urls)).collect();
+    let items: Vec<Value> =
+        entries.iter().map(|entry| files::item(repo, entry, &call.urls)).collect();
     if call.accept.contains("vnd.github.object") {
-        return ok(files::directory(repo, path, items, &call.urls));
+        return ok(files::directory(repo, path, &items, &call.urls));
     }
     ok(Value::Array(items))
 }

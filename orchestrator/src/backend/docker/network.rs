@@ -1,6 +1,7 @@
 //! The runners' network: a bridge of its own with egress, on which containers do not reach each other.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use bollard::Docker;
 use bollard::models::NetworkCreateRequest;
@@ -52,4 +53,12 @@ async fn create(docker: &Docker, name: &str) -> Result<(), BackendError> {
         Err(error) if status(&error) == Some(409) => Ok(()),
         Err(error) => Err(refused("create the runner network")(error)),
     }
+}
+
+/// The address of this machine on the network.
+pub(super) async fn gateway(docker: &Docker, name: &str) -> Result<Option<IpAddr>, BackendError> {
+    let found =
+        docker.inspect_network(name, None).await.map_err(refused("look up the runner network"))?;
+    let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    Ok(configs.into_iter().find_map(|config| config.gateway?.parse().ok()))
 }

@@ -20,6 +20,8 @@ pub(super) const MAX_ALIAS_EVENTS: usize = 100_000;
 pub(super) const MAX_ALIAS_DEPTH: usize = 16;
 /// Most bytes of text once aliases are followed.
 pub(super) const MAX_TREE_BYTES: usize = 4 * MAX_FILE_BYTES;
+/// Most lines of a file that are indented further so that the YAML library takes them. Each costs another reading.
+pub(super) const MAX_REPAIRS: usize = 16;
 /// Longest expression, in bytes (GitHub's own bound).
 pub(super) const MAX_EXPRESSION_BYTES: usize = 21_000;
 /// Deepest expression (GitHub's own bound).
@@ -51,7 +53,7 @@ impl Work {
         left.is_some()
     }
 
-    #[cfg(test)]
+    /// What is left of the allowance.
     pub(super) const fn left(&self) -> usize {
         self.0.get()
     }

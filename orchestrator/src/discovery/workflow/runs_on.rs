@@ -46,6 +46,11 @@ impl<'f> RunsOn<'f> {
     pub(super) fn request(&self, legs: &[Leg], work: &Work) -> Request {
         let mut all = Tally::default();
         for leg in legs {
+            if work.left() == 0 {
+                // The other legs may ask for anything.
+                all.add(&[Choice::of(&Value::Runtime)], false);
+                break;
+            }
             let choices = self.choices(&Scope { matrix: leg.matrix.clone(), work });
             all.add(&choices, leg.sure);
         }

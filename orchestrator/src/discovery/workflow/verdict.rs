@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::choice::{Choice, Reach, SELF_HOSTED};
+use super::value::Value;
 use super::{Answer, hosted};
 
 /// What the legs ask for, all together.
@@ -62,7 +63,7 @@ impl Tally {
         self.known &= choices.len() == 1;
         for choice in choices {
             if self.group.is_none() {
-                let group = choice.group.as_ref().and_then(|group| group.to_text());
+                let group = choice.group.as_ref().and_then(Value::to_text);
                 self.group = group.map(|group| group.to_string());
             }
             let texts = choice.texts();

@@ -3,6 +3,7 @@
 //! Aliases are followed within [`limits`](super::limits). Merge keys stay ordinary keys, duplicate keys and further
 //! documents are errors: so GitHub reads workflow files.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -11,7 +12,7 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPo
 use super::ScanError;
 use super::limits::{
     MAX_ALIAS_DEPTH, MAX_ALIAS_EVENTS, MAX_ALIASES, MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES,
-    MAX_TREE_BYTES, Work,
+    MAX_REPAIRS, MAX_TREE_BYTES, Work,
 };
 use super::value::Value;
 
@@ -20,12 +21,41 @@ pub(super) fn parse(text: &str) -> Result<Value, ScanError> {
     if text.len() > MAX_FILE_BYTES {
         return Err(ScanError::TooLarge { bytes: text.len(), limit: MAX_FILE_BYTES });
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let work = Work::new(MAX_TREE_BYTES);
-    serde_saphyr::with_deserializer_from_str_with_options(text, options(), |deserializer| {
-        Tree(&work).deserialize(deserializer)
-    })
-    .map_err(|error| ScanError::Yaml(error.to_string()))
+    let mut text = Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut repairs = 0;
+    loop {
+        let work = Work::new(MAX_TREE_BYTES);
+        let read = serde_saphyr::with_deserializer_from_str_with_options(
+            &text,
+            options(),
+            |deserializer| Tree(&work).deserialize(deserializer),
+        );
+        let error = match read {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let repaired = under_indented_line(&error).and_then(|line| indent(&text, line));
+        let Some(repaired) = repaired.filter(|_| repairs < MAX_REPAIRS) else {
+            return Err(ScanError::Yaml(error.to_string()));
+        };
+        text = Cow::Owned(repaired);
+        repairs += 1;
+    }
+}
+
+/// The line on which a quoted text goes on too far to the left. GitHub reads such files, the library does not.
+fn under_indented_line(error: &serde_saphyr::Error) -> Option<usize> {
+    // The library has no public name for this error, so a test holds its wording.
+    let is_it = error.to_string().contains("indentation in multiline quoted scalar");
+    usize::try_from(error.location().filter(|_| is_it)?.line()).ok()
+}
+
+/// `text` with its `line`, counted from one, further to the right. Within quotes that changes nothing, since blanks
+/// at the start of a line are folded away.
+fn indent(text: &str, line: usize) -> Option<String> {
+    let before = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let (before, from) = text.split_at_checked(before)?;
+    Some(format!("{before}{:width$}{from}", "", width = 2 * MAX_DEPTH))
 }
 
 fn options() -> serde_saphyr::Options {

@@ -1,0 +1,150 @@
+//! `mayfly demo`: github-sim, orchestrator and gateway in one process, real runner containers on the local engine.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`engine`] | what the demo makes on the engine, and that it is gone afterwards |
+//! | [`stage`] | the services, wired together on free ports |
+//! | [`table`] | what a person watches |
+//! | [`summary`] | what came of it |
+
+mod engine;
+mod stage;
+mod summary;
+mod table;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use github_sim::demo::ExpectedJob;
+use github_sim::world::model::Status;
+use mayfly_common::shutdown;
+use mayfly_common::telemetry::{self, Logging};
+
+use self::engine::Engine;
+use self::stage::Stage;
+use self::summary::Summary;
+use self::table::Table;
+
+/// How often the table is drawn.
+const REDRAW: Duration = Duration::from_millis(200);
+/// How long all jobs may take: this, and so much more for each.
+const BASE_LIMIT: Duration = Duration::from_mins(2);
+const LIMIT_PER_JOB: Duration = Duration::from_secs(10);
+/// How long the platform may take to remove the last runner after the last job.
+const VANISH_LIMIT: Duration = Duration::from_mins(1);
+
+/// What `mayfly demo` takes.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Jobs for self-hosted runners; one of them fails on purpose.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=500))]
+    jobs: u16,
+    /// Leave when all jobs are done, rather than stay up for a look at the API.
+    #[arg(long)]
+    exit: bool,
+    /// Print the summary as JSON on standard output; everything else goes to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Show the services' log lines of this level on standard error.
+    #[arg(long, value_name = "LEVEL", default_value = "ERROR", value_parser = telemetry::parse_level)]
+    log_level: tracing::Level,
+}
+
+/// How the watching ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ending {
+    /// Every job is done and nothing is left.
+    Done,
+    /// Time ran out.
+    TimedOut,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+/// Runs the demo; whatever happens, what it made is removed.
+#[expect(clippy::print_stderr, reason = "a command's own messages")]
+pub(crate) async fn run(options: Options) -> ExitCode {
+    telemetry::init(Logging { level: options.log_level, ..Logging::default() });
+    match play(&options).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("mayfly demo: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `Ok(true)` if everything came out as it should.
+async fn play(options: &Options) -> anyhow::Result<bool> {
+    let engine = Engine::prepare().await?;
+    let outcome = tokio::select! {
+        outcome = perform(&engine, options) => outcome,
+        // Only during the set-up: afterwards the stage listens itself.
+        () = shutdown::signal() => Err(anyhow::anyhow!("interrupted")),
+    };
+    let removed = engine.remove_all().await;
+    let good = outcome?;
+    removed.context("the demo's containers, network or image could not all be removed")?;
+    Ok(good)
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's own messages")]
+async fn perform(engine: &Engine, options: &Options) -> anyhow::Result<bool> {
+    let stage = Stage::open(engine).await?;
+    let jobs = stage.dispatch(usize::from(options.jobs))?;
+    let mut table = Table::new();
+    let ending = watch(&stage, &jobs, &mut table).await?;
+    table.finish();
+    let summary = Summary::of(&stage, &jobs).await?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&summary)?);
+    }
+    eprint!("{}", summary.text());
+    let problems = summary.problems(&stage, &jobs, &ending);
+    for problem in &problems {
+        eprintln!("✗ {problem}");
+    }
+    if !options.exit && ending != Ending::Interrupted {
+        eprint!("{}", stage.invitation());
+        shutdown::signal().await;
+    }
+    stage.close().await?;
+    Ok(problems.is_empty())
+}
+
+/// Draws until everything is done and gone.
+async fn watch(
+    stage: &Stage<'_>,
+    jobs: &[ExpectedJob],
+    table: &mut Table,
+) -> anyhow::Result<Ending> {
+    let limit = BASE_LIMIT + LIMIT_PER_JOB * u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+    let mut interrupted = std::pin::pin!(shutdown::signal());
+    let deadline = tokio::time::Instant::now() + limit;
+    let mut vanish_by = None;
+    loop {
+        let rows = stage.rows(jobs).await;
+        table.draw(&rows);
+        let now = tokio::time::Instant::now();
+        if stage.sim().with(|world| jobs.iter().all(|job| is_done(world, job))) {
+            if stage.nothing_left().await? {
+                return Ok(Ending::Done);
+            }
+            if now >= *vanish_by.get_or_insert(now + VANISH_LIMIT) {
+                return Ok(Ending::TimedOut);
+            }
+        } else if now >= deadline {
+            return Ok(Ending::TimedOut);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REDRAW) => {}
+            () = &mut interrupted => return Ok(Ending::Interrupted),
+        }
+    }
+}
+
+fn is_done(world: &github_sim::world::World, job: &ExpectedJob) -> bool {
+    world.job(job.job_id).is_none_or(|job| job.status == Status::Completed)
+}
