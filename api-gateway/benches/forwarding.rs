@@ -50,7 +50,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 async fn main() -> Result<ExitCode, Failure> {
     let rounds = setting("ROUNDS", 7);
     let length = Duration::from_millis(setting("ROUND_MS", 1500));
-    let sink = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+    // As in production, where lines have no colours.
+    let sink = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::sink).finish();
     tracing::subscriber::set_global_default(sink)?;
 
     let stub = stub::Stub::default();

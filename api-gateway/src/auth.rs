@@ -10,12 +10,14 @@
 mod keys;
 
 use std::net::IpAddr;
+use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use futures::future::{Either, Ready, ready};
 use http::{HeaderMap, Method, StatusCode, header};
 use mayfly_common::problem::Problem;
+use tower::{Layer, Service};
 
 pub use keys::{ApiKeys, KeyId, MIN_KEY_LENGTH};
 
@@ -24,14 +26,41 @@ use crate::edge::Caller;
 use crate::gateway::Gateway;
 use crate::rate_limit::{self, Bucket};
 
-/// Lets a request through whose caller showed a known key, or any request when no key is configured.
-pub(crate) async fn require_key(
-    State(gateway): State<Gateway>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let Some(refusal) = refusal(&gateway, &request) else { return next.run(request).await };
-    refusal.into_response()
+/// The layer that lets a request through if its caller showed a known key, or any if no key is configured. A service of
+/// its own rather than a function, because every function layer allocates several times per request.
+#[derive(Clone)]
+pub(crate) struct RequireKey(pub(crate) Gateway);
+
+/// A service behind [`RequireKey`].
+#[derive(Clone)]
+pub(crate) struct Guarded<S> {
+    gateway: Gateway,
+    inner: S,
+}
+
+impl<S> Layer<S> for RequireKey {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { gateway: self.0.clone(), inner }
+    }
+}
+
+impl<S: Service<Request, Response = Response>> Service<Request> for Guarded<S> {
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match refusal(&self.gateway, &request) {
+            None => Either::Left(self.inner.call(request)),
+            Some(problem) => Either::Right(ready(Ok(problem.into_response()))),
+        }
+    }
 }
 
 fn refusal(gateway: &Gateway, request: &Request) -> Option<Problem> {

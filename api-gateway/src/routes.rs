@@ -37,7 +37,7 @@ pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
         // One call for both: each call boxes every route once more.
         .layer(
             ServiceBuilder::new()
-                .layer(from_fn_with_state(gateway.clone(), auth::require_key))
+                .layer(auth::RequireKey(gateway.clone()))
                 .layer(rate_limit::layer(gateway)),
         );
     let mut router = guarded

@@ -86,6 +86,8 @@ pub(crate) fn run(config: &Config) -> ExitCode {
                 say("Listening for Jobs");
             }
             Err(Failure::Unreachable(_)) => std::thread::sleep(PAUSE),
+            // The session ended because we were told to stop.
+            Err(Failure::Refused(..)) if lock(&present).stopping => return ExitCode::SUCCESS,
             Err(Failure::Refused(..)) => {
                 say("The runner registration has been deleted from the server, please re-configure.");
                 return ExitCode::from(1);

@@ -50,6 +50,13 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// GitHub's description of `GET /app/installations` asks that `account` be a user and an enterprise at once, which GitHub's
+/// answers are not; everywhere else it says "any of".
+fn is_either_account(value: &Value) -> bool {
+    let titles = value.as_array().into_iter().flatten().map(|part| part["title"].as_str());
+    titles.eq([Some("Simple User"), Some("Enterprise")])
+}
+
 fn translated(schema: &Value) -> Value {
     let Value::Object(fields) = schema else {
         return match schema {
@@ -67,6 +74,8 @@ fn translated(schema: &Value) -> Value {
             translated_fields.insert(name.clone(), Value::Object(properties));
         } else if name == "enum" || name == "default" || name == "required" {
             translated_fields.insert(name.clone(), value.clone());
+        } else if name == "allOf" && is_either_account(value) {
+            translated_fields.insert("anyOf".to_owned(), translated(value));
         } else if !DROPPED.contains(&name.as_str()) {
             translated_fields.insert(name.clone(), translated(value));
         }

@@ -52,7 +52,7 @@ pub struct ExpectedJob {
     pub self_hosted: bool,
 }
 
-/// Makes the demonstration's organisation and repositories. Those that are there stay as they are.
+/// Makes the demonstration's organisation, repositories and files. What is there stays as it is.
 pub fn load(world: &mut World) -> Result<(), Refusal> {
     world.add_org("octo-org")?;
     world.add_user(crate::world::tokens::DEFAULT_USER)?;
@@ -64,8 +64,13 @@ pub fn load(world: &mut World) -> Result<(), Refusal> {
     }
     for (repo, files) in repos {
         let slug = slug(repo)?;
-        if world.repo(&slug).is_none() {
+        let Some(repo) = world.repo(&slug) else {
             world.add_repo(NewRepo { slug, private: false, files })?;
+            continue;
+        };
+        let known = repo.files.clone();
+        for (path, text) in files.iter().filter(|(path, _)| !known.contains_key(*path)) {
+            world.put_file(&slug, path, text)?;
         }
     }
     Ok(())

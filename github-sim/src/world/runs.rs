@@ -341,6 +341,8 @@ mod tests {
         assert_eq!(waiting.collect::<Vec<_>>(), expected);
         world.add_offline_runner(&scope("org:octo-org"), "r1", &["self-hosted"]).unwrap();
         let job = world.connect_runner(&scope("org:octo-org"), "r1").unwrap().unwrap();
+        // Or it would take the next one.
+        world.disconnect_runner("r1").unwrap();
         world.finish_job(job, outcome).unwrap();
         (world, run)
     }

@@ -23,10 +23,10 @@ struct Place(PathBuf);
 impl Place {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("runner-sim-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir_all(&path).expect("a directory");
         let program = path.join("runner-sim");
-        std::fs::write(&program, github_sim::runner_image::program().unwrap()).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(&program, github_sim::runner_image::program().expect("a Linux build")).expect("a file");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("my file");
         Self(path)
     }
 
@@ -36,18 +36,18 @@ impl Place {
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap()
+            .expect("it starts")
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
+        std::fs::remove_dir_all(&self.0).expect("my directory");
     }
 }
 
 async fn simulator() -> Sim {
-    let sim = Sim::start(SimConfig::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.expect("a listener");
     let url = sim.url();
     sim.set_public_url(url);
     let body = json!({"repo": "octo-org/tools"});
@@ -58,11 +58,11 @@ async fn simulator() -> Sim {
 async fn jit_config(sim: &Sim) -> String {
     let body = json!({"name": "r1", "runner_group_id": 1, "labels": ["self-hosted"]});
     let made = post(sim, "/orgs/octo-org/actions/runners/generate-jitconfig", body).await;
-    made.json()["encoded_jit_config"].as_str().unwrap().to_owned()
+    made.json()["encoded_jit_config"].as_str().expect("a text").to_owned()
 }
 
 fn queue(sim: &Sim, job: JobSpec) -> u64 {
-    sim.with(|world| world.queue_job(&slug("octo-org/tools"), job).unwrap())
+    sim.with(|world| world.queue_job(&slug("octo-org/tools"), job).expect("a job"))
 }
 
 async fn until(sim: &Sim, what: &str, wanted: impl Fn(&World) -> bool) {
@@ -76,10 +76,10 @@ async fn until(sim: &Sim, what: &str, wanted: impl Fn(&World) -> bool) {
 async fn ended(mut child: Child) -> (String, Option<i32>) {
     let wait = tokio::task::spawn_blocking(move || {
         let mut out = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-        (out, child.wait().unwrap().code())
+        child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+        (out, child.wait().expect("it ends").code())
     });
-    timeout(PATIENCE, wait).await.expect("the runner ends").unwrap()
+    timeout(PATIENCE, wait).await.expect("the runner ends").expect("no panic")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,7 +121,7 @@ async fn every_answer_fits_the_description() {
     check.get(&format!("{repo}/actions/workflows/{workflow}")).await;
     check.get(&format!("{repo}/actions/workflows/ci.yml")).await;
     check.get(&format!("{repo}/actions/runs")).await;
-    for filter in ["status=queued", "status=in_progress&created=>=2026-11-21", "event=push&branch=main"] {
+    for filter in ["status=queued", "status=in_progress&created=%3E%3D2026-11-21", "event=push&branch=main"] {
         check.get(&format!("{repo}/actions/runs?{filter}")).await;
     }
     check.get(&format!("{repo}/actions/runs/{run}")).await;

@@ -1,10 +1,10 @@
 //! Says which jobs of a workflow file need self-hosted runners.
 //!
-//! [`scan`] is pure: text in, answers out. It follows GitHub's own reading of `runs-on`: the matrix is expanded,
-//! expressions over it are evaluated, and what only run time can tell is [`Answer::Unknown`]. Two rules hold for any
+//! `scan` is pure: text in, answers out. It follows GitHub's own reading of `runs-on`: the matrix is expanded,
+//! expressions over it are evaluated, and what only run time can tell is `Unknown`. Two rules hold for any
 //! input:
 //!
-//! * **No self-hosted job is ever answered with [`Answer::No`].** Every doubt ends in `Unknown`, which a caller
+//! * **No self-hosted job is ever answered with `No`.** Every doubt ends in `Unknown`, which a caller
 //!   counts as "may need a runner".
 //! * **Work is bounded** (`limits`): size, depth, aliases, matrix legs, outcomes and steps. Nothing panics.
 //!
@@ -28,7 +28,7 @@ mod value;
 mod verdict;
 mod yaml;
 
-use limits::{MAX_WORK, Work};
+use limits::{MAX_TREE_BYTES, MAX_WORK, Work};
 use matrix::Leg;
 use runs_on::RunsOn;
 use value::Value;
@@ -121,11 +121,13 @@ fn needs(id: &str, job: &Value, work: &Work) -> JobNeeds {
     }
     let Some(runs_on) = job.entry("runs-on") else { return without_runner(id, job) };
     let runs_on = RunsOn::of(runs_on);
-    let legs = match matrix_of(job) {
-        Some(matrix) if runs_on.is_dynamic() => matrix::legs(&matrix, work),
-        _ => vec![Leg::single()],
+    let request = if runs_on.is_dynamic() {
+        let legs = matrix_of(job).map(|matrix| matrix::legs(&matrix, work));
+        runs_on.request(&legs.unwrap_or_else(|| vec![Leg::single()]), work)
+    } else {
+        // Literal labels cost no more than reading them, so what other jobs have used up must not blur them.
+        runs_on.request(&[Leg::single()], &Work::new(2 * MAX_TREE_BYTES))
     };
-    let request = runs_on.request(&legs, work);
     JobNeeds {
         id: id.into(),
         kind: JobKind::Job,
@@ -152,8 +154,7 @@ fn without_runner(id: &str, job: &Value) -> JobNeeds {
     let Value::Map(entries) = job else {
         return refused(id, Answer::No, "is not a job that GitHub would run");
     };
-    let inserts = |key: &str| key == "<<" || template::has_expression(key);
-    if entries.iter().any(|(key, _)| inserts(key)) {
+    if template::inserts(entries) {
         refused(id, Answer::Unknown, "inserts entries that are not followed")
     } else {
         refused(id, Answer::No, "has no runs-on")

@@ -4,7 +4,7 @@ use super::choice::Choice;
 use super::expression::{Outcomes, Scope};
 use super::limits::{MAX_OUTCOMES, Work};
 use super::matrix::Leg;
-use super::template::{Template, first_expression};
+use super::template::{Template, first_expression, inserts};
 use super::value::Value;
 use super::verdict::{Request, Tally};
 
@@ -27,6 +27,9 @@ impl<'f> RunsOn<'f> {
             _ => written,
         };
         let labels = match labels {
+            _ if matches!(written, Value::Map(entries) if inserts(entries)) => {
+                Labels::One(Template::Broken)
+            }
             Value::List(items) => Labels::Many(items.iter().map(Template::of).collect()),
             single => Labels::One(Template::of(single)),
         };

@@ -3,6 +3,8 @@
 //! A text that is one expression and nothing else has that expression's value, of whatever type; otherwise the values
 //! are written into the text.
 
+use std::rc::Rc;
+
 use super::expression::{Expression, Outcomes, Scope, concat, parse};
 use super::limits::MAX_OUTCOMES;
 use super::value::Value;
@@ -19,6 +21,13 @@ pub(super) enum Template {
 /// Whether `text` holds the start of an expression.
 pub(super) fn has_expression(text: &str) -> bool {
     text.contains("${{")
+}
+
+/// Whether a mapping may get entries that are not written in it: by an expression, or a merge key.
+///
+/// GitHub refuses merge keys, so nothing is merged; but then no answer may rest on what is missing.
+pub(super) fn inserts(entries: &[(Rc<str>, Value)]) -> bool {
+    entries.iter().any(|(key, _)| &**key == "<<" || has_expression(key))
 }
 
 /// The first text within `value`, keys included, that holds an expression.

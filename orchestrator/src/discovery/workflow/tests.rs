@@ -153,6 +153,8 @@ fn what_only_run_time_can_tell_is_unknown_unless_no_way_leads_to_a_self_hosted_r
         ("runs-on: ${{ no expression }}", Unknown, ""),
         ("runs-on: ${{ unclosed", Unknown, ""),
         ("<<: {runs-on: self-hosted}", Unknown, ""),
+        ("runs-on: {<<: {labels: self-hosted}}", Unknown, ""),
+        ("runs-on: {'${{ insert }}': '${{ inputs.x }}', group: g}", Unknown, ""),
         ("${{ insert }}: ${{ inputs.job }}", Unknown, ""),
     ]);
 }
@@ -292,6 +294,8 @@ fn expansion_stays_within_the_allowance_and_doubt_ends_in_unknown() {
     spend(format!("  j:\n    strategy: {{matrix: {{{}}}}}\n{many}", lists(12, 2)), Unknown);
     let ordinary = spend(job(0, "${{ matrix.k0 }}-${{ matrix.k1 }}", &lists(2, 5)), No);
     assert!(ordinary < 2_000, "{ordinary} steps");
+    let literal = "  z: {runs-on: [self-hosted, a]}\n";
+    spend(format!("{}{literal}", job(0, "${{ matrix.k0 }}", &lists(2_000, 2))), Yes);
     // Whatever the allowance, an answer only ever fades to unknown.
     let text = format!("jobs:\n{}", job(0, "${{ matrix.os }}", "os: [a, self-hosted], v: [1, 2]"));
     for steps in 0..200 {

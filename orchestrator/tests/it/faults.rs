@@ -1,0 +1,318 @@
+//! What goes wrong at GitHub, on the engine and in runners: a clear word, no leak, no hot loop, and the rest goes on.
+
+use std::collections::BTreeMap;
+
+use github_sim::{Effect, Fault, FaultKind};
+use mayfly_common::runner::RunnerState;
+use orchestrator::model::Phase;
+
+use crate::support::{Platform, SELF_HOSTED};
+
+const JIT: &str = "/repos/{owner}/{repo}/actions/runners/generate-jitconfig";
+const RUNNERS: &str = "/repos/{owner}/{repo}/actions/runners";
+
+fn fault(route: &str, status: u16) -> Fault {
+    Fault { route: route.to_owned(), status, times: 1, ..Fault::default() }
+}
+
+/// A platform with one runner that runs a job.
+async fn with_busy_runner() -> (Platform, String, u64) {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.pass().await;
+    (platform, name, job)
+}
+
+#[tokio::test]
+async fn no_trouble_of_github_ends_a_busy_runner() {
+    let kinds = [
+        Fault { status: 401, ..Fault::default() },
+        Fault { status: 403, ..Fault::default() },
+        Fault { status: 404, ..Fault::default() },
+        Fault { status: 500, ..Fault::default() },
+        Fault { status: 503, ..Fault::default() },
+        Fault { kind: FaultKind::Html, ..Fault::default() },
+        Fault { kind: FaultKind::Truncated, ..Fault::default() },
+    ];
+    for kind in kinds {
+        let (platform, name, job) = with_busy_runner().await;
+        platform.fault(Fault { times: 1_000, ..kind.clone() });
+        for _ in 0..20 {
+            platform.wait(60);
+            let report = platform.pass().await;
+            assert_eq!((report.launched, report.removed), (0, 0), "{kind:?} {report:?}");
+            assert!(!report.problems.is_empty(), "{kind:?}");
+        }
+        assert_eq!(platform.containers(), [name.clone()]);
+        platform.sim.clear_faults();
+        platform.wait(60);
+        platform.pass().await;
+        assert_eq!(platform.runners()[0].state, RunnerState::Busy, "{kind:?}");
+        platform.finish(&name, job);
+        assert_eq!(platform.pass().await.removed, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_told_limit_is_obeyed() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    let headers = BTreeMap::from([("retry-after".to_owned(), "600".to_owned())]);
+    platform.fault(Fault { status: 429, headers, ..Fault::default() });
+    platform.wait(60);
+    platform.pass().await;
+    let before = platform.sim.counters().total;
+    for _ in 0..5 {
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert!(
+            report.github_error.as_ref().is_some_and(|error| error.contains("rate limit")),
+            "{report:?}"
+        );
+    }
+    assert_eq!(
+        platform.sim.counters().total,
+        before,
+        "nothing is asked before the time GitHub named"
+    );
+    platform.wait(400);
+    let report = platform.pass().await;
+    assert!(report.github_error.is_none() && platform.sim.counters().total > before, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_registration_that_fails_is_retried_with_growing_waits() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.fault(Fault { times: 3, ..fault(JIT, 500) });
+    let mut tries = Vec::new();
+    for second in 0..60 {
+        let before = platform.sim.counters().of("POST", JIT);
+        platform.pass().await;
+        if platform.sim.counters().of("POST", JIT) > before {
+            tries.push(second);
+        }
+        platform.wait(1);
+    }
+    assert_eq!(tries, [0, 5, 15, 35]);
+    assert_eq!(platform.containers().len(), 1);
+}
+
+#[tokio::test]
+async fn one_scope_s_trouble_is_not_another_s() {
+    let platform = Platform::new().await;
+    platform.repo("octo-admin/other", SELF_HOSTED);
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.queue("octo-admin/other", &["self-hosted"]);
+    platform.fault(Fault { times: 9, ..fault("/repos/octo-admin/app/actions/*", 500) });
+    platform.pass().await;
+    platform.wait(10);
+    platform.pass().await;
+    assert!(platform.runners().iter().any(|runner| runner.scope_name == "octo-admin/other"));
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_start_leaves_no_registration() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.backend.state().failing_launches = 1;
+    let report = platform.pass().await;
+    assert!(report.problems[0].contains("no space left"), "{report:?}");
+    assert!(platform.registrations().is_empty() && platform.containers().is_empty());
+    assert_eq!(platform.pass().await.launched, 0, "held back");
+    platform.wait(5);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_leaves_no_registration() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.fault(Fault { effect: Effect::Lost, ..fault(JIT, 502) });
+    platform.pass().await;
+    assert_eq!((platform.registrations().len(), platform.containers().len()), (1, 0));
+    platform.wait(60);
+    platform.pass().await;
+    assert_eq!(
+        platform.registrations(),
+        platform.containers(),
+        "the orphan is gone, the job has its runner"
+    );
+}
+
+#[tokio::test]
+async fn a_container_removed_behind_our_back_is_replaced() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let lost = platform.containers()[0].clone();
+    platform.backend.state().instances.clear();
+    platform.wait(60);
+    let report = platform.pass().await;
+    assert_eq!((report.launched, report.deregistered), (1, 1), "{report:?}");
+    assert!(!platform.registrations().contains(&lost));
+    assert_eq!(platform.registrations(), platform.containers());
+}
+
+#[tokio::test]
+async fn a_runner_that_exits_without_a_job_is_replaced_after_a_wait() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.backend.exit(&name, 0, "Listening for Jobs\n");
+    let report = platform.pass().await;
+    assert_eq!((report.removed, report.launched), (1, 1), "{report:?}");
+    let name = platform.containers()[0].clone();
+    platform.backend.exit(&name, 0, "Listening for Jobs\n");
+    let report = platform.pass().await;
+    assert_eq!((report.removed, report.launched), (1, 0), "the second time it waits: {report:?}");
+    assert!(platform.registrations().is_empty());
+    assert_eq!(platform.handle.snapshot().finished[0].state, RunnerState::Failed);
+    platform.wait(10);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
+async fn a_runner_that_never_registers_is_given_up() {
+    let platform = Platform::with(&[("RUNNER_REGISTRATION_TIMEOUT", "120")]).await;
+    let made = platform
+        .create(&serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"}))
+        .await
+        .unwrap();
+    platform.wait(119);
+    platform.pass().await;
+    assert_eq!(platform.runners()[0].state, RunnerState::Starting);
+    platform.wait(1);
+    let report = platform.pass().await;
+    assert_eq!(report.removed, 1, "{report:?}");
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+    assert_eq!(platform.handle.snapshot().finished[0].name, made[0].name);
+}
+
+#[tokio::test]
+async fn a_runner_killed_in_the_middle_is_cleaned_up() {
+    let (platform, name, _) = with_busy_runner().await;
+    platform.backend.exit(&name, 137, "Running job: build\n");
+    platform.sim.with(|world| world.lose_runner(&name)).unwrap();
+    platform.pass().await;
+    platform.wait(60);
+    platform.pass().await;
+    assert!(platform.containers().is_empty());
+    assert!(platform.handle.snapshot().finished[0].reason.contains("in the middle of its job"));
+}
+
+#[tokio::test]
+async fn a_zombie_without_a_registration_is_removed_after_its_grace() {
+    let (platform, name, job) = with_busy_runner().await;
+    // The job ends and the registration with it; the container hangs.
+    platform
+        .sim
+        .with(|world| world.finish_job(job, github_sim::world::model::Conclusion::Success))
+        .unwrap();
+    platform.pass().await;
+    assert_eq!(platform.runners()[0].state, RunnerState::Draining);
+    platform.wait(59);
+    platform.pass().await;
+    assert_eq!(platform.containers(), [name]);
+    platform.wait(1);
+    platform.pass().await;
+    assert!(platform.containers().is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_works_inside_is_never_ended_by_a_lagging_flag() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let run = platform.sim.with(|world| world.job(job).unwrap().run_id);
+    platform.sim.with(|world| world.cancel_run(run)).unwrap();
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    for instance in platform.backend.state().instances.values_mut() {
+        instance.phase = Phase::Running { working: Some(true) };
+    }
+    for _ in 0..10 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    assert_eq!(platform.containers(), [name]);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_stops_nothing_for_good() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.backend.state().away = true;
+    let report = platform.pass().await;
+    assert_eq!(report.problems, ["Docker cannot be reached: no engine"]);
+    assert!(platform.handle.snapshot().blind.is_some());
+    platform.backend.state().away = false;
+    platform.wait(10);
+    assert_eq!(platform.pass().await.launched, 1);
+    assert!(platform.handle.snapshot().blind.is_none());
+}
+
+#[tokio::test]
+async fn a_missing_image_is_pulled_and_a_failed_pull_is_told_and_retried() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    {
+        let mut state = platform.backend.state();
+        (state.image, state.failing_pulls) = (false, true);
+    }
+    platform.pass().await;
+    until(|| platform.backend.state().pulls == 1).await;
+    tokio::task::yield_now().await;
+    let report = platform.pass().await;
+    assert!(
+        report.problems.iter().any(|problem| problem.contains("cannot be pulled: not found")),
+        "{report:?}"
+    );
+    assert_eq!(platform.backend.state().pulls, 1, "no hot loop");
+    platform.backend.state().failing_pulls = false;
+    platform.wait(5);
+    platform.pass().await;
+    until(|| platform.backend.state().image).await;
+    platform.wait(10);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
+async fn with_the_policy_never_a_missing_image_is_told_and_not_pulled() {
+    let platform = Platform::with(&[("RUNNER_PULL_POLICY", "never")]).await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.backend.state().image = false;
+    let report = platform.pass().await;
+    assert!(
+        report.problems.iter().any(|problem| problem.contains("RUNNER_PULL_POLICY=never")),
+        "{report:?}"
+    );
+    assert_eq!((report.launched, platform.backend.state().pulls), (0, 0));
+}
+
+#[tokio::test]
+async fn deregistering_that_fails_keeps_the_container_until_it_works() {
+    let platform = Platform::new().await;
+    platform
+        .create(&serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"}))
+        .await
+        .unwrap();
+    let name = platform.containers()[0].clone();
+    platform.backend.exit(&name, 1, "");
+    platform.fault(fault(&format!("{RUNNERS}/{{runner_id}}"), 500));
+    let report = platform.pass().await;
+    assert_eq!((report.removed, platform.containers().len()), (0, 1), "{report:?}");
+    assert_eq!(platform.pass().await.removed, 1);
+    assert!(platform.registrations().is_empty());
+}
+
+/// Waits for something another task does.
+async fn until(done: impl Fn() -> bool) {
+    while !done() {
+        tokio::task::yield_now().await;
+    }
+}

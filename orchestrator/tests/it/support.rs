@@ -1,0 +1,218 @@
+//! One platform to test: simulated GitHub, real client, real reconciler, backend in memory, one clock for all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
+use github_sim::{Clock as SimClock, Fault, Sim, SimConfig};
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::{CreateRunners, PassReport, Runner};
+use mayfly_common::name::RunnerName;
+use mayfly_common::scope::{RepoSlug, Scope};
+use orchestrator::backend::Backend;
+use orchestrator::backend::fake::FakeBackend;
+use orchestrator::clock::Clock;
+use orchestrator::config::Config;
+use orchestrator::github::{GitHubClient, GitHubSettings};
+use orchestrator::metrics::Metrics;
+use orchestrator::reconcile::Reconciler;
+use orchestrator::reconcile::handle::{Handle, RequestError};
+
+/// The workflow of repositories made by [`Platform::repo`].
+pub(crate) const SELF_HOSTED: &str = "on: push\njobs:\n  build:\n    runs-on: [self-hosted, linux]\n    steps:\n      - run: echo hello\n";
+
+/// The token the platform uses: a test looks for it where it must not be.
+pub(crate) const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
+
+/// What a runner prints that has done its job.
+pub(crate) const DONE: &str = "Running job: build\nJob build completed with result: Succeeded\n";
+
+/// The simulator's clock, as the orchestrator asks for one.
+struct Shared(SimClock);
+
+impl Clock for Shared {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+pub(crate) struct Platform {
+    pub(crate) sim: Sim,
+    pub(crate) backend: Arc<FakeBackend>,
+    pub(crate) reconciler: Arc<Reconciler>,
+    pub(crate) handle: Handle,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) config: Config,
+    clock: SimClock,
+}
+
+impl Platform {
+    /// Automatic mode, four runners at most, one repository `octo-admin/app` with a job for self-hosted runners.
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same, with further variables.
+    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        let clock = SimClock::manual(Timestamp::from_second(1_800_000_000).expect("within range"));
+        let sim = Sim::start(SimConfig { clock: clock.clone(), ..SimConfig::default() })
+            .await
+            .expect("the simulator starts");
+        sim.with(|world| {
+            world.add_user("octo-admin").expect("a user");
+            world.add_org("octo-org").expect("an organisation");
+        });
+        let backend = Arc::new(FakeBackend::new());
+        let config = config(&sim.url(), variables);
+        let (reconciler, handle, metrics) =
+            wire(&config, Arc::<FakeBackend>::clone(&backend), &clock);
+        let platform = Self { sim, backend, reconciler, handle, metrics, config, clock };
+        platform.repo("octo-admin/app", SELF_HOSTED);
+        platform
+    }
+
+    /// What a restart does: everything in memory is gone, containers and GitHub stay.
+    pub(crate) fn restart(&mut self) {
+        let backend: Arc<FakeBackend> = Arc::clone(&self.backend);
+        (self.reconciler, self.handle, self.metrics) = wire(&self.config, backend, &self.clock);
+    }
+
+    pub(crate) fn repo(&self, name: &str, workflow: &str) {
+        let files = BTreeMap::from([(".github/workflows/ci.yml".to_owned(), workflow.to_owned())]);
+        self.sim.with(|world| {
+            world
+                .add_repo(NewRepo { slug: slug(name), private: true, files })
+                .expect("a repository");
+        });
+    }
+
+    /// Queues a job and tells its id.
+    pub(crate) fn queue(&self, repo: &str, labels: &[&str]) -> u64 {
+        let spec = JobSpec {
+            key: "build".to_owned(),
+            name: "build".to_owned(),
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            steps: vec![Step::run("echo hello")],
+            ..JobSpec::default()
+        };
+        self.sim.with(|world| world.queue_job(&slug(repo), spec).expect("a job"))
+    }
+
+    pub(crate) async fn pass(&self) -> PassReport {
+        self.reconciler.pass().await
+    }
+
+    /// Lets time pass; by default more than a check interval.
+    pub(crate) fn wait(&self, seconds: i64) {
+        self.clock.advance(SignedDuration::from_secs(seconds));
+    }
+
+    /// The containers there are.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        self.backend.names()
+    }
+
+    /// The registrations there are, of all scopes.
+    pub(crate) fn registrations(&self) -> Vec<String> {
+        self.sim.with(|world| world.all_runners().map(|runner| runner.name.clone()).collect())
+    }
+
+    /// The runner in the container `name` connects and may take a job.
+    pub(crate) fn connect(&self, name: &str) -> Option<u64> {
+        self.sim.with(|world| {
+            let scope = world
+                .all_runners()
+                .find(|runner| runner.name == name)
+                .expect("a registration")
+                .scope
+                .clone();
+            world.connect_runner(&scope, name).expect("a connection")
+        })
+    }
+
+    /// The runner does its job and ends.
+    pub(crate) fn finish(&self, name: &str, job: u64) {
+        self.sim
+            .with(|world| world.finish_job(job, Conclusion::Success).expect("a job that can end"));
+        self.backend.exit(name, 0, DONE);
+    }
+
+    pub(crate) fn job_status(&self, id: u64) -> Status {
+        self.sim.with(|world| world.job(id).expect("a job").status)
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) {
+        self.sim.add_fault(fault);
+    }
+
+    pub(crate) fn runners(&self) -> Vec<Runner> {
+        self.handle.snapshot().runners
+    }
+
+    /// Asks through the API and runs the pass that answers.
+    pub(crate) async fn create(
+        &self,
+        body: &serde_json::Value,
+    ) -> Result<Vec<Runner>, RequestError> {
+        let wanted =
+            CreateRunners::from_json(body.to_string().as_bytes()).expect("a valid request");
+        let (answer, _) = tokio::join!(self.handle.create(wanted), self.answering());
+        answer
+    }
+
+    pub(crate) async fn delete(&self, name: &str, force: bool) -> Result<(), RequestError> {
+        let name = RunnerName::parse(name).expect("a name");
+        let (answer, _) = tokio::join!(self.handle.delete(name, force), self.answering());
+        answer
+    }
+
+    /// A pass that begins when the request beside it has been sent.
+    pub(crate) async fn answering(&self) -> PassReport {
+        tokio::task::yield_now().await;
+        self.pass().await
+    }
+}
+
+fn wire(
+    config: &Config,
+    backend: Arc<dyn Backend>,
+    clock: &SimClock,
+) -> (Arc<Reconciler>, Handle, Arc<Metrics>) {
+    let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone()));
+    let settings = GitHubSettings {
+        api_url: config.github.api_url.clone(),
+        token: config.github.token.clone(),
+    };
+    let github = Arc::new(GitHubClient::new(settings, Arc::clone(&clock)).expect("a client"));
+    let metrics = Arc::new(Metrics::default());
+    let (reconciler, handle) =
+        Reconciler::new(config.clone(), backend, github, clock, Arc::clone(&metrics));
+    (Arc::new(reconciler), handle, metrics)
+}
+
+pub(crate) fn config(api_url: &str, variables: &[(&str, &str)]) -> Config {
+    let base = [
+        ("GITHUB_RUNNER_TOKEN", TOKEN),
+        ("GITHUB_API_URL", api_url),
+        ("RUNNER_IMAGE", "runner:test"),
+        ("AUTO_CREATE_RUNNERS", "true"),
+        ("RUNNER_CHECK_INTERVAL", "10"),
+        ("RUNNER_PURGE_INTERVAL", "60"),
+        ("MAX_RUNNERS", "4"),
+        ("RUNNER_LABELS", "self-hosted,linux,x64"),
+    ];
+    let kept =
+        base.into_iter().filter(|(name, _)| !variables.iter().any(|(other, _)| other == name));
+    let all = kept
+        .chain(variables.iter().copied())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Config::from_variables(all.collect()).expect("a valid configuration")
+}
+
+pub(crate) fn slug(name: &str) -> RepoSlug {
+    RepoSlug::parse(name).expect("owner/name")
+}
+
+pub(crate) fn scope(text: &str) -> Scope {
+    text.parse().expect("a scope")
+}
