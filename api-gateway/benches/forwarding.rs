@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! cargo bench -p api-gateway --bench forwarding
+//! cargo bench -p api-gateway --bench forwarding --profile dist # as the images and archives are built
 //! ```
 //!
 //! Ends with 1 if the gateway keeps less than [`TARGET`] of the bare proxy's rate. `ROUNDS` and `ROUND_MS` change the

@@ -82,11 +82,11 @@ impl Orchestrator {
     /// Sends `call` for `caller` and gives the client what may be passed on of the answer.
     pub(crate) async fn forward(
         &self,
-        call: Call,
+        call: &Call,
         headers: &HeaderMap,
         caller: &Caller,
     ) -> Response {
-        let answered = match timeout(self.timeout, self.attempts(&call, headers, caller)).await {
+        let answered = match timeout(self.timeout, self.attempts(call, headers, caller)).await {
             Ok(Ok(response)) => answer::pass_on(response),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::TooSlow(self.timeout)),

@@ -40,6 +40,12 @@ struct Arguments {
 enum Task {
     /// Ask a running simulator for its root and say by the exit code whether it answered.
     Healthcheck,
+    /// Write the root file system of the simulated runner, for `docker import`, to standard output or a file.
+    RunnerImage {
+        /// The file; standard output if not given.
+        #[arg(long)]
+        output: Option<std::path::PathBuf>,
+    },
 }
 
 fn main() -> std::process::ExitCode {
@@ -47,6 +53,7 @@ fn main() -> std::process::ExitCode {
     telemetry::init(Logging::default());
     let done = match arguments.command {
         Some(Task::Healthcheck) => healthcheck(&arguments.listen),
+        Some(Task::RunnerImage { output }) => runner_image(output.as_deref()),
         None => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -79,6 +86,14 @@ async fn serve(arguments: Arguments) -> std::io::Result<()> {
     info!(category = telemetry::SHUTDOWN, "github-sim stops");
     sim.stop().await;
     Ok(())
+}
+
+fn runner_image(output: Option<&std::path::Path>) -> std::io::Result<()> {
+    let archive = github_sim::runner_image::tar()?;
+    match output {
+        Some(path) => std::fs::write(path, archive),
+        None => std::io::stdout().lock().write_all(&archive),
+    }
 }
 
 /// By hand, since an HTTP client would be this program's largest dependency.

@@ -93,7 +93,10 @@ impl Sim {
     }
 
     /// Serves the same world at one more address, and answers the address it got.
-    #[expect(clippy::unused_async, reason = "needs a runtime, which a caller of an async function has")]
+    #[expect(
+        clippy::unused_async,
+        reason = "needs a runtime, which a caller of an async function has"
+    )]
     pub async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
         let listener = bind(address, self.free_bind)?;
         let bound = listener.local_addr()?;
@@ -105,7 +108,8 @@ impl Sim {
         let router = http::router(&self.shared);
         let stop = self.shared.stop.clone();
         self.tasks.spawn(async move {
-            let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+            let serving =
+                axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
             if let Err(error) = serving.await {
                 tracing::error!(%error, address = %bound, "the listener ended");
             }

@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 async fn info(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
-    Ok(forward(&gateway, &parts, Call::new(Method::GET, "/api/v1/config/info")).await)
+    Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/config/info")).await)
 }
 
 /// Check the configuration
@@ -49,7 +49,7 @@ async fn info(State(gateway): State<Gateway>, request: Request) -> Result<Respon
 async fn validate(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
-    Ok(forward(&gateway, &parts, Call::new(Method::GET, "/api/v1/config/validate")).await)
+    Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/config/validate")).await)
 }
 
 /// List placeholders
@@ -68,5 +68,5 @@ async fn placeholders(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
-    Ok(forward(&gateway, &parts, Call::new(Method::GET, "/api/v1/config/placeholders")).await)
+    Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/config/placeholders")).await)
 }

@@ -72,7 +72,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     let (parts, _) = request.into_parts();
     let filter = query::list(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/runners{filter}"));
-    Ok(forward(&gateway, &parts, call).await)
+    Ok(forward(gateway, parts, call).await)
 }
 
 /// Start runners
@@ -104,7 +104,7 @@ async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Resp
     // What is checked is what is sent on: the same bytes, so the two services cannot read them differently.
     CreateRunners::from_json(&body)?;
     let call = Call { body, ..Call::new(Method::POST, "/api/v1/runners") };
-    Ok(forward(&gateway, &parts, call).await)
+    Ok(forward(gateway, parts, call).await)
 }
 
 /// Get a runner
@@ -128,7 +128,7 @@ async fn read(
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/runners/{}", name.as_str()));
-    Ok(forward(&gateway, &parts, call).await)
+    Ok(forward(gateway, parts, call).await)
 }
 
 /// Remove a runner
@@ -155,7 +155,7 @@ async fn remove(
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::DELETE, &format!("/api/v1/runners/{}", name.as_str()));
-    Ok(forward(&gateway, &parts, call).await)
+    Ok(forward(gateway, parts, call).await)
 }
 
 /// Get a runner's log
@@ -181,7 +181,7 @@ async fn logs(
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/runners/{}/logs", name.as_str()));
-    Ok(forward(&gateway, &parts, call).await)
+    Ok(forward(gateway, parts, call).await)
 }
 
 /// Clean up
@@ -200,7 +200,7 @@ async fn cleanup(State(gateway): State<Gateway>, request: Request) -> Result<Res
     let (parts, _) = request.into_parts();
     let options = query::cleanup(parts.uri.query())?;
     let call = Call::new(Method::POST, &format!("/api/v1/runners/cleanup{options}"));
-    Ok(forward(&gateway, &parts, call).await)
+    Ok(forward(gateway, parts, call).await)
 }
 
 /// The runner a path names. What cannot be a name is not there, so it is 404 like any other unknown runner.

@@ -31,5 +31,5 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 async fn status(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
-    Ok(forward(&gateway, &parts, Call::new(Method::GET, "/api/v1/status")).await)
+    Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/status")).await)
 }

@@ -89,7 +89,9 @@ pub(crate) fn run(config: &Config) -> ExitCode {
             // The session ended because we were told to stop.
             Err(Failure::Refused(..)) if lock(&present).stopping => return ExitCode::SUCCESS,
             Err(Failure::Refused(..)) => {
-                say("The runner registration has been deleted from the server, please re-configure.");
+                say(
+                    "The runner registration has been deleted from the server, please re-configure.",
+                );
                 return ExitCode::from(1);
             }
         }
@@ -101,11 +103,7 @@ fn serve(config: &Config, present: &Shared, session: &Session, job: &Value) {
     let id = job["id"].as_u64().unwrap_or_default();
     let name = job["name"].as_str().unwrap_or_default();
     say(&format!("Running job: {name}"));
-    let ended = if lock(present).stopping {
-        CANCELED
-    } else {
-        work(config, present, session, job)
-    };
+    let ended = if lock(present).stopping { CANCELED } else { work(config, present, session, job) };
     if config.behaviour == Behaviour::CrashMidJob {
         std::process::abort();
     }
@@ -184,7 +182,10 @@ fn stop_on_signal(present: &Shared) -> std::io::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::exit, reason = "the main thread is inside a held request that cannot be interrupted")]
+#[expect(
+    clippy::exit,
+    reason = "the main thread is inside a held request that cannot be interrupted"
+)]
 fn end() {
     std::process::exit(0)
 }

@@ -41,7 +41,8 @@ pub(crate) struct Session {
 
 /// Opens a session by `connect` or `register`; not repeated once it was answered, since a secret works once.
 pub(crate) fn open(server: &str, verb: &str, body: &Value) -> Result<Session, Failure> {
-    let answer = insist(|| send(server, None, Method::Post, &format!("/{verb}"), Some(body), PATIENCE))?;
+    let answer =
+        insist(|| send(server, None, Method::Post, &format!("/{verb}"), Some(body), PATIENCE))?;
     let token = answer["session"].as_str().unwrap_or_default().to_owned();
     Ok(Session { server: server.to_owned(), token })
 }
@@ -121,9 +122,8 @@ fn send(
         request = request.with_header("Authorization", format!("Bearer {token}"));
     }
     if let Some(body) = body {
-        request = request
-            .with_header("Content-Type", "application/json")
-            .with_body(body.to_string());
+        request =
+            request.with_header("Content-Type", "application/json").with_body(body.to_string());
     }
     let response = request.send().map_err(|error| Failure::Unreachable(error.to_string()))?;
     let text = response.as_str().unwrap_or_default();

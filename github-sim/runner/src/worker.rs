@@ -157,7 +157,9 @@ fn steps(job: &Job, order: &Value) -> u8 {
         job.print(format!("##[group]{name}"));
         let outcome = match step["uses"].as_str() {
             Some(action) => {
-                job.print(format!("{action} is passed over: the simulator runs no published actions"));
+                job.print(format!(
+                    "{action} is passed over: the simulator runs no published actions"
+                ));
                 Outcome::Skipped
             }
             None => place.run(job, step, &env),

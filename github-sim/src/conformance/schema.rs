@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 /// What has no meaning for validation, or another one in JSON Schema.
-const DROPPED: [&str; 6] = ["discriminator", "example", "examples", "externalDocs", "nullable", "xml"];
+const DROPPED: [&str; 6] =
+    ["discriminator", "example", "examples", "externalDocs", "nullable", "xml"];
 
 /// `schema` with every component it refers to, directly or not.
 pub(super) fn standalone(document: &Value, schema: &Value) -> Value {

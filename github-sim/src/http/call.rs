@@ -144,10 +144,7 @@ pub(crate) fn object(body: &[u8]) -> Result<serde_json::Map<String, Value>, ApiE
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(ApiError::new(
-            http::StatusCode::BAD_REQUEST,
-            "Body should be a JSON object",
-        )),
+        Ok(_) => Err(ApiError::new(http::StatusCode::BAD_REQUEST, "Body should be a JSON object")),
         Err(_) => Err(ApiError::new(http::StatusCode::BAD_REQUEST, "Problems parsing JSON")),
     }
 }

@@ -87,10 +87,9 @@ fn authorize(
     match (access(route), token) {
         (Access::Public, _) => Ok(None),
         (Access::App, Some(token)) if is_jwt(token) => Ok(None),
-        (Access::App, _) => Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "A JSON web token could not be decoded",
-        )),
+        (Access::App, _) => {
+            Err(ApiError::new(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"))
+        }
         (Access::Token, None) => {
             Err(ApiError::new(StatusCode::UNAUTHORIZED, "Requires authentication"))
         }
@@ -198,9 +197,13 @@ mod tests {
 
     #[test]
     fn a_json_web_token_has_three_parts() {
-        for (token, valid) in
-            [("a.b.c", true), ("a.b", false), ("a..c", false), ("a.b.c.d", false), ("a.b.c!", false)]
-        {
+        for (token, valid) in [
+            ("a.b.c", true),
+            ("a.b", false),
+            ("a..c", false),
+            ("a.b.c.d", false),
+            ("a.b.c!", false),
+        ] {
             assert_eq!(is_jwt(token), valid, "{token}");
         }
     }

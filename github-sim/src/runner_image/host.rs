@@ -7,9 +7,9 @@ use std::process::Command;
 
 /// What scripts of the demonstration and of tests call. What this machine lacks is left out.
 const TOOLS: &[&str] = &[
-    "sh", "cat", "cp", "date", "echo", "env", "false", "grep", "head", "hostname", "id", "ls", "mkdir",
-    "mv", "printf", "pwd", "rm", "sed", "seq", "sleep", "sort", "tail", "test", "touch", "tr", "true",
-    "uname", "wc",
+    "sh", "cat", "cp", "date", "echo", "env", "false", "grep", "head", "hostname", "id", "ls",
+    "mkdir", "mv", "printf", "pwd", "rm", "sed", "seq", "sleep", "sort", "tail", "test", "touch",
+    "tr", "true", "uname", "wc",
 ];
 
 const PLACES: &[&str] = &["/bin", "/usr/bin", "/usr/local/bin"];

@@ -141,7 +141,10 @@ mod tests {
     fn the_program_is_static() {
         let elf = super::program().unwrap();
         let word = |at: usize, size: usize| {
-            elf[at..at + size].iter().rev().fold(0_usize, |value, &byte| value << 8 | usize::from(byte))
+            elf[at..at + size]
+                .iter()
+                .rev()
+                .fold(0_usize, |value, &byte| value << 8 | usize::from(byte))
         };
         assert_eq!(&elf[..5], b"\x7fELF\x02", "a 64-bit ELF file");
         let (table, size, count) = (word(32, 8), word(54, 2), word(56, 2));

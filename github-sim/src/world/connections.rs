@@ -176,7 +176,8 @@ impl World {
     fn fail_lost(&mut self, job_id: u64) {
         if let Some(job) = self.jobs.get_mut(&job_id) {
             let name = job.taker.as_ref().map_or("", |taker| taker.name.as_str());
-            let line = format!("The self-hosted runner: {name} lost communication with the server.");
+            let line =
+                format!("The self-hosted runner: {name} lost communication with the server.");
             job.log.push(line);
         }
         self.complete(job_id, Conclusion::Failure);
@@ -206,8 +207,12 @@ impl World {
         let oldest = self.jobs.values().filter(fits).min_by_key(|job| (job.queued_at, job.id))?;
         let (job_id, run_id, now) = (oldest.id, oldest.run_id, self.now());
         self.served.push(Served::new(runner, oldest));
-        let taker =
-            Taker { id: runner.id, name: runner.name.clone(), group_id: runner.group_id, group_name };
+        let taker = Taker {
+            id: runner.id,
+            name: runner.name.clone(),
+            group_id: runner.group_id,
+            group_name,
+        };
         let job = self.jobs.get_mut(&job_id)?;
         job.status = Status::InProgress;
         job.started_at = Some(now);

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`model`] | none: the data |
 //! | `accounts` | users, organisations, runner groups, repositories and their files |
-//! | [`workflow`] | none: pure translation of a workflow file into [`JobSpec`]s |
+//! | [`workflow`] | none: pure translation of a workflow file into [`JobSpec`](model::JobSpec)s |
 //! | `runs` | dispatch, queue, cancel, re-run, finish |
 //! | `registry` | registrations, just-in-time configurations, labels, deletion |
 //! | `connections` | sessions, taking a job, losing a runner, what time does |
@@ -33,7 +33,9 @@ use jiff::Timestamp;
 use mayfly_common::scope::{Login, RepoSlug};
 
 pub use accounts::{APP_ID, DEFAULT_GROUP};
-pub use connections::{IDLE_TIMEOUT, JOB_LOST_AFTER, OFFLINE_EPHEMERAL_KEPT, OFFLINE_KEPT, QUEUED_KEPT};
+pub use connections::{
+    IDLE_TIMEOUT, JOB_LOST_AFTER, OFFLINE_EPHEMERAL_KEPT, OFFLINE_KEPT, QUEUED_KEPT,
+};
 pub use error::Refusal;
 pub use registry::{Keep, Registration, TOKEN_LIFETIME, TokenKind};
 

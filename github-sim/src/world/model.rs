@@ -33,7 +33,10 @@ pub struct NewRepo {
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of GitHub's answer, in any combination")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of GitHub's answer, in any combination"
+)]
 pub struct Repo {
     /// GitHub's numeric id.
     pub id: u64,

@@ -14,7 +14,8 @@ impl World {
         let repo = self.repos.get(slug).ok_or(Refusal::NotFound("repository"))?;
         let id = *repo.workflow_ids.get(path).ok_or(Refusal::NotFound("workflow"))?;
         let text = repo.files.get(path).ok_or(Refusal::NotFound("workflow"))?;
-        let parsed = workflow::parse(path, text).map_err(|why| Refusal::Invalid(why.to_string()))?;
+        let parsed =
+            workflow::parse(path, text).map_err(|why| Refusal::Invalid(why.to_string()))?;
         self.start_run(slug, path, id, &parsed.name, parsed.jobs)
     }
 

@@ -46,7 +46,9 @@ async fn a_304_is_free_and_ends_with_a_change() {
     let path = "/repos/octo-org/tools/actions/runs?status=queued";
     let first = get(&sim, path).await;
     let etag = first.header("etag").to_owned();
-    let again = || send(&sim, Ask { method: "GET", path, token: "Bearer t", etag: &etag, ..Ask::default() });
+    let again = || {
+        send(&sim, Ask { method: "GET", path, token: "Bearer t", etag: &etag, ..Ask::default() })
+    };
     let same = again().await;
     assert_eq!((same.status, same.body.len()), (304, 0));
     let left = |reply: &crate::support::Reply| reply.header("x-ratelimit-remaining").to_owned();
@@ -77,10 +79,14 @@ async fn lists_come_in_pages_that_link_to_each_other() {
         let links = reply.header("link").to_owned();
         let next = links.split(", ").find(|link| link.ends_with("rel=\"next\""));
         let Some(next) = next else {
-            assert!(links.contains(&format!("<{base}?per_page=2&page=1>; rel=\"first\"")), "{links}");
+            assert!(
+                links.contains(&format!("<{base}?per_page=2&page=1>; rel=\"first\"")),
+                "{links}"
+            );
             break;
         };
-        path = next.trim_start_matches("<http://sim.test:8090").split('>').next().unwrap().to_owned();
+        path =
+            next.trim_start_matches("<http://sim.test:8090").split('>').next().unwrap().to_owned();
     }
     assert_eq!(names, ["r0", "r1", "r2", "r3", "r4"]);
     assert_eq!(get(&sim, "/orgs/octo-org/actions/runners").await.header("link"), "");
@@ -113,7 +119,8 @@ async fn a_file_comes_as_base64_or_raw() {
     let path = "/repos/octo-org/tools/contents/README.md";
     let coded = get(&sim, path).await.json()["content"].as_str().unwrap().replace('\n', "");
     let accept = "application/vnd.github.raw+json";
-    let raw = send(&sim, Ask { method: "GET", path, token: "Bearer t", accept, ..Ask::default() }).await;
+    let raw =
+        send(&sim, Ask { method: "GET", path, token: "Bearer t", accept, ..Ask::default() }).await;
     assert_eq!(STANDARD.decode(coded).unwrap(), raw.body);
     assert!(raw.body.starts_with(b"# Tools\n"));
 }
@@ -144,14 +151,17 @@ async fn a_busy_runner_cannot_be_deleted() {
     let (sim, _) = sim().await;
     let org = scope("org:octo-org");
     let id = sim.with(|world| {
-        let new = Registration { name: "r1".into(), labels: vec!["x".into()], ..Registration::default() };
+        let new =
+            Registration { name: "r1".into(), labels: vec!["x".into()], ..Registration::default() };
         let (id, _) = world.create_jit_runner(&org, new).unwrap();
         world.queue_job(&slug("octo-org/tools"), spec("j", &["x"], &[])).unwrap();
         world.connect_runner(&org, "r1").unwrap().unwrap();
         id
     });
     let path = format!("/orgs/octo-org/actions/runners/{id}");
-    let reply = send(&sim, Ask { method: "DELETE", path: &path, token: "Bearer t", ..Ask::default() }).await;
+    let reply =
+        send(&sim, Ask { method: "DELETE", path: &path, token: "Bearer t", ..Ask::default() })
+            .await;
     assert_eq!(reply.status, 422);
     assert!(reply.json()["message"].as_str().unwrap().contains("currently running a job"));
 }

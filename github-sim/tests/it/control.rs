@@ -20,7 +20,8 @@ async fn a_repository_is_made_and_its_workflow_dispatched() {
     let run = json!({"repo": "new-org/app", "workflow": "a.yml"});
     let run = post(&sim, "/_sim/dispatch", run).await.json();
     let state = get(&sim, "/_sim/state").await.json();
-    let job = state["jobs"].as_array().unwrap().iter().find(|job| job["id"] == run["jobs"][0]).unwrap();
+    let job =
+        state["jobs"].as_array().unwrap().iter().find(|job| job["id"] == run["jobs"][0]).unwrap();
     assert_eq!((&job["status"], &job["labels"]), (&json!("queued"), &json!(["self-hosted"])));
     let id = &run["run_id"];
     assert_eq!(post(&sim, &format!("/_sim/runs/{id}/cancel"), json!({})).await.status, 204);
@@ -61,7 +62,8 @@ async fn the_demo_is_dispatched_over_http() {
 #[tokio::test]
 async fn faults_hit_as_often_as_ordered() {
     let (sim, _) = sim().await;
-    let order = json!({"route": "/user", "times": 2, "status": 429, "headers": {"retry-after": "7"}});
+    let order =
+        json!({"route": "/user", "times": 2, "status": 429, "headers": {"retry-after": "7"}});
     assert_eq!(post(&sim, "/_sim/faults", order).await.status, 201);
     for status in [429, 429, 200] {
         assert_eq!(get(&sim, "/user").await.status, status);
@@ -71,7 +73,11 @@ async fn faults_hit_as_often_as_ordered() {
     assert_eq!(get(&sim, "/user").await.status, 200, "another route");
     let html = get(&sim, "/repos/octo-org/tools").await;
     assert_eq!((html.status, html.header("content-type")), (502, "text/html; charset=utf-8"));
-    assert_eq!(sim.counters().of("GET", "/repos/{owner}/{repo}"), 1, "a fault is counted at its route");
+    assert_eq!(
+        sim.counters().of("GET", "/repos/{owner}/{repo}"),
+        1,
+        "a fault is counted at its route"
+    );
     post(&sim, "/_sim/faults", json!({"route": "/user", "kind": "truncated"})).await;
     let cut = get(&sim, "/user").await;
     assert!(cut.status == 200 && serde_json::from_slice::<Value>(&cut.body).is_err());

@@ -25,8 +25,10 @@ impl Place {
         let path = std::env::temp_dir().join(format!("runner-sim-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a directory");
         let program = path.join("runner-sim");
-        std::fs::write(&program, github_sim::runner_image::program().expect("a Linux build")).expect("a file");
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("my file");
+        std::fs::write(&program, github_sim::runner_image::program().expect("a Linux build"))
+            .expect("a file");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))
+            .expect("my file");
         Self(path)
     }
 
@@ -108,7 +110,9 @@ async fn a_job_is_run_for_real_and_the_runner_ends() {
     sim.with(|world| {
         let job = world.job(job).unwrap();
         assert_eq!(job.conclusion, Some(Conclusion::Success), "{:?}", job.log);
-        for line in ["one", "two", "config=[] octo-org/tools r1 a b", "b=from before", "Runner.Worker"] {
+        for line in
+            ["one", "two", "config=[] octo-org/tools r1 a b", "b=from before", "Runner.Worker"]
+        {
             assert!(job.log.iter().any(|found| found == line), "{line} is not in {:?}", job.log);
         }
         assert_eq!(job.step_results.len(), 3);
@@ -194,7 +198,10 @@ async fn it_misbehaves_on_order() {
     let (sim, place) = (simulator().await, Place::new("misbehave"));
     let config = jit_config(&sim).await;
     let start = |behaviour| {
-        place.start(&[("ACTIONS_RUNNER_INPUT_JITCONFIG", &config), ("RUNNER_SIM_BEHAVIOUR", behaviour)])
+        place.start(&[
+            ("ACTIONS_RUNNER_INPUT_JITCONFIG", &config),
+            ("RUNNER_SIM_BEHAVIOUR", behaviour),
+        ])
     };
     let mut silent = start("never-register");
     let job = queue(&sim, spec("doomed", &["self-hosted"], &["echo x"]));

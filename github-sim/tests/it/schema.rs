@@ -28,7 +28,8 @@ impl Checker {
         assert_eq!(reply.status, status, "{} {}: {shown}", ask.method, ask.path);
         // The answer's own media type says "JSON"; which JSON was asked for by `Accept`.
         let object = ask.accept.contains("vnd.github.object");
-        let kind = if object { "application/vnd.github.object" } else { reply.header("content-type") };
+        let kind =
+            if object { "application/vnd.github.object" } else { reply.header("content-type") };
         let kind = Some(kind).filter(|kind| !kind.is_empty());
         let wrong =
             self.description.check_response(ask.method, ask.path, status, kind, &reply.body);
@@ -54,7 +55,13 @@ impl Checker {
         self.ask(200, ask).await.json()
     }
 
-    async fn change(&mut self, status: u16, method: &str, path: &str, body: Option<Value>) -> Reply {
+    async fn change(
+        &mut self,
+        status: u16,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
         self.ask(status, Ask { method, path, token: "token t", body, ..Ask::default() }).await
     }
 }
@@ -65,9 +72,8 @@ async fn every_answer_fits_the_description() {
     let org = scope("org:octo-org");
     let (run, job) = sim.with(|world| {
         world.add_runner_group("octo-org", "big").unwrap();
-        let run = world
-            .dispatch_workflow(&slug("octo-org/tools"), ".github/workflows/ci.yml")
-            .unwrap();
+        let run =
+            world.dispatch_workflow(&slug("octo-org/tools"), ".github/workflows/ci.yml").unwrap();
         world.add_offline_runner(&org, "r1", &["self-hosted", "linux"]).unwrap();
         let job = world.connect_runner(&org, "r1").unwrap().unwrap();
         world.report_step(job, 1, Conclusion::Success).unwrap();
@@ -78,7 +84,9 @@ async fn every_answer_fits_the_description() {
     let description = Description::from_json(DESCRIPTION).unwrap();
     let mut check = Checker { description, seen: BTreeSet::new(), sim };
 
-    for path in ["/", "/user", "/user/repos", "/user/repos?visibility=all&sort=pushed&direction=asc"] {
+    for path in
+        ["/", "/user", "/user/repos", "/user/repos?visibility=all&sort=pushed&direction=asc"]
+    {
         check.get(path).await;
     }
     for path in ["/rate_limit", "/orgs/octo-org", "/orgs/octo-org/repos?type=all&per_page=1"] {
@@ -107,7 +115,9 @@ async fn every_answer_fits_the_description() {
     }
     let path = format!("{repo}/contents/src/deep");
     let accept = "application/vnd.github.object+json";
-    check.ask(200, Ask { method: "GET", path: &path, token: "Bearer t", accept, ..Ask::default() }).await;
+    check
+        .ask(200, Ask { method: "GET", path: &path, token: "Bearer t", accept, ..Ask::default() })
+        .await;
     let tree = check.get(&format!("{repo}/git/trees/main?recursive=1")).await;
     let paths: Vec<_> = tree["tree"].as_array().unwrap().iter().map(|item| &item["path"]).collect();
     assert_eq!(paths[0], ".github");
@@ -121,7 +131,11 @@ async fn every_answer_fits_the_description() {
     check.get(&format!("{repo}/actions/workflows/{workflow}")).await;
     check.get(&format!("{repo}/actions/workflows/ci.yml")).await;
     check.get(&format!("{repo}/actions/runs")).await;
-    for filter in ["status=queued", "status=in_progress&created=%3E%3D2026-11-21", "event=push&branch=main"] {
+    for filter in [
+        "status=queued",
+        "status=in_progress&created=%3E%3D2026-11-21T00:00:00Z",
+        "event=push&branch=main",
+    ] {
         check.get(&format!("{repo}/actions/runs?{filter}")).await;
     }
     check.get(&format!("{repo}/actions/runs/{run}")).await;
@@ -129,11 +143,15 @@ async fn every_answer_fits_the_description() {
     assert_eq!(jobs["total_count"], 3);
     check.get(&format!("{repo}/actions/runs/{run}/attempts/1/jobs")).await;
     let job = check.get(&format!("{repo}/actions/jobs/{job}")).await;
-    assert_eq!((&job["runner_name"], &job["steps"][1]["conclusion"]), (&json!("r1"), &json!("success")));
+    assert_eq!(
+        (&job["runner_name"], &job["steps"][1]["conclusion"]),
+        (&json!("r1"), &json!("success"))
+    );
 
     for base in [repo, "/orgs/octo-org"] {
         let runners = format!("{base}/actions/runners");
-        let new = json!({"name": "j1", "runner_group_id": 1, "labels": ["X", "y"], "work_folder": "_w"});
+        let new =
+            json!({"name": "j1", "runner_group_id": 1, "labels": ["X", "y"], "work_folder": "_w"});
         let jit = format!("{runners}/generate-jitconfig");
         let made = check.change(201, "POST", &jit, Some(new.clone())).await.json();
         assert_eq!(made["runner"]["status"], "offline");

@@ -1,1 +1,465 @@
-//! later
+//! On the real engine. Each test has its own instance, network and image, and removes exactly those, even when it fails.
+//!
+//! `MAYFLY_TEST_DOCKER=0` leaves these tests out, and says so.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptionsBuilder,
+};
+use futures::TryStreamExt as _;
+use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
+use github_sim::{Sim, SimConfig, runner_image};
+use jiff::Timestamp;
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use orchestrator::backend::docker::{DockerBackend, DockerSettings};
+use orchestrator::backend::{Backend, BackendError};
+use orchestrator::clock::{Clock as _, SystemClock};
+use orchestrator::config::Config;
+use orchestrator::github::{GitHubClient, GitHubSettings};
+use orchestrator::metrics::Metrics;
+use orchestrator::model::{LaunchSpec, Phase, Pool};
+use orchestrator::reconcile::Reconciler;
+
+use crate::support::{SELF_HOSTED, TOKEN, config, scope, slug};
+
+/// The longest a test waits for the engine or a runner.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The engine with what one test makes on it.
+struct Engine {
+    docker: Docker,
+    instance: String,
+}
+
+/// The engine; `None` if the person running the tests left it out.
+async fn engine() -> Option<Engine> {
+    if std::env::var_os("MAYFLY_TEST_DOCKER").is_some_and(|value| value == "0") {
+        let _ = writeln!(
+            std::io::stderr(),
+            "MAYFLY_TEST_DOCKER=0: a test on the real engine is left out"
+        );
+        return None;
+    }
+    let unreachable = "these tests need a Docker Engine (MAYFLY_TEST_DOCKER=0 leaves them out)";
+    let docker = Docker::connect_with_socket_defaults()
+        .unwrap_or_else(|error| panic!("{unreachable}: {error}"));
+    docker.ping().await.unwrap_or_else(|error| panic!("{unreachable}: {error}"));
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let engine = Engine { docker, instance: format!("test-{}", &random[..8]) };
+    engine.import().await;
+    Some(engine)
+}
+
+impl Engine {
+    fn image(&self) -> String {
+        format!("mayfly-test-runner:{}", self.instance)
+    }
+
+    fn network(&self) -> String {
+        format!("mayfly-{}", self.instance)
+    }
+
+    /// The simulated runner's image, with a command rather than an entry point, so that a test can replace it.
+    async fn import(&self) {
+        let changes = runner_image::CHANGES
+            .iter()
+            .map(|change| change.replace("ENTRYPOINT", "CMD"))
+            .collect();
+        let (repo, tag) = self
+            .image()
+            .split_once(':')
+            .map(|(repo, tag)| (repo.to_owned(), tag.to_owned()))
+            .unwrap();
+        let options = CreateImageOptionsBuilder::default()
+            .from_src("-")
+            .repo(&repo)
+            .tag(&tag)
+            .changes(changes)
+            .build();
+        let archive = runner_image::tar().unwrap();
+        let imported =
+            self.docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
+        // How the stream ends is not always well-formed; the image is looked for below.
+        let _ = imported.try_collect::<Vec<_>>().await;
+        self.docker.inspect_image(&self.image()).await.unwrap();
+    }
+
+    fn config(&self, api_url: &str, variables: &[(&str, &str)]) -> Config {
+        let (image, network) = (self.image(), self.network());
+        let mut all = vec![
+            ("RUNNER_IMAGE", image.as_str()),
+            ("RUNNER_PULL_POLICY", "never"),
+            ("RUNNER_MEMORY", "128m"),
+            ("RUNNER_CPUS", "0.5"),
+            ("DOCKER_NETWORK", &network),
+            ("ORCHESTRATOR_ID", &self.instance),
+        ];
+        all.retain(|(name, _)| !variables.iter().any(|(other, _)| other == name));
+        all.extend(variables);
+        config(api_url, &all)
+    }
+
+    fn backend(&self, variables: &[(&str, &str)]) -> DockerBackend {
+        DockerBackend::new(DockerSettings::of(&self.config("http://127.0.0.1:9", variables)))
+    }
+
+    /// A simulated GitHub that runners on the test's network reach.
+    async fn github(&self) -> Sim {
+        let sim = Sim::start(SimConfig::default()).await.unwrap();
+        let gateway = self.backend(&[]).network_gateway().await.unwrap().unwrap();
+        let reachable = sim.listen(SocketAddr::new(gateway, 0)).await.unwrap();
+        sim.set_public_url(format!("http://{reachable}"));
+        sim.with(|world| {
+            world.add_user("octo-admin").unwrap();
+            let files = [(".github/workflows/ci.yml".to_owned(), SELF_HOSTED.to_owned())].into();
+            world.add_repo(NewRepo { slug: slug("octo-admin/app"), private: true, files }).unwrap();
+        });
+        sim
+    }
+
+    async fn inspect(&self, name: &str) -> ContainerInspectResponse {
+        self.docker.inspect_container(name, None).await.unwrap()
+    }
+
+    async fn clean(docker: Docker, instance: String, network: String, image: String) {
+        let filters =
+            HashMap::from([("label".to_owned(), vec![format!("dev.mayfly.instance={instance}")])]);
+        let options = bollard::query_parameters::ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
+        let force = || Some(RemoveContainerOptionsBuilder::default().force(true).v(true).build());
+        for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
+            let _ = docker.remove_container(&container.id.unwrap_or_default(), force()).await;
+        }
+        // Absent where the test did not get so far.
+        let _ = docker.remove_network(&network).await;
+        let _ = docker
+            .remove_image(
+                &image,
+                Some(RemoveImageOptionsBuilder::default().force(true).build()),
+                None,
+            )
+            .await;
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let cleaning =
+            Self::clean(self.docker.clone(), self.instance.clone(), self.network(), self.image());
+        let clean = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(cleaning)
+        };
+        // A runtime of its own: the test's is being dropped.
+        std::thread::scope(|scope| drop(scope.spawn(clean).join()));
+    }
+}
+
+fn spec(name: &str) -> LaunchSpec {
+    LaunchSpec {
+        name: RunnerName::parse(name).unwrap(),
+        pool: Pool::Manual,
+        scope: scope("repo:octo-admin/app"),
+        labels: LabelSet::requested(["self-hosted"]),
+        github_id: None,
+        environment: vec![("ODD".to_owned(), "$$HOME {x}".to_owned())],
+        created_at: Timestamp::from_second(SystemClock.now().as_second()).unwrap(),
+        deadline: Timestamp::MAX,
+    }
+}
+
+fn job(step: &str) -> JobSpec {
+    JobSpec {
+        key: "build".to_owned(),
+        name: "build".to_owned(),
+        labels: vec!["self-hosted".to_owned()],
+        steps: vec![Step::run(step)],
+        ..JobSpec::default()
+    }
+}
+
+/// Looks until it is so.
+async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+}
+
+#[tokio::test]
+async fn jobs_really_run_in_containers_that_vanish() {
+    let Some(engine) = engine().await else { return };
+    let sim = engine.github().await;
+    let (good, bad) = sim.with(|world| {
+        let repo = slug("octo-admin/app");
+        (
+            world.queue_job(&repo, job("echo from-inside $((40+2)); id -u")).unwrap(),
+            world.queue_job(&repo, job("exit 3")).unwrap(),
+        )
+    });
+    let config = engine.config(&sim.url(), &[]);
+    let settings = GitHubSettings {
+        api_url: config.github.api_url.clone(),
+        token: config.github.token.clone(),
+    };
+    let clock = Arc::new(SystemClock);
+    let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
+    let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let (reconciler, handle) = Reconciler::new(
+        config,
+        Arc::<DockerBackend>::clone(&backend),
+        github,
+        clock,
+        Arc::new(Metrics::default()),
+    );
+    assert_eq!(reconciler.pass().await.launched, 2);
+    let done = |world: &github_sim::world::World| {
+        [good, bad]
+            .iter()
+            .all(|id| world.job(*id).is_some_and(|job| job.status == Status::Completed))
+    };
+    tokio::time::timeout(PATIENCE, sim.until(done)).await.unwrap();
+    until("both containers are gone", async || {
+        reconciler.pass().await;
+        backend.list().await.unwrap().is_empty()
+    })
+    .await;
+    sim.with(|world| {
+        assert_eq!(world.job(good).unwrap().conclusion, Some(Conclusion::Success));
+        assert_eq!(world.job(bad).unwrap().conclusion, Some(Conclusion::Failure));
+        assert!(world.job(good).unwrap().log.iter().any(|line| line.contains("from-inside 42")));
+        assert_eq!((world.all_runners().count(), world.violations()), (0, vec![]));
+    });
+    let finished = handle.snapshot().finished;
+    assert!(finished.iter().any(|runner| runner.reason.contains("Failed")), "{finished:?}");
+    let logs = handle.snapshot().logs;
+    assert!(
+        logs.values().all(|log| log.contains("Running job") && !log.contains("eyJ")),
+        "{logs:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_container_is_confined_and_labelled() {
+    let Some(engine) = engine().await else { return };
+    let backend = engine.backend(&[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")]);
+    let spec = spec("mayfly-confined");
+    backend.launch(&spec).await.unwrap();
+    backend.launch(&spec).await.unwrap();
+    let found = engine.inspect("mayfly-confined").await;
+    let host = found.host_config.unwrap();
+    assert_eq!(
+        (host.memory, host.nano_cpus, host.pids_limit),
+        (Some(128 << 20), Some(500_000_000), Some(4096))
+    );
+    assert_eq!(
+        (host.cap_drop, host.security_opt),
+        (Some(vec!["ALL".to_owned()]), Some(vec!["no-new-privileges".to_owned()]))
+    );
+    assert_eq!((host.privileged, host.auto_remove, host.binds), (Some(false), Some(false), None));
+    assert_eq!(host.log_config.unwrap().config.unwrap()["max-size"], "10m");
+    let config = found.config.unwrap();
+    assert!(
+        config.env.unwrap().contains(&"ODD=$$HOME {x}".to_owned()),
+        "the environment is taken verbatim"
+    );
+    let network = engine.docker.inspect_network(&engine.network(), None).await.unwrap();
+    assert_eq!(network.options.unwrap()["com.docker.network.bridge.enable_icc"], "false");
+
+    let listed = backend.list().await.unwrap();
+    assert_eq!(
+        (listed.len(), &listed[0].name, listed[0].created_at),
+        (1, &spec.name, spec.created_at)
+    );
+    assert_eq!(listed[0].phase, Phase::Running { working: Some(false) });
+    backend.remove(&spec.name).await.unwrap();
+    backend.remove(&spec.name).await.unwrap();
+    assert!(backend.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_worker_inside_is_seen_and_an_exit_is_read() {
+    let Some(engine) = engine().await else { return };
+    let worker = engine.backend(&[(
+        "RUNNER_COMMAND",
+        "/bin/sh -c 'exec /bin/sh -c \"sleep 60; :\" Runner.Worker'",
+    )]);
+    worker.launch(&spec("mayfly-works")).await.unwrap();
+    until("the worker is seen", async || {
+        worker.list().await.unwrap()[0].phase == Phase::Running { working: Some(true) }
+    })
+    .await;
+    worker.remove(&RunnerName::parse("mayfly-works").unwrap()).await.unwrap();
+
+    let ends = engine.backend(&[("RUNNER_COMMAND", "/bin/sh -c 'echo last words; exit 7'")]);
+    ends.launch(&spec("mayfly-ends")).await.unwrap();
+    until("it ended", async || matches!(ends.list().await.unwrap()[0].phase, Phase::Exited(_)))
+        .await;
+    let Phase::Exited(exit) = ends.list().await.unwrap()[0].phase.clone() else {
+        panic!("it ended")
+    };
+    assert_eq!((exit.code, exit.out_of_memory, exit.log_tail.trim()), (7, false, "last words"));
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_never_touched() {
+    let Some(engine) = engine().await else { return };
+    let backend = engine.backend(&[]);
+    let name = format!("victim-{}", engine.instance);
+    // All but one of our labels: found by the filter, and still not ours.
+    let labels = HashMap::from([("dev.mayfly.instance".to_owned(), engine.instance.clone())]);
+    let body = ContainerCreateBody {
+        image: Some(engine.image()),
+        labels: Some(labels),
+        ..ContainerCreateBody::default()
+    };
+    let options = CreateContainerOptionsBuilder::default().name(&name).build();
+    let id = engine.docker.create_container(Some(options), body).await.unwrap().id;
+    assert!(backend.list().await.unwrap().is_empty());
+    for text in [name.as_str(), &name[..10], &id, &id[..12]] {
+        let name = RunnerName::parse(text).unwrap();
+        backend.remove(&name).await.unwrap();
+        assert_eq!(backend.logs(&name, 10).await.unwrap(), None, "{text}");
+    }
+    engine.inspect(&name).await;
+    let taken = backend.launch(&spec(&name)).await.unwrap_err();
+    assert!(matches!(taken, BackendError::NameTaken(_)), "{taken}");
+    engine.inspect(&name).await;
+}
+
+#[tokio::test]
+async fn what_cannot_start_leaves_nothing() {
+    let Some(engine) = engine().await else { return };
+    let bad = engine.backend(&[("RUNNER_COMMAND", "/no/such/program")]);
+    let error = bad.launch(&spec("mayfly-bad")).await.unwrap_err();
+    assert!(
+        matches!(error, BackendError::Refused { what: "start a runner container", .. }),
+        "{error}"
+    );
+    assert!(bad.list().await.unwrap().is_empty());
+
+    let missing = engine.backend(&[("RUNNER_IMAGE", "mayfly-test-runner:not-there")]);
+    assert!(!missing.has_image().await.unwrap());
+    let error = missing.launch(&spec("mayfly-missing")).await.unwrap_err();
+    assert!(matches!(error, BackendError::ImageMissing(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_network_removed_behind_our_back_is_made_again() {
+    let Some(engine) = engine().await else { return };
+    let backend = engine.backend(&[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")]);
+    backend.launch(&spec("mayfly-first")).await.unwrap();
+    backend.remove(&RunnerName::parse("mayfly-first").unwrap()).await.unwrap();
+    engine.docker.remove_network(&engine.network()).await.unwrap();
+    backend.launch(&spec("mayfly-second")).await.unwrap();
+    assert_eq!(backend.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_not_there_is_told_in_words() {
+    let Some(engine) = engine().await else { return };
+    for host in ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"] {
+        let backend = engine.backend(&[("DOCKER_HOST", host)]);
+        let error = backend.list().await.unwrap_err();
+        assert!(matches!(error, BackendError::Unreachable(_)), "{host}: {error}");
+    }
+}
+
+/// The built program as an operator runs it.
+struct Service {
+    child: tokio::process::Child,
+}
+
+impl Service {
+    fn start(engine: &Engine, sim: &Sim) -> Self {
+        let (image, network) = (engine.image(), engine.network());
+        let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+            .env_clear()
+            .env("ORCHESTRATOR_PORT", free_port().to_string())
+            .env("GITHUB_RUNNER_TOKEN", TOKEN)
+            .env("GITHUB_API_URL", sim.url())
+            .env("RUNNER_IMAGE", image)
+            .env("RUNNER_PULL_POLICY", "never")
+            .env("RUNNER_MEMORY", "128m")
+            .env("RUNNER_CHECK_INTERVAL", "10")
+            .env("RUNNER_PURGE_INTERVAL", "10")
+            .env("AUTO_CREATE_RUNNERS", "true")
+            .env("MAX_RUNNERS", "6")
+            .env("DOCKER_NETWORK", network)
+            .env("ORCHESTRATOR_ID", &engine.instance)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    /// `kill -9`. What it had logged.
+    async fn kill(mut self) -> String {
+        use tokio::io::AsyncReadExt as _;
+        self.child.kill().await.unwrap();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+        log
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_ten_times_while_twenty_jobs_run_all_finish_and_nothing_is_left() {
+    let Some(engine) = engine().await else { return };
+    let sim = engine.github().await;
+    let jobs: Vec<u64> = sim.with(|world| {
+        (0..20).map(|_| world.queue_job(&slug("octo-admin/app"), job("sleep 1")).unwrap()).collect()
+    });
+    let mut logs = String::new();
+    for _ in 0..10 {
+        let service = Service::start(&engine, &sim);
+        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+        tokio::time::sleep(Duration::from_millis(100 + random % 2_400)).await;
+        logs += &service.kill().await;
+    }
+    let service = Service::start(&engine, &sim);
+    let all_done = |world: &github_sim::world::World| {
+        jobs.iter().all(|id| world.job(*id).is_some_and(|job| job.status == Status::Completed))
+    };
+    tokio::time::timeout(PATIENCE, sim.until(all_done)).await.expect("all jobs finish");
+    let backend = engine.backend(&[]);
+    until("nothing is left", async || {
+        backend.list().await.unwrap().is_empty()
+            && sim.with(|world| world.all_runners().count()) == 0
+    })
+    .await;
+    logs += &service.kill().await;
+    sim.with(|world| {
+        let failed: Vec<_> = jobs
+            .iter()
+            .filter(|id| world.job(**id).unwrap().conclusion != Some(Conclusion::Success))
+            .collect();
+        assert_eq!((failed, world.violations()), (vec![], vec![]));
+    });
+    assert!(!logs.contains(TOKEN) && !logs.contains("eyJ"), "no credential in the log");
+}

@@ -44,7 +44,8 @@ async fn no_trouble_of_github_ends_a_busy_runner() {
             platform.wait(60);
             let report = platform.pass().await;
             assert_eq!((report.launched, report.removed), (0, 0), "{kind:?} {report:?}");
-            assert!(!report.problems.is_empty(), "{kind:?}");
+            // An unchanged answer (304) has no body that could be cut.
+            assert!(!report.problems.is_empty() || kind.kind == FaultKind::Truncated, "{kind:?}");
         }
         assert_eq!(platform.containers(), [name.clone()]);
         platform.sim.clear_faults();
@@ -183,6 +184,7 @@ async fn a_runner_that_never_registers_is_given_up() {
         .create(&serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"}))
         .await
         .unwrap();
+    platform.pass().await;
     platform.wait(119);
     platform.pass().await;
     assert_eq!(platform.runners()[0].state, RunnerState::Starting);

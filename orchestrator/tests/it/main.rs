@@ -5,4 +5,5 @@ mod api;
 mod converge;
 mod docker;
 mod faults;
+mod program;
 mod support;

@@ -24,7 +24,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /_sim/", "this list"),
     ("GET /_sim/state", "everything there is: repositories, runs, jobs, runners, violations"),
     ("POST /_sim/orgs", "make an organisation: {login}"),
-    ("POST /_sim/repos", "make a repository: {repo, private?, owner_type?: user|org, files?: {path: text}}"),
+    (
+        "POST /_sim/repos",
+        "make a repository: {repo, private?, owner_type?: user|org, files?: {path: text}}",
+    ),
     ("PUT /_sim/files", "write a file: {repo, path, text}"),
     ("DELETE /_sim/files", "remove a file: {repo, path}"),
     ("POST /_sim/dispatch", "run a workflow: {repo, workflow}"),
@@ -34,12 +37,18 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST /_sim/runs/{id}/rerun", "run every job of a completed run again"),
     ("GET /_sim/jobs/{id}/log", "what a job's steps printed"),
     ("POST /_sim/runners/{name}/lose", "cut a runner off; its job fails"),
-    ("POST /_sim/tokens", "add a token: {token, limit?}; from the first one on, only added tokens count"),
+    (
+        "POST /_sim/tokens",
+        "add a token: {token, limit?}; from the first one on, only added tokens count",
+    ),
     ("DELETE /_sim/tokens/{token}", "make a token worthless"),
     ("GET /_sim/counters", "requests to the REST API by method, route, status"),
     ("DELETE /_sim/counters", "start counting anew"),
     ("GET /_sim/faults", "the faults on order"),
-    ("POST /_sim/faults", "order faults: {route, method?, times?, kind?: status|html|truncated|hang|slow, effect?: none|lost|duplicated, status?, body?, content_type?, headers?, delay_ms?}"),
+    (
+        "POST /_sim/faults",
+        "order faults: {route, method?, times?, kind?: status|html|truncated|hang|slow, effect?: none|lost|duplicated, status?, body?, content_type?, headers?, delay_ms?}",
+    ),
     ("DELETE /_sim/faults", "cancel all orders"),
     ("POST /_sim/reset", "an empty world, no faults, counters at nought"),
 ];
@@ -117,7 +126,10 @@ async fn add_fault(State(shared): State<Arc<Shared>>, Strict(fault): Strict<Faul
     let mistakes: Vec<FieldError> = fault
         .mistakes()
         .into_iter()
-        .map(|(pointer, detail)| FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() })
+        .map(|(pointer, detail)| FieldError {
+            pointer: pointer.to_owned(),
+            detail: detail.to_owned(),
+        })
         .collect();
     if !mistakes.is_empty() {
         return Err(Problem::invalid(mistakes));

@@ -131,8 +131,7 @@ pub(super) async fn dispatch(
     };
     let mut world = shared.world();
     let run = world.dispatch_workflow(&slug, &path).map_err(|refusal| refused(&refusal))?;
-    let jobs: Vec<u64> =
-        world.jobs().filter(|job| job.run_id == run).map(|job| job.id).collect();
+    let jobs: Vec<u64> = world.jobs().filter(|job| job.run_id == run).map(|job| job.id).collect();
     Ok((StatusCode::CREATED, Json(json!({"run_id": run, "jobs": jobs}))).into_response())
 }
 

@@ -12,7 +12,10 @@ pub(crate) fn root(urls: &Urls) -> Map<String, Value> {
         &urls.api,
         &[
             ("current_user_url", "/user"),
-            ("current_user_authorizations_html_url", "/settings/connections/applications{/client_id}"),
+            (
+                "current_user_authorizations_html_url",
+                "/settings/connections/applications{/client_id}",
+            ),
             ("authorizations_url", "/authorizations"),
             ("code_search_url", "/search/code{?q,page,per_page,sort,order}"),
             ("commit_search_url", "/search/commits{?q,page,per_page,sort,order}"),

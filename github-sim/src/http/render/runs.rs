@@ -36,8 +36,8 @@ pub(crate) fn run(world: &World, run: &Run, urls: &Urls) -> Value {
     let base = format!("{}/repos/{}/actions", urls.api, run.repo);
     let head = sha::head(&run.repo);
     let person = json!({"name": tokens::DEFAULT_USER, "email": "octo-admin@example.com"});
-    let previous = (run.attempt > 1)
-        .then(|| format!("{base}/runs/{}/attempts/{}", run.id, run.attempt - 1));
+    let previous =
+        (run.attempt > 1).then(|| format!("{base}/runs/{}/attempts/{}", run.id, run.attempt - 1));
     let links = links(
         &format!("{base}/runs/{}", run.id),
         &[

@@ -41,8 +41,7 @@ pub(crate) async fn user_repos(call: Call) -> Answer {
     let (kind, affiliation, visibility) =
         (call.parameter("type"), call.parameter("affiliation"), call.parameter("visibility"));
     if kind.is_some() && (affiliation.is_some() || visibility.is_some()) {
-        let message =
-            "If you specify visibility or affiliation, you cannot specify type.";
+        let message = "If you specify visibility or affiliation, you cannot specify type.";
         return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, message));
     }
     let affiliations: Vec<&str> =
@@ -98,7 +97,8 @@ pub(crate) async fn org_repos(call: Call, Path(org): Path<String>) -> Answer {
 
 pub(crate) async fn installation_repos(call: Call) -> Answer {
     let world = call.shared.look();
-    let Some(Identity::Installation(id)) = call.caller.as_ref().map(|caller| caller.identity) else {
+    let Some(Identity::Installation(id)) = call.caller.as_ref().map(|caller| caller.identity)
+    else {
         let message = "You must authenticate with an installation access token in order to list repositories for an installation.";
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));
     };

@@ -54,7 +54,9 @@ pub(crate) async fn runs(call: Call, Path((owner, repo)): Path<(String, String)>
         .rev()
         .filter(|run| run.repo == repo.slug)
         .filter(|run| is("event", &run.event) && is("branch", &repo.default_branch))
-        .filter(|run| is("actor", crate::world::tokens::DEFAULT_USER) && is("head_sha", &sha::head(&run.repo)))
+        .filter(|run| {
+            is("actor", crate::world::tokens::DEFAULT_USER) && is("head_sha", &sha::head(&run.repo))
+        })
         .filter(|run| created.as_ref().is_none_or(|period| period.holds(run.created_at)))
         .filter(|run| {
             call.parameter("status").is_none_or(|wanted| {
@@ -128,12 +130,7 @@ fn jobs(call: &Call, world: &World, found: &[&Job]) -> Answer {
     )
 }
 
-fn find_run<'a>(
-    world: &'a World,
-    owner: &str,
-    repo: &str,
-    run: &str,
-) -> Result<&'a Run, ApiError> {
+fn find_run<'a>(world: &'a World, owner: &str, repo: &str, run: &str) -> Result<&'a Run, ApiError> {
     let (slug, id) = (slug(owner, repo)?, id(run)?);
     world.run(id).filter(|run| run.repo == slug).ok_or_else(ApiError::not_found)
 }
@@ -187,7 +184,6 @@ fn moment(text: &str) -> Result<(Timestamp, Timestamp), ApiError> {
     });
     day.ok_or_else(|| ApiError::invalid(format!("{text:?} is not a date.")))
 }
-
 
 #[cfg(test)]
 mod tests {

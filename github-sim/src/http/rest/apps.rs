@@ -37,8 +37,7 @@ pub(crate) async fn of_repo(call: Call, Path((owner, repo)): Path<(String, Strin
 }
 
 pub(crate) async fn token(call: Call, Path(installation): Path<String>) -> Answer {
-    let (token, expires) =
-        call.shared.world().create_installation_token(id(&installation)?)?;
+    let (token, expires) = call.shared.world().create_installation_token(id(&installation)?)?;
     created(render::token(&token, expires))
 }
 

@@ -59,9 +59,10 @@ pub(crate) async fn tree(
     let directory = if is_head(repo, &wanted) {
         Some(String::new())
     } else {
-        let parents = repo.files.keys().flat_map(|file| {
-            file.match_indices('/').map(|(at, _)| file[..at].to_owned())
-        });
+        let parents = repo
+            .files
+            .keys()
+            .flat_map(|file| file.match_indices('/').map(|(at, _)| file[..at].to_owned()));
         std::iter::once(String::new()).chain(parents).find(|path| sha::tree(repo, path) == wanted)
     };
     let directory = directory.ok_or_else(ApiError::not_found)?;

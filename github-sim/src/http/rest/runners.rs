@@ -166,7 +166,9 @@ fn label_names(fields: &serde_json::Map<String, Value>) -> Result<Vec<String>, A
     let names = labels.as_array().and_then(|labels| {
         labels.iter().map(|label| label.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
     });
-    names.ok_or_else(|| ApiError::invalid("For 'properties/labels', the value is not a list of strings."))
+    names.ok_or_else(|| {
+        ApiError::invalid("For 'properties/labels', the value is not a list of strings.")
+    })
 }
 
 pub(crate) async fn groups(call: Call, Path(org): Path<String>) -> Answer {

@@ -22,9 +22,10 @@ pub(crate) fn blob(text: &str) -> String {
 /// The name of a directory's content; an empty path is the root.
 pub(crate) fn tree(repo: &Repo, path: &str) -> String {
     let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
-    let below = repo.files.iter().filter_map(|(file, text)| {
-        Some([file.strip_prefix(&prefix)?, text.as_str()])
-    });
+    let below = repo
+        .files
+        .iter()
+        .filter_map(|(file, text)| Some([file.strip_prefix(&prefix)?, text.as_str()]));
     digest(std::iter::once("tree").chain(below.flatten()))
 }
 

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Starts the demo with Compose, runs jobs through it, and fails unless
+#   - /health says healthy,
+#   - jobs queued at the simulated GitHub run on fresh containers and end as they should,
+#   - a job cannot reach the orchestrator, on none of its addresses,
+#   - no container and no registration is left.
+# Removes everything it started. Needs Docker, Compose (v2 or 1.29), curl and python3.
+#
+#     deploy/check-demo.sh              builds the images first
+#     deploy/check-demo.sh --no-build   takes those there are
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+build=--build
+[[ ${1:-} == --no-build ]] && build=--no-build
+
+if docker compose version >/dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
+# Not the .env of this machine: the demo must do without.
+compose+=(--env-file deploy/defaults.env -p mayfly-check -f deploy/compose.yaml -f deploy/compose.demo.yaml)
+
+gateway=http://127.0.0.1:${API_GATEWAY_PORT:-8080}
+sim=http://127.0.0.1:8090
+net=${MAYFLY_DEMO_NET:-10.213.77}
+
+say() { printf '== %s\n' "$*"; }
+fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+runners() { docker ps -aq --filter label=dev.mayfly.instance=demo; }
+# Evaluates a Python expression on the JSON `d` of standard input.
+json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+
+clean_up() {
+    code=$?
+    if ((code != 0)); then
+        "${compose[@]}" ps || true
+        "${compose[@]}" logs --no-color --tail 60 || true
+    fi
+    say "cleaning up"
+    # First what starts runners, then the runners: their network can only go when it is empty.
+    "${compose[@]}" stop orchestrator >/dev/null 2>&1 || true
+    runners | xargs -r docker rm -f >/dev/null || true
+    "${compose[@]}" down -v --remove-orphans >/dev/null 2>&1 || code=1
+    if ((code == 0)); then say "passed"; else printf 'FAILED\n' >&2; fi
+    exit "$code"
+}
+trap clean_up EXIT
+
+say "starting the demo"
+"${compose[@]}" up -d $build
+
+say "health"
+healthy=no
+for _ in $(seq 60); do
+    status=$(curl -fsS -m 5 "$gateway/health" 2>/dev/null | json 'd["status"]' 2>/dev/null || true)
+    if [[ $status == healthy ]]; then healthy=yes; break; fi
+    sleep 1
+done
+[[ $healthy == yes ]] || fail "$gateway/health is not healthy: ${status:-no answer}"
+curl -fsS -m 5 "$gateway/health"; echo
+
+addresses=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$("${compose[@]}" ps -q orchestrator)")
+# The check is worth something only if the orchestrator does listen there.
+for address in $addresses; do
+    curl -fsS -m 5 -o /dev/null "http://$address:8000/livez" || fail "the orchestrator does not listen on $address:8000"
+done
+
+say "queueing jobs"
+# Inside a job: the simulator must be reachable (so the network works), the orchestrator must not.
+read -r -d '' script <<JOB || true
+wget -q -T 5 -O /dev/null http://$net.1:8090/ || { echo "no network at all"; exit 2; }
+for address in $addresses; do
+  if wget -q -T 3 -O /dev/null "http://\$address:8000/livez"; then echo "reached the orchestrator on \$address"; exit 1; fi
+done
+echo "the orchestrator is out of reach: $addresses"
+JOB
+queue() { # name, script
+    NAME=$1 SCRIPT=$2 python3 -c 'import json, os; print(json.dumps({"repo": "octo-org/tools", "name": os.environ["NAME"],
+        "labels": ["self-hosted", "linux"], "steps": [os.environ["SCRIPT"]]}))' \
+        | curl -fsS -m 5 -X POST "$sim/_sim/jobs" -H 'content-type: application/json' -d @- >/dev/null
+}
+queue hello 'echo "hello from $(hostname)"; uname -a; test "$(id -u)" != 0'
+queue isolation "$script"
+queue broken 'exit 3'
+
+say "waiting for them"
+for _ in $(seq 120); do
+    state=$(curl -fsS -m 5 "$sim/_sim/state")
+    open=$(json 'sum(job["status"] != "completed" for job in d["jobs"])' <<<"$state")
+    ((open == 0)) && break
+    sleep 1
+done
+json '"\n".join("{name}: {conclusion} on {runner_name}".format(**job) for job in d["jobs"])' <<<"$state"
+for id in $(json '" ".join(str(job["id"]) for job in d["jobs"])' <<<"$state"); do
+    curl -fsS -m 5 "$sim/_sim/jobs/$id/log" | sed 's/^/    /'
+done
+ended=$(json '" ".join(sorted(str(job["name"]) + "=" + str(job["conclusion"]) for job in d["jobs"]))' <<<"$state")
+[[ $ended == "broken=failure hello=success isolation=success" ]] || fail "the jobs ended like this: $ended"
+
+say "waiting for the runners to go"
+for _ in $(seq 60); do
+    containers=$(runners | wc -l)
+    registrations=$(curl -fsS -m 5 "$sim/_sim/state" | json 'len(d["runners"])')
+    ((containers + registrations == 0)) && break
+    sleep 1
+done
+((containers == 0)) || fail "$containers containers are left"
+((registrations == 0)) || fail "$registrations registrations are left"
+say "nothing is left"
