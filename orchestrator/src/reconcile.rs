@@ -143,6 +143,12 @@ impl Reconciler {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// A pass that also asks GitHub for new jobs everywhere, whenever that was done last.
+    pub async fn check_now(&self) -> PassReport {
+        self.state.lock().await.next_check = Timestamp::MIN;
+        self.pass().await
+    }
+
     /// One pass: look at everything that is due, decide, act, report. Has no timer; the [`driver`] has.
     pub async fn pass(&self) -> PassReport {
         let mut state = self.state.lock().await;
