@@ -4,7 +4,7 @@ mod create;
 mod list;
 mod report;
 
-pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT, MAX_REQUESTED_NAME_LENGTH};
+pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
 pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
 pub use report::{
     CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, Health,

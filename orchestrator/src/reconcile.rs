@@ -11,6 +11,7 @@
 //! | `launch` | register, render the environment, start |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
 //! | `history` | the latest runners that are gone |
+//! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
 pub mod driver;
@@ -20,18 +21,17 @@ mod history;
 mod image;
 mod launch;
 mod observe;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
-use mayfly_common::api::{PassReport, Runner, UnmetJob};
+use jiff::Timestamp;
+use mayfly_common::api::PassReport;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
-use mayfly_common::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
-use tracing::{info, warn};
 
 pub(crate) use self::execute::Carried;
 use self::execute::Outcome;
@@ -39,7 +39,7 @@ use self::handle::{Handle, Request, RequestError, Snapshot};
 use self::history::History;
 use self::image::ImageState;
 use self::launch::Launcher;
-use crate::backend::{Backend, BackendError};
+use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::discovery::Catalog;
@@ -173,7 +173,7 @@ impl Reconciler {
         let planned = plan(&seen, &policy, self.clock.now());
 
         report.queued_jobs = planned.demand;
-        report.unmet = planned.unmet.iter().map(unmet).collect();
+        report.unmet = planned.unmet.iter().map(report::unmet).collect();
         Self::tell_unmet(&mut state, &planned);
         let dry = requests.iter().any(Request::is_dry_run);
         let outcomes = if dry {
@@ -195,7 +195,7 @@ impl Reconciler {
         let runners = instances
             .iter()
             .zip(&verdicts)
-            .map(|(instance, verdict)| runner(instance, verdict))
+            .map(|(instance, verdict)| report::runner(instance, verdict))
             .collect();
         self.publish(&mut state, &mut report, instance, runners);
         self.answer(requests, &planned, &outcomes, &report);
@@ -250,32 +250,6 @@ impl Reconciler {
         requests
     }
 
-    /// A pass that saw nothing: it changes nothing, and says why.
-    fn give_up(
-        &self,
-        state: &mut State,
-        mut report: PassReport,
-        requests: Vec<Request>,
-        error: &BackendError,
-    ) -> PassReport {
-        let why = error.to_string();
-        report.problems.push(why.clone());
-        let (runners, instance) = {
-            let last = self.snapshot.borrow();
-            (last.runners.clone(), last.instance.clone())
-        };
-        self.publish(state, &mut report, instance, runners);
-        self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
-        for request in requests {
-            request.refuse(RequestError::Unavailable(why.clone()));
-        }
-        // Not at once again: the engine is away, or its socket is not ours to open.
-        let later = |wait| self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        state.next_check = later(RETRY_BLIND);
-        state.next_sweep = later(RETRY_BLIND);
-        report
-    }
-
     /// What is there after the actions: runners just started are shown at once.
     async fn look_again(
         &self,
@@ -298,102 +272,6 @@ impl Reconciler {
         };
         let verdicts = plan(&after, policy, self.clock.now()).verdicts;
         (after.instances, verdicts)
-    }
-
-    fn settle(&self, state: &mut State, outcomes: &[(Action, Outcome)], report: &mut PassReport) {
-        let now = self.clock.now();
-        for (action, outcome) in outcomes {
-            match (action, outcome) {
-                (Action::Launch(launch), Outcome::Done) => {
-                    report.launched += 1;
-                    info!(category = SUCCESS, runner = %launch.name, scope = %launch.scope, reason = launch.why, "runner started");
-                }
-                (Action::Launch(launch), Outcome::Failed(error)) => {
-                    state.backoff.failed(&launch.scope, &error.to_string(), now);
-                    report.problems.push(format!("{}: runner not started: {error}", launch.scope));
-                }
-                (Action::Remove { name, scope, state: ended, why, .. }, Outcome::Done) => {
-                    report.removed += 1;
-                    match ended {
-                        RunnerState::Failed => {
-                            state.backoff.failed(scope, why, now);
-                            warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
-                        }
-                        RunnerState::Finished => {
-                            state.backoff.succeeded(scope);
-                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner finished and was removed");
-                        }
-                        _ => {
-                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner removed")
-                        }
-                    }
-                }
-                (Action::Retire { name, scope, why, .. }, Outcome::Done) => {
-                    report.removed += 1;
-                    report.deregistered += 1;
-                    info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner retired");
-                }
-                (Action::Deregister { name, scope, why, .. }, Outcome::Done) => {
-                    report.deregistered += 1;
-                    info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
-                }
-                (Action::PullImage, Outcome::Done) => {}
-                (_, Outcome::Kept) => {
-                    info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job")
-                }
-                (_, Outcome::Failed(error)) => {
-                    report.problems.push(format!("could not {action}: {error}"))
-                }
-            }
-        }
-        self.metrics.carried_out(outcomes.iter().map(Carried::of));
-    }
-
-    /// Logs each problem once for as long as it lasts, and shows the pass to those who look.
-    fn publish(
-        &self,
-        state: &mut State,
-        report: &mut PassReport,
-        instance: String,
-        runners: Vec<Runner>,
-    ) {
-        report.problems.extend(self.image.problem());
-        report.repositories = state.catalog.len();
-        report.self_hosted_repositories = state.catalog.relevant().count();
-        let now = self.clock.now();
-        let elapsed = report
-            .started_at
-            .map_or(SignedDuration::ZERO, |started_at| now.duration_since(started_at));
-        report.duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or_default();
-        let problems: BTreeSet<String> = report.problems.iter().cloned().collect();
-        for problem in problems.difference(&state.told_problems) {
-            warn!(category = MONITOR, "{problem}");
-        }
-        state.told_problems = problems;
-        self.metrics.passed(report, self.github.requests());
-        let held_back = state.backoff.active(now);
-        let held_back = held_back.map(|(scope, streak)| {
-            (scope.to_string(), format!("until {}: {}", streak.until, streak.reason))
-        });
-        self.snapshot.send_replace(Snapshot {
-            blind: None,
-            instance,
-            runners,
-            held_back: held_back.collect(),
-            image_state: self.image.describe(),
-            finished: state.history.latest(),
-            logs: state.history.logs(),
-            report: report.clone(),
-        });
-    }
-
-    fn tell_unmet(state: &mut State, planned: &Plan) {
-        for unmet in planned.unmet.iter().filter(|unmet| !state.told_unmet.contains(&unmet.job.id))
-        {
-            let job = &unmet.job;
-            warn!(category = MONITOR, repository = %job.repo, job = job.name, job_id = job.id, reason = unmet.why, "a queued job gets no runner from here");
-        }
-        state.told_unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
     }
 
     /// Tells each request what became of it.
@@ -419,37 +297,7 @@ impl Reconciler {
     }
 }
 
-/// How long to wait after a pass that could not see anything.
-const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
-
 /// How the names of an instance's runners begin.
 fn name_prefix(instance: &str) -> String {
     format!("mayfly-{instance}-")
-}
-
-fn unmet(unmet: &crate::scaling::Unmet) -> UnmetJob {
-    UnmetJob {
-        job_id: unmet.job.id,
-        repository: unmet.job.repo.to_string(),
-        job: unmet.job.name.clone(),
-        reason: unmet.why.clone(),
-    }
-}
-
-fn runner(instance: &Instance, verdict: &Verdict) -> Runner {
-    Runner {
-        id: instance.name.to_string(),
-        name: instance.name.to_string(),
-        pool: instance.pool.as_str().to_owned(),
-        scope: instance.scope.kind(),
-        scope_name: instance.scope.name(),
-        labels: instance.labels.to_strings(),
-        state: verdict.state,
-        reason: Some(verdict.why.clone()),
-        container_id: Some(instance.container_id.clone()),
-        image: instance.image.clone(),
-        github_runner_id: verdict.id.or(instance.github_id).map(|id| id.0),
-        created_at: instance.created_at,
-        deadline: instance.deadline,
-    }
 }

@@ -20,7 +20,7 @@ mod observed;
 mod plan;
 
 pub use action::{Action, Launch, Refusal, RequestId};
-pub use observed::{Image, Listing, Memory, Observed, Policy, Sighting, Wish};
+pub use observed::{Image, Listing, Memory, Observed, Policy, Sight, Sighting, Wish};
 pub use plan::{Plan, Unmet, Verdict, plan};
 
 #[cfg(test)]

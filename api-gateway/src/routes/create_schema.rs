@@ -4,8 +4,9 @@
 
 use std::borrow::Cow;
 
-use mayfly_common::api::{MAX_COUNT, MAX_REQUESTED_NAME_LENGTH};
+use mayfly_common::api::{MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
 use mayfly_common::label::{MAX_LABEL_LENGTH, MAX_LABELS};
+use mayfly_common::name::MAX_NAME_LENGTH;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, SchemaType, Type,
@@ -34,35 +35,64 @@ impl PartialSchema for CreateBody {
         let repository = text("The repository, as `owner/repo`.")
             .pattern(Some(repository))
             .max_length(Some(140))
-            .examples([json!("octo-org/octo-repo")]);
+            .examples([json!("octo-org/octo-repo")])
+            .build();
         let organization = text("The organisation's login.")
             .pattern(Some(format!("^{LOGIN}$")))
             .max_length(Some(39))
-            .examples([json!("octo-org")]);
+            .examples([json!("octo-org")])
+            .build();
         let no_group = nullable(Type::String)
             .description(Some("Only organisations have runner groups: leave it out."))
-            .enum_values(Some([json!("default"), Value::Null]));
+            .enum_values(Some([json!("default"), Value::Null]))
+            .build();
         let group = nullable(Type::String)
             .description(Some("The runner group, by name; without, GitHub's default group."))
             .min_length(Some(1))
             .max_length(Some(64))
-            .pattern(Some(GROUP));
+            .pattern(Some(GROUP))
+            .build();
         let forms = OneOfBuilder::new()
             .description(Some("Which runners to start."))
-            .item(form("For a repository", "repo", repository, no_group))
-            .item(form("For an organisation", "org", organization, group))
+            .item(form("One runner for a repository", "repo", &repository, &no_group, &ONE))
+            .item(form(
+                "Several runners for a repository",
+                "repo",
+                &repository,
+                &no_group,
+                &SEVERAL,
+            ))
+            .item(form("One runner for an organisation", "org", &organization, &group, &ONE))
+            .item(form(
+                "Several runners for an organisation",
+                "org",
+                &organization,
+                &group,
+                &SEVERAL,
+            ))
             .build();
         Schema::OneOf(forms).into()
     }
 }
 
-fn form(title: &str, scope: &str, name: ObjectBuilder, group: ObjectBuilder) -> Object {
+/// How many runners a form is for, and how long their name may be: numbers take room.
+struct Number {
+    least: u8,
+    most: u8,
+    longest_name: usize,
+}
+
+const ONE: Number = Number { least: 1, most: 1, longest_name: MAX_NAME_LENGTH };
+const SEVERAL: Number =
+    Number { least: 2, most: MAX_COUNT, longest_name: MAX_NUMBERED_NAME_LENGTH };
+
+fn form(title: &str, scope: &str, name: &Object, group: &Object, number: &Number) -> Object {
     let scope = text("Where the runners register.").enum_values(Some([scope]));
     let runner_name = nullable(Type::String)
         .description(Some("A name for the runner. With `count` above 1, `-1`, `-2` and so on is appended. Without, names are made up."))
-        .pattern(Some(format!("^[A-Za-z0-9][A-Za-z0-9_.-]{{1,{}}}$", MAX_REQUESTED_NAME_LENGTH - 1)))
+        .pattern(Some(format!("^[A-Za-z0-9][A-Za-z0-9_.-]{{1,{}}}$", number.longest_name - 1)))
         .min_length(Some(2))
-        .max_length(Some(MAX_REQUESTED_NAME_LENGTH))
+        .max_length(Some(number.longest_name))
         .examples([json!("build-box")]);
     let label = text("A label: jobs ask for it in `runs-on`. Case does not matter.")
         .pattern(Some(format!("^[A-Za-z0-9._:/+-]{{1,{MAX_LABEL_LENGTH}}}$")))
@@ -75,23 +105,28 @@ fn form(title: &str, scope: &str, name: ObjectBuilder, group: ObjectBuilder) -> 
         .min_items(Some(1))
         .max_items(Some(MAX_LABELS))
         .examples([json!(["self-hosted", "linux", "x64"])]);
-    let count = nullable(Type::Integer)
+    let count = if number.least == 1 {
+        nullable(Type::Integer).default(Some(json!(1)))
+    } else {
+        ObjectBuilder::new().schema_type(Type::Integer)
+    };
+    let count = count
         .description(Some("How many runners to start."))
-        .minimum(Some(1))
-        .maximum(Some(MAX_COUNT))
-        .default(Some(json!(1)));
-    ObjectBuilder::new()
+        .minimum(Some(number.least))
+        .maximum(Some(number.most));
+    let form = ObjectBuilder::new()
         .title(Some(title))
         .property("scope", scope)
         .required("scope")
-        .property("scope_name", name)
+        .property("scope_name", name.clone())
         .required("scope_name")
         .property("runner_name", runner_name)
-        .property("runner_group", group)
+        .property("runner_group", group.clone())
         .property("labels", labels)
         .property("count", count)
-        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
-        .build()
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    let form = if number.least == 1 { form } else { form.required("count") };
+    form.build()
 }
 
 fn text(description: &str) -> ObjectBuilder {

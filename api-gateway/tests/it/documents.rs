@@ -77,38 +77,45 @@ async fn the_create_schema_and_the_code_agree() {
     let document = serde_json::to_value(api_gateway::openapi::document()).unwrap();
     let forms = document["components"]["schemas"]["CreateRunners"]["oneOf"].as_array().unwrap();
     let property = |form: usize, name: &str| forms[form]["properties"][name].clone();
-    assert_eq!(forms.len(), 2);
+    assert_eq!(forms.len(), 4);
     for form in forms {
         assert_eq!(form["additionalProperties"], Value::Bool(false));
-        assert_eq!(form["required"], serde_json::json!(["scope", "scope_name"]));
+        let mut required = vec!["scope", "scope_name"];
+        required.extend((form["properties"]["count"]["minimum"] == 2).then_some("count"));
+        assert_eq!(form["required"], serde_json::json!(required));
     }
     let (client, _) = gateway().await;
-    let attempt = async |name: &str, value: Value| {
-        let mut body = serde_json::json!({"scope": "repo", "scope_name": "o/r"});
+    let attempt = async |count: u64, name: &str, value: Value| {
+        let mut body = serde_json::json!({"scope": "repo", "scope_name": "o/r", "count": count});
         body[name] = value;
         client.send(create(body.to_string())).await.status == StatusCode::CREATED
     };
-    let most =
-        |name: &str, key: &str| usize::try_from(property(0, name)[key].as_u64().unwrap()).unwrap();
-    let name = most("runner_name", "maxLength");
-    let labels = most("labels", "maxItems");
-    let label = property(0, "labels")["items"]["maxLength"].as_u64().unwrap();
-    let label = usize::try_from(label).unwrap();
-    let count = most("count", "maximum");
-    let cases: [(&str, Value, bool); 10] = [
-        ("runner_name", "x".repeat(name).into(), true),
-        ("runner_name", "x".repeat(name + 1).into(), false),
-        ("labels", vec!["x"; labels].into(), true),
-        ("labels", vec!["x"; labels + 1].into(), false),
-        ("labels", vec!["x".repeat(label)].into(), true),
-        ("labels", vec!["x".repeat(label + 1)].into(), false),
-        ("count", count.into(), true),
-        ("count", (count + 1).into(), false),
-        ("runner_group", "default".into(), true),
-        ("runner_group", "other".into(), false),
-    ];
-    for (field, value, taken) in cases {
-        let shown = value.to_string();
-        assert_eq!(attempt(field, value).await, taken, "{field} = {shown}");
+    // The forms for a repository: one runner, several runners.
+    for (form, count) in [(0, 1), (1, 2)] {
+        let most = |name: &str, key: &str| {
+            usize::try_from(property(form, name)[key].as_u64().unwrap()).unwrap()
+        };
+        let name = most("runner_name", "maxLength");
+        let labels = most("labels", "maxItems");
+        let label = property(form, "labels")["items"]["maxLength"].as_u64().unwrap();
+        let label = usize::try_from(label).unwrap();
+        let cases: [(&str, Value, bool); 8] = [
+            ("runner_name", "x".repeat(name).into(), true),
+            ("runner_name", "x".repeat(name + 1).into(), false),
+            ("labels", vec!["x"; labels].into(), true),
+            ("labels", vec!["x"; labels + 1].into(), false),
+            ("labels", vec!["x".repeat(label)].into(), true),
+            ("labels", vec!["x".repeat(label + 1)].into(), false),
+            ("runner_group", "default".into(), true),
+            ("runner_group", "other".into(), false),
+        ];
+        for (field, value, taken) in cases {
+            let shown = value.to_string();
+            assert_eq!(attempt(count, field, value).await, taken, "{field} = {shown}");
+        }
+    }
+    let most = property(1, "count")["maximum"].as_u64().unwrap();
+    for (count, taken) in [(0, false), (1, true), (most, true), (most + 1, false)] {
+        assert_eq!(attempt(count, "labels", Value::Null).await, taken, "{count}");
     }
 }

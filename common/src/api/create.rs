@@ -10,8 +10,8 @@ use crate::scope::{InvalidScope, Scope, ScopeKind};
 
 /// Most runners one request may ask for.
 pub const MAX_COUNT: u8 = 10;
-/// Longest name a request may give, in characters: the numbering of up to [`MAX_COUNT`] runners (`-10`) must still fit.
-pub const MAX_REQUESTED_NAME_LENGTH: usize = MAX_NAME_LENGTH - 3;
+/// Longest name a request for several runners may give, in characters: their numbers (`-1` to `-10`) must still fit.
+pub const MAX_NUMBERED_NAME_LENGTH: usize = MAX_NAME_LENGTH - 3;
 /// Longest runner group name, in characters.
 const MAX_GROUP_LENGTH: usize = 64;
 const FIELDS: [&str; 6] = ["scope", "scope_name", "runner_name", "runner_group", "labels", "count"];
@@ -153,10 +153,12 @@ impl Reader<'_> {
 
     fn names(&mut self, count: u8) -> Vec<RunnerName> {
         let Some(text) = self.text("runner_name", false) else { return Vec::new() };
-        // The same limit whatever the count, so that the OpenAPI schema can say it.
-        if text.chars().count() > MAX_REQUESTED_NAME_LENGTH {
-            let detail = format!("must have 2 to {MAX_REQUESTED_NAME_LENGTH} characters");
-            return self.fail("/runner_name", detail).unwrap_or_default();
+        // The same limit for all numbers, so that the OpenAPI schema can say it.
+        if count > 1 && text.chars().count() > MAX_NUMBERED_NAME_LENGTH {
+            let why = format!(
+                "must have 2 to {MAX_NUMBERED_NAME_LENGTH} characters where several runners are numbered"
+            );
+            return self.fail("/runner_name", why).unwrap_or_default();
         }
         let names: Vec<String> = match count {
             1 => vec![text],
@@ -164,14 +166,7 @@ impl Reader<'_> {
         };
         match names.iter().map(|name| RunnerName::parse(name)).collect() {
             Ok(names) => names,
-            Err(error) => {
-                let numbered = if count > 1 {
-                    format!(" (with the suffix -{count}; at most {MAX_NAME_LENGTH} in all)")
-                } else {
-                    String::new()
-                };
-                self.fail("/runner_name", format!("{error}{numbered}")).unwrap_or_default()
-            }
+            Err(error) => self.fail("/runner_name", error.to_string()).unwrap_or_default(),
         }
     }
 
@@ -300,8 +295,11 @@ mod tests {
             body[name] = value.clone();
             assert_eq!(pointers(&body), [pointer], "{name} = {value}");
         }
-        let numbered = json!({"scope": "repo", "scope_name": "o/r", "runner_name": "x".repeat(63), "count": 2});
-        assert_eq!(pointers(&numbered), ["/runner_name"]);
+        let named = |length, count| json!({"scope": "repo", "scope_name": "o/r", "runner_name": "x".repeat(length), "count": count});
+        assert_eq!(pointers(&named(62, 2)), ["/runner_name"]);
+        for good in [named(61, 10), named(64, 1)] {
+            assert!(CreateRunners::from_json(good.to_string().as_bytes()).is_ok());
+        }
         assert_eq!(pointers(&json!([])), [""]);
         assert_eq!(CreateRunners::from_json(b"{").unwrap_err().status, 400);
         assert_eq!(CreateRunners::from_json(b"").unwrap_err().status, 400);

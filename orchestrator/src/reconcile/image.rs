@@ -67,6 +67,7 @@ impl ImageState {
                 Image::Awaited
             }
             _ if waits => Image::Awaited,
+            _ if present => Image::Outdated,
             _ => Image::Missing,
         })
     }

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::runner::RunnerState;
 
-use super::observed::{Policy, Sighting};
-use crate::model::{Exit, Instance, Phase, Registered};
+use super::observed::{Policy, Sight, Sighting};
+use crate::model::{Exit, Instance, Phase};
 
 /// How long a runner that was online may be offline, or unknown to GitHub, while its container runs and nothing works inside.
 ///
@@ -20,11 +20,9 @@ const LANDMARK_STARTED: &str = "Running job: ";
 const LANDMARK_RESULT: &str = " completed with result: ";
 
 /// The state of `instance`, and why, in words an operator reads.
-///
-/// `registration` is `None` if GitHub could not be asked, `Some(None)` if it does not list the runner.
 pub fn state_of(
     instance: &Instance,
-    registration: Option<Option<&Registered>>,
+    sight: Sight<'_>,
     sighting: Sighting,
     policy: &Policy,
     now: Timestamp,
@@ -33,7 +31,7 @@ pub fn state_of(
         Phase::Created => {
             return (RunnerState::Failed, "the container was created and never started".to_owned());
         }
-        Phase::Exited(exit) => return exited(exit),
+        Phase::Exited(exit) => return exited(exit, sight, sighting),
         Phase::Running { working } => working.unwrap_or(false),
     };
     if now >= instance.deadline {
@@ -46,40 +44,40 @@ pub fn state_of(
             .unwrap_or(Timestamp::MAX);
     let gone_for =
         sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
-    match registration {
-        Some(Some(registered)) if registered.busy => {
+    match sight {
+        Sight::Listed(registered) if registered.busy => {
             (RunnerState::Busy, "it runs a job".to_owned())
         }
         _ if working => (RunnerState::Busy, "a job's process runs inside".to_owned()),
-        Some(Some(registered)) if registered.online => {
+        Sight::Listed(registered) if registered.online => {
             (RunnerState::Idle, "it waits for a job".to_owned())
         }
-        None if sighting.was_online => {
+        Sight::Unknown if sighting.was_online => {
             (RunnerState::Idle, "it was online when GitHub last could be asked".to_owned())
         }
-        None => (RunnerState::Starting, "GitHub could not be asked about it".to_owned()),
-        Some(_) if !sighting.was_online && !late => {
+        Sight::Unknown => (RunnerState::Starting, "GitHub could not be asked about it".to_owned()),
+        _ if !sighting.was_online && !late => {
             (RunnerState::Starting, "it is not online yet".to_owned())
         }
-        Some(None) if sighting.was_online && gone_for < MISSING_GRACE => {
+        Sight::Absent if sighting.was_online && gone_for < MISSING_GRACE => {
             (RunnerState::Draining, "its registration is gone, the container is ending".to_owned())
         }
-        Some(Some(_)) if sighting.was_online && gone_for < MISSING_GRACE => {
+        Sight::Listed(_) if sighting.was_online && gone_for < MISSING_GRACE => {
             (RunnerState::Draining, "it lost its connection to GitHub".to_owned())
         }
         // After a restart nothing is remembered: give an adopted runner the grace from its first sighting.
-        Some(_) if !sighting.was_online && gone_for < MISSING_GRACE => {
+        _ if !sighting.was_online && gone_for < MISSING_GRACE => {
             (RunnerState::Draining, "it is late or its registration is gone".to_owned())
         }
-        Some(_) if !sighting.was_online => (
+        _ if !sighting.was_online => (
             RunnerState::Failed,
             format!("it was not online {} after its start", short(policy.registration_timeout)),
         ),
-        Some(None) => (
+        Sight::Absent => (
             RunnerState::Failed,
             "its registration is gone and the container did not end".to_owned(),
         ),
-        Some(Some(_)) => (
+        Sight::Listed(_) => (
             RunnerState::Failed,
             "it lost its connection to GitHub and did not come back".to_owned(),
         ),
@@ -91,30 +89,32 @@ fn short(span: SignedDuration) -> String {
     format!("{} s", span.as_secs())
 }
 
-/// The verdict on a container that ended: from what the runner printed, never from exit code 0 alone.
-fn exited(exit: &Exit) -> (RunnerState, String) {
+/// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.
+fn exited(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> (RunnerState, String) {
     let memory = if exit.out_of_memory { ", out of memory" } else { "" };
     let ended = format!("it ended with exit code {}{memory}", exit.code);
-    if let Some(result) =
-        exit.log_tail.lines().rev().find_map(|line| line.split_once(LANDMARK_RESULT))
-    {
-        return (RunnerState::Finished, format!("its job's result was {}", result.1.trim()));
+    let result = exit.log_tail.lines().rev().find_map(|line| line.split_once(LANDMARK_RESULT));
+    if let Some((_, result)) = result {
+        return (RunnerState::Finished, format!("its job's result was {}", result.trim()));
     }
-    if exit.log_tail.lines().any(|line| line.contains(LANDMARK_STARTED)) {
-        return (RunnerState::Failed, format!("{ended} in the middle of its job"));
-    }
-    match exit.code {
-        EXIT_VERSION_REFUSED => {
+    let started =
+        sighting.was_busy || exit.log_tail.lines().any(|line| line.contains(LANDMARK_STARTED));
+    // GitHub deletes a one-job registration when the job is done, and only then without our asking.
+    let deregistered = sight == Sight::Absent;
+    match (exit.code, started, deregistered) {
+        (0, true, _) | (0, _, true) => (RunnerState::Finished, "it ended after its job".to_owned()),
+        (EXIT_VERSION_REFUSED, _, _) => {
             (RunnerState::Failed, "GitHub refuses this runner version; update the image".to_owned())
         }
-        _ => (RunnerState::Failed, format!("{ended} without having run a job")),
+        (_, true, _) => (RunnerState::Failed, format!("{ended} in the middle of its job")),
+        (_, false, _) => (RunnerState::Failed, format!("{ended} without having run a job")),
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{Pool, RunnerId};
+    use crate::model::{Pool, Registered, RunnerId};
     use mayfly_common::label::LabelSet;
     use mayfly_common::name::RunnerName;
 
@@ -171,46 +171,54 @@ pub(super) mod tests {
         let unseen = Sighting::default();
         let seen = |missing: Option<i64>| Sighting {
             was_online: true,
-            idle_since: None,
             missing_since: missing.map(at),
+            ..unseen
         };
+        let was_busy = Sighting { was_online: true, was_busy: true, ..unseen };
         let late = |missing: i64| Sighting { missing_since: Some(at(missing)), ..unseen };
         let offline = registered(1, "a1", false, false);
         let online = registered(1, "a1", true, false);
         let busy = registered(1, "a1", true, true);
         let stale_busy = registered(1, "a1", false, true);
-        let rows: Vec<(&str, Phase, Option<Option<&Registered>>, Sighting, i64, RunnerState)> = vec![
-            ("created only", Phase::Created, Some(Some(&offline)), unseen, 5, Failed),
+        let rows: Vec<(&str, Phase, Sight<'_>, Sighting, i64, RunnerState)> = vec![
+            ("created only", Phase::Created, Sight::Listed(&offline), unseen, 5, Failed),
             (
                 "registered, not connected",
                 running.clone(),
-                Some(Some(&offline)),
+                Sight::Listed(&offline),
                 unseen,
                 5,
                 Starting,
             ),
-            ("not listed yet", running.clone(), Some(None), unseen, 5, Starting),
-            ("GitHub silent, never seen", running.clone(), None, unseen, 5, Starting),
-            ("GitHub silent for long", running.clone(), None, unseen, 5_000, Starting),
-            ("GitHub silent, was online", running.clone(), None, seen(None), 5_000, Idle),
-            ("online", running.clone(), Some(Some(&online)), seen(None), 5, Idle),
-            ("busy", running.clone(), Some(Some(&busy)), seen(None), 5, Busy),
-            ("busy flag lags", worker.clone(), Some(Some(&online)), seen(None), 5, Busy),
+            ("not listed yet", running.clone(), Sight::Absent, unseen, 5, Starting),
+            ("GitHub silent, never seen", running.clone(), Sight::Unknown, unseen, 5, Starting),
+            ("GitHub silent for long", running.clone(), Sight::Unknown, unseen, 5_000, Starting),
+            ("GitHub silent, was online", running.clone(), Sight::Unknown, seen(None), 5_000, Idle),
+            ("online", running.clone(), Sight::Listed(&online), seen(None), 5, Idle),
+            ("busy", running.clone(), Sight::Listed(&busy), seen(None), 5, Busy),
+            ("busy flag lags", worker.clone(), Sight::Listed(&online), seen(None), 5, Busy),
             (
                 "busy though offline",
                 running.clone(),
-                Some(Some(&stale_busy)),
+                Sight::Listed(&stale_busy),
                 seen(Some(0)),
                 500,
                 Busy,
             ),
-            ("worker though deregistered", worker, Some(None), seen(Some(0)), 5_000, Busy),
-            ("deregistered, ending", running.clone(), Some(None), seen(Some(100)), 130, Draining),
-            ("deregistered, zombie", running.clone(), Some(None), seen(Some(100)), 160, Failed),
+            ("worker though deregistered", worker, Sight::Absent, seen(Some(0)), 5_000, Busy),
+            (
+                "deregistered, ending",
+                running.clone(),
+                Sight::Absent,
+                seen(Some(100)),
+                130,
+                Draining,
+            ),
+            ("deregistered, zombie", running.clone(), Sight::Absent, seen(Some(100)), 160, Failed),
             (
                 "connection lost",
                 running.clone(),
-                Some(Some(&offline)),
+                Sight::Listed(&offline),
                 seen(Some(100)),
                 130,
                 Draining,
@@ -218,25 +226,44 @@ pub(super) mod tests {
             (
                 "connection lost for good",
                 running.clone(),
-                Some(Some(&offline)),
+                Sight::Listed(&offline),
                 seen(Some(100)),
                 160,
                 Failed,
             ),
-            ("late, just adopted", running.clone(), Some(Some(&offline)), late(400), 410, Draining),
-            ("never came online", running.clone(), Some(Some(&offline)), late(0), 300, Failed),
-            ("past its deadline", running, Some(Some(&busy)), seen(None), 100_000, Failed),
+            (
+                "late, just adopted",
+                running.clone(),
+                Sight::Listed(&offline),
+                late(400),
+                410,
+                Draining,
+            ),
+            ("never came online", running.clone(), Sight::Listed(&offline), late(0), 300, Failed),
+            ("past its deadline", running, Sight::Listed(&busy), seen(None), 100_000, Failed),
             (
                 "job done",
                 exit(0, "Running job: a\nJob a completed with result: Failed"),
-                Some(None),
+                Sight::Absent,
                 unseen,
                 5,
                 Finished,
             ),
-            ("exit 0 without a job", exit(0, "Listening for Jobs"), Some(None), unseen, 5, Failed),
-            ("killed in the middle", exit(137, "Running job: a"), Some(None), unseen, 5, Failed),
-            ("version refused", exit(7, ""), None, unseen, 5, Failed),
+            (
+                "exit 0 without a job",
+                exit(0, "Listening for Jobs"),
+                Sight::Listed(&offline),
+                unseen,
+                5,
+                Failed,
+            ),
+            ("exit 0, GitHub silent", exit(0, ""), Sight::Unknown, seen(None), 5, Failed),
+            ("exit 0, registration gone", exit(0, ""), Sight::Absent, unseen, 5, Finished),
+            ("exit 0 after being busy", exit(0, ""), Sight::Unknown, was_busy, 5, Finished),
+            ("exit 1 after being busy", exit(1, ""), Sight::Absent, was_busy, 5, Failed),
+            ("exit 1, registration gone", exit(1, ""), Sight::Absent, unseen, 5, Failed),
+            ("killed in the middle", exit(137, "Running job: a"), Sight::Absent, unseen, 5, Failed),
+            ("version refused", exit(7, ""), Sight::Unknown, unseen, 5, Failed),
         ];
         for (what, phase, registration, sighting, now, state) in rows {
             let (found, why) =
@@ -245,15 +272,20 @@ pub(super) mod tests {
         }
     }
 
+    fn exited_alone(exit: &Exit) -> (RunnerState, String) {
+        exited(exit, Sight::Unknown, Sighting::default())
+    }
+
     #[test]
     fn the_reason_names_the_job_s_result() {
-        let (_, why) = exited(&Exit {
+        let (_, why) = exited_alone(&Exit {
             code: 0,
             out_of_memory: false,
             log_tail: "x Job b completed with result: Succeeded\n".into(),
         });
         assert_eq!(why, "its job's result was Succeeded");
-        let (_, why) = exited(&Exit { code: 137, out_of_memory: true, log_tail: String::new() });
+        let (_, why) =
+            exited_alone(&Exit { code: 137, out_of_memory: true, log_tail: String::new() });
         assert_eq!(why, "it ended with exit code 137, out of memory without having run a job");
     }
 }

@@ -22,6 +22,27 @@ pub enum Listing {
     Unknown,
 }
 
+/// What GitHub says of one of our runners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight<'a> {
+    /// GitHub could not be asked.
+    Unknown,
+    /// It is not listed.
+    Absent,
+    /// Its registration.
+    Listed(&'a Registered),
+}
+
+impl<'a> Sight<'a> {
+    /// The registration, if there is one.
+    pub fn listed(self) -> Option<&'a Registered> {
+        match self {
+            Self::Listed(registered) => Some(registered),
+            Self::Unknown | Self::Absent => None,
+        }
+    }
+}
+
 /// Everything one pass saw.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
@@ -64,6 +85,8 @@ pub enum Wish {
 pub enum Image {
     /// It is here.
     Present,
+    /// It is here and must be asked for again before a runner is started from it.
+    Outdated,
     /// It is not here and may be pulled now.
     #[default]
     Missing,
@@ -99,6 +122,8 @@ pub struct Policy {
 pub struct Sighting {
     /// Whether it was ever online.
     pub was_online: bool,
+    /// Whether GitHub ever said that it runs a job.
+    pub was_busy: bool,
     /// Since when it has been idle, without interruption.
     pub idle_since: Option<Timestamp>,
     /// Since when GitHub has said, without interruption, that it is offline or not there.
@@ -119,12 +144,13 @@ impl Memory {
 }
 
 impl Observed {
-    /// The registration of `instance`: `None` if its scope could not be listed, else what the list says.
-    pub fn registration_of(&self, instance: &Instance) -> Option<Option<&Registered>> {
-        match self.registrations.get(&instance.scope)? {
-            Listing::Unknown => None,
-            Listing::Known(list) => {
-                Some(list.iter().find(|registered| is_of(registered, instance)))
+    /// What GitHub says of `instance`.
+    pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
+        match self.registrations.get(&instance.scope) {
+            None | Some(Listing::Unknown) => Sight::Unknown,
+            Some(Listing::Known(list)) => {
+                let found = list.iter().find(|registered| is_of(registered, instance));
+                found.map_or(Sight::Absent, Sight::Listed)
             }
         }
     }
@@ -135,13 +161,14 @@ impl Observed {
         let mut sightings = BTreeMap::new();
         for instance in &self.instances {
             let mut sighting = self.memory.of(&instance.name);
-            if let Some(registration) = self.registration_of(instance) {
-                let online = registration.is_some_and(|registered| registered.online);
+            let sight = self.sight_of(instance);
+            if sight != Sight::Unknown {
+                let online = sight.listed().is_some_and(|registered| registered.online);
                 sighting.was_online |= online;
+                sighting.was_busy |= sight.listed().is_some_and(|registered| registered.busy);
                 sighting.missing_since =
                     if online { None } else { sighting.missing_since.or(Some(now)) };
-                let idle = state_of(instance, Some(registration), sighting, policy, now).0
-                    == RunnerState::Idle;
+                let idle = state_of(instance, sight, sighting, policy, now).0 == RunnerState::Idle;
                 sighting.idle_since = if idle { sighting.idle_since.or(Some(now)) } else { None };
             }
             sightings.insert(instance.name.clone(), sighting);

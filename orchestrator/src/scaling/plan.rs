@@ -13,7 +13,7 @@ use mayfly_common::scope::Scope;
 use super::action::{Action, Launch, Refusal, RequestId};
 use super::lifecycle::state_of;
 use super::matching::{Fit, Supply, fit, match_jobs};
-use super::observed::{Image, Listing, Observed, Policy, Wish};
+use super::observed::{Image, Listing, Observed, Policy, Sight, Wish};
 use crate::model::{Instance, Phase, Pool, QueuedJob, Registered, RunnerId};
 
 /// What to do, and what was thought of everything.
@@ -82,10 +82,10 @@ struct Planner<'a, N> {
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn judge(&mut self) {
         for instance in &self.seen.instances {
-            let registration = self.seen.registration_of(instance);
+            let sight = self.seen.sight_of(instance);
             let sighting = self.seen.memory.of(&instance.name);
-            let (state, why) = state_of(instance, registration, sighting, self.policy, self.now);
-            let id = registration.flatten().map(|registered| registered.id);
+            let (state, why) = state_of(instance, sight, sighting, self.policy, self.now);
+            let id = sight.listed().map(|registered| registered.id);
             self.plan.verdicts.push(Verdict { name: instance.name.clone(), state, why, id });
         }
     }
@@ -99,13 +99,14 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             if !matches!(verdict.state, RunnerState::Finished | RunnerState::Failed) {
                 continue;
             }
-            let id = match self.seen.registration_of(instance) {
+            let id = match self.seen.sight_of(instance) {
                 // GitHub refuses to delete a registration whose job it believes in; the deadline is ours to enforce.
-                Some(Some(registered)) if registered.busy && instance_runs(instance) => None,
-                Some(registration) => registration.map(|registered| registered.id),
+                Sight::Listed(registered) if registered.busy && instance_runs(instance) => None,
+                Sight::Listed(registered) => Some(registered.id),
+                Sight::Absent => None,
                 // GitHub removed the registration of a runner that did its job; any other may still be there.
-                None if verdict.state == RunnerState::Finished => None,
-                None => instance.github_id,
+                Sight::Unknown if verdict.state == RunnerState::Finished => None,
+                Sight::Unknown => instance.github_id,
             };
             self.plan.actions.push(Action::Remove {
                 name: instance.name.clone(),
@@ -166,13 +167,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             why: why.clone(),
             request: Some(asker),
         };
-        match (verdict.state, self.seen.registration_of(instance), force) {
+        match (verdict.state, self.seen.sight_of(instance), force) {
             (RunnerState::Busy, _, false) => Err(Refusal::Busy(instance.name.clone())),
             // GitHub keeps a busy registration; it is cleaned when GitHub has noticed that the runner is gone.
-            (RunnerState::Busy, _, true) | (_, Some(None), _) => Ok(Some(gone(None))),
-            (_, None, false) => Err(Refusal::Unsure(instance.name.clone())),
-            (_, None, true) => Ok(Some(gone(instance.github_id))),
-            (_, Some(Some(registered)), _) => Ok(Some(Action::Retire {
+            (RunnerState::Busy, _, true) | (_, Sight::Absent, _) => Ok(Some(gone(None))),
+            (_, Sight::Unknown, false) => Err(Refusal::Unsure(instance.name.clone())),
+            (_, Sight::Unknown, true) => Ok(Some(gone(instance.github_id))),
+            (_, Sight::Listed(registered), _) => Ok(Some(Action::Retire {
                 name,
                 scope,
                 id: registered.id,
@@ -278,6 +279,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             .collect();
         let matched = match_jobs(&ours, &supply);
         if self.policy.auto_create {
+            // Not only when the first job waits: a pull takes longer than anything else.
+            if self.seen.image == Image::Missing {
+                self.want_image();
+            }
             let missing: Vec<&QueuedJob> =
                 matched.unserved.iter().map(|&index| &ours[index]).collect();
             self.launch_for(&missing);
@@ -347,7 +352,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let idle_since = self.seen.memory.of(&instance.name).idle_since;
             let long = idle_since
                 .is_some_and(|since| self.now.duration_since(since) >= self.policy.idle_timeout);
-            let registration = self.seen.registration_of(instance).flatten();
+            let registration = self.seen.sight_of(instance).listed();
             if let (Pool::Default, true, Some(registered)) = (instance.pool, long, registration) {
                 self.plan.actions.push(Action::Retire {
                     name: instance.name.clone(),
@@ -364,7 +369,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     fn want_image(&mut self) {
-        if self.seen.image == Image::Missing && !self.plan.actions.contains(&Action::PullImage) {
+        let fetch = matches!(self.seen.image, Image::Missing | Image::Outdated);
+        if fetch && !self.plan.actions.contains(&Action::PullImage) {
             self.plan.actions.push(Action::PullImage);
         }
     }

@@ -18,7 +18,7 @@ async fn a_queued_job_gets_a_fresh_container_and_nothing_is_left() {
         "{report:?}"
     );
     let name = platform.containers()[0].clone();
-    assert_eq!(platform.registrations(), [name.clone()]);
+    assert_eq!(platform.registrations(), std::slice::from_ref(&name));
     assert_eq!(platform.runners()[0].state, RunnerState::Starting);
 
     assert_eq!(platform.connect(&name), Some(job));
@@ -295,12 +295,13 @@ async fn the_token_route_shares_one_token_and_fills_the_templates() {
 #[tokio::test]
 async fn workflow_files_of_any_kind_do_not_stop_the_rest() {
     let platform = Platform::new().await;
-    let bomb = format!(
-        "a0: &a0 [x,x,x,x,x,x,x,x,x]\n{}jobs: *a8\n",
-        (1..9)
-            .map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(",")))
-            .collect::<String>()
-    );
+    let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for level in 1..9 {
+        bomb += &["a", &level.to_string(), ": &a", &level.to_string(), " ["].concat();
+        bomb += &vec![["*a", &(level - 1).to_string()].concat(); 9].join(",");
+        bomb += "]\n";
+    }
+    bomb += "jobs: *a8\n";
     let huge = format!("on: push\n# {}\n", "x".repeat(2 << 20));
     for (name, text) in [
         ("empty", ""),

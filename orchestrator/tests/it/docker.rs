@@ -33,7 +33,7 @@ use orchestrator::reconcile::Reconciler;
 use crate::support::{SELF_HOSTED, TOKEN, config, scope, slug};
 
 /// The longest a test waits for the engine or a runner.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The engine with what one test makes on it.
 struct Engine {

@@ -47,7 +47,7 @@ async fn no_trouble_of_github_ends_a_busy_runner() {
             // An unchanged answer (304) has no body that could be cut.
             assert!(!report.problems.is_empty() || kind.kind == FaultKind::Truncated, "{kind:?}");
         }
-        assert_eq!(platform.containers(), [name.clone()]);
+        assert_eq!(platform.containers(), std::slice::from_ref(&name));
         platform.sim.clear_faults();
         platform.wait(60);
         platform.pass().await;

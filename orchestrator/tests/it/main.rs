@@ -1,6 +1,8 @@
 //! The orchestrator's parts together: the real reconciler, the real GitHub client and the simulated GitHub over HTTP. `converge`,
 //! `faults` and `api` use a backend in memory; `docker` uses the real engine.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod api;
 mod converge;
 mod docker;

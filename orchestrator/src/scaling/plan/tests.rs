@@ -141,20 +141,23 @@ fn held_back_scopes_wait_and_others_go_on() {
 }
 
 #[test]
-fn a_missing_image_is_pulled_once_something_needs_it() {
-    let mut seen = seen();
-    seen.image = Image::Missing;
-    assert!(plan(&seen, &policy(), at(10)).actions.is_empty());
-    seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])];
-    assert_eq!(plan(&seen, &policy(), at(10)).actions, [Action::PullImage]);
-    seen.wishes = vec![(1, create(1, &[]))];
-    let both = plan(&seen, &policy(), at(10));
+fn the_image_is_pulled_ahead_of_jobs_and_renewed_when_one_waits() {
+    let with = |image, jobs: Vec<QueuedJob>| Observed { jobs, image, ..seen() };
+    let waiting = || vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])];
+    let actions = |seen: &Observed| plan(seen, &policy(), at(10)).actions;
+    assert_eq!(actions(&with(Image::Missing, vec![])), [Action::PullImage]);
+    assert_eq!(actions(&with(Image::Missing, waiting())), [Action::PullImage]);
+    assert_eq!(actions(&with(Image::Outdated, vec![])), []);
+    assert_eq!(actions(&with(Image::Outdated, waiting())), [Action::PullImage]);
+    assert_eq!(actions(&with(Image::Awaited, waiting())), []);
+    let by_request_only = Policy { auto_create: false, ..policy() };
+    assert_eq!(plan(&with(Image::Missing, vec![]), &by_request_only, at(10)).actions, []);
+    let asked = Observed { wishes: vec![(1, create(1, &[]))], ..with(Image::Missing, vec![]) };
+    let both = plan(&asked, &by_request_only, at(10));
     assert_eq!(
         (both.actions, both.refusals),
         (vec![Action::PullImage], vec![(1, Refusal::NoImage)])
     );
-    seen.image = Image::Awaited;
-    assert!(plan(&seen, &policy(), at(10)).actions.is_empty());
 }
 
 #[test]
@@ -369,7 +372,7 @@ prop_compose! {
         jobs in prop::collection::vec((0..3usize, any::<bool>()), 0..8),
         unknown in prop::collection::vec(any::<bool>(), 3),
         orphans in 0..3i64,
-        image in prop_oneof![4 => Just(Image::Present), 1 => Just(Image::Missing), 1 => Just(Image::Awaited)],
+        image in prop_oneof![4 => Just(Image::Present), 1 => Just(Image::Missing), 1 => Just(Image::Outdated), 1 => Just(Image::Awaited)],
         jobs_complete in any::<bool>(),
         max_runners in 0..6usize,
         clock in 0..2_000i64,
@@ -445,7 +448,7 @@ proptest! {
         let forced = |name: &RunnerName| seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { name: n, force: true } if n == name));
         for (instance, verdict) in seen.instances.iter().zip(&plan.verdicts) {
             let worker = instance.phase == Phase::Running { working: Some(true) };
-            let busy = seen.registration_of(instance).flatten().is_some_and(|registered| registered.busy);
+            let busy = seen.sight_of(instance).listed().is_some_and(|registered| registered.busy);
             if instance_runs(instance) && (worker || busy) && now < instance.deadline && !forced(&instance.name) {
                 prop_assert_eq!(verdict.state, RunnerState::Busy);
                 prop_assert!(!plan.actions.iter().any(|action| ends(action, &instance.name)));

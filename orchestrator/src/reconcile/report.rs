@@ -1,0 +1,175 @@
+//! Tells what a pass saw and did: to the log once, to the metrics, and to those who look through the handle.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::{PassReport, Runner, UnmetJob};
+use mayfly_common::runner::RunnerState;
+use mayfly_common::telemetry::{MONITOR, SUCCESS};
+use tracing::{info, warn};
+
+use super::execute::{Carried, Outcome};
+use super::handle::{Request, RequestError, Snapshot};
+use super::{Reconciler, State};
+use crate::backend::BackendError;
+use crate::model::Instance;
+use crate::scaling::{Action, Plan, Unmet, Verdict};
+
+/// How long to wait after a pass that could not see anything.
+const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
+
+impl Reconciler {
+    /// A pass that saw nothing: it changes nothing, and says why.
+    pub(super) fn give_up(
+        &self,
+        state: &mut State,
+        mut report: PassReport,
+        requests: Vec<Request>,
+        error: &BackendError,
+    ) -> PassReport {
+        let why = error.to_string();
+        report.problems.push(why.clone());
+        let (runners, instance) = {
+            let last = self.snapshot.borrow();
+            (last.runners.clone(), last.instance.clone())
+        };
+        self.publish(state, &mut report, instance, runners);
+        self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
+        for request in requests {
+            request.refuse(RequestError::Unavailable(why.clone()));
+        }
+        // Not at once again: the engine is away, or its socket is not ours to open.
+        let later = |wait| self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        state.next_check = later(RETRY_BLIND);
+        state.next_sweep = later(RETRY_BLIND);
+        report
+    }
+
+    pub(super) fn settle(
+        &self,
+        state: &mut State,
+        outcomes: &[(Action, Outcome)],
+        report: &mut PassReport,
+    ) {
+        let now = self.clock.now();
+        for (action, outcome) in outcomes {
+            match (action, outcome) {
+                (Action::Launch(launch), Outcome::Done) => {
+                    report.launched += 1;
+                    info!(category = SUCCESS, runner = %launch.name, scope = %launch.scope, reason = launch.why, "runner started");
+                }
+                (Action::Launch(launch), Outcome::Failed(error)) => {
+                    state.backoff.failed(&launch.scope, &error.to_string(), now);
+                    report.problems.push(format!("{}: runner not started: {error}", launch.scope));
+                }
+                (Action::Remove { name, scope, state: ended, why, .. }, Outcome::Done) => {
+                    report.removed += 1;
+                    match ended {
+                        RunnerState::Failed => {
+                            state.backoff.failed(scope, why, now);
+                            warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
+                        }
+                        RunnerState::Finished => {
+                            state.backoff.succeeded(scope);
+                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner finished and was removed");
+                        }
+                        _ => {
+                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner removed")
+                        }
+                    }
+                }
+                (Action::Retire { name, scope, why, .. }, Outcome::Done) => {
+                    report.removed += 1;
+                    report.deregistered += 1;
+                    info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner retired");
+                }
+                (Action::Deregister { name, scope, why, .. }, Outcome::Done) => {
+                    report.deregistered += 1;
+                    info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
+                }
+                (Action::PullImage, Outcome::Done) => {}
+                (_, Outcome::Kept) => {
+                    info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job")
+                }
+                (_, Outcome::Failed(error)) => {
+                    report.problems.push(format!("could not {action}: {error}"))
+                }
+            }
+        }
+        self.metrics.carried_out(outcomes.iter().map(Carried::of));
+    }
+
+    /// Logs each problem once for as long as it lasts, and shows the pass to those who look.
+    pub(super) fn publish(
+        &self,
+        state: &mut State,
+        report: &mut PassReport,
+        instance: String,
+        runners: Vec<Runner>,
+    ) {
+        report.problems.extend(self.image.problem());
+        report.repositories = state.catalog.len();
+        report.self_hosted_repositories = state.catalog.relevant().count();
+        let now = self.clock.now();
+        let elapsed = report
+            .started_at
+            .map_or(SignedDuration::ZERO, |started_at| now.duration_since(started_at));
+        report.duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or_default();
+        let problems: BTreeSet<String> = report.problems.iter().cloned().collect();
+        for problem in problems.difference(&state.told_problems) {
+            warn!(category = MONITOR, "{problem}");
+        }
+        state.told_problems = problems;
+        self.metrics.passed(report, self.github.requests());
+        let held_back = state.backoff.active(now);
+        let held_back = held_back.map(|(scope, streak)| {
+            (scope.to_string(), format!("until {}: {}", streak.until, streak.reason))
+        });
+        self.snapshot.send_replace(Snapshot {
+            blind: None,
+            instance,
+            runners,
+            held_back: held_back.collect(),
+            image_state: self.image.describe(),
+            finished: state.history.latest(),
+            logs: state.history.logs(),
+            report: report.clone(),
+        });
+    }
+
+    pub(super) fn tell_unmet(state: &mut State, planned: &Plan) {
+        for unmet in planned.unmet.iter().filter(|unmet| !state.told_unmet.contains(&unmet.job.id))
+        {
+            let job = &unmet.job;
+            warn!(category = MONITOR, repository = %job.repo, job = job.name, job_id = job.id, reason = unmet.why, "a queued job gets no runner from here");
+        }
+        state.told_unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
+    }
+}
+
+pub(super) fn unmet(unmet: &Unmet) -> UnmetJob {
+    UnmetJob {
+        job_id: unmet.job.id,
+        repository: unmet.job.repo.to_string(),
+        job: unmet.job.name.clone(),
+        reason: unmet.why.clone(),
+    }
+}
+
+pub(super) fn runner(instance: &Instance, verdict: &Verdict) -> Runner {
+    Runner {
+        id: instance.name.to_string(),
+        name: instance.name.to_string(),
+        pool: instance.pool.as_str().to_owned(),
+        scope: instance.scope.kind(),
+        scope_name: instance.scope.name(),
+        labels: instance.labels.to_strings(),
+        state: verdict.state,
+        reason: Some(verdict.why.clone()),
+        container_id: Some(instance.container_id.clone()),
+        image: instance.image.clone(),
+        github_runner_id: verdict.id.or(instance.github_id).map(|id| id.0),
+        created_at: instance.created_at,
+        deadline: instance.deadline,
+    }
+}
