@@ -28,7 +28,6 @@ pub mod cors;
 mod docs;
 mod edge;
 mod gateway;
-pub mod healthcheck;
 mod metrics;
 pub mod openapi;
 pub mod orchestrator;

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use api_gateway::{Config, config, healthcheck};
-use mayfly_common::{shutdown, telemetry};
+use api_gateway::{Config, config};
+use mayfly_common::{health, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 /// The configuration is wrong: restarting does not help (`EX_USAGE`).
@@ -20,9 +20,9 @@ async fn main() -> ExitCode {
             Err(errors) => fail(BAD_CONFIGURATION, &errors.to_string()),
         },
         ["healthcheck"] => match config::healthcheck_port() {
-            Ok(port) => healthcheck::check(port)
-                .await
-                .map_or_else(|why| fail(1, &why), |()| ExitCode::SUCCESS),
+            Ok(port) => {
+                health::check(port).await.map_or_else(|why| fail(1, &why), |()| ExitCode::SUCCESS)
+            }
             Err(errors) => fail(BAD_CONFIGURATION, &errors.to_string()),
         },
         ["--version"] => say(&format!("api-gateway {}", mayfly_common::VERSION)),

@@ -1,7 +1,6 @@
 //! The check that a container's `HEALTHCHECK` runs: the service's own binary asks the service, so the image needs no other tool.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,12 +11,14 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// All that is asked. HTTP/1.0: the service closes the connection after its answer.
 const REQUEST: &[u8] = b"GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n";
 
-/// Exit code 0 if the service on this machine's `port` answers `GET /livez` with 200, else 1.
-pub async fn check(port: u16) -> ExitCode {
+/// Whether the service on this machine's `port` answers `GET /livez` with 200 in time; else why not.
+pub async fn check(port: u16) -> Result<(), String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match tokio::time::timeout(LIMIT, status_line(address)).await {
-        Ok(Ok(line)) if line.starts_with("HTTP/1.") && line.contains(" 200") => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+        Ok(Ok(line)) if line.starts_with("HTTP/1.") && line.contains(" 200") => Ok(()),
+        Ok(Ok(line)) => Err(format!("unhealthy: {}", line.trim())),
+        Ok(Err(error)) => Err(format!("no answer on port {port}: {error}")),
+        Err(_) => Err(format!("no answer on port {port} within {LIMIT:?}")),
     }
 }
 
@@ -42,8 +43,8 @@ mod tests {
             stream.read_exact(&mut [0; 39]).await.unwrap();
             stream.write_all(answer).await.unwrap();
         };
-        let (code, ()) = tokio::join!(check(port), serve);
-        code == ExitCode::SUCCESS
+        let (health, ()) = tokio::join!(check(port), serve);
+        health.is_ok()
     }
 
     #[tokio::test]

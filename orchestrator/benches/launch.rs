@@ -153,10 +153,7 @@ impl Bench {
         });
         let config = self.config(&sim.url());
         let clock = Arc::new(SystemClock);
-        let settings = GitHubSettings {
-            api_url: config.github.api_url.clone(),
-            token: config.github.token.clone(),
-        };
+        let settings = GitHubSettings::of(&config.github);
         let github =
             GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).expect("a client");
         let backend = Arc::new(self.backend());

@@ -54,11 +54,8 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let settings = GitHubSettings {
-        api_url: config.github.api_url.clone(),
-        token: config.github.token.clone(),
-    };
-    let github = GitHubClient::new(settings, Arc::clone(&clock)).map_err(io::Error::other)?;
+    let github = GitHubClient::new(GitHubSettings::of(&config.github), Arc::clone(&clock))
+        .map_err(io::Error::other)?;
     let backend = DockerBackend::new(DockerSettings::of(&config));
     let metrics = Arc::new(Metrics::default());
     describe(&config);

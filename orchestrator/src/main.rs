@@ -39,7 +39,13 @@ async fn main() -> ExitCode {
         }
     };
     if let Some(Command::Healthcheck) = arguments.command {
-        return mayfly_common::health::check(config.listen.port()).await;
+        return match mayfly_common::health::check(config.listen.port()).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        };
     }
     if arguments.check_config {
         println!("the configuration is valid");

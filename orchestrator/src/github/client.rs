@@ -21,12 +21,12 @@ use serde_json::Value;
 use super::error::GitHubError;
 use super::registration::{Groups, Tokens};
 use crate::clock::Clock;
+use crate::config::GitHubConfig;
 
 /// The version of the REST API that we speak (docs: "API versions").
 const API_VERSION: &str = "2022-11-28";
-/// Longest wait for a connection, and for a whole answer.
+/// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer that is read, in bytes. A page of 100 repositories is about half a megabyte.
 const MAX_ANSWER: usize = 8 << 20;
 /// Answers held for conditional requests: how many, and how large at most, in bytes.
@@ -45,6 +45,19 @@ pub struct GitHubSettings {
     pub api_url: Url,
     /// The token.
     pub token: SecretString,
+    /// Longest wait for a whole answer.
+    pub timeout: Duration,
+}
+
+impl GitHubSettings {
+    /// The settings that `config` describes.
+    pub fn of(config: &GitHubConfig) -> Self {
+        Self {
+            api_url: config.api_url.clone(),
+            token: config.token.clone(),
+            timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Speaks to GitHub's REST API with one credential.
@@ -99,7 +112,7 @@ impl GitHubClient {
         let http = Client::builder()
             .user_agent(concat!("mayfly/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
+            .timeout(settings.timeout)
             .redirect(redirect::Policy::custom(same_host))
             .tls_certs_merge(roots)
             .build()
@@ -459,8 +472,11 @@ mod tests {
 
     #[test]
     fn segments_cannot_climb() {
-        let settings =
-            GitHubSettings { api_url: Url::parse("http://h/api/v3/").unwrap(), token: "t".into() };
+        let settings = GitHubSettings {
+            api_url: Url::parse("http://h/api/v3/").unwrap(),
+            token: "t".into(),
+            timeout: Duration::from_secs(1),
+        };
         let client = GitHubClient::new(settings, Arc::new(crate::clock::SystemClock)).unwrap();
         let url =
             client.url(&["repos", "o", "r", "contents", "a b?c#d/../e"], &[("page", "1&x=2")]);

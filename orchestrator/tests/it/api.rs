@@ -140,6 +140,27 @@ async fn every_refusal_has_its_status_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_leftover_registration_of_the_same_name_is_replaced_unless_it_is_online() {
+    let platform = Platform::new().await;
+    let repo = crate::support::scope("repo:octo-admin/app");
+    platform.sim.with(|world| world.add_offline_runner(&repo, "desk", &["self-hosted"])).unwrap();
+    let ask = json!({"scope": "repo", "scope_name": REPO, "runner_name": "desk"});
+    assert_eq!(post(&platform, &ask).await.0, StatusCode::CREATED);
+    platform.sim.with(|world| {
+        world.add_offline_runner(&repo, "shelf", &["self-hosted"]).unwrap();
+        world.connect_runner(&repo, "shelf").unwrap();
+    });
+    let (status, problem) =
+        post(&platform, &json!({"scope": "repo", "scope_name": REPO, "runner_name": "shelf"}))
+            .await;
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::CONFLICT, &json!("urn:mayfly:problem:name-taken"))
+    );
+    assert_eq!(platform.containers(), ["desk"]);
+}
+
+#[tokio::test]
 async fn trouble_behind_us_is_a_5xx_that_says_nothing_internal() {
     let platform = Platform::new().await;
     let ask = json!({"scope": "repo", "scope_name": REPO});

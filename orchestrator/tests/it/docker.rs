@@ -217,10 +217,7 @@ async fn jobs_really_run_in_containers_that_vanish() {
         )
     });
     let config = engine.config(&sim.url(), &[]);
-    let settings = GitHubSettings {
-        api_url: config.github.api_url.clone(),
-        token: config.github.token.clone(),
-    };
+    let settings = GitHubSettings::of(&config.github);
     let clock = Arc::new(SystemClock);
     let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
     let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
@@ -391,6 +388,10 @@ struct Service {
 
 impl Service {
     fn start(engine: &Engine, sim: &Sim) -> Self {
+        Self::start_with(engine, sim, &[])
+    }
+
+    fn start_with(engine: &Engine, sim: &Sim, variables: &[(&str, &str)]) -> Self {
         let (image, network) = (engine.image(), engine.network());
         let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_orchestrator"))
             .env_clear()
@@ -406,12 +407,22 @@ impl Service {
             .env("MAX_RUNNERS", "6")
             .env("DOCKER_NETWORK", network)
             .env("ORCHESTRATOR_ID", &engine.instance)
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         Self { child }
+    }
+
+    /// SIGTERM, and the exit code.
+    async fn stop(mut self) -> Option<i32> {
+        let id = self.child.id().unwrap().to_string();
+        let sent =
+            tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(sent.success());
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().code()
     }
 
     /// `kill -9`. What it had logged.
@@ -462,4 +473,61 @@ async fn killed_ten_times_while_twenty_jobs_run_all_finish_and_nothing_is_left()
         assert_eq!((failed, world.violations()), (vec![], vec![]));
     });
     assert!(!logs.contains(TOKEN) && !logs.contains("eyJ"), "no credential in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_busy_runners_alone_and_the_next_start_adopts_them() {
+    let Some(engine) = engine().await else { return };
+    let sim = engine.github().await;
+    let id = sim
+        .with(|world| world.queue_job(&slug("octo-admin/app"), job("sleep 4; echo done")).unwrap());
+    let service = Service::start(&engine, &sim);
+    let running =
+        |world: &github_sim::world::World| world.job(id).unwrap().status == Status::InProgress;
+    tokio::time::timeout(PATIENCE, sim.until(running)).await.unwrap();
+    assert_eq!(service.stop().await, Some(0));
+    assert!(sim.with(|world| running(world)), "the stop did not wait for the job, nor end it");
+    assert_eq!(engine.backend(&[]).list().await.unwrap().len(), 1);
+    let done = |world: &github_sim::world::World| {
+        world.job(id).unwrap().conclusion == Some(Conclusion::Success)
+    };
+    tokio::time::timeout(PATIENCE, sim.until(done)).await.unwrap();
+    let service = Service::start(&engine, &sim);
+    let backend = engine.backend(&[]);
+    until("the finished runner is gone", async || backend.list().await.unwrap().is_empty()).await;
+    assert_eq!(service.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_registers_itself_works_by_token() {
+    let Some(engine) = engine().await else { return };
+    let sim = engine.github().await;
+    let id =
+        sim.with(|world| world.queue_job(&slug("octo-admin/app"), job("echo by-token")).unwrap());
+    let gateway = engine.backend(&[]).network_gateway().await.unwrap().unwrap();
+    let port = sim.addresses()[1].port();
+    let repo_url = format!("http://{gateway}:{port}/{{scope_name}}");
+    let service = Service::start_with(
+        &engine,
+        &sim,
+        &[
+            ("runnerenv_REPO_URL", &repo_url),
+            ("runnerenv_RUNNER_TOKEN", "{registration_token}"),
+            ("runnerenv_RUNNER_NAME", "{runner_name}"),
+            ("runnerenv_LABELS", "{labels}"),
+            ("runnerenv_EPHEMERAL", "1"),
+        ],
+    );
+    let done = |world: &github_sim::world::World| {
+        world.job(id).unwrap().conclusion == Some(Conclusion::Success)
+    };
+    tokio::time::timeout(PATIENCE, sim.until(done)).await.unwrap();
+    let backend = engine.backend(&[]);
+    until("nothing is left", async || {
+        backend.list().await.unwrap().is_empty()
+            && sim.with(|world| world.all_runners().count()) == 0
+    })
+    .await;
+    let log = service.kill().await;
+    assert!(!log.contains(TOKEN) && !log.contains("by-token"), "{log}");
 }

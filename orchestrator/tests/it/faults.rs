@@ -58,6 +58,23 @@ async fn no_trouble_of_github_ends_a_busy_runner() {
 }
 
 #[tokio::test]
+async fn a_github_that_hangs_is_given_up_and_asked_again() {
+    let (platform, name, job) = with_busy_runner().await;
+    platform.wait(60);
+    platform.fault(Fault { kind: FaultKind::Hang, times: 1_000, ..Fault::default() });
+    let report = platform.pass().await;
+    assert!(
+        report.github_error.as_ref().is_some_and(|error| error.contains("no answer in time")),
+        "{report:?}"
+    );
+    assert_eq!((report.removed, platform.containers().len()), (0, 1));
+    platform.sim.clear_faults();
+    platform.finish(&name, job);
+    platform.wait(60);
+    assert_eq!(platform.pass().await.removed, 1);
+}
+
+#[tokio::test]
 async fn a_told_limit_is_obeyed() {
     let platform = Platform::new().await;
     platform.pass().await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
 use github_sim::{Clock as SimClock, Fault, Sim, SimConfig};
@@ -179,10 +180,9 @@ fn wire(
     clock: &SimClock,
 ) -> (Arc<Reconciler>, Handle, Arc<Metrics>) {
     let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone()));
-    let settings = GitHubSettings {
-        api_url: config.github.api_url.clone(),
-        token: config.github.token.clone(),
-    };
+    // Long for a simulator next door, short for a test of one that hangs.
+    let timeout = Duration::from_secs(2);
+    let settings = GitHubSettings { timeout, ..GitHubSettings::of(&config.github) };
     let github = Arc::new(GitHubClient::new(settings, Arc::clone(&clock)).expect("a client"));
     let metrics = Arc::new(Metrics::default());
     let (reconciler, handle) =
