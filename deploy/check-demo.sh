@@ -65,10 +65,11 @@ done
 
 say "queueing jobs"
 # Inside a job: the simulator must be reachable (so the network works), the orchestrator must not.
+# `timeout`, because busybox's wget crashes on its own -T.
 read -r -d '' script <<JOB || true
-wget -q -T 5 -O /dev/null http://$net.1:8090/ || { echo "no network at all"; exit 2; }
+timeout 5 wget -q -O /dev/null http://$net.1:8090/ || { echo "no network at all"; exit 2; }
 for address in $addresses; do
-  if wget -q -T 3 -O /dev/null "http://\$address:8000/livez"; then echo "reached the orchestrator on \$address"; exit 1; fi
+  if timeout 3 wget -q -O /dev/null "http://\$address:8000/livez"; then echo "reached the orchestrator on \$address"; exit 1; fi
 done
 echo "the orchestrator is out of reach: $addresses"
 JOB

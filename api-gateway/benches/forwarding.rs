@@ -6,7 +6,6 @@
 //!
 //! ```text
 //! cargo bench -p api-gateway --bench forwarding
-//! cargo bench -p api-gateway --bench forwarding --profile dist # as the images and archives are built
 //! ```
 //!
 //! Ends with 1 if the gateway keeps less than [`TARGET`] of the bare proxy's rate. `ROUNDS` and `ROUND_MS` change the
@@ -36,6 +35,7 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use mayfly_common::telemetry::{self, Logging};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -51,9 +51,10 @@ type Failure = Box<dyn Error + Send + Sync>;
 async fn main() -> Result<ExitCode, Failure> {
     let rounds = setting("ROUNDS", 7);
     let length = Duration::from_millis(setting("ROUND_MS", 1500));
-    // As in production, where lines have no colours.
-    let sink = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::sink).finish();
-    tracing::subscriber::set_global_default(sink)?;
+    tracing::dispatcher::set_global_default(telemetry::dispatch(
+        Logging::default(),
+        std::io::sink,
+    ))?;
 
     let stub = stub::Stub::default();
     let upstream = stub::serve(stub.router()).await;

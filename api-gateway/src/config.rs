@@ -97,12 +97,7 @@ impl Config {
         let mut check = Checker::new();
         let keys = keys(&mut check, raw.api_keys, raw.api_keys_file);
         let anonymous = check.optional("ALLOW_ANONYMOUS", raw.allow_anonymous, false, boolean);
-        if anonymous && !keys.is_empty() {
-            check.fail(
-                "ALLOW_ANONYMOUS",
-                "is true although API_KEYS holds keys: unset one of the two",
-            );
-        }
+        // With keys a key is asked for, whatever this says: it only matters where there are none.
         let open_to_all = keys.is_empty() && !anonymous;
         let host = host(&mut check, raw.api_gateway_host, open_to_all);
         let config = Self {

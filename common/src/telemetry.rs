@@ -5,15 +5,16 @@
 //!
 //! Invariant: what is logged is chosen where it is logged; secrets are types that cannot be formatted.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A service starts to serve.
 pub const START: &str = "START";
@@ -80,23 +81,34 @@ pub fn parse_format(text: &str) -> Result<Format, String> {
     }
 }
 
-/// Starts logging to standard error for the whole process (standard output belongs to results such as `--json`). A second call changes nothing.
+/// Starts logging to standard error for the whole process (standard output belongs to results such as `--json`). A second
+/// call changes nothing.
 pub fn init(logging: Logging) {
+    let _ = dispatch(logging, std::io::stderr).try_init();
+}
+
+/// Logging to `writer`, for those who choose where lines go.
+pub fn dispatch<W>(logging: Logging, writer: W) -> Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let level = logging.level.as_str().to_ascii_lowercase();
     let filter = if logging.verbose {
         level
     } else {
-        format!(
-            "warn,mayfly={level},mayfly_common={level},api_gateway={level},orchestrator={level},github_sim={level}"
-        )
+        let ours = ["mayfly", "mayfly_common", "api_gateway", "orchestrator", "github_sim"];
+        ours.iter().fold("warn".to_owned(), |filter, name| filter + "," + name + "=" + &level)
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr);
-    let _ = match logging.format {
-        Format::Json => builder.json().flatten_event(true).with_target(logging.verbose).try_init(),
-        Format::Text => builder.event_format(TextLine { module: logging.verbose }).try_init(),
-    };
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
+    match logging.format {
+        Format::Json => {
+            Dispatch::new(builder.json().flatten_event(true).with_target(logging.verbose).finish())
+        }
+        Format::Text => {
+            Dispatch::new(builder.event_format(TextLine { module: logging.verbose }).finish())
+        }
+    }
 }
 
 /// The text form of an event.
@@ -104,39 +116,58 @@ struct TextLine {
     module: bool,
 }
 
-/// An event's fields, sorted into what the line needs.
-#[derive(Default)]
-struct Fields {
-    category: Option<String>,
-    message: String,
-    rest: String,
+/// What a pass over an event's fields writes. The category and the message stand before the other fields, wherever they were
+/// given, so an event is passed over three times; that is cheaper than keeping texts.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Part {
+    Category,
+    Message,
+    Rest,
 }
 
-impl Visit for Fields {
+struct Fields<'w, 'a> {
+    part: Part,
+    category: Option<&'static str>,
+    line: OneLine<'w, 'a>,
+    outcome: fmt::Result,
+}
+
+impl Visit for Fields<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "category" {
-            self.category = Some(value.to_owned());
-        } else {
-            self.record_debug(field, &format_args!("{value}"));
+        match (self.part, field.name()) {
+            (Part::Category, "category") => self.category = known(value),
+            (_, "category") => {}
+            _ => self.record_debug(field, &format_args!("{value}")),
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        use fmt::Write as _;
-        if field.name() == "message" {
-            self.message = one_line(&format!("{value:?}"));
-        } else {
-            let _ = write!(self.rest, " {}={}", field.name(), one_line(&format!("{value:?}")));
-        }
+        let written = match (self.part, field.name()) {
+            (Part::Message, "message") => write!(self.line, "{value:?}"),
+            (Part::Rest, "message") | (Part::Category | Part::Message, _) => Ok(()),
+            (Part::Rest, name) => write!(self.line, " {name}={value:?}"),
+        };
+        self.outcome = self.outcome.and(written);
     }
 }
 
 /// Keeps an event on its line: text from outside must not be able to start a line of its own.
-fn one_line(text: &str) -> String {
-    if !text.contains(|c: char| c.is_control()) {
-        return text.to_owned();
+struct OneLine<'w, 'a>(&'w mut Writer<'a>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            return self.0.write_str(text);
+        }
+        text.chars().try_for_each(|c| self.0.write_char(if c.is_control() { '␤' } else { c }))
     }
-    text.chars().map(|c| if c.is_control() { '␤' } else { c }).collect()
+}
+
+/// The constant that `category` spells.
+fn known(category: &str) -> Option<&'static str> {
+    [START, CONFIG, MONITOR, SUCCESS, REQUEST, RESPONSE, HEALTH, SHUTDOWN]
+        .into_iter()
+        .find(|one| *one == category)
 }
 
 fn symbol(category: &str) -> &'static str {
@@ -175,23 +206,15 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
         let level = *event.metadata().level();
+        let found = pass(Part::Category, &mut writer, event)?;
         // A warning is a warning whatever it is about.
-        let category = match fields.category.as_deref() {
-            Some(category) if level >= Level::INFO => category,
-            _ => by_level(level),
-        };
+        let category = found.filter(|_| level >= Level::INFO).unwrap_or(by_level(level));
         #[expect(clippy::disallowed_methods, reason = "a log line's time is the wall clock's")]
         let now = Timestamp::now();
-        write!(
-            writer,
-            "{now:.3} {} {category} {}{}",
-            symbol(category),
-            fields.message,
-            fields.rest
-        )?;
+        write!(writer, "{now:.3} {} {category} ", symbol(category))?;
+        pass(Part::Message, &mut writer, event)?;
+        pass(Part::Rest, &mut writer, event)?;
         if self.module {
             write!(writer, " module={}", event.metadata().target())?;
         }
@@ -199,11 +222,21 @@ where
     }
 }
 
+/// Writes one part of an event; answers with the category if that is the part.
+fn pass(
+    part: Part,
+    writer: &mut Writer<'_>,
+    event: &Event<'_>,
+) -> Result<Option<&'static str>, fmt::Error> {
+    let mut fields = Fields { part, category: None, line: OneLine(writer), outcome: Ok(()) };
+    event.record(&mut fields);
+    fields.outcome.map(|()| fields.category)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
-    use tracing_subscriber::fmt::MakeWriter;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -228,11 +261,9 @@ mod tests {
     #[test]
     fn lines_carry_the_category_and_cannot_be_forged() {
         let lines = Lines::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(lines.clone())
-            .event_format(TextLine { module: false })
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
+        let dispatch =
+            dispatch(Logging { level: Level::INFO, ..Logging::default() }, lines.clone());
+        tracing::dispatcher::with_default(&dispatch, || {
             tracing::info!(category = START, port = 8000, "listening");
             tracing::warn!(category = MONITOR, name = "a\n2026 🚀 START forged", "odd");
             tracing::info!("plain");

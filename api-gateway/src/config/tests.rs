@@ -31,8 +31,8 @@ fn the_bind_address_follows_who_may_call() {
     let refused = read(&[("API_GATEWAY_HOST", "0.0.0.0")]).unwrap_err();
     assert!(refused.contains("API_KEYS") && refused.contains("ALLOW_ANONYMOUS"), "{refused}");
     read(&[("API_GATEWAY_HOST", "0.0.0.0"), ("ALLOW_ANONYMOUS", "true")]).unwrap();
-    let both = read(&[("API_KEYS", KEY), ("ALLOW_ANONYMOUS", "true")]).unwrap_err();
-    assert!(both.starts_with("ALLOW_ANONYMOUS: "), "{both}");
+    let both = read(&[("API_KEYS", KEY), ("ALLOW_ANONYMOUS", "true")]).unwrap();
+    assert!(!both.keys.is_empty(), "keys are asked for all the same");
 }
 
 #[test]

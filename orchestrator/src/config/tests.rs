@@ -185,3 +185,28 @@ fn the_organisation_mode_needs_its_organisation() {
     let config = read(&[("DISCOVERY_MODE", "organization"), ("GITHUB_ORGANIZATION", "octo")]);
     assert_eq!(config.github.discovery, DiscoveryMode::Organization(Login::parse("octo").unwrap()));
 }
+
+#[test]
+fn the_example_file_lists_every_variable() {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/.env.example"))
+            .unwrap();
+    // `Debug` of the raw variables names each of them: no second list to forget.
+    let shown = format!("{:?}", Raw::default());
+    let names = shown
+        .trim_start_matches("Raw { ")
+        .split(": None")
+        .map(|name| name.trim_start_matches([',', ' ']));
+    let names: Vec<String> =
+        names.filter(|name| !name.contains('}')).map(str::to_uppercase).collect();
+    assert!(
+        names.len() > 30 && names.contains(&"GITHUB_RUNNER_TOKEN_FILE".to_owned()),
+        "{names:?}"
+    );
+    let listed = |name: &str| {
+        text.lines()
+            .any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}=")))
+    };
+    let missing: Vec<&String> = names.iter().filter(|name| !listed(name)).collect();
+    assert!(missing.is_empty(), "deploy/.env.example does not list {missing:?}");
+}
