@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 /// A fresh container for every GitHub Actions job.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = mayfly_common::VERSION)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

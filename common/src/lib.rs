@@ -26,5 +26,8 @@ pub mod scope;
 pub mod shutdown;
 pub mod telemetry;
 
-/// The version of this build, as in `/health` and in the image labels.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version of this build, as in `/health` and in the image labels: `MAYFLY_VERSION` at build time, else the package's.
+pub const VERSION: &str = match option_env!("MAYFLY_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -12,7 +12,7 @@ const BAD_CONFIG: u8 = 64;
 /// Mayfly's internal service: finds queued jobs and gives each a fresh runner container.
 /// It is configured by environment variables; deploy/.env.example lists them.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = mayfly_common::VERSION)]
 struct Arguments {
     /// Check the configuration, say what is wrong, and stop.
     #[arg(long)]
