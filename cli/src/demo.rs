@@ -78,40 +78,74 @@ pub(crate) async fn run(options: Options) -> ExitCode {
 
 /// `Ok(true)` if everything came out as it should.
 async fn play(options: &Options) -> anyhow::Result<bool> {
+    // From the first moment on, so that Ctrl-C never ends the process before what it made is removed.
+    let mut interrupt = Interrupt::listen();
     let engine = Engine::prepare().await?;
-    let outcome = tokio::select! {
-        outcome = perform(&engine, options) => outcome,
-        // Only during the set-up: afterwards the stage listens itself.
-        () = shutdown::signal() => Err(anyhow::anyhow!("interrupted")),
-    };
+    let outcome = perform(&engine, options, &mut interrupt).await;
     let removed = engine.remove_all().await;
     let good = outcome?;
     removed.context("the demo's containers, network or image could not all be removed")?;
     Ok(good)
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's own messages")]
-async fn perform(engine: &Engine, options: &Options) -> anyhow::Result<bool> {
+/// Runs the services around the show, and ends them before anything is removed: else they would start more.
+async fn perform(
+    engine: &Engine,
+    options: &Options,
+    interrupt: &mut Interrupt,
+) -> anyhow::Result<bool> {
     let stage = Stage::open(engine).await?;
+    let outcome = show(&stage, options, interrupt).await;
+    stage.close().await?;
+    outcome
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's own messages")]
+async fn show(
+    stage: &Stage<'_>,
+    options: &Options,
+    interrupt: &mut Interrupt,
+) -> anyhow::Result<bool> {
     let jobs = stage.dispatch(usize::from(options.jobs))?;
     let mut table = Table::new();
-    let ending = watch(&stage, &jobs, &mut table).await?;
+    let ending = watch(stage, &jobs, &mut table, interrupt).await?;
     table.finish();
-    let summary = Summary::of(&stage, &jobs).await?;
+    let summary = Summary::of(stage, &jobs).await?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     }
     eprint!("{}", summary.text());
-    let problems = summary.problems(&stage, &jobs, &ending);
+    let problems = summary.problems(stage, &jobs, &ending);
     for problem in &problems {
         eprintln!("✗ {problem}");
     }
     if !options.exit && ending != Ending::Interrupted {
         eprint!("{}", stage.invitation());
-        shutdown::signal().await;
+        interrupt.wait().await;
     }
-    stage.close().await?;
     Ok(problems.is_empty())
+}
+
+/// Ctrl-C or SIGTERM, for everybody who must know.
+struct Interrupt(tokio::sync::watch::Receiver<bool>);
+
+impl Interrupt {
+    fn listen() -> Self {
+        let (sender, receiver) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            shutdown::signal().await;
+            sender.send_replace(true);
+        });
+        Self(receiver)
+    }
+
+    /// Completes once it has happened, and at once ever after.
+    async fn wait(&mut self) {
+        // An error means that the listener is gone: nothing will ever interrupt.
+        if self.0.wait_for(|interrupted| *interrupted).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Draws until everything is done and gone.
@@ -119,9 +153,9 @@ async fn watch(
     stage: &Stage<'_>,
     jobs: &[ExpectedJob],
     table: &mut Table,
+    interrupt: &mut Interrupt,
 ) -> anyhow::Result<Ending> {
     let limit = BASE_LIMIT + LIMIT_PER_JOB * u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-    let mut interrupted = std::pin::pin!(shutdown::signal());
     let deadline = tokio::time::Instant::now() + limit;
     let mut vanish_by = None;
     loop {
@@ -140,7 +174,7 @@ async fn watch(
         }
         tokio::select! {
             () = tokio::time::sleep(REDRAW) => {}
-            () = &mut interrupted => return Ok(Ending::Interrupted),
+            () = interrupt.wait() => return Ok(Ending::Interrupted),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | [`runner`] | [`RunnerState`](runner::RunnerState): the lifecycle |
 //! | [`api`] | requests and answers of the HTTP interface, with their validation |
 //! | [`problem`] | RFC 9457 errors |
-//! | [`env`] | reading configuration so that every mistake is reported at once |
+//! | [`mod@env`] | reading configuration so that every mistake is reported at once |
 //! | [`health`] | the check a container runs on itself |
 //! | [`telemetry`], [`shutdown`] | what every service's `main` needs |
 //!

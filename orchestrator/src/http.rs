@@ -1,4 +1,4 @@
-//! The internal API: what the gateway forwards to. It sees a [`Handle`](crate::reconcile::handle::Handle), not the reconciler.
+//! The internal API: what the gateway forwards to. It sees a [`Handle`], not the reconciler.
 
 mod config;
 mod error;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`driver`] | the loop: tick, nudge, Docker event, shutdown; one pass at a time |
 //! | `observe` | gathers |
-//! | `execute` | one match on [`Action`](crate::scaling::Action) |
+//! | `execute` | one match on [`Action`] |
 //! | `launch` | register, render the environment, start |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
 //! | `history` | the latest runners that are gone |

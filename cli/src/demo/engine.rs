@@ -3,7 +3,7 @@
 //! Invariant: everything carries this demo's own name, and [`Engine::remove_all`] removes that and nothing else.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context as _, anyhow};
 use bollard::Docker;
@@ -51,10 +51,30 @@ impl Engine {
             "Docker cannot be reached; is the engine running, and may you use its socket?",
         )?;
         let backend = DockerBackend::new(DockerSettings::of(&config));
-        build_image(&docker, &image).await?;
-        let gateway = backend.network_gateway().await?;
-        let gateway = gateway.ok_or_else(|| anyhow!("network {network} has no gateway address"))?;
-        Ok(Self { docker, backend, instance, image, network, gateway })
+        let mut engine = Self {
+            docker,
+            backend,
+            instance,
+            image,
+            network,
+            gateway: Ipv4Addr::UNSPECIFIED.into(),
+        };
+        match engine.build().await {
+            Ok(()) => Ok(engine),
+            Err(error) => {
+                // What there is of it goes; what went wrong is the news.
+                let _ = engine.remove_all().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn build(&mut self) -> anyhow::Result<()> {
+        build_image(&self.docker, &self.image).await?;
+        let gateway = self.backend.network_gateway().await?;
+        self.gateway =
+            gateway.ok_or_else(|| anyhow!("network {} has no gateway address", self.network))?;
+        Ok(())
     }
 
     /// The orchestrator's configuration for this demo.
@@ -81,9 +101,12 @@ impl Engine {
         for instance in self.backend.list().await? {
             self.backend.remove(&instance.name).await?;
         }
-        self.docker.remove_network(&self.network).await?;
+        let network = self.docker.remove_network(&self.network).await;
         let options = RemoveImageOptionsBuilder::default().force(true).build();
-        self.docker.remove_image(&self.image, Some(options), None).await?;
+        let image = self.docker.remove_image(&self.image, Some(options), None).await;
+        // One that cannot be removed is no reason to leave the other.
+        network?;
+        image?;
         Ok(())
     }
 }

@@ -68,6 +68,9 @@ impl Summary {
         jobs: &[ExpectedJob],
         ending: &Ending,
     ) -> Vec<String> {
+        if *ending == Ending::Interrupted {
+            return vec!["interrupted; everything is being removed".to_owned()];
+        }
         let mut problems = stage.sim().with(|world| {
             let mut problems = world.violations();
             for expected in jobs {
@@ -83,14 +86,10 @@ impl Summary {
             }
             problems
         });
-        match ending {
-            Ending::Done => {}
-            Ending::TimedOut => problems.push("time ran out".to_owned()),
-            Ending::Interrupted => {
-                problems.push("interrupted; everything is being removed".to_owned())
-            }
+        if *ending == Ending::TimedOut {
+            problems.push("time ran out".to_owned());
         }
-        if self.containers_left + self.registrations_left > 0 && *ending != Ending::Interrupted {
+        if self.containers_left + self.registrations_left > 0 {
             let (containers, registrations) = (self.containers_left, self.registrations_left);
             problems.push(format!(
                 "{containers} containers and {registrations} registrations are left"

@@ -19,6 +19,7 @@ pub(super) struct Row {
     job: String,
     labels: String,
     state: &'static str,
+    done: bool,
     runner: String,
     container: String,
     wait: String,
@@ -43,6 +44,7 @@ impl Row {
             job: expected.name.clone(),
             labels: expected.labels.join(","),
             state: state(job),
+            done: job.status == Status::Completed,
             container: containers
                 .get(&runner)
                 .map(|id| id.chars().take(12).collect())
@@ -96,11 +98,10 @@ impl Table {
         self.containers.get(&row.id).map_or("", String::as_str)
     }
 
+    /// On a terminal: the whole picture, over the last one.
     fn table(&mut self, rows: &[Row]) -> String {
         let mut table = comfy_table::Table::new();
-        table
-            .load_style(presets::UTF8_HORIZONTAL_ONLY)
-            .set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header([
             "repository",
             "job",
@@ -111,7 +112,7 @@ impl Table {
             "queued→running",
             "duration",
         ]);
-        for row in rows {
+        for row in visible(rows, height()) {
             let container = self.container(row).to_owned();
             table.add_row([
                 &row.repo,
@@ -132,6 +133,7 @@ impl Table {
         format!("{back}{picture}\n")
     }
 
+    /// Without a terminal: what is new since the last time.
     fn changes(&mut self, rows: &[Row]) -> String {
         let mut text = String::new();
         for row in rows {
@@ -151,5 +153,49 @@ impl Table {
             }
         }
         text
+    }
+}
+
+/// Lines of the terminal; 24 if it does not tell.
+fn height() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stderr()).map_or(24, |size| usize::from(size.ws_row))
+}
+
+/// The rows that fit under the header: a picture taller than the terminal could not be drawn over. What is done goes first.
+fn visible(rows: &[Row], height: usize) -> Vec<&Row> {
+    let mut surplus = rows.len().saturating_sub(height.saturating_sub(3));
+    let keep = |row: &&Row| {
+        let drop = surplus > 0 && row.done;
+        surplus -= usize::from(drop);
+        !drop
+    };
+    let mut kept: Vec<&Row> = rows.iter().filter(keep).collect();
+    kept.truncate(height.saturating_sub(3).max(1));
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_fits_its_terminal_and_shows_what_is_under_way() {
+        let row = |id, done| Row {
+            id,
+            done,
+            repo: String::new(),
+            job: String::new(),
+            labels: String::new(),
+            state: "queued",
+            runner: String::new(),
+            container: String::new(),
+            wait: String::new(),
+            duration: String::new(),
+        };
+        let rows: Vec<Row> = (0..10).map(|id| row(id, id % 2 == 0)).collect();
+        let ids = |height| visible(&rows, height).iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!(ids(24), (0..10).collect::<Vec<_>>());
+        assert_eq!(ids(11), [1, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(ids(6), [1, 3, 5]);
     }
 }

@@ -1,6 +1,6 @@
 //! Runners as Docker containers, on bollard.
 //!
-//! Invariants: a container is ours only if it carries our instance and the full set of [`labels`]; the container's name is
+//! Invariants: a container is ours only if it carries our instance and the full set of labels; the container's name is
 //! the runner's name; containers are removed by us alone, after their exit and log were read.
 
 mod error;
