@@ -18,6 +18,9 @@ use crate::scaling::{Listing, Observed, RequestId, Wish};
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 const CONCURRENT: usize = 8;
 
+/// How soon a check that GitHub did not wholly answer is repeated, where the interval is longer.
+const RETRY_CHECK: SignedDuration = SignedDuration::from_secs(30);
+
 impl Reconciler {
     /// Looks at everything that is due.
     ///
@@ -52,6 +55,9 @@ impl Reconciler {
         } else {
             true
         };
+        if check && report.github_error.is_some() {
+            state.next_check = after(now, self.config.check_interval.min(RETRY_CHECK));
+        }
         let image = self.image.look(&*self.backend, now).await?;
         Ok(Observed {
             jobs: state.jobs.values().flatten().cloned().collect(),

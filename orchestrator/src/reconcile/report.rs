@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{PassReport, Runner, UnmetJob};
 use mayfly_common::runner::RunnerState;
-use mayfly_common::telemetry::{MONITOR, SUCCESS};
+use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
 
 use super::execute::{Carried, Outcome};
@@ -120,6 +120,7 @@ impl Reconciler {
             warn!(category = MONITOR, "{problem}");
         }
         state.told_problems = problems;
+        self.tell_recovery(report);
         self.metrics.passed(report, self.github.requests());
         let held_back = state.backoff.active(now);
         let held_back = held_back.map(|(scope, streak)| {
@@ -135,6 +136,20 @@ impl Reconciler {
             logs: state.history.logs(),
             report: report.clone(),
         });
+    }
+
+    /// Says when something that was away is back. That it is away, its problem says.
+    fn tell_recovery(&self, report: &PassReport) {
+        let last = self.snapshot.borrow();
+        if last.blind.is_some() && report.problems.is_empty() {
+            info!(category = HEALTH, "Docker can be reached again");
+        }
+        if last.report.github_error.is_some()
+            && last.blind.is_none()
+            && report.github_error.is_none()
+        {
+            info!(category = HEALTH, "GitHub answers again");
+        }
     }
 
     pub(super) fn tell_unmet(state: &mut State, planned: &Plan) {

@@ -274,6 +274,11 @@ async fn the_token_route_shares_one_token_and_fills_the_templates() {
     assert_eq!(platform.pass().await.launched, 3);
     let route = "/repos/{owner}/{repo}/actions/runners/registration-token";
     assert_eq!(platform.sim.counters().of("POST", route), 1);
+    // An hour's token is renewed before it ends.
+    platform.wait(51 * 60);
+    let asked = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    platform.create(&asked).await.unwrap();
+    assert_eq!(platform.sim.counters().of("POST", route), 2);
     let state = platform.backend.state();
     let (name, environment) = state.environments.iter().next().unwrap();
     let value = |wanted: &str| {

@@ -75,6 +75,18 @@ async fn a_github_that_hangs_is_given_up_and_asked_again() {
 }
 
 #[tokio::test]
+async fn a_check_that_failed_is_repeated_soon_and_not_at_once() {
+    let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.fault(fault("/user/repos", 502));
+    assert_eq!(platform.pass().await.launched, 0);
+    platform.wait(29);
+    assert_eq!(platform.pass().await.repositories, 0);
+    platform.wait(1);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
 async fn a_told_limit_is_obeyed() {
     let platform = Platform::new().await;
     platform.pass().await;
