@@ -142,6 +142,8 @@ impl DockerBackend {
             }
             Some(ContainerSummaryStateEnum::PAUSED) => Phase::Running { working: None },
             Some(ContainerSummaryStateEnum::REMOVING) => return Ok(None),
+            // A removal that failed half-way; the engine shows no log of it any more.
+            Some(ContainerSummaryStateEnum::DEAD) => Phase::Exited(Exit::default()),
             _ => match self.exit(docker, &id).await? {
                 Some(exit) => Phase::Exited(exit),
                 None => return Ok(None),
@@ -169,7 +171,7 @@ impl DockerBackend {
             Err(error) if status(&error) == Some(404) => return Ok(None),
             Err(error) => return Err(refused("inspect a container")(error)),
         };
-        let log_tail = tail(docker, id, TAIL_LINES).await?.unwrap_or_default();
+        let Some(log_tail) = tail(docker, id, TAIL_LINES).await? else { return Ok(None) };
         Ok(Some(Exit {
             code: state.exit_code.unwrap_or_default(),
             out_of_memory: state.oom_killed.unwrap_or_default(),
@@ -341,7 +343,7 @@ async fn working(docker: &Docker, id: &str) -> Option<bool> {
     Some(processes.iter().flatten().any(|column| column.contains(WORKER)))
 }
 
-/// The last lines a container printed; `None` if it is gone.
+/// The last lines a container printed; `None` if it is gone or going.
 async fn tail(
     docker: &Docker,
     container: &str,
@@ -355,7 +357,8 @@ async fn tail(
         match chunks.try_next().await {
             Ok(Some(chunk)) => text.extend_from_slice(&chunk.into_bytes()),
             Ok(None) => return Ok(Some(String::from_utf8_lossy(&text).into_owned())),
-            Err(error) if status(&error) == Some(404) => return Ok(None),
+            // 409: it is being removed.
+            Err(error) if matches!(status(&error), Some(404 | 409)) => return Ok(None),
             Err(error) => return Err(refused("read a container's log")(error)),
         }
     }
