@@ -8,12 +8,14 @@
 //! | [`client`](GitHubClient) | one request: credentials, conditional requests, limits, errors |
 //! | `registration` | runners: list, register, deregister |
 //! | `demand` | repositories, workflow files, queued jobs |
+//! | `held` | answers kept for conditional requests, bounded in bytes |
 //! | `refusal` | what an answer that is no success means |
 //! | `wire` | GitHub's JSON, converted here and known nowhere else |
 
 mod client;
 mod demand;
 mod error;
+mod held;
 mod refusal;
 mod registration;
 mod wire;

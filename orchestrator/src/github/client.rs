@@ -4,14 +4,12 @@
 //! a GET is conditional wherever an earlier answer is still held, because an unchanged answer (304) costs nothing of the primary
 //! limit; an error is never taken for an empty answer.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
-use lru::LruCache;
 use reqwest::redirect;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -19,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::GitHubError;
+use super::held::{Answer, HeldAnswers, Next};
 use super::refusal::refusal;
 use super::registration::{Groups, Tokens};
 use crate::clock::Clock;
@@ -30,9 +29,6 @@ const API_VERSION: &str = "2022-11-28";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer that is read, in bytes. A page of 100 repositories is about half a megabyte.
 const MAX_ANSWER: usize = 8 << 20;
-/// Answers held for conditional requests: how many, and how large at most, in bytes.
-const HELD_ANSWERS: NonZeroUsize = NonZeroUsize::new(2_000).expect("2000 is not zero");
-const HELD_SIZE: usize = 128 << 10;
 /// Most pages of one list: a list that never ends is an error, not a hang.
 const MAX_PAGES: u32 = 200;
 /// The largest page GitHub gives.
@@ -65,36 +61,11 @@ pub struct GitHubClient {
     base: Url,
     token: SecretString,
     clock: Arc<dyn Clock>,
-    held: Mutex<LruCache<String, Held>>,
+    held: HeldAnswers,
     limited_until: Mutex<Option<Timestamp>>,
     requests: AtomicU64,
     pub(super) tokens: Tokens,
     pub(super) groups: Groups,
-}
-
-/// An answer to be shown again when GitHub says that nothing changed.
-#[derive(Clone)]
-struct Held {
-    etag: HeaderValue,
-    answer: Answer,
-}
-
-/// A successful answer.
-#[derive(Clone)]
-struct Answer {
-    body: Arc<[u8]>,
-    next: Next,
-}
-
-/// What an answer says about further pages.
-#[derive(Clone, PartialEq, Eq)]
-enum Next {
-    /// No `Link` header at all.
-    Unsaid,
-    /// A `Link` header without `rel="next"`.
-    Last,
-    /// The next page.
-    Page(Url),
 }
 
 impl GitHubClient {
@@ -121,7 +92,7 @@ impl GitHubClient {
             base: settings.api_url,
             token: settings.token,
             clock,
-            held: Mutex::new(LruCache::new(HELD_ANSWERS)),
+            held: HeldAnswers::new(),
             limited_until: Mutex::new(None),
             requests: AtomicU64::new(0),
             tokens: Tokens::default(),
@@ -199,17 +170,15 @@ impl GitHubClient {
     }
 
     async fn get_answer(&self, url: &Url) -> Result<Answer, GitHubError> {
-        let held =
-            self.held.lock().unwrap_or_else(PoisonError::into_inner).get(url.as_str()).cloned();
-        let etag = held.as_ref().map(|held| &held.etag);
-        let (status, headers, body) = self.send(Method::GET, url, etag, None).await?;
-        if let (StatusCode::NOT_MODIFIED, Some(held)) = (status, held) {
-            return Ok(held.answer);
+        let held = self.held.of(url);
+        let version = held.as_ref().map(|(version, _)| version);
+        let (status, headers, body) = self.send(Method::GET, url, version, None).await?;
+        if let (StatusCode::NOT_MODIFIED, Some((_, answer))) = (status, held) {
+            return Ok(answer);
         }
         let answer = Answer { body: body.into(), next: next_page(&headers, &self.base)? };
-        if let Some(etag) = headers.get(header::ETAG).filter(|_| answer.body.len() <= HELD_SIZE) {
-            let held = Held { etag: etag.clone(), answer: answer.clone() };
-            self.held.lock().unwrap_or_else(PoisonError::into_inner).put(url.to_string(), held);
+        if let Some(version) = headers.get(header::ETAG) {
+            self.held.hold(url, version.clone(), answer.clone());
         }
         Ok(answer)
     }

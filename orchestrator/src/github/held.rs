@@ -1,0 +1,94 @@
+//! Answers held for conditional requests: GitHub answers 304 to a request that names the version we hold, and that costs
+//! nothing of the primary limit (docs: "Best practices for using the REST API").
+//!
+//! Invariant: bounded in bytes; what was not asked for longest goes first. Losing an answer costs one full request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::HeaderValue;
+use lru::LruCache;
+use reqwest::Url;
+
+/// Largest answer that is held, in bytes.
+const LARGEST: usize = 128 << 10;
+/// Most bytes of answers that are held.
+const MOST: usize = 8 << 20;
+
+/// A successful answer.
+#[derive(Clone)]
+pub(super) struct Answer {
+    pub(super) body: Arc<[u8]>,
+    pub(super) next: Next,
+}
+
+/// What an answer says about further pages.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// No `Link` header at all.
+    Unsaid,
+    /// A `Link` header without `rel="next"`.
+    Last,
+    /// The next page.
+    Page(Url),
+}
+
+/// The answers by URL, each with the version GitHub gave it.
+pub(super) struct HeldAnswers(Mutex<Held>);
+
+struct Held {
+    answers: LruCache<String, (HeaderValue, Answer)>,
+    bytes: usize,
+}
+
+impl HeldAnswers {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Held { answers: LruCache::unbounded(), bytes: 0 }))
+    }
+
+    /// The answer held for `url`, with its version.
+    pub(super) fn of(&self, url: &Url) -> Option<(HeaderValue, Answer)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).answers.get(url.as_str()).cloned()
+    }
+
+    /// Holds an answer, unless it is too large.
+    pub(super) fn hold(&self, url: &Url, version: HeaderValue, answer: Answer) {
+        if answer.body.len() > LARGEST {
+            return;
+        }
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.bytes += answer.body.len();
+        if let Some((_, (_, old))) = held.answers.push(url.to_string(), (version, answer)) {
+            held.bytes -= old.body.len();
+        }
+        while held.bytes > MOST {
+            let Some((_, (_, oldest))) = held.answers.pop_lru() else { return };
+            held.bytes -= oldest.body.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_stays_within_its_bound_and_the_latest_stays() {
+        let held = HeldAnswers::new();
+        let url = |number: usize| Url::parse(&format!("http://h/{number}")).unwrap();
+        let keep = |number: usize, size: usize| {
+            let answer = Answer { body: vec![0; size].into(), next: Next::Last };
+            held.hold(&url(number), HeaderValue::from_static("\"v\""), answer);
+        };
+        let bytes = || held.0.lock().unwrap().bytes;
+        keep(0, LARGEST + 1);
+        assert!(held.of(&url(0)).is_none());
+        keep(1, 100);
+        keep(1, 200);
+        assert_eq!(bytes(), 200, "a new version replaces the old");
+        for number in 2..200 {
+            keep(number, LARGEST);
+            assert!(bytes() <= MOST);
+        }
+        assert!(held.of(&url(1)).is_none() && held.of(&url(199)).is_some());
+    }
+}
