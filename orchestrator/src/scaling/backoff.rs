@@ -10,6 +10,9 @@ pub const FIRST: SignedDuration = SignedDuration::from_secs(5);
 /// The longest wait.
 pub const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long after its end a wait is remembered.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(1);
+
 /// Failures in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Streak {
@@ -38,6 +41,8 @@ impl Backoff {
     pub fn failed(&mut self, scope: &Scope, reason: &str, now: Timestamp) {
         let failures =
             self.streaks.get(scope).map_or(0, |streak| streak.failures).saturating_add(1);
+        // Nobody has tried for long: forgotten, so that made-up scopes do not pile up.
+        self.streaks.retain(|_, streak| now.duration_since(streak.until) < FORGOTTEN);
         let until = now.saturating_add(delay(failures)).unwrap_or(Timestamp::MAX);
         self.streaks.insert(scope.clone(), Streak { failures, until, reason: reason.to_owned() });
     }
@@ -78,5 +83,15 @@ mod tests {
         assert_eq!(backoff.held_back(at(16))[&scope], at(35));
         backoff.succeeded(&scope);
         assert!(backoff.held_back(at(16)).is_empty());
+    }
+
+    #[test]
+    fn old_failures_are_forgotten() {
+        let mut backoff = Backoff::default();
+        for number in 0..100 {
+            let scope = format!("repo:o/r{number}").parse().unwrap();
+            backoff.failed(&scope, "x", at(number * 100));
+        }
+        assert_eq!(backoff.streaks.len(), 37, "those of the last hour and their waits");
     }
 }
