@@ -14,7 +14,6 @@ use axum::routing::{get, post};
 use mayfly_common::problem::Problem;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::reconcile::handle::Handle;
@@ -31,8 +30,6 @@ pub struct Api {
     pub config: Arc<Config>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
 }
 
 /// All routes.

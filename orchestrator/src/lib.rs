@@ -68,7 +68,7 @@ pub async fn run(
         Arc::clone(&clock),
         Arc::clone(&metrics),
     );
-    let router = http::router(Api { handle, config: Arc::new(config), metrics, clock });
+    let router = http::router(Api { handle, config: Arc::new(config), metrics });
     let shutdown = shutdown.shared();
     let driver = tokio::spawn(driver::run(Arc::new(reconciler), shutdown.clone()));
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;

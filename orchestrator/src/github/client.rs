@@ -305,25 +305,20 @@ fn chain(error: &reqwest::Error) -> String {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| {
-                (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-            })
-            .collect()
+    fn headers(link: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::LINK, HeaderValue::from_str(link).unwrap())])
     }
 
     #[test]
     fn pages_are_followed_on_the_same_host_only() {
         let base = Url::parse("https://ghe.example/api/v3").unwrap();
-        let next = |link: &str| next_page(&headers(&[("link", link)]), &base);
+        let next = |link: &str| next_page(&headers(link), &base);
         let page = Url::parse("https://ghe.example/api/v3/user/repos?page=2").unwrap();
         let both = r#"<https://ghe.example/x?page=1>; rel="prev", <https://ghe.example/api/v3/user/repos?page=2>; rel="next""#;
         assert!(next(both) == Ok(Next::Page(page)));
         assert!(next(r#"<https://ghe.example/x?page=1>; rel="first""#) == Ok(Next::Last));
         assert!(next(r#"<https://evil.example/x?page=2>; rel="next""#).is_err());
-        assert!(next_page(&headers(&[]), &base) == Ok(Next::Unsaid));
+        assert!(next_page(&HeaderMap::new(), &base) == Ok(Next::Unsaid));
     }
 
     #[test]

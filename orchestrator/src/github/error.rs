@@ -36,13 +36,3 @@ pub enum GitHubError {
     #[error("GitHub cannot be reached: {0}")]
     Network(String),
 }
-
-impl GitHubError {
-    /// Whether the same request may succeed later without anybody changing anything.
-    pub fn is_temporary(&self) -> bool {
-        matches!(
-            self,
-            Self::RateLimited { .. } | Self::Server(_) | Self::Malformed(_) | Self::Network(_)
-        )
-    }
-}

@@ -7,7 +7,6 @@ use axum::body::{Body, to_bytes};
 use github_sim::Fault;
 use http::{Method, Request, StatusCode, header};
 use mayfly_common::problem::PROBLEM_JSON;
-use orchestrator::clock::SystemClock;
 use orchestrator::http::{Api, router};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -19,7 +18,6 @@ fn app(platform: &Platform) -> Router {
         handle: platform.handle.clone(),
         config: Arc::new(platform.config.clone()),
         metrics: Arc::clone(&platform.metrics),
-        clock: Arc::new(SystemClock),
     })
 }
 
