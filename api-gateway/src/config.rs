@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set, variables};
 use mayfly_common::telemetry::{Logging, parse_format, parse_level};
+use mayfly_common::webhook::signature::Secrets;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::auth::ApiKeys;
@@ -30,6 +32,8 @@ pub struct Config {
     pub orchestrator: OrchestratorUrl,
     /// `API_KEYS` or `API_KEYS_FILE` (none: no key is asked for).
     pub keys: ApiKeys,
+    /// `WEBHOOK_SECRET` or `WEBHOOK_SECRET_FILE` (none: webhooks are off).
+    pub webhook_secrets: Secrets,
     /// `RATE_LIMIT_PER_SECOND` (20): how many requests a client may make per second in the long run.
     pub rate_per_second: NonZeroU32,
     /// `RATE_LIMIT_BURST` (100): how many it may make at once.
@@ -52,6 +56,7 @@ impl Default for Config {
             port: DEFAULT_PORT,
             orchestrator: OrchestratorUrl::default(),
             keys: ApiKeys::default(),
+            webhook_secrets: Secrets::default(),
             rate_per_second: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN),
             rate_burst: NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN),
             trusted_proxies: TrustedProxies::default(),
@@ -71,6 +76,8 @@ struct Raw {
     api_keys: Option<String>,
     api_keys_file: Option<String>,
     allow_anonymous: Option<String>,
+    webhook_secret: Option<String>,
+    webhook_secret_file: Option<String>,
     rate_limit_per_second: Option<String>,
     rate_limit_burst: Option<String>,
     trusted_proxies: Option<String>,
@@ -110,6 +117,11 @@ impl Config {
                 OrchestratorUrl::parse,
             ),
             keys,
+            webhook_secrets: webhook_secrets(
+                &mut check,
+                raw.webhook_secret,
+                raw.webhook_secret_file,
+            ),
             rate_per_second: check.optional(
                 "RATE_LIMIT_PER_SECOND",
                 raw.rate_limit_per_second,
@@ -174,18 +186,37 @@ pub fn healthcheck_port() -> Result<u16, ConfigErrors> {
 }
 
 fn keys(check: &mut Checker, inline: Option<String>, file: Option<String>) -> ApiKeys {
+    several(check, "API_KEYS", inline, file, ApiKeys::from_list, ApiKeys::from_lines)
+}
+
+fn webhook_secrets(check: &mut Checker, inline: Option<String>, file: Option<String>) -> Secrets {
+    several(check, "WEBHOOK_SECRET", inline, file, Secrets::from_list, Secrets::from_lines)
+}
+
+/// Takes several secrets, in a list from the variable or in lines from its file.
+type Several<T> = fn(&SecretString) -> Result<T, Vec<String>>;
+
+/// The secrets of `variable` or of its file; none after noting what is wrong with them.
+fn several<T: Default>(
+    check: &mut Checker,
+    variable: &str,
+    inline: Option<String>,
+    file: Option<String>,
+    from_list: Several<T>,
+    from_lines: Several<T>,
+) -> T {
     let from_file = set(inline.clone()).is_none();
-    let Some(text) = check.secret("API_KEYS", inline, file) else { return ApiKeys::default() };
-    let (variable, parsed) = if from_file {
-        ("API_KEYS_FILE", ApiKeys::from_lines(&text))
+    let Some(text) = check.secret(variable, inline, file) else { return T::default() };
+    let (source, parsed) = if from_file {
+        (format!("{variable}_FILE"), from_lines(&text))
     } else {
-        ("API_KEYS", ApiKeys::from_list(&text))
+        (variable.to_owned(), from_list(&text))
     };
     parsed.unwrap_or_else(|reasons| {
         for reason in reasons {
-            check.fail(variable, reason);
+            check.fail(&source, reason);
         }
-        ApiKeys::default()
+        T::default()
     })
 }
 

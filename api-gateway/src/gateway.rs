@@ -10,6 +10,7 @@ use crate::cors::CorsOrigins;
 use crate::metrics::Metrics;
 use crate::orchestrator::Orchestrator;
 use crate::rate_limit::{self, Limits};
+use crate::webhook::Webhooks;
 
 /// The parts of the gateway that handlers and layers share; cheap to clone.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) cors: CorsOrigins,
     pub(crate) limits: Limits,
     pub(crate) orchestrator: Orchestrator,
+    pub(crate) webhooks: Webhooks,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -38,6 +40,7 @@ impl Gateway {
                 config.request_timeout,
                 Arc::clone(&metrics),
             ),
+            webhooks: Webhooks::new(config.webhook_secrets.clone()),
             metrics,
         }))
     }

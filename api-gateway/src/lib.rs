@@ -14,6 +14,7 @@
 //! | [`auth`] | API keys |
 //! | [`client_address`] | who is asking, behind which proxies |
 //! | [`rate_limit`], [`cors`] | as named |
+//! | `webhook` | what GitHub's deliveries need: their signature, their room, their limits |
 //! | `routes` | one file per resource, with its OpenAPI description |
 //! | [`orchestrator`] | the hop to the orchestrator and how its answers are passed on |
 //! | [`openapi`], `docs` | the description of all this, and its two viewers, served offline |
@@ -34,6 +35,7 @@ pub mod orchestrator;
 pub mod rate_limit;
 mod routes;
 mod server;
+mod webhook;
 
 use std::future::Future;
 use std::io;

@@ -6,8 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -21,7 +21,7 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
 /// The routes a request can be counted under; anything else is `other`.
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 17] = [
     "/api/v1/runners",
     "/api/v1/runners/{id}",
     "/api/v1/runners/{id}/logs",
@@ -38,6 +38,22 @@ const ROUTES: [&str; 16] = [
     "/docs",
     "/docs/{*rest}",
     "/redoc",
+    "/webhooks/github",
+];
+
+/// The events a delivery can be counted under; anything else is `other`.
+const EVENTS: [&str; 11] = [
+    "workflow_job",
+    "push",
+    "ping",
+    "meta",
+    "repository",
+    "public",
+    "installation",
+    "installation_repositories",
+    "check_run",
+    "check_suite",
+    "workflow_run",
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,12 +73,47 @@ struct KindLabel {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    event: &'static str,
+    outcome: DeliveryOutcome,
+}
+
+/// What became of a webhook's delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DeliveryOutcome {
+    /// The orchestrator has it.
+    Accepted,
+    /// The orchestrator had it already.
+    Duplicate,
+    /// It tells nothing that matters here.
+    Ignored,
+    /// It was not signed, or is no delivery.
+    Refused,
+    /// It could not be handed on.
+    Failed,
+}
+
+impl EncodeLabelValue for DeliveryOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        };
+        text.encode(encoder)
+    }
+}
+
 /// All of the gateway's metrics, with a registry of their own.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
     upstream_errors: Family<KindLabel, Counter>,
+    deliveries: Family<DeliveryLabels, Counter>,
     /// Requests refused for want of a valid key.
     pub(crate) unauthorized: Counter,
     /// Requests refused because their client calls too often.
@@ -76,6 +127,7 @@ impl Metrics {
         let durations: Family<RouteLabel, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(BUCKETS));
         let upstream_errors = Family::default();
+        let deliveries = Family::default();
         let unauthorized = Counter::default();
         let rate_limited = Counter::default();
         registry.register("requests", "Requests answered", requests.clone());
@@ -90,6 +142,11 @@ impl Metrics {
             upstream_errors.clone(),
         );
         registry.register(
+            "webhook_deliveries",
+            "Deliveries of GitHub's webhooks",
+            deliveries.clone(),
+        );
+        registry.register(
             "unauthorized",
             "Requests refused for want of a valid key",
             unauthorized.clone(),
@@ -100,7 +157,15 @@ impl Metrics {
             rate_limited.clone(),
         );
         registry.register("build", "This build", Info::new([("version", mayfly_common::VERSION)]));
-        Self { registry, requests, durations, upstream_errors, unauthorized, rate_limited }
+        Self {
+            registry,
+            requests,
+            durations,
+            upstream_errors,
+            deliveries,
+            unauthorized,
+            rate_limited,
+        }
     }
 
     /// Counts an answered request.
@@ -119,6 +184,12 @@ impl Metrics {
     /// Counts a request that the orchestrator did not answer properly.
     pub(crate) fn upstream_error(&self, kind: &'static str) {
         self.upstream_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Counts a webhook's delivery, given the event it says it is.
+    pub(crate) fn delivery(&self, event: Option<&str>, outcome: DeliveryOutcome) {
+        let event = EVENTS.iter().find(|known| Some(**known) == event).copied().unwrap_or("other");
+        self.deliveries.get_or_create(&DeliveryLabels { event, outcome }).inc();
     }
 
     /// Everything as text.

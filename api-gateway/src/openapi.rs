@@ -38,11 +38,12 @@ pub(crate) fn base() -> OpenApi {
 }
 
 /// In the order in which the viewers show them.
-fn tags() -> [Tag; 4] {
+fn tags() -> [Tag; 5] {
     [
         ("Runners", "Start, watch and remove self-hosted runners."),
         ("Status", "What the platform sees and does: why a job waits, which runners ended how."),
         ("Configuration", "What runners are started with, by name."),
+        ("Webhooks", "What GitHub calls, so that a queued job gets its runner at once."),
         ("Health", "For probes, load balancers and Prometheus."),
     ]
     .map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build())
@@ -86,6 +87,14 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     components
         .security_schemes
         .insert("api_key".to_owned(), SecurityScheme::ApiKey(ApiKey::Header(header)).into());
+    let signature = ApiKeyValue::with_description(
+        "X-Hub-Signature-256",
+        "`sha256=` and the HMAC-SHA256 of the raw body with a secret that GitHub and the gateway share, in hexadecimal.",
+    );
+    components.security_schemes.insert(
+        "webhook_signature".to_owned(),
+        SecurityScheme::ApiKey(ApiKey::Header(signature)).into(),
+    );
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     let mut problem_parts = Vec::new();
     Problem::schemas(&mut problem_parts);

@@ -5,6 +5,7 @@
 //! as acting once. No proxy from the environment is ever used: the client here knows none.
 
 mod answer;
+mod deliver;
 mod failure;
 mod url;
 
@@ -20,6 +21,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use mayfly_common::problem::Problem;
 use tokio::time::{sleep, timeout};
 
 pub use url::OrchestratorUrl;
@@ -48,6 +50,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) target: PathAndQuery,
     pub(crate) body: Bytes,
+    /// Whether acting twice is the same as acting once.
+    pub(crate) repeatable: bool,
 }
 
 impl Call {
@@ -55,7 +59,8 @@ impl Call {
     pub(crate) fn new(method: Method, target: &str) -> Self {
         let target = PathAndQuery::try_from(target)
             .expect("made of fixed parts, checked names and an encoded query");
-        Self { method, target, body: Bytes::new() }
+        let repeatable = method.is_idempotent();
+        Self { method, target, body: Bytes::new(), repeatable }
     }
 }
 
@@ -91,17 +96,20 @@ impl Orchestrator {
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::TooSlow(self.timeout)),
         };
-        answered.unwrap_or_else(|failure| {
-            self.metrics.upstream_error(failure.kind());
-            let target = call.target.path();
-            tracing::warn!(
-                request_id = caller.id(),
-                reason = %failure,
-                "the orchestrator failed {} {target}",
-                call.method
-            );
-            failure.problem().into_response()
-        })
+        answered.unwrap_or_else(|failure| self.failed(&failure, call, caller).into_response())
+    }
+
+    /// Counts and logs a failure, and says what the client is told.
+    fn failed(&self, failure: &Failure, call: &Call, caller: &Caller) -> Problem {
+        self.metrics.upstream_error(failure.kind());
+        let target = call.target.path();
+        tracing::warn!(
+            request_id = caller.id(),
+            reason = %failure,
+            "the orchestrator failed {} {target}",
+            call.method
+        );
+        failure.problem()
     }
 
     async fn attempts(
@@ -117,8 +125,8 @@ impl Orchestrator {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            // Without a connection nothing was sent; with one, only a repeatable method is tried again.
-            let repeatable = error.is_connect() || call.method.is_idempotent();
+            // Without a connection nothing was sent; with one, only a repeatable call is tried again.
+            let repeatable = error.is_connect() || call.repeatable;
             if attempt == ATTEMPTS || !repeatable {
                 return Err(Failure::from(error));
             }
@@ -177,5 +185,6 @@ mod tests {
         let waits: u32 = (1..ATTEMPTS).sum();
         let all = CONNECT_TIMEOUT * ATTEMPTS + BACKOFF * waits;
         assert!(all < crate::Config::default().request_timeout, "{all:?}");
+        assert!(all < deliver::DEADLINE, "{all:?}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariants: a bucket belongs to a key only after that key was found to be one of ours, else to the client's address,
 //! so no header a stranger writes makes a new bucket; an IPv6 client is its /64, which is what one customer gets.
+//! Webhooks have limits of their own (see `webhook`).
 //! Buckets that are full again are forgotten every [`TIDY_EVERY`], so memory follows the number of present clients.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -102,7 +103,7 @@ pub(crate) fn seconds_until(refusal: &NotUntil<QuantaInstant>) -> u64 {
 }
 
 /// The address whose quota counts: IPv4 as it is, IPv6 by its /64.
-fn fold(address: IpAddr) -> IpAddr {
+pub(crate) fn fold(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -9,6 +9,7 @@ mod metrics;
 mod query;
 mod runners;
 mod status;
+mod webhooks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -58,10 +59,10 @@ pub(crate) fn document() -> OpenApi {
     openapi::complete(all.into_openapi())
 }
 
-/// The described routes: those that ask for a key, and those that do not.
+/// The described routes: those that ask for a key, and those that do not (a webhook shows a signature).
 fn described() -> (OpenApiRouter<Gateway>, OpenApiRouter<Gateway>) {
     let api = runners::routes().merge(status::routes()).merge(config::routes());
-    (api.merge(metrics::routes()), health::routes())
+    (api.merge(metrics::routes()), health::routes().merge(webhooks::routes()))
 }
 
 /// Sends `call`, which a handler made of checked input, to the orchestrator. What sending does not need is dropped here,

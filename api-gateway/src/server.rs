@@ -53,12 +53,17 @@ pub(crate) async fn serve(
         0 => "anybody who can reach it".to_owned(),
         keys => format!("{keys} API keys"),
     };
+    let webhooks = match config.webhook_secrets.len() {
+        0 => "off".to_owned(),
+        secrets => format!("signed with any of {secrets}"),
+    };
     tracing::info!(
         category = START,
         version = mayfly_common::VERSION,
         %address,
         orchestrator = %config.orchestrator,
         access,
+        webhooks,
         "api-gateway is listening"
     );
     let stop = CancellationToken::new();

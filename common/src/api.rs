@@ -7,6 +7,6 @@ mod report;
 pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
 pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
 pub use report::{
-    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, Health,
-    HealthStatus, PassReport, Status, UnmetJob,
+    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, GitHubStatus,
+    Health, HealthStatus, LimitStatus, PassReport, Status, UnmetJob,
 };

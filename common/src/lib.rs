@@ -25,6 +25,7 @@ pub mod runner;
 pub mod scope;
 pub mod shutdown;
 pub mod telemetry;
+pub mod webhook;
 
 /// The version of this build, as in `/health` and in the image labels: `MAYFLY_VERSION` at build time, else the package's.
 pub const VERSION: &str = match option_env!("MAYFLY_VERSION") {

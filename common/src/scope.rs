@@ -1,4 +1,4 @@
-//! Where a runner registers: a repository or an organisation.
+//! Where a runner registers: a repository, an organisation or an enterprise.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_LOGIN_LENGTH: usize = 39;
 /// Longest repository name GitHub takes, in characters (REST "Create a repository").
 pub const MAX_REPO_LENGTH: usize = 100;
+/// Longest slug of an enterprise that is taken, in characters. GitHub documents no limit; its sign-up form stops here.
+pub const MAX_ENTERPRISE_LENGTH: usize = 60;
 
 /// Why a text is not a login, a repository or a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +28,13 @@ pub enum InvalidScope {
         "repository must be 1 to {MAX_REPO_LENGTH} letters, digits, '_', '.' or '-', and not '.' or '..'"
     )]
     Repo,
+    /// Not the slug of an enterprise.
+    #[error(
+        "enterprise must be 1 to {MAX_ENTERPRISE_LENGTH} letters, digits or hyphens: its name in the address of its page"
+    )]
+    Enterprise,
     /// The text of a stored scope has no known kind.
-    #[error("must start with repo: or org:")]
+    #[error("must start with repo:, org: or enterprise:")]
     Kind,
 }
 
@@ -42,6 +49,10 @@ pub struct RepoSlug {
     name: String,
 }
 
+/// The slug of an enterprise: its name in URLs. Compared without case, as GitHub does.
+#[derive(Clone, Eq)]
+pub struct EnterpriseSlug(String);
+
 /// Where a runner registers, and so which jobs GitHub may give to it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -49,6 +60,8 @@ pub enum Scope {
     Repo(RepoSlug),
     /// Every repository of an organisation that its runner group allows.
     Org(Login),
+    /// Every repository of an enterprise's organisations that its runner group allows.
+    Enterprise(EnterpriseSlug),
 }
 
 /// The kind of a [`Scope`], as the API spells it.
@@ -59,6 +72,8 @@ pub enum ScopeKind {
     Repo,
     /// An organisation; the scope's name is its login.
     Org,
+    /// An enterprise; the scope's name is its slug.
+    Enterprise,
 }
 
 impl Login {
@@ -80,6 +95,22 @@ impl Login {
     }
 
     /// The login as text, in the case it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl EnterpriseSlug {
+    /// Takes `text` as the slug of an enterprise.
+    pub fn parse(text: &str) -> Result<Self, InvalidScope> {
+        let allowed = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if text.is_empty() || text.len() > MAX_ENTERPRISE_LENGTH || !allowed {
+            return Err(InvalidScope::Enterprise);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The slug as text, in the case it was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -118,30 +149,37 @@ impl Scope {
         match kind {
             ScopeKind::Repo => RepoSlug::parse(name).map(Self::Repo),
             ScopeKind::Org => Login::parse(name).map(Self::Org),
+            ScopeKind::Enterprise => EnterpriseSlug::parse(name).map(Self::Enterprise),
         }
     }
 
-    /// Whether the runner registers at a repository or an organisation.
+    /// Whether the runner registers at a repository, an organisation or an enterprise.
     pub fn kind(&self) -> ScopeKind {
         match self {
             Self::Repo(_) => ScopeKind::Repo,
             Self::Org(_) => ScopeKind::Org,
+            Self::Enterprise(_) => ScopeKind::Enterprise,
         }
     }
 
-    /// `owner/repo` or the organisation's login.
+    /// `owner/repo`, the organisation's login or the enterprise's slug.
     pub fn name(&self) -> String {
         match self {
             Self::Repo(slug) => slug.to_string(),
             Self::Org(login) => login.to_string(),
+            Self::Enterprise(slug) => slug.to_string(),
         }
     }
 
-    /// Whether GitHub may give a job of `repo` to a runner of this scope.
+    /// Whether a job of `repo` can be counted on to reach a runner of this scope.
+    ///
+    /// Never for an enterprise: which organisations belong to it, its name does not tell. A job that waits must not count on a
+    /// runner that may never take it; a job that such a runner did take is seen by the runner being busy.
     pub fn covers(&self, repo: &RepoSlug) -> bool {
         match self {
             Self::Repo(slug) => slug == repo,
             Self::Org(login) => login == repo.owner(),
+            Self::Enterprise(_) => false,
         }
     }
 }
@@ -165,6 +203,30 @@ impl Ord for Login {
 }
 
 impl std::hash::Hash for Login {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.to_ascii_lowercase().hash(state);
+    }
+}
+
+impl PartialEq for EnterpriseSlug {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl PartialOrd for EnterpriseSlug {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for EnterpriseSlug {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.to_ascii_lowercase().cmp(&other.0.to_ascii_lowercase())
+    }
+}
+
+impl std::hash::Hash for EnterpriseSlug {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.to_ascii_lowercase().hash(state);
     }
@@ -208,6 +270,18 @@ impl fmt::Debug for Login {
     }
 }
 
+impl fmt::Display for EnterpriseSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for EnterpriseSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "enterprise:{}", self.0)
+    }
+}
+
 impl fmt::Display for RepoSlug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.owner, self.name)
@@ -220,12 +294,13 @@ impl fmt::Debug for RepoSlug {
     }
 }
 
-/// `repo:owner/name` or `org:login`: the form a container label stores; [`Scope::from_str`] reads it back.
+/// `repo:owner/name`, `org:login` or `enterprise:slug`: the form a container label stores; [`Scope::from_str`] reads it back.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Repo(slug) => write!(f, "repo:{slug}"),
             Self::Org(login) => write!(f, "org:{login}"),
+            Self::Enterprise(slug) => write!(f, "enterprise:{slug}"),
         }
     }
 }
@@ -242,6 +317,7 @@ impl FromStr for Scope {
         match text.split_once(':') {
             Some(("repo", name)) => Self::parse(ScopeKind::Repo, name),
             Some(("org", name)) => Self::parse(ScopeKind::Org, name),
+            Some(("enterprise", name)) => Self::parse(ScopeKind::Enterprise, name),
             _ => Err(InvalidScope::Kind),
         }
     }
@@ -295,8 +371,22 @@ mod tests {
     }
 
     #[test]
+    fn an_enterprise_is_a_slug_and_no_job_counts_on_it() {
+        for good in ["octo", "Octo-Corp-1", "-odd-", &"x".repeat(60)] {
+            assert_eq!(EnterpriseSlug::parse(good).unwrap().to_string(), good);
+        }
+        for bad in ["", "a/b", "a b", "a_b", "a.b", "..", "é", "a%2f", &"x".repeat(61)] {
+            assert_eq!(EnterpriseSlug::parse(bad), Err(InvalidScope::Enterprise), "{bad:?}");
+        }
+        let scope = Scope::parse(ScopeKind::Enterprise, "Octo").unwrap();
+        assert_eq!(scope, "enterprise:octo".parse().unwrap());
+        assert_eq!((scope.kind(), scope.name()), (ScopeKind::Enterprise, "Octo".to_owned()));
+        assert!(!scope.covers(&RepoSlug::parse("octo/any").unwrap()));
+    }
+
+    #[test]
     fn the_stored_form_reads_back() {
-        for text in ["repo:octo/repo", "org:octo"] {
+        for text in ["repo:octo/repo", "org:octo", "enterprise:octo-corp"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
         assert_eq!("octo".parse::<Scope>(), Err(InvalidScope::Kind));

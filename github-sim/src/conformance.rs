@@ -2,11 +2,15 @@
 //!
 //! Checked are the operation, path and query parameters, the request's body (also for fields the description does not
 //! know), the status, and the answer's body. `OpenAPI` 3.0 is JSON Schema but for `nullable`, which is translated.
+//! GraphQL questions and answers are held to GitHub's schema, which this crate has.
 
+mod graphql;
 mod schema;
 
 use http::Method;
 use serde_json::Value;
+
+pub use graphql::{check_graphql_request, check_graphql_response};
 
 /// Statuses any operation may answer, whether or not its description lists them: GitHub's list omits most of them.
 const GENERAL: [u16; 6] = [304, 401, 403, 404, 422, 429];
@@ -36,9 +40,10 @@ impl Description {
     /// Reads a description.
     pub fn from_json(text: &str) -> Result<Self, String> {
         let document: Value = serde_json::from_str(text).map_err(|why| why.to_string())?;
-        let paths = document.get("paths").and_then(Value::as_object).ok_or("there are no paths")?;
         let mut operations = Vec::new();
-        for (template, item) in paths {
+        for (template, item) in
+            document.get("paths").and_then(Value::as_object).into_iter().flatten()
+        {
             let methods = item.as_object().into_iter().flat_map(|item| item.keys());
             for method in methods.filter(|name| is_method(name)) {
                 let segment = |part: &str| {
@@ -164,6 +169,12 @@ impl Description {
         }
     }
 
+    /// What is wrong with a value of the component schema of this name, for example the body of a webhook.
+    pub fn check_component(&self, name: &str, value: &Value) -> Vec<String> {
+        let pointer = format!("#/components/schemas/{}", schema::escaped(name));
+        self.check(&serde_json::json!({"$ref": pointer}), value, name)
+    }
+
     fn check_general(&self, status: u16, body: &[u8]) -> Vec<String> {
         if status == 304 {
             let empty = body.is_empty();
@@ -199,8 +210,12 @@ impl Description {
     }
 
     fn find(&self, method: &str, path: &str) -> Option<(&Operation, Vec<(&str, String)>)> {
-        let mut mine = self.operations.iter().filter(|one| one.method.eq_ignore_ascii_case(method));
-        mine.find_map(|one| Some((one, one.values(path)?)))
+        let find = |path: &str| {
+            let mut mine =
+                self.operations.iter().filter(|one| one.method.eq_ignore_ascii_case(method));
+            mine.find_map(|one| Some((one, one.values(path)?)))
+        };
+        find(path).or_else(|| find(&alias(path)?))
     }
 
     fn parameters(&self, operation: &Operation) -> Vec<Value> {
@@ -259,6 +274,21 @@ fn split(path_and_query: &str) -> (&str, &str) {
     path_and_query.split_once('?').unwrap_or((path_and_query, ""))
 }
 
+/// The described path that stands for one that is served alike and not described: redirects lead to `/repositories/{id}`,
+/// an enterprise's runners are as an organisation's, and a user's installation as one of theirs.
+fn alias(path: &str) -> Option<String> {
+    let (first, rest) = path.strip_prefix('/')?.split_once('/')?;
+    match first {
+        "repositories" => {
+            let (id, below) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            id.parse::<u64>().ok().map(|_| format!("/repos/owner/repo{below}"))
+        }
+        "enterprises" if rest.contains("/actions/runner") => Some(format!("/orgs/{rest}")),
+        "users" if rest.ends_with("/installation") => Some(format!("/orgs/{rest}")),
+        _ => None,
+    }
+}
+
 /// A parameter's text without what its description forgets: `created` is declared a time, and its documentation says that
 /// it takes the comparisons of the search syntax.
 fn without_comparison<'a>(text: &'a str, schema: &Value) -> &'a str {
@@ -312,6 +342,22 @@ mod tests {
         }
         assert!(description.check_request("GET", "/things/special", b"").is_empty());
         assert_eq!(description.check_request("GET", "/things/special", b"{}").len(), 1);
+        assert!(description.check_component("thing", &serde_json::json!({"at": null})).is_empty());
+        assert_eq!(description.check_component("thing", &serde_json::json!({})).len(), 1);
+    }
+
+    #[test]
+    fn what_is_served_alike_is_checked_alike() {
+        for (path, described) in [
+            ("/repositories/12/actions/runs", Some("/repos/owner/repo/actions/runs")),
+            ("/repositories/12", Some("/repos/owner/repo")),
+            ("/repositories/x", None),
+            ("/enterprises/e/actions/runners", Some("/orgs/e/actions/runners")),
+            ("/users/u/installation", Some("/orgs/u/installation")),
+            ("/users/u", None),
+        ] {
+            assert_eq!(super::alias(path).as_deref(), described, "{path}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct SimConfig {
     pub public_url: Option<String>,
     /// The world's time.
     pub clock: Clock,
-    /// Tokens that are accepted, each with its limit of requests an hour (`None` is 5,000). If empty, any token is.
+    /// Tokens that are accepted, each with its limit of requests an hour (`None` shares the user's). If empty, any token is.
     pub tokens: Vec<(String, Option<u64>)>,
     /// Requests an hour of tokens not listed above.
     pub default_limit: u64,
@@ -76,6 +76,8 @@ impl Sim {
         for address in config.listen {
             sim.listen(address).await?;
         }
+        let sending = http::deliver::run(Arc::clone(&sim.shared), sim.tasks.clone());
+        sim.tasks.spawn(sending);
         let shared = Arc::clone(&sim.shared);
         sim.tasks.spawn(async move {
             while !shared.stop.is_cancelled() {

@@ -25,6 +25,7 @@ use orchestrator::config::Config;
 use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
+use orchestrator::store::Store;
 
 const ROUNDS: usize = 7;
 const REPO: &str = "octo-admin/app";
@@ -157,12 +158,14 @@ impl Bench {
         let github =
             GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).expect("a client");
         let backend = Arc::new(self.backend());
+        let metrics = Arc::new(Metrics::new(github.traffic()));
         let (reconciler, _handle) = Reconciler::new(
             config,
             Arc::<DockerBackend>::clone(&backend),
             Arc::new(github),
             clock,
-            Arc::new(Metrics::default()),
+            metrics,
+            Store::in_memory().expect("a store"),
         );
         // The repository is known before the jobs come, as in a running platform.
         reconciler.pass().await;

@@ -3,20 +3,19 @@
 //! Every problem is reported at once, each with its variable's name; nothing is connected to. `.env.example` in `deploy/`
 //! describes the same variables for operators; a test holds the two together.
 
+mod github;
 mod parse;
 mod runner;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set};
-use mayfly_common::scope::Login;
 use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
-use reqwest::Url;
-use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::github::DiscoveryMode;
+pub use github::{AppCredential, Credential, GitHubConfig};
 pub use parse::{memory, nano_cpus};
 pub use runner::{Environment, PullPolicy, Registration, RunnerConfig};
 
@@ -33,10 +32,18 @@ struct Raw {
     github_runner_token_file: Option<String>,
     github_api_url: Option<String>,
     github_server_url: Option<String>,
+    github_app_id: Option<String>,
+    github_app_private_key: Option<String>,
+    github_app_private_key_file: Option<String>,
+    github_app_installation: Option<String>,
+    github_ca_file: Option<String>,
     github_organization: Option<String>,
     github_user_login: Option<String>,
     github_cleanup_enabled: Option<String>,
     discovery_mode: Option<String>,
+    discovery_include: Option<String>,
+    discovery_exclude: Option<String>,
+    allow_public_repos: Option<String>,
     auto_create_runners: Option<String>,
     runner_check_interval: Option<String>,
     runner_purge_interval: Option<String>,
@@ -52,6 +59,7 @@ struct Raw {
     runner_cpus: Option<String>,
     runner_pids_limit: Option<String>,
     runner_isolation: Option<String>,
+    database_path: Option<String>,
     docker_host: Option<String>,
     docker_network: Option<String>,
     orchestrator_id: Option<String>,
@@ -75,6 +83,8 @@ pub struct Config {
     pub network: String,
     /// `ORCHESTRATOR_ID`: which runners are ours; none means a name made from the Docker engine's own id.
     pub instance: Option<String>,
+    /// `DATABASE_PATH`: the file of the job ledger; none means that it ends with the process.
+    pub database: Option<PathBuf>,
     /// `AUTO_CREATE_RUNNERS` (false): whether queued jobs start runners.
     pub auto_create: bool,
     /// `RUNNER_CHECK_INTERVAL` (300 s): how often GitHub is asked for new repositories, workflows and jobs.
@@ -83,21 +93,6 @@ pub struct Config {
     pub purge_interval: SignedDuration,
     /// What only placeholders show.
     pub shown: Shown,
-}
-
-/// GitHub's part of the configuration.
-#[derive(Debug, Clone)]
-pub struct GitHubConfig {
-    /// `GITHUB_API_URL` (`https://api.github.com`).
-    pub api_url: Url,
-    /// `GITHUB_SERVER_URL` (`https://github.com`): what runners are told.
-    pub server_url: Url,
-    /// `GITHUB_RUNNER_TOKEN` or `GITHUB_RUNNER_TOKEN_FILE`.
-    pub token: SecretString,
-    /// `DISCOVERY_MODE` (`all`) with `GITHUB_ORGANIZATION`.
-    pub discovery: DiscoveryMode,
-    /// `GITHUB_CLEANUP_ENABLED` (true): whether offline registrations of ours without a container are deleted.
-    pub cleanup: bool,
 }
 
 /// Values that exist for placeholders alone.
@@ -169,6 +164,7 @@ impl Config {
             "mayfly-runners".to_owned(),
             parse::word,
         );
+        let database = set(raw.database_path.take()).map(PathBuf::from);
         let instance =
             check.optional("ORCHESTRATOR_ID", raw.orchestrator_id.take(), None, |text| {
                 parse::instance(text).map(Some)
@@ -184,7 +180,7 @@ impl Config {
             user_login: set(raw.github_user_login.take()).unwrap_or_else(|| "unknown".to_owned()),
             hostname: parse::hostname(),
         };
-        let github = github(&mut raw, check);
+        let github = github::read(&mut raw, check);
         let runner = runner::read(&mut raw, templates, &shown, check);
         Some(Self {
             listen,
@@ -193,6 +189,7 @@ impl Config {
             runner: runner?,
             docker_host,
             network,
+            database,
             instance,
             auto_create,
             check_interval,
@@ -222,69 +219,6 @@ fn logging(raw: &mut Raw, check: &mut Checker) -> Logging {
         verbose: check.optional("LOG_VERBOSE", raw.log_verbose.take(), false, boolean),
         format: check.optional("LOG_FORMAT", raw.log_format.take(), Format::Text, parse_format),
     }
-}
-
-fn github(raw: &mut Raw, check: &mut Checker) -> Option<GitHubConfig> {
-    let api_url = check.optional(
-        "GITHUB_API_URL",
-        raw.github_api_url.take(),
-        parse::url("https://api.github.com").ok(),
-        |text| parse::url(text).map(Some),
-    );
-    let server_url = check.optional(
-        "GITHUB_SERVER_URL",
-        raw.github_server_url.take(),
-        parse::url("https://github.com").ok(),
-        |text| parse::url(text).map(Some),
-    );
-    let (direct, file) = (raw.github_runner_token.take(), raw.github_runner_token_file.take());
-    let given = set(direct.clone()).is_some() || set(file.clone()).is_some();
-    let token = check.secret("GITHUB_RUNNER_TOKEN", direct, file);
-    let token = match token {
-        None if !given => {
-            check.fail(
-                "GITHUB_RUNNER_TOKEN",
-                "is required (or GITHUB_RUNNER_TOKEN_FILE): a token that may manage runners",
-            );
-            None
-        }
-        token => token.filter(|token| match parse::token(token) {
-            Ok(()) => true,
-            Err(reason) => {
-                check.fail("GITHUB_RUNNER_TOKEN", reason);
-                false
-            }
-        }),
-    };
-    let organization =
-        check.optional("GITHUB_ORGANIZATION", raw.github_organization.take(), None, |text| {
-            Login::parse(text.trim()).map(Some)
-        });
-    let by_organization =
-        check.optional("DISCOVERY_MODE", raw.discovery_mode.take(), false, |text| {
-            match text.trim().to_ascii_lowercase().as_str() {
-                "all" => Ok(false),
-                "organization" => Ok(true),
-                _ => Err("must be all or organization"),
-            }
-        });
-    let discovery = match (by_organization, organization) {
-        (false, _) => DiscoveryMode::All,
-        (true, Some(organization)) => DiscoveryMode::Organization(organization),
-        (true, None) => {
-            check.fail("GITHUB_ORGANIZATION", "is required when DISCOVERY_MODE=organization");
-            DiscoveryMode::All
-        }
-    };
-    let cleanup =
-        check.optional("GITHUB_CLEANUP_ENABLED", raw.github_cleanup_enabled.take(), true, boolean);
-    Some(GitHubConfig {
-        api_url: api_url?,
-        server_url: server_url?,
-        token: token?,
-        discovery,
-        cleanup,
-    })
 }
 
 #[cfg(test)]

@@ -5,22 +5,46 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`client`](GitHubClient) | one request: credentials, conditional requests, limits, errors |
+//! | [`client`](GitHubClient) | one request: leave to send it, conditional requests, retries, errors |
+//! | [`budget`] | every limit of every account, and who may spend what is left (pure) |
+//! | `identity` | who we are: a token, or an App and its installations |
+//! | `app` | an App's key, its JSON Web Tokens, installation tokens |
+//! | `transport` | TLS, proxies, redirects, time-outs |
 //! | `registration` | runners: list, register, deregister |
-//! | `demand` | repositories, workflow files, queued jobs |
-//! | `held` | answers kept for conditional requests, bounded in bytes |
-//! | `refusal` | what an answer that is no success means |
+//! | `repositories`, `workflows`, `jobs` | what there is, what it says, what waits |
+//! | [`hooks`] | webhooks and their deliveries |
+//! | `graphql` | many questions in one request |
+//! | `call`, `page`, `held`, `refusal` | a request's address, its pages, its earlier answer, its refusal |
+//! | `traffic` | what was sent, counted |
+//! | [`checkup`] | what the credential is and can do, in words |
 //! | `wire` | GitHub's JSON, converted here and known nowhere else |
 
+mod app;
+pub mod budget;
+mod call;
+pub mod checkup;
 mod client;
-mod demand;
 mod error;
+mod graphql;
 mod held;
+pub mod hooks;
+mod identity;
+mod jobs;
+mod page;
 mod refusal;
 mod registration;
+mod repositories;
+mod traffic;
+mod transport;
 mod wire;
+mod workflows;
 
+pub use app::{AppKey, KeyError};
 pub use client::{GitHubClient, GitHubSettings};
-pub use demand::{DiscoveryMode, Repository, WorkflowFile};
 pub use error::GitHubError;
+pub use identity::Installation;
 pub use registration::{Deregistered, JitConfig};
+pub use repositories::{Depth, DiscoveryMode, Listed, Repository};
+pub use traffic::Traffic;
+pub(crate) use transport::certificates;
+pub use workflows::{FileVersion, Folder};

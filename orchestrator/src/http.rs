@@ -1,6 +1,7 @@
 //! The internal API: what the gateway forwards to. It sees a [`Handle`], not the reconciler.
 
 mod config;
+mod deliveries;
 mod error;
 mod health;
 mod runners;
@@ -39,6 +40,10 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/runners/cleanup", post(runners::cleanup))
         .route("/api/v1/runners/{id}", get(runners::show).delete(runners::delete))
         .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route(
+            "/api/v1/deliveries",
+            post(deliveries::accept).layer(DefaultBodyLimit::max(deliveries::MAX_BODY)),
+        )
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/config/info", get(config::info))
         .route("/api/v1/config/validate", get(config::validate))

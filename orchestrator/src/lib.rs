@@ -16,25 +16,31 @@
 //! Architecture invariant: nothing but [`reconcile`] starts or removes a container or a registration.
 
 pub mod backend;
+mod checkup;
 pub mod clock;
 pub mod config;
 pub mod discovery;
 pub mod github;
 pub mod http;
+pub mod intake;
+pub mod ledger;
 pub mod metrics;
 pub mod model;
 pub mod reconcile;
 pub mod redact;
+pub mod redelivery;
 pub mod scaling;
+pub mod store;
 pub mod template;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use mayfly_common::telemetry::{CONFIG, START};
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::backend::docker::{DockerBackend, DockerSettings};
 use crate::clock::{Clock, SystemClock};
@@ -43,6 +49,7 @@ use crate::github::{GitHubClient, GitHubSettings};
 use crate::http::Api;
 use crate::metrics::Metrics;
 use crate::reconcile::{Reconciler, driver};
+use crate::store::Store;
 
 /// Runs the service on `listener` until `shutdown`, then lets the pass under way end and answers what was asked.
 ///
@@ -55,24 +62,50 @@ pub async fn run(
 ) -> io::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let github = GitHubClient::new(GitHubSettings::of(&config.github), Arc::clone(&clock))
+        .map(Arc::new)
         .map_err(io::Error::other)?;
     let backend = DockerBackend::new(DockerSettings::of(&config));
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(github.traffic()));
     describe(&config);
     info!(category = START, address = %listener.local_addr()?, version = mayfly_common::VERSION, "orchestrator is listening");
 
+    let store = open_store(config.database.as_deref())?;
     let (reconciler, handle) = Reconciler::new(
         config.clone(),
         Arc::new(backend),
-        Arc::new(github),
+        Arc::clone(&github),
         Arc::clone(&clock),
         Arc::clone(&metrics),
+        store.clone(),
     );
+    let check = checkup::tell(Arc::clone(&github), config.github.clone(), store.clone());
+    let check = tokio::spawn(check);
     let router = http::router(Api { handle, config: Arc::new(config), metrics });
     let shutdown = shutdown.shared();
     let driver = tokio::spawn(driver::run(Arc::new(reconciler), shutdown.clone()));
+    let redelivery = tokio::spawn(redelivery::run(store, github, shutdown.clone()));
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
+    check.abort();
+    redelivery.abort();
     driver.await.map_err(io::Error::other)
+}
+
+/// The store in the file at `path`. One that cannot be used is said, left as it is, and done without.
+fn open_store(path: Option<&Path>) -> io::Result<Store> {
+    match path.map(|path| (path, Store::open(path))) {
+        Some((_, Ok(store))) => return Ok(store),
+        Some((path, Err(error))) => {
+            warn!(
+                category = CONFIG,
+                "DATABASE_PATH: {}: {error}; the job ledger is kept in memory",
+                path.display()
+            );
+        }
+        None => {
+            info!(category = CONFIG, "DATABASE_PATH is not set: the job ledger is kept in memory")
+        }
+    }
+    Store::in_memory().map_err(io::Error::other)
 }
 
 /// Says what the service is going to do. No secret is part of it.

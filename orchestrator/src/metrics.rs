@@ -1,9 +1,9 @@
 //! What Prometheus reads. Bounded labels: states and kinds, never names of runners, jobs or repositories.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
-use mayfly_common::api::PassReport;
+use mayfly_common::api::{GitHubStatus, PassReport};
 use mayfly_common::runner::RunnerState;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::github::Traffic;
 use crate::model::QueuedJob;
 use crate::reconcile::Carried;
 use crate::scaling::Verdict;
@@ -31,6 +32,13 @@ const STATES: [RunnerState; 6] = [
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabel {
     state: &'static str,
+}
+
+/// A bucket of requests. As many values as the App has installations.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    account: String,
+    resource: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,12 +60,15 @@ pub struct Metrics {
     passes: Counter,
     problems: Gauge,
     pass_duration: Histogram,
-    github_requests: Counter,
-    github_counted: AtomicU64,
+    limits: Family<LimitLabels, Gauge<i64, AtomicI64>>,
+    remaining: Family<LimitLabels, Gauge<i64, AtomicI64>>,
+    resets: Family<LimitLabels, Gauge<i64, AtomicI64>>,
+    next_check: Gauge,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Metrics that also show `traffic`.
+    pub fn new(traffic: &Traffic) -> Self {
         let mut registry = Registry::with_prefix("mayfly");
         let this = Self {
             runners: Family::default(),
@@ -70,8 +81,10 @@ impl Default for Metrics {
             passes: Counter::default(),
             problems: Gauge::default(),
             pass_duration: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
-            github_requests: Counter::default(),
-            github_counted: AtomicU64::new(0),
+            limits: Family::default(),
+            remaining: Family::default(),
+            resets: Family::default(),
+            next_check: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("runners", "Runners by state", this.runners.clone());
@@ -107,20 +120,38 @@ impl Default for Metrics {
             this.pass_duration.clone(),
         );
         registry.register(
-            "github_requests",
-            "Requests sent to GitHub",
-            this.github_requests.clone(),
+            "github_limit",
+            "Requests (GraphQL: points) an hour that GitHub allows",
+            this.limits.clone(),
+        );
+        registry.register(
+            "github_limit_remaining",
+            "How many of them are left",
+            this.remaining.clone(),
+        );
+        registry.register(
+            "github_limit_reset_timestamp_seconds",
+            "When that hour ends",
+            this.resets.clone(),
+        );
+        registry.register(
+            "github_next_check_timestamp_seconds",
+            "When GitHub is next asked for repositories and jobs",
+            this.next_check.clone(),
         );
         registry.register(
             "build",
             "This build",
             Info::new(vec![("version", mayfly_common::VERSION)]),
         );
+        registry.register(
+            "github_requests",
+            "Requests sent to GitHub; `unchanged` ones (304) cost nothing of the hour's",
+            traffic.by_route(),
+        );
         Self { registry, ..this }
     }
-}
 
-impl Metrics {
     /// All metrics in the `OpenMetrics` text format.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -155,16 +186,26 @@ impl Metrics {
         }
     }
 
-    /// Takes in the pass itself, and how many requests were sent to GitHub so far.
-    pub(crate) fn passed(&self, report: &PassReport, github_requests: u64) {
+    /// Takes in the pass itself, and how GitHub's limits stand.
+    pub(crate) fn passed(&self, report: &PassReport, github: &GitHubStatus) {
         self.passes.inc();
         self.problems.set(number(report.problems.len()));
         self.repositories.set(number(report.repositories));
         self.relevant.set(number(report.self_hosted_repositories));
         self.pass_duration
             .observe(std::time::Duration::from_millis(report.duration_ms).as_secs_f64());
-        let before = self.github_counted.swap(github_requests, Ordering::Relaxed);
-        self.github_requests.inc_by(github_requests.saturating_sub(before));
+        self.next_check.set(github.next_check.map_or(0, jiff::Timestamp::as_second));
+        for family in [&self.limits, &self.remaining, &self.resets] {
+            family.clear();
+        }
+        for known in &github.limits {
+            let labels =
+                LimitLabels { account: known.account.clone(), resource: known.resource.clone() };
+            let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            self.limits.get_or_create(&labels).set(signed(known.limit));
+            self.remaining.get_or_create(&labels).set(signed(known.remaining));
+            self.resets.get_or_create(&labels).set(known.reset.as_second());
+        }
     }
 }
 

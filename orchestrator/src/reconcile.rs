@@ -6,7 +6,8 @@
 //! | module | what |
 //! |---|---|
 //! | [`driver`] | the loop: tick, nudge, Docker event, shutdown; one pass at a time |
-//! | `observe` | gathers |
+//! | `observe`, `discover` | gather: what runs, what is registered, what waits; which repositories there are |
+//! | `hear` | takes in what webhooks told, keeps what was learnt |
 //! | `execute` | one match on [`Action`] |
 //! | `launch` | register, render the environment, start |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
@@ -14,9 +15,11 @@
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
+mod discover;
 pub mod driver;
 mod execute;
 pub mod handle;
+mod hear;
 mod history;
 mod image;
 mod launch;
@@ -27,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::PassReport;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
@@ -44,10 +47,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::discovery::Catalog;
 use crate::github::GitHubClient;
+use crate::intake::Intake;
+use crate::ledger::{Hearing, Ledger};
 use crate::metrics::Metrics;
-use crate::model::{Instance, QueuedJob};
+use crate::model::Instance;
 use crate::scaling::backoff::Backoff;
+use crate::scaling::cadence::CheckWait;
 use crate::scaling::{Action, Memory, Plan, Policy, Verdict, plan};
+use crate::store::Store;
 
 /// Requests that may wait for the next pass.
 const REQUEST_QUEUE: usize = 64;
@@ -63,6 +70,7 @@ pub struct Reconciler {
     stopping: Arc<AtomicBool>,
     launcher: Launcher,
     image: Arc<ImageState>,
+    intake: Arc<Intake>,
     snapshot: watch::Sender<Snapshot>,
     state: Mutex<State>,
 }
@@ -76,16 +84,43 @@ struct State {
     backoff: Backoff,
     catalog: Catalog,
     history: History,
-    /// Queued jobs by repository, as last read.
-    jobs: BTreeMap<RepoSlug, Vec<QueuedJob>>,
+    /// Every job known.
+    ledger: Ledger,
+    /// Whether webhooks tell of jobs.
+    hearing: Hearing,
+    /// Since when webhooks could have told of a job.
+    listening: Timestamp,
+    /// What an earlier process left was taken in.
+    loaded: bool,
+    /// A webhook told of something that the catalogue does not know yet.
+    news: bool,
     /// Scopes in which there may be registrations of ours.
     scopes: BTreeSet<Scope>,
-    next_check: Timestamp,
+    /// When the other places were last looked at for some.
+    swept: BTreeMap<Scope, Timestamp>,
+    checked_at: Timestamp,
+    check_wait: CheckWait,
     next_sweep: Timestamp,
+    /// When GitHub was last asked about runners.
+    last_look: Timestamp,
     passes: u64,
     /// What was logged already and still holds, so that it is logged once.
     told_problems: BTreeSet<String>,
     told_unmet: BTreeSet<i64>,
+}
+
+impl State {
+    /// The repository is not served any more, under this name.
+    fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
+        self.ledger.forget(repo, now);
+    }
+
+    /// When GitHub is next asked for repositories and jobs.
+    fn next_check(&self, now: Timestamp) -> Timestamp {
+        let wait = &self.check_wait;
+        let wait = if self.hearing.is_healthy(now) { wait.told } else { wait.alone };
+        self.checked_at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
 }
 
 impl Reconciler {
@@ -96,11 +131,19 @@ impl Reconciler {
         github: Arc<GitHubClient>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        store: Store,
     ) -> (Self, Handle) {
         let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
         let (snapshot, seen) = watch::channel(Snapshot::default());
         let nudge = Arc::new(Notify::new());
-        let handle = Handle::new(sender, seen, Arc::clone(&nudge), Arc::clone(&backend));
+        let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
+        let handle = Handle::new(
+            sender,
+            seen,
+            Arc::clone(&nudge),
+            Arc::clone(&backend),
+            Arc::clone(&intake),
+        );
         let image = Arc::new(ImageState::new(config.runner.pull, Arc::clone(&nudge)));
         let launcher = Launcher::new(&config, Arc::clone(&backend), Arc::clone(&github));
         let state = State {
@@ -110,10 +153,17 @@ impl Reconciler {
             backoff: Backoff::default(),
             catalog: Catalog::default(),
             history: History::default(),
-            jobs: BTreeMap::new(),
+            ledger: Ledger::default(),
+            hearing: Hearing::default(),
+            listening: clock.now(),
+            loaded: false,
+            news: false,
             scopes: BTreeSet::new(),
-            next_check: Timestamp::MIN,
+            swept: BTreeMap::new(),
+            checked_at: Timestamp::MIN,
+            check_wait: CheckWait::fixed(SignedDuration::ZERO),
             next_sweep: Timestamp::MIN,
+            last_look: Timestamp::MIN,
             passes: 0,
             told_problems: BTreeSet::new(),
             told_unmet: BTreeSet::new(),
@@ -131,6 +181,7 @@ impl Reconciler {
                 stopping,
                 launcher,
                 image,
+                intake,
                 snapshot,
                 state,
             },
@@ -145,7 +196,7 @@ impl Reconciler {
 
     /// A pass that also asks GitHub for new jobs everywhere, whenever that was done last.
     pub async fn check_now(&self) -> PassReport {
-        self.state.lock().await.next_check = Timestamp::MIN;
+        self.state.lock().await.checked_at = Timestamp::MIN;
         self.pass().await
     }
 
@@ -161,6 +212,7 @@ impl Reconciler {
             ..PassReport::default()
         };
 
+        self.hear(&mut state, started_at).await;
         let instance = match self.backend.instance().await {
             Ok(instance) => instance,
             Err(error) => return self.give_up(&mut state, report, requests, &error),
@@ -182,6 +234,7 @@ impl Reconciler {
             self.execute(&mut state, &planned, &seen.instances).await
         };
         state.memory = seen.memory.clone();
+        self.keep(&mut state).await;
         self.settle(&mut state, &outcomes, &mut report);
         let (instances, verdicts) =
             self.look_again(&seen, &policy, &planned, !outcomes.is_empty()).await;
@@ -208,11 +261,11 @@ impl Reconciler {
         let now = self.clock.now();
         let states: Vec<RunnerState> =
             self.snapshot.borrow().runners.iter().map(|runner| runner.state).collect();
-        let waiting = state.jobs.values().any(|jobs| !jobs.is_empty());
+        let waiting = !state.ledger.waiting_in(now).is_empty();
         let held = state.backoff.active(now).map(|(_, streak)| streak.until);
         let retry = held.chain(self.image.retry_at()).filter(|_| waiting).min();
         let check = if self.config.auto_create {
-            state.next_check.min(state.next_sweep)
+            state.next_check(now).min(state.next_sweep)
         } else {
             state.next_sweep
         };

@@ -42,6 +42,7 @@ fn every_mistake_is_reported_at_once_and_no_key_is_shown() {
         ("API_GATEWAY_HOST", "here"),
         ("ORCHESTRATOR_URL", "https://orchestrator"),
         ("API_KEYS", "tooshort,white space inside it,"),
+        ("WEBHOOK_SECRET", "fifteen letters"),
         ("RATE_LIMIT_PER_SECOND", "0"),
         ("RATE_LIMIT_BURST", "many"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
@@ -58,6 +59,7 @@ fn every_mistake_is_reported_at_once_and_no_key_is_shown() {
         "API_GATEWAY_HOST",
         "ORCHESTRATOR_URL",
         "API_KEYS",
+        "WEBHOOK_SECRET",
         "RATE_LIMIT_PER_SECOND",
         "RATE_LIMIT_BURST",
         "TRUSTED_PROXIES",
@@ -74,6 +76,7 @@ fn every_mistake_is_reported_at_once_and_no_key_is_shown() {
         );
     }
     assert!(!errors.contains("tooshort") && !errors.contains("inside"), "{errors}");
+    assert!(!errors.contains("fifteen"), "{errors}");
 }
 
 #[test]
@@ -95,4 +98,47 @@ fn debug_shows_no_key() {
     let config = read(&[("API_KEYS", KEY)]).unwrap();
     let shown = format!("{config:?} {config:#?}");
     assert!(!shown.contains(KEY) && shown.contains("1 key"), "{shown}");
+}
+
+#[test]
+fn webhook_secrets_come_from_the_variable_or_a_file() {
+    let old = "It's a Secret to Everybody";
+    let both = read(&[("WEBHOOK_SECRET", &format!("the new secret of many letters,{old}"))]);
+    let both = both.unwrap().webhook_secrets;
+    assert_eq!((both.len(), &*format!("{both:?}")), (2, "2 secrets"));
+    let path = std::env::temp_dir().join(format!("mayfly-gateway-hooks-{}", std::process::id()));
+    std::fs::write(&path, format!("{old}\n")).unwrap();
+    let file = path.to_string_lossy().into_owned();
+    assert_eq!(read(&[("WEBHOOK_SECRET_FILE", &file)]).unwrap().webhook_secrets.len(), 1);
+    let twice = read(&[("WEBHOOK_SECRET_FILE", &file), ("WEBHOOK_SECRET", old)]).unwrap_err();
+    assert!(twice.starts_with("WEBHOOK_SECRET: is set twice"), "{twice}");
+    std::fs::write(&path, "short\n").unwrap();
+    let errors = read(&[("WEBHOOK_SECRET_FILE", &file)]).unwrap_err();
+    assert_eq!(errors, "WEBHOOK_SECRET_FILE: secret 1 is shorter than 16 characters");
+    std::fs::remove_file(path).unwrap();
+    let without = read(&[("WEBHOOK_SECRET", " ")]).unwrap();
+    assert!(without.webhook_secrets.is_empty(), "blank is unset");
+    assert!(without.host.is_loopback(), "a webhook's secret guards nothing but the webhook");
+}
+
+#[test]
+fn the_example_file_and_the_compose_file_list_every_variable() {
+    let file = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/");
+        std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+    };
+    let (example, compose) = (file(".env.example"), file("compose.yaml"));
+    // `Debug` of the raw variables names each of them: no second list to forget.
+    let shown = format!("{:?}", Raw::default());
+    let names = shown.split(": None").map(|name| name.trim_start_matches([',', ' ']));
+    let names = names.map(|name| name.trim_start_matches("Raw { ").to_uppercase());
+    let names: Vec<String> = names.filter(|name| !name.contains('}')).collect();
+    assert!(names.len() > 14 && names.contains(&"WEBHOOK_SECRET_FILE".to_owned()), "{names:?}");
+    for name in names {
+        let starts = |line: &str, sign: char| {
+            line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}{sign}"))
+        };
+        assert!(example.lines().any(|line| starts(line, '=')), "{name} is not in .env.example");
+        assert!(compose.lines().any(|line| starts(line, ':')), "{name} is not in compose.yaml");
+    }
 }

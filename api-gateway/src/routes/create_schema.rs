@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use mayfly_common::api::{MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
 use mayfly_common::label::{MAX_LABEL_LENGTH, MAX_LABELS};
 use mayfly_common::name::MAX_NAME_LENGTH;
+use mayfly_common::scope::MAX_ENTERPRISE_LENGTH;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, SchemaType, Type,
@@ -42,8 +43,15 @@ impl PartialSchema for CreateBody {
             .max_length(Some(39))
             .examples([json!("octo-org")])
             .build();
+        let enterprise = text("The enterprise's slug: its name in the address of its page.")
+            .pattern(Some(format!("^[A-Za-z0-9-]{{1,{MAX_ENTERPRISE_LENGTH}}}$")))
+            .max_length(Some(MAX_ENTERPRISE_LENGTH))
+            .examples([json!("octo-corp")])
+            .build();
         let no_group = nullable(Type::String)
-            .description(Some("Only organisations have runner groups: leave it out."))
+            .description(Some(
+                "Only organisations and enterprises have runner groups: leave it out.",
+            ))
             .enum_values(Some([json!("default"), Value::Null]))
             .build();
         let group = nullable(Type::String)
@@ -67,6 +75,14 @@ impl PartialSchema for CreateBody {
                 "Several runners for an organisation",
                 "org",
                 &organization,
+                &group,
+                &SEVERAL,
+            ))
+            .item(form("One runner for an enterprise", "enterprise", &enterprise, &group, &ONE))
+            .item(form(
+                "Several runners for an enterprise",
+                "enterprise",
+                &enterprise,
                 &group,
                 &SEVERAL,
             ))

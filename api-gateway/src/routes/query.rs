@@ -19,7 +19,7 @@ pub(super) fn list(query: Option<&str>) -> Result<String, Problem> {
         query,
         &[
             ("state", state),
-            ("scope", |text| one_of(text, &["repo", "org"])),
+            ("scope", |text| one_of(text, &["repo", "org", "enterprise"])),
             ("scope_name", scope_name),
             ("page", |text| whole(text, 1_000_000)),
             ("per_page", |text| whole(text, mayfly_common::api::MAX_PER_PAGE)),

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Method, StatusCode};
 
-use crate::support::{KEY, anonymous, gateway, gateway_with};
+use crate::support::{KEY, anonymous, gateway, gateway_with, webhook_secrets};
 
 fn peer(number: u8) -> SocketAddr {
     SocketAddr::from(([198, 51, 100, number], 40000))
@@ -65,7 +65,7 @@ async fn a_key_in_the_query_opens_nothing_and_is_not_repeated() {
 
 #[tokio::test]
 async fn every_api_route_asks_for_a_key_and_the_public_ones_do_not() {
-    let (client, _) = gateway().await;
+    let (client, _) = gateway_with(|config| config.webhook_secrets = webhook_secrets()).await;
     let document = serde_json::to_value(api_gateway::openapi::document()).unwrap();
     let mut guarded = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -79,7 +79,7 @@ async fn every_api_route_asks_for_a_key_and_the_public_ones_do_not() {
             guarded += u8::from(!public);
         }
     }
-    assert_eq!(guarded, 11);
+    assert_eq!(guarded, 12);
     for alias in ["/runners", "/runners/some-runner", "/runners/some-runner/logs"] {
         assert_eq!(client.get_anonymously(alias).await.status, StatusCode::UNAUTHORIZED);
     }

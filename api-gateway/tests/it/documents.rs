@@ -38,7 +38,7 @@ async fn the_document_is_served_and_whole() {
             assert!(default["application/problem+json"].is_object(), "{place} has no default");
         }
     }
-    assert_eq!(operations, 14);
+    assert_eq!(operations, 15);
     let text = answer.text();
     for (index, _) in text.match_indices("\"#/components/") {
         let reference = text[index + 2..].split('"').next().unwrap();
@@ -77,7 +77,7 @@ async fn the_create_schema_and_the_code_agree() {
     let document = serde_json::to_value(api_gateway::openapi::document()).unwrap();
     let forms = document["components"]["schemas"]["CreateRunners"]["oneOf"].as_array().unwrap();
     let property = |form: usize, name: &str| forms[form]["properties"][name].clone();
-    assert_eq!(forms.len(), 4);
+    assert_eq!(forms.len(), 6, "for each kind of scope one for one runner and one for several");
     for form in forms {
         assert_eq!(form["additionalProperties"], Value::Bool(false));
         let mut required = vec!["scope", "scope_name"];
@@ -113,6 +113,14 @@ async fn the_create_schema_and_the_code_agree() {
             let shown = value.to_string();
             assert_eq!(attempt(count, field, value).await, taken, "{field} = {shown}");
         }
+    }
+    let longest = property(4, "scope_name")["maxLength"].as_u64().unwrap();
+    let longest = usize::try_from(longest).unwrap();
+    for (slug, taken) in [("x".repeat(longest), true), ("x".repeat(longest + 1), false)] {
+        let body =
+            serde_json::json!({"scope": "enterprise", "scope_name": slug, "runner_group": "big"});
+        let status = client.send(create(body.to_string())).await.status;
+        assert_eq!(status == StatusCode::CREATED, taken, "{slug}");
     }
     let most = property(1, "count")["maximum"].as_u64().unwrap();
     for (count, taken) in [(0, false), (1, true), (most, true), (most + 1, false)] {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use http::{Method, StatusCode};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{KEY, anonymous, gateway, request};
+use crate::support::{KEY, SECRET, anonymous, gateway, gateway_with, request, webhook_secrets};
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
@@ -103,4 +103,24 @@ async fn a_failing_orchestrator_is_one_warning_under_the_request_s_id() {
     let text = lines.text();
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("id-8") && text.contains("unreachable"), "{text}");
+}
+
+#[tokio::test]
+async fn a_wrong_signature_is_logged_once_per_client_and_no_secret_ever() {
+    let (lines, _guard) = capture(tracing::Level::TRACE);
+    let (client, _) = gateway_with(|config| config.webhook_secrets = webhook_secrets()).await;
+    let body = r#"{"password":"hunter2"}"#;
+    let signature = format!("sha256={}", "0".repeat(64));
+    for _ in 0..3 {
+        let request = anonymous(Method::POST, "/webhooks/github")
+            .header("x-hub-signature-256", &signature)
+            .header("x-github-event", "workflow_job");
+        client.send(request.body(Body::from(body)).unwrap()).await;
+    }
+    let text = lines.text();
+    assert_eq!(text.matches("signature is refused").count(), 1, "{text}");
+    assert!(text.contains("client=192.0.2.1"), "{text}");
+    for hidden in [SECRET, "hunter2", &signature] {
+        assert!(!text.contains(hidden), "{hidden} is in {text}");
+    }
 }

@@ -17,3 +17,4 @@ mod server;
 mod stub;
 mod support;
 mod upstream_faults;
+mod webhooks;

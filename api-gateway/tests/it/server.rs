@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api_gateway::Config;
 use axum::Router;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 
 use crate::stub::{Stub, serve};
-use crate::support::{KEY, config};
+use crate::support::{KEY, config, webhook_secrets};
 
 /// A running gateway.
 struct Running {
@@ -19,13 +20,17 @@ struct Running {
 }
 
 async fn start(orchestrator: std::net::SocketAddr) -> Running {
+    start_with(config(orchestrator)).await
+}
+
+async fn start_with(config: Config) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move {
         let _ = stopped.await;
     };
-    let ended = tokio::spawn(api_gateway::run(config(orchestrator), listener, shutdown));
+    let ended = tokio::spawn(api_gateway::run(config, listener, shutdown));
     Running { address, stop, ended }
 }
 
@@ -97,4 +102,24 @@ async fn the_health_check_asks_the_running_gateway() {
     gateway.stop.send(()).unwrap();
     gateway.ended.await.unwrap().unwrap();
     assert!(mayfly_common::health::check(gateway.address.port()).await.is_err());
+}
+
+/// A connection closed while its client still writes would lose the answer.
+#[tokio::test]
+async fn whoever_sends_an_unsigned_webhook_hears_the_refusal() {
+    let orchestrator = Stub::default().start().await;
+    let gateway =
+        start_with(Config { webhook_secrets: webhook_secrets(), ..config(orchestrator) }).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let body = vec![b'x'; 200_000];
+    for _ in 0..2 {
+        let length = format!("content-length: {}\r\n", body.len());
+        stream.write_all(head("POST", "/webhooks/github", &length).as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"}") {
+            assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0);
+        }
+        assert!(read.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&read));
+    }
 }

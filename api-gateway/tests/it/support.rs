@@ -12,6 +12,7 @@ use axum::extract::ConnectInfo;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
+use mayfly_common::webhook::signature::Secrets;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -21,6 +22,14 @@ use crate::stub::{Stub, serve};
 pub(crate) const KEY: &str = "test-key-of-more-than-16";
 /// The peer of a request that names none.
 pub(crate) const PEER: &str = "192.0.2.1:40000";
+
+/// The secret that GitHub's stand-in signs with.
+pub(crate) const SECRET: &str = "It's a Secret to Everybody";
+
+/// [`SECRET`] as the gateways know it.
+pub(crate) fn webhook_secrets() -> Secrets {
+    Secrets::from_list(&SECRET.to_owned().into()).expect("a good secret")
+}
 
 /// A configuration with [`KEY`] and no limits worth the name.
 pub(crate) fn config(orchestrator: SocketAddr) -> Config {

@@ -15,11 +15,12 @@ use axum::{Json, Router};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use mayfly_common::api::{
-    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, CreateRunners, Health,
-    HealthStatus, ListQuery, PassReport, Runner, RunnerList, RunnerLogs, Status,
+    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, CreateRunners, GitHubStatus,
+    Health, HealthStatus, ListQuery, PassReport, Runner, RunnerList, RunnerLogs, Status,
 };
 use mayfly_common::problem::Problem;
 use mayfly_common::runner::RunnerState;
+use mayfly_common::webhook::{Delivery, Outcome, Receipt};
 use tokio::net::TcpListener;
 
 /// Most runners it takes.
@@ -39,6 +40,7 @@ pub(crate) struct Memory {
     runners: Vec<Runner>,
     made: usize,
     pub(crate) seen: Vec<Seen>,
+    pub(crate) deliveries: Vec<Delivery>,
 }
 
 /// A handle on a running stub.
@@ -63,6 +65,7 @@ impl Stub {
             .route("/runners/cleanup", post(cleanup))
             .route("/runners/{id}", get(read).delete(remove))
             .route("/runners/{id}/logs", get(logs))
+            .route("/deliveries", post(deliver))
             .route("/status", get(status))
             .route("/config/info", get(config_info))
             .route("/config/validate", get(config_validate))
@@ -174,6 +177,14 @@ async fn cleanup(Query(query): Query<BTreeMap<String, bool>>) -> Json<CleanupRep
     })
 }
 
+async fn deliver(State(stub): State<Stub>, Json(delivery): Json<Delivery>) -> Response {
+    let mut memory = stub.memory();
+    let again = memory.deliveries.iter().any(|known| known.id == delivery.id);
+    let outcome = if again { Outcome::Duplicate } else { Outcome::Accepted };
+    memory.deliveries.push(delivery);
+    (StatusCode::ACCEPTED, Json(Receipt { outcome })).into_response()
+}
+
 async fn status(State(stub): State<Stub>) -> Json<Status> {
     let mut runners = BTreeMap::new();
     for runner in &stub.memory().runners {
@@ -189,6 +200,7 @@ async fn status(State(stub): State<Stub>) -> Json<Status> {
         image_state: "ready".to_owned(),
         runners,
         held_back: BTreeMap::new(),
+        github: GitHubStatus::default(),
         last_pass: PassReport::default(),
         finished: Vec::new(),
     })

@@ -38,7 +38,7 @@ pub struct CreateRunners {
 pub struct CreateRunnersBody {
     /// Where the runners register.
     pub scope: ScopeKind,
-    /// `owner/repo` for a repository, the login for an organisation.
+    /// `owner/repo` for a repository, the login for an organisation, the slug for an enterprise.
     #[schema(max_length = 140, example = "octo-org/octo-repo")]
     pub scope_name: String,
     /// A name for the runner; with `count` above 1, `-1`, `-2`, … is appended.
@@ -49,7 +49,7 @@ pub struct CreateRunnersBody {
         nullable
     )]
     pub runner_name: Option<String>,
-    /// The runner group, by name. Only organisations have groups.
+    /// The runner group, by name. Only organisations and enterprises have groups.
     #[schema(min_length = 1, max_length = 64, nullable)]
     pub runner_group: Option<String>,
     /// The runners' labels; without, the configured ones.
@@ -126,7 +126,8 @@ impl Reader<'_> {
         let kind = match kind.as_deref() {
             Some("repo") => Some(ScopeKind::Repo),
             Some("org") => Some(ScopeKind::Org),
-            Some(_) => self.fail("/scope", "must be \"repo\" or \"org\""),
+            Some("enterprise") => Some(ScopeKind::Enterprise),
+            Some(_) => self.fail("/scope", "must be \"repo\", \"org\" or \"enterprise\""),
             None => None,
         };
         let name = self.text("scope_name", true)?;
@@ -184,7 +185,7 @@ impl Reader<'_> {
         if matches!(scope, Some(Scope::Repo(_))) && !group.eq_ignore_ascii_case("default") {
             return self.fail(
                 "/runner_group",
-                "only organisations have runner groups; leave it out for a repository",
+                "only organisations and enterprises have runner groups; leave it out for a repository",
             );
         }
         Some(group)
@@ -239,6 +240,15 @@ mod tests {
         );
         assert_eq!(request.labels.unwrap().to_string(), "gpu,self-hosted");
         assert_eq!((request.count, request.group.as_deref()), (3, Some("gpu")));
+    }
+
+    #[test]
+    fn an_enterprise_is_named_by_its_slug() {
+        let body =
+            |name: &str| json!({"scope": "enterprise", "scope_name": name, "runner_group": "gpu"});
+        let request = CreateRunners::from_json(body("Octo-Corp").to_string().as_bytes()).unwrap();
+        assert_eq!(request.scope.to_string(), "enterprise:Octo-Corp");
+        assert_eq!(pointers(&body("octo/corp")), ["/scope_name"]);
     }
 
     #[test]

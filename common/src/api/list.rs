@@ -20,7 +20,7 @@ pub struct Runner {
     pub pool: String,
     /// Where it registers.
     pub scope: ScopeKind,
-    /// `owner/repo` or the organisation's login.
+    /// `owner/repo`, the organisation's login or the enterprise's slug.
     pub scope_name: String,
     /// The runner's labels, in lower case.
     pub labels: Vec<String>,
@@ -65,7 +65,7 @@ pub struct ListQuery {
     /// Only runners of this kind of scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeKind>,
-    /// Only runners of this repository or organisation (compared without case).
+    /// Only runners of this repository, organisation or enterprise (compared without case).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(max_length = 140)]
     pub scope_name: Option<String>,

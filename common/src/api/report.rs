@@ -35,6 +35,9 @@ pub struct PassReport {
     /// The first error of GitHub in this pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github_error: Option<String>,
+    /// What waits for a rate limit, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
     /// Actions that failed, and readings that could not be taken, in words.
     pub problems: Vec<String>,
 }
@@ -59,7 +62,7 @@ pub struct Finished {
     pub name: String,
     /// Where it was registered.
     pub scope: ScopeKind,
-    /// `owner/repo` or the organisation's login.
+    /// `owner/repo`, the organisation's login or the enterprise's slug.
     pub scope_name: String,
     /// `finished` if it ran a job, else `failed`.
     pub state: crate::runner::RunnerState,
@@ -99,10 +102,54 @@ pub struct Status {
     pub runners: BTreeMap<String, usize>,
     /// Scopes for which starting runners is put off after failures: scope to reason.
     pub held_back: BTreeMap<String, String>,
+    /// How things stand with GitHub.
+    pub github: GitHubStatus,
     /// The last pass.
     pub last_pass: PassReport,
     /// The latest runners that are gone, newest first.
     pub finished: Vec<Finished>,
+}
+
+/// How things stand with GitHub: what was asked, what may be asked, when it is asked next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GitHubStatus {
+    /// Requests sent since the start.
+    pub requests: u64,
+    /// How many of them found nothing new (304) and cost nothing of the hour's requests.
+    pub unchanged: u64,
+    /// The hour's requests of every account used, as GitHub last told.
+    pub limits: Vec<LimitStatus>,
+    /// Why looking for repositories and workflows waits, and until when, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery_waits: Option<String>,
+    /// When GitHub is next asked for repositories and jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_check: Option<Timestamp>,
+    /// How many repositories are not served, by the reason.
+    pub not_served: BTreeMap<String, usize>,
+    /// Seconds that GitHub's clock is ahead of ours.
+    pub clock_skew_seconds: i64,
+    /// Whether webhooks tell of jobs, in words.
+    pub webhooks: String,
+    /// Whether the job ledger's file can be written, in words.
+    pub ledger: String,
+}
+
+/// What is left of an hour's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LimitStatus {
+    /// Whose: `token`, `app` or `installation <id>`.
+    pub account: String,
+    /// Which: `core` (REST) or `graphql`.
+    pub resource: String,
+    /// Requests (GraphQL: points) an hour.
+    pub limit: u64,
+    /// How many are left.
+    pub remaining: u64,
+    /// When the hour ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub reset: Timestamp,
 }
 
 /// Whether a service can do its work.

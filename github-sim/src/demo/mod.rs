@@ -65,7 +65,7 @@ pub fn load(world: &mut World) -> Result<(), Refusal> {
     for (repo, files) in repos {
         let slug = slug(repo)?;
         let Some(repo) = world.repo(&slug) else {
-            world.add_repo(NewRepo { slug, private: false, files })?;
+            world.add_repo(NewRepo { slug, private: true, files })?;
             continue;
         };
         let known = repo.files.clone();

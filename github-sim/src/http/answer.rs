@@ -15,11 +15,13 @@ pub(crate) type Answer = Result<Response, ApiError>;
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
+    /// The one error of a "Validation Failed", as resource and message.
+    invalid: Option<(&'static str, String)>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), invalid: None }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -28,6 +30,12 @@ impl ApiError {
 
     pub(crate) fn bad_credentials() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Bad credentials")
+    }
+
+    /// 422 "Validation Failed" with one error about a resource, for example `Hook`.
+    pub(crate) fn validation(resource: &'static str, message: impl Into<String>) -> Self {
+        let invalid = Some((resource, message.into()));
+        Self { invalid, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed") }
     }
 
     /// 422 with GitHub's words for a request that does not fit its schema.
@@ -39,11 +47,15 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "message": self.message,
             "documentation_url": "https://docs.github.com/rest",
             "status": self.status.as_str(),
         });
+        if let Some((resource, message)) = self.invalid {
+            let error = json!({"resource": resource, "code": "custom", "message": message});
+            body["errors"] = json!([error]);
+        }
         (self.status, Json(body)).into_response()
     }
 }
@@ -53,7 +65,9 @@ impl From<Refusal> for ApiError {
         let status = match &refusal {
             // GitHub does not say what is missing, since that would tell that the rest is there.
             Refusal::NotFound(_) => return Self::not_found(),
+            Refusal::Validation(message) => return Self::validation("Hook", message),
             Refusal::NameTaken { .. } => StatusCode::CONFLICT,
+            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::Busy(_) | Refusal::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Unauthorized(_) => StatusCode::UNAUTHORIZED,
         };

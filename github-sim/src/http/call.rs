@@ -9,7 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::response::IntoResponse as _;
 use http::request::Parts;
 use http::{HeaderValue, header};
-use mayfly_common::scope::{Login, RepoSlug, Scope};
+use mayfly_common::scope::{EnterpriseSlug, Login, RepoSlug, Scope};
 use serde_json::Value;
 
 use super::answer::{Answer, ApiError};
@@ -112,12 +112,17 @@ impl Call {
     }
 
     fn link(&self, page: usize, relation: &str) -> String {
+        self.link_with("page", &page.to_string(), relation)
+    }
+
+    /// One entry of a `Link` header: this request's URL, with another value of one query parameter.
+    pub(crate) fn link_with(&self, name: &str, value: &str, relation: &str) -> String {
         let pairs = self.raw_query.split('&').filter(|pair| !pair.is_empty());
         let mut pairs: Vec<String> = pairs
-            .filter(|pair| !pair.starts_with("page="))
+            .filter(|pair| pair.split('=').next() != Some(name))
             .map(std::borrow::ToOwned::to_owned)
             .collect();
-        pairs.push(format!("page={page}"));
+        pairs.push(format!("{name}={value}"));
         format!("<{}{}?{}>; rel=\"{relation}\"", self.urls.api, self.path, pairs.join("&"))
     }
 }
@@ -130,6 +135,11 @@ pub(crate) fn slug(owner: &str, repo: &str) -> Result<RepoSlug, ApiError> {
 /// The organisation scope a path names.
 pub(crate) fn org_scope(org: &str) -> Result<Scope, ApiError> {
     Login::parse(org).map(Scope::Org).map_err(|_| ApiError::not_found())
+}
+
+/// The enterprise scope a path names.
+pub(crate) fn enterprise_scope(slug: &str) -> Result<Scope, ApiError> {
+    EnterpriseSlug::parse(slug).map(Scope::Enterprise).map_err(|_| ApiError::not_found())
 }
 
 /// The number a path names.

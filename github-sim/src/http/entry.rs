@@ -6,7 +6,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Uri, header};
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::Route;
 use super::answer::ApiError;
@@ -27,6 +28,9 @@ pub(crate) async fn layer(
         request.extensions_mut().insert(Prefix(GHES));
     }
     let uri = request.uri().clone();
+    if let Some(uri) = by_id(&shared, &uri) {
+        *request.uri_mut() = uri;
+    }
     let rest = !uri.path().starts_with("/_sim") && !uri.path().starts_with("/_runner");
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, super::MAX_BODY).await else {
@@ -44,12 +48,15 @@ pub(crate) async fn layer(
         },
     });
     let request = Request::from_parts(parts, Body::from(body));
-    let response = tokio::select! {
+    let mut response = tokio::select! {
         response = next.run(request) => response,
         () = shared.stop.cancelled() => {
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "The simulator stops").into_response()
         }
     };
+    if let Some(date) = date(&shared) {
+        response.headers_mut().insert(header::DATE, date);
+    }
     if let Some(note) = &mut note {
         note.recorded.status = response.status().as_u16();
         if let Some(Route(route)) = response.extensions().get::<Route>() {
@@ -71,7 +78,30 @@ impl Drop for Note<'_> {
     }
 }
 
+/// The time by GitHub's clock, which may differ from the machine's.
+fn date(shared: &Shared) -> Option<HeaderValue> {
+    let now = shared.look().now();
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
+    HeaderValue::from_str(&text).ok()
+}
+
+/// The path by name of one by a repository's id, `/repositories/{id}/…`, where redirects lead to.
+fn by_id(shared: &Shared, uri: &Uri) -> Option<Uri> {
+    let rest = uri.path_and_query()?.as_str().strip_prefix("/repositories/")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (id, below) = rest.split_at(end);
+    let world = shared.look();
+    let slug = &world.repo_by_id(id.parse().ok()?)?.slug;
+    format!("/repos/{slug}{below}").parse().ok()
+}
+
 fn without_prefix(uri: &Uri) -> Option<Uri> {
+    // GraphQL has a prefix of its own, and is not below that of REST.
+    match uri.path() {
+        "/api/graphql" => return Some(Uri::from_static(super::graphql::ROUTE)),
+        "/api/v3/graphql" => return None,
+        _ => {}
+    }
     let rest = uri.path_and_query()?.as_str().strip_prefix(GHES)?;
     match rest.chars().next() {
         None => Some(Uri::from_static("/")),
@@ -92,6 +122,8 @@ mod tests {
             ("/api/v3", Some("/")),
             ("/api/v3/", Some("/")),
             ("/api/v30/user", None),
+            ("/api/graphql", Some("/graphql")),
+            ("/api/v3/graphql", None),
             ("/user", None),
         ];
         for (given, expected) in cases {

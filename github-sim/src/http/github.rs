@@ -12,10 +12,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use super::access;
 use super::answer::ApiError;
 use super::call::Caller;
 use super::shared::Shared;
-use crate::world::tokens::Allowance;
+use crate::world::jwt::{self, InvalidJwt};
+use crate::world::tokens::{Allowance, Resource};
+
+/// What is said to a request that does not name its sender.
+pub(super) const NO_USER_AGENT: &str = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
 
 /// Who may call a route.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,10 +33,12 @@ enum Access {
     Token,
 }
 
-fn access(route: &str) -> Access {
+fn access_of(route: &str) -> Access {
     match route {
-        "/" => Access::Public,
-        "/orgs/{org}/installation" | "/repos/{owner}/{repo}/installation" => Access::App,
+        "/" | "/meta" => Access::Public,
+        "/orgs/{org}/installation"
+        | "/repos/{owner}/{repo}/installation"
+        | "/users/{username}/installation" => Access::App,
         route if route == "/app" || route.starts_with("/app/") => Access::App,
         _ => Access::Token,
     }
@@ -48,25 +55,28 @@ pub(crate) async fn layer(
     let answer = match authorize(&shared, &route, request.headers()) {
         Err(refused) => (refused.into_response(), None),
         Ok(caller) => {
-            let token = caller.as_ref().map(|caller| caller.token.clone());
-            if let Some(caller) = caller {
-                request.extensions_mut().insert(caller);
+            if let Some(caller) = &caller {
+                request.extensions_mut().insert(caller.clone());
             }
-            limited(&shared, &route, token, request, next).await
+            limited(&shared, &route, caller.as_ref(), request, next).await
         }
     };
     let (mut response, allowance) = answer;
     if let Some(allowance) = allowance {
-        add_limits(response.headers_mut(), &allowance);
+        add_limits(response.headers_mut(), &allowance, Resource::Core);
     }
+    add_marks(response.headers_mut());
+    response
+}
+
+/// What every answer carries, whatever it says.
+pub(super) fn add_marks(headers: &mut HeaderMap) {
     let id = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
-    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(HeaderName::from_static("x-github-request-id"), value);
     }
     let media = HeaderValue::from_static("github.v3; format=json");
     headers.insert(HeaderName::from_static("x-github-media-type"), media);
-    response
 }
 
 fn authorize(
@@ -75,53 +85,38 @@ fn authorize(
     headers: &HeaderMap,
 ) -> Result<Option<Caller>, ApiError> {
     if !headers.contains_key(header::USER_AGENT) {
-        let message = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, message));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, NO_USER_AGENT));
     }
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        let known = ["bearer", "token"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
-        known.then(|| token.trim())
-    });
-    match (access(route), token) {
-        (Access::Public, _) => Ok(None),
-        (Access::App, Some(token)) if is_jwt(token) => Ok(None),
-        (Access::App, _) => {
-            Err(ApiError::new(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"))
-        }
-        (Access::Token, None) => {
-            Err(ApiError::new(StatusCode::UNAUTHORIZED, "Requires authentication"))
-        }
-        (Access::Token, Some(token)) => {
-            let world = shared.look();
-            let identity = world.tokens.identify(token, world.now());
-            let identity = identity.map_err(|_| ApiError::bad_credentials())?;
-            Ok(Some(Caller { token: token.to_owned(), identity }))
+    let token = access::bearer(headers);
+    let world = shared.look();
+    match access_of(route) {
+        Access::Public => Ok(None),
+        Access::Token => access::caller(&world, token).map(Some),
+        Access::App => {
+            let checked = jwt::check(token.unwrap_or_default(), &world.app, world.now());
+            let status = |why: &InvalidJwt| match why {
+                InvalidJwt::OtherApp => StatusCode::NOT_FOUND,
+                _ => StatusCode::UNAUTHORIZED,
+            };
+            checked.map(|()| None).map_err(|why| ApiError::new(status(&why), why.to_string()))
         }
     }
-}
-
-/// Three parts that are not empty, of the letters of base64url. Signatures are not checked: any App may call.
-fn is_jwt(token: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
-    token.split('.').count() == 3 && token.split('.').all(part)
 }
 
 async fn limited(
     shared: &Shared,
     route: &str,
-    token: Option<String>,
+    caller: Option<&Caller>,
     request: Request,
     next: Next,
 ) -> (Response, Option<Allowance>) {
-    let Some(token) = token else { return (next.run(request).await, None) };
+    let Some(caller) = caller else {
+        return (permitted(shared, route, None, request, next).await, None);
+    };
+    let token = &caller.token;
     let allowance = || {
         let world = shared.look();
-        world.tokens.allowance(&token, world.now())
+        world.tokens.allowance(token, world.now())
     };
     let free = route == "/rate_limit";
     let before = allowance();
@@ -131,16 +126,36 @@ async fn limited(
     }
     let wanted = request.headers().get(header::IF_NONE_MATCH).cloned();
     let conditional = request.method() == Method::GET && !free;
-    let mut response = next.run(request).await;
+    let mut response = permitted(shared, route, Some(caller), request, next).await;
     if conditional && response.status() == StatusCode::OK {
         response = with_etag(response, wanted.as_ref()).await;
     }
     if response.status() != StatusCode::NOT_MODIFIED && !free {
         let mut world = shared.look();
         let now = world.now();
-        world.tokens.spend(&token, now);
+        world.tokens.spend(token, now);
     }
     (response, Some(allowance()))
+}
+
+/// The handler's answer, if the caller may have it.
+async fn permitted(
+    shared: &Shared,
+    route: &str,
+    caller: Option<&Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    let mut response = match access::refusal(shared, route, &request, caller) {
+        None => next.run(request).await,
+        Some(refused) => refused,
+    };
+    if let Some(caller) = caller {
+        let world = shared.look();
+        access::add_headers(&world, route, &method, caller, response.headers_mut());
+    }
+    response
 }
 
 /// Adds a weak `ETag` made of the body and the links, and answers 304 where the client has it already.
@@ -176,7 +191,7 @@ async fn with_etag(response: Response, wanted: Option<&HeaderValue>) -> Response
     Response::from_parts(parts, Body::empty())
 }
 
-fn add_limits(headers: &mut HeaderMap, allowance: &Allowance) {
+pub(super) fn add_limits(headers: &mut HeaderMap, allowance: &Allowance, resource: Resource) {
     let reset = u64::try_from(allowance.reset.as_second()).unwrap_or_default();
     let pairs = [
         ("x-ratelimit-limit", allowance.limit),
@@ -187,24 +202,6 @@ fn add_limits(headers: &mut HeaderMap, allowance: &Allowance) {
     for (name, value) in pairs {
         headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
     }
-    let resource = HeaderValue::from_static("core");
+    let resource = HeaderValue::from_static(resource.as_str());
     headers.insert(HeaderName::from_static("x-ratelimit-resource"), resource);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_json_web_token_has_three_parts() {
-        for (token, valid) in [
-            ("a.b.c", true),
-            ("a.b", false),
-            ("a..c", false),
-            ("a.b.c.d", false),
-            ("a.b.c!", false),
-        ] {
-            assert_eq!(is_jwt(token), valid, "{token}");
-        }
-    }
 }

@@ -4,7 +4,11 @@
 //! |---|---|
 //! | `entry` | every request first: the GHES prefix, recording, the stop |
 //! | `faults` | faults on order |
+//! | `limits` | secondary limits, and who goes on calling although told to wait |
 //! | `github` | credentials, rate limit, `ETag` of the REST API |
+//! | `access` | what each route asks of a token |
+//! | `deliver` | sends what hooks are told |
+//! | `graphql` | the GraphQL API |
 //! | `rest` | the REST API's handlers; they look or call one verb of the world, and render |
 //! | `render` | the world's data in GitHub's shapes |
 //! | `protocol` | what simulated runners speak |
@@ -12,12 +16,16 @@
 //!
 //! Invariant: no handler decides anything about jobs or runners; that is the world's.
 
+mod access;
 mod answer;
 mod call;
 pub(crate) mod control;
+pub(crate) mod deliver;
 mod entry;
 pub(crate) mod faults;
 mod github;
+pub(crate) mod graphql;
+mod limits;
 pub(crate) mod observed;
 mod protocol;
 mod render;
@@ -52,8 +60,14 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     let rest = rest::routes()
         .route_layer(from_fn_with_state(Arc::clone(shared), github::layer))
         .route_layer(faulty())
+        .route_layer(from_fn_with_state(Arc::clone(shared), limits::layer))
+        .route_layer(from_fn(name_route));
+    let graphql = graphql::routes()
+        .route_layer(faulty())
+        .route_layer(from_fn_with_state(Arc::clone(shared), limits::layer))
         .route_layer(from_fn(name_route));
     let routes = rest
+        .merge(graphql)
         .merge(protocol::routes().route_layer(faulty()))
         .merge(control::routes())
         .fallback(not_found)

@@ -9,6 +9,7 @@ use serde::Serialize;
 pub(crate) struct Observed {
     pub(crate) counts: BTreeMap<(String, String, u16), u64>,
     pub(crate) recorded: Vec<Recorded>,
+    pub(crate) hammered: u64,
 }
 
 /// Most requests that are kept whole; beyond it the oldest half is forgotten, so a long-lived simulator does not grow.
@@ -36,6 +37,8 @@ pub struct Counters {
     pub total: u64,
     /// Those answered 304 Not Modified, which cost nothing of the primary rate limit.
     pub not_modified: u64,
+    /// Those sent while a limit lasted that the client had been told about.
+    pub hammered: u64,
     /// By method, route and status.
     pub routes: Vec<RouteCount>,
 }
@@ -86,6 +89,11 @@ impl Observed {
         let sum = |keep: fn(&RouteCount) -> bool| {
             routes.iter().filter(|count| keep(count)).map(|count| count.count).sum()
         };
-        Counters { total: sum(|_| true), not_modified: sum(|count| count.status == 304), routes }
+        Counters {
+            total: sum(|_| true),
+            not_modified: sum(|count| count.status == 304),
+            hammered: self.hammered,
+            routes,
+        }
     }
 }

@@ -46,12 +46,15 @@ pub(crate) fn refused(refusal: &Refusal) -> Problem {
         Refusal::NotFound(_) => Problem::not_found(detail),
         Refusal::NameTaken { .. } => Problem::conflict("name-taken", detail),
         Refusal::Busy(_) => Problem::conflict("busy", detail),
-        Refusal::Invalid(_) => Problem::new(
+        Refusal::Invalid(_) | Refusal::Validation(_) => Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid-request",
             "The request cannot be carried out",
         )
         .with_detail(detail),
+        Refusal::Forbidden(_) => {
+            Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").with_detail(detail)
+        }
         Refusal::Unauthorized(_) => {
             Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Not known here")
                 .with_detail(detail)

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::Scope;
 
+use super::events::JobAction;
 use super::invariants::Served;
 use super::model::{Conclusion, Connection, Job, Runner, Status, Taker};
 use super::{Refusal, World, secret};
@@ -170,6 +171,8 @@ impl World {
         for id in forgotten {
             self.complete(id, Conclusion::Cancelled);
         }
+        self.tokens.expire(now);
+        self.expire_deliveries(now);
         self.settle();
     }
 
@@ -200,13 +203,14 @@ impl World {
         let fits = |job: &&Job| {
             job.status == Status::Queued
                 && !job.spec.is_hosted()
-                && runner.scope.covers(&job.repo)
+                && self.reaches(&runner.scope, &job.repo)
                 && offered.covers(&LabelSet::requested(&job.spec.labels))
                 && job.spec.group.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&group_name))
         };
         let oldest = self.jobs.values().filter(fits).min_by_key(|job| (job.queued_at, job.id))?;
         let (job_id, run_id, now) = (oldest.id, oldest.run_id, self.now());
-        self.served.push(Served::new(runner, oldest));
+        let in_scope = self.reaches(&runner.scope, &oldest.repo);
+        self.served.push(Served::new(runner, oldest, in_scope));
         let taker = Taker {
             id: runner.id,
             name: runner.name.clone(),
@@ -219,15 +223,23 @@ impl World {
         job.taker = Some(taker);
         self.runners.get_mut(&runner_id)?.job = Some(job_id);
         self.touch(run_id, now);
+        self.tell_of_job(job_id, JobAction::InProgress);
         Some(job_id)
     }
 
     fn group_name(&self, runner: &Runner) -> String {
         let named = match &runner.scope {
-            Scope::Org(login) => self.groups(login).find(|group| group.id == runner.group_id),
+            Scope::Org(login) => {
+                let mut groups = self.groups(login);
+                groups.find(|group| group.id == runner.group_id).map(|group| &group.name)
+            }
+            Scope::Enterprise(slug) => {
+                let enterprise = self.enterprise(slug.as_str());
+                enterprise.and_then(|known| known.groups.get(&runner.group_id))
+            }
             Scope::Repo(_) => None,
         };
-        named.map_or_else(|| "Default".to_owned(), |group| group.name.clone())
+        named.cloned().unwrap_or_else(|| "Default".to_owned())
     }
 }
 

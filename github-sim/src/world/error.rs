@@ -20,6 +20,12 @@ pub enum Refusal {
     /// The request cannot be carried out as it is.
     #[error("{0}")]
     Invalid(String),
+    /// GitHub's "Validation Failed", with this as the message of its one error.
+    #[error("{0}")]
+    Validation(String),
+    /// The caller is known and may not do this.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// A credential is unknown, used up or past its time.
     #[error("{0}")]
     Unauthorized(&'static str),

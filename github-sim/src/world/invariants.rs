@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use mayfly_common::label::LabelSet;
-use mayfly_common::scope::Scope;
 
 use super::World;
+use super::app::Installation;
 use super::model::{Job, Runner, Status};
 
 /// A job that was given to a runner, as both were then; the runner may be gone by now.
@@ -14,18 +14,19 @@ pub(super) struct Served {
     runner_id: u64,
     runner_name: String,
     ephemeral: bool,
-    scope: Scope,
+    /// Whether its scope reached the job's repository.
+    in_scope: bool,
     offered: LabelSet,
     job_id: u64,
 }
 
 impl Served {
-    pub(super) fn new(runner: &Runner, job: &Job) -> Self {
+    pub(super) fn new(runner: &Runner, job: &Job, in_scope: bool) -> Self {
         Self {
             runner_id: runner.id,
             runner_name: runner.name.clone(),
             ephemeral: runner.ephemeral,
-            scope: runner.scope.clone(),
+            in_scope,
             offered: runner.label_set(),
             job_id: job.id,
         }
@@ -54,11 +55,25 @@ impl World {
             if job.spec.is_hosted() {
                 found.push(format!("runner {name} served job {} of GitHub's own", job.id));
             }
-            if !served.scope.covers(&job.repo) {
+            if !served.in_scope {
                 found.push(format!("runner {name} served job {} outside its scope", job.id));
             }
             if !served.offered.covers(&LabelSet::requested(&job.spec.labels)) {
                 found.push(format!("runner {name} lacked labels of its job {}", job.id));
+            }
+        }
+        for (slug, repo) in &self.repos {
+            if repo.slug != *slug || self.repo_ids.get(&repo.id) != Some(slug) {
+                found.push(format!("repository {slug} is not found by its id {}", repo.id));
+            }
+        }
+        for slug in self.moved.keys().filter(|slug| self.repos.contains_key(slug)) {
+            found.push(format!("repository {slug} is redirected elsewhere"));
+        }
+        for installation in &self.installations {
+            let on = |other: &&Installation| other.account == installation.account;
+            if self.installations.iter().filter(on).count() > 1 {
+                found.push(format!("the App is installed twice on {}", installation.account));
             }
         }
         for runner in self.runners.values() {

@@ -3,33 +3,52 @@
 //! | module | verbs |
 //! |---|---|
 //! | [`model`] | none: the data |
-//! | `accounts` | users, organisations, runner groups, repositories and their files |
+//! | `accounts` | users, organisations, runner groups |
+//! | [`enterprises`] | organisations under one roof |
+//! | [`repos`] | repositories and their files |
+//! | [`app`] | the App, its key, its installations and their tokens |
+//! | [`jwt`], [`keys`] | none: whether a JSON Web Token is the App's |
 //! | [`workflow`] | none: pure translation of a workflow file into [`JobSpec`](model::JobSpec)s |
 //! | `runs` | dispatch, queue, cancel, re-run, finish |
 //! | `registry` | registrations, just-in-time configurations, labels, deletion |
 //! | `connections` | sessions, taking a job, losing a runner, what time does |
-//! | [`tokens`] | who may call, and how often |
+//! | [`tokens`] | who may call |
+//! | [`limits`] | how often |
+//! | [`access`] | what a token may do |
+//! | [`hooks`], [`deliveries`] | where events go, and what came of it |
+//! | [`events`] | none: what hooks are told of |
 //! | `invariants` | [`World::violations`] |
 //!
 //! Invariants: no verb waits, reads a clock of its own or does I/O; after every public verb the world is settled, that is,
 //! every job whose `needs` are met is queued, every job for GitHub's own machines is done, and every directly connected
 //! idle runner has a job if one fits. A job for GitHub's own machines never reaches a self-hosted runner.
 
+pub mod access;
 mod accounts;
+pub mod app;
 mod connections;
+pub mod deliveries;
+pub mod enterprises;
 mod error;
+pub mod events;
+pub mod hooks;
 mod invariants;
+pub mod jwt;
+pub mod keys;
+pub mod limits;
 pub mod model;
 mod registry;
+pub mod repos;
 mod runs;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
 pub mod workflow;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::{Login, RepoSlug};
 
 pub use accounts::{APP_ID, DEFAULT_GROUP};
@@ -40,25 +59,39 @@ pub use error::Refusal;
 pub use registry::{Keep, Registration, TOKEN_LIFETIME, TokenKind};
 
 use crate::clock::Clock;
-use model::{Account, Installation, Job, Repo, Run, Runner, RunnerGroup};
+use model::{Account, Enterprise, Job, Repo, Run, Runner, RunnerGroup};
 
 /// The whole of the simulated GitHub.
 #[derive(Debug)]
 pub struct World {
     clock: Clock,
+    clock_offset: SignedDuration,
+    listing_delay: SignedDuration,
+    delivery_timeout: Duration,
     last_id: u64,
     accounts: BTreeMap<Login, Account>,
+    enterprises: BTreeMap<String, Enterprise>,
     groups: Vec<RunnerGroup>,
     repos: BTreeMap<RepoSlug, Repo>,
+    repo_ids: BTreeMap<u64, RepoSlug>,
+    /// Repositories by the names they had before.
+    moved: BTreeMap<RepoSlug, u64>,
     runs: BTreeMap<u64, Run>,
     jobs: BTreeMap<u64, Job>,
     runners: BTreeMap<u64, Runner>,
     runner_tokens: Vec<registry::RunnerToken>,
-    installations: Vec<Installation>,
+    installations: Vec<app::Installation>,
+    hooks: BTreeMap<u64, hooks::Hook>,
+    deliveries: BTreeMap<u64, deliveries::Delivery>,
+    delivery_faults: Vec<deliveries::DeliveryFault>,
+    outbox: VecDeque<deliveries::Outgoing>,
+    under_way: usize,
     served: Vec<invariants::Served>,
     hosted_count: u64,
     /// Who may call the REST API, and how often.
     pub tokens: tokens::Tokens,
+    /// The one GitHub App.
+    pub app: app::App,
 }
 
 impl World {
@@ -66,18 +99,30 @@ impl World {
     pub fn new(clock: Clock) -> Self {
         let mut world = Self {
             clock,
+            clock_offset: SignedDuration::ZERO,
+            listing_delay: SignedDuration::ZERO,
+            delivery_timeout: deliveries::TIMEOUT,
             last_id: 1000,
             accounts: BTreeMap::new(),
+            enterprises: BTreeMap::new(),
             groups: Vec::new(),
             repos: BTreeMap::new(),
+            repo_ids: BTreeMap::new(),
+            moved: BTreeMap::new(),
             runs: BTreeMap::new(),
             jobs: BTreeMap::new(),
             runners: BTreeMap::new(),
             runner_tokens: Vec::new(),
             installations: Vec::new(),
+            hooks: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            delivery_faults: Vec::new(),
+            outbox: VecDeque::new(),
+            under_way: 0,
             served: Vec::new(),
             hosted_count: 0,
             tokens: tokens::Tokens::default(),
+            app: app::App::default(),
         };
         world.ensure_account(tokens::DEFAULT_USER, false);
         world
@@ -85,14 +130,46 @@ impl World {
 
     /// An empty world again; time goes on, and ids are not used twice.
     pub fn reset(&mut self) {
-        let last_id = self.last_id;
+        let (last_id, under_way) = (self.last_id, self.under_way);
         *self = Self::new(self.clock.clone());
         self.last_id += last_id;
+        self.under_way = under_way;
     }
 
-    /// The world's present time.
+    /// The world's present time, by GitHub's own clock.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock.now().saturating_add(self.clock_offset).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Sets by how much GitHub's clock is ahead of the clock that the world was made with (behind, if negative). It shows in
+    /// the `Date` header, in all times that GitHub gives, and in what it thinks of a JSON Web Token.
+    pub fn set_clock_offset(&mut self, offset: SignedDuration) {
+        self.clock_offset = offset;
+    }
+
+    /// By how much GitHub's clock is ahead.
+    pub fn clock_offset(&self) -> SignedDuration {
+        self.clock_offset
+    }
+
+    /// Sets for how long a runner that was just registered is missing from lists, as GitHub's answers lag behind its changes.
+    pub fn set_listing_delay(&mut self, delay: SignedDuration) {
+        self.listing_delay = delay;
+    }
+
+    /// For how long a runner that was just registered is missing from lists.
+    pub fn listing_delay(&self) -> SignedDuration {
+        self.listing_delay
+    }
+
+    /// Sets how long the receiver of a delivery has to answer, by the machine's clock.
+    pub fn set_delivery_timeout(&mut self, timeout: Duration) {
+        self.delivery_timeout = timeout;
+    }
+
+    /// How long the receiver of a delivery has to answer.
+    pub fn delivery_timeout(&self) -> Duration {
+        self.delivery_timeout
     }
 
     fn next_id(&mut self) -> u64 {

@@ -1,6 +1,6 @@
 //! What the world is made of: plain data, without behaviour that needs the rest of the world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
@@ -54,6 +54,8 @@ pub struct Repo {
     pub default_branch: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When anything about it last changed.
+    pub updated_at: Timestamp,
     /// When its files last changed.
     pub pushed_at: Timestamp,
     /// Files by path.
@@ -95,7 +97,7 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Waits for the jobs in its `needs`; no runner may take it.
+    /// Waits for the jobs in its `needs`, or for someone's approval; no runner may take it.
     Waiting,
     /// Waits for a runner.
     Queued,
@@ -226,6 +228,8 @@ pub struct JobSpec {
     pub always: bool,
     /// Never runs (`if: false`, or a reusable workflow, which is not simulated).
     pub never: bool,
+    /// The environment whose reviewers must approve it before a runner may take it.
+    pub environment: Option<String>,
     /// Variables of every step: the workflow's and the job's `env`.
     pub env: BTreeMap<String, String>,
     /// What it does.
@@ -264,6 +268,8 @@ pub struct Job {
     pub status: Status,
     /// How it ended, once it has.
     pub conclusion: Option<Conclusion>,
+    /// Whether it waits for someone's approval.
+    pub held: bool,
     /// Who took it.
     pub taker: Option<Taker>,
     /// The session it was handed out to, which may report about it even after the registration has gone.
@@ -332,6 +338,8 @@ pub struct Runner {
     pub connection: Option<Connection>,
     /// The secret of a just-in-time configuration that nobody used yet.
     pub jit_secret: Option<String>,
+    /// When it was registered.
+    pub created_at: Timestamp,
     /// Since when it is offline.
     pub offline_since: Timestamp,
 }
@@ -353,6 +361,19 @@ impl Runner {
     }
 }
 
+/// An enterprise: organisations under one roof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enterprise {
+    /// GitHub's numeric id.
+    pub id: u64,
+    /// Its name in URLs, in lower case.
+    pub slug: String,
+    /// Its organisations.
+    pub members: BTreeSet<Login>,
+    /// Its runner groups, by id: names. All of its organisations may use them.
+    pub groups: BTreeMap<u64, String>,
+}
+
 /// A runner group of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerGroup {
@@ -362,15 +383,4 @@ pub struct RunnerGroup {
     pub name: String,
     /// The organisation it belongs to.
     pub org: Login,
-}
-
-/// An installation of the simulator's one GitHub App.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installation {
-    /// GitHub's numeric id.
-    pub id: u64,
-    /// The account it is installed on.
-    pub account: Login,
-    /// When it was made.
-    pub created_at: Timestamp,
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::MAX_LABELS;
 use mayfly_common::name::RunnerName;
-use mayfly_common::scope::Scope;
+use mayfly_common::scope::{EnterpriseSlug, Scope};
 
 use super::model::{Runner, RunnerLabel};
 use super::{DEFAULT_GROUP, Refusal, World, secret};
@@ -25,7 +25,7 @@ pub enum TokenKind {
 pub(super) struct RunnerToken {
     token: String,
     kind: TokenKind,
-    scope: Scope,
+    pub(super) scope: Scope,
     expires_at: Timestamp,
 }
 
@@ -108,6 +108,7 @@ impl World {
             job: None,
             connection: None,
             jit_secret: None,
+            created_at: offline_since,
             offline_since,
         };
         self.runners.insert(id, runner);
@@ -202,6 +203,12 @@ impl World {
         self.runners.values().filter(move |runner| runner.scope == *scope)
     }
 
+    /// The runners of this scope that a list shows: not those registered a moment ago, if lists lag behind.
+    pub fn listed_runners(&self, scope: &Scope) -> impl Iterator<Item = &Runner> {
+        let (now, delay) = (self.now(), self.listing_delay);
+        self.runners(scope).filter(move |runner| now.duration_since(runner.created_at) >= delay)
+    }
+
     /// The runner with this id, if it is registered at this scope.
     pub fn runner(&self, scope: &Scope, id: u64) -> Result<&Runner, Refusal> {
         let runner = self.runners.get(&id).filter(|runner| runner.scope == *scope);
@@ -213,7 +220,7 @@ impl World {
         self.runners(scope).find(|runner| runner.name.eq_ignore_ascii_case(name))
     }
 
-    /// The scope as its owner spells it, if there is such an organisation or repository.
+    /// The scope as its owner spells it, if there is such an organisation, repository or enterprise.
     pub fn known_scope(&self, scope: &Scope) -> Result<Scope, Refusal> {
         match scope {
             Scope::Repo(slug) => {
@@ -224,12 +231,22 @@ impl World {
                 let org = self.org(login.as_str()).ok_or(Refusal::NotFound("organization"))?;
                 Ok(Scope::Org(org.login.clone()))
             }
+            Scope::Enterprise(slug) => {
+                let known =
+                    self.enterprise(slug.as_str()).ok_or(Refusal::NotFound("enterprise"))?;
+                let slug = EnterpriseSlug::parse(&known.slug);
+                slug.map(Scope::Enterprise).map_err(|_| Refusal::NotFound("enterprise"))
+            }
         }
     }
 
     fn known_group(&self, scope: &Scope, id: u64) -> Result<u64, Refusal> {
         let known = match scope {
             Scope::Repo(_) => id == DEFAULT_GROUP,
+            Scope::Enterprise(slug) => {
+                let enterprise = self.enterprise(slug.as_str());
+                enterprise.is_some_and(|known| known.groups.contains_key(&id))
+            }
             Scope::Org(login) => self.groups(login).any(|group| group.id == id),
         };
         if known { Ok(id) } else { Err(Refusal::NotFound("runner group")) }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use mayfly_common::scope::RepoSlug;
 
+use super::events::JobAction;
 use super::model::{Conclusion, Connection, Job, JobSpec, Run, Status, StepResult, Taker};
 use super::{DEFAULT_GROUP, Refusal, World, workflow};
 
@@ -75,6 +76,7 @@ impl World {
                 run_id,
                 attempt,
                 repo: run.repo.clone(),
+                held: spec.environment.is_some(),
                 spec,
                 status: Status::Waiting,
                 conclusion: None,
@@ -88,8 +90,19 @@ impl World {
                 step_results: Vec::new(),
                 log: Vec::new(),
             };
+            let held = job.held;
             self.jobs.insert(id, job);
+            if held {
+                self.tell_of_job(id, JobAction::Waiting);
+            }
         }
+    }
+
+    /// Approves a job that waits for it, as a reviewer of its environment does. Repeating it changes nothing.
+    pub fn approve_job(&mut self, id: u64) -> Result<(), Refusal> {
+        self.jobs.get_mut(&id).ok_or(Refusal::NotFound("job"))?.held = false;
+        self.settle();
+        Ok(())
     }
 
     /// The jobs of a run's attempt; of its latest if `attempt` is `None`.
@@ -225,6 +238,7 @@ impl World {
             }
         }
         self.touch(run_id, now);
+        self.tell_of_job(job_id, JobAction::Completed);
     }
 
     /// Brings the world to rest: queues what its needs allow, plays GitHub's own machines, feeds direct runners.
@@ -256,6 +270,7 @@ impl World {
                 job.queued_at = Some(now);
                 let run_id = job.run_id;
                 self.touch(run_id, now);
+                self.tell_of_job(id, JobAction::Queued);
             } else {
                 self.complete(id, Conclusion::Skipped);
             }
@@ -265,6 +280,9 @@ impl World {
 
     /// Whether a waiting job may run (`Some(true)`), never will (`Some(false)`) or must wait on (`None`).
     fn verdict(&self, job: &Job) -> Option<bool> {
+        if job.held {
+            return None;
+        }
         let needed = || {
             let same_attempt = |other: &&Job| {
                 other.run_id == job.run_id
@@ -297,6 +315,8 @@ impl World {
                 group_name: "GitHub Actions".to_owned(),
             });
             job.log.push("Simulated machine of GitHub's: nothing was executed.".to_owned());
+            job.status = Status::InProgress;
+            self.tell_of_job(id, JobAction::InProgress);
             self.complete(id, Conclusion::Success);
         }
         ids.len()

@@ -100,6 +100,7 @@ fn job_specs(
             needs: list(job.get("needs")).iter().map(matrix::text).collect(),
             always: condition == Some("always()"),
             never: condition == Some("false") || reusable,
+            environment: None,
             env,
             steps: steps(key, job, &variant, workflow)?,
         });

@@ -1,7 +1,12 @@
 //! The simulator from the outside: its answers against GitHub's description, its behaviour, its runner.
 
+mod app;
 mod behaviour;
 mod control;
+mod graphql;
+mod hooks;
+mod limits;
+mod repositories;
 mod runner;
 mod schema;
 mod support;

@@ -67,6 +67,12 @@ pub(crate) async fn post(sim: &Sim, path: &str, body: Value) -> Reply {
     send(sim, Ask { method: "POST", path, token: "Bearer t", body, ..Ask::default() }).await
 }
 
+/// A request to the control API; no body if it is null.
+pub(crate) async fn control(sim: &Sim, method: &str, path: &str, body: Value) -> Reply {
+    let body = Some(body).filter(|body| !body.is_null());
+    send(sim, Ask { method, path, body, ..Ask::default() }).await
+}
+
 pub(crate) fn slug(text: &str) -> RepoSlug {
     RepoSlug::parse(text).expect("a repository")
 }

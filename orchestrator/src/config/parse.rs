@@ -41,6 +41,16 @@ pub(super) fn token(token: &SecretString) -> Result<(), String> {
     Ok(())
 }
 
+/// An App's id (a number) or client id (letters, digits, dots).
+pub(super) fn app_id(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the App's id or client id, as its settings page shows it".to_owned())
+    }
+}
+
 /// `unix://`, `tcp://` or `http://`, as Docker means `DOCKER_HOST`.
 pub(super) fn docker_host(text: &str) -> Result<String, String> {
     let known = ["unix://", "tcp://", "http://"];

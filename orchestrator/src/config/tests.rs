@@ -1,8 +1,15 @@
 //! What is accepted, what is refused, and that every refusal comes at once.
 
+use mayfly_common::scope::Login;
+use secrecy::ExposeSecret as _;
+
 use super::*;
 use crate::backend::docker::spec::Isolation;
-use secrecy::ExposeSecret as _;
+use crate::github::DiscoveryMode;
+
+/// A key that is used nowhere else.
+const APP_KEY_FILE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
 
 fn variables(extra: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut all = vec![
@@ -91,7 +98,11 @@ fn tokens_are_opaque_but_not_anything() {
     for good in
         ["github_pat_11ABC_def", "ghs_123_ey.J0.x", "0123456789012345678901234567890123456789", "t"]
     {
-        assert_eq!(read(&[("GITHUB_RUNNER_TOKEN", good)]).github.token.expose_secret(), good);
+        let Credential::Token(token) = read(&[("GITHUB_RUNNER_TOKEN", good)]).github.credential
+        else {
+            panic!("a token was given");
+        };
+        assert_eq!(token.expose_secret(), good);
     }
     for bad in ["replace-me", "ghp_ a b", "ghp_a\nb"] {
         let found = errors(&[("GITHUB_RUNNER_TOKEN", bad)]);
@@ -184,6 +195,55 @@ fn the_organisation_mode_needs_its_organisation() {
     );
     let config = read(&[("DISCOVERY_MODE", "organization"), ("GITHUB_ORGANIZATION", "octo")]);
     assert_eq!(config.github.discovery, DiscoveryMode::Organization(Login::parse("octo").unwrap()));
+}
+
+#[test]
+fn an_app_takes_the_place_of_a_token() {
+    let no_token = ("GITHUB_RUNNER_TOKEN", "");
+    let file = ("GITHUB_APP_PRIVATE_KEY_FILE", APP_KEY_FILE);
+    let app = |extra: &[(&str, &str)]| match read(extra).github.credential {
+        Credential::App(app) => (app.issuer, app.only),
+        Credential::Token(_) => panic!("an App was given"),
+    };
+    let id = ("GITHUB_APP_ID", "12345");
+    assert_eq!(app(&[no_token, id, file]), ("12345".to_owned(), None));
+    let only = ("GITHUB_APP_INSTALLATION", "octo-org");
+    let found = app(&[no_token, ("GITHUB_APP_ID", "Iv23liABC"), file, only]);
+    assert_eq!(found, ("Iv23liABC".to_owned(), Some("octo-org".to_owned())));
+    let one_line = std::fs::read_to_string(APP_KEY_FILE).unwrap().replace('\n', "\\n");
+    assert_eq!(app(&[no_token, id, ("GITHUB_APP_PRIVATE_KEY", &one_line)]).0, "12345");
+    let shown = format!("{:?}", read(&[no_token, id, file]).github.credential);
+    assert!(!shown.contains("BEGIN") && shown.contains("12345"), "{shown}");
+
+    let rows: [(&[(&str, &str)], &str); 6] = [
+        (&[id, file], "GITHUB_RUNNER_TOKEN: is set beside GITHUB_APP_ID"),
+        (&[no_token, file], "GITHUB_APP_ID: is required"),
+        (&[no_token, id], "GITHUB_APP_PRIVATE_KEY_FILE: is required with GITHUB_APP_ID"),
+        (
+            &[no_token, id, ("GITHUB_APP_PRIVATE_KEY", "x")],
+            "GITHUB_APP_PRIVATE_KEY: holds no private key",
+        ),
+        (
+            &[no_token, id, file, ("GITHUB_APP_INSTALLATION", "a/b")],
+            "GITHUB_APP_INSTALLATION: must be",
+        ),
+        (&[("GITHUB_APP_INSTALLATION", "o")], "GITHUB_APP_INSTALLATION: means nothing without"),
+    ];
+    for (extra, expected) in rows {
+        let found = errors(extra);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn which_repositories_are_served() {
+    let config =
+        read(&[("DISCOVERY_INCLUDE", "my-org/*, infra-?"), ("ALLOW_PUBLIC_REPOS", "true")]);
+    assert!(config.github.filter.include.len() == 2 && config.github.filter.public);
+    assert!(!read(&[]).github.filter.public);
+    let found = errors(&[("DISCOVERY_EXCLUDE", "a/b/c,ok,[x]"), ("GITHUB_CA_FILE", "/not/there")]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().any(|line| line.starts_with("GITHUB_CA_FILE: cannot read /not/there")));
 }
 
 #[test]

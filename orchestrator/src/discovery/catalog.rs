@@ -1,90 +1,287 @@
 //! The catalogue: every repository, when its workflows were last read, and whether they may need a runner of ours.
 //!
-//! A cache with one owner, the reconciler. Losing it costs one full reading.
+//! A cache with one owner, the reconciler. Losing it costs one full reading. It decides what must be read next and does not read.
+//!
+//! Invariants: a repository is known by GitHub's id, so a new name is not a new repository; a version of a file is read once; what
+//! could not be read stays due; a repository is forgotten only when GitHub says it is gone, or when two whole listings lack it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::RepoSlug;
 
+use super::filter::{Filter, RepoFacts};
 use super::workflow::{Answer, JobKind, JobNeeds, scan};
-use crate::github::{Repository, WorkflowFile};
+use crate::github::{Depth, FileVersion, Folder, Repository};
 
-/// After this long the workflows are read again even if nothing was pushed.
+/// After this long the whole listing is read, and every workflow folder looked at, even if nothing was pushed.
 const RECHECK: SignedDuration = SignedDuration::from_hours(1);
-
-/// What is known of a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// GitHub's time of the last push when the workflows were read.
-    pub pushed_at: Option<String>,
-    /// When they were read.
-    pub read_at: Timestamp,
-    /// Whether a job in them may need a runner of ours.
-    pub relevant: bool,
-}
+/// How long a repository counts as relevant after a job of it was heard of that its workflows on the default branch do not tell.
+const HEARD: SignedDuration = SignedDuration::from_hours(1);
+/// Whole listings in a row that a repository may be missing from: a list that changes while it is read can skip one.
+const MISSED: u32 = 2;
 
 /// All repositories known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Catalog {
-    known: BTreeMap<RepoSlug, Known>,
+    known: BTreeMap<i64, Known>,
+    /// The same by their present names.
+    ids: BTreeMap<RepoSlug, i64>,
+    whole_at: Option<Timestamp>,
+}
+
+/// What is known of a repository.
+#[derive(Debug)]
+struct Known {
+    slug: RepoSlug,
+    /// GitHub's time of the last push, as listed.
+    pushed_at: Option<String>,
+    /// Why it is not served, if it is not.
+    refused: Option<String>,
+    read: Option<ReadAt>,
+    files: BTreeMap<String, FileKnown>,
+    missed: u32,
+    heard_at: Option<Timestamp>,
+    polled_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct ReadAt {
+    at: Timestamp,
+    pushed_at: Option<String>,
+}
+
+/// What is known of a workflow file.
+#[derive(Debug)]
+struct FileKnown {
+    oid: String,
+    /// None: this version was not read yet.
+    verdict: Option<FileVerdict>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileVerdict {
+    NeedsUs,
+    NotForUs,
 }
 
 impl Catalog {
-    /// Forgets the repositories that are not listed any more and names those whose workflows must be read: new ones, those
-    /// pushed to since, and those not read for an hour.
-    pub fn stale(&mut self, listing: &[Repository], now: Timestamp) -> Vec<Repository> {
-        self.known.retain(|slug, _| listing.iter().any(|repo| repo.slug == *slug));
-        let fresh = |repo: &Repository| {
-            self.known.get(&repo.slug).is_some_and(|known| {
-                known.pushed_at.is_some()
-                    && known.pushed_at == repo.pushed_at
-                    && now.duration_since(known.read_at) < RECHECK
+    /// How far the next listing must go.
+    pub fn depth(&self, now: Timestamp) -> Depth {
+        let fresh = self.whole_at.is_some_and(|at| now.duration_since(at) < RECHECK);
+        if fresh { Depth::Recent } else { Depth::Whole }
+    }
+
+    /// Whether no listing was complete yet: until then discovery is all that can find jobs.
+    pub fn is_cold(&self) -> bool {
+        self.whole_at.is_none()
+    }
+
+    /// The next listing must be a whole one: something moved.
+    pub fn distrust(&mut self) {
+        if let Some(at) = &mut self.whole_at {
+            *at = Timestamp::UNIX_EPOCH;
+        }
+    }
+
+    /// Whether a listed repository is as it was.
+    pub fn is_known(&self, repo: &Repository) -> bool {
+        self.known
+            .get(&repo.id)
+            .is_some_and(|known| known.slug == repo.slug && known.pushed_at == repo.pushed_at)
+    }
+
+    /// Takes in a listing; `whole` if what is missing in it is not there. Answers with the repositories that are not served any
+    /// more: gone, or refused by `filter`.
+    pub fn listed(
+        &mut self,
+        listing: &[Repository],
+        whole: bool,
+        filter: &Filter,
+        now: Timestamp,
+    ) -> Vec<RepoSlug> {
+        let mut lost = Vec::new();
+        for repo in listing {
+            let refused = filter.admits(&facts(repo)).err().map(|refusal| refusal.to_string());
+            let known = self.known.entry(repo.id).or_insert_with(|| Known::new(repo.slug.clone()));
+            if known.slug != repo.slug || (refused.is_some() && known.refused.is_none()) {
+                lost.push(known.slug.clone());
+            }
+            if self.ids.get(&known.slug) == Some(&repo.id) {
+                self.ids.remove(&known.slug);
+            }
+            self.ids.insert(repo.slug.clone(), repo.id);
+            known.slug = repo.slug.clone();
+            known.pushed_at.clone_from(&repo.pushed_at);
+            known.refused = refused;
+            known.missed = 0;
+        }
+        if whole {
+            let present: BTreeSet<i64> = listing.iter().map(|repo| repo.id).collect();
+            for (_, known) in self.known.iter_mut().filter(|(id, _)| !present.contains(id)) {
+                known.missed += 1;
+                // Reading it tells whether it is there.
+                known.read = None;
+            }
+            self.whole_at = Some(now);
+            lost.extend(self.forget(|known| known.missed >= MISSED));
+        }
+        lost
+    }
+
+    /// The repositories whose workflow folder must be looked at: new ones, those pushed to since, those not looked at for an hour.
+    pub fn due(&self, now: Timestamp) -> Vec<RepoSlug> {
+        let fresh = |known: &Known| {
+            known.read.as_ref().is_some_and(|read| {
+                read.pushed_at == known.pushed_at && now.duration_since(read.at) < RECHECK
             })
         };
-        listing.iter().filter(|repo| !fresh(repo)).cloned().collect()
+        let due = self.known.values().filter(|known| known.refused.is_none() && !fresh(known));
+        due.map(|known| known.slug.clone()).collect()
     }
 
-    /// Takes in what a repository's workflows say. Answers with what could not be read, in words.
-    pub fn learn(
-        &mut self,
-        repo: &Repository,
-        files: &[WorkflowFile],
-        offered: &LabelSet,
-        now: Timestamp,
-    ) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut relevant = false;
-        for file in files {
-            match file.text.as_deref().map(scan) {
-                // Nobody knows what a file says that cannot be read, so it may need us.
-                None => relevant = true,
-                Some(Ok(jobs)) => relevant |= jobs.iter().any(|job| may_need_us(job, offered)),
-                Some(Err(error)) => problems
-                    .push(format!("{}: workflow {} is skipped: {error}", repo.slug, file.name)),
+    /// Takes in a workflow folder. Answers with the versions of files that must be read.
+    pub fn folder(&mut self, repo: &RepoSlug, folder: Folder, now: Timestamp) -> Vec<FileVersion> {
+        let Some(known) = self.entry(repo) else { return Vec::new() };
+        let mut files = BTreeMap::new();
+        let mut unread = Vec::new();
+        for file in folder.files {
+            let verdict = known.files.get(&file.name).filter(|old| old.oid == file.oid);
+            let verdict = verdict.and_then(|old| old.verdict);
+            if verdict.is_none() {
+                unread.push(file.clone());
             }
+            files.insert(file.name, FileKnown { oid: file.oid, verdict });
         }
-        self.known.insert(
-            repo.slug.clone(),
-            Known { pushed_at: repo.pushed_at.clone(), read_at: now, relevant },
-        );
-        problems
+        known.files = files;
+        known.read = Some(ReadAt { at: now, pushed_at: known.pushed_at.clone() });
+        unread
     }
 
-    /// How many repositories are known.
-    pub fn len(&self) -> usize {
-        self.known.len()
+    /// Takes in what a file says; `text` is none if it cannot be read. Answers with what is wrong in it, in words.
+    pub fn text(
+        &mut self,
+        repo: &RepoSlug,
+        file: &FileVersion,
+        text: Option<&str>,
+        offered: &LabelSet,
+    ) -> Option<String> {
+        let (needed, problem) = match text.map(scan) {
+            // Nobody knows what a file says that cannot be read, so it may need us.
+            None => (true, None),
+            Some(Ok(jobs)) => (jobs.iter().any(|job| may_need_us(job, offered)), None),
+            Some(Err(error)) => {
+                let problem = format!("{repo}: workflow {} is skipped: {error}", file.name);
+                (false, Some(problem))
+            }
+        };
+        let known =
+            self.entry(repo)?.files.get_mut(&file.name).filter(|known| known.oid == file.oid)?;
+        known.verdict = Some(if needed { FileVerdict::NeedsUs } else { FileVerdict::NotForUs });
+        problem
     }
 
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+    /// A file could not be read now: its repository stays due.
+    pub fn unread(&mut self, repo: &RepoSlug) {
+        if let Some(known) = self.entry(repo) {
+            known.read = None;
+        }
     }
 
-    /// The repositories that may have jobs for us.
-    pub fn relevant(&self) -> impl Iterator<Item = &RepoSlug> {
-        self.known.iter().filter(|(_, known)| known.relevant).map(|(slug, _)| slug)
+    /// GitHub does not know the repository any more.
+    pub fn gone(&mut self, repo: &RepoSlug) {
+        if let Some(id) = self.ids.remove(repo) {
+            self.known.remove(&id);
+        }
+    }
+
+    /// Something was heard of a repository: its workflow folder is looked at again. Answers whether it is known.
+    pub fn heard_push(&mut self, id: i64) -> bool {
+        self.known.get_mut(&id).map(|known| known.read = None).is_some()
+    }
+
+    /// A job of a repository was heard of. Answers whether it is known and served.
+    pub fn heard_job(&mut self, id: i64, now: Timestamp) -> bool {
+        let known = self.known.get_mut(&id).filter(|known| known.refused.is_none());
+        known.map(|known| known.heard_at = Some(now)).is_some()
+    }
+
+    /// Whether a repository is known and served.
+    pub fn serves(&self, repo: &RepoSlug) -> bool {
+        let known = self.ids.get(repo).and_then(|id| self.known.get(id));
+        known.is_some_and(|known| known.refused.is_none())
+    }
+
+    /// The jobs of a repository were asked for.
+    pub fn polled(&mut self, repo: &RepoSlug, now: Timestamp) {
+        if let Some(known) = self.entry(repo) {
+            known.polled_at = Some(now);
+        }
+    }
+
+    /// How many repositories are served.
+    pub fn served(&self) -> usize {
+        self.known.values().filter(|known| known.refused.is_none()).count()
+    }
+
+    /// The repositories that may have jobs for us, those first that were not asked for jobs the longest.
+    pub fn relevant(&self, now: Timestamp) -> Vec<RepoSlug> {
+        let heard = |known: &Known| known.heard_at.is_some_and(|at| now.duration_since(at) < HEARD);
+        let needed = |known: &&Known| {
+            let needs = |file: &FileKnown| file.verdict == Some(FileVerdict::NeedsUs);
+            known.refused.is_none() && (heard(known) || known.files.values().any(needs))
+        };
+        let mut relevant: Vec<&Known> = self.known.values().filter(needed).collect();
+        relevant.sort_by_key(|known| known.polled_at);
+        relevant.into_iter().map(|known| known.slug.clone()).collect()
+    }
+
+    /// How many repositories are not served, by the reason.
+    pub fn refused(&self) -> BTreeMap<String, usize> {
+        let mut reasons = BTreeMap::new();
+        for reason in self.known.values().filter_map(|known| known.refused.clone()) {
+            *reasons.entry(reason).or_default() += 1;
+        }
+        reasons
+    }
+
+    fn entry(&mut self, repo: &RepoSlug) -> Option<&mut Known> {
+        self.known.get_mut(self.ids.get(repo)?)
+    }
+
+    fn forget(&mut self, which: impl Fn(&Known) -> bool) -> Vec<RepoSlug> {
+        let (gone, kept) =
+            std::mem::take(&mut self.known).into_iter().partition(|(_, known)| which(known));
+        self.known = kept;
+        let gone: BTreeMap<i64, Known> = gone;
+        self.ids.retain(|_, id| !gone.contains_key(id));
+        gone.into_values().map(|known| known.slug).collect()
+    }
+}
+
+impl Known {
+    fn new(slug: RepoSlug) -> Self {
+        Self {
+            slug,
+            pushed_at: None,
+            refused: None,
+            read: None,
+            files: BTreeMap::new(),
+            missed: 0,
+            heard_at: None,
+            polled_at: None,
+        }
+    }
+}
+
+fn facts(repo: &Repository) -> RepoFacts<'_> {
+    RepoFacts {
+        slug: &repo.slug,
+        private: repo.private,
+        fork: repo.fork,
+        archived: repo.archived,
+        disabled: repo.disabled,
     }
 }
 
@@ -102,80 +299,4 @@ pub fn may_need_us(job: &JobNeeds, offered: &LabelSet) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn repo(name: &str, pushed_at: Option<&str>) -> Repository {
-        Repository { slug: RepoSlug::parse(name).unwrap(), pushed_at: pushed_at.map(str::to_owned) }
-    }
-
-    fn file(text: &str) -> WorkflowFile {
-        WorkflowFile { name: "ci.yml".into(), text: Some(text.to_owned()) }
-    }
-
-    fn relevant(runs_on: &str) -> bool {
-        let text = format!("on: push\njobs:\n  a:\n    {runs_on}\n    steps: [{{run: 'true'}}]\n");
-        let mut catalog = Catalog::default();
-        let offered = LabelSet::requested(["self-hosted", "linux", "gpu-box"]);
-        assert!(
-            catalog
-                .learn(&repo("o/r", None), &[file(&text)], &offered, Timestamp::UNIX_EPOCH)
-                .is_empty(),
-            "{text}"
-        );
-        catalog.relevant().next().is_some()
-    }
-
-    #[test]
-    fn what_may_need_us_is_kept_and_the_rest_is_not() {
-        let rows = [
-            ("runs-on: self-hosted", true),
-            ("runs-on: [self-hosted, other]", true),
-            ("runs-on: gpu-box", true),
-            ("runs-on: {group: big}", true),
-            ("runs-on: '${{ vars.RUNNER }}'", true),
-            ("uses: other/repo/.github/workflows/x.yml@main", true),
-            ("uses: ./.github/workflows/x.yml", false),
-            ("runs-on: ubuntu-latest", false),
-            ("runs-on: some-scale-set", false),
-        ];
-        for (runs_on, expected) in rows {
-            assert_eq!(relevant(runs_on), expected, "{runs_on}");
-        }
-    }
-
-    #[test]
-    fn only_what_changed_is_read_again() {
-        let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-        let mut catalog = Catalog::default();
-        let listing = [repo("o/a", Some("t1")), repo("o/b", Some("t1")), repo("o/c", None)];
-        let names = |repos: Vec<Repository>| {
-            repos.iter().map(|repo| repo.slug.name().to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(names(catalog.stale(&listing, at(0))), ["a", "b", "c"]);
-        for repo in &listing {
-            catalog.learn(repo, &[], &LabelSet::default(), at(0));
-        }
-        assert_eq!(
-            names(catalog.stale(&listing, at(1))),
-            ["c"],
-            "a repository without a push time is always read"
-        );
-        let pushed = [repo("o/a", Some("t2")), repo("o/b", Some("t1"))];
-        assert_eq!(names(catalog.stale(&pushed, at(2))), ["a"]);
-        assert_eq!(catalog.len(), 2, "c is forgotten");
-        assert_eq!(names(catalog.stale(&pushed, at(60))), ["a", "b"]);
-    }
-
-    #[test]
-    fn a_broken_file_is_told_and_the_others_count() {
-        let mut catalog = Catalog::default();
-        let files = [
-            file("jobs: ["),
-            file("on: push\njobs:\n  a:\n    runs-on: self-hosted\n    steps: []\n"),
-        ];
-        let problems =
-            catalog.learn(&repo("o/r", None), &files, &LabelSet::default(), Timestamp::UNIX_EPOCH);
-        assert_eq!((problems.len(), catalog.relevant().count()), (1, 1), "{problems:?}");
-    }
-}
+mod tests;

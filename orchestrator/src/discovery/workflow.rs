@@ -28,6 +28,7 @@ mod value;
 mod verdict;
 mod yaml;
 
+pub use limits::MAX_FILE_BYTES;
 use limits::{MAX_TREE_BYTES, MAX_WORK, Work};
 use matrix::Leg;
 use runs_on::RunsOn;

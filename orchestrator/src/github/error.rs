@@ -5,11 +5,13 @@ use jiff::Timestamp;
 /// An error of a request to GitHub. Texts hold no credential; at most what GitHub's `message` says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GitHubError {
-    /// 401: the token is wrong, expired or revoked.
-    #[error("GitHub does not accept the token (401); check GITHUB_RUNNER_TOKEN")]
+    /// 401: the credential is wrong, expired or revoked.
+    #[error(
+        "GitHub does not accept the credential (401); check the token, or the App's id and key"
+    )]
     Unauthorized,
-    /// 403 that is not about a limit: the token may not do this.
-    #[error("GitHub forbids this (403): {0}; the token needs administration rights for it")]
+    /// 403 that is not about a limit: the credential may not do this.
+    #[error("GitHub forbids this (403): {0}")]
     Forbidden(String),
     /// 403 or 429: a limit is spent. Nothing is asked before `until`.
     #[error("GitHub's rate limit is spent until {until}")]
@@ -17,8 +19,21 @@ pub enum GitHubError {
         /// When asking makes sense again.
         until: Timestamp,
     },
-    /// 404 or 410: not there, or not visible to the token.
-    #[error("GitHub does not know it, or does not show it to this token (404)")]
+    /// It was not sent: a limit lasts, or what is left of the hour is kept for more important requests.
+    #[error("put off until {until}: {why}")]
+    PutOff {
+        /// When it can be sent.
+        until: Timestamp,
+        /// Why not now.
+        why: String,
+    },
+    /// The App is not installed there, or the installation is suspended.
+    #[error(
+        "the App cannot act for {0}: it is not installed there, or the installation is suspended"
+    )]
+    NotInstalled(String),
+    /// 404 or 410: not there, or not visible to the credential.
+    #[error("GitHub does not know it, or does not show it to this credential (404)")]
     NotFound,
     /// 409.
     #[error("GitHub reports a conflict (409): {0}")]
@@ -35,4 +50,19 @@ pub enum GitHubError {
     /// No answer.
     #[error("GitHub cannot be reached: {0}")]
     Network(String),
+    /// No answer in time.
+    #[error("GitHub cannot be reached: no answer in time")]
+    TimedOut,
+}
+
+impl GitHubError {
+    /// Whether the very same request may succeed in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Server(_) | Self::Network(_) | Self::Malformed(_))
+    }
+
+    /// Whether it is only a matter of limits: nothing is wrong, it has to wait.
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::PutOff { .. } | Self::RateLimited { .. })
+    }
 }

@@ -9,34 +9,26 @@ use http::HeaderValue;
 use lru::LruCache;
 use reqwest::Url;
 
+use super::budget::Account;
+use super::page::Next;
+
 /// Largest answer that is held, in bytes.
 const LARGEST: usize = 128 << 10;
 /// Most bytes of answers that are held.
 const MOST: usize = 8 << 20;
 
-/// A successful answer.
+/// A successful answer, reduced to the fields that we read.
 #[derive(Clone)]
 pub(super) struct Answer {
     pub(super) body: Arc<[u8]>,
     pub(super) next: Next,
 }
 
-/// What an answer says about further pages.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Next {
-    /// No `Link` header at all.
-    Unsaid,
-    /// A `Link` header without `rel="next"`.
-    Last,
-    /// The next page.
-    Page(Url),
-}
-
-/// The answers by URL, each with the version GitHub gave it.
+/// The answers by account and URL, each with the version GitHub gave it. Different accounts see different things.
 pub(super) struct HeldAnswers(Mutex<Held>);
 
 struct Held {
-    answers: LruCache<String, (HeaderValue, Answer)>,
+    answers: LruCache<(Account, String), (HeaderValue, Answer)>,
     bytes: usize,
 }
 
@@ -45,19 +37,22 @@ impl HeldAnswers {
         Self(Mutex::new(Held { answers: LruCache::unbounded(), bytes: 0 }))
     }
 
-    /// The answer held for `url`, with its version.
-    pub(super) fn of(&self, url: &Url) -> Option<(HeaderValue, Answer)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).answers.get(url.as_str()).cloned()
+    /// The answer held for `url` as `account` sees it, with its version.
+    pub(super) fn of(&self, account: Account, url: &Url) -> Option<(HeaderValue, Answer)> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.answers.get(&(account, url.to_string())).cloned()
     }
 
     /// Holds an answer, unless it is too large.
-    pub(super) fn hold(&self, url: &Url, version: HeaderValue, answer: Answer) {
+    pub(super) fn hold(&self, account: Account, url: &Url, version: HeaderValue, answer: Answer) {
         if answer.body.len() > LARGEST {
             return;
         }
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.bytes += answer.body.len();
-        if let Some((_, (_, old))) = held.answers.push(url.to_string(), (version, answer)) {
+        if let Some((_, (_, old))) =
+            held.answers.push((account, url.to_string()), (version, answer))
+        {
             held.bytes -= old.body.len();
         }
         while held.bytes > MOST {
@@ -77,11 +72,11 @@ mod tests {
         let url = |number: usize| Url::parse(&format!("http://h/{number}")).unwrap();
         let keep = |number: usize, size: usize| {
             let answer = Answer { body: vec![0; size].into(), next: Next::Last };
-            held.hold(&url(number), HeaderValue::from_static("\"v\""), answer);
+            held.hold(Account::User, &url(number), HeaderValue::from_static("\"v\""), answer);
         };
         let bytes = || held.0.lock().unwrap().bytes;
         keep(0, LARGEST + 1);
-        assert!(held.of(&url(0)).is_none());
+        assert!(held.of(Account::User, &url(0)).is_none());
         keep(1, 100);
         keep(1, 200);
         assert_eq!(bytes(), 200, "a new version replaces the old");
@@ -89,6 +84,9 @@ mod tests {
             keep(number, LARGEST);
             assert!(bytes() <= MOST);
         }
-        assert!(held.of(&url(1)).is_none() && held.of(&url(199)).is_some());
+        assert!(
+            held.of(Account::User, &url(1)).is_none()
+                && held.of(Account::User, &url(199)).is_some()
+        );
     }
 }

@@ -4,10 +4,17 @@ use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::budget::Told;
 use super::error::GitHubError;
 
-/// How long to leave GitHub alone after a secondary limit that came without a time ("Rate limits for the REST API").
-const SECONDARY_WAIT: SignedDuration = SignedDuration::from_mins(1);
+/// What a refusal is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// A limit, or the credential: nothing else is worth asking for a while.
+    Told(Told),
+    /// This request alone.
+    Error(GitHubError),
+}
 
 /// Sorts an answer that is not a success.
 pub(super) fn refusal(
@@ -15,13 +22,13 @@ pub(super) fn refusal(
     headers: &HeaderMap,
     body: &[u8],
     now: Timestamp,
-) -> GitHubError {
+) -> Refusal {
     let message = message(body);
-    match status.as_u16() {
-        401 => GitHubError::Unauthorized,
+    Refusal::Error(match status.as_u16() {
+        401 => return Refusal::Told(Told::Credential),
         403 | 429 => match limit(status, headers, &message, now) {
-            Some(until) => GitHubError::RateLimited { until },
-            None => GitHubError::Forbidden(message),
+            Some(told) => return Refusal::Told(told),
+            None => GitHubError::Forbidden(forbidden(message, headers)),
         },
         404 | 410 => GitHubError::NotFound,
         409 => GitHubError::Conflict(message),
@@ -31,36 +38,45 @@ pub(super) fn refusal(
         } else {
             message
         }),
+    })
+}
+
+/// What is missing, where GitHub says it ("Permissions required for GitHub Apps"; "Scopes for OAuth apps").
+fn forbidden(message: String, headers: &HeaderMap) -> String {
+    let text = |name: &str| headers.get(name)?.to_str().ok().filter(|text| !text.is_empty());
+    if let Some(permissions) = text("x-accepted-github-permissions") {
+        return format!("{message}; it takes the permission {permissions}");
+    }
+    match text("x-accepted-oauth-scopes") {
+        Some(scopes) => format!("{message}; it takes one of the scopes {scopes}"),
+        None => message,
     }
 }
 
-/// Until when to wait, if the refusal is about a limit: `retry-after`, else the reset of a spent primary limit, else a minute
-/// for a secondary one ("Rate limits for the REST API", "Exceeding the rate limit").
-fn limit(
-    status: StatusCode,
-    headers: &HeaderMap,
-    message: &str,
-    now: Timestamp,
-) -> Option<Timestamp> {
+/// Which limit a refusal is about, if any: `retry-after` or GitHub's words mean a secondary one, `remaining: 0` the primary one
+/// ("Rate limits for the REST API", "Exceeding the rate limit").
+fn limit(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Option<Told> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let later = |wait: SignedDuration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
     if let Some(seconds) = number("retry-after") {
-        return Some(later(SignedDuration::from_secs(seconds.clamp(1, 86_400))));
+        let until = later(SignedDuration::from_secs(seconds.clamp(1, 86_400)));
+        return Some(Told::Secondary(Some(until)));
     }
     if number("x-ratelimit-remaining") == Some(0) {
         let reset =
             number("x-ratelimit-reset").and_then(|second| Timestamp::from_second(second).ok());
-        // A reset in the past, or absent: clocks differ, so wait a little rather than not at all.
-        return Some(
+        // A reset in the past, or absent: wait a little rather than not at all.
+        return Some(Told::Primary(
             reset
                 .unwrap_or(now)
                 .max(later(SignedDuration::from_secs(5)))
                 .min(later(SignedDuration::from_hours(2))),
-        );
+        ));
     }
     let secondary = message.to_ascii_lowercase().contains("rate limit")
+        || message.to_ascii_lowercase().contains("abuse detection")
         || status == StatusCode::TOO_MANY_REQUESTS;
-    secondary.then(|| later(SECONDARY_WAIT))
+    secondary.then_some(Told::Secondary(None))
 }
 
 /// GitHub's `message`, cut to a line an operator can read.
@@ -88,48 +104,51 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let now = Timestamp::from_second(1_000).unwrap();
-        let at =
-            |second| GitHubError::RateLimited { until: Timestamp::from_second(second).unwrap() };
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let primary = |second| Refusal::Told(Told::Primary(at(second)));
         let secondary = r#"{"message":"You have exceeded a secondary rate limit."}"#;
-        let rows: Vec<(u16, HeaderMap, &str, GitHubError)> = vec![
-            (401, headers(&[]), "", GitHubError::Unauthorized),
+        let error = Refusal::Error;
+        let secondary_until = |until| Refusal::Told(Told::Secondary(until));
+        let spent =
+            |reset| headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)]);
+        let rows: Vec<(u16, HeaderMap, &str, Refusal)> = vec![
+            (401, headers(&[]), "", Refusal::Told(Told::Credential)),
             (
                 403,
                 headers(&[]),
                 r#"{"message":"Resource not accessible"}"#,
-                GitHubError::Forbidden("Resource not accessible".into()),
+                error(GitHubError::Forbidden("Resource not accessible".into())),
             ),
             (
                 403,
-                headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1900")]),
-                "",
-                at(1_900),
+                headers(&[("x-accepted-github-permissions", "administration=write")]),
+                r#"{"message":"Resource not accessible"}"#,
+                error(GitHubError::Forbidden(
+                    "Resource not accessible; it takes the permission administration=write".into(),
+                )),
             ),
-            (
-                403,
-                headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "10")]),
-                "",
-                at(1_005),
-            ),
-            (403, headers(&[("x-ratelimit-remaining", "4000")]), secondary, at(1_060)),
-            (429, headers(&[("retry-after", "30")]), "", at(1_030)),
-            (429, headers(&[]), "<html>", at(1_060)),
-            (404, headers(&[]), "<html>", GitHubError::NotFound),
-            (410, headers(&[]), "", GitHubError::NotFound),
+            (403, spent("1900"), "", primary(1_900)),
+            (403, spent("10"), "", primary(1_005)),
+            (429, spent("1900"), "", primary(1_900)),
+            (403, headers(&[("x-ratelimit-remaining", "4000")]), secondary, secondary_until(None)),
+            (429, headers(&[("retry-after", "30")]), "", secondary_until(Some(at(1_030)))),
+            (429, headers(&[]), "<html>", secondary_until(None)),
+            (404, headers(&[]), "<html>", error(GitHubError::NotFound)),
+            (410, headers(&[]), "", error(GitHubError::NotFound)),
             (
                 409,
                 headers(&[]),
                 r#"{"message":"Already exists"}"#,
-                GitHubError::Conflict("Already exists".into()),
+                error(GitHubError::Conflict("Already exists".into())),
             ),
             (
                 422,
                 headers(&[]),
                 r#"{"message":"Bad\nlabels"}"#,
-                GitHubError::Invalid("Badlabels".into()),
+                error(GitHubError::Invalid("Badlabels".into())),
             ),
-            (502, headers(&[]), "<html>", GitHubError::Server(502)),
-            (302, headers(&[]), "", GitHubError::Invalid("status 302".into())),
+            (502, headers(&[]), "<html>", error(GitHubError::Server(502))),
+            (302, headers(&[]), "", error(GitHubError::Invalid("status 302".into()))),
         ];
         for (status, headers, body, expected) in rows {
             let status = StatusCode::from_u16(status).unwrap();

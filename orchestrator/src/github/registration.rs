@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
-use mayfly_common::scope::{Login, Scope};
-use reqwest::Url;
+use mayfly_common::scope::{Scope, ScopeKind};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::sync::Mutex;
 
+use super::budget::Priority;
+use super::call::{Call, Who};
 use super::client::{GitHubClient, PER_PAGE};
 use super::error::GitHubError;
 use super::wire;
@@ -25,9 +26,9 @@ const TOKEN_MARGIN: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<HashMap<Scope, (SecretString, Timestamp)>>);
 
-/// Ids of runner groups by organisation and lower-case name.
+/// Ids of runner groups by organisation or enterprise and lower-case name.
 #[derive(Default)]
-pub(super) struct Groups(Mutex<HashMap<(Login, String), i64>>);
+pub(super) struct Groups(Mutex<HashMap<(Scope, String), i64>>);
 
 /// A registration made for one runner, and what the runner needs to use it, once.
 pub struct JitConfig {
@@ -49,15 +50,16 @@ pub enum Deregistered {
 impl GitHubClient {
     /// All runners of `scope`, ours or not.
     pub async fn registrations(&self, scope: &Scope) -> Result<Vec<Registered>, GitHubError> {
-        let url = self.runners(scope, &[], &[("per_page", &PER_PAGE.to_string())]);
+        let per_page = PER_PAGE.to_string();
+        let call = self.runners(scope, Priority::Demand, "", &[], &[("per_page", &per_page)])?;
+        let listed = self.get_all::<wire::Runners>(call).await?;
         let registered = |runner: wire::Runner| Registered {
             id: RunnerId(runner.id),
             name: runner.name,
             online: runner.status.eq_ignore_ascii_case("online"),
             busy: runner.busy,
         };
-        self.get_all(url, |page: wire::Runners| page.runners.into_iter().map(registered).collect())
-            .await
+        Ok(listed.into_iter().map(registered).collect())
     }
 
     /// Registers `name` for one job. A leftover registration of that name is replaced if it is offline and idle.
@@ -74,11 +76,11 @@ impl GitHubClient {
             "labels": labels.to_strings(),
             "work_folder": "_work",
         });
-        let url = self.runners(scope, &["generate-jitconfig"], &[]);
-        let made: wire::Jit = match self.post(&url, Some(&body)).await {
+        let call = self.runners(scope, Priority::Job, "/generate-jitconfig", &[], &[])?;
+        let made: wire::Jit = match self.post(&call, Some(&body)).await {
             Err(GitHubError::Conflict(message)) => {
                 self.clear_name(scope, name, message).await?;
-                self.post(&url, Some(&body)).await?
+                self.post(&call, Some(&body)).await?
             }
             outcome => outcome?,
         };
@@ -100,8 +102,8 @@ impl GitHubClient {
         {
             return Ok(token.clone());
         }
-        let made: wire::Token =
-            self.post(&self.runners(scope, &["registration-token"], &[]), None).await?;
+        let call = self.runners(scope, Priority::Job, "/registration-token", &[], &[])?;
+        let made: wire::Token = self.post(&call, None).await?;
         let token = SecretString::from(made.token);
         if token.expose_secret().is_empty() {
             return Err(GitHubError::Malformed("the registration token is empty".to_owned()));
@@ -116,7 +118,9 @@ impl GitHubClient {
         scope: &Scope,
         id: RunnerId,
     ) -> Result<Deregistered, GitHubError> {
-        match self.delete(&self.runners(scope, &[&id.0.to_string()], &[])).await {
+        let id = id.0.to_string();
+        let call = self.runners(scope, Priority::Job, "/{runner_id}", &[&id], &[])?;
+        match self.delete(&call).await {
             Ok(()) | Err(GitHubError::NotFound) => Ok(Deregistered::Gone),
             Err(GitHubError::Invalid(_)) => Ok(Deregistered::Busy),
             Err(error) => Err(error),
@@ -144,32 +148,94 @@ impl GitHubClient {
     }
 
     async fn group_id(&self, scope: &Scope, group: Option<&str>) -> Result<i64, GitHubError> {
-        let (Scope::Org(org), Some(name)) = (scope, group) else { return Ok(DEFAULT_GROUP) };
-        let key = (org.clone(), name.to_lowercase());
+        let Some(name) = group else { return Ok(DEFAULT_GROUP) };
+        let (who, route, owner) = match scope {
+            Scope::Repo(_) => return Ok(DEFAULT_GROUP),
+            Scope::Org(org) => {
+                (Who::Owner(org.clone()), "/orgs/{org}/actions/runner-groups", org.as_str())
+            }
+            Scope::Enterprise(slug) => {
+                self.no_app_for_enterprises()?;
+                (Who::User, "/enterprises/{enterprise}/actions/runner-groups", slug.as_str())
+            }
+        };
+        let key = (scope.clone(), name.to_lowercase());
         let mut groups = self.groups.0.lock().await;
         if !groups.contains_key(&key) {
             let query = [("per_page", &*PER_PAGE.to_string())];
-            let url = self.url(&["orgs", org.as_str(), "actions", "runner-groups"], &query);
-            let found = self.get_all(url, |page: wire::RunnerGroups| page.runner_groups).await?;
-            groups.retain(|(owner, _), _| owner != org);
+            let call = self.call(who, Priority::Job, route, &[owner], &query);
+            let found = self.get_all::<wire::RunnerGroups>(call).await?;
+            groups.retain(|(known, _), _| known != scope);
             groups.extend(
-                found.into_iter().map(|group| ((org.clone(), group.name.to_lowercase()), group.id)),
+                found
+                    .into_iter()
+                    .map(|group| ((scope.clone(), group.name.to_lowercase()), group.id)),
             );
         }
-        groups
-            .get(&key)
-            .copied()
-            .ok_or_else(|| GitHubError::Invalid(format!("{org} has no runner group named {name}")))
+        groups.get(&key).copied().ok_or_else(|| {
+            GitHubError::Invalid(format!("{owner} has no runner group named {name}"))
+        })
     }
 
-    /// A URL below `…/actions/runners` of a scope.
-    fn runners(&self, scope: &Scope, rest: &[&str], query: &[(&str, &str)]) -> Url {
-        let mut segments = match scope {
-            Scope::Repo(slug) => vec!["repos", slug.owner().as_str(), slug.name()],
-            Scope::Org(login) => vec!["orgs", login.as_str()],
+    /// GitHub lets no App manage an enterprise's runners (REST "Self-hosted runners", "for an enterprise").
+    fn no_app_for_enterprises(&self) -> Result<(), GitHubError> {
+        if self.is_app() {
+            return Err(GitHubError::Forbidden(
+                "a GitHub App cannot manage the runners of an enterprise; it takes a classic token with the scope manage_runners:enterprise"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A request below `…/actions/runners` of a scope.
+    fn runners(
+        &self,
+        scope: &Scope,
+        priority: Priority,
+        below: &str,
+        values: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Call, GitHubError> {
+        if matches!(scope, Scope::Enterprise(_)) {
+            self.no_app_for_enterprises()?;
+        }
+        let (who, owner): (Who, Vec<&str>) = match scope {
+            Scope::Repo(slug) => {
+                (Who::Owner(slug.owner().clone()), vec![slug.owner().as_str(), slug.name()])
+            }
+            Scope::Org(login) => (Who::Owner(login.clone()), vec![login.as_str()]),
+            Scope::Enterprise(slug) => (Who::User, vec![slug.as_str()]),
         };
-        segments.extend(["actions", "runners"]);
-        segments.extend(rest);
-        self.url(&segments, query)
+        let values: Vec<&str> = owner.into_iter().chain(values.iter().copied()).collect();
+        Ok(self.call(who, priority, route(scope.kind(), below), &values, query))
+    }
+}
+
+/// The routes below `…/actions/runners`, as GitHub's documentation writes them.
+fn route(kind: ScopeKind, below: &str) -> &'static str {
+    match (kind, below) {
+        (ScopeKind::Repo, "/generate-jitconfig") => {
+            "/repos/{owner}/{repo}/actions/runners/generate-jitconfig"
+        }
+        (ScopeKind::Repo, "/registration-token") => {
+            "/repos/{owner}/{repo}/actions/runners/registration-token"
+        }
+        (ScopeKind::Repo, "/{runner_id}") => "/repos/{owner}/{repo}/actions/runners/{runner_id}",
+        (ScopeKind::Repo, _) => "/repos/{owner}/{repo}/actions/runners",
+        (ScopeKind::Org, "/generate-jitconfig") => "/orgs/{org}/actions/runners/generate-jitconfig",
+        (ScopeKind::Org, "/registration-token") => "/orgs/{org}/actions/runners/registration-token",
+        (ScopeKind::Org, "/{runner_id}") => "/orgs/{org}/actions/runners/{runner_id}",
+        (ScopeKind::Org, _) => "/orgs/{org}/actions/runners",
+        (ScopeKind::Enterprise, "/generate-jitconfig") => {
+            "/enterprises/{enterprise}/actions/runners/generate-jitconfig"
+        }
+        (ScopeKind::Enterprise, "/registration-token") => {
+            "/enterprises/{enterprise}/actions/runners/registration-token"
+        }
+        (ScopeKind::Enterprise, "/{runner_id}") => {
+            "/enterprises/{enterprise}/actions/runners/{runner_id}"
+        }
+        (ScopeKind::Enterprise, _) => "/enterprises/{enterprise}/actions/runners",
     }
 }

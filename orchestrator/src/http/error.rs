@@ -66,7 +66,7 @@ fn github(error: &GitHubError) -> Problem {
         GitHubError::NotFound => Problem::not_found(
             "GitHub knows no such repository or organisation, or does not show it to the configured token.",
         ),
-        GitHubError::Forbidden(_) => {
+        GitHubError::Forbidden(_) | GitHubError::NotInstalled(_) => {
             Problem::new(StatusCode::FORBIDDEN, "github-forbids", "GitHub forbids this")
                 .with_detail(error.to_string())
         }
@@ -75,13 +75,14 @@ fn github(error: &GitHubError) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "github-refuses", "GitHub refuses this")
                 .with_detail(error.to_string())
         }
-        GitHubError::RateLimited { .. } => {
+        GitHubError::RateLimited { .. } | GitHubError::PutOff { .. } => {
             unavailable("GitHub's rate limit is spent; status tells until when.")
         }
         GitHubError::Unauthorized
         | GitHubError::Server(_)
         | GitHubError::Malformed(_)
-        | GitHubError::Network(_) => Problem::new(
+        | GitHubError::Network(_)
+        | GitHubError::TimedOut => Problem::new(
             StatusCode::BAD_GATEWAY,
             "github-unavailable",
             "GitHub did not do its part",

@@ -24,6 +24,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
         image_state: snapshot.image_state,
         runners,
         held_back: snapshot.held_back,
+        github: snapshot.github,
         last_pass: snapshot.report,
         finished: snapshot.finished,
     })

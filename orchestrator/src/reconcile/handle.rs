@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mayfly_common::api::{CleanupReport, CreateRunners, Finished, PassReport, Runner};
+use mayfly_common::api::{
+    CleanupReport, CreateRunners, Finished, GitHubStatus, PassReport, Runner,
+};
 use mayfly_common::name::RunnerName;
+use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::execute::{ActionError, Outcome};
 use crate::backend::{Backend, BackendError};
 use crate::github::GitHubError;
+use crate::intake::Intake;
 use crate::scaling::{Action, Plan, Refusal, RequestId, Wish};
 
 /// What the last pass left behind, for people to look at.
@@ -25,6 +29,8 @@ pub struct Snapshot {
     pub held_back: BTreeMap<String, String>,
     /// The state of the image, in words.
     pub image_state: String,
+    /// How things stand with GitHub.
+    pub github: GitHubStatus,
     /// The latest runners that are gone.
     pub finished: Vec<Finished>,
     /// What those printed.
@@ -64,6 +70,7 @@ pub struct Handle {
     snapshot: watch::Receiver<Snapshot>,
     nudge: Arc<Notify>,
     backend: Arc<dyn Backend>,
+    intake: Arc<Intake>,
 }
 
 impl Handle {
@@ -72,8 +79,9 @@ impl Handle {
         snapshot: watch::Receiver<Snapshot>,
         nudge: Arc<Notify>,
         backend: Arc<dyn Backend>,
+        intake: Arc<Intake>,
     ) -> Self {
-        Self { requests, snapshot, nudge, backend }
+        Self { requests, snapshot, nudge, backend, intake }
     }
 
     /// What the last pass left behind.
@@ -84,6 +92,11 @@ impl Handle {
     /// Says "look now".
     pub fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// Takes in what a webhook told.
+    pub async fn deliver(&self, delivery: Delivery) -> mayfly_common::webhook::Outcome {
+        self.intake.accept(delivery).await
     }
 
     /// Asks for runners: all of them, or an error and none.

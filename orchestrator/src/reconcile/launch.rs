@@ -142,6 +142,7 @@ impl Launcher {
         let (owner, repo) = match &launch.scope {
             Scope::Repo(slug) => (slug.owner().to_string(), slug.name().to_owned()),
             Scope::Org(login) => ("unknown".to_owned(), login.to_string()),
+            Scope::Enterprise(slug) => ("unknown".to_owned(), slug.to_string()),
         };
         let pairs = [
             ("api_gateway_port", shown.api_gateway_port.to_string()),

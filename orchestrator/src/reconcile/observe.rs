@@ -9,17 +9,18 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::handle::Request;
+use super::report::trouble;
 use super::{Reconciler, State, name_prefix};
 use crate::backend::BackendError;
 use crate::github::{DiscoveryMode, GitHubError};
 use crate::model::QueuedJob;
+use crate::scaling::cadence::CheckWait;
 use crate::scaling::{Listing, Observed, RequestId, Wish};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 const CONCURRENT: usize = 8;
-
-/// How soon a check that GitHub did not wholly answer is repeated, where the interval is longer.
-const RETRY_CHECK: SignedDuration = SignedDuration::from_secs(30);
+/// Places without a runner of ours that one sweep looks at. Each costs a request, if mostly an unchanged one.
+const SWEPT_AT_A_TIME: usize = 20;
 
 impl Reconciler {
     /// Looks at everything that is due.
@@ -35,33 +36,47 @@ impl Reconciler {
         let instances = self.backend.list().await?;
         let now = self.clock.now();
         let urged = requests.iter().any(|request| matches!(request, Request::Cleanup { .. }));
-        let check = self.config.auto_create && (urged || now >= state.next_check);
+        let check = self.config.auto_create && (urged || now >= state.next_check(now));
+        let news = std::mem::take(&mut state.news) && self.config.auto_create;
+        let sweep = urged || now >= state.next_sweep;
+        // The first reading costs more than any other: it says nothing about those to come.
+        let cold = state.catalog.is_cold();
         if check {
+            self.github.budget().check_began();
+        }
+        if check || news {
             self.discover(state, now, report).await;
-            state.next_check = after(now, self.config.check_interval);
         }
         let used: BTreeSet<Scope> =
             instances.iter().map(|instance| instance.scope.clone()).collect();
-        let sweep = urged || now >= state.next_sweep;
-        let scopes = if sweep { self.scopes_to_sweep(state, &used) } else { used.clone() };
+        let scopes = if sweep { self.scopes_to_sweep(state, &used, now) } else { used.clone() };
         state.scopes.extend(used);
-        let registrations = self.registrations(&scopes, report).await;
+        let look = check || sweep || self.may_look(state, now);
+        let registrations = if look {
+            state.last_look = now;
+            self.registrations(&scopes, report).await
+        } else {
+            scopes.into_iter().map(|scope| (scope, Listing::Unknown)).collect()
+        };
         if sweep {
             state.next_sweep = after(now, self.config.purge_interval);
         }
         // After the registrations: a job that is taken in between is not seen as waiting beside a busy runner.
-        let jobs_complete = if self.config.auto_create {
-            self.read_jobs(state, &registrations, check, report).await
+        let jobs = if self.config.auto_create {
+            self.read_jobs(state, &registrations, check, look, report).await
         } else {
-            true
+            Jobs { known: Vec::new(), complete: true }
         };
-        if check && report.github_error.is_some() {
-            state.next_check = after(now, self.config.check_interval.min(RETRY_CHECK));
+        if check {
+            let (base, theirs) = (self.config.check_interval, self.github.now());
+            let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
+            state.checked_at = now;
+            state.check_wait = CheckWait::after(interval, report.github_error.is_some());
         }
         let image = self.image.look(&*self.backend, now).await?;
         Ok(Observed {
-            jobs: state.jobs.values().flatten().cloned().collect(),
-            jobs_complete,
+            jobs: jobs.known,
+            jobs_complete: jobs.complete,
             image,
             wishes: wishes(requests),
             fresh_names: self.fresh_names(instance),
@@ -72,46 +87,31 @@ impl Reconciler {
         })
     }
 
-    /// Brings the catalogue up to date. What cannot be read keeps its last known state and is tried again.
-    async fn discover(&self, state: &mut State, now: Timestamp, report: &mut PassReport) {
-        let listing = match self.github.repositories(&self.config.github.discovery).await {
-            Ok(listing) => listing,
-            Err(error) => {
-                return trouble(report, "repositories cannot be listed", &error);
-            }
-        };
-        let outdated = state.catalog.stale(&listing, now);
-        let read = outdated
-            .into_iter()
-            .map(async |repo| (self.github.workflow_files(&repo.slug).await, repo));
-        let mut results = stream::iter(read).buffer_unordered(CONCURRENT);
-        while let Some((files, repo)) = results.next().await {
-            match files {
-                Ok(files) => {
-                    report.problems.extend(state.catalog.learn(
-                        &repo,
-                        &files,
-                        &self.config.runner.labels,
-                        now,
-                    ));
-                }
-                Err(error) => {
-                    trouble(report, &format!("{}: workflows cannot be read", repo.slug), &error)
-                }
-            }
-        }
-        let known: BTreeSet<&RepoSlug> = state.catalog.relevant().collect();
-        state.jobs.retain(|repo, _| known.contains(repo));
+    /// Whether GitHub may be asked about what is in motion: always, unless little is left of the hour's requests.
+    fn may_look(&self, state: &State, now: Timestamp) -> bool {
+        let pace = self.github.budget().pace(self.github.now());
+        pace.is_none_or(|pace| now >= after(state.last_look, pace))
     }
 
-    /// Everywhere a registration of ours may be: where we have runners or had them, and where we would start them. That finds
-    /// what a crash between registering and creating left.
-    fn scopes_to_sweep(&self, state: &State, used: &BTreeSet<Scope>) -> BTreeSet<Scope> {
+    /// Where registrations of ours are looked for: where we have runners or had them, and a few of the places where we would start
+    /// them, the longest unswept first. In time that finds what a crash between registering and creating left anywhere.
+    fn scopes_to_sweep(
+        &self,
+        state: &mut State,
+        used: &BTreeSet<Scope>,
+        now: Timestamp,
+    ) -> BTreeSet<Scope> {
         let mut scopes: BTreeSet<Scope> = state.scopes.union(used).cloned().collect();
-        scopes.extend(state.catalog.relevant().cloned().map(Scope::Repo));
         if let DiscoveryMode::Organization(org) = &self.config.github.discovery {
             scopes.insert(Scope::Org(org.clone()));
         }
+        let relevant = state.catalog.relevant(now).into_iter().map(Scope::Repo);
+        let mut others: Vec<Scope> = relevant.filter(|scope| !scopes.contains(scope)).collect();
+        others.sort_by_key(|scope| state.swept.get(scope).copied());
+        state.swept.retain(|scope, _| others.contains(scope));
+        others.truncate(SWEPT_AT_A_TIME);
+        state.swept.extend(others.iter().map(|scope| (scope.clone(), now)));
+        scopes.extend(others);
         scopes
     }
 
@@ -139,41 +139,54 @@ impl Reconciler {
         listings
     }
 
-    /// Reads the queued jobs of all relevant repositories, or, between checks, of those where something is going on.
-    /// Answers whether everything could be read.
+    /// Reads the queued jobs of all repositories that may have some, or, between checks, of those where something is going on
+    /// that no webhook tells of.
     async fn read_jobs(
         &self,
         state: &mut State,
         registrations: &BTreeMap<Scope, Listing>,
         all: bool,
+        look: bool,
         report: &mut PassReport,
-    ) -> bool {
-        let has_runners = |repo: &RepoSlug| registrations.keys().any(|scope| scope.covers(repo));
-        let repos: Vec<RepoSlug> = state
-            .catalog
-            .relevant()
-            .filter(|repo| all || has_runners(repo) || state.jobs.contains_key(*repo))
-            .cloned()
-            .collect();
-        let asked =
-            repos.into_iter().map(async |repo| (self.github.queued_jobs(&repo).await, repo));
-        let mut complete = true;
-        let mut results = stream::iter(asked).buffer_unordered(CONCURRENT);
-        while let Some((result, repo)) = results.next().await {
-            match result {
-                Ok(jobs) => remember(&mut state.jobs, repo, jobs),
-                // The repository is gone; so are its jobs.
-                Err(GitHubError::NotFound) => drop(state.jobs.remove(&repo)),
-                Err(error) => {
-                    trouble(report, &format!("{repo}: jobs cannot be read"), &error);
-                    // Jobs seen earlier may be served by now: rather too few runners for a moment than too many. The
-                    // entry stays, so that the repository is asked again soon.
-                    state.jobs.insert(repo, Vec::new());
-                    complete = false;
+    ) -> Jobs {
+        let now = self.clock.now();
+        let repos = repositories_to_poll(state, registrations, all, now);
+        let mut polled: BTreeSet<RepoSlug> = BTreeSet::new();
+        let (mut complete, mut missed) = (look || repos.is_empty(), 0);
+        if look {
+            let asked = repos
+                .into_iter()
+                .map(async |repo: RepoSlug| (self.github.queued_jobs(&repo).await, repo));
+            let mut results = stream::iter(asked).buffered(CONCURRENT);
+            while let Some((result, repo)) = results.next().await {
+                match result {
+                    Ok(jobs) => {
+                        state.catalog.polled(&repo, now);
+                        missed += state.ledger.polled(&repo, &jobs, now, state.listening);
+                        polled.insert(repo);
+                    }
+                    // The repository is gone; so are its jobs.
+                    Err(GitHubError::NotFound) => {
+                        state.catalog.distrust();
+                        state.forget(&repo, now);
+                    }
+                    Err(error) => {
+                        trouble(report, &format!("{repo}: jobs cannot be read"), &error);
+                        complete = false;
+                    }
                 }
             }
         }
-        complete
+        if missed > 0 {
+            state.hearing.missed(now);
+        }
+        // A job that was seen earlier and could not be looked at now may be served by now: rather too few runners for a moment
+        // than too many.
+        let catalog = &state.catalog;
+        let known = state.ledger.queued(now, |row| {
+            (row.told_at.is_some() || polled.contains(&row.repo)) && catalog.serves(&row.repo)
+        });
+        Jobs { known, complete }
     }
 
     /// More names than one plan can need.
@@ -187,19 +200,36 @@ impl Reconciler {
     }
 }
 
-/// Notes what GitHub did not tell.
-fn trouble(report: &mut PassReport, what: &str, error: &GitHubError) {
-    report.github_error.get_or_insert_with(|| error.to_string());
-    report.problems.push(format!("{what}: {error}"));
+/// The jobs that wait.
+struct Jobs {
+    known: Vec<QueuedJob>,
+    /// Whether that is all of them.
+    complete: bool,
 }
 
-/// Keeps the jobs of a repository only while there are some: what is kept is asked again soon.
-fn remember(jobs: &mut BTreeMap<RepoSlug, Vec<QueuedJob>>, repo: RepoSlug, found: Vec<QueuedJob>) {
-    if found.is_empty() {
-        jobs.remove(&repo);
-    } else {
-        jobs.insert(repo, found);
-    }
+/// All that may have jobs, or, between checks, those where something is going on that no webhook tells of.
+fn repositories_to_poll(
+    state: &State,
+    registrations: &BTreeMap<Scope, Listing>,
+    all: bool,
+    now: Timestamp,
+) -> Vec<RepoSlug> {
+    let healthy = state.hearing.is_healthy(now);
+    let waiting = state.ledger.waiting_in(now);
+    let mut repos = state.catalog.relevant(now);
+    let relevant: BTreeSet<&RepoSlug> = repos.iter().collect();
+    let more: Vec<RepoSlug> = waiting
+        .keys()
+        .filter(|repo| !relevant.contains(repo) && state.catalog.serves(repo))
+        .cloned()
+        .collect();
+    repos.extend(more);
+    repos.retain(|repo| {
+        let told = waiting.get(repo).copied();
+        let runs = || registrations.keys().any(|scope| scope.covers(repo));
+        all || told == Some(false) || (!healthy && (told.is_some() || runs()))
+    });
+    repos
 }
 
 fn wishes(requests: &[Request]) -> Vec<(RequestId, Wish)> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::api::{PassReport, Runner, UnmetJob};
+use mayfly_common::api::{GitHubStatus, LimitStatus, PassReport, Runner, UnmetJob};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
@@ -12,7 +12,10 @@ use super::execute::{Carried, Outcome};
 use super::handle::{Request, RequestError, Snapshot};
 use super::{Reconciler, State};
 use crate::backend::BackendError;
+use crate::github::GitHubError;
+use crate::github::budget::{Account, Limit, Priority, Resource};
 use crate::model::Instance;
+use crate::scaling::cadence::CheckWait;
 use crate::scaling::{Action, Plan, Unmet, Verdict};
 
 /// How long to wait after a pass that could not see anything.
@@ -39,9 +42,10 @@ impl Reconciler {
             request.refuse(RequestError::Unavailable(why.clone()));
         }
         // Not at once again: the engine is away, or its socket is not ours to open.
-        let later = |wait| self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        state.next_check = later(RETRY_BLIND);
-        state.next_sweep = later(RETRY_BLIND);
+        let now = self.clock.now();
+        state.checked_at = now;
+        state.check_wait = CheckWait::fixed(RETRY_BLIND);
+        state.next_sweep = now.saturating_add(RETRY_BLIND).unwrap_or(Timestamp::MAX);
         report
     }
 
@@ -108,9 +112,9 @@ impl Reconciler {
         runners: Vec<Runner>,
     ) {
         report.problems.extend(self.image.problem());
-        report.repositories = state.catalog.len();
-        report.self_hosted_repositories = state.catalog.relevant().count();
+        report.repositories = state.catalog.served();
         let now = self.clock.now();
+        report.self_hosted_repositories = state.catalog.relevant(now).len();
         let elapsed = report
             .started_at
             .map_or(SignedDuration::ZERO, |started_at| now.duration_since(started_at));
@@ -121,7 +125,8 @@ impl Reconciler {
         }
         state.told_problems = problems;
         self.tell_recovery(report);
-        self.metrics.passed(report, self.github.requests());
+        let github = self.github_status(state, now);
+        self.metrics.passed(report, &github);
         let held_back = state.backoff.active(now);
         let held_back = held_back.map(|(scope, streak)| {
             (scope.to_string(), format!("until {}: {}", streak.until, streak.reason))
@@ -132,10 +137,34 @@ impl Reconciler {
             runners,
             held_back: held_back.collect(),
             image_state: self.image.describe(),
+            github,
             finished: state.history.latest(),
             logs: state.history.logs(),
             report: report.clone(),
         });
+    }
+
+    fn github_status(&self, state: &State, now: Timestamp) -> GitHubStatus {
+        let (budget, theirs) = (self.github.budget().clone(), self.github.now());
+        let limit = |(account, resource, limit): (Account, Resource, Limit)| LimitStatus {
+            account: account.to_string(),
+            resource: resource.as_str().to_owned(),
+            limit: limit.limit,
+            remaining: limit.remaining,
+            reset: limit.reset,
+        };
+        let waits = budget.waiting(Priority::Discovery, theirs);
+        GitHubStatus {
+            requests: self.github.traffic().sent(),
+            unchanged: self.github.traffic().unchanged(),
+            limits: budget.limits(theirs).into_iter().map(limit).collect(),
+            discovery_waits: waits.map(|held| format!("until {}: {}", held.until, held.why)),
+            next_check: self.config.auto_create.then(|| state.next_check(now).max(now)),
+            not_served: state.catalog.refused(),
+            clock_skew_seconds: self.github.skew(),
+            webhooks: state.hearing.verdict(now).to_string(),
+            ledger: if self.intake.is_writable() { "kept" } else { "cannot be written" }.to_owned(),
+        }
     }
 
     /// Says when something that was away is back. That it is away, its problem says.
@@ -159,6 +188,18 @@ impl Reconciler {
             warn!(category = MONITOR, repository = %job.repo, job = job.name, job_id = job.id, reason = unmet.why, "a queued job gets no runner from here");
         }
         state.told_unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
+    }
+}
+
+/// Notes what GitHub did not tell. What only has to wait is said once, not for everything that waits.
+pub(super) fn trouble(report: &mut PassReport, what: &str, error: &GitHubError) {
+    if !matches!(error, GitHubError::PutOff { .. }) {
+        report.github_error.get_or_insert_with(|| error.to_string());
+    }
+    if error.is_wait() {
+        report.waiting.get_or_insert_with(|| format!("{what}: {error}"));
+    } else {
+        report.problems.push(format!("{what}: {error}"));
     }
 }
 

@@ -13,6 +13,39 @@ pub const ALIVE: SignedDuration = SignedDuration::from_secs(20);
 /// Between two passes at least, however many nudges arrive.
 pub const MIN_GAP: std::time::Duration = std::time::Duration::from_millis(300);
 
+/// How soon a check that GitHub did not wholly answer is repeated, where the interval is longer.
+pub const RETRY_CHECK: SignedDuration = SignedDuration::from_secs(30);
+
+/// How much rarer checks are while webhooks tell of jobs.
+const RELAXED_TIMES: i32 = 10;
+/// But not rarer than this, so that a lost delivery costs minutes.
+const RELAXED_MOST: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long after a check the next is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckWait {
+    /// While nobody tells of jobs.
+    pub alone: SignedDuration,
+    /// While webhooks do.
+    pub told: SignedDuration,
+}
+
+impl CheckWait {
+    /// The same in any case.
+    pub fn fixed(wait: SignedDuration) -> Self {
+        Self { alone: wait, told: wait }
+    }
+
+    /// After a check with `interval` to the next: sooner if it `failed`, later while webhooks tell of jobs.
+    pub fn after(interval: SignedDuration, failed: bool) -> Self {
+        if failed {
+            return Self::fixed(interval.min(RETRY_CHECK));
+        }
+        let relaxed = interval.saturating_mul(RELAXED_TIMES).min(RELAXED_MOST);
+        Self { alone: interval, told: relaxed.max(interval) }
+    }
+}
+
 /// When the next pass is due, if nothing nudges before.
 ///
 /// `next_check` is when GitHub is next asked for jobs, `retry_at` when the first held-back scope may be tried again.
@@ -51,6 +84,26 @@ mod tests {
                 next_pass(states.iter().copied(), retry.map(at), at(300), at(0)),
                 at(expected),
                 "{states:?} {retry:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn checks_are_rarer_while_webhooks_tell_and_sooner_after_a_failure() {
+        let seconds = SignedDuration::from_secs;
+        let rows = [
+            (30, false, 30, 300),
+            (300, false, 300, 600),
+            (900, false, 900, 900),
+            (300, true, 30, 30),
+            (10, true, 10, 10),
+        ];
+        for (interval, failed, alone, told) in rows {
+            let expected = CheckWait { alone: seconds(alone), told: seconds(told) };
+            assert_eq!(
+                CheckWait::after(seconds(interval), failed),
+                expected,
+                "{interval} {failed}"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! The ordinary life of jobs and runners, and that nothing is left.
 
-use github_sim::conformance::Description;
+use github_sim::conformance::{Description, check_graphql_request};
 use github_sim::world::model::{Conclusion, Status};
 use mayfly_common::runner::RunnerState;
 
@@ -54,7 +54,13 @@ async fn exactly_the_missing_runners_are_started_up_to_the_cap() {
         platform.queue("octo-admin/other", &["self-hosted", "linux", "X64"]);
     }
     platform.wait(10);
-    assert_eq!(platform.pass().await.launched, 1, "the cap is four");
+    let report = platform.pass().await;
+    assert_eq!(
+        report.launched,
+        1,
+        "the cap is four: {report:?} {:?}",
+        platform.handle.snapshot().github
+    );
     // A place that becomes free is filled at once.
     let first = platform.containers()[0].clone();
     let job = platform.connect(&first).unwrap();
@@ -133,9 +139,7 @@ async fn an_unchanged_repository_is_not_read_again_and_a_push_is_noticed() {
         "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: []\n",
     );
     platform.pass().await;
-    let contents = |platform: &Platform| {
-        platform.sim.counters().of("GET", "/repos/{owner}/{repo}/contents/{path}")
-    };
+    let contents = |platform: &Platform| platform.sim.counters().of("POST", "/graphql");
     let after_first = contents(&platform);
     platform.wait(10);
     let report = platform.pass().await;
@@ -354,7 +358,14 @@ async fn everything_we_send_is_what_github_describes() {
     let recorded: Vec<_> =
         platform.sim.recorded().into_iter().chain(token.sim.recorded()).collect();
     assert!(recorded.len() > 15);
+    let questions = recorded.iter().filter(|request| request.route == "/graphql").count();
+    assert!(questions > 1, "folders and files are read in batches");
     for request in recorded {
+        if request.route == "/graphql" {
+            let wrong = check_graphql_request(&request.body);
+            assert!(wrong.is_empty(), "{wrong:?} {}", String::from_utf8_lossy(&request.body));
+            continue;
+        }
         let wrong =
             description.check_request(&request.method, &request.path_and_query, &request.body);
         assert!(wrong.is_empty(), "{} {}: {wrong:?}", request.method, request.path_and_query);

@@ -29,6 +29,7 @@ use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{LaunchSpec, Phase, Pool};
 use orchestrator::reconcile::Reconciler;
+use orchestrator::store::Store;
 
 use crate::support::{SELF_HOSTED, TOKEN, config, scope, slug};
 
@@ -221,12 +222,14 @@ async fn jobs_really_run_in_containers_that_vanish() {
     let clock = Arc::new(SystemClock);
     let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
     let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let metrics = Arc::new(Metrics::new(github.traffic()));
     let (reconciler, handle) = Reconciler::new(
         config,
         Arc::<DockerBackend>::clone(&backend),
         github,
         clock,
-        Arc::new(Metrics::default()),
+        metrics,
+        Store::in_memory().unwrap(),
     );
     assert_eq!(reconciler.pass().await.launched, 2);
     let done = |world: &github_sim::world::World| {

@@ -4,8 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod api;
+mod app;
+mod budget;
+mod checkup;
 mod converge;
+mod discovery;
 mod docker;
+mod enterprise;
 mod faults;
+mod hooks;
 mod program;
+mod repositories;
 mod support;
+mod webhooks;

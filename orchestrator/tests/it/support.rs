@@ -18,6 +18,7 @@ use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::{Handle, RequestError};
+use orchestrator::store::Store;
 
 /// The workflow of repositories made by [`Platform::repo`].
 pub(crate) const SELF_HOSTED: &str = "on: push\njobs:\n  build:\n    runs-on: [self-hosted, linux]\n    steps:\n      - run: echo hello\n";
@@ -28,12 +29,12 @@ pub(crate) const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
 /// What a runner prints that has done its job.
 pub(crate) const DONE: &str = "Running job: build\nJob build completed with result: Succeeded\n";
 
-/// The simulator's clock, as the orchestrator asks for one.
-struct Shared(SimClock);
+/// The simulator's clock, as the orchestrator asks for one, and how far ours is ahead of it.
+struct Shared(SimClock, SignedDuration);
 
 impl Clock for Shared {
     fn now(&self) -> Timestamp {
-        self.0.now()
+        self.0.now() + self.1
     }
 }
 
@@ -45,6 +46,8 @@ pub(crate) struct Platform {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
     clock: SimClock,
+    ahead: SignedDuration,
+    store: Store,
 }
 
 impl Platform {
@@ -55,6 +58,11 @@ impl Platform {
 
     /// The same, with further variables.
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::with_clock(variables, SignedDuration::ZERO).await
+    }
+
+    /// The same, with a clock that is `ahead` of GitHub's.
+    pub(crate) async fn with_clock(variables: &[(&str, &str)], ahead: SignedDuration) -> Self {
         let clock = SimClock::manual(Timestamp::from_second(1_800_000_000).expect("within range"));
         let sim = Sim::start(SimConfig { clock: clock.clone(), ..SimConfig::default() })
             .await
@@ -64,10 +72,12 @@ impl Platform {
             world.add_org("octo-org").expect("an organisation");
         });
         let backend = Arc::new(FakeBackend::new());
+        let store = Store::in_memory().expect("a store");
         let config = config(&sim.url(), variables);
         let (reconciler, handle, metrics) =
-            wire(&config, Arc::<FakeBackend>::clone(&backend), &clock);
-        let platform = Self { sim, backend, reconciler, handle, metrics, config, clock };
+            wire(&config, Arc::<FakeBackend>::clone(&backend), &clock, ahead, store.clone());
+        let platform =
+            Self { sim, backend, reconciler, handle, metrics, config, clock, ahead, store };
         platform.repo("octo-admin/app", SELF_HOSTED);
         platform
     }
@@ -75,7 +85,8 @@ impl Platform {
     /// What a restart does: everything in memory is gone, containers and GitHub stay.
     pub(crate) fn restart(&mut self) {
         let backend: Arc<FakeBackend> = Arc::clone(&self.backend);
-        (self.reconciler, self.handle, self.metrics) = wire(&self.config, backend, &self.clock);
+        (self.reconciler, self.handle, self.metrics) =
+            wire(&self.config, backend, &self.clock, self.ahead, self.store.clone());
     }
 
     pub(crate) fn repo(&self, name: &str, workflow: &str) {
@@ -106,6 +117,18 @@ impl Platform {
     /// Lets time pass; by default more than a check interval.
     pub(crate) fn wait(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets time pass until the platform itself wants to look again.
+    pub(crate) async fn to_next_pass(&self) {
+        let ours = self.clock.now() + self.ahead;
+        let wait = self.reconciler.next_pass().await.duration_since(ours);
+        self.clock.advance(wait.max(SignedDuration::from_secs(1)));
     }
 
     /// The containers there are.
@@ -178,15 +201,17 @@ fn wire(
     config: &Config,
     backend: Arc<dyn Backend>,
     clock: &SimClock,
+    ahead: SignedDuration,
+    store: Store,
 ) -> (Arc<Reconciler>, Handle, Arc<Metrics>) {
-    let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone()));
+    let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone(), ahead));
     // Long for a simulator next door, short for a test of one that hangs.
     let timeout = Duration::from_secs(2);
-    let settings = GitHubSettings { timeout, ..GitHubSettings::of(&config.github) };
+    let settings = GitHubSettings { timeout, retries: 0, ..GitHubSettings::of(&config.github) };
     let github = Arc::new(GitHubClient::new(settings, Arc::clone(&clock)).expect("a client"));
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(github.traffic()));
     let (reconciler, handle) =
-        Reconciler::new(config.clone(), backend, github, clock, Arc::clone(&metrics));
+        Reconciler::new(config.clone(), backend, github, clock, Arc::clone(&metrics), store);
     (Arc::new(reconciler), handle, metrics)
 }
 

@@ -1,18 +1,20 @@
 //! What people and tests speak, under `/_sim`: change the world, look at it, order faults. No credential is asked for,
 //! which is why the program binds the loopback interface unless told otherwise.
 
+mod app;
+mod limits;
+mod repos;
 mod state;
 mod world;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use mayfly_common::problem::{FieldError, Problem};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::faults::Fault;
@@ -28,10 +30,25 @@ const ROUTES: &[(&str, &str)] = &[
         "POST /_sim/repos",
         "make a repository: {repo, private?, owner_type?: user|org, files?: {path: text}}",
     ),
+    (
+        "POST /_sim/repos/bulk",
+        "make many: {owner, owner_type?, prefix, count, private?, files?}; they are called prefix1, prefix2, …",
+    ),
+    (
+        "PATCH /_sim/repos",
+        "change a repository: {repo, name?, owner?, archived?, disabled?, private?, fork?, empty?}",
+    ),
+    ("DELETE /_sim/repos", "delete a repository: {repo}"),
+    ("POST /_sim/repos/forks", "fork a repository: {repo, owner}"),
+    ("POST /_sim/enterprises", "make an enterprise: {slug, organisations: [login]}"),
     ("PUT /_sim/files", "write a file: {repo, path, text}"),
     ("DELETE /_sim/files", "remove a file: {repo, path}"),
     ("POST /_sim/dispatch", "run a workflow: {repo, workflow}"),
-    ("POST /_sim/jobs", "queue one job: {repo, name, labels, steps?: [script], env?, group?}"),
+    (
+        "POST /_sim/jobs",
+        "queue one job: {repo, name, labels, steps?: [script], env?, group?, environment?}; with an environment it waits for approval",
+    ),
+    ("POST /_sim/jobs/{id}/approve", "approve a job that waits for it"),
     ("POST /_sim/demo", "dispatch the demo's workflows: {jobs}"),
     ("POST /_sim/runs/{id}/cancel", "cancel a run"),
     ("POST /_sim/runs/{id}/rerun", "run every job of a completed run again"),
@@ -39,9 +56,43 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST /_sim/runners/{name}/lose", "cut a runner off; its job fails"),
     (
         "POST /_sim/tokens",
-        "add a token: {token, limit?}; from the first one on, only added tokens count",
+        "add a token: {token, limit?, user?, scopes?: [scope] (classic), permissions?: {name: read|write|admin} with owner?, repositories?: [full name] (fine-grained)}; from the first one on, only added tokens count",
     ),
     ("DELETE /_sim/tokens/{token}", "make a token worthless"),
+    (
+        "PUT /_sim/limits",
+        "what a token's holder has left: {token, resource: core|graphql, limit, remaining, reset_in_seconds}",
+    ),
+    (
+        "PUT /_sim/limits/secondary",
+        "secondary limits: {concurrent?, rest_points?, graphql_points?, content?, status?: 403|429, retry_after?}; those not given are off",
+    ),
+    ("DELETE /_sim/limits/secondary", "no secondary limits"),
+    (
+        "PATCH /_sim/settings",
+        "{clock_offset_seconds?: how far GitHub's clock is ahead, listing_delay_seconds?: for how long new runners are missing from lists, delivery_timeout_ms?: how long a receiver has to answer}",
+    ),
+    (
+        "PATCH /_sim/app",
+        "the App: {id?, client_id?, slug?, key?: PEM, permissions?, events?, token_lifetime_seconds?, installs_itself?}",
+    ),
+    ("PUT /_sim/app/hook", "where the App's events go: {url, secret?, content_type?: json|form}"),
+    ("GET /_sim/installations", "where the App is installed"),
+    (
+        "POST /_sim/installations",
+        "install the App: {account, repositories?: [full name], permissions?}",
+    ),
+    (
+        "PATCH /_sim/installations/{id}",
+        "{suspended?, repository_selection?: all|selected, repositories?, permissions?}",
+    ),
+    ("DELETE /_sim/installations/{id}", "end an installation"),
+    ("GET /_sim/deliveries/faults", "the faults of deliveries on order"),
+    (
+        "POST /_sim/deliveries/faults",
+        "order faults of deliveries: {kind: drop|lose|delay|duplicate|reorder|wrong_secret, hook?, event?, action?, times?, delay_ms?}",
+    ),
+    ("DELETE /_sim/deliveries/faults", "cancel all orders"),
     ("GET /_sim/counters", "requests to the REST API by method, route, status"),
     ("DELETE /_sim/counters", "start counting anew"),
     ("GET /_sim/faults", "the faults on order"),
@@ -60,7 +111,24 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_sim/state", get(state::state))
         .route("/_sim/jobs/{id}/log", get(state::log))
         .route("/_sim/orgs", post(world::org))
-        .route("/_sim/repos", post(world::repo))
+        .route("/_sim/repos", post(world::repo).patch(repos::change).delete(repos::delete))
+        .route("/_sim/repos/bulk", post(repos::bulk))
+        .route("/_sim/repos/forks", post(repos::fork))
+        .route("/_sim/enterprises", post(app::enterprise))
+        .route("/_sim/jobs/{id}/approve", post(world::approve))
+        .route("/_sim/app", patch(app::set))
+        .route("/_sim/app/hook", put(app::hook))
+        .route("/_sim/installations", get(app::installations).post(app::install))
+        .route("/_sim/installations/{id}", patch(app::change).delete(app::uninstall))
+        .route("/_sim/limits", put(limits::set))
+        .route("/_sim/limits/secondary", put(limits::set_secondary).delete(limits::no_secondary))
+        .route("/_sim/settings", patch(limits::settings))
+        .route(
+            "/_sim/deliveries/faults",
+            get(app::delivery_faults)
+                .post(app::add_delivery_fault)
+                .delete(app::clear_delivery_faults),
+        )
         .route("/_sim/files", put(world::put_file).delete(world::delete_file))
         .route("/_sim/dispatch", post(world::dispatch))
         .route("/_sim/jobs", post(world::job))
@@ -69,8 +137,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_sim/runs/{id}/rerun", post(world::rerun))
         .route("/_sim/runners/{name}/lose", post(world::lose))
         .route("/_sim/reset", post(reset))
-        .route("/_sim/tokens", post(add_token))
-        .route("/_sim/tokens/{token}", axum::routing::delete(revoke_token))
+        .route("/_sim/tokens", post(limits::add))
+        .route("/_sim/tokens/{token}", delete(limits::revoke))
         .route("/_sim/counters", get(counters).delete(clear_counters))
         .route("/_sim/faults", get(faults).post(add_fault).delete(clear_faults))
 }
@@ -85,27 +153,6 @@ async fn reset(State(shared): State<Arc<Shared>>) -> Response {
     shared.world().reset();
     shared.faults().clear();
     *shared.observed() = super::observed::Observed::default();
-    done()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewToken {
-    token: String,
-    limit: Option<u64>,
-}
-
-async fn add_token(State(shared): State<Arc<Shared>>, Strict(body): Strict<NewToken>) -> Reply {
-    if body.token.is_empty() {
-        let detail = "must not be empty".to_owned();
-        return Err(Problem::invalid(vec![FieldError { pointer: "/token".to_owned(), detail }]));
-    }
-    shared.world().tokens.add(&body.token, body.limit);
-    Ok(done())
-}
-
-async fn revoke_token(State(shared): State<Arc<Shared>>, Path(token): Path<String>) -> Response {
-    shared.world().tokens.revoke(&token);
     done()
 }
 
@@ -141,6 +188,12 @@ async fn add_fault(State(shared): State<Arc<Shared>>, Strict(fault): Strict<Faul
 async fn clear_faults(State(shared): State<Arc<Shared>>) -> Response {
     shared.faults().clear();
     done()
+}
+
+/// 422 that names the field.
+fn wrong(pointer: &str, why: impl std::fmt::Display) -> Problem {
+    let error = FieldError { pointer: pointer.to_owned(), detail: why.to_string() };
+    Problem::invalid(vec![error])
 }
 
 fn done() -> Response {

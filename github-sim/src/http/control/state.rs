@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::http::protocol::{Reply, refused};
 use crate::http::shared::Shared;
+use crate::world::deliveries::{Delivery, Outcome};
+use crate::world::hooks::{Hook, HookPlace};
 use crate::world::model::{Conclusion, Job, Runner};
 use crate::world::{Refusal, World};
 
@@ -23,12 +25,14 @@ pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Response {
         "repos": world.repos().map(|repo| json!({
             "repo": repo.slug.to_string(),
             "private": repo.private,
+            "archived": repo.archived,
             "pushed_at": repo.pushed_at,
             "files": repo.files.keys().collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "runs": runs(&world),
         "jobs": world.jobs().map(job).collect::<Vec<_>>(),
         "runners": world.all_runners().map(runner).collect::<Vec<_>>(),
+        "hooks": world.hooks().map(|hook| hook_state(&world, hook)).collect::<Vec<_>>(),
         "counts": world.job_counts(),
         "violations": world.violations(),
     }))
@@ -83,6 +87,24 @@ fn runner(runner: &Runner) -> Value {
         "ephemeral": runner.ephemeral,
         "labels": runner.label_set(),
         "runner_group_id": runner.group_id,
+    })
+}
+
+fn hook_state(world: &World, hook: &Hook) -> Value {
+    let place = match &hook.place {
+        HookPlace::Repo(id) => world.repo_by_id(*id).map(|repo| format!("repo:{}", repo.slug)),
+        HookPlace::Org(login) => Some(format!("org:{login}")),
+        HookPlace::App => Some("app".to_owned()),
+    };
+    let failed = |one: &&Delivery| !one.outcome.as_ref().is_some_and(Outcome::succeeded);
+    json!({
+        "id": hook.id,
+        "place": place,
+        "url": hook.config.url,
+        "events": hook.events,
+        "active": hook.active,
+        "deliveries": world.deliveries(hook.id).count(),
+        "failed": world.deliveries(hook.id).filter(failed).count(),
     })
 }
 

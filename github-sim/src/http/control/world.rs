@@ -7,23 +7,33 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
 use http::StatusCode;
-use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::problem::Problem;
 use mayfly_common::scope::RepoSlug;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::done;
+use super::{done, wrong};
 use crate::demo;
 use crate::http::protocol::{Reply, refused};
 use crate::http::shared::Shared;
 use crate::http::strict::Strict;
+use crate::world::World;
 use crate::world::model::{JobSpec, NewRepo, Step};
 
-fn slug(text: &str) -> Result<RepoSlug, Problem> {
-    RepoSlug::parse(text).map_err(|why| {
-        let (pointer, detail) = ("/repo".to_owned(), why.to_string());
-        Problem::invalid(vec![FieldError { pointer, detail }])
-    })
+pub(super) fn slug(text: &str) -> Result<RepoSlug, Problem> {
+    RepoSlug::parse(text).map_err(|why| wrong("/repo", why))
+}
+
+/// Makes an owner that is not there yet.
+pub(super) fn ensure_owner(world: &mut World, owner: &str, kind: OwnerType) -> Result<(), Problem> {
+    if world.account(owner).is_some() {
+        return Ok(());
+    }
+    let made = match kind {
+        OwnerType::User => world.add_user(owner),
+        OwnerType::Org => world.add_org(owner),
+    };
+    made.map_err(|refusal| refused(&refusal))
 }
 
 #[derive(Deserialize)]
@@ -39,7 +49,7 @@ pub(super) async fn org(State(shared): State<Arc<Shared>>, Strict(body): Strict<
 
 #[derive(Deserialize, Clone, Copy, Default)]
 #[serde(rename_all = "lowercase")]
-enum OwnerType {
+pub(super) enum OwnerType {
     User,
     #[default]
     Org,
@@ -64,14 +74,7 @@ pub(super) async fn repo(
 ) -> Reply {
     let slug = slug(&body.repo)?;
     let mut world = shared.world();
-    let owner = slug.owner().to_string();
-    if world.account(&owner).is_none() {
-        let made = match body.owner_type {
-            OwnerType::User => world.add_user(&owner),
-            OwnerType::Org => world.add_org(&owner),
-        };
-        made.map_err(|refusal| refused(&refusal))?;
-    }
+    ensure_owner(&mut world, slug.owner().as_str(), body.owner_type)?;
     let new = NewRepo { slug, private: body.private, files: body.files };
     let repo = world.add_repo(new).map_err(|refusal| refused(&refusal))?;
     let made = json!({"id": repo.id, "repo": repo.slug.to_string()});
@@ -146,6 +149,7 @@ pub(super) struct JobBody {
     #[serde(default)]
     env: BTreeMap<String, String>,
     group: Option<String>,
+    environment: Option<String>,
 }
 
 pub(super) async fn job(State(shared): State<Arc<Shared>>, Strict(body): Strict<JobBody>) -> Reply {
@@ -154,6 +158,7 @@ pub(super) async fn job(State(shared): State<Arc<Shared>>, Strict(body): Strict<
         name: body.name,
         labels: body.labels,
         group: body.group,
+        environment: body.environment,
         env: body.env,
         steps: body.steps.into_iter().map(Step::run).collect(),
         ..JobSpec::default()
@@ -187,6 +192,11 @@ pub(super) async fn cancel(State(shared): State<Arc<Shared>>, Path(id): Path<u64
 
 pub(super) async fn rerun(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Reply {
     shared.world().rerun(id).map_err(|refusal| refused(&refusal))?;
+    Ok(done())
+}
+
+pub(super) async fn approve(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Reply {
+    shared.world().approve_job(id).map_err(|refusal| refused(&refusal))?;
     Ok(done())
 }
 

@@ -3,6 +3,8 @@
 pub(crate) mod accounts;
 pub(crate) mod apps;
 pub(crate) mod files;
+pub(crate) mod hooks;
+pub(crate) mod payloads;
 pub(crate) mod repos;
 pub(crate) mod root;
 pub(crate) mod runners;

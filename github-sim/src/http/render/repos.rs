@@ -104,7 +104,7 @@ pub(crate) fn listed(world: &World, repo: &Repo, urls: &Urls) -> Map<String, Val
         "web_commit_signoff_required": false,
         "pushed_at": time(repo.pushed_at),
         "created_at": time(repo.created_at),
-        "updated_at": time(repo.pushed_at),
+        "updated_at": time(repo.updated_at),
         "permissions": {"admin": true, "maintain": true, "push": true, "triage": true, "pull": true},
     });
     merged(minimal(world, repo, urls), own)

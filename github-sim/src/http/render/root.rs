@@ -50,21 +50,24 @@ pub(crate) fn root(urls: &Urls) -> Map<String, Value> {
     )
 }
 
-/// Schema `rate-limit-overview`. Only `core` is counted; the other buckets are always full.
-pub(crate) fn rate_limit(allowance: &Allowance) -> Value {
-    let reset = allowance.reset.as_second();
-    let core = json!({
-        "limit": allowance.limit,
-        "used": allowance.used,
-        "remaining": allowance.remaining(),
-        "reset": reset,
-    });
+/// Schema `rate-limit-overview`. Only `core` and `graphql` are counted; the other buckets are always full.
+pub(crate) fn rate_limit(core: &Allowance, graphql: &Allowance) -> Value {
+    let reset = core.reset.as_second();
+    let counted = |allowance: &Allowance| {
+        json!({
+            "limit": allowance.limit,
+            "used": allowance.used,
+            "remaining": allowance.remaining(),
+            "reset": allowance.reset.as_second(),
+        })
+    };
+    let core = counted(core);
     let full = |limit: u64| json!({"limit": limit, "used": 0, "remaining": limit, "reset": reset});
     json!({
         "resources": {
             "core": core,
             "search": full(30),
-            "graphql": full(5_000),
+            "graphql": counted(graphql),
             "actions_runner_registration": full(10_000),
         },
         "rate": core,

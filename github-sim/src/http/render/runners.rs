@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mayfly_common::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::http::call::Urls;
@@ -35,12 +36,17 @@ pub(crate) fn labels(labels: &[RunnerLabel]) -> Value {
 
 /// Schema `runner-groups-org`.
 pub(crate) fn group(group: &RunnerGroup, urls: &Urls) -> Value {
-    let base = format!("{}/orgs/{}/actions/runner-groups/{}", urls.api, group.org, group.id);
+    group_of(group.id, &group.name, &format!("{}/orgs/{}", urls.api, group.org))
+}
+
+/// The group of an organisation or, alike, of an enterprise; `base` is the URL of the owner.
+pub(crate) fn group_of(id: u64, name: &str, base: &str) -> Value {
+    let base = format!("{base}/actions/runner-groups/{id}");
     json!({
-        "id": group.id,
-        "name": group.name,
+        "id": id,
+        "name": name,
         "visibility": "all",
-        "default": group.id == DEFAULT_GROUP,
+        "default": id == DEFAULT_GROUP,
         "runners_url": format!("{base}/runners"),
         "hosted_runners_url": format!("{base}/hosted-runners"),
         "inherited": false,
@@ -62,7 +68,10 @@ pub(crate) fn jit_config(runner: &Runner, secret: &str, work_folder: &str, urls:
         "ephemeral": "True",
         "disableUpdate": "True",
         "serverUrl": urls.html,
-        "gitHubUrl": format!("{}/{}", urls.html, runner.scope.name()),
+        "gitHubUrl": match &runner.scope {
+            Scope::Enterprise(slug) => format!("{}/enterprises/{slug}", urls.html),
+            scope => format!("{}/{}", urls.html, scope.name()),
+        },
         "workFolder": work_folder,
     });
     let credentials = json!({"scheme": "OneShot", "data": {"secret": secret}});

@@ -25,6 +25,9 @@ pub(crate) async fn contents(
 fn shown(call: &Call, owner: &str, repo: &str, path: &str) -> Answer {
     let world = call.shared.look();
     let repo = world.repo(&slug(owner, repo)?).ok_or_else(ApiError::not_found)?;
+    if repo.files.is_empty() {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "This repository is empty."));
+    }
     if let Some(wanted) = call.parameter("ref")
         && !is_head(repo, wanted)
     {
@@ -72,7 +75,7 @@ pub(crate) async fn tree(
 }
 
 /// Whether `name` is the one commit there is.
-fn is_head(repo: &Repo, name: &str) -> bool {
+pub(crate) fn is_head(repo: &Repo, name: &str) -> bool {
     let branch = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("heads/"));
     name == "HEAD" || branch.unwrap_or(name) == repo.default_branch || name == sha::head(&repo.slug)
 }

@@ -1,4 +1,4 @@
-//! Self-hosted runners of repositories and organisations: the same verbs, at either scope.
+//! Self-hosted runners of repositories, organisations and enterprises: the same verbs, at every scope.
 
 use axum::extract::Path;
 use axum::response::IntoResponse as _;
@@ -7,7 +7,7 @@ use mayfly_common::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::http::answer::{Answer, ApiError, created, ok};
-use crate::http::call::{Call, id, object, org_scope};
+use crate::http::call::{Call, enterprise_scope, id, object, org_scope};
 use crate::http::render::{runners as render, time};
 use crate::world::model::Runner;
 use crate::world::{Keep, Registration, TokenKind};
@@ -68,6 +68,7 @@ macro_rules! handlers {
 handlers! {
     repo(owner, repo) => super::Scope::Repo(crate::http::call::slug(&owner, &repo)?);
     org(org) => super::org_scope(&org)?;
+    enterprise(enterprise) => super::enterprise_scope(&enterprise)?;
 }
 
 fn list(call: &Call, scope: &Scope) -> Answer {
@@ -75,7 +76,7 @@ fn list(call: &Call, scope: &Scope) -> Answer {
     let scope = world.known_scope(scope)?;
     let name = call.parameter("name");
     let found: Vec<&Runner> = world
-        .runners(&scope)
+        .listed_runners(&scope)
         .filter(|runner| name.is_none_or(|name| runner.name.eq_ignore_ascii_case(name)))
         .collect();
     call.page(
@@ -178,6 +179,18 @@ pub(crate) async fn groups(call: Call, Path(org): Path<String>) -> Answer {
     call.page(
         &found,
         |group| render::group(group, &call.urls),
+        |total, page| json!({"total_count": total, "runner_groups": page}),
+    )
+}
+
+pub(crate) async fn enterprise_groups(call: Call, Path(slug): Path<String>) -> Answer {
+    let world = call.shared.look();
+    let enterprise = world.enterprise(&slug).ok_or_else(ApiError::not_found)?;
+    let found: Vec<_> = enterprise.groups.iter().collect();
+    let base = format!("{}/enterprises/{}", call.urls.api, enterprise.slug);
+    call.page(
+        &found,
+        |(id, name)| render::group_of(**id, name, &base),
         |total, page| json!({"total_count": total, "runner_groups": page}),
     )
 }

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 
 /// Longest file that is read, in bytes. GitHub refuses larger ones, and real ones stay below a fifth of it.
-pub(super) const MAX_FILE_BYTES: usize = 1024 * 1024;
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// Deepest nesting of mappings and lists. Real files reach about ten; GitHub stops at fifty.
 pub(super) const MAX_DEPTH: usize = 50;
 /// Most YAML nodes in a file, before aliases are followed. The largest real files hold some ten thousand.

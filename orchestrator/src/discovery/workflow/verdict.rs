@@ -122,12 +122,19 @@ fn is_hosted(labels: &[String]) -> bool {
     !labels.is_empty() && labels.iter().all(|label| hosted::is_image(label))
 }
 
-/// The first line of a text, cut where a phrase would become a page.
+/// A text in one line, cut where a phrase would become a page.
 fn shorten(text: &str) -> String {
     const LONGEST: usize = 80;
-    let line = text.trim().lines().next().unwrap_or_default();
-    match line.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.into(),
+    // A text of any length costs no more than what is kept of it.
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if let Some((at, _)) = line.char_indices().nth(LONGEST) {
+            return format!("{}…", &line[..at]);
+        }
     }
+    line
 }

@@ -1,0 +1,205 @@
+//! GitHub's webhooks.
+//!
+//! Invariant: whoever cannot sign learns nothing: a missing, an unreadable and a wrong signature get one answer, whatever
+//! else is wrong with the request (but for its size and speed).
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use mayfly_common::problem::Problem;
+use mayfly_common::webhook::signature::{HEADER, LEGACY_HEADER, Signature};
+use mayfly_common::webhook::{Outcome, Receipt};
+use tokio::time::Instant;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::edge::Caller;
+use crate::gateway::Gateway;
+use crate::metrics::DeliveryOutcome;
+use crate::rate_limit;
+use crate::webhook::body::{Held, MAX_BODY, Unread, discard};
+use crate::webhook::{Examined, examine};
+
+/// A delivery of a hook whose content type was left as it is by default.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes a form that is read as it comes")]
+struct DeliveryForm {
+    /// The event's payload, as JSON.
+    payload: String,
+}
+
+pub(super) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new().routes(routes!(receive))
+}
+
+/// Take a webhook's delivery
+///
+/// What GitHub calls when a job is queued, begins or ends, when a default branch moves, or when repositories come and go.
+/// Events that matter nothing here are answered `ignored`, the same delivery again `duplicate`. Set this address, the content
+/// type `application/json` and the secret in `WEBHOOK_SECRET` at GitHub, for the events `workflow_job` and `push`.
+#[utoipa::path(
+    post,
+    path = "/webhooks/github",
+    operation_id = "receiveDelivery",
+    tag = "Webhooks",
+    security(("webhook_signature" = [])),
+    params(
+        ("X-GitHub-Event" = String, Header, description = "The event.", example = "workflow_job"),
+        ("X-GitHub-Delivery" = String, Header, description = "The delivery's id; the same when it is delivered again."),
+        ("X-GitHub-Hook-ID" = Option<i64>, Header, description = "The hook's id."),
+        ("X-GitHub-Hook-Installation-Target-Type" = Option<String>, Header, description = "What the hook is installed on.")
+    ),
+    request_body(
+        description = "The event's payload, of at most 25 MiB; in a form, as its field `payload`.",
+        content(
+            (Object = "application/json"),
+            (DeliveryForm = "application/x-www-form-urlencoded")
+        )
+    ),
+    responses(
+        (status = 202, description = "What became of the delivery.", body = Receipt),
+        (status = 400, description = "The signature is right, and this is no delivery: a header is missing, or the body is not the event's JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The signature is missing or wrong. The body was not parsed.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Webhooks are off: the operator has set no WEBHOOK_SECRET.", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 25 MiB.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is neither JSON nor a form.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong signatures from this address.", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "Something went wrong in the gateway.", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "The orchestrator did not answer properly: have GitHub deliver again.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The orchestrator is not available, or there is no room for the body: have GitHub deliver again.", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "The orchestrator took too long: have GitHub deliver again.", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Any other error.", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn receive(State(gateway): State<Gateway>, request: Request) -> Response {
+    if gateway.webhooks.secrets.is_empty() {
+        return off().into_response();
+    }
+    let event = request.headers().get("x-github-event").cloned();
+    let answer = take(&gateway, request).await;
+    let outcome = match &answer {
+        Ok(Receipt { outcome: Outcome::Accepted }) => DeliveryOutcome::Accepted,
+        Ok(Receipt { outcome: Outcome::Duplicate }) => DeliveryOutcome::Duplicate,
+        Ok(Receipt { outcome: Outcome::Ignored }) => DeliveryOutcome::Ignored,
+        Err(problem) if problem.status < 500 => DeliveryOutcome::Refused,
+        Err(_) => DeliveryOutcome::Failed,
+    };
+    gateway.metrics.delivery(event.as_ref().and_then(|event| event.to_str().ok()), outcome);
+    match answer {
+        Ok(receipt) => (StatusCode::ACCEPTED, Json(receipt)).into_response(),
+        Err(problem) => refused(problem),
+    }
+}
+
+async fn take(gateway: &Gateway, request: Request) -> Result<Receipt, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let Some(caller) = parts.extensions.remove::<Caller>() else {
+        tracing::error!("a request came past the outermost layer");
+        return Err(Problem::internal());
+    };
+    let declared = declared(&parts.headers);
+    if declared.is_some_and(|length| length > MAX_BODY) {
+        return Err(Unread::TooLarge.problem());
+    }
+    let signature = match shown(&parts.headers) {
+        Ok(signature) => signature,
+        Err(why) => {
+            discard(body).await;
+            return Err(unsigned(gateway, &caller, why));
+        }
+    };
+    let webhooks = &gateway.webhooks;
+    let suspect = webhooks.suspects.has_none_left(rate_limit::fold(caller.address), Instant::now());
+    let held = webhooks.room.read(body, declared, !suspect).await.map_err(|unread| {
+        if unread == Unread::NoRoom {
+            tracing::warn!(request_id = caller.id(), "there is no room for a webhook's body");
+        }
+        unread.problem()
+    })?;
+    match examined(gateway, signature, parts.headers, held).await? {
+        Examined::Unsigned => Err(unsigned(gateway, &caller, "it is wrong")),
+        Examined::Refused(problem) => {
+            let detail = problem.detail.as_deref();
+            tracing::warn!(request_id = caller.id(), detail, "a webhook cannot be read");
+            Err(problem)
+        }
+        Examined::Ignored => Ok(Receipt { outcome: Outcome::Ignored }),
+        Examined::Told(delivery) => gateway.orchestrator.deliver(&delivery, &caller).await,
+    }
+}
+
+/// What there is to say of a body, which is gone with its room when this returns: before the orchestrator is asked.
+async fn examined(
+    gateway: &Gateway,
+    signature: Signature,
+    headers: HeaderMap,
+    held: Held,
+) -> Result<Examined, Problem> {
+    if !held.is_large() {
+        return Ok(examine(&gateway.webhooks.secrets, &signature, &headers, &held.bytes));
+    }
+    // Hashing and parsing megabytes takes longer than other requests should wait.
+    let gateway = gateway.clone();
+    let work = move || {
+        let held = held;
+        examine(&gateway.webhooks.secrets, &signature, &headers, &held.bytes)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "a webhook could not be examined");
+        Problem::internal()
+    })
+}
+
+/// The length that the request's head announces.
+fn declared(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The signature that a request shows, or why there is none to check.
+fn shown(headers: &HeaderMap) -> Result<Signature, &'static str> {
+    let mut values = headers.get_all(HEADER).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Signature::parse(value.as_bytes()).ok_or("it cannot be read"),
+        (Some(_), Some(_)) => Err("there is more than one"),
+        (None, _) if headers.contains_key(LEGACY_HEADER) => Err("only the SHA-1 one is there"),
+        (None, _) => Err("there is none: the webhook at GitHub has no secret"),
+    }
+}
+
+/// The answer to a signature that is missing or wrong. The log says which, the answer does not.
+fn unsigned(gateway: &Gateway, caller: &Caller, why: &str) -> Problem {
+    let verdict = gateway.webhooks.suspects.count(rate_limit::fold(caller.address), Instant::now());
+    if verdict.log {
+        tracing::warn!(
+            request_id = caller.id(),
+            client = %caller.address,
+            "a webhook's signature is refused: {why} (not said again of this client within an hour)"
+        );
+    }
+    if let Some(seconds) = verdict.wait {
+        gateway.metrics.rate_limited.inc();
+        return rate_limit::too_many(seconds);
+    }
+    Problem::new(StatusCode::UNAUTHORIZED, "bad-signature", "A valid signature is required")
+        .with_detail(
+            "X-Hub-Signature-256 must be the HMAC-SHA256 of the body with one of the secrets in WEBHOOK_SECRET.",
+        )
+}
+
+fn off() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "webhooks-off", "Webhooks are off").with_detail(
+        "Nothing that is not signed is taken. Set WEBHOOK_SECRET or WEBHOOK_SECRET_FILE, here and at GitHub.",
+    )
+}
+
+fn refused(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::UNAUTHORIZED {
+        // A key would not help.
+        let wanted = HeaderValue::from_static("X-Hub-Signature-256");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, wanted);
+    }
+    response
+}

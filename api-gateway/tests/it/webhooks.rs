@@ -1,0 +1,547 @@
+//! `POST /webhooks/github`: what is taken, what is ignored, and everything that is refused.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use api_gateway::Config;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::routing::post;
+use futures::future::join_all;
+use futures::{StreamExt as _, stream};
+use http::{Method, Request, StatusCode, header};
+use mayfly_common::webhook::signature::{Secrets, sign};
+use mayfly_common::webhook::{Content, HookTarget, JobStatus};
+use serde_json::json;
+
+use crate::stub::{Stub, serve};
+use crate::support::{Answer, Client, SECRET, anonymous, gateway, gateway_with, webhook_secrets};
+
+const GUID: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
+const MAX_BODY: usize = 25 * 1024 * 1024;
+
+async fn listening() -> (Client, Stub) {
+    gateway_with(|config| config.webhook_secrets = webhook_secrets()).await
+}
+
+/// A request as GitHub makes it.
+struct Call {
+    event: Option<&'static str>,
+    id: Option<String>,
+    kind: Option<&'static str>,
+    signature: Option<String>,
+    peer: SocketAddr,
+    body: Body,
+}
+
+impl Call {
+    /// A signed delivery of `body`.
+    fn of(event: &'static str, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self {
+            event: Some(event),
+            id: Some(GUID.to_owned()),
+            kind: Some("application/json"),
+            signature: Some(sign(&SECRET.to_owned().into(), &body)),
+            peer: SocketAddr::from(([140, 82, 112, 1], 40000)),
+            body: body.into(),
+        }
+    }
+
+    fn request(self) -> Request<Body> {
+        let mut request = anonymous(Method::POST, "/webhooks/github")
+            .header("user-agent", "GitHub-Hookshot/044aadd")
+            .header("x-github-hook-id", "292430182")
+            .header("x-github-hook-installation-target-type", "repository");
+        let headers = [
+            ("x-github-event", self.event.map(str::to_owned)),
+            ("x-github-delivery", self.id),
+            ("content-type", self.kind.map(str::to_owned)),
+            ("x-hub-signature-256", self.signature),
+        ];
+        for (name, value) in headers {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let mut request = request.body(self.body).unwrap();
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        request
+    }
+
+    async fn send(self, client: &Client) -> Answer {
+        client.send(self.request()).await
+    }
+}
+
+fn outcome(answer: &Answer) -> String {
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    answer.json()["outcome"].as_str().unwrap().to_owned()
+}
+
+/// The real payloads, each with its event and whether it matters.
+fn payloads() -> Vec<(&'static str, String, Vec<u8>, bool)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/tests/data/webhooks");
+    let known = [
+        "workflow_job",
+        "push",
+        "ping",
+        "meta",
+        "installation",
+        "installation_repositories",
+        "check_run",
+        "workflow_run",
+    ];
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().extension().is_some_and(|it| it == "json"))
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            let event = name.split('.').next().unwrap();
+            let event = *known.iter().find(|known| **known == event).unwrap();
+            let matters =
+                !matches!(event, "check_run" | "workflow_run") && name != "push.plain.json";
+            (event, name, fs::read(entry.path()).unwrap(), matters)
+        })
+        .collect();
+    found.sort();
+    assert!(found.len() >= 17, "{}", found.len());
+    found
+}
+
+const JOB: &str = r#"{"action":"queued","workflow_job":{"id":1,"run_id":2,"status":"queued","labels":["self-hosted"]},
+    "repository":{"id":3,"full_name":"octo/hello","private":true}}"#;
+
+#[tokio::test]
+async fn every_real_payload_is_handed_on_or_ignored() {
+    let (client, stub) = listening().await;
+    for (number, (event, name, body, matters)) in payloads().into_iter().enumerate() {
+        let id = Some(format!("{GUID}-{number}"));
+        let answer = Call { id: id.clone(), ..Call::of(event, body) }.send(&client).await;
+        assert_eq!(outcome(&answer), if matters { "accepted" } else { "ignored" }, "{name}");
+        let last = stub.memory().deliveries.last().cloned();
+        let last = last.filter(|delivery| Some(&delivery.id) == id.as_ref());
+        assert_eq!(last.is_some(), matters, "{name}");
+        if let Some(delivery) = last {
+            let hook = delivery.hook.unwrap();
+            assert_eq!((hook.id, hook.target), (292_430_182, HookTarget::Repository));
+            assert_eq!(delivery.event, event);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_real_payload_with_a_flipped_byte_is_refused() {
+    for (event, name, body, _) in payloads() {
+        let (client, stub) = listening().await;
+        let signature = Call::of(event, body.clone()).signature;
+        for place in [0, body.len() / 2, body.len() - 1] {
+            let mut flipped = body.clone();
+            flipped[place] ^= 0x20;
+            let call = Call { signature: signature.clone(), ..Call::of(event, flipped) };
+            let answer = call.send(&client).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name} {place}");
+            assert_eq!(answer.problem().kind, "urn:mayfly:problem:bad-signature");
+        }
+        assert!(stub.memory().seen.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_job_arrives_at_the_orchestrator_as_it_is_and_nothing_else_does() {
+    let (client, stub) = listening().await;
+    let mut request = Call::of("workflow_job", JOB).request();
+    request.headers_mut().insert("x-request-id", "id-9".parse().unwrap());
+    assert_eq!(outcome(&client.send(request).await), "accepted");
+    let memory = stub.memory();
+    let delivery = &memory.deliveries[0];
+    assert_eq!(delivery.id, GUID);
+    let Content::Job { repository, job } = &delivery.content else { panic!("{delivery:?}") };
+    assert_eq!((repository.full_name.as_str(), repository.private), ("octo/hello", true));
+    assert_eq!(
+        (job.id, job.status, &*job.labels),
+        (1, JobStatus::Queued, &["self-hosted".to_owned()][..])
+    );
+    let seen = &memory.seen[0];
+    assert_eq!((&*seen.method, &*seen.target), ("POST", "/api/v1/deliveries"));
+    assert_eq!(seen.headers["x-request-id"], "id-9");
+    let mut names: Vec<&str> = seen.headers.keys().map(header::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["accept", "content-length", "content-type", "host", "x-request-id"]);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_while_there_is_no_secret() {
+    let (client, stub) = gateway().await;
+    let signed = Call::of("workflow_job", JOB);
+    let unsigned = Call { signature: None, ..Call::of("workflow_job", JOB) };
+    for call in [signed, unsigned] {
+        let answer = call.send(&client).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        let problem = answer.problem();
+        assert_eq!(problem.kind, "urn:mayfly:problem:webhooks-off");
+        assert!(problem.detail.unwrap().contains("WEBHOOK_SECRET"));
+    }
+    assert!(stub.memory().seen.is_empty());
+}
+
+#[tokio::test]
+async fn a_missing_and_a_wrong_signature_get_the_same_answer_whatever_else_is_wrong() {
+    let (client, stub) = listening().await;
+    let good = Call::of("workflow_job", JOB).signature.unwrap();
+    let other = sign(&"some other secret of 32 letters".to_owned().into(), JOB.as_bytes());
+    let mut bodies = Vec::new();
+    let signatures = [
+        None,
+        Some(String::new()),
+        Some("sha256=".to_owned()),
+        Some(good.replace("sha256", "sha1")),
+        Some(good[..good.len() - 1].to_owned()),
+        Some(format!("{good}0")),
+        Some(other),
+        Some(format!("sha256={}", "0".repeat(64))),
+    ];
+    for (index, signature) in signatures.into_iter().enumerate() {
+        let mut call = Call { signature, ..Call::of("workflow_job", JOB) };
+        if index % 2 == 0 {
+            call = Call { event: None, id: None, kind: Some("text/plain"), ..call };
+        }
+        let answer = call.send(&client).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{index}");
+        assert_eq!(answer.header("www-authenticate"), Some("X-Hub-Signature-256"));
+        answer.problem();
+        bodies.push(answer.body);
+    }
+    let mut legacy = Call { signature: None, ..Call::of("workflow_job", JOB) }.request();
+    legacy.headers_mut().insert("x-hub-signature", "sha1=0000".parse().unwrap());
+    let mut twice = Call::of("workflow_job", JOB).request();
+    twice.headers_mut().append("x-hub-signature-256", good.parse().unwrap());
+    for request in [legacy, twice] {
+        let answer = client.send(request).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        bodies.push(answer.body);
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "a refusal says what was wrong");
+    assert!(stub.memory().seen.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_of_the_api_is_no_signature() {
+    let (client, _) = listening().await;
+    let mut request = Call { signature: None, ..Call::of("workflow_job", JOB) }.request();
+    let key = format!("Bearer {}", crate::support::KEY);
+    request.headers_mut().insert("authorization", key.parse().unwrap());
+    assert_eq!(client.send(request).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn while_the_secret_is_changed_both_are_good() {
+    let new = "the new secret of many letters";
+    let (client, _) = gateway_with(|config| {
+        config.webhook_secrets = Secrets::from_list(&format!("{new},{SECRET}").into()).unwrap();
+    })
+    .await;
+    let with_new = Some(sign(&new.to_owned().into(), JOB.as_bytes()));
+    let with_new = Call { signature: with_new, ..Call::of("workflow_job", JOB) };
+    assert_eq!(outcome(&with_new.send(&client).await), "accepted");
+    assert_eq!(outcome(&Call::of("workflow_job", JOB).send(&client).await), "duplicate");
+}
+
+#[tokio::test]
+async fn the_same_delivery_again_is_what_the_orchestrator_says() {
+    let (client, stub) = listening().await;
+    let outcomes: Vec<String> =
+        join_all((0..2).map(async |_| outcome(&Call::of("workflow_job", JOB).send(&client).await)))
+            .await;
+    assert!(outcomes.contains(&"accepted".to_owned()), "{outcomes:?}");
+    assert!(outcomes.contains(&"duplicate".to_owned()), "{outcomes:?}");
+    assert_eq!(stub.memory().deliveries.len(), 2);
+}
+
+#[tokio::test]
+async fn a_form_is_taken_too_and_its_raw_bytes_are_what_is_signed() {
+    let (client, stub) = listening().await;
+    let form: String =
+        form_urlencoded::Serializer::new(String::new()).append_pair("payload", JOB).finish();
+    for (kind, expected) in [
+        ("application/x-www-form-urlencoded", "accepted"),
+        ("Application/X-WWW-Form-URLEncoded; charset=utf-8", "duplicate"),
+    ] {
+        let call = Call { kind: Some(kind), ..Call::of("workflow_job", form.clone()) };
+        assert_eq!(outcome(&call.send(&client).await), expected);
+    }
+    assert!(matches!(stub.memory().deliveries[0].content, Content::Job { .. }));
+    // Signed as if the signature were over the JSON inside.
+    let wrong = Some(sign(&SECRET.to_owned().into(), JOB.as_bytes()));
+    let kind = Some("application/x-www-form-urlencoded");
+    let call = Call { kind, signature: wrong, ..Call::of("workflow_job", form) };
+    assert_eq!(call.send(&client).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_signed_body_that_is_no_delivery_is_malformed() {
+    let (client, stub) = listening().await;
+    let json = Some("application/json");
+    let form = Some("application/x-www-form-urlencoded");
+    let cases: [(&'static str, Option<&'static str>, &'static str, &str); 10] = [
+        ("workflow_job", json, "", "not JSON"),
+        ("workflow_job", json, "{", "not JSON"),
+        ("workflow_job", json, "payload=%7B%7D", "not JSON"),
+        ("workflow_job", json, "[]", "not the object"),
+        ("workflow_job", json, "{}", "lacks workflow_job"),
+        ("workflow_job", json, r#"{"action":"queued","workflow_job":{"id":1}}"#, "run_id"),
+        ("push", json, "{}", "lacks ref"),
+        ("workflow_job", form, JOB, "no field named payload"),
+        ("workflow_job", form, "payload=%7B", "not JSON"),
+        ("from_the_future", json, "<html>", "not JSON"),
+    ];
+    for (event, kind, body, said) in cases {
+        let answer = Call { kind, ..Call::of(event, body) }.send(&client).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        let problem = answer.problem();
+        assert_eq!(problem.kind, "urn:mayfly:problem:malformed-request");
+        assert!(problem.detail.as_ref().unwrap().contains(said), "{problem:?}");
+    }
+    assert!(stub.memory().seen.is_empty());
+}
+
+#[tokio::test]
+async fn a_missing_or_odd_header_is_malformed_and_named() {
+    let (client, _) = listening().await;
+    let cases = [
+        (Call { event: None, ..Call::of("push", JOB) }, "X-GitHub-Event"),
+        (Call::of("", JOB), "X-GitHub-Event"),
+        (Call::of("no event", JOB), "X-GitHub-Event"),
+        (Call { id: None, ..Call::of("push", JOB) }, "X-GitHub-Delivery"),
+        (Call { id: Some("../x".to_owned()), ..Call::of("push", JOB) }, "X-GitHub-Delivery"),
+        (Call { id: Some("a".repeat(101)), ..Call::of("push", JOB) }, "X-GitHub-Delivery"),
+    ];
+    for (call, header) in cases {
+        let answer = call.send(&client).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{header}");
+        assert!(answer.problem().detail.unwrap().contains(header), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn another_content_type_is_refused() {
+    let (client, _) = listening().await;
+    for kind in [None, Some("text/plain"), Some("application/xml"), Some("application/json-seq")] {
+        let answer = Call { kind, ..Call::of("workflow_job", JOB) }.send(&client).await;
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
+        answer.problem();
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_event_or_action_is_ignored_without_asking_anybody() {
+    let (client, stub) = listening().await;
+    for event in ["check_suite", "star", "from_the_future"] {
+        assert_eq!(outcome(&Call::of(event, "{}").send(&client).await), "ignored", "{event}");
+    }
+    let requeued = JOB.replace("\"queued\",\"workflow_job\"", "\"requeued\",\"workflow_job\"");
+    assert_eq!(outcome(&Call::of("workflow_job", requeued).send(&client).await), "ignored");
+    assert!(stub.memory().seen.is_empty());
+}
+
+#[tokio::test]
+async fn a_body_of_25_mib_is_read_and_one_byte_more_is_not() {
+    let (client, stub) = listening().await;
+    let padded = |length: usize| {
+        let mut body = JOB.as_bytes().to_vec();
+        body.resize(length, b' ');
+        body
+    };
+    assert_eq!(
+        outcome(&Call::of("workflow_job", padded(MAX_BODY)).send(&client).await),
+        "accepted"
+    );
+    let large = Call::of("workflow_job", padded(MAX_BODY + 1));
+    let signature = large.signature.clone();
+    let mut announced = Call { body: Body::empty(), ..Call::of("workflow_job", "") }.request();
+    announced.headers_mut().insert(header::CONTENT_LENGTH, (MAX_BODY + 1).into());
+    let pieces: Vec<_> = padded(MAX_BODY + 1).chunks(1 << 16).map(Bytes::copy_from_slice).collect();
+    let pieces = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+    let unannounced =
+        Call { signature, body: Body::from_stream(pieces), ..Call::of("workflow_job", "") };
+    for request in [announced, unannounced.request()] {
+        let answer = client.send(request).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(answer.problem().kind, "urn:mayfly:problem:payload-too-large");
+    }
+    assert_eq!(stub.memory().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn many_large_bodies_at_once_leave_ordinary_ones_alone() {
+    let (client, _) = listening().await;
+    let stuck = |_| {
+        let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+        let body = Body::from_stream(first.chain(stream::pending()));
+        let mut request = Call { body, ..Call::of("push", "{") }.request();
+        request.headers_mut().insert(header::CONTENT_LENGTH, MAX_BODY.into());
+        let client = client.clone();
+        tokio::spawn(async move { client.send(request).await })
+    };
+    let stuck: Vec<_> = (0..500).map(stuck).collect();
+    tokio::task::yield_now().await;
+    assert_eq!(outcome(&Call::of("workflow_job", JOB).send(&client).await), "accepted");
+    stuck.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// No socket is involved, so the paused clock jumps straight to the deadline.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_is_408() {
+    let client = at("127.0.0.1:1".parse().unwrap());
+    let body = Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
+    let answer = Call { body, ..Call::of("workflow_job", JOB) }.send(&client).await;
+    assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
+    answer.problem();
+}
+
+/// A gateway before whatever is at `orchestrator`.
+fn at(orchestrator: SocketAddr) -> Client {
+    let config =
+        Config { webhook_secrets: webhook_secrets(), ..crate::support::config(orchestrator) };
+    Client(api_gateway::router(&config))
+}
+
+#[tokio::test]
+async fn without_an_orchestrator_a_delivery_fails_so_that_it_can_be_repeated() {
+    let client = at("127.0.0.1:1".parse().unwrap());
+    for (event, body) in [("workflow_job", JOB), ("ping", "{}")] {
+        let answer = Call::of(event, body).send(&client).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.problem().kind, "urn:mayfly:problem:orchestrator-unavailable");
+    }
+    assert_eq!(outcome(&Call::of("check_run", "{}").send(&client).await), "ignored");
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_does_not_understand_is_502_and_one_that_is_slow_504() {
+    let receipts = [
+        (StatusCode::ACCEPTED, "{\"outcome\":\"eaten\"}"),
+        (StatusCode::ACCEPTED, "{"),
+        (StatusCode::NOT_FOUND, "{\"type\":\"x\",\"title\":\"hunter2\",\"status\":404}"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "{\"title\":\"hunter2\"}"),
+    ];
+    for (status, text) in receipts {
+        let kind =
+            if status.is_success() { "application/json" } else { "application/problem+json" };
+        let answering = post(async move || (status, [("content-type", kind)], text));
+        let client = at(serve(Router::new().route("/api/v1/deliveries", answering)).await);
+        let answer = Call::of("workflow_job", JOB).send(&client).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{text}");
+        assert_eq!(answer.problem().kind, "urn:mayfly:problem:bad-gateway");
+        assert!(!answer.text().contains("hunter2"), "{}", answer.text());
+    }
+    let silent = serve(Router::new().fallback(std::future::pending::<StatusCode>)).await;
+    let config = Config {
+        webhook_secrets: webhook_secrets(),
+        request_timeout: Duration::from_millis(30),
+        ..crate::support::config(silent)
+    };
+    let client = Client(api_gateway::router(&config));
+    let answer = Call::of("workflow_job", JOB).send(&client).await;
+    assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_burst_of_one_address_is_taken_whole_whatever_the_api_s_limit() {
+    let (client, stub) = gateway_with(|config| {
+        config.webhook_secrets = webhook_secrets();
+        config.rate_per_second = std::num::NonZeroU32::MIN;
+        config.rate_burst = std::num::NonZeroU32::MIN;
+    })
+    .await;
+    let all = join_all((0..300).map(async |number| {
+        let id = Some(format!("{GUID}-{number}"));
+        outcome(&Call { id, ..Call::of("workflow_job", JOB) }.send(&client).await)
+    }))
+    .await;
+    assert!(all.iter().all(|outcome| outcome == "accepted"), "{all:?}");
+    assert_eq!(stub.memory().deliveries.len(), 300);
+}
+
+#[tokio::test]
+async fn wrong_signatures_are_limited_by_address_and_a_right_one_still_counts() {
+    let (client, stub) = listening().await;
+    let from = |number: u8| SocketAddr::from(([198, 51, 100, number], 40000));
+    let wrong = async |number: u8| {
+        let signature = Some(format!("sha256={}", "0".repeat(64)));
+        let call = Call { signature, peer: from(number), ..Call::of("workflow_job", JOB) };
+        call.send(&client).await
+    };
+    let mut refused = 0;
+    for attempt in 0..300 {
+        let answer = wrong(1).await;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            refused += 1;
+        } else {
+            assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{attempt}");
+            assert!(
+                answer.problem().retry_after.is_some_and(|seconds| (1..=60).contains(&seconds))
+            );
+        }
+    }
+    assert_eq!(refused, 200);
+    assert!(stub.memory().seen.is_empty());
+    assert_eq!(wrong(2).await.status, StatusCode::UNAUTHORIZED, "somebody else");
+    let right = Call { peer: from(1), ..Call::of("workflow_job", JOB) };
+    assert_eq!(outcome(&right.send(&client).await), "accepted");
+    let mut large = Call { peer: from(1), ..Call::of("push", "{}") }.request();
+    large.headers_mut().insert(header::CONTENT_LENGTH, MAX_BODY.into());
+    assert_eq!(client.send(large).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(client.get("/api/v1/status").await.status, StatusCode::OK, "the API has its own");
+}
+
+#[tokio::test]
+async fn deliveries_are_counted_by_event_and_outcome() {
+    let (client, _) = listening().await;
+    for _ in 0..2 {
+        Call::of("workflow_job", JOB).send(&client).await;
+    }
+    Call::of("star", "{}").send(&client).await;
+    Call::of("push", "{").send(&client).await;
+    Call { signature: None, event: None, ..Call::of("push", "") }.send(&client).await;
+    Call::of("check_run", json!({"action": "created"}).to_string()).send(&client).await;
+    let metrics = client.get("/metrics").await.text();
+    for (event, outcome) in [
+        ("workflow_job", "accepted"),
+        ("workflow_job", "duplicate"),
+        ("other", "ignored"),
+        ("push", "refused"),
+        ("other", "refused"),
+        ("check_run", "ignored"),
+    ] {
+        let line = format!(
+            r#"mayfly_gateway_webhook_deliveries_total{{event="{event}",outcome="{outcome}"}} 1"#
+        );
+        assert!(metrics.lines().any(|it| it == line), "{line} is missing in:\n{metrics}");
+    }
+    assert!(metrics.contains(r#"route="/webhooks/github""#), "{metrics}");
+    let away = at("127.0.0.1:1".parse().unwrap());
+    Call::of("ping", "{}").send(&away).await;
+    let metrics = away.get("/metrics").await.text();
+    assert!(metrics.contains(r#"deliveries_total{event="ping",outcome="failed"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn other_methods_and_paths_are_not_webhooks() {
+    let (client, _) = listening().await;
+    assert_eq!(client.get("/webhooks/github").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(client.call(Method::POST, "/webhooks").await.status, StatusCode::NOT_FOUND);
+    let answer = client.call(Method::POST, "/api/v1/webhooks/github").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    let internal = client.call(Method::POST, "/api/v1/deliveries").await;
+    assert_eq!(
+        internal.status,
+        StatusCode::NOT_FOUND,
+        "the orchestrator's own route is not passed on"
+    );
+}

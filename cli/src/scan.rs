@@ -1,0 +1,73 @@
+//! `mayfly scan`: which jobs of workflow files need self-hosted runners, and why.
+//!
+//! | module | what |
+//! |---|---|
+//! | `files` | from paths to workflow files |
+//! | `read` | every file read and scanned, on all processors |
+//! | `calls` | which file a call leads to, and what it needs there |
+//! | `json` | a line for each job, for programs |
+//! | `table` | the same for people |
+
+mod calls;
+mod files;
+mod json;
+mod read;
+mod table;
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+/// Exit code where a file does not parse.
+const SOME_BROKEN: u8 = 1;
+/// Exit code for paths that cannot be used, as clap has it for wrong arguments.
+const USAGE: u8 = 2;
+
+/// What to scan.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Workflow files, folders, or - for standard input. A folder stands for every *.yml and *.yaml below it, but a repository's
+    /// root for the files of its .github/workflows alone.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Print one line of JSON for each job, with the keys `file`, `job`, `kind` (job or call), `labels` (a list of label sets),
+    /// `group`, `self_hosted` (yes, no or unknown) and `error`. For a file that does not parse: one line with `error` and without
+    /// a job. A call is answered with no; the jobs of the file it leads to have lines of their own.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let sources = match files::find(&options.paths) {
+        Ok(sources) => sources,
+        Err(error) => return refuse(&error),
+    };
+    let scanned = calls::follow(sources);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = if options.json {
+        json::write(&mut out, &scanned)
+    } else {
+        table::write(&mut out, &scanned)
+    };
+    match written.and_then(|()| out.flush()) {
+        // Whoever reads has enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return refuse(&format_args!("the answer cannot be written: {error}"));
+        }
+        _ => {}
+    }
+    if scanned.iter().any(|file| file.jobs.is_err()) {
+        ExitCode::from(SOME_BROKEN)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Says what is wrong. Unlike `eprintln!`, it does not panic where standard error is closed.
+fn refuse(error: &dyn Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(USAGE)
+}

@@ -1,0 +1,49 @@
+//! What a command has to say, for people and for programs.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use orchestrator::github::hooks::HookDelivery;
+use serde_json::Value;
+
+/// The outcome of a command.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// For programs.
+    pub(super) json: Value,
+    /// For people; ends with a line break.
+    pub(super) text: String,
+    /// Whether everything is as it should be.
+    pub(super) good: bool,
+}
+
+/// One line without what would steer a terminal, or turn around or hide what is beside it: some of it others wrote.
+pub(super) fn plain(text: &str) -> String {
+    let steers = |found: char| {
+        found.is_control()
+            || matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|found| if steers(found) { ' ' } else { found }).collect()
+}
+
+/// Deliveries as a table that fits the terminal.
+pub(super) fn table<'a>(deliveries: impl Iterator<Item = &'a HookDelivery>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["delivered at", "event", "answer", "took", "GUID"]);
+    for one in deliveries {
+        let action = one.action.as_deref().map(|action| format!(".{action}")).unwrap_or_default();
+        let again = if one.redelivery { " (again)" } else { "" };
+        table.add_row([
+            one.delivered_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            plain(&format!("{}{action}{again}", one.event)),
+            plain(&format!("{} {}", one.status_code, one.status)),
+            format!("{:.1} s", one.duration),
+            plain(&one.guid),
+        ]);
+    }
+    table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// A count with its noun.
+pub(super) fn number(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,50 @@
+//! A simulated GitHub, and the built program beside it.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use github_sim::world::model::NewRepo;
+use github_sim::{Sim, SimConfig};
+use mayfly_common::scope::RepoSlug;
+
+/// No output may hold this, or a part of it.
+pub(crate) const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
+
+/// A GitHub with `octo-admin/app`, which is private, and the organisation `octo-org`, in the enterprise `octo-corp`.
+pub(crate) async fn github() -> Sim {
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
+    sim.with(|world| {
+        world.add_user("octo-admin").unwrap();
+        world.add_org("octo-org").unwrap();
+        world.add_enterprise("octo-corp", &["octo-org"]).unwrap();
+        let slug = RepoSlug::parse("octo-admin/app").unwrap();
+        world.add_repo(NewRepo { slug, private: true, files: BTreeMap::new() }).unwrap();
+    });
+    sim
+}
+
+/// `mayfly doctor github` in an environment of these variables alone.
+pub(crate) async fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
+    command.env_clear().args(["doctor", "github"]).args(arguments);
+    command.envs(variables.iter().copied());
+    // The simulated GitHub must go on meanwhile.
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
+    output
+}
+
+pub(crate) async fn with_token(sim: &Sim, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+    let url = sim.url();
+    let variables = [("GITHUB_API_URL", url.as_str()), ("GITHUB_RUNNER_TOKEN", TOKEN)];
+    doctor(arguments, &[&variables, more].concat()).await
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// How many lines begin with this word.
+pub(crate) fn count(output: &Output, level: &str) -> usize {
+    text(output).lines().filter(|line| line.starts_with(level)).count()
+}

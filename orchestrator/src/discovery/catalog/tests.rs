@@ -1,0 +1,171 @@
+use super::*;
+
+fn repo(id: i64, name: &str, pushed_at: Option<&str>) -> Repository {
+    Repository {
+        id,
+        slug: slug(name),
+        pushed_at: pushed_at.map(str::to_owned),
+        private: true,
+        fork: false,
+        archived: false,
+        disabled: false,
+    }
+}
+
+fn slug(name: &str) -> RepoSlug {
+    RepoSlug::parse(name).unwrap()
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + minute * 60).unwrap()
+}
+
+fn file(name: &str, oid: &str) -> FileVersion {
+    FileVersion { name: name.to_owned(), oid: oid.to_owned(), size: 10 }
+}
+
+fn folder(files: &[FileVersion]) -> Folder {
+    Folder { files: files.to_vec(), ..Folder::default() }
+}
+
+fn offered() -> LabelSet {
+    LabelSet::requested(["self-hosted", "linux", "gpu-box"])
+}
+
+fn workflow(runs_on: &str) -> String {
+    format!("on: push\njobs:\n  a:\n    {runs_on}\n    steps: [{{run: 'true'}}]\n")
+}
+
+fn names(repos: &[RepoSlug]) -> Vec<String> {
+    repos.iter().map(ToString::to_string).collect()
+}
+
+/// A catalogue with one repository whose workflow is `text`.
+fn with(text: Option<&str>) -> (Catalog, Option<String>) {
+    let mut catalog = Catalog::default();
+    catalog.listed(&[repo(1, "o/r", Some("t1"))], true, &Filter::default(), at(0));
+    let unread = catalog.folder(&slug("o/r"), folder(&[file("ci.yml", "v1")]), at(0));
+    let problem = catalog.text(&slug("o/r"), &unread[0], text, &offered());
+    (catalog, problem)
+}
+
+#[test]
+fn what_may_need_us_is_kept_and_the_rest_is_not() {
+    let rows = [
+        ("runs-on: self-hosted", true),
+        ("runs-on: [self-hosted, other]", true),
+        ("runs-on: gpu-box", true),
+        ("runs-on: {group: big}", true),
+        ("runs-on: '${{ vars.RUNNER }}'", true),
+        ("uses: other/repo/.github/workflows/x.yml@main", true),
+        ("uses: ./.github/workflows/x.yml", false),
+        ("runs-on: ubuntu-latest", false),
+        ("runs-on: some-scale-set", false),
+    ];
+    for (runs_on, expected) in rows {
+        let (catalog, problem) = with(Some(&workflow(runs_on)));
+        assert_eq!(problem, None, "{runs_on}");
+        assert_eq!(!catalog.relevant(at(0)).is_empty(), expected, "{runs_on}");
+    }
+    let (catalog, _) = with(None);
+    assert_eq!(catalog.relevant(at(0)).len(), 1, "what cannot be read may need us");
+}
+
+#[test]
+fn a_broken_file_is_told_and_the_others_count() {
+    let (mut catalog, problem) = with(Some("jobs: ["));
+    assert!(problem.is_some_and(|problem| problem.starts_with("o/r: workflow ci.yml is skipped")));
+    let both = folder(&[file("ci.yml", "v1"), file("b.yml", "v2")]);
+    let unread = catalog.folder(&slug("o/r"), both, at(0));
+    assert_eq!(unread, [file("b.yml", "v2")], "a broken version is read once, too");
+    catalog.text(&slug("o/r"), &unread[0], Some(&workflow("runs-on: self-hosted")), &offered());
+    assert_eq!(catalog.relevant(at(0)).len(), 1);
+}
+
+#[test]
+fn only_what_changed_is_due() {
+    let mut catalog = Catalog::default();
+    let filter = Filter::default();
+    assert!(catalog.is_cold() && catalog.depth(at(0)) == Depth::Whole);
+    let listing = [repo(1, "o/a", Some("t1")), repo(2, "o/b", Some("t1")), repo(3, "o/c", None)];
+    catalog.listed(&listing, true, &filter, at(0));
+    assert_eq!(names(&catalog.due(at(0))), ["o/a", "o/b", "o/c"]);
+    for repo in ["o/a", "o/b", "o/c"] {
+        catalog.folder(&slug(repo), Folder::default(), at(0));
+    }
+    assert!(catalog.due(at(1)).is_empty() && catalog.depth(at(1)) == Depth::Recent);
+    assert!(catalog.is_known(&listing[0]) && !catalog.is_known(&repo(1, "o/a", Some("t2"))));
+
+    catalog.listed(&[repo(1, "o/a", Some("t2"))], false, &filter, at(2));
+    assert_eq!(names(&catalog.due(at(2))), ["o/a"], "a push");
+    assert_eq!(catalog.served(), 3, "a listing that is not whole forgets nothing");
+    catalog.folder(&slug("o/a"), Folder::default(), at(2));
+    assert_eq!(names(&catalog.due(at(60))), ["o/b", "o/c"], "after an hour");
+    assert_eq!(catalog.depth(at(60)), Depth::Whole);
+    catalog.distrust();
+    assert_eq!(catalog.depth(at(3)), Depth::Whole);
+}
+
+#[test]
+fn what_two_whole_listings_lack_is_gone() {
+    let mut catalog = Catalog::default();
+    let filter = Filter::default();
+    let both = [repo(1, "o/a", Some("t")), repo(2, "o/b", Some("t"))];
+    catalog.listed(&both, true, &filter, at(0));
+    catalog.folder(&slug("o/a"), Folder::default(), at(0));
+    catalog.folder(&slug("o/b"), Folder::default(), at(0));
+    assert!(catalog.listed(&both[..1], true, &filter, at(1)).is_empty(), "lists can skip an entry");
+    assert_eq!(names(&catalog.due(at(1))), ["o/b"], "GitHub is asked whether it is there");
+    assert_eq!(names(&catalog.listed(&both[..1], true, &filter, at(2))), ["o/b"]);
+    catalog.gone(&slug("o/a"));
+    assert!(catalog.served() == 0 && catalog.due(at(2)).is_empty());
+}
+
+#[test]
+fn a_new_name_is_the_same_repository() {
+    let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
+    let renamed = [repo(1, "o/new", Some("t1"))];
+    assert_eq!(names(&catalog.listed(&renamed, false, &Filter::default(), at(1))), ["o/r"]);
+    assert_eq!(names(&catalog.relevant(at(1))), ["o/new"]);
+    assert!(catalog.due(at(1)).is_empty(), "its files are known");
+    // Another takes the old name.
+    catalog.listed(&[repo(2, "o/r", Some("t1"))], false, &Filter::default(), at(1));
+    assert_eq!(names(&catalog.due(at(1))), ["o/r"]);
+    catalog.gone(&slug("o/r"));
+    assert_eq!(names(&catalog.relevant(at(1))), ["o/new"]);
+}
+
+#[test]
+fn what_is_not_served_is_not_read() {
+    let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
+    let public = Repository { private: false, ..repo(1, "o/r", Some("t2")) };
+    assert_eq!(names(&catalog.listed(&[public], false, &Filter::default(), at(1))), ["o/r"]);
+    assert!(catalog.due(at(1)).is_empty() && catalog.relevant(at(1)).is_empty());
+    assert_eq!(catalog.refused().values().sum::<usize>(), 1);
+    assert!(!catalog.heard_job(1, at(1)), "nor are its jobs taken when they are heard of");
+    catalog.listed(&[repo(1, "o/r", Some("t2"))], false, &Filter::default(), at(2));
+    assert_eq!(names(&catalog.due(at(2))), ["o/r"], "private again");
+}
+
+#[test]
+fn a_job_that_was_heard_of_makes_its_repository_relevant_for_a_while() {
+    let (mut catalog, _) = with(Some(&workflow("runs-on: ubuntu-latest")));
+    assert!(!catalog.heard_job(9, at(0)) && catalog.heard_job(1, at(0)));
+    assert_eq!(catalog.relevant(at(59)).len(), 1);
+    assert!(catalog.relevant(at(60)).is_empty());
+    assert!(catalog.heard_push(1) && !catalog.heard_push(9));
+    assert_eq!(names(&catalog.due(at(0))), ["o/r"]);
+}
+
+#[test]
+fn whoever_waited_longest_is_asked_first() {
+    let mut catalog = Catalog::default();
+    let listing: Vec<_> = (1..4).map(|id| repo(id, &format!("o/r{id}"), Some("t"))).collect();
+    catalog.listed(&listing, true, &Filter::default(), at(0));
+    for id in 1..4 {
+        catalog.heard_job(id, at(0));
+    }
+    catalog.polled(&slug("o/r1"), at(2));
+    catalog.polled(&slug("o/r2"), at(1));
+    assert_eq!(names(&catalog.relevant(at(3))), ["o/r3", "o/r2", "o/r1"]);
+}

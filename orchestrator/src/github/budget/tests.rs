@@ -1,0 +1,170 @@
+use proptest::prelude::*;
+
+use super::*;
+use Account::{App, Installation, User};
+use Priority::{Demand, Discovery, Job, Upkeep};
+use Resource::{Core, Graphql};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn left(remaining: u64, limit: u64, reset: i64) -> Option<Limit> {
+    Some(Limit { limit, remaining, reset: at(reset) })
+}
+
+fn with(limit: Option<Limit>) -> Budget {
+    let mut budget = Budget::default();
+    budget.admit(User, Core, Job, 1, at(0)).unwrap();
+    budget.answered(User, Core, limit, true, at(1));
+    budget
+}
+
+#[test]
+fn jobs_come_first_and_discovery_yields() {
+    // What is left of 5,000; who may go on.
+    let rows = [
+        (5_000, [true, true, true, true]),
+        (1_250, [true, true, true, false]),
+        (501, [true, true, true, false]),
+        (500, [true, true, false, false]),
+        (50, [true, true, false, false]),
+        (20, [true, false, false, false]),
+        (1, [true, false, false, false]),
+        (0, [false, false, false, false]),
+    ];
+    for (remaining, expected) in rows {
+        let found = [Job, Demand, Discovery, Upkeep].map(|priority| {
+            with(left(remaining, 5_000, 1_800)).admit(User, Core, priority, 1, at(1)).is_ok()
+        });
+        assert_eq!(found, expected, "{remaining} left");
+    }
+}
+
+#[test]
+fn a_held_request_says_why_and_until_when() {
+    let held = with(left(50, 5_000, 1_800)).admit(User, Core, Discovery, 1, at(1)).unwrap_err();
+    assert_eq!(held.until, at(1_800));
+    assert_eq!(held.why, "50 of 5000 core requests of this hour are left, kept for waiting jobs");
+    let mut fresh = with(left(0, 5_000, 1_800));
+    assert!(fresh.admit(User, Core, Upkeep, 1, at(1_800)).is_ok(), "the hour is over");
+    assert!(fresh.admit(Installation(1), Core, Upkeep, 1, at(1)).is_ok(), "another account");
+    assert!(fresh.admit(User, Graphql, Upkeep, 1, at(1)).is_ok(), "another bucket");
+}
+
+#[test]
+fn requests_under_way_count() {
+    let mut budget = with(left(22, 5_000, 1_800));
+    assert!(budget.admit(User, Core, Demand, 1, at(1)).is_ok());
+    assert!(budget.admit(User, Core, Demand, 1, at(1)).is_ok());
+    assert!(budget.admit(User, Core, Demand, 1, at(1)).is_err(), "20 are left for jobs");
+    budget.answered(User, Core, left(22, 5_000, 1_800), false, at(1));
+    assert!(budget.admit(User, Core, Demand, 1, at(1)).is_ok(), "that one cost nothing");
+}
+
+#[test]
+fn answers_that_overtake_each_other_do_not_raise_what_is_left() {
+    let mut budget = with(left(10, 100, 1_800));
+    let remaining = |budget: &Budget| budget.limits(at(1))[0].2.remaining;
+    budget.answered(User, Core, left(12, 100, 1_801), true, at(1));
+    assert_eq!(remaining(&budget), 10);
+    budget.answered(User, Core, left(9, 100, 1_799), true, at(1));
+    assert_eq!(remaining(&budget), 9);
+    budget.answered(User, Core, left(99, 100, 5_400), true, at(1));
+    assert_eq!(remaining(&budget), 99, "a new hour");
+    budget.answered(User, Core, left(3, 100, 1_800), true, at(1_800));
+    assert_eq!(remaining(&budget), 99, "an answer of the old hour");
+    budget.answered(User, Core, left(50, 100, 3_600), true, at(1));
+    assert_eq!(remaining(&budget), 50, "an hour that ends earlier, with less left");
+    assert!(budget.limits(at(5_400)).is_empty());
+}
+
+#[test]
+fn what_github_told_is_obeyed() {
+    let mut budget = Budget::default();
+    assert_eq!(budget.told(User, Core, Told::Primary(at(600)), at(0)), at(600));
+    assert!(budget.admit(User, Core, Job, 1, at(599)).is_err());
+    assert!(budget.admit(User, Graphql, Job, 1, at(0)).is_ok());
+    assert!(budget.admit(User, Core, Job, 1, at(600)).is_ok());
+
+    assert_eq!(budget.told(App, Core, Told::Secondary(Some(at(30))), at(0)), at(30));
+    assert!(
+        budget.admit(App, Graphql, Job, 1, at(29)).is_err(),
+        "a secondary limit is the account's"
+    );
+    let waits = [60, 120, 240, 480, 900, 900];
+    let mut budget = Budget::default();
+    for wait in waits {
+        assert_eq!(budget.told(User, Core, Told::Secondary(None), at(0)), at(wait));
+    }
+    budget.succeeded(User, at(899));
+    assert!(budget.admit(User, Core, Job, 1, at(899)).is_err(), "an answer that was under way");
+    budget.succeeded(User, at(900));
+    assert_eq!(budget.told(User, Core, Told::Secondary(None), at(900)), at(960));
+}
+
+#[test]
+fn a_burst_leaves_room_for_what_is_more_important() {
+    let mut budget = Budget::default();
+    let mut count = |priority, points| {
+        (0..10_000)
+            .take_while(|_| budget.admit(User, Core, priority, points, at(0)).is_ok())
+            .count()
+    };
+    assert_eq!([count(Discovery, 1), count(Demand, 1), count(Job, 5)], [540, 180, 27]);
+    assert!(budget.admit(User, Core, Discovery, 1, at(60)).is_ok(), "a new minute");
+}
+
+#[test]
+fn checks_are_stretched_so_that_they_fit() {
+    let interval = SignedDuration::from_secs(30);
+    let stretched = |spent: usize, remaining| {
+        let mut budget = Budget::default();
+        budget.check_began();
+        for _ in 0..spent {
+            budget.answered(User, Core, left(remaining, 5_000, 1_800), true, at(1));
+        }
+        budget.stretch(interval, at(0)).as_secs()
+    };
+    let rows = [
+        (0, 50, 30),
+        (1, 5_000, 30),
+        (100, 4_000, 46),
+        (3, 50, 180),
+        (30, 50, 1_800),
+        (31, 50, 1_800),
+        (1, 0, 1_800),
+    ];
+    for (spent, remaining, expected) in rows {
+        assert_eq!(stretched(spent, remaining), expected, "{spent} spent, {remaining} left");
+    }
+}
+
+#[test]
+fn looks_at_runners_become_rare_when_little_is_left() {
+    let pace =
+        |remaining| with(left(remaining, 5_000, 1_800)).pace(at(0)).map(|pace| pace.as_secs());
+    assert_eq!([pace(5_000), pace(500)], [None, None]);
+    assert_eq!([pace(50), pace(21), pace(5)], [Some(60), Some(1_800), Some(1_800)]);
+}
+
+proptest! {
+    /// Whatever is asked in whatever order: requests that are no registrations never use what is kept for those.
+    #[test]
+    fn the_reserve_is_never_touched(
+        asked in prop::collection::vec((0..4u8, 1..6u32), 0..300),
+        start in 0..200u64,
+    ) {
+        let mut budget = with(left(start, 200, 3_600));
+        let mut remaining = start;
+        for (kind, points) in asked {
+            let priority = [Job, Demand, Discovery, Upkeep][usize::from(kind)];
+            if budget.admit(User, Core, priority, points, at(1)).is_ok() {
+                prop_assert!(remaining > 0);
+                prop_assert!(priority == Job || remaining > JOB_RESERVE);
+                remaining -= 1;
+                budget.answered(User, Core, left(remaining, 200, 3_600), true, at(1));
+            }
+        }
+    }
+}

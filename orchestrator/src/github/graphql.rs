@@ -1,0 +1,123 @@
+//! Questions to GitHub's GraphQL API: many repositories in one request, paid in points from a bucket of its own.
+//!
+//! Facts are from "Forming calls with GraphQL", "Rate limits and query limits for the GraphQL API". An answer can hold data and
+//! errors at once: an error names the alias it is about, and the others are right.
+
+use reqwest::{Method, Url};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::budget::{Priority, Resource, Told};
+use super::call::Who;
+use super::client::{GitHubClient, decode};
+use super::error::GitHubError;
+
+/// The path, as it is counted; where it is, depends on the API's URL.
+pub(super) const ROUTE: &str = "/graphql";
+
+/// Where GraphQL is: `/api/graphql` beside a GHES' `/api/v3`, else `/graphql` below the API (docs: "Forming calls with GraphQL",
+/// "The GraphQL endpoint").
+pub(super) fn url(api: &Url) -> Url {
+    let mut url = api.clone();
+    let path = api.path().trim_end_matches('/');
+    let path = match path.strip_suffix("/api/v3") {
+        Some(before) => format!("{before}/api/graphql"),
+        None => format!("{path}/graphql"),
+    };
+    url.set_path(&path);
+    url
+}
+
+/// What was answered, by alias.
+pub(super) struct Answered {
+    pub(super) data: Map<String, Value>,
+    pub(super) errors: Vec<Complaint>,
+}
+
+/// An entry of `errors`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Complaint {
+    #[serde(rename = "type", default)]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) message: String,
+    #[serde(default)]
+    pub(super) path: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    data: Option<Map<String, Value>>,
+    #[serde(default)]
+    errors: Vec<Complaint>,
+}
+
+impl Complaint {
+    /// The error that it means.
+    pub(super) fn error(&self) -> GitHubError {
+        match self.kind.as_str() {
+            "NOT_FOUND" => GitHubError::NotFound,
+            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => GitHubError::Forbidden(self.line()),
+            _ => GitHubError::Invalid(self.line()),
+        }
+    }
+
+    /// GitHub's words, cut to a line.
+    fn line(&self) -> String {
+        self.message.chars().filter(|c| !c.is_control()).take(200).collect()
+    }
+}
+
+impl GitHubClient {
+    /// Asks `document` with `variables`.
+    ///
+    /// Errors: as of any request, and where nothing at all was answered.
+    pub(super) async fn ask(
+        &self,
+        who: Who,
+        priority: Priority,
+        document: &str,
+        variables: Map<String, Value>,
+    ) -> Result<Answered, GitHubError> {
+        let account = self.account(&who).await?;
+        let call = self.graphql_call(who, priority);
+        let body = json!({ "query": document, "variables": variables });
+        let reply = self.send(Method::POST, &call, None, Some(&body)).await?;
+        let body: Body = decode(&reply.body)?;
+        if body.errors.iter().any(|error| error.kind == "RATE_LIMITED") {
+            let now = self.now();
+            let known = self.budget().limits(now);
+            let reset =
+                known.iter().find(|known| (known.0, known.1) == (account, Resource::Graphql));
+            let told = reset.map_or(Told::Secondary(None), |known| Told::Primary(known.2.reset));
+            let until = self.budget().told(account, Resource::Graphql, told, now);
+            return Err(GitHubError::RateLimited { until });
+        }
+        match (body.data, body.errors) {
+            (Some(data), errors) => Ok(Answered { data, errors }),
+            (None, errors) => Err(errors.first().map_or_else(
+                || GitHubError::Malformed("it has neither data nor errors".to_owned()),
+                Complaint::error,
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_follows_the_api() {
+        let rows = [
+            ("https://api.github.com", "https://api.github.com/graphql"),
+            ("https://ghe.example/api/v3", "https://ghe.example/api/graphql"),
+            ("https://ghe.example/api/v3/", "https://ghe.example/api/graphql"),
+            ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/graphql"),
+        ];
+        for (api, expected) in rows {
+            assert_eq!(url(&Url::parse(api).unwrap()).as_str(), expected);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The jobs that wait in a repository (REST "Workflow runs", "Workflow jobs").
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use mayfly_common::label::LabelSet;
+use mayfly_common::scope::RepoSlug;
+
+use super::budget::Priority;
+use super::call::{Call, Who};
+use super::client::{GitHubClient, PER_PAGE};
+use super::error::GitHubError;
+use super::page::Page;
+use super::wire;
+use crate::model::QueuedJob;
+
+/// Requests of one reading that are under way at a time.
+const CONCURRENT: usize = 4;
+
+impl GitHubClient {
+    /// The jobs of a repository that wait for a runner: those of queued runs, and those of runs in progress, where other jobs
+    /// of the same run have started already.
+    pub async fn queued_jobs(&self, repo: &RepoSlug) -> Result<Vec<QueuedJob>, GitHubError> {
+        // In this order: a run goes from the first list to the second, so it is in one of them when each is read.
+        let queued = self.runs(repo, "queued").await?;
+        let going = self.runs(repo, "in_progress").await?;
+        let mut runs: Vec<i64> = queued.iter().chain(&going).map(|run| run.id).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        let jobs = runs.into_iter().map(|run| self.jobs_of(repo, run));
+        let mut queued: Vec<QueuedJob> =
+            stream::iter(jobs).buffered(CONCURRENT).try_concat().await?;
+        // A run can move from one list to the other between the two readings.
+        queued.sort_by_key(|job| job.id);
+        queued.dedup_by_key(|job| job.id);
+        Ok(queued)
+    }
+
+    async fn runs(&self, repo: &RepoSlug, status: &str) -> Result<Vec<wire::Run>, GitHubError> {
+        let query = [("status", status), ("per_page", &*PER_PAGE.to_string())];
+        let route = "/repos/{owner}/{repo}/actions/runs";
+        self.list::<wire::Runs>(repo, route, &[], &query).await
+    }
+
+    async fn jobs_of(&self, repo: &RepoSlug, run: i64) -> Result<Vec<QueuedJob>, GitHubError> {
+        let query = [("filter", "latest"), ("per_page", &*PER_PAGE.to_string())];
+        let route = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
+        let jobs = match self.list::<wire::Jobs>(repo, route, &[&run.to_string()], &query).await {
+            // The run was deleted since it was listed.
+            Err(GitHubError::NotFound) => Vec::new(),
+            outcome => outcome?,
+        };
+        let waiting = jobs.into_iter().filter(|job| job.status == "queued").map(|job| QueuedJob {
+            id: job.id,
+            repo: repo.clone(),
+            name: job.name,
+            labels: LabelSet::requested(job.labels),
+            queued_at: job.created_at.or(job.started_at).unwrap_or(Timestamp::UNIX_EPOCH),
+        });
+        Ok(waiting.collect())
+    }
+
+    async fn list<P: Page>(
+        &self,
+        repo: &RepoSlug,
+        route: &'static str,
+        values: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Vec<P::Item>, GitHubError> {
+        let values: Vec<&str> = [repo.owner().as_str(), repo.name()]
+            .into_iter()
+            .chain(values.iter().copied())
+            .collect();
+        let who = Who::Owner(repo.owner().clone());
+        let call: Call = self.call(who, Priority::Demand, route, &values, query);
+        self.get_all::<P>(call).await
+    }
+}

@@ -1,0 +1,118 @@
+//! Pages of a list: what is on one, and where the next is (docs: "Using pagination in the REST API").
+
+use http::{HeaderMap, header};
+use reqwest::Url;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::GitHubError;
+
+/// One page of a list.
+pub(super) trait Page: DeserializeOwned + Serialize + Send {
+    type Item;
+
+    /// Whether a further page can be asked for by its number, where an answer does not say.
+    const NUMBERED: bool = true;
+
+    /// How many entries the whole list has, if the page says.
+    fn total(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many entries the page has.
+    fn len(&self) -> usize;
+
+    fn into_items(self) -> Vec<Self::Item>;
+}
+
+impl<T: DeserializeOwned + Serialize + Send> Page for Vec<T> {
+    type Item = T;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn into_items(self) -> Self {
+        self
+    }
+}
+
+/// What an answer says about further pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// No `Link` header at all.
+    Unsaid,
+    /// A `Link` header without `rel="next"`.
+    Last,
+    /// The next page.
+    Page(Url),
+}
+
+/// The same list, another page.
+pub(super) fn numbered(page: &Url, number: u32) -> Url {
+    let mut url = page.clone();
+    let others: Vec<(String, String)> = page
+        .query_pairs()
+        .filter(|(name, _)| name != "page")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(others).append_pair("page", &number.to_string());
+    url
+}
+
+/// Reads the `Link` header (RFC 8288). A next page on another host is not followed: it would carry the credential there.
+pub(super) fn next_page(headers: &HeaderMap, base: &Url) -> Result<Next, GitHubError> {
+    let Some(link) = headers.get(header::LINK).and_then(|value| value.to_str().ok()) else {
+        return Ok(Next::Unsaid);
+    };
+    for part in link.split(',') {
+        let Some((target, parameters)) =
+            part.trim().strip_prefix('<').and_then(|rest| rest.split_once('>'))
+        else {
+            continue;
+        };
+        if !parameters.split(';').any(|parameter| parameter.trim() == "rel=\"next\"") {
+            continue;
+        }
+        let url = base
+            .join(target)
+            .map_err(|error| GitHubError::Malformed(format!("its next page: {error}")))?;
+        if url.origin() != base.origin() {
+            return Err(GitHubError::Malformed(format!(
+                "its next page is on another host, {}",
+                url.host_str().unwrap_or("?")
+            )));
+        }
+        return Ok(Next::Page(url));
+    }
+    Ok(Next::Last)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(link: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::LINK, HeaderValue::from_str(link).unwrap())])
+    }
+
+    #[test]
+    fn pages_are_followed_on_the_same_host_only() {
+        let base = Url::parse("https://ghe.example/api/v3").unwrap();
+        let next = |link: &str| next_page(&headers(link), &base);
+        let page = Url::parse("https://ghe.example/api/v3/user/repos?page=2").unwrap();
+        let both = r#"<https://ghe.example/x?page=1>; rel="prev", <https://ghe.example/api/v3/user/repos?page=2>; rel="next""#;
+        assert_eq!(next(both), Ok(Next::Page(page)));
+        assert_eq!(next(r#"<https://ghe.example/x?page=1>; rel="first""#), Ok(Next::Last));
+        assert!(next(r#"<https://evil.example/x?page=2>; rel="next""#).is_err());
+        assert_eq!(next_page(&HeaderMap::new(), &base), Ok(Next::Unsaid));
+    }
+
+    #[test]
+    fn a_page_number_is_replaced() {
+        let url = Url::parse("http://h/user/repos?per_page=100&page=2").unwrap();
+        assert_eq!(numbered(&url, 3).as_str(), "http://h/user/repos?per_page=100&page=3");
+    }
+}

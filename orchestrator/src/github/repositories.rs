@@ -1,0 +1,182 @@
+//! Which repositories there are.
+//!
+//! Lists of a user and of an organisation are read in the order of their last push, so that what changed is on the first page
+//! and reading can stop where nothing is new. An installation's list has no order and is read whole (REST "Repositories",
+//! "Installations").
+
+use mayfly_common::scope::{Login, RepoSlug};
+
+use super::budget::Priority;
+use super::call::{Call, Who};
+use super::client::{GitHubClient, PER_PAGE};
+use super::error::GitHubError;
+use super::wire;
+
+/// Whose repositories are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiscoveryMode {
+    /// Those that the token's user owns, or those of all installations of the App.
+    All,
+    /// Those of an organisation, and those that the token's user owns.
+    Organization(Login),
+}
+
+/// A repository as GitHub lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of GitHub's answer")]
+pub struct Repository {
+    /// GitHub's id; stays when the repository is renamed.
+    pub id: i64,
+    /// Its name.
+    pub slug: RepoSlug,
+    /// GitHub's time of the last push; none if it does not say.
+    pub pushed_at: Option<String>,
+    /// Whether not everybody sees it.
+    pub private: bool,
+    /// Whether it is a fork.
+    pub fork: bool,
+    /// Whether it is archived: no workflow runs there.
+    pub archived: bool,
+    /// Whether GitHub disabled it.
+    pub disabled: bool,
+}
+
+/// How far a listing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// All of it.
+    Whole,
+    /// Until nothing is new.
+    Recent,
+}
+
+/// What was listed.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// The repositories, each once.
+    pub repositories: Vec<Repository>,
+    /// Whether those are all there are: what is missing then is gone.
+    pub whole: bool,
+    /// Lists that could not be read.
+    pub problems: Vec<(String, GitHubError)>,
+}
+
+impl GitHubClient {
+    /// The repositories of `mode`. With [`Depth::Recent`], a list is left where all on a page is `known` already.
+    ///
+    /// Errors: not even what lists there are could be read.
+    pub async fn repositories(
+        &self,
+        mode: &DiscoveryMode,
+        depth: Depth,
+        priority: Priority,
+        known: impl Fn(&Repository) -> bool,
+    ) -> Result<Listed, GitHubError> {
+        let mut listed = Listed { whole: true, ..Listed::default() };
+        let lists = self.lists(mode, priority).await?;
+        for (name, call) in lists {
+            let read = if call.route == "/installation/repositories" {
+                self.get_all::<wire::InstallationRepos>(call).await.map(|found| (found, true))
+            } else {
+                self.by_last_push(call, depth, &known).await
+            };
+            match read {
+                Ok((found, whole)) => {
+                    listed.whole &= whole;
+                    listed.repositories.extend(found.into_iter().filter_map(repository));
+                }
+                // A token of an organisation has no user behind it.
+                Err(GitHubError::Forbidden(_) | GitHubError::NotFound)
+                    if name == "the user" && !listed.repositories.is_empty() => {}
+                Err(error) => {
+                    listed.whole = false;
+                    listed.problems.push((name, error));
+                }
+            }
+        }
+        listed.repositories.sort_by_key(|repository| repository.id);
+        listed.repositories.dedup_by_key(|repository| repository.id);
+        Ok(listed)
+    }
+
+    /// The lists to read, each with a name for people.
+    async fn lists(
+        &self,
+        mode: &DiscoveryMode,
+        priority: Priority,
+    ) -> Result<Vec<(String, Call)>, GitHubError> {
+        let per_page = PER_PAGE.to_string();
+        if self.is_app() {
+            let of = |login: &Login| match mode {
+                DiscoveryMode::All => true,
+                DiscoveryMode::Organization(org) => org == login,
+            };
+            let installations = self.installations().await?;
+            let used =
+                installations.into_iter().filter(|found| !found.suspended && of(&found.owner));
+            let calls = used.map(|found| {
+                let query = [("per_page", per_page.as_str())];
+                let who = Who::Installation(found.id);
+                let call = self.call(who, priority, "/installation/repositories", &[], &query);
+                (found.owner.to_string(), call)
+            });
+            return Ok(calls.collect());
+        }
+        let query = |kind| {
+            [
+                ("type", kind),
+                ("sort", "pushed"),
+                ("direction", "desc"),
+                ("per_page", per_page.as_str()),
+            ]
+        };
+        let mut calls = Vec::new();
+        if let DiscoveryMode::Organization(org) = mode {
+            let route = "/orgs/{org}/repos";
+            let call = self.call(Who::User, priority, route, &[org.as_str()], &query("all"));
+            calls.push((org.to_string(), call));
+        }
+        let own = self.call(Who::User, priority, "/user/repos", &[], &query("owner"));
+        calls.push(("the user".to_owned(), own));
+        Ok(calls)
+    }
+
+    /// Reads a list that is ordered by the last push. Answers whether all of it was read.
+    async fn by_last_push(
+        &self,
+        call: Call,
+        depth: Depth,
+        known: &impl Fn(&Repository) -> bool,
+    ) -> Result<(Vec<wire::Repo>, bool), GitHubError> {
+        if depth == Depth::Whole {
+            return Ok((self.get_all::<Vec<wire::Repo>>(call).await?, true));
+        }
+        let (mut all, mut at, mut number) = (Vec::new(), call, 1);
+        loop {
+            let (page, next) = self.get_page::<Vec<wire::Repo>>(&at, number).await?;
+            // Whoever does not order the list may have news on any page.
+            let ordered = page.windows(2).all(|pair| pair[0].pushed_at >= pair[1].pushed_at);
+            let last = page.last().cloned().and_then(repository);
+            let news_end = ordered && last.is_some_and(|last| known(&last));
+            all.extend(page);
+            match next {
+                None => return Ok((all, true)),
+                Some(_) if news_end => return Ok((all, false)),
+                Some(next) => at = at.at(next),
+            }
+            number += 1;
+        }
+    }
+}
+
+fn repository(found: wire::Repo) -> Option<Repository> {
+    Some(Repository {
+        id: found.id,
+        slug: RepoSlug::parse(&found.full_name).ok()?,
+        pushed_at: found.pushed_at,
+        private: found.private,
+        fork: found.fork,
+        archived: found.archived,
+        disabled: found.disabled,
+    })
+}

@@ -1,0 +1,229 @@
+//! The ledger: every job known, whichever way it was learnt. What a webhook told and what GitHub listed is one row.
+//!
+//! Pure: no clock, no I/O. The working truth of the process about what waits; the [`store`](crate::store) holds a copy that
+//! outlives it.
+//!
+//! Invariants: a row only goes forward (docs: "Webhook events and payloads", deliveries are not in order); the same events in any
+//! order and any number leave the same row; GitHub's list has the last word on what waits, but for what it cannot know yet.
+
+mod hearing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::label::LabelSet;
+use mayfly_common::scope::RepoSlug;
+use mayfly_common::webhook::{EventJob, JobStatus};
+
+use crate::model::QueuedJob;
+
+pub use hearing::Hearing;
+
+/// How long GitHub's lists may lag behind its webhooks.
+const LAG: SignedDuration = SignedDuration::from_secs(15);
+/// GitHub ends a job that waits longer (docs: "Actions limits").
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// How long a row that is over is kept, so that an event that comes late changes nothing.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// GitHub's id.
+    pub id: i64,
+    /// Where.
+    pub repo: RepoSlug,
+    /// Its name.
+    pub name: String,
+    /// What it asks for.
+    pub labels: LabelSet,
+    /// How it stands, as far as we were told.
+    pub status: JobStatus,
+    /// `success`, `failure`, … once completed.
+    pub conclusion: Option<String>,
+    /// When it was made.
+    pub queued_at: Timestamp,
+    /// When a runner took it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// The runner that took it.
+    pub runner: Option<String>,
+    /// When a webhook last told of it; none if only GitHub's list did.
+    pub told_at: Option<Timestamp>,
+    /// Since when GitHub does not list it among those that wait, though nobody told that it began.
+    pub left_at: Option<Timestamp>,
+    /// When anything was last learnt of it.
+    pub seen_at: Timestamp,
+}
+
+impl Row {
+    fn waits(&self, now: Timestamp) -> bool {
+        self.status == JobStatus::Queued
+            && self.left_at.is_none()
+            && now.duration_since(self.queued_at) < LONGEST_WAIT
+    }
+}
+
+/// All jobs known.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    rows: BTreeMap<i64, Row>,
+    changed: BTreeSet<i64>,
+}
+
+impl Ledger {
+    /// Takes in what an earlier process left.
+    pub fn load(&mut self, rows: impl IntoIterator<Item = Row>) {
+        self.rows.extend(rows.into_iter().map(|row| (row.id, row)));
+    }
+
+    /// A webhook tells of a job.
+    pub fn told(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
+        let row = self.rows.entry(job.id).or_insert_with(|| Row {
+            id: job.id,
+            repo: repo.clone(),
+            name: job.name.clone(),
+            labels: LabelSet::requested(&job.labels),
+            status: job.status,
+            conclusion: None,
+            queued_at: job.created_at.or(job.started_at).unwrap_or(now),
+            started_at: None,
+            completed_at: None,
+            runner: None,
+            told_at: None,
+            left_at: None,
+            seen_at: now,
+        });
+        // What an event of a later state says counts for more; an earlier one only fills gaps.
+        let later = job.status >= row.status;
+        let pick = |new: Option<Timestamp>, old: Option<Timestamp>| {
+            if later { new.or(old) } else { old.or(new) }
+        };
+        // GitHub sets this on waiting jobs, too, where it means nothing.
+        let started_at = job.started_at.filter(|_| job.status >= JobStatus::InProgress);
+        row.started_at = pick(started_at, row.started_at);
+        row.completed_at = pick(job.completed_at, row.completed_at);
+        row.conclusion = row.conclusion.take().or_else(|| job.conclusion.clone());
+        row.runner = row.runner.take().or_else(|| job.runner_name.clone());
+        row.status = row.status.max(job.status);
+        row.told_at = row.told_at.max(Some(now));
+        row.seen_at = row.seen_at.max(now);
+        self.changed.insert(job.id);
+    }
+
+    /// GitHub lists the jobs of `repo` that wait; it was asked at `asked_at`. Answers with how many of them webhooks should have
+    /// told of and did not, since `listening`.
+    pub fn polled(
+        &mut self,
+        repo: &RepoSlug,
+        jobs: &[QueuedJob],
+        asked_at: Timestamp,
+        listening: Timestamp,
+    ) -> usize {
+        let listed: BTreeSet<i64> = jobs.iter().map(|job| job.id).collect();
+        let could_know = asked_at.saturating_sub(LAG).unwrap_or(Timestamp::MIN);
+        for row in self.rows.values_mut().filter(|row| row.repo == *repo) {
+            let fresh = row.told_at.is_some_and(|told_at| told_at > could_know);
+            if row.waits(asked_at) && !listed.contains(&row.id) && !fresh {
+                row.left_at = Some(asked_at);
+                self.changed.insert(row.id);
+            }
+        }
+        let mut missed = 0;
+        for job in jobs {
+            let row = self.rows.entry(job.id).or_insert_with(|| {
+                self.changed.insert(job.id);
+                Row {
+                    id: job.id,
+                    repo: job.repo.clone(),
+                    name: job.name.clone(),
+                    labels: job.labels.clone(),
+                    status: JobStatus::Queued,
+                    conclusion: None,
+                    queued_at: job.queued_at,
+                    started_at: None,
+                    completed_at: None,
+                    runner: None,
+                    told_at: None,
+                    left_at: None,
+                    seen_at: asked_at,
+                }
+            });
+            // It has its runner's name from its webhook, or it is waiting after all.
+            if row.status == JobStatus::Waiting {
+                row.status = JobStatus::Queued;
+                self.changed.insert(job.id);
+            }
+            if row.left_at.take().is_some() {
+                self.changed.insert(job.id);
+            }
+            row.seen_at = row.seen_at.max(asked_at);
+            let old = job.queued_at < could_know && job.queued_at > listening;
+            missed += usize::from(row.told_at.is_none() && old);
+        }
+        missed
+    }
+
+    /// The jobs that wait for a runner and of which `counts` holds, the oldest first.
+    pub fn queued(&self, now: Timestamp, counts: impl Fn(&Row) -> bool) -> Vec<QueuedJob> {
+        let mut queued: Vec<QueuedJob> = self
+            .rows
+            .values()
+            .filter(|row| row.waits(now) && counts(row))
+            .map(|row| QueuedJob {
+                id: row.id,
+                repo: row.repo.clone(),
+                name: row.name.clone(),
+                labels: row.labels.clone(),
+                queued_at: row.queued_at,
+            })
+            .collect();
+        queued.sort_by_key(|job| (job.queued_at, job.id));
+        queued
+    }
+
+    /// The repositories with jobs that wait, each with whether webhooks told of all of them.
+    pub fn waiting_in(&self, now: Timestamp) -> BTreeMap<RepoSlug, bool> {
+        let mut waiting = BTreeMap::new();
+        for row in self.rows.values().filter(|row| row.waits(now)) {
+            *waiting.entry(row.repo.clone()).or_insert(true) &= row.told_at.is_some();
+        }
+        waiting
+    }
+
+    /// The repository is not served any more, or not under this name: its jobs do not wait for us.
+    pub fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
+        for row in self.rows.values_mut().filter(|row| row.repo == *repo && row.waits(now)) {
+            row.left_at = Some(now);
+            self.changed.insert(row.id);
+        }
+    }
+
+    /// Drops what is over for an hour.
+    pub fn prune(&mut self, now: Timestamp) {
+        let changed = &self.changed;
+        self.rows.retain(|id, row| {
+            let over = row.status != JobStatus::Waiting && !row.waits(now);
+            !over || changed.contains(id) || now.duration_since(row.seen_at) < KEPT
+        });
+    }
+
+    /// The rows that changed since this was last asked.
+    pub fn take_changed(&mut self) -> Vec<Row> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|id| self.rows.get(&id).cloned()).collect()
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}

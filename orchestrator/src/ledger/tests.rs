@@ -1,0 +1,136 @@
+use proptest::prelude::*;
+
+use super::*;
+use JobStatus::{Completed, InProgress, Queued, Waiting};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn repo() -> RepoSlug {
+    RepoSlug::parse("o/r").unwrap()
+}
+
+/// What GitHub tells of job `id` in each of its states.
+fn event(id: i64, status: JobStatus) -> EventJob {
+    let from = |least, value: i64| (status >= least).then(|| at(value));
+    EventJob {
+        id,
+        run_id: 1,
+        name: format!("job {id}"),
+        status,
+        conclusion: (status == Completed).then(|| "success".to_owned()),
+        labels: vec!["self-hosted".to_owned()],
+        created_at: Some(at(0)),
+        started_at: Some(from(InProgress, 5).unwrap_or(at(0))),
+        completed_at: from(Completed, 9),
+        runner_name: (status >= InProgress).then(|| "runner".to_owned()),
+    }
+}
+
+fn listed(id: i64) -> QueuedJob {
+    QueuedJob {
+        id,
+        repo: repo(),
+        name: format!("job {id}"),
+        labels: LabelSet::requested(["self-hosted"]),
+        queued_at: at(0),
+    }
+}
+
+fn waiting(ledger: &Ledger, now: i64) -> Vec<i64> {
+    ledger.queued(at(now), |_| true).iter().map(|job| job.id).collect()
+}
+
+#[test]
+fn only_what_is_queued_waits() {
+    for (status, expected) in [(Waiting, 0), (Queued, 1), (InProgress, 0), (Completed, 0)] {
+        let mut ledger = Ledger::default();
+        ledger.told(&repo(), &event(1, status), at(1));
+        assert_eq!(waiting(&ledger, 1).len(), expected, "{status:?}");
+    }
+}
+
+#[test]
+fn an_event_that_comes_late_changes_nothing() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(1));
+    ledger.told(&repo(), &event(1, Queued), at(2));
+    assert!(waiting(&ledger, 2).is_empty());
+    ledger.polled(&repo(), &[listed(1)], at(3), at(0));
+    assert!(waiting(&ledger, 3).is_empty(), "nor does a list that lags behind");
+}
+
+#[test]
+fn githubs_list_has_the_last_word_but_for_what_it_cannot_know_yet() {
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &[listed(1), listed(2)], at(10), at(0));
+    ledger.told(&repo(), &event(3, Queued), at(100));
+    assert_eq!(waiting(&ledger, 100), [1, 2, 3]);
+    ledger.polled(&repo(), &[listed(2)], at(110), at(0));
+    assert_eq!(waiting(&ledger, 110), [2, 3], "3 is too new for the list");
+    ledger.polled(&repo(), &[listed(1), listed(2)], at(116), at(0));
+    assert_eq!(waiting(&ledger, 116), [1, 2], "1 waits after all");
+    let other = RepoSlug::parse("o/other").unwrap();
+    ledger.polled(&other, &[], at(117), at(0));
+    assert_eq!(waiting(&ledger, 117), [1, 2], "another repository's list says nothing");
+    ledger.forget(&repo(), at(118));
+    assert!(waiting(&ledger, 118).is_empty());
+}
+
+#[test]
+fn what_webhooks_did_not_tell_is_noticed() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(1));
+    let poll = |ledger: &mut Ledger, second, listening| {
+        ledger.polled(&repo(), &[listed(1), listed(2)], at(second), at(listening))
+    };
+    assert_eq!(poll(&mut ledger, 10, -1), 0, "its delivery may be under way");
+    assert_eq!(poll(&mut ledger, 16, -1), 1);
+    assert_eq!(poll(&mut ledger, 16, 5), 0, "it was queued before we listened");
+    assert_eq!(ledger.waiting_in(at(16)), BTreeMap::from([(repo(), false)]));
+}
+
+#[test]
+fn what_is_over_is_kept_for_an_hour_and_waits_end_after_a_day() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(0));
+    ledger.told(&repo(), &event(2, Queued), at(0));
+    assert_eq!(ledger.take_changed().len(), 2);
+    assert!(ledger.take_changed().is_empty());
+    ledger.prune(at(3_599));
+    assert_eq!(ledger.len(), 2);
+    ledger.prune(at(3_600));
+    assert_eq!(ledger.len(), 1);
+    assert!(waiting(&ledger, 86_399) == [2] && waiting(&ledger, 86_400).is_empty());
+    ledger.prune(at(86_400));
+    assert!(ledger.is_empty());
+}
+
+#[test]
+fn what_an_earlier_process_left_goes_on() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(0));
+    let rows = ledger.take_changed();
+    let mut next = Ledger::default();
+    next.load(rows);
+    assert_eq!(waiting(&next, 1), [1]);
+    assert!(next.take_changed().is_empty());
+}
+
+proptest! {
+    /// Deliveries come in any order and any number: the row is the same in the end.
+    #[test]
+    fn the_order_of_events_does_not_matter(order in prop::collection::vec(0..4usize, 0..12)) {
+        let all = [Waiting, Queued, InProgress, Completed];
+        let mut straight = Ledger::default();
+        for status in all {
+            straight.told(&repo(), &event(1, status), at(50));
+        }
+        let mut ledger = Ledger::default();
+        for index in order.into_iter().chain([3, 1, 0, 2]) {
+            ledger.told(&repo(), &event(1, all[index]), at(50));
+        }
+        prop_assert_eq!(ledger.take_changed(), straight.take_changed());
+    }
+}

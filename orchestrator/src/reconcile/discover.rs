@@ -1,0 +1,112 @@
+//! Brings the catalogue up to date: lists what may have changed, looks at the folders that are due, reads versions of files that
+//! nobody has read. What cannot be read keeps its last known state and stays due.
+
+use jiff::Timestamp;
+use mayfly_common::api::PassReport;
+use mayfly_common::scope::RepoSlug;
+
+use super::report::trouble;
+use super::{Reconciler, State};
+use crate::github::budget::Priority;
+use crate::github::{FileVersion, Folder, GitHubError};
+
+impl Reconciler {
+    pub(super) async fn discover(
+        &self,
+        state: &mut State,
+        now: Timestamp,
+        report: &mut PassReport,
+    ) {
+        // Until everything was listed once, no job can be found otherwise.
+        let priority = if state.catalog.is_cold() { Priority::Demand } else { Priority::Discovery };
+        if self.github.take_moved() {
+            state.catalog.distrust();
+        }
+        if !self.list(state, now, priority, report).await {
+            return;
+        }
+        let due = state.catalog.due(now);
+        let mut unread: Vec<(RepoSlug, FileVersion)> = Vec::new();
+        for (repo, folder) in self.github.workflow_folders(due, priority).await {
+            let files = learn_folder(state, &repo, folder, now, report);
+            unread.extend(files.into_iter().map(|file| (repo.clone(), file)));
+        }
+        for ((repo, file), text) in self.github.workflow_texts(unread, priority).await {
+            match text {
+                Ok(text) => {
+                    let offered = &self.config.runner.labels;
+                    let problem = state.catalog.text(&repo, &file, text.as_deref(), offered);
+                    report.problems.extend(problem);
+                }
+                Err(error) => {
+                    state.catalog.unread(&repo);
+                    // Deleted since the folder was looked at.
+                    if error != GitHubError::NotFound {
+                        trouble(
+                            report,
+                            &format!("{repo}: workflow {} cannot be read", file.name),
+                            &error,
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers whether anything could be listed.
+    async fn list(
+        &self,
+        state: &mut State,
+        now: Timestamp,
+        priority: Priority,
+        report: &mut PassReport,
+    ) -> bool {
+        let (config, depth) = (&self.config.github, state.catalog.depth(now));
+        let catalog = &state.catalog;
+        let known = |repo: &_| catalog.is_known(repo);
+        let listed = match self.github.repositories(&config.discovery, depth, priority, known).await
+        {
+            Ok(listed) => listed,
+            Err(error) => {
+                trouble(report, "repositories cannot be listed", &error);
+                return false;
+            }
+        };
+        for (list, error) in &listed.problems {
+            trouble(report, &format!("repositories of {list} cannot be listed"), error);
+        }
+        let lost = state.catalog.listed(&listed.repositories, listed.whole, &config.filter, now);
+        for repo in &lost {
+            state.forget(repo, now);
+        }
+        listed.problems.is_empty() || !listed.repositories.is_empty()
+    }
+}
+
+/// Answers with the versions of files that must be read.
+fn learn_folder(
+    state: &mut State,
+    repo: &RepoSlug,
+    folder: Result<Folder, GitHubError>,
+    now: Timestamp,
+    report: &mut PassReport,
+) -> Vec<FileVersion> {
+    match folder {
+        Ok(folder) => {
+            // It has another name now: the next listing tells all about it.
+            if folder.slug.as_ref().is_some_and(|slug| slug != repo) {
+                state.catalog.distrust();
+            }
+            state.catalog.folder(repo, folder, now)
+        }
+        Err(GitHubError::NotFound) => {
+            state.catalog.gone(repo);
+            state.forget(repo, now);
+            Vec::new()
+        }
+        Err(error) => {
+            trouble(report, &format!("{repo}: workflows cannot be read"), &error);
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Takes in what webhooks told, and keeps what was learnt of jobs. What is told only says where to look, or that a job waits that
+//! a look would find as well.
+
+use jiff::Timestamp;
+use mayfly_common::scope::RepoSlug;
+use mayfly_common::webhook::{Content, EventRepository};
+use tracing::warn;
+
+use super::{Reconciler, State};
+use crate::discovery::filter::RepoFacts;
+
+impl Reconciler {
+    /// Takes in what arrived since the last pass; in the first one, also what an earlier process left.
+    pub(super) async fn hear(&self, state: &mut State, now: Timestamp) {
+        if !std::mem::replace(&mut state.loaded, true) {
+            self.load(state).await;
+        }
+        for delivery in self.intake.take() {
+            if delivery.content != Content::HookDeleted {
+                state.hearing.heard(now);
+            }
+            match delivery.content {
+                Content::Job { repository, job } => {
+                    let Ok(slug) = RepoSlug::parse(&repository.full_name) else { continue };
+                    state.ledger.told(&slug, &job, now);
+                    let known = state.catalog.heard_job(repository.id, now);
+                    state.news |= !known && self.may_be_served(&slug, &repository);
+                }
+                Content::Push { repository } => {
+                    let Ok(slug) = RepoSlug::parse(&repository.full_name) else { continue };
+                    let known = state.catalog.heard_push(repository.id);
+                    state.news |= known || self.may_be_served(&slug, &repository);
+                }
+                Content::Repositories => {
+                    self.github.installations_changed().await;
+                    state.catalog.distrust();
+                    state.news = true;
+                }
+                Content::Ping | Content::HookDeleted => {}
+            }
+        }
+    }
+
+    /// Keeps what was learnt of jobs.
+    pub(super) async fn keep(&self, state: &mut State) {
+        let now = self.clock.now();
+        let changed = state.ledger.take_changed();
+        if !changed.is_empty() {
+            let kept = self.intake.store().save(changed).await;
+            self.intake.written(kept.as_ref().map(drop));
+        }
+        state.ledger.prune(now);
+        if state.passes % PRUNE_EVERY == 1 {
+            let pruned = self.intake.store().prune(now).await;
+            self.intake.written(pruned.as_ref().map(drop));
+        }
+    }
+
+    async fn load(&self, state: &mut State) {
+        let store = self.intake.store();
+        match store.open_jobs().await {
+            Ok(rows) => state.ledger.load(rows),
+            Err(error) => warn!("jobs of the last run cannot be read: {error}"),
+        }
+        if let Ok(Some(at)) = store.last_delivery().await {
+            state.hearing.heard(at);
+        }
+    }
+
+    fn may_be_served(&self, slug: &RepoSlug, repository: &EventRepository) -> bool {
+        let facts = RepoFacts {
+            slug,
+            private: repository.private,
+            fork: repository.fork,
+            archived: repository.archived,
+            disabled: repository.disabled,
+        };
+        self.config.github.filter.admits(&facts).is_ok()
+    }
+}
+
+/// Passes between two prunings of the file.
+const PRUNE_EVERY: u64 = 1_000;

@@ -1,0 +1,52 @@
+//! When rounds are: every ten minutes, over the hooks that have told us something.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mayfly_common::scope::{Login, RepoSlug};
+use mayfly_common::telemetry::MONITOR;
+use mayfly_common::webhook::HookTarget;
+use tracing::warn;
+
+use super::Redeliverer;
+use crate::github::GitHubClient;
+use crate::github::hooks::{HookPlace, KnownHook};
+use crate::store::{self, Store};
+
+/// Between two rounds.
+const EVERY: Duration = Duration::from_mins(10);
+
+/// Has rounds until `shutdown`. The first is after ten minutes: what was not delivered while we were away is found then.
+pub async fn run(store: Store, github: Arc<GitHubClient>, shutdown: impl Future<Output = ()>) {
+    let redeliverer = Redeliverer::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = &mut shutdown => return,
+        }
+        let hooks = match store.hooks().await {
+            Ok(hooks) => hooks.iter().filter_map(known).collect::<Vec<_>>(),
+            Err(error) => {
+                warn!(category = MONITOR, "hooks cannot be read from the job ledger: {error}");
+                continue;
+            }
+        };
+        let report = redeliverer.round(&github, &hooks).await;
+        for problem in report.problems {
+            warn!(category = MONITOR, "deliveries cannot be looked at: {problem}");
+        }
+    }
+}
+
+/// None: nobody asks for an enterprise's deliveries, or the place has no name that could be asked for.
+fn known(hook: &store::KnownHook) -> Option<KnownHook> {
+    let name = hook.target_name.as_deref();
+    let place = match hook.target {
+        HookTarget::Repository => HookPlace::Repo(RepoSlug::parse(name?).ok()?),
+        HookTarget::Organization => HookPlace::Org(Login::parse(name?).ok()?),
+        HookTarget::Integration => HookPlace::App,
+        HookTarget::Business => return None,
+    };
+    Some(KnownHook { id: hook.id, place })
+}

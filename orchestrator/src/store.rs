@@ -1,0 +1,272 @@
+//! What outlives the process, in one `SQLite` file: jobs seen, deliveries handled, hooks heard of. Never a credential.
+//!
+//! Losing the file loses history, never a job: containers and GitHub are the truth about runners. So nothing here stops the
+//! service. A file that cannot be used is left as it is, said once, and everything goes on in memory.
+//!
+//! Invariants: one connection, used by one thread at a time, never on the async threads; a delivery is durable before it is
+//! answered (WAL); the schema only grows, by numbered steps.
+
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::scope::RepoSlug;
+use mayfly_common::webhook::{Content, Delivery, HookTarget};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+
+use crate::ledger::Row;
+
+/// How long to wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long deliveries are remembered: longer than GitHub can redeliver them (docs: "Redelivering webhooks", three days).
+const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Most deliveries remembered.
+const DELIVERIES_MOST: i64 = 50_000;
+/// How long jobs that are over are remembered.
+const JOBS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Most jobs remembered.
+const JOBS_MOST: i64 = 10_000;
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It is no database, or a damaged one.
+    #[error("it is damaged, or not a database; move it away to begin a new one")]
+    Damaged,
+    /// Another version wrote it.
+    #[error("it was written by a newer version (schema {found}, this one knows {known})")]
+    Newer {
+        /// The schema found.
+        found: i64,
+        /// The newest schema known.
+        known: i64,
+    },
+    /// It cannot be written.
+    #[error("it cannot be written: the file or its folder is read-only for this user")]
+    ReadOnly,
+    /// There is no room.
+    #[error("the disk is full")]
+    Full,
+    /// Another process holds it.
+    #[error("another process has locked it")]
+    Locked,
+    /// It cannot be opened.
+    #[error("it cannot be opened; check that its folder exists and that this user may write there")]
+    CannotOpen,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(ErrorCode::CannotOpen) => Self::CannotOpen,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// Whether a delivery was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is new.
+    New,
+    /// It was handled already.
+    Duplicate,
+}
+
+/// A hook that sent something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHook {
+    /// GitHub's id.
+    pub id: i64,
+    /// What it is installed on.
+    pub target: HookTarget,
+    /// `owner/repo` or the organisation's login, if it is known.
+    pub target_name: Option<String>,
+    /// When it last sent something.
+    pub last_seen_at: Timestamp,
+}
+
+/// The way to the file. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Mutex<Connection>>);
+
+impl Store {
+    /// Opens the file at `path`, which is made if it is not there, and brings its schema up to date.
+    ///
+    /// Errors: it cannot be used; it is left as it is.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Self::with(connection)
+    }
+
+    /// A store that ends with the process.
+    ///
+    /// Errors: none in practice.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::with(Connection::open_in_memory()?)
+    }
+
+    fn with(mut connection: Connection) -> Result<Self, StoreError> {
+        schema::bring_up_to_date(&mut connection)?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+
+    /// Notes a delivery and the hook that sent it, durably.
+    ///
+    /// Errors: it cannot be written.
+    pub async fn record(
+        &self,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        let delivery = delivery.clone();
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            let new = transaction.execute(
+                "INSERT OR IGNORE INTO deliveries (id, event, received_at) VALUES (?1, ?2, ?3)",
+                params![delivery.id, delivery.event, now.as_millisecond()],
+            )?;
+            if let Some(hook) = &delivery.hook {
+                let gone = (delivery.content == Content::HookDeleted).then_some(now.as_millisecond());
+                transaction.execute(
+                    "INSERT INTO hooks (id, target, target_name, last_seen_at, gone_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (id) DO UPDATE SET target_name = coalesce(excluded.target_name, target_name),
+                         last_seen_at = excluded.last_seen_at, gone_at = excluded.gone_at",
+                    params![hook.id, rows::target(hook.target), hook.target_name, now.as_millisecond(), gone],
+                )?;
+            }
+            transaction.commit()?;
+            Ok(if new == 0 { Recorded::Duplicate } else { Recorded::New })
+        })
+        .await
+    }
+
+    /// Forgets a delivery, so that it is taken when it comes again.
+    ///
+    /// Errors: it cannot be written.
+    pub async fn forget_delivery(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.run(move |connection| {
+            connection.execute("DELETE FROM deliveries WHERE id = ?1", [id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The hooks that sent something and are there still, as far as we were told.
+    ///
+    /// Errors: it cannot be read.
+    pub async fn hooks(&self) -> Result<Vec<KnownHook>, StoreError> {
+        self.run(|connection| {
+            let mut query = connection.prepare(
+                "SELECT id, target, target_name, last_seen_at FROM hooks WHERE gone_at IS NULL ORDER BY id",
+            )?;
+            let found = query.query_map([], rows::hook)?;
+            Ok(found.flatten().flatten().collect())
+        })
+        .await
+    }
+
+    /// When the last delivery came.
+    ///
+    /// Errors: it cannot be read.
+    pub async fn last_delivery(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.run(|connection| {
+            let last: Option<Option<i64>> = connection
+                .query_row("SELECT max(received_at) FROM deliveries", [], |row| row.get(0))
+                .optional()?;
+            Ok(last.flatten().and_then(|at| Timestamp::from_millisecond(at).ok()))
+        })
+        .await
+    }
+
+    /// Keeps rows of the ledger.
+    ///
+    /// Errors: they cannot be written.
+    pub async fn save(&self, jobs: Vec<Row>) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            for job in &jobs {
+                rows::save(&transaction, job)?;
+            }
+            transaction.commit()?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The rows of jobs that are not over.
+    ///
+    /// Errors: they cannot be read.
+    pub async fn open_jobs(&self) -> Result<Vec<Row>, StoreError> {
+        self.run(|connection| {
+            let mut query = connection.prepare(
+                "SELECT id, repository, name, labels, status, conclusion, queued_at, started_at, completed_at, runner, told_at,
+                     left_at, seen_at FROM jobs WHERE status <> 'completed' AND left_at IS NULL",
+            )?;
+            let found = query.query_map([], rows::job)?;
+            // A row that cannot be read any more is history that is lost, not a reason to read none.
+            Ok(found.flatten().flatten().collect())
+        })
+        .await
+    }
+
+    /// Drops what is older, or more, than is kept.
+    ///
+    /// Errors: it cannot be written.
+    pub async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
+        let before =
+            move |kept| now.saturating_sub(kept).unwrap_or(Timestamp::MIN).as_millisecond();
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "DELETE FROM deliveries WHERE received_at < ?1 OR id IN
+                     (SELECT id FROM deliveries ORDER BY received_at DESC LIMIT -1 OFFSET ?2)",
+                params![before(DELIVERIES_KEPT), DELIVERIES_MOST],
+            )?;
+            transaction.execute(
+                "DELETE FROM jobs WHERE seen_at < ?1 OR id IN (SELECT id FROM jobs ORDER BY seen_at DESC LIMIT -1 OFFSET ?2)",
+                params![before(JOBS_KEPT), JOBS_MOST],
+            )?;
+            transaction.commit()?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs `work` on a thread that may wait.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let connection = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        match done.await {
+            Ok(result) => result.map_err(StoreError::from),
+            Err(error) => Err(StoreError::Other(error.to_string())),
+        }
+    }
+}
+
+/// A repository as the file holds it.
+fn repository(text: &str) -> Option<RepoSlug> {
+    RepoSlug::parse(text).ok()
+}

@@ -1,0 +1,56 @@
+//! The schema, as the steps that lead to it. A step that was released is never changed: the next one is added.
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// Step n takes a file from version n to n + 1 (`PRAGMA user_version`).
+const STEPS: &[&str] = &["
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        repository TEXT NOT NULL,
+        name TEXT NOT NULL,
+        labels TEXT NOT NULL,
+        status TEXT NOT NULL,
+        conclusion TEXT,
+        queued_at INTEGER NOT NULL,
+        started_at INTEGER,
+        completed_at INTEGER,
+        runner TEXT,
+        told_at INTEGER,
+        left_at INTEGER,
+        seen_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX jobs_by_seen ON jobs (seen_at);
+    CREATE TABLE deliveries (
+        id TEXT PRIMARY KEY,
+        event TEXT NOT NULL,
+        received_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX deliveries_by_time ON deliveries (received_at);
+    CREATE TABLE hooks (
+        id INTEGER PRIMARY KEY,
+        target TEXT NOT NULL,
+        target_name TEXT,
+        last_seen_at INTEGER NOT NULL,
+        gone_at INTEGER
+    ) STRICT;
+"];
+
+/// Takes the steps that are missing, each whole or not at all.
+///
+/// Errors: a newer program wrote the file, or it cannot be written.
+pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for (version, step) in (1_i64..).zip(STEPS).filter(|(version, _)| *version > found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+use std::fs;
+use std::path::PathBuf;
+
+use mayfly_common::label::LabelSet;
+use mayfly_common::webhook::{EventJob, EventRepository, Hook, JobStatus};
+
+use super::*;
+use crate::ledger::Ledger;
+
+/// A folder that ends with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("mayfly-store-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("mayfly.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left of it is in the folder for temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn delivery(id: &str) -> Delivery {
+    let repository = EventRepository {
+        id: 1,
+        full_name: "o/r".to_owned(),
+        private: true,
+        fork: false,
+        archived: false,
+        disabled: false,
+    };
+    let job = EventJob {
+        id: 7,
+        run_id: 1,
+        name: "build".to_owned(),
+        status: JobStatus::Queued,
+        conclusion: None,
+        labels: vec!["self-hosted".to_owned(), "Linux".to_owned()],
+        created_at: Some(at(0)),
+        started_at: None,
+        completed_at: None,
+        runner_name: None,
+    };
+    Delivery {
+        id: id.to_owned(),
+        event: "workflow_job".to_owned(),
+        hook: Some(Hook {
+            id: 5,
+            target: HookTarget::Organization,
+            target_name: Some("o".to_owned()),
+        }),
+        content: Content::Job { repository, job },
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_new_once_also_after_a_restart() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    assert_eq!(store.record(&delivery("a"), at(0)).await.unwrap(), Recorded::New);
+    assert_eq!(store.record(&delivery("a"), at(1)).await.unwrap(), Recorded::Duplicate);
+    // Not closed: as after a kill, only the file is there.
+    let again = Store::open(&folder.file()).unwrap();
+    assert_eq!(again.record(&delivery("a"), at(2)).await.unwrap(), Recorded::Duplicate);
+    assert_eq!(again.record(&delivery("b"), at(3)).await.unwrap(), Recorded::New);
+    assert_eq!(again.last_delivery().await.unwrap(), Some(at(3)));
+    let hook = KnownHook {
+        id: 5,
+        target: HookTarget::Organization,
+        target_name: Some("o".to_owned()),
+        last_seen_at: at(3),
+    };
+    assert_eq!(again.hooks().await.unwrap(), [hook]);
+    let gone = Delivery { content: Content::HookDeleted, ..delivery("c") };
+    again.record(&gone, at(4)).await.unwrap();
+    assert!(again.hooks().await.unwrap().is_empty());
+    again.forget_delivery("b").await.unwrap();
+    assert_eq!(again.record(&delivery("b"), at(5)).await.unwrap(), Recorded::New);
+}
+
+#[tokio::test]
+async fn jobs_come_back_as_they_were() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    let mut ledger = Ledger::default();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("a job") };
+    let repo = RepoSlug::parse("o/r").unwrap();
+    ledger.told(&repo, &job, at(0));
+    ledger.told(&repo, &EventJob { id: 8, status: JobStatus::Completed, ..job }, at(0));
+    let rows = ledger.take_changed();
+    store.save(rows.clone()).await.unwrap();
+    let found = Store::open(&folder.file()).unwrap().open_jobs().await.unwrap();
+    assert_eq!(found, rows[..1], "what is over is history");
+    assert_eq!(found[0].labels, LabelSet::requested(["self-hosted", "linux"]));
+}
+
+#[tokio::test]
+async fn what_is_old_or_too_much_goes() {
+    let store = Store::in_memory().unwrap();
+    store.record(&delivery("old"), at(0)).await.unwrap();
+    store.record(&delivery("new"), at(3_600)).await.unwrap();
+    store.prune(at(7 * 24 * 3_600 + 1)).await.unwrap();
+    assert_eq!(store.record(&delivery("new"), at(0)).await.unwrap(), Recorded::Duplicate);
+    assert_eq!(store.record(&delivery("old"), at(0)).await.unwrap(), Recorded::New);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
+    let folder = Folder::new();
+    fs::write(
+        folder.file(),
+        "this is no database, and it is long enough to look like one".repeat(40),
+    )
+    .unwrap();
+    let before = fs::read(folder.file()).unwrap();
+    assert!(matches!(Store::open(&folder.file()), Err(StoreError::Damaged)));
+    assert_eq!(fs::read(folder.file()).unwrap(), before);
+
+    let missing = folder.0.join("not").join("there.db");
+    assert!(matches!(Store::open(&missing), Err(StoreError::CannotOpen)));
+
+    let newer = folder.0.join("newer.db");
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = Store::open(&newer).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "it was written by a newer version (schema 99, this one knows 1)"
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_not_the_end() {
+    let store = Store::in_memory().unwrap();
+    {
+        let connection = store.0.lock().unwrap();
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    }
+    let mut written = 0;
+    let error = loop {
+        match store.record(&delivery(&format!("{written:0>200}")), at(0)).await {
+            Ok(_) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 10_000, "it never was full");
+    };
+    assert!(matches!(error, StoreError::Full), "{error:?}");
+    assert!(store.hooks().await.is_ok(), "reading goes on");
+}

@@ -1,0 +1,133 @@
+//! A GitHub App: two installations, tokens that end during a run, suspension, a clock that differs.
+
+use github_sim::world::keys::PublicKey;
+use github_sim::world::model::Status;
+use jiff::SignedDuration;
+
+use crate::support::{Platform, SELF_HOSTED};
+
+const KEY_FILE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
+const PUBLIC_KEY: &str = include_str!("../data/test-only-app-key.public.pem");
+const TOKENS: &str = "/app/installations/{installation_id}/access_tokens";
+
+const APP: [(&str, &str); 3] = [
+    ("GITHUB_RUNNER_TOKEN", ""),
+    ("GITHUB_APP_ID", "Iv1.0000000000000001"),
+    ("GITHUB_APP_PRIVATE_KEY_FILE", KEY_FILE),
+];
+
+/// The App is installed on `octo-admin` and on `octo-org`; each has a repository with jobs for us.
+async fn platform(skew: i64) -> Platform {
+    let platform = Platform::with_clock(&APP, SignedDuration::from_secs(skew)).await;
+    platform.sim.with(|world| {
+        world.app.key = Some(PublicKey::from_pem(PUBLIC_KEY).unwrap());
+        assert_eq!(world.installations().len(), 2);
+    });
+    platform.repo("octo-org/tool", SELF_HOSTED);
+    platform
+}
+
+fn installation(platform: &Platform, account: &str) -> u64 {
+    platform.sim.with(|world| {
+        let login = mayfly_common::scope::Login::parse(account).unwrap();
+        world.installation_of(&login).unwrap().id
+    })
+}
+
+/// Queues a job in both repositories and has both done.
+async fn both_are_served(platform: &Platform) {
+    let jobs = [
+        platform.queue("octo-admin/app", &["self-hosted"]),
+        platform.queue("octo-org/tool", &["self-hosted"]),
+    ];
+    platform.wait(10);
+    let report = platform.pass().await;
+    assert_eq!(report.launched, 2, "{report:?}");
+    for name in platform.containers() {
+        let job = platform.connect(&name).unwrap();
+        platform.finish(&name, job);
+    }
+    platform.pass().await;
+    assert!(jobs.iter().all(|&job| platform.job_status(job) == Status::Completed));
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+}
+
+#[tokio::test]
+async fn every_installation_is_served_with_one_token_an_hour() {
+    let platform = platform(0).await;
+    both_are_served(&platform).await;
+    both_are_served(&platform).await;
+    assert_eq!(platform.sim.counters().of("POST", TOKENS), 2);
+    let github = platform.handle.snapshot().github;
+    let accounts: Vec<String> = github.limits.into_iter().map(|limit| limit.account).collect();
+    let of =
+        |id: u64| accounts.iter().filter(|name| **name == format!("installation {id}")).count();
+    for account in ["octo-admin", "octo-org"] {
+        assert_eq!(of(installation(&platform, account)), 2, "core and graphql: {accounts:?}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_end_during_a_run_are_renewed() {
+    let platform = platform(0).await;
+    both_are_served(&platform).await;
+    platform.wait(3_601);
+    both_are_served(&platform).await;
+    assert_eq!(platform.sim.counters().of("POST", TOKENS), 4);
+    // One that ends before its time: GitHub answers 401, and the request is repeated with a new one.
+    platform.sim.with(|world| world.app.token_lifetime = SignedDuration::from_secs(400));
+    platform.wait(3_601);
+    both_are_served(&platform).await;
+    platform.wait(200);
+    both_are_served(&platform).await;
+}
+
+#[tokio::test]
+async fn a_suspended_installation_is_told_and_the_other_goes_on() {
+    let platform = platform(0).await;
+    both_are_served(&platform).await;
+    let id = installation(&platform, "octo-org");
+    platform.sim.with(|world| world.suspend_installation(id)).unwrap();
+    let stuck = platform.queue("octo-org/tool", &["self-hosted"]);
+    let served = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(10);
+    let report = platform.pass().await;
+    assert_eq!(report.launched, 1, "{report:?}");
+    assert!(!report.problems.is_empty(), "{report:?}");
+    let name = platform.containers()[0].clone();
+    let job = platform.connect(&name).unwrap();
+    assert_eq!(job, served);
+    platform.finish(&name, job);
+    platform.pass().await;
+
+    platform.sim.with(|world| world.unsuspend_installation(id)).unwrap();
+    platform.wait(600);
+    platform.pass().await;
+    platform.wait(60);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(stuck), "and served when it may act again");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ten_minutes_off_is_no_obstacle() {
+    for skew in [-600, -90, 90, 600] {
+        let platform = platform(skew).await;
+        both_are_served(&platform).await;
+        let told = platform.handle.snapshot().github.clock_skew_seconds;
+        assert_eq!(told, -skew, "GitHub's clock minus ours");
+        platform.wait(3_601);
+        both_are_served(&platform).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_the_apps_is_told() {
+    let platform = platform(0).await;
+    platform.sim.with(|world| world.app.client_id = "Iv1.another".to_owned());
+    platform.queue("octo-org/tool", &["self-hosted"]);
+    let report = platform.pass().await;
+    assert_eq!(report.launched, 0);
+    assert!(report.github_error.is_some(), "{report:?}");
+}

@@ -1,0 +1,129 @@
+//! Which repositories are served, and what happens to them: renamed, deleted, emptied, made public; GraphQL that is refused or in
+//! trouble.
+
+use std::collections::BTreeMap;
+
+use github_sim::{Fault, FaultKind};
+use jiff::SignedDuration;
+
+use crate::support::{Platform, SELF_HOSTED, slug};
+
+const GRAPHQL: &str = "/graphql";
+
+fn contents(platform: &Platform) -> u64 {
+    platform.sim.counters().of("GET", "/repos/{owner}/{repo}/contents/{path}")
+}
+
+#[tokio::test]
+async fn where_graphql_is_refused_or_in_trouble_rest_reads_instead() {
+    let faults = [
+        Fault { status: 403, ..Fault::default() },
+        Fault { status: 404, ..Fault::default() },
+        Fault { status: 502, ..Fault::default() },
+        Fault { kind: FaultKind::Html, ..Fault::default() },
+        Fault { kind: FaultKind::Truncated, ..Fault::default() },
+    ];
+    for fault in faults {
+        let platform = Platform::new().await;
+        platform.repo("octo-admin/b", SELF_HOSTED);
+        platform.fault(Fault { route: GRAPHQL.to_owned(), times: 1_000, ..fault.clone() });
+        platform.queue("octo-admin/b", &["self-hosted"]);
+        let report = platform.pass().await;
+        assert_eq!(
+            (report.self_hosted_repositories, report.launched),
+            (2, 1),
+            "{fault:?} {report:?}"
+        );
+        assert_eq!(contents(&platform), 4, "{fault:?}: two folders, two files");
+        let asked = platform.sim.counters().of("POST", GRAPHQL);
+        assert!(asked <= 3, "{fault:?}: asked {asked} times");
+        // It is not asked again for a while, and what did not change is not read again.
+        platform.wait(10);
+        platform.pass().await;
+        assert_eq!(platform.sim.counters().of("POST", GRAPHQL), asked, "{fault:?}");
+        assert_eq!(contents(&platform), 4, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_served_under_its_new_name() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    platform.sim.with(|world| world.rename_repo(&slug("octo-admin/app"), "tool")).unwrap();
+    let job = platform.queue("octo-admin/tool", &["self-hosted"]);
+    let mut launched = 0;
+    for _ in 0..3 {
+        platform.wait(10);
+        launched += platform.pass().await.launched;
+    }
+    assert_eq!(launched, 1, "{:?}", platform.handle.snapshot().report);
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(job));
+    assert_eq!(platform.handle.snapshot().report.repositories, 1);
+}
+
+#[tokio::test]
+async fn a_deleted_repository_is_forgotten() {
+    let platform = Platform::new().await;
+    platform.repo("octo-admin/other", SELF_HOSTED);
+    platform.pass().await;
+    platform.sim.with(|world| world.delete_repo(&slug("octo-admin/app"))).unwrap();
+    for _ in 0..3 {
+        platform.wait(10);
+        platform.pass().await;
+    }
+    let report = platform.handle.snapshot().report;
+    assert_eq!((report.repositories, report.self_hosted_repositories), (1, 1), "{report:?}");
+    assert!(report.github_error.is_none() && report.problems.is_empty(), "{report:?}");
+}
+
+#[tokio::test]
+async fn an_emptied_repository_has_no_jobs_for_us() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    platform.sim.with(|world| world.empty_repo(&slug("octo-admin/app"))).unwrap();
+    platform.wait(10);
+    let report = platform.pass().await;
+    assert_eq!((report.repositories, report.self_hosted_repositories), (1, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn public_repositories_are_refused_unless_they_are_allowed() {
+    for (allowed, expected) in [("false", 0), ("true", 1)] {
+        let platform = Platform::with(&[("ALLOW_PUBLIC_REPOS", allowed)]).await;
+        platform.sim.with(|world| {
+            let files =
+                BTreeMap::from([(".github/workflows/ci.yml".to_owned(), SELF_HOSTED.to_owned())]);
+            let slug = slug("octo-admin/open");
+            world
+                .add_repo(github_sim::world::model::NewRepo { slug, private: false, files })
+                .map(drop)
+                .unwrap();
+        });
+        platform.queue("octo-admin/open", &["self-hosted"]);
+        let report = platform.pass().await;
+        assert_eq!(report.launched, expected, "{report:?}");
+        let refused = platform.handle.snapshot().github.not_served;
+        let told = refused.keys().any(|why| why.contains("ALLOW_PUBLIC_REPOS=true"));
+        assert_eq!(told, expected == 0, "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_github_does_not_list_yet_is_left_alone() {
+    let platform = Platform::new().await;
+    platform.sim.with(|world| world.set_listing_delay(SignedDuration::from_secs(60)));
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    assert_eq!(platform.pass().await.launched, 1);
+    for _ in 0..10 {
+        platform.wait(3);
+        let report = platform.pass().await;
+        assert_eq!((report.launched, report.removed, report.deregistered), (0, 0, 0), "{report:?}");
+    }
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(job));
+    platform.finish(&name, job);
+    platform.wait(60);
+    platform.pass().await;
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+}

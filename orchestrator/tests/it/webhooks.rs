@@ -1,0 +1,247 @@
+//! What webhooks tell: at once, without asking GitHub; lost, late, repeated and false tellings are harmless.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use github_sim::world::model::Status;
+use mayfly_common::webhook::{Content, Delivery, EventJob, EventRepository, JobStatus, Outcome};
+use orchestrator::http::{Api, router};
+use tower::ServiceExt as _;
+
+use crate::support::{Platform, SELF_HOSTED, slug};
+
+const HOSTED: &str =
+    "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{run: 'true'}]\n";
+
+fn repository(platform: &Platform, name: &str) -> EventRepository {
+    platform.sim.with(|world| {
+        let repo = world.repo(&slug(name)).unwrap();
+        EventRepository {
+            id: i64::try_from(repo.id).unwrap(),
+            full_name: repo.slug.to_string(),
+            private: repo.private,
+            fork: repo.fork,
+            archived: repo.archived,
+            disabled: repo.disabled,
+        }
+    })
+}
+
+/// What GitHub tells of a job of the simulator, as it stands or as it stood.
+fn told(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Content {
+    let created_at = platform.sim.with(|world| world.job(job).unwrap().created_at);
+    let labels = platform.sim.with(|world| world.job(job).unwrap().spec.labels.clone());
+    Content::Job {
+        repository: repository(platform, repo),
+        job: EventJob {
+            id: i64::try_from(job).unwrap(),
+            run_id: 1,
+            name: "build".to_owned(),
+            status,
+            conclusion: None,
+            labels,
+            created_at: Some(created_at),
+            started_at: None,
+            completed_at: None,
+            runner_name: None,
+        },
+    }
+}
+
+async fn deliver(platform: &Platform, id: &str, content: Content) -> Outcome {
+    let event = "workflow_job".to_owned();
+    let delivery = Delivery { id: id.to_owned(), event, hook: None, content };
+    platform.handle.deliver(delivery).await
+}
+
+/// A platform that has looked at everything and would look again in five minutes.
+async fn settled() -> Platform {
+    let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
+    platform.pass().await;
+    platform
+}
+
+#[tokio::test]
+async fn a_told_job_gets_its_runner_for_one_request() {
+    let platform = settled().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.sim.clear_counters();
+    let content = told(&platform, "octo-admin/app", job, JobStatus::Queued);
+    assert_eq!(deliver(&platform, "d1", content.clone()).await, Outcome::Accepted);
+    assert_eq!(platform.pass().await.launched, 1);
+    assert_eq!(platform.sim.counters().total, 1, "the registration, and nothing else");
+    assert_eq!(deliver(&platform, "d1", content).await, Outcome::Duplicate);
+    assert_eq!(platform.pass().await.launched, 0);
+
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(job));
+    let begun = told(&platform, "octo-admin/app", job, JobStatus::InProgress);
+    deliver(&platform, "d2", begun).await;
+    platform.finish(&name, job);
+    platform.pass().await;
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+    assert!(platform.handle.snapshot().github.webhooks.starts_with("they tell of jobs"));
+}
+
+#[tokio::test]
+async fn tellings_that_are_late_or_out_of_order_start_nothing() {
+    let platform = settled().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    for (id, status) in
+        [("c", JobStatus::Completed), ("p", JobStatus::InProgress), ("q", JobStatus::Queued)]
+    {
+        let content = told(&platform, "octo-admin/app", job, status);
+        assert_eq!(deliver(&platform, id, content).await, Outcome::Accepted);
+    }
+    assert_eq!(platform.pass().await.launched, 0);
+    let waiting = platform.queue("octo-admin/app", &["self-hosted"]);
+    let content = told(&platform, "octo-admin/app", waiting, JobStatus::Waiting);
+    deliver(&platform, "w", content).await;
+    assert_eq!(platform.pass().await.launched, 0, "a job that waits for approval is no demand");
+}
+
+#[tokio::test]
+async fn a_false_telling_costs_one_runner_at_most_and_is_corrected() {
+    let platform = settled().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    let content = told(&platform, "octo-admin/app", job, JobStatus::Queued);
+    platform.sim.with(|world| {
+        let run = world.job(job).unwrap().run_id;
+        world.cancel_run(run).unwrap();
+    });
+    deliver(&platform, "stale", content).await;
+    assert_eq!(platform.pass().await.launched, 1);
+    for _ in 0..20 {
+        platform.wait(60);
+        platform.pass().await;
+        for name in platform.containers() {
+            let online = platform.sim.with(|world| {
+                world.all_runners().any(|runner| runner.name == name && runner.online())
+            });
+            if !online {
+                platform.connect(&name);
+            }
+        }
+    }
+    assert!(platform.containers().is_empty(), "GitHub's list has the last word");
+}
+
+#[tokio::test]
+async fn repositories_that_are_not_served_are_not_served_by_webhook_either() {
+    let platform =
+        Platform::with(&[("DISCOVERY_EXCLUDE", "secret-*"), ("RUNNER_CHECK_INTERVAL", "300")])
+            .await;
+    platform.repo("octo-admin/secret-x", SELF_HOSTED);
+    platform.pass().await;
+    let job = platform.queue("octo-admin/secret-x", &["self-hosted"]);
+    let content = told(&platform, "octo-admin/secret-x", job, JobStatus::Queued);
+    deliver(&platform, "d", content).await;
+    assert_eq!(platform.pass().await.launched, 0);
+    assert_eq!(platform.pass().await.launched, 0);
+}
+
+#[tokio::test]
+async fn a_repository_that_is_new_or_hides_its_jobs_is_served_when_it_is_heard_of() {
+    let platform = settled().await;
+    platform.repo("octo-admin/hosted", HOSTED);
+    let hidden = platform.queue("octo-admin/hosted", &["self-hosted"]);
+    let content = told(&platform, "octo-admin/hosted", hidden, JobStatus::Queued);
+    deliver(&platform, "d", content).await;
+    let report = platform.pass().await;
+    assert_eq!((report.launched, report.repositories), (1, 2), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_push_is_read_at_once_and_costs_little() {
+    let platform = settled().await;
+    platform.repo("octo-admin/later", HOSTED);
+    platform.wait(300);
+    platform.pass().await;
+    let path = ".github/workflows/ci.yml";
+    platform
+        .sim
+        .with(|world| world.put_file(&slug("octo-admin/later"), path, SELF_HOSTED))
+        .unwrap();
+    platform.wait(1);
+    platform.sim.clear_counters();
+    let pushed = Content::Push { repository: repository(&platform, "octo-admin/later") };
+    deliver(&platform, "p", pushed).await;
+    let report = platform.pass().await;
+    assert_eq!(report.self_hosted_repositories, 2, "{report:?}");
+    assert!(platform.sim.counters().total <= 5, "{:?}", platform.sim.counters());
+}
+
+#[tokio::test]
+async fn polling_slows_down_while_webhooks_tell_and_speeds_up_when_they_do_not() {
+    let platform =
+        Platform::with(&[("RUNNER_CHECK_INTERVAL", "30"), ("RUNNER_PURGE_INTERVAL", "3600")]).await;
+    let checks = async |seconds: i64| {
+        platform.sim.clear_counters();
+        for _ in 0..seconds / 10 {
+            platform.wait(10);
+            platform.pass().await;
+        }
+        platform.sim.counters().of("GET", "/user/repos")
+    };
+    platform.pass().await;
+    assert_eq!(checks(300).await, 10);
+    deliver(&platform, "ping", Content::Ping).await;
+    assert_eq!(checks(600).await, 2, "every 300 seconds");
+    checks(600).await;
+    assert!(platform.handle.snapshot().github.webhooks.starts_with("none came since"));
+    assert_eq!(checks(300).await, 10, "silent for a quarter of an hour");
+
+    deliver(&platform, "ping2", Content::Ping).await;
+    platform.queue("octo-admin/app", &["other-machine"]);
+    checks(600).await;
+    assert!(platform.handle.snapshot().github.webhooks.contains("none had told of"));
+    assert_eq!(checks(300).await, 10, "a hook is missing somewhere");
+}
+
+#[tokio::test]
+async fn a_restart_forgets_neither_deliveries_nor_jobs() {
+    let mut platform = settled().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    let content = told(&platform, "octo-admin/app", job, JobStatus::Queued);
+    deliver(&platform, "d", content.clone()).await;
+    platform.pass().await;
+    platform.restart();
+    assert_eq!(deliver(&platform, "d", content).await, Outcome::Duplicate);
+    platform.pass().await;
+    assert_eq!(platform.containers().len(), 1, "the runner is adopted, no second one is started");
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(job));
+    assert_eq!(platform.job_status(job), Status::InProgress);
+}
+
+#[tokio::test]
+async fn the_internal_address_takes_deliveries_and_refuses_what_is_none() {
+    let platform = settled().await;
+    let api = Api {
+        handle: platform.handle.clone(),
+        config: std::sync::Arc::new(platform.config.clone()),
+        metrics: std::sync::Arc::clone(&platform.metrics),
+    };
+    let post = async |body: String| {
+        let request = Request::post("/api/v1/deliveries").body(Body::from(body)).unwrap();
+        let answer = router(api.clone()).oneshot(request).await.unwrap();
+        let status = answer.status();
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    };
+    let ping = Delivery {
+        id: "1".to_owned(),
+        event: "ping".to_owned(),
+        hook: None,
+        content: Content::Ping,
+    };
+    let body = serde_json::to_string(&ping).unwrap();
+    assert_eq!(
+        post(body.clone()).await,
+        (StatusCode::ACCEPTED, r#"{"outcome":"accepted"}"#.to_owned())
+    );
+    assert_eq!(post(body).await.1, r#"{"outcome":"duplicate"}"#);
+    for wrong in ["", "{", "{}", r#"{"id":"1","event":"x","content":{"kind":"y"}}"#] {
+        assert_eq!(post(wrong.to_owned()).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(post("x".repeat(2 << 20)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
