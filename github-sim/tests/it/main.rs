@@ -1,5 +1,7 @@
 //! The simulator from the outside: its answers against GitHub's description, its behaviour, its runner.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod app;
 mod behaviour;
 mod control;

@@ -318,8 +318,8 @@ async fn what_fails_every_time_is_given_up() {
         scene.wait(600);
         reports.push(scene.round(&redeliverer, &github, &hook).await);
     }
-    let redelivered: Vec<usize> = reports.iter().map(|report| report.redelivered).collect();
-    assert_eq!(redelivered, [1, 1, 0, 0, 0], "{MAX_ATTEMPTS} in all");
+    let repeats: Vec<usize> = reports.iter().map(|report| report.redelivered).collect();
+    assert_eq!(repeats, [1, 1, 0, 0, 0], "{MAX_ATTEMPTS} in all");
     assert_eq!(reports[2].given_up, 1);
     assert!(scene.receiver.guids("workflow_job").is_empty());
 }

@@ -34,7 +34,7 @@ pub(super) fn errors(errors: &Value, data: Option<&Value>) -> Vec<String> {
 
 fn error_form(error: &Value) -> Option<String> {
     let Some(fields) = error.as_object() else { return Some("is not an object".to_owned()) };
-    if !error["message"].as_str().is_some_and(|message| !message.is_empty()) {
+    if error["message"].as_str().is_none_or(str::is_empty) {
         return Some("has no message".to_owned());
     }
     if fields.get("type").is_some_and(|kind| !kind.is_string()) {
@@ -159,16 +159,12 @@ impl<'a> Check<'a> {
 
     fn possible(&self, name: &Name) -> Vec<&'static ObjectType> {
         let types = &self.schema.types;
-        match types.types.get(name) {
-            Some(ExtendedType::Union(union)) => {
-                union.members.iter().filter_map(|name| Some(&**types.get_object(name)?)).collect()
-            }
-            _ => {
-                let found = self.schema.implementers.get(name).map(|found| &found.objects);
-                let names = found.into_iter().flatten();
-                names.filter_map(|name| Some(&**types.get_object(name)?)).collect()
-            }
+        let object = |name: &Name| types.get_object(name).map(|object| &**object);
+        if let Some(ExtendedType::Union(union)) = types.types.get(name) {
+            return union.members.iter().filter_map(|name| object(name)).collect();
         }
+        let found = self.schema.implementers.get(name).map(|found| &found.objects);
+        found.into_iter().flatten().filter_map(object).collect()
     }
 
     fn fields(&self, object: &ObjectType, sets: &[&'a SelectionSet]) -> Fields<'a> {

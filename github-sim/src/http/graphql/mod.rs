@@ -51,7 +51,7 @@ async fn handle(call: Call, headers: HeaderMap, body: Bytes) -> Response {
     let schema = schema::github();
     let mut world = call.shared.look();
     let mut response = match admitted(&world, &headers) {
-        Err(refused) => refused,
+        Err(refused) => *refused,
         Ok(caller) => {
             let mut response = asked(schema, &mut world, &call, &caller, &body);
             let allowance =
@@ -64,14 +64,14 @@ async fn handle(call: Call, headers: HeaderMap, body: Bytes) -> Response {
     response
 }
 
-fn admitted(world: &World, headers: &HeaderMap) -> Result<Caller, Response> {
+fn admitted(world: &World, headers: &HeaderMap) -> Result<Caller, Box<Response>> {
     if !headers.contains_key(header::USER_AGENT) {
-        return Err(refused(StatusCode::FORBIDDEN, github::NO_USER_AGENT));
+        return Err(Box::new(refused(StatusCode::FORBIDDEN, github::NO_USER_AGENT)));
     }
     let token = access::bearer(headers).ok_or_else(|| {
         refused(StatusCode::UNAUTHORIZED, "This endpoint requires you to be authenticated.")
     })?;
-    access::caller(world, Some(token)).map_err(|why| refused(why.status, &why.message))
+    access::caller(world, Some(token)).map_err(|why| Box::new(refused(why.status, &why.message)))
 }
 
 /// A refusal before the question was looked at, in the form of the REST API's.

@@ -162,14 +162,16 @@ mod tests {
 
     #[test]
     fn fragments_that_double_are_counted_without_being_written_out() {
-        let mut text = "{ viewer { ...F0 } }".to_owned();
-        for index in 0..60 {
-            let next = index + 1;
-            text += &format!(
-                " fragment F{index} on User {{ a: repository(name: \"x\") {{ owner {{ ...F{next} }} }} b: repository(name: \"y\") {{ owner {{ ...F{next} }} }} }}"
-            );
-        }
-        text += " fragment F60 on User { login }";
+        let fragment = |index: usize| {
+            let owner = format!("owner {{ ...F{} }}", index + 1);
+            format!(
+                "fragment F{index} on User {{
+                    a: repository(name: \"x\") {{ {owner} }} b: repository(name: \"y\") {{ {owner} }}
+                }} "
+            )
+        };
+        let fragments: String = (0..60).map(fragment).collect();
+        let text = format!("{{ viewer {{ ...F0 }} }} {fragments} fragment F60 on User {{ login }}");
         let weight = weighed(&text);
         assert!(weight.fields > MAX_FIELDS && weight.depth > MAX_DEPTH, "{weight:?}");
     }

@@ -9,6 +9,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a response tells, or nothing")]
 fn left(remaining: u64, limit: u64, reset: i64) -> Option<Limit> {
     Some(Limit { limit, remaining, reset: at(reset) })
 }

@@ -35,19 +35,19 @@ impl Affiliation {
 }
 
 impl Owner<'_> {
-    pub(super) fn is_org(&self) -> bool {
+    pub(super) fn is_org(self) -> bool {
         matches!(self, Self::Account(account) if account.is_org)
     }
 
     /// The account's id; none for the user of an installation.
-    fn number(&self) -> Option<u64> {
+    fn number(self) -> Option<u64> {
         match self {
             Self::Account(account) => Some(account.id),
             Self::Bot => None,
         }
     }
 
-    pub(super) fn type_name(&self) -> &'static str {
+    pub(super) fn type_name(self) -> &'static str {
         if self.is_org() { "Organization" } else { "User" }
     }
 }
@@ -100,11 +100,10 @@ impl<'w> Context<'w> {
             Owner::Bot => (app.id, None),
         };
         Some(Ok(match info.field_name() {
-            "login" => leaf(login),
+            "login" | "name" => leaf(login),
             "databaseId" => leaf(number),
             "id" if matches!(owner, Owner::Bot) => leaf(id::of("Bot", &number.to_string())),
             "id" => leaf(id::of(kind, &number.to_string())),
-            "name" => leaf(login),
             "url" => leaf(format!("{}/{login}", self.urls.html)),
             "resourcePath" => leaf(format!("/{login}")),
             "avatarUrl" => leaf(format!("{}/avatars/u/{number}", self.urls.html)),

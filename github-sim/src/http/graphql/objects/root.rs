@@ -18,7 +18,7 @@ impl<'w> Context<'w> {
             "rateLimit" => Ok(self.resolved(Thing::RateLimit)),
             "repository" => self.named_repository(text(info, "owner").unwrap_or_default(), info),
             "user" => self.owner(login(), "a User", |owner| !owner.is_org()),
-            "organization" => self.owner(login(), "an Organization", Owner::is_org),
+            "organization" => self.owner(login(), "an Organization", |owner| owner.is_org()),
             "repositoryOwner" => {
                 let found = self.owner_of(login());
                 Ok(ResolvedValue::nullable_object(
