@@ -7,12 +7,13 @@
 //! | [`label`] | [`Label`](label::Label), [`LabelSet`](label::LabelSet) and the matching rule |
 //! | [`runner`] | [`RunnerState`](runner::RunnerState): the lifecycle |
 //! | [`api`] | requests and answers of the HTTP interface, with their validation |
+//! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
 //! | [`problem`] | RFC 9457 errors |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
 //! | [`health`] | the check a container runs on itself |
 //! | [`telemetry`], [`shutdown`] | what every service's `main` needs |
 //!
-//! Invariant: this crate knows neither Docker nor GitHub's wire format. A value of one of its types is valid:
+//! Invariant: this crate knows neither Docker nor, beyond webhooks, GitHub's wire format. A value of one of its types is valid:
 //! constructors are fallible, and nothing behind them checks again.
 
 pub mod api;

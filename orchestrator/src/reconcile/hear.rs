@@ -22,9 +22,16 @@ impl Reconciler {
             match delivery.content {
                 Content::Job { repository, job } => {
                     let Ok(slug) = RepoSlug::parse(&repository.full_name) else { continue };
+                    if !self.may_be_served(&slug, &repository) {
+                        // It was made public, say: no job of it counts any more, whatever is known of it.
+                        if state.catalog.serves(&slug) {
+                            state.catalog.distrust();
+                            state.news = true;
+                        }
+                        continue;
+                    }
                     state.ledger.told(&slug, &job, now);
-                    let known = state.catalog.heard_job(repository.id, now);
-                    state.news |= !known && self.may_be_served(&slug, &repository);
+                    state.news |= !state.catalog.heard_job(repository.id, now);
                 }
                 Content::Push { repository } => {
                     let Ok(slug) = RepoSlug::parse(&repository.full_name) else { continue };

@@ -140,6 +140,21 @@ async fn repositories_that_are_not_served_are_not_served_by_webhook_either() {
 }
 
 #[tokio::test]
+async fn a_repository_that_was_made_public_is_served_no_more() {
+    let platform = settled().await;
+    let app = slug("octo-admin/app");
+    platform.sim.with(|world| world.change_repo(&app, |repo| repo.private = false)).unwrap();
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    let content = told(&platform, "octo-admin/app", job, JobStatus::Queued);
+    assert_eq!(deliver(&platform, "d1", content).await, Outcome::Accepted);
+    let report = platform.pass().await;
+    assert_eq!(platform.containers(), Vec::<String>::new(), "{report:?}");
+    platform.wait(600);
+    platform.pass().await;
+    assert_eq!(platform.containers(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_repository_that_is_new_or_hides_its_jobs_is_served_when_it_is_heard_of() {
     let platform = settled().await;
     platform.repo("octo-admin/hosted", HOSTED);

@@ -1,0 +1,181 @@
+//! `mayfly webhook`, as people call it: a simulated GitHub that really delivers, a gateway that receives, and
+//! an orchestrator behind it.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use github_sim::world::deliveries::{DeliveryFault, DeliveryFaultKind};
+use github_sim::world::model::{JobSpec, NewRepo};
+use github_sim::{Clock, Sim, SimConfig};
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::scope::RepoSlug;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+/// No output may hold these, or a part of them.
+const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
+const SECRET: &str = "topsecret that the gateway knows";
+/// Far beyond what any of these takes; only a failure waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// GitHub with the private repository `octo-admin/app`, and the platform.
+struct Scene {
+    sim: Sim,
+    clock: Clock,
+    url: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
+        let config = SimConfig { clock: clock.clone(), ..SimConfig::default() };
+        let sim = Sim::start(config).await.unwrap();
+        sim.with(|world| {
+            world.add_user("octo-admin").unwrap();
+            world.add_repo(NewRepo { slug: app(), private: true, files: BTreeMap::new() }).unwrap();
+        });
+        let (internal, public) = (free_port().await, free_port().await);
+        let orchestrator = format!("http://{}", internal.local_addr().unwrap());
+        let url = format!("http://{}/webhooks/github", public.local_addr().unwrap());
+        let variables = [
+            ("GITHUB_API_URL", &*sim.url()),
+            ("GITHUB_RUNNER_TOKEN", TOKEN),
+            ("RUNNER_IMAGE", "example/runner"),
+            // No engine is there, and none is needed.
+            ("DOCKER_HOST", "tcp://127.0.0.1:1"),
+        ];
+        let config = orchestrator::config::Config::from_variables(owned(&variables)).unwrap();
+        tokio::spawn(orchestrator::run(config, internal, pending()));
+        let variables = [("ORCHESTRATOR_URL", &*orchestrator), ("WEBHOOK_SECRET", SECRET)];
+        let config = api_gateway::Config::from_variables(owned(&variables)).unwrap();
+        tokio::spawn(api_gateway::run(config, public, pending()));
+        Self { sim, clock, url }
+    }
+
+    /// `mayfly webhook COMMAND --repo octo-admin/app` with these variables beside the credential.
+    async fn webhook(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let repo = ["--repo", "octo-admin/app", "--url", &self.url];
+        let credential =
+            owned(&[("GITHUB_API_URL", &self.sim.url()), ("GITHUB_RUNNER_TOKEN", TOKEN)]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
+        command.env_clear().arg("webhook").args(arguments).args(repo);
+        command.envs(credential).envs(variables.iter().copied());
+        // The simulated GitHub must go on meanwhile.
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
+        output
+    }
+
+    async fn json(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
+        let output = self.webhook(&[arguments, &["--json"]].concat(), variables).await;
+        let line = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), line)
+    }
+
+    async fn delivered(&self) {
+        let quiet = self.sim.until(|world| world.deliveries_under_way() == 0);
+        timeout(PATIENCE, quiet).await.unwrap();
+    }
+}
+
+async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn app() -> RepoSlug {
+    RepoSlug::parse("octo-admin/app").unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
+    let scene = Scene::new().await;
+    let known = [("WEBHOOK_SECRET", SECRET)];
+    let none = scene.webhook(&["status"], &[]).await;
+    assert_eq!(none.status.code(), Some(1));
+    assert!(text(&none).contains("there is no webhook"), "{none:?}");
+
+    let made = scene.webhook(&["install"], &known).await;
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    assert!(text(&made).contains("GitHub tried it: 202: it works."), "{made:?}");
+    let (code, again) = scene.json(&["install"], &known).await;
+    assert_eq!((code, &again["good"], &again["tried"]["works"]), (0, &true.into(), &true.into()));
+    assert_eq!(again["replaced"].as_array().unwrap().len(), 1);
+
+    let (code, status) = scene.json(&["status"], &[]).await;
+    assert_eq!((code, status["hooks"].as_array().unwrap().len()), (0, 1), "{status}");
+    assert_eq!(status["hooks"][0]["hook"]["id"], again["hook"]);
+    assert_eq!(status["hooks"][0]["last"][0]["event"], "ping");
+
+    let removed = scene.webhook(&["remove"], &[]).await;
+    assert_eq!(removed.status.code(), Some(0), "{removed:?}");
+    assert!(text(&removed).contains("is removed"), "{removed:?}");
+    let (code, gone) = scene.json(&["remove"], &[]).await;
+    assert_eq!((code, gone["removed"].as_array().unwrap().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_secret_that_the_gateway_does_not_know_is_told() {
+    let scene = Scene::new().await;
+    let wrong = [("WEBHOOK_SECRET", "topsecret of somebody else")];
+    let refused = scene.webhook(&["install"], &wrong).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("401") && text(&refused).contains("secrets differ"));
+    let status = scene.webhook(&["status"], &[]).await;
+    assert_eq!(status.status.code(), Some(1), "its last delivery failed: {status:?}");
+
+    // Where there is none, one is made and shown, and that the gateway cannot know it yet is no fault.
+    let new = scene.webhook(&["install"], &[]).await;
+    assert_eq!(new.status.code(), Some(0), "{new:?}");
+    let line = text(&new).lines().find(|line| line.starts_with("WEBHOOK_SECRET=")).map(str::len);
+    assert_eq!(line, Some("WEBHOOK_SECRET=".len() + 64));
+}
+
+#[tokio::test]
+async fn what_could_not_be_delivered_is_asked_for_again() {
+    let scene = Scene::new().await;
+    let (code, _) = scene.json(&["install"], &[("WEBHOOK_SECRET", SECRET)]).await;
+    assert_eq!(code, 0);
+    scene.sim.with(|world| {
+        world.add_delivery_fault(DeliveryFault::next(DeliveryFaultKind::WrongSecret));
+        let spec = JobSpec { labels: vec!["self-hosted".to_owned()], ..JobSpec::default() };
+        world.queue_job(&app(), spec).unwrap();
+    });
+    scene.delivered().await;
+    let (code, status) = scene.json(&["status"], &[]).await;
+    assert_eq!((code, &status["hooks"][0]["failures"]["401"]), (1, &1.into()), "{status}");
+    for (minutes, asked_for) in [(0, 0), (2, 1)] {
+        scene.clock.advance(SignedDuration::from_mins(minutes));
+        let (code, asked) = scene.json(&["redeliver"], &[]).await;
+        assert_eq!((code, &asked["good"]), (0, &true.into()), "{asked}");
+        let asked = asked["hooks"][0]["redelivered"].as_array().unwrap();
+        assert_eq!(asked.len(), asked_for, "not before a minute is over");
+    }
+    scene.delivered().await;
+    let (code, status) = scene.json(&["status"], &[]).await;
+    assert_eq!((code, &status["hooks"][0]["due"]), (0, &0.into()), "it arrived: {status}");
+}
+
+#[tokio::test]
+async fn wrong_arguments_and_variables_are_named() {
+    let scene = Scene::new().await;
+    let weak = scene.webhook(&["install"], &[("WEBHOOK_SECRET", "short")]).await;
+    assert_eq!(weak.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&weak.stderr).contains("WEBHOOK_SECRET: secret 1"), "{weak:?}");
+    let both = scene.webhook(&["status", "--app"], &[]).await;
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
+    let unknown = scene.webhook(&["status"], &[("GITHUB_APP_ID", "1")]).await;
+    assert_eq!(unknown.status.code(), Some(2), "two credentials at once: {unknown:?}");
+}
