@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts the demo with Compose, runs jobs through it, and fails unless
-#   - /health says healthy,
+#   - /health says healthy, and the database is on its volume,
 #   - jobs queued at the simulated GitHub run on fresh containers and end as they should,
 #   - a job cannot reach the orchestrator, on none of its addresses,
 #   - no container and no registration is left.
@@ -56,6 +56,9 @@ for _ in $(seq 60); do
 done
 [[ $healthy == yes ]] || fail "$gateway/health is not healthy: ${status:-no answer}"
 curl -fsS -m 5 "$gateway/health"; echo
+
+ledger=$(curl -fsS -m 5 "$gateway/api/v1/status" | json 'd["github"]["ledger"]')
+[[ $ledger == kept ]] || fail "the database on the volume is not used: the job ledger is $ledger"
 
 addresses=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$("${compose[@]}" ps -q orchestrator)")
 # The check is worth something only if the orchestrator does listen there.

@@ -41,15 +41,26 @@ impl CorsOrigins {
         let request_headers = [
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            header::IF_MATCH,
             HeaderName::from_static("x-api-key"),
             HeaderName::from_static("x-request-id"),
         ];
         Some(
             CorsLayer::new()
                 .allow_origin(origins)
-                .allow_methods([Method::GET, Method::POST, Method::DELETE])
+                .allow_methods([
+                    Method::GET,
+                    Method::POST,
+                    Method::PUT,
+                    Method::PATCH,
+                    Method::DELETE,
+                ])
                 .allow_headers(request_headers)
-                .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+                .expose_headers([
+                    HeaderName::from_static("x-request-id"),
+                    header::ETAG,
+                    header::RETRY_AFTER,
+                ])
                 .max_age(Duration::from_mins(10)),
         )
     }

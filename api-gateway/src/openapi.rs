@@ -38,9 +38,10 @@ pub(crate) fn base() -> OpenApi {
 }
 
 /// In the order in which the viewers show them.
-fn tags() -> [Tag; 5] {
+fn tags() -> [Tag; 6] {
     [
         ("Runners", "Start, watch and remove self-hosted runners."),
+        ("Pools", "Policies for runners: whose jobs, how many, made from what."),
         ("Status", "What the platform sees and does: why a job waits, which runners ended how."),
         ("Configuration", "What runners are started with, by name."),
         ("Webhooks", "What GitHub calls, so that a queued job gets its runner at once."),
@@ -110,7 +111,9 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten()
+    let reading = [&mut item.get];
+    let changing = [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+    reading.into_iter().chain(changing).flatten()
 }
 
 fn add_headers(status: &str, response: &mut Response) {

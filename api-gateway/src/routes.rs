@@ -2,10 +2,12 @@
 //!
 //! Invariant: what is listed here is what `/openapi.json` describes; both come from the same `routes!`.
 
+mod body;
 mod config;
 mod create_schema;
 mod health;
 mod metrics;
+mod pools;
 mod query;
 mod runners;
 mod status;
@@ -61,8 +63,11 @@ pub(crate) fn document() -> OpenApi {
 
 /// The described routes: those that ask for a key, and those that do not (a webhook shows a signature).
 fn described() -> (OpenApiRouter<Gateway>, OpenApiRouter<Gateway>) {
-    let api = runners::routes().merge(status::routes()).merge(config::routes());
-    (api.merge(metrics::routes()), health::routes().merge(webhooks::routes()))
+    let api = runners::routes().merge(pools::routes()).merge(status::routes());
+    (
+        api.merge(config::routes()).merge(metrics::routes()),
+        health::routes().merge(webhooks::routes()),
+    )
 }
 
 /// Sends `call`, which a handler made of checked input, to the orchestrator. What sending does not need is dropped here,

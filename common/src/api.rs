@@ -1,11 +1,14 @@
 //! Requests and answers of the HTTP interface, the same at the gateway and at the orchestrator.
 
 mod create;
+pub(crate) mod fields;
 mod list;
+mod pools;
 mod report;
 
 pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
 pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
+pub use pools::{Pool, PoolList, PoolSource, PoolSpecBody, PoolStatus};
 pub use report::{
     CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, GitHubStatus,
     Health, HealthStatus, LimitStatus, PassReport, Status, UnmetJob,

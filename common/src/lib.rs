@@ -6,6 +6,7 @@
 //! | [`scope`] | [`Scope`](scope::Scope): where a runner registers; [`RepoSlug`](scope::RepoSlug), [`Login`](scope::Login) |
 //! | [`label`] | [`Label`](label::Label), [`LabelSet`](label::LabelSet) and the matching rule |
 //! | [`runner`] | [`RunnerState`](runner::RunnerState): the lifecycle |
+//! | [`pool`] | [`PoolSpec`](pool::PoolSpec): a policy for identical runners; [`quantity`]: sizes as people write them |
 //! | [`api`] | requests and answers of the HTTP interface, with their validation |
 //! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
 //! | [`problem`] | RFC 9457 errors |
@@ -21,7 +22,9 @@ pub mod env;
 pub mod health;
 pub mod label;
 pub mod name;
+pub mod pool;
 pub mod problem;
+pub mod quantity;
 pub mod runner;
 pub mod scope;
 pub mod shutdown;

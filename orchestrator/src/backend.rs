@@ -28,11 +28,11 @@ pub trait Backend: Send + Sync {
     /// The last `lines` lines a runner of ours printed; `None` if there is no such runner.
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError>;
 
-    /// Whether the runners' image is on the host.
-    async fn has_image(&self) -> Result<bool, BackendError>;
+    /// The id of an image, which changes with its content; `None` if it is not on the host.
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError>;
 
-    /// Fetches the runners' image. May take minutes.
-    async fn pull_image(&self) -> Result<(), BackendError>;
+    /// Fetches an image. May take minutes.
+    async fn pull_image(&self, image: &str) -> Result<(), BackendError>;
 
     /// Wakes `changed` whenever a runner's state may have changed, until changes can no longer be followed; then says why.
     /// A hint, never the truth: events get lost.

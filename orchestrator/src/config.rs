@@ -16,8 +16,7 @@ use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
 use serde::Deserialize;
 
 pub use github::{AppCredential, Credential, GitHubConfig};
-pub use parse::{memory, nano_cpus};
-pub use runner::{Environment, PullPolicy, Registration, RunnerConfig};
+pub use runner::{Environment, Registration, RunnerConfig, registration_of};
 
 /// The variables as they come. Nothing here can fail: [`Config::from_variables`] checks.
 #[derive(Debug, Default, Deserialize)]
@@ -50,6 +49,12 @@ struct Raw {
     runner_registration_timeout: Option<String>,
     runner_max_lifetime: Option<String>,
     max_runners: Option<String>,
+    max_runners_memory: Option<String>,
+    max_runners_cpus: Option<String>,
+    max_runners_per_owner: Option<String>,
+    max_runners_per_repo: Option<String>,
+    runner_min_idle: Option<String>,
+    runner_rotation_interval: Option<String>,
     runner_image: Option<String>,
     runner_pull_policy: Option<String>,
     runner_command: Option<String>,

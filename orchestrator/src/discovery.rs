@@ -12,4 +12,4 @@ mod catalog;
 pub mod filter;
 pub mod workflow;
 
-pub use catalog::{Catalog, may_need_us};
+pub use catalog::Catalog;

@@ -4,6 +4,7 @@ mod config;
 mod deliveries;
 mod error;
 mod health;
+mod pools;
 mod runners;
 mod status;
 
@@ -40,6 +41,12 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/runners/cleanup", post(runners::cleanup))
         .route("/api/v1/runners/{id}", get(runners::show).delete(runners::delete))
         .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route("/api/v1/pools", get(pools::list).post(pools::create))
+        .route(
+            "/api/v1/pools/{name}",
+            get(pools::show).put(pools::replace).patch(pools::change).delete(pools::delete),
+        )
+        .route("/api/v1/pools/{name}/rotate", post(pools::rotate))
         .route(
             "/api/v1/deliveries",
             post(deliveries::accept).layer(DefaultBodyLimit::max(deliveries::MAX_BODY)),

@@ -185,6 +185,16 @@ impl Ledger {
         queued
     }
 
+    /// When the latest job of each repository was queued.
+    pub fn latest(&self) -> BTreeMap<RepoSlug, Timestamp> {
+        let mut latest: BTreeMap<RepoSlug, Timestamp> = BTreeMap::new();
+        for row in self.rows.values() {
+            let at = latest.entry(row.repo.clone()).or_insert(row.queued_at);
+            *at = (*at).max(row.queued_at);
+        }
+        latest
+    }
+
     /// The repositories with jobs that wait, each with whether webhooks told of all of them.
     pub fn waiting_in(&self, now: Timestamp) -> BTreeMap<RepoSlug, bool> {
         let mut waiting = BTreeMap::new();

@@ -26,6 +26,7 @@ pub mod intake;
 pub mod ledger;
 pub mod metrics;
 pub mod model;
+pub mod pool;
 pub mod reconcile;
 pub mod redact;
 pub mod redelivery;

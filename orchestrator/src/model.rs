@@ -3,34 +3,37 @@
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::{Isolation, PoolName};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 /// The id GitHub gives to a runner's registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunnerId(pub i64);
 
-/// Who asked for a runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Pool {
-    /// The platform, for a queued job. Goes away when no job needs it.
-    Default,
-    /// Somebody, through the API. Stays until it has run a job, is deleted or reaches its deadline.
-    Manual,
+/// What every runner container gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Memory, swap included, in bytes.
+    pub memory: i64,
+    /// Processors, in billionths of one.
+    pub nano_cpus: i64,
+    /// Most processes and threads.
+    pub pids: i64,
+    /// How tightly it is confined.
+    pub isolation: Isolation,
 }
 
-impl Pool {
-    /// The name as labels and the API carry it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Manual => "manual",
-        }
-    }
-
-    /// Reads the name back.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Default, Self::Manual].into_iter().find(|pool| pool.as_str() == text)
-    }
+/// What runner containers are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Material {
+    /// The image.
+    pub image: String,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// The confinement.
+    pub profile: Profile,
+    /// All that a runner is made from, in short: another text means another make.
+    pub fingerprint: String,
 }
 
 /// A container of ours.
@@ -40,8 +43,8 @@ pub struct Instance {
     pub name: RunnerName,
     /// The engine's id of the container.
     pub container_id: String,
-    /// Who asked for it.
-    pub pool: Pool,
+    /// The pool it belongs to.
+    pub pool: PoolName,
     /// Where it registers.
     pub scope: Scope,
     /// The labels it registers with.
@@ -50,6 +53,10 @@ pub struct Instance {
     pub github_id: Option<RunnerId>,
     /// The image it was created from.
     pub image: String,
+    /// The engine's id of that image.
+    pub image_id: Option<String>,
+    /// What it was made from, in short, as its pool was described then; none for runners of an older release.
+    pub fingerprint: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it is removed whatever it does.
@@ -115,8 +122,10 @@ pub struct QueuedJob {
 pub struct LaunchSpec {
     /// The runner's and the container's name.
     pub name: RunnerName,
-    /// Who asked for it.
-    pub pool: Pool,
+    /// The pool it belongs to.
+    pub pool: PoolName,
+    /// What it is made from.
+    pub material: Material,
     /// Where it registers.
     pub scope: Scope,
     /// The labels it registers with.

@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::PassReport;
+use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -40,7 +41,7 @@ pub(crate) use self::execute::Carried;
 use self::execute::Outcome;
 use self::handle::{Handle, Request, RequestError, Snapshot};
 use self::history::History;
-use self::image::ImageState;
+use self::image::Images;
 use self::launch::Launcher;
 use crate::backend::Backend;
 use crate::clock::Clock;
@@ -51,9 +52,10 @@ use crate::intake::Intake;
 use crate::ledger::{Hearing, Ledger};
 use crate::metrics::Metrics;
 use crate::model::Instance;
+use crate::pool::book::Book;
 use crate::scaling::backoff::Backoff;
 use crate::scaling::cadence::CheckWait;
-use crate::scaling::{Action, Memory, Plan, Policy, Verdict, plan};
+use crate::scaling::{Action, Caps, Memory, Plan, Policy, PoolPolicy, Verdict, plan};
 use crate::store::Store;
 
 /// Requests that may wait for the next pass.
@@ -69,7 +71,8 @@ pub struct Reconciler {
     nudge: Arc<Notify>,
     stopping: Arc<AtomicBool>,
     launcher: Launcher,
-    image: Arc<ImageState>,
+    images: Arc<Images>,
+    book: Arc<Book>,
     intake: Arc<Intake>,
     snapshot: watch::Sender<Snapshot>,
     state: Mutex<State>,
@@ -92,6 +95,10 @@ struct State {
     listening: Timestamp,
     /// What an earlier process left was taken in.
     loaded: bool,
+    /// When the policy `ratio` last changed the number of a pool's runners.
+    scaled: BTreeMap<PoolName, Timestamp>,
+    /// What was said of pools' stored descriptions.
+    pools_loaded: bool,
     /// A webhook told of something that the catalogue does not know yet.
     news: bool,
     /// Scopes in which there may be registrations of ours.
@@ -136,6 +143,7 @@ impl Reconciler {
         let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
         let (snapshot, seen) = watch::channel(Snapshot::default());
         let nudge = Arc::new(Notify::new());
+        let book = Arc::new(Book::new(&config, store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
         let handle = Handle::new(
             sender,
@@ -143,9 +151,12 @@ impl Reconciler {
             Arc::clone(&nudge),
             Arc::clone(&backend),
             Arc::clone(&intake),
+            Arc::clone(&book),
+            Arc::clone(&clock),
         );
-        let image = Arc::new(ImageState::new(config.runner.pull, Arc::clone(&nudge)));
-        let launcher = Launcher::new(&config, Arc::clone(&backend), Arc::clone(&github));
+        let images = Arc::new(Images::new(Arc::clone(&nudge)));
+        let launcher =
+            Launcher::new(&config, Arc::clone(&book), Arc::clone(&backend), Arc::clone(&github));
         let state = State {
             requests,
             held: None,
@@ -158,6 +169,8 @@ impl Reconciler {
             listening: clock.now(),
             loaded: false,
             news: false,
+            scaled: BTreeMap::new(),
+            pools_loaded: false,
             scopes: BTreeSet::new(),
             swept: BTreeMap::new(),
             checked_at: Timestamp::MIN,
@@ -180,7 +193,8 @@ impl Reconciler {
                 nudge,
                 stopping,
                 launcher,
-                image,
+                images,
+                book,
                 intake,
                 snapshot,
                 state,
@@ -217,13 +231,15 @@ impl Reconciler {
             Ok(instance) => instance,
             Err(error) => return self.give_up(&mut state, report, requests, &error),
         };
-        let policy = self.policy(&instance);
+        let policy = self.policy(&mut state, &instance, started_at, &mut report).await;
         let seen = match self.observe(&mut state, &requests, &instance, &mut report).await {
             Ok(seen) => seen.remember(&policy, self.clock.now()),
             Err(error) => return self.give_up(&mut state, report, requests, &error),
         };
         let planned = plan(&seen, &policy, self.clock.now());
 
+        let now = self.clock.now();
+        state.scaled.extend(planned.scaled.iter().map(|pool| (pool.clone(), now)));
         report.queued_jobs = planned.demand;
         report.unmet = planned.unmet.iter().map(report::unmet).collect();
         Self::tell_unmet(&mut state, &planned);
@@ -250,7 +266,8 @@ impl Reconciler {
             .zip(&verdicts)
             .map(|(instance, verdict)| report::runner(instance, verdict))
             .collect();
-        self.publish(&mut state, &mut report, instance, runners);
+        let pools = self.pools_seen(&planned);
+        self.publish(&mut state, &mut report, instance, runners, pools);
         self.answer(requests, &planned, &outcomes, &report);
         report
     }
@@ -263,23 +280,61 @@ impl Reconciler {
             self.snapshot.borrow().runners.iter().map(|runner| runner.state).collect();
         let waiting = !state.ledger.waiting_in(now).is_empty();
         let held = state.backoff.active(now).map(|(_, streak)| streak.until);
-        let retry = held.chain(self.image.retry_at()).filter(|_| waiting).min();
+        let retry = held.chain(self.images.retry_at()).filter(|_| waiting).min();
         let check = if self.config.auto_create {
             state.next_check(now).min(state.next_sweep)
         } else {
             state.next_sweep
         };
-        crate::scaling::cadence::next_pass(states, retry, check, now)
+        let changes = self.book.all();
+        let change = changes.iter().filter_map(|entry| entry.pool.next_change(now)).min();
+        let next = crate::scaling::cadence::next_pass(states, retry, check, now);
+        change.map_or(next, |change| next.min(change.max(now)))
     }
 
-    fn policy(&self, instance: &str) -> Policy {
+    /// What holds in this pass: the configuration, and the pools as they are described now.
+    async fn policy(
+        &self,
+        state: &mut State,
+        instance: &str,
+        now: Timestamp,
+        report: &mut PassReport,
+    ) -> Policy {
+        if !state.pools_loaded {
+            match self.book.load().await {
+                Ok(unread) => {
+                    state.pools_loaded = true;
+                    report.problems.extend(unread);
+                }
+                Err(error) => report.problems.push(format!("stored pools cannot be read: {error}")),
+            }
+        }
+        let mut pools: Vec<PoolPolicy> = self
+            .book
+            .all()
+            .iter()
+            .map(|entry| entry.pool.policy(instance, entry.rotate_before, now))
+            .collect();
+        let default = pools.iter().position(|pool| pool.name == PoolName::default_pool());
+        let default = match default {
+            Some(index) => pools.remove(index),
+            None => crate::pool::Pool::default_pool(&self.config).policy(instance, None, now),
+        };
+        let offered = std::iter::once(&default).chain(&pools);
+        let offered = offered.filter(|pool| pool.enabled).map(|pool| pool.labels.clone());
+        state.catalog.offer(offered.collect());
+        let runner = &self.config.runner;
         Policy {
             auto_create: self.config.auto_create,
-            max_runners: self.config.runner.max,
-            labels: self.config.runner.labels.clone(),
-            group: self.config.runner.group.clone(),
-            registration_timeout: self.config.runner.registration_timeout,
-            idle_timeout: self.config.purge_interval,
+            caps: Caps {
+                runners: runner.max,
+                memory: runner.max_memory,
+                nano_cpus: runner.max_nano_cpus,
+                per_owner: runner.max_per_owner,
+                per_repo: runner.max_per_repo,
+            },
+            default,
+            pools,
             clean_registrations: self.config.github.cleanup,
             name_prefix: name_prefix(instance),
         }

@@ -6,22 +6,31 @@
 //! | module | decides |
 //! |---|---|
 //! | [`lifecycle`] | which state a runner is in |
+//! | [`policy`] | what holds for all decisions, pool by pool |
+//! | [`choice`] | which pools a job is for |
 //! | [`matching`] | which queued jobs a runner is there or on its way for |
 //! | [`backoff`] | how long a scope waits after failures |
 //! | [`cadence`] | when to look again |
+//! | [`room`] | how many more runners fit |
+//! | [`ratio`] | the autoscaling policy of that name |
 //! | [`plan`] | what to do |
 
 mod action;
 pub mod backoff;
 pub mod cadence;
+pub mod choice;
 pub mod lifecycle;
 pub mod matching;
 mod observed;
 mod plan;
+pub mod policy;
+pub mod ratio;
+pub mod room;
 
 pub use action::{Action, Launch, Refusal, RequestId};
-pub use observed::{Image, Listing, Memory, Observed, Policy, Sight, Sighting, Wish};
-pub use plan::{Plan, Unmet, Verdict, plan};
+pub use observed::{Image, ImageSeen, Listing, Memory, Observed, Sight, Sighting, Wish};
+pub use plan::{Cause, Plan, Unmet, Verdict, Waiting, plan};
+pub use policy::{Caps, Policy, PoolPolicy};
 
 #[cfg(test)]
 mod tests {

@@ -99,9 +99,29 @@ pub struct KnownHook {
     pub last_seen_at: Timestamp,
 }
 
+/// A pool as the file keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRow {
+    /// Its name.
+    pub name: String,
+    /// Its description, as JSON.
+    pub spec: String,
+    /// Changes with every change.
+    pub revision: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Waiting runners from before this moment are to be replaced.
+    pub rotate_before: Option<Timestamp>,
+}
+
 /// The way to the file. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Mutex<Connection>>);
+pub struct Store {
+    connection: Arc<Mutex<Connection>>,
+    durable: bool,
+}
 
 impl Store {
     /// Opens the file at `path`, which is made if it is not there, and brings its schema up to date.
@@ -112,19 +132,24 @@ impl Store {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Self::with(connection)
+        Self::with(connection, true)
     }
 
     /// A store that ends with the process.
     ///
     /// Errors: none in practice.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::with(Connection::open_in_memory()?)
+        Self::with(Connection::open_in_memory()?, false)
     }
 
-    fn with(mut connection: Connection) -> Result<Self, StoreError> {
+    fn with(mut connection: Connection, durable: bool) -> Result<Self, StoreError> {
         schema::bring_up_to_date(&mut connection)?;
-        Ok(Self(Arc::new(Mutex::new(connection))))
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), durable })
+    }
+
+    /// Whether it outlives the process.
+    pub fn is_durable(&self) -> bool {
+        self.durable
     }
 
     /// Notes a delivery and the hook that sent it, durably.
@@ -227,6 +252,52 @@ impl Store {
         .await
     }
 
+    /// The pools.
+    ///
+    /// Errors: they cannot be read.
+    pub async fn pools(&self) -> Result<Vec<PoolRow>, StoreError> {
+        self.run(|connection| {
+            let mut query = connection.prepare(
+                "SELECT name, spec, revision, created_at, updated_at, rotate_before FROM pools ORDER BY name",
+            )?;
+            query.query_map([], rows::pool)?.collect()
+        })
+        .await
+    }
+
+    /// Keeps a pool, in the place of one of the same name.
+    ///
+    /// Errors: it cannot be written.
+    pub async fn save_pool(&self, pool: PoolRow) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            connection
+                .execute(
+                    "INSERT OR REPLACE INTO pools (name, spec, revision, created_at, updated_at, rotate_before)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![
+                        pool.name,
+                        pool.spec,
+                        pool.revision,
+                        pool.created_at.as_millisecond(),
+                        pool.updated_at.as_millisecond(),
+                        pool.rotate_before.map(Timestamp::as_millisecond),
+                    ],
+                )
+                .map(drop)
+        })
+        .await
+    }
+
+    /// Forgets a pool.
+    ///
+    /// Errors: it cannot be written.
+    pub async fn delete_pool(&self, name: String) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            connection.execute("DELETE FROM pools WHERE name = ?1", [name]).map(drop)
+        })
+        .await
+    }
+
     /// Drops what is older, or more, than is kept.
     ///
     /// Errors: it cannot be written.
@@ -255,7 +326,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let connection = Arc::clone(&self.0);
+        let connection = Arc::clone(&self.connection);
         let done = tokio::task::spawn_blocking(move || {
             work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
         });

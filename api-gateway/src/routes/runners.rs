@@ -1,15 +1,11 @@
 //! Runners: start, list, look at, remove.
 
-use std::time::Duration;
-
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
+use http::Method;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use mayfly_common::api::{CleanupReport, CreateRunners, ListQuery, Runner, RunnerList, RunnerLogs};
 use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
@@ -17,15 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::create_schema::CreateBody;
-use super::{forward, query};
+use super::{body, forward, query};
 use crate::gateway::Gateway;
 use crate::openapi::Problems;
 use crate::orchestrator::Call;
-
-/// Largest request body, in bytes: a hundred labels of full length fit twice.
-const MAX_BODY: usize = 64 * 1024;
-/// How long a client may take to send it.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The path of one runner, for the description.
 #[derive(utoipa::IntoParams)]
@@ -99,8 +90,8 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
 async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     query::none(parts.uri.query())?;
-    expect_json(&parts.headers)?;
-    let body = read_body(body).await?;
+    body::expect(&parts.headers, &[body::JSON])?;
+    let body = body::read(body).await?;
     // What is checked is what is sent on: the same bytes, so the two services cannot read them differently.
     CreateRunners::from_json(&body)?;
     let call = Call { body, ..Call::new(Method::POST, "/api/v1/runners") };
@@ -213,36 +204,5 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let id = Path::<String>::from_request_parts(parts, state).await;
         let name = id.ok().and_then(|Path(id)| RunnerName::parse(&id).ok());
         name.map(Self).ok_or_else(|| Problem::not_found("There is no runner of that id."))
-    }
-}
-
-fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let problem = Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported-media-type",
-        "The body must be JSON",
-    );
-    Err(problem.with_detail("Send Content-Type: application/json."))
-}
-
-async fn read_body(body: Body) -> Result<Bytes, Problem> {
-    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
-    match read.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "payload-too-large",
-            "The body is too large",
-        )
-        .with_detail(format!("At most {MAX_BODY} bytes are taken."))),
-        Ok(Err(_)) => Err(Problem::malformed("The body ended early.")),
-        Err(_) => {
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body came too slowly"))
-        }
     }
 }

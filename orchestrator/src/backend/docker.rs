@@ -25,7 +25,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use self::error::{refused, status};
 use self::labels::Identity;
-use self::spec::{Profile, Template};
+use self::spec::Template;
 use super::{Backend, BackendError};
 use crate::config::Config;
 use crate::model::{Exit, Instance, LaunchSpec, Phase};
@@ -46,12 +46,6 @@ pub struct DockerSettings {
     pub instance: Option<String>,
     /// The network of the runners.
     pub network: String,
-    /// The image of the runners.
-    pub image: String,
-    /// Replaces the image's command.
-    pub command: Option<Vec<String>>,
-    /// The confinement of the runners.
-    pub profile: Profile,
 }
 
 impl DockerSettings {
@@ -61,9 +55,6 @@ impl DockerSettings {
             host: config.docker_host.clone(),
             instance: config.instance.clone(),
             network: config.network.clone(),
-            image: config.runner.image.clone(),
-            command: config.runner.command.clone(),
-            profile: config.runner.profile.clone(),
         }
     }
 }
@@ -149,8 +140,18 @@ impl DockerBackend {
                 None => return Ok(None),
             },
         };
-        let Identity { name, pool, scope, labels, github_id, image, created_at, deadline } =
-            identity;
+        let Identity {
+            name,
+            pool,
+            scope,
+            labels,
+            github_id,
+            image,
+            image_id,
+            fingerprint,
+            created_at,
+            deadline,
+        } = identity;
         Ok(Some(Instance {
             name,
             container_id: id,
@@ -159,6 +160,8 @@ impl DockerBackend {
             labels,
             github_id,
             image,
+            image_id,
+            fingerprint,
             created_at,
             deadline,
             phase,
@@ -240,19 +243,18 @@ impl Backend for DockerBackend {
         let (docker, instance) = (self.docker().await?, self.instance().await?);
         let settings = &self.settings;
         self.network.get_or_try_init(|| network::ensure(docker, &settings.network)).await?;
+        let image_id = self.image_id(&spec.material.image).await?;
         let template = Template {
             instance: &instance,
-            image: &settings.image,
-            command: settings.command.as_deref(),
             network: &settings.network,
-            profile: &settings.profile,
+            image_id: image_id.as_deref(),
         };
         let options = || CreateContainerOptionsBuilder::default().name(spec.name.as_str()).build();
         let body = spec::body(&template, spec);
         match docker.create_container(Some(options()), body.clone()).await {
             Ok(_) => {}
             Err(error) if status(&error) == Some(404) => {
-                return Err(BackendError::ImageMissing(settings.image.clone()));
+                return Err(BackendError::ImageMissing(spec.material.image.clone()));
             }
             Err(error) if status(&error) == Some(409) => match self.find(&spec.name).await? {
                 Some(same)
@@ -298,17 +300,16 @@ impl Backend for DockerBackend {
         }
     }
 
-    async fn has_image(&self) -> Result<bool, BackendError> {
-        match self.docker().await?.inspect_image(&self.settings.image).await {
-            Ok(_) => Ok(true),
-            Err(error) if status(&error) == Some(404) => Ok(false),
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
+        match self.docker().await?.inspect_image(image).await {
+            Ok(found) => Ok(Some(found.id.unwrap_or_default())),
+            Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(refused("inspect the runner image")(error)),
         }
     }
 
-    async fn pull_image(&self) -> Result<(), BackendError> {
+    async fn pull_image(&self, image: &str) -> Result<(), BackendError> {
         let docker = self.docker().await?;
-        let image = &self.settings.image;
         let options = CreateImageOptionsBuilder::default().from_image(image);
         // Without a tag or digest the engine would pull every tag there is.
         let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
@@ -318,10 +319,10 @@ impl Backend for DockerBackend {
         match pulled {
             Ok(()) => Ok(()),
             // The stream can end badly after a good pull; the image's presence is the truth.
-            Err(_) if self.has_image().await.unwrap_or(false) => Ok(()),
+            Err(_) if matches!(self.image_id(image).await, Ok(Some(_))) => Ok(()),
             Err(error) => match refused("pull the runner image")(error) {
                 BackendError::Refused { reason, .. } => {
-                    Err(BackendError::PullFailed { image: image.clone(), reason })
+                    Err(BackendError::PullFailed { image: image.to_owned(), reason })
                 }
                 other => Err(other),
             },

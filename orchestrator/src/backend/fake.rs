@@ -26,8 +26,10 @@ pub struct State {
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
     /// Whether the engine is away.
     pub away: bool,
-    /// Whether the image is there.
+    /// Whether images are there.
     pub image: bool,
+    /// The id of every image.
+    pub image_id: String,
     /// How many of the next launches fail.
     pub failing_launches: usize,
     /// Whether pulling fails.
@@ -91,11 +93,13 @@ impl Backend for FakeBackend {
         let instance = Instance {
             name: spec.name.clone(),
             container_id: format!("container-of-{}", spec.name),
-            pool: spec.pool,
+            pool: spec.pool.clone(),
             scope: spec.scope.clone(),
             labels: spec.labels.clone(),
             github_id: spec.github_id,
-            image: "fake".to_owned(),
+            image: spec.material.image.clone(),
+            image_id: Some(state.image_id.clone()),
+            fingerprint: Some(spec.material.fingerprint.clone()),
             created_at: spec.created_at,
             deadline: spec.deadline,
             phase: Phase::Running { working: Some(false) },
@@ -117,16 +121,17 @@ impl Backend for FakeBackend {
         }))
     }
 
-    async fn has_image(&self) -> Result<bool, BackendError> {
-        Ok(self.reach()?.image)
+    async fn image_id(&self, _image: &str) -> Result<Option<String>, BackendError> {
+        let state = self.reach()?;
+        Ok(state.image.then(|| state.image_id.clone()))
     }
 
-    async fn pull_image(&self) -> Result<(), BackendError> {
+    async fn pull_image(&self, image: &str) -> Result<(), BackendError> {
         let mut state = self.reach()?;
         state.pulls += 1;
         if state.failing_pulls {
             return Err(BackendError::PullFailed {
-                image: "fake".to_owned(),
+                image: image.to_owned(),
                 reason: "not found".to_owned(),
             });
         }

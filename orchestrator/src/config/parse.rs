@@ -91,41 +91,6 @@ pub(super) fn instance(text: &str) -> Result<String, String> {
     }
 }
 
-/// Bytes, with an optional k, m or g (powers of 1024), as `docker run --memory` takes them. Docker's least is 6 MB.
-pub fn memory(text: &str) -> Result<i64, String> {
-    let wrong = || "must be a size of at least 6m, such as 512m or 4g".to_owned();
-    let text = text.trim().to_ascii_lowercase();
-    let text = text.strip_suffix('b').unwrap_or(&text);
-    let (digits, factor) = match text.char_indices().last() {
-        Some((end, 'k')) => (&text[..end], 1 << 10),
-        Some((end, 'm')) => (&text[..end], 1 << 20),
-        Some((end, 'g')) => (&text[..end], 1 << 30),
-        _ => (text, 1),
-    };
-    let bytes = digits
-        .parse::<i64>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(wrong)?;
-    if bytes < 6 << 20 { Err(wrong()) } else { Ok(bytes) }
-}
-
-/// Processors as a decimal number, in billionths, as `docker run --cpus` takes them.
-pub fn nano_cpus(text: &str) -> Result<i64, String> {
-    let wrong = || "must be a number of processors from 0.01 to 1024, such as 2 or 0.5".to_owned();
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || whole.len() > 4 || fraction.len() > 9 {
-        return Err(wrong());
-    }
-    let billionths = format!("{whole}{fraction:0<9}").parse::<i64>().map_err(|_| wrong())?;
-    if (10_000_000..=1_024_000_000_000).contains(&billionths) {
-        Ok(billionths)
-    } else {
-        Err(wrong())
-    }
-}
-
 /// The machine's host name, as the kernel tells it.
 pub(super) fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use mayfly_common::env::{Checker, integer, set};
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
+use mayfly_common::pool::{Isolation, PullPolicy, ROTATION};
+use mayfly_common::quantity::{image, memory, nano_cpus};
 
 use super::{Raw, Shown, parse};
-use crate::backend::docker::spec::{Isolation, Profile};
+use crate::backend::docker::spec::Profile;
 use crate::template::{Template, Value};
 
 /// How the names of the templates' variables begin. Case counts; what follows is the name in the container.
@@ -15,17 +17,6 @@ pub(super) const PREFIX: &str = "runnerenv_";
 
 /// Variables for runner containers, in the order of their names.
 pub type Environment = BTreeMap<String, Template>;
-
-/// When the image is pulled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PullPolicy {
-    /// When it is not on the host.
-    Missing,
-    /// Also when the last pull is some minutes old and a runner is to be started.
-    Always,
-    /// Never.
-    Never,
-}
 
 /// How runners register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +46,18 @@ pub struct RunnerConfig {
     pub group: Option<String>,
     /// `MAX_RUNNERS` (10): most runners at a time.
     pub max: usize,
+    /// `MAX_RUNNERS_MEMORY`: most memory of all runners together, in bytes; none means any.
+    pub max_memory: Option<i64>,
+    /// `MAX_RUNNERS_CPUS`: most processors of all runners together, in billionths of one; none means any.
+    pub max_nano_cpus: Option<i64>,
+    /// `MAX_RUNNERS_PER_OWNER`: most runners of one organisation or user; none means any number.
+    pub max_per_owner: Option<usize>,
+    /// `MAX_RUNNERS_PER_REPO`: most runners of one repository; none means any number.
+    pub max_per_repo: Option<usize>,
+    /// `RUNNER_MIN_IDLE` (0): how many runners wait for a job at any time.
+    pub min_idle: u32,
+    /// `RUNNER_ROTATION_INTERVAL` (86400 s): after how long a waiting runner is replaced; 0 never.
+    pub rotation_interval: u32,
     /// `RUNNER_REGISTRATION_TIMEOUT` (300 s): how long a runner may take to come online.
     pub registration_timeout: SignedDuration,
     /// `RUNNER_MAX_LIFETIME` (432000 s, the five days GitHub gives a job): when a runner ends whatever it does.
@@ -89,12 +92,39 @@ pub(super) fn read(
         );
         check.fail(&format!("{PREFIX}{token}"), reason);
     }
-    let registration =
-        if uses("registration_token").is_some() { Registration::Token } else { Registration::Jit };
+    let registration = registration_of(&environment);
     let labels = labels(raw, &environment, shown, check);
     let group = set(raw.runner_group.take()).map(|group| group.trim().to_owned());
     let number = |least, most| move |text: &str| integer(text, least..=most);
     let max = check.optional("MAX_RUNNERS", raw.max_runners.take(), 10, number(1, 10_000));
+    let count = |name: &str, value: Option<String>, check: &mut Checker| {
+        let count = |text: &str| integer(text, 1..=10_000).map(Some);
+        check.optional(name, value, None, count).and_then(|number| usize::try_from(number).ok())
+    };
+    let max_per_owner = count("MAX_RUNNERS_PER_OWNER", raw.max_runners_per_owner.take(), check);
+    let max_per_repo = count("MAX_RUNNERS_PER_REPO", raw.max_runners_per_repo.take(), check);
+    let max_memory =
+        check.optional("MAX_RUNNERS_MEMORY", raw.max_runners_memory.take(), None, |text| {
+            memory(text).map(Some)
+        });
+    let max_nano_cpus =
+        check.optional("MAX_RUNNERS_CPUS", raw.max_runners_cpus.take(), None, |text| {
+            nano_cpus(text).map(Some)
+        });
+    let min_idle =
+        check.optional("RUNNER_MIN_IDLE", raw.runner_min_idle.take(), 0, number(0, 10_000));
+    if min_idle > max {
+        check.fail("RUNNER_MIN_IDLE", "must not be more than MAX_RUNNERS");
+    }
+    let rotation = check.optional(
+        "RUNNER_ROTATION_INTERVAL",
+        raw.runner_rotation_interval.take(),
+        u64::from(ROTATION),
+        number(0, 31_536_000),
+    );
+    if (1..60).contains(&rotation) {
+        check.fail("RUNNER_ROTATION_INTERVAL", "must be 0 (never) or at least 60");
+    }
     let timeout = check.optional(
         "RUNNER_REGISTRATION_TIMEOUT",
         raw.runner_registration_timeout.take(),
@@ -120,21 +150,22 @@ pub(super) fn read(
         labels,
         group,
         max: usize::try_from(max).unwrap_or(usize::MAX),
+        max_memory,
+        max_nano_cpus,
+        max_per_owner,
+        max_per_repo,
+        min_idle: u32::try_from(min_idle).unwrap_or(u32::MAX),
+        rotation_interval: u32::try_from(rotation).unwrap_or(ROTATION),
         registration_timeout: parse::seconds(timeout),
         max_lifetime: parse::seconds(lifetime),
         profile,
     })
 }
 
-fn image(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let allowed =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
-    if text.len() <= 512 && text.chars().all(allowed) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be an image name such as ghcr.io/actions/actions-runner:latest".to_owned())
-    }
+/// How a runner with these variables registers: by token if one of them asks for it.
+pub fn registration_of(environment: &Environment) -> Registration {
+    let token = environment.values().any(|template| template.uses("registration_token"));
+    if token { Registration::Token } else { Registration::Jit }
 }
 
 fn pull_policy(text: &str) -> Result<PullPolicy, String> {
@@ -234,13 +265,8 @@ fn profile(raw: &mut Raw, check: &mut Checker) -> Profile {
         integer(text, 16..=4_194_304)
     });
     Profile {
-        memory: check.optional("RUNNER_MEMORY", raw.runner_memory.take(), 4 << 30, parse::memory),
-        nano_cpus: check.optional(
-            "RUNNER_CPUS",
-            raw.runner_cpus.take(),
-            2_000_000_000,
-            parse::nano_cpus,
-        ),
+        memory: check.optional("RUNNER_MEMORY", raw.runner_memory.take(), 4 << 30, memory),
+        nano_cpus: check.optional("RUNNER_CPUS", raw.runner_cpus.take(), 2_000_000_000, nano_cpus),
         pids: i64::try_from(pids).unwrap_or(i64::MAX),
         isolation: check.optional(
             "RUNNER_ISOLATION",

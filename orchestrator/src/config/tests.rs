@@ -1,5 +1,7 @@
 //! What is accepted, what is refused, and that every refusal comes at once.
 
+use mayfly_common::pool::PullPolicy;
+use mayfly_common::quantity::{memory, nano_cpus};
 use mayfly_common::scope::Login;
 use secrecy::ExposeSecret as _;
 

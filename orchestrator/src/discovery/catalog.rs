@@ -29,6 +29,8 @@ pub struct Catalog {
     /// The same by their present names.
     ids: BTreeMap<RepoSlug, i64>,
     whole_at: Option<Timestamp>,
+    /// The labels of the runners that pools offer.
+    offered: Vec<LabelSet>,
 }
 
 /// What is known of a repository.
@@ -60,13 +62,20 @@ struct FileKnown {
     verdict: Option<FileVerdict>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum FileVerdict {
+    /// Whatever pools offer.
     NeedsUs,
-    NotForUs,
+    /// If a pool offers one of these.
+    Asks(Vec<LabelSet>),
 }
 
 impl Catalog {
+    /// Pools offer runners with these labels from now on.
+    pub fn offer(&mut self, labels: Vec<LabelSet>) {
+        self.offered = labels;
+    }
+
     /// How far the next listing must go.
     pub fn depth(&self, now: Timestamp) -> Depth {
         let fresh = self.whole_at.is_some_and(|at| now.duration_since(at) < RECHECK);
@@ -148,7 +157,7 @@ impl Catalog {
         let mut unread = Vec::new();
         for file in folder.files {
             let verdict = known.files.get(&file.name).filter(|old| old.oid == file.oid);
-            let verdict = verdict.and_then(|old| old.verdict);
+            let verdict = verdict.and_then(|old| old.verdict.clone());
             if verdict.is_none() {
                 unread.push(file.clone());
             }
@@ -165,20 +174,19 @@ impl Catalog {
         repo: &RepoSlug,
         file: &FileVersion,
         text: Option<&str>,
-        offered: &LabelSet,
     ) -> Option<String> {
-        let (needed, problem) = match text.map(scan) {
+        let (verdict, problem) = match text.map(scan) {
             // Nobody knows what a file says that cannot be read, so it may need us.
-            None => (true, None),
-            Some(Ok(jobs)) => (jobs.iter().any(|job| may_need_us(job, offered)), None),
+            None => (FileVerdict::NeedsUs, None),
+            Some(Ok(jobs)) => (judge(&jobs), None),
             Some(Err(error)) => {
                 let problem = format!("{repo}: workflow {} is skipped: {error}", file.name);
-                (false, Some(problem))
+                (FileVerdict::Asks(Vec::new()), Some(problem))
             }
         };
         let known =
             self.entry(repo)?.files.get_mut(&file.name).filter(|known| known.oid == file.oid)?;
-        known.verdict = Some(if needed { FileVerdict::NeedsUs } else { FileVerdict::NotForUs });
+        known.verdict = Some(verdict);
         problem
     }
 
@@ -229,7 +237,12 @@ impl Catalog {
     pub fn relevant(&self, now: Timestamp) -> Vec<RepoSlug> {
         let heard = |known: &Known| known.heard_at.is_some_and(|at| now.duration_since(at) < HEARD);
         let needed = |known: &&Known| {
-            let needs = |file: &FileKnown| file.verdict == Some(FileVerdict::NeedsUs);
+            let offered = |asked: &LabelSet| self.offered.iter().any(|offer| offer.covers(asked));
+            let needs = |file: &FileKnown| match &file.verdict {
+                Some(FileVerdict::NeedsUs) => true,
+                Some(FileVerdict::Asks(sets)) => sets.iter().any(offered),
+                None => false,
+            };
             known.refused.is_none() && (heard(known) || known.files.values().any(needs))
         };
         let mut relevant: Vec<&Known> = self.known.values().filter(needed).collect();
@@ -285,17 +298,22 @@ fn facts(repo: &Repository) -> RepoFacts<'_> {
     }
 }
 
-/// Whether a job may need a runner with the labels `offered`. In doubt, yes: asking GitHub once too often costs a request,
-/// not asking costs a job.
-pub fn may_need_us(job: &JobNeeds, offered: &LabelSet) -> bool {
-    let custom = || {
-        job.labels.iter().any(|set| !set.is_empty() && offered.covers(&LabelSet::requested(set)))
-    };
-    match &job.kind {
-        // The called file of the same repository is read by itself.
-        JobKind::Call { local, .. } => !local,
-        JobKind::Job => job.self_hosted != Answer::No || job.group.is_some() || custom(),
+/// What a file's jobs ask for. In doubt they need us: asking GitHub once too often costs a request, not asking costs a job.
+fn judge(jobs: &[JobNeeds]) -> FileVerdict {
+    let mut asked = Vec::new();
+    for job in jobs {
+        let needs = match &job.kind {
+            // The called file of the same repository is read by itself.
+            JobKind::Call { local, .. } => !local,
+            JobKind::Job => job.self_hosted != Answer::No || job.group.is_some(),
+        };
+        if needs {
+            return FileVerdict::NeedsUs;
+        }
+        let sets = job.labels.iter().filter(|set| !set.is_empty());
+        asked.extend(sets.map(LabelSet::requested));
     }
+    FileVerdict::Asks(asked)
 }
 
 #[cfg(test)]

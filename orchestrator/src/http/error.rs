@@ -9,6 +9,7 @@ use tracing::error;
 
 use crate::backend::BackendError;
 use crate::github::GitHubError;
+use crate::pool::book::BookError;
 use crate::reconcile::handle::RequestError;
 use crate::scaling::Refusal;
 
@@ -49,6 +50,29 @@ impl From<RequestError> for Failure {
     }
 }
 
+impl From<BookError> for Failure {
+    fn from(error: BookError) -> Self {
+        Self(match error {
+            BookError::NotFound(_) => Problem::not_found(error.to_string()),
+            BookError::Exists(_) => Problem::conflict("name-taken", error.to_string()),
+            BookError::Reserved => Problem::conflict("reserved", error.to_string()),
+            BookError::Stale { .. } => Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "changed-meanwhile",
+                "The pool is another one by now",
+            )
+            .with_detail(error.to_string()),
+            BookError::Invalid(errors) => Problem::invalid(errors),
+            BookError::Store(error) => {
+                error!("a pool cannot be kept: {error}");
+                unavailable(
+                    "The database cannot be written, so nothing was changed. Jobs are served all the same.",
+                )
+            }
+        })
+    }
+}
+
 fn refused(refusal: &Refusal) -> Problem {
     let slug = match refusal {
         Refusal::NoSuchRunner(_) => return Problem::not_found(refusal.to_string()),
@@ -56,7 +80,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::Unsure(_) => return unavailable(&refusal.to_string()),
         Refusal::Busy(_) => "runner-busy",
         Refusal::NameTaken(_) => "name-taken",
-        Refusal::AtCapacity { .. } => "at-capacity",
+        Refusal::AtCapacity { .. } | Refusal::NoRoom(_) => "at-capacity",
     };
     Problem::conflict(slug, refusal.to_string())
 }

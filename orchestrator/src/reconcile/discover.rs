@@ -34,8 +34,7 @@ impl Reconciler {
         for ((repo, file), text) in self.github.workflow_texts(unread, priority).await {
             match text {
                 Ok(text) => {
-                    let offered = &self.config.runner.labels;
-                    let problem = state.catalog.text(&repo, &file, text.as_deref(), offered);
+                    let problem = state.catalog.text(&repo, &file, text.as_deref());
                     report.problems.extend(problem);
                 }
                 Err(error) => {

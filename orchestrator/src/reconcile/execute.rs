@@ -57,7 +57,7 @@ pub(crate) struct Carried {
 impl Carried {
     pub(super) fn of((action, outcome): &(Action, Outcome)) -> Self {
         let action = match action {
-            Action::PullImage => "pull_image",
+            Action::PullImage(_) => "pull_image",
             Action::Launch(_) => "launch",
             Action::Retire { .. } => "retire",
             Action::Remove { .. } => "remove",
@@ -115,8 +115,8 @@ impl Reconciler {
         seen: &[Instance],
     ) -> (Outcome, Option<(Finished, String)>) {
         match action {
-            Action::PullImage => {
-                self.image.pull(Arc::clone(&self.backend), Arc::clone(&self.clock));
+            Action::PullImage(image) => {
+                self.images.pull(image, Arc::clone(&self.backend), Arc::clone(&self.clock));
                 (Outcome::Done, None)
             }
             Action::Launch(launch) => {

@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use mayfly_common::api::{
     CleanupReport, CreateRunners, Finished, GitHubStatus, PassReport, Runner,
 };
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::execute::{ActionError, Outcome};
 use crate::backend::{Backend, BackendError};
+use crate::clock::Clock;
 use crate::github::GitHubError;
 use crate::intake::Intake;
+use crate::pool::book::Book;
 use crate::scaling::{Action, Plan, Refusal, RequestId, Wish};
+use crate::store::Store;
 
 /// What the last pass left behind, for people to look at.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +34,8 @@ pub struct Snapshot {
     pub held_back: BTreeMap<String, String>,
     /// The state of the image, in words.
     pub image_state: String,
+    /// How the pools stand.
+    pub pools: BTreeMap<PoolName, PoolSeen>,
     /// How things stand with GitHub.
     pub github: GitHubStatus,
     /// The latest runners that are gone.
@@ -37,6 +44,17 @@ pub struct Snapshot {
     pub logs: BTreeMap<String, Arc<str>>,
     /// The pass itself.
     pub report: PassReport,
+}
+
+/// What the last pass saw of a pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolSeen {
+    /// Whether its image can be used, in words.
+    pub image_state: String,
+    /// Queued jobs for which it comes first.
+    pub queued_jobs: usize,
+    /// Why it has fewer runners waiting than it should.
+    pub short: Option<String>,
 }
 
 /// Why a request was not carried out.
@@ -71,6 +89,8 @@ pub struct Handle {
     nudge: Arc<Notify>,
     backend: Arc<dyn Backend>,
     intake: Arc<Intake>,
+    book: Arc<Book>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Handle {
@@ -80,8 +100,25 @@ impl Handle {
         nudge: Arc<Notify>,
         backend: Arc<dyn Backend>,
         intake: Arc<Intake>,
+        book: Arc<Book>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { requests, snapshot, nudge, backend, intake }
+        Self { requests, snapshot, nudge, backend, intake, book, clock }
+    }
+
+    /// The pools. After a change, [`Handle::nudge`] has it count at once.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// What is kept beyond the process.
+    pub fn store(&self) -> &Store {
+        self.intake.store()
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// What the last pass left behind.
@@ -238,7 +275,7 @@ fn cleaned(
     outcomes: &[(Action, Outcome)],
     report: &PassReport,
 ) -> CleanupReport {
-    let cleaning = |action: &Action| !action.is_launch() && *action != Action::PullImage;
+    let cleaning = |action: &Action| !action.is_launch() && !matches!(action, Action::PullImage(_));
     let count = |wanted: fn(&Outcome) -> bool| {
         outcomes.iter().filter(|(action, outcome)| cleaning(action) && wanted(outcome)).count()
     };

@@ -1,26 +1,26 @@
-//! The runners' image: whether it is here, and the pull that fetches it in the background.
+//! The runners' images: whether they are here, and the pulls that fetch them in the background.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::pool::PullPolicy;
 use mayfly_common::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::Notify;
 use tracing::info;
 
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
-use crate::config::PullPolicy;
-use crate::scaling::Image;
 use crate::scaling::backoff::delay;
+use crate::scaling::{Image, ImageSeen};
 
 /// With `always`, how old the last pull may be: a burst of jobs costs one request to the registry.
 const ALWAYS_AGE: SignedDuration = SignedDuration::from_mins(10);
 
-/// What is known of the image.
-pub(super) struct ImageState {
-    policy: PullPolicy,
+/// What is known of the images.
+pub(super) struct Images {
     nudge: Arc<Notify>,
-    state: Mutex<State>,
+    states: Mutex<BTreeMap<String, State>>,
 }
 
 #[derive(Default)]
@@ -33,60 +33,78 @@ struct State {
     reason: Option<String>,
 }
 
-impl ImageState {
-    pub(super) fn new(policy: PullPolicy, nudge: Arc<Notify>) -> Self {
-        Self { policy, nudge, state: Mutex::default() }
+impl Images {
+    pub(super) fn new(nudge: Arc<Notify>) -> Self {
+        Self { nudge, states: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn states(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the engine whether the image is there.
+    /// Asks the engine for these images, and forgets all others.
     pub(super) async fn look(
         &self,
         backend: &dyn Backend,
+        wanted: &BTreeMap<String, PullPolicy>,
         now: Timestamp,
-    ) -> Result<Image, BackendError> {
-        let present = backend.has_image().await?;
-        let mut state = self.state();
+    ) -> Result<BTreeMap<String, ImageSeen>, BackendError> {
+        let mut seen = BTreeMap::new();
+        for (image, policy) in wanted {
+            let id = backend.image_id(image).await?;
+            let state = self.judge(image, *policy, id.is_some(), now);
+            seen.insert(image.clone(), ImageSeen { state, id });
+        }
+        self.states().retain(|image, state| wanted.contains_key(image) || state.pulling);
+        Ok(seen)
+    }
+
+    fn judge(&self, image: &str, policy: PullPolicy, present: bool, now: Timestamp) -> Image {
+        let mut states = self.states();
+        let state = states.entry(image.to_owned()).or_default();
         state.present = present;
-        if present && self.policy != PullPolicy::Always {
+        if present && policy != PullPolicy::Always {
             state.reason = None;
         }
         let current =
             state.pulled_at.is_some_and(|pulled_at| now.duration_since(pulled_at) < ALWAYS_AGE);
         let waits = state.pulling || state.retry_at.is_some_and(|retry_at| retry_at > now);
-        Ok(match self.policy {
+        match policy {
             PullPolicy::Missing | PullPolicy::Never if present => Image::Present,
             PullPolicy::Always if present && current => Image::Present,
             PullPolicy::Never => {
-                state.reason = Some(
-                    "the runner image is not on the host and RUNNER_PULL_POLICY=never".to_owned(),
-                );
+                let why = format!("image {image} is not on the host, and the pull policy is never");
+                state.reason = Some(why);
                 Image::Awaited
             }
             _ if waits => Image::Awaited,
             _ if present => Image::Outdated,
             _ => Image::Missing,
-        })
+        }
     }
 
     /// Starts a pull unless one is under way; nudges the loop when it ends.
-    pub(super) fn pull(self: &Arc<Self>, backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) {
-        if std::mem::replace(&mut self.state().pulling, true) {
+    pub(super) fn pull(
+        self: &Arc<Self>,
+        image: &str,
+        backend: Arc<dyn Backend>,
+        clock: Arc<dyn Clock>,
+    ) {
+        let image = image.to_owned();
+        if std::mem::replace(&mut self.states().entry(image.clone()).or_default().pulling, true) {
             return;
         }
-        info!(category = MONITOR, "pulling the runner image");
+        info!(category = MONITOR, image, "pulling a runner image");
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let result = backend.pull_image().await;
+            let result = backend.pull_image(&image).await;
             let now = clock.now();
-            let mut state = this.state();
+            let mut states = this.states();
+            let state = states.entry(image.clone()).or_default();
             state.pulling = false;
             match result {
                 Ok(()) => {
-                    info!(category = SUCCESS, "the runner image is here");
+                    info!(category = SUCCESS, image, "a runner image is here");
                     *state = State { present: true, pulled_at: Some(now), ..State::default() };
                 }
                 Err(error) => {
@@ -95,24 +113,25 @@ impl ImageState {
                     state.reason = Some(error.to_string());
                 }
             }
-            drop(state);
+            drop(states);
             this.nudge.notify_one();
         });
     }
 
-    /// When a failed pull is tried again.
+    /// When the first of the failed pulls is tried again.
     pub(super) fn retry_at(&self) -> Option<Timestamp> {
-        self.state().retry_at
+        self.states().values().filter_map(|state| state.retry_at).min()
     }
 
     /// What is wrong, if anything is.
-    pub(super) fn problem(&self) -> Option<String> {
-        self.state().reason.clone()
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.states().values().filter_map(|state| state.reason.clone()).collect()
     }
 
-    /// The state in words.
-    pub(super) fn describe(&self) -> String {
-        let state = self.state();
+    /// The state of an image in words.
+    pub(super) fn describe(&self, image: &str) -> String {
+        let states = self.states();
+        let Some(state) = states.get(image) else { return "not looked for yet".to_owned() };
         match (state.pulling, &state.reason, state.present) {
             (true, _, _) => "being pulled".to_owned(),
             (_, Some(reason), _) => reason.clone(),

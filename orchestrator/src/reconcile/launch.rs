@@ -15,6 +15,8 @@ use crate::backend::Backend;
 use crate::config::{Config, Registration};
 use crate::github::GitHubClient;
 use crate::model::{LaunchSpec, RunnerId};
+use crate::pool::Pool;
+use crate::pool::book::Book;
 use crate::scaling::Launch;
 use crate::template::Value;
 
@@ -26,6 +28,7 @@ const VERSION_VARIABLE: &str = "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CO
 /// Starts runners.
 pub(super) struct Launcher {
     config: Config,
+    book: Arc<Book>,
     backend: Arc<dyn Backend>,
     github: Arc<GitHubClient>,
 }
@@ -40,26 +43,29 @@ struct Credentials {
 impl Launcher {
     pub(super) fn new(
         config: &Config,
+        book: Arc<Book>,
         backend: Arc<dyn Backend>,
         github: Arc<GitHubClient>,
     ) -> Self {
-        Self { config: config.clone(), backend, github }
+        Self { config: config.clone(), book, backend, github }
     }
 
     /// Starts one runner, or leaves nothing behind.
     pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
-        let credentials = self.register(launch).await?;
+        let pool = self.book.material_of(&launch.pool);
+        let credentials = self.register(launch, &pool).await?;
         let id = credentials.id;
         let instance = self.backend.instance().await?;
         let spec = LaunchSpec {
             name: launch.name.clone(),
-            pool: launch.pool,
+            pool: launch.pool.clone(),
+            material: pool.material.clone(),
             scope: launch.scope.clone(),
             labels: launch.labels.clone(),
             github_id: id,
-            environment: self.environment(launch, credentials, &instance, now),
+            environment: self.environment(launch, &pool, credentials, &instance, now),
             created_at: now,
-            deadline: now.saturating_add(self.config.runner.max_lifetime).unwrap_or(Timestamp::MAX),
+            deadline: now.saturating_add(pool.max_lifetime).unwrap_or(Timestamp::MAX),
         };
         let Err(error) = self.backend.launch(&spec).await else { return Ok(()) };
         if let Some(id) = id
@@ -83,8 +89,8 @@ impl Launcher {
         Ok(self.backend.remove(&launch.name).await?)
     }
 
-    async fn register(&self, launch: &Launch) -> Result<Credentials, ActionError> {
-        match self.config.runner.registration {
+    async fn register(&self, launch: &Launch, pool: &Pool) -> Result<Credentials, ActionError> {
+        match pool.registration {
             Registration::Jit => {
                 let (group, labels) = (launch.group.as_deref(), &launch.labels);
                 let jit =
@@ -101,11 +107,12 @@ impl Launcher {
     fn environment(
         &self,
         launch: &Launch,
+        pool: &Pool,
         credentials: Credentials,
         instance: &str,
         now: Timestamp,
     ) -> Vec<(String, String)> {
-        let templates = &self.config.runner.environment;
+        let templates = &pool.environment;
         let mut variables: BTreeMap<String, String> = BTreeMap::new();
         if credentials.placeholder == "jit_config" {
             variables.insert(VERSION_VARIABLE.to_owned(), "1".to_owned());
@@ -114,12 +121,12 @@ impl Launcher {
                     .insert(JIT_VARIABLE.to_owned(), credentials.secret.expose_secret().to_owned());
             }
         }
-        let mut values = self.values(launch, instance, now);
+        let mut values = self.values(launch, pool, instance, now);
         values.insert(credentials.placeholder, Value::Secret(credentials.secret));
         variables.extend(
             templates.iter().map(|(name, template)| (name.clone(), template.render(&values))),
         );
-        if self.config.runner.registration == Registration::Token {
+        if pool.registration == Registration::Token {
             // The request's word overrules what a template says to every runner. In the myoung34 image RUNNER_LABELS wins.
             if launch.explicit_labels {
                 variables.insert("RUNNER_LABELS".to_owned(), launch.labels.to_string());
@@ -135,6 +142,7 @@ impl Launcher {
     fn values(
         &self,
         launch: &Launch,
+        pool: &Pool,
         instance: &str,
         now: Timestamp,
     ) -> BTreeMap<&'static str, Value> {
@@ -156,7 +164,7 @@ impl Launcher {
             ("repo_name", repo),
             ("repo_owner", owner),
             ("runner_group", launch.group.clone().unwrap_or_else(|| "Default".to_owned())),
-            ("runner_image", config.runner.image.clone()),
+            ("runner_image", pool.material.image.clone()),
             ("runner_name", launch.name.to_string()),
             ("scope_name", launch.scope.name()),
             ("timestamp", now.as_second().to_string()),

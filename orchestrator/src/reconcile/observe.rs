@@ -6,6 +6,7 @@ use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::PassReport;
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PullPolicy;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::handle::Request;
@@ -35,7 +36,8 @@ impl Reconciler {
     ) -> Result<Observed, BackendError> {
         let instances = self.backend.list().await?;
         let now = self.clock.now();
-        let urged = requests.iter().any(|request| matches!(request, Request::Cleanup { .. }));
+        let urged = requests.iter().any(|request| matches!(request, Request::Cleanup { .. }))
+            || self.book.take_changed();
         let check = self.config.auto_create && (urged || now >= state.next_check(now));
         let news = std::mem::take(&mut state.news) && self.config.auto_create;
         let sweep = urged || now >= state.next_sweep;
@@ -73,11 +75,13 @@ impl Reconciler {
             state.checked_at = now;
             state.check_wait = CheckWait::after(interval, report.github_error.is_some());
         }
-        let image = self.image.look(&*self.backend, now).await?;
+        let images = self.images.look(&*self.backend, &self.images_wanted(), now).await?;
         Ok(Observed {
             jobs: jobs.known,
             jobs_complete: jobs.complete,
-            image,
+            images,
+            repositories: by_activity(state, now),
+            scaled: state.scaled.clone(),
             wishes: wishes(requests),
             fresh_names: self.fresh_names(instance),
             held_back: state.backoff.held_back(now),
@@ -189,6 +193,22 @@ impl Reconciler {
         Jobs { known, complete }
     }
 
+    /// The images of all pools, each with the most eager of the pull policies there are for it.
+    fn images_wanted(&self) -> BTreeMap<String, PullPolicy> {
+        let mut wanted: BTreeMap<String, PullPolicy> = BTreeMap::new();
+        for entry in self.book.all() {
+            let (image, pull) = (entry.pool.material.image.clone(), entry.pool.pull);
+            wanted
+                .entry(image)
+                .and_modify(|known| match (*known, pull) {
+                    (PullPolicy::Always, _) | (_, PullPolicy::Never) => {}
+                    (_, eager) => *known = eager,
+                })
+                .or_insert(pull);
+        }
+        wanted
+    }
+
     /// More names than one plan can need.
     fn fresh_names(&self, instance: &str) -> Vec<RunnerName> {
         let prefix = name_prefix(instance);
@@ -205,6 +225,14 @@ struct Jobs {
     known: Vec<QueuedJob>,
     /// Whether that is all of them.
     complete: bool,
+}
+
+/// Repositories that may have jobs for us, those first that had one last.
+fn by_activity(state: &State, now: Timestamp) -> Vec<RepoSlug> {
+    let active = state.ledger.latest();
+    let mut repositories = state.catalog.relevant(now);
+    repositories.sort_by_key(|repo| (std::cmp::Reverse(active.get(repo).copied()), repo.clone()));
+    repositories
 }
 
 /// All that may have jobs, or, between checks, those where something is going on that no webhook tells of.

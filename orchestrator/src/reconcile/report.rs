@@ -1,20 +1,23 @@
 //! Tells what a pass saw and did: to the log once, to the metrics, and to those who look through the handle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{GitHubStatus, LimitStatus, PassReport, Runner, UnmetJob};
+use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
 
 use super::execute::{Carried, Outcome};
-use super::handle::{Request, RequestError, Snapshot};
+use super::handle::{PoolSeen, Request, RequestError, Snapshot};
 use super::{Reconciler, State};
 use crate::backend::BackendError;
 use crate::github::GitHubError;
 use crate::github::budget::{Account, Limit, Priority, Resource};
 use crate::model::Instance;
+use crate::pool::book::Entry;
+use crate::scaling::backoff::Place;
 use crate::scaling::cadence::CheckWait;
 use crate::scaling::{Action, Plan, Unmet, Verdict};
 
@@ -32,11 +35,11 @@ impl Reconciler {
     ) -> PassReport {
         let why = error.to_string();
         report.problems.push(why.clone());
-        let (runners, instance) = {
+        let (runners, instance, pools) = {
             let last = self.snapshot.borrow();
-            (last.runners.clone(), last.instance.clone())
+            (last.runners.clone(), last.instance.clone(), last.pools.clone())
         };
-        self.publish(state, &mut report, instance, runners);
+        self.publish(state, &mut report, instance, runners, pools);
         self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
         for request in requests {
             request.refuse(RequestError::Unavailable(why.clone()));
@@ -63,18 +66,20 @@ impl Reconciler {
                     info!(category = SUCCESS, runner = %launch.name, scope = %launch.scope, reason = launch.why, "runner started");
                 }
                 (Action::Launch(launch), Outcome::Failed(error)) => {
-                    state.backoff.failed(&launch.scope, &error.to_string(), now);
+                    let place = (launch.pool.clone(), launch.scope.clone());
+                    state.backoff.failed(&place, &error.to_string(), now);
                     report.problems.push(format!("{}: runner not started: {error}", launch.scope));
                 }
-                (Action::Remove { name, scope, state: ended, why, .. }, Outcome::Done) => {
+                (Action::Remove { name, pool, scope, state: ended, why, .. }, Outcome::Done) => {
+                    let place = (pool.clone(), scope.clone());
                     report.removed += 1;
                     match ended {
                         RunnerState::Failed => {
-                            state.backoff.failed(scope, why, now);
+                            state.backoff.failed(&place, why, now);
                             warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
                         }
                         RunnerState::Finished => {
-                            state.backoff.succeeded(scope);
+                            state.backoff.succeeded(&place);
                             info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner finished and was removed");
                         }
                         _ => {
@@ -91,7 +96,7 @@ impl Reconciler {
                     report.deregistered += 1;
                     info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
                 }
-                (Action::PullImage, Outcome::Done) => {}
+                (Action::PullImage(_), Outcome::Done) => {}
                 (_, Outcome::Kept) => {
                     info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job")
                 }
@@ -110,8 +115,9 @@ impl Reconciler {
         report: &mut PassReport,
         instance: String,
         runners: Vec<Runner>,
+        pools: BTreeMap<PoolName, PoolSeen>,
     ) {
-        report.problems.extend(self.image.problem());
+        report.problems.extend(self.images.problems());
         report.repositories = state.catalog.served();
         let now = self.clock.now();
         report.self_hosted_repositories = state.catalog.relevant(now).len();
@@ -128,20 +134,35 @@ impl Reconciler {
         let github = self.github_status(state, now);
         self.metrics.passed(report, &github);
         let held_back = state.backoff.active(now);
-        let held_back = held_back.map(|(scope, streak)| {
-            (scope.to_string(), format!("until {}: {}", streak.until, streak.reason))
+        let held_back = held_back.map(|(place, streak)| {
+            (held_back_name(place), format!("until {}: {}", streak.until, streak.reason))
         });
         self.snapshot.send_replace(Snapshot {
             blind: None,
             instance,
             runners,
             held_back: held_back.collect(),
-            image_state: self.image.describe(),
+            image_state: self.images.describe(&self.config.runner.image),
+            pools,
             github,
             finished: state.history.latest(),
             logs: state.history.logs(),
             report: report.clone(),
         });
+    }
+
+    /// How the pools stand, for people to look at.
+    pub(super) fn pools_seen(&self, planned: &Plan) -> BTreeMap<PoolName, PoolSeen> {
+        let seen = |entry: Entry| {
+            let name = entry.pool.spec.name.clone();
+            let seen = PoolSeen {
+                image_state: self.images.describe(&entry.pool.material.image),
+                queued_jobs: planned.pending.get(&name).copied().unwrap_or_default(),
+                short: planned.short.get(&name).map(ToString::to_string),
+            };
+            (name, seen)
+        };
+        self.book.all().into_iter().map(seen).collect()
     }
 
     fn github_status(&self, state: &State, now: Timestamp) -> GitHubStatus {
@@ -163,7 +184,12 @@ impl Reconciler {
             not_served: state.catalog.refused(),
             clock_skew_seconds: self.github.skew(),
             webhooks: state.hearing.verdict(now).to_string(),
-            ledger: if self.intake.is_writable() { "kept" } else { "cannot be written" }.to_owned(),
+            ledger: match (self.intake.store().is_durable(), self.intake.is_writable()) {
+                (true, true) => "kept",
+                (true, false) => "cannot be written",
+                (false, _) => "in memory: it ends with the process",
+            }
+            .to_owned(),
         }
     }
 
@@ -189,6 +215,11 @@ impl Reconciler {
         }
         state.told_unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
     }
+}
+
+/// A place in words: the scope, and the pool unless it is the environment's.
+fn held_back_name((pool, scope): &Place) -> String {
+    if pool.is_reserved() { scope.to_string() } else { format!("{scope} ({pool})") }
 }
 
 /// Notes what GitHub did not tell. What only has to wait is said once, not for everything that waits.

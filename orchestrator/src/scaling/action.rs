@@ -2,10 +2,11 @@
 
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
-use crate::model::{Pool, RunnerId};
+use crate::model::RunnerId;
 
 /// Identifies a request from the API within the process.
 pub type RequestId = u64;
@@ -13,8 +14,8 @@ pub type RequestId = u64;
 /// One thing to do, with the reason an operator will read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Fetch the runners' image.
-    PullImage,
+    /// Fetch an image that runners are made from.
+    PullImage(String),
     /// Register and start a runner.
     Launch(Launch),
     /// Deregister a live runner at GitHub and, only if GitHub agrees, remove its container.
@@ -34,6 +35,8 @@ pub enum Action {
     Remove {
         /// Which one.
         name: RunnerName,
+        /// The pool it belongs to.
+        pool: PoolName,
         /// Where it is, or was, registered.
         scope: Scope,
         /// The registration to delete first, if there is or may be one.
@@ -63,8 +66,8 @@ pub enum Action {
 pub struct Launch {
     /// Its name.
     pub name: RunnerName,
-    /// Who asked for it.
-    pub pool: Pool,
+    /// The pool it belongs to.
+    pub pool: PoolName,
     /// Where it registers.
     pub scope: Scope,
     /// Its labels.
@@ -108,6 +111,9 @@ pub enum Refusal {
         /// Runners asked for.
         asked: usize,
     },
+    /// Another cap is reached; which, in words.
+    #[error("There is no room: {0}.")]
+    NoRoom(String),
     /// The image is not here yet.
     #[error("The runner image is not on the host yet. Try again when it has been pulled.")]
     NoImage,
@@ -123,7 +129,7 @@ impl Action {
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::PullImage => f.write_str("pull the runner image"),
+            Self::PullImage(image) => write!(f, "pull image {image}"),
             Self::Launch(launch) => {
                 write!(f, "start runner {} for {}: {}", launch.name, launch.scope, launch.why)
             }

@@ -1,8 +1,9 @@
-//! How long a scope waits after failures, so that nothing is tried in a hot loop.
+//! How long a pool waits in a scope after failures, so that nothing is tried in a hot loop.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::pool::PoolName;
 use mayfly_common::scope::Scope;
 
 /// The wait after the first failure; doubled by each further one.
@@ -12,6 +13,9 @@ pub const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
 /// How long after its end a wait is remembered.
 const FORGOTTEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// A pool, and where it registers.
+pub type Place = (PoolName, Scope);
 
 /// Failures in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +28,10 @@ pub struct Streak {
     pub reason: String,
 }
 
-/// Streaks by scope. A cache: losing it costs one early retry.
+/// Streaks by place. A cache: losing it costs one early retry.
 #[derive(Debug, Clone, Default)]
 pub struct Backoff {
-    streaks: BTreeMap<Scope, Streak>,
+    streaks: BTreeMap<Place, Streak>,
 }
 
 /// The wait after so many failures in a row.
@@ -37,28 +41,28 @@ pub fn delay(failures: u32) -> SignedDuration {
 }
 
 impl Backoff {
-    /// A runner of `scope` could not be started, or ended without a job.
-    pub fn failed(&mut self, scope: &Scope, reason: &str, now: Timestamp) {
+    /// A runner of `place` could not be started, or ended without a job.
+    pub fn failed(&mut self, place: &Place, reason: &str, now: Timestamp) {
         let failures =
-            self.streaks.get(scope).map_or(0, |streak| streak.failures).saturating_add(1);
+            self.streaks.get(place).map_or(0, |streak| streak.failures).saturating_add(1);
         // Nobody has tried for long: forgotten, so that made-up scopes do not pile up.
         self.streaks.retain(|_, streak| now.duration_since(streak.until) < FORGOTTEN);
         let until = now.saturating_add(delay(failures)).unwrap_or(Timestamp::MAX);
-        self.streaks.insert(scope.clone(), Streak { failures, until, reason: reason.to_owned() });
+        self.streaks.insert(place.clone(), Streak { failures, until, reason: reason.to_owned() });
     }
 
-    /// A runner of `scope` did its work.
-    pub fn succeeded(&mut self, scope: &Scope) {
-        self.streaks.remove(scope);
+    /// A runner of `place` did its work.
+    pub fn succeeded(&mut self, place: &Place) {
+        self.streaks.remove(place);
     }
 
-    /// The scopes that wait, and until when.
-    pub fn held_back(&self, now: Timestamp) -> BTreeMap<Scope, Timestamp> {
-        self.active(now).map(|(scope, streak)| (scope.clone(), streak.until)).collect()
+    /// The places that wait, and until when.
+    pub fn held_back(&self, now: Timestamp) -> BTreeMap<Place, Timestamp> {
+        self.active(now).map(|(place, streak)| (place.clone(), streak.until)).collect()
     }
 
     /// The streaks that hold something back.
-    pub fn active(&self, now: Timestamp) -> impl Iterator<Item = (&Scope, &Streak)> {
+    pub fn active(&self, now: Timestamp) -> impl Iterator<Item = (&Place, &Streak)> {
         self.streaks.iter().filter(move |(_, streak)| streak.until > now)
     }
 }
@@ -73,15 +77,15 @@ mod tests {
         let seconds: Vec<i64> =
             [1, 2, 3, 6, 7, 40, u32::MAX].iter().map(|&n| delay(n).as_secs()).collect();
         assert_eq!(seconds, [5, 10, 20, 160, 300, 300, 300]);
-        let scope: Scope = "repo:o/r".parse().unwrap();
+        let place: Place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
         let mut backoff = Backoff::default();
-        backoff.failed(&scope, "x", at(0));
-        backoff.failed(&scope, "y", at(5));
-        assert_eq!(backoff.held_back(at(14)), [(scope.clone(), at(15))].into());
+        backoff.failed(&place, "x", at(0));
+        backoff.failed(&place, "y", at(5));
+        assert_eq!(backoff.held_back(at(14)), [(place.clone(), at(15))].into());
         assert!(backoff.held_back(at(15)).is_empty());
-        backoff.failed(&scope, "z", at(15));
-        assert_eq!(backoff.held_back(at(16))[&scope], at(35));
-        backoff.succeeded(&scope);
+        backoff.failed(&place, "z", at(15));
+        assert_eq!(backoff.held_back(at(16))[&place], at(35));
+        backoff.succeeded(&place);
         assert!(backoff.held_back(at(16)).is_empty());
     }
 
@@ -90,7 +94,8 @@ mod tests {
         let mut backoff = Backoff::default();
         for number in 0..100 {
             let scope = format!("repo:o/r{number}").parse().unwrap();
-            backoff.failed(&scope, "x", at(number * 100));
+            let place = (PoolName::default_pool(), scope);
+            backoff.failed(&place, "x", at(number * 100));
         }
         assert_eq!(backoff.streaks.len(), 37, "those of the last hour and their waits");
     }

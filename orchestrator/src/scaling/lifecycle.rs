@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::runner::RunnerState;
 
-use super::observed::{Policy, Sight, Sighting};
+use super::observed::{Sight, Sighting};
 use crate::model::{Exit, Instance, Phase};
 
 /// How long a runner that was online may be offline, or unknown to GitHub, while its container runs and nothing works inside.
@@ -19,12 +19,12 @@ const EXIT_VERSION_REFUSED: i64 = 7;
 const LANDMARK_STARTED: &str = "Running job: ";
 const LANDMARK_RESULT: &str = " completed with result: ";
 
-/// The state of `instance`, and why, in words an operator reads.
+/// The state of `instance`, and why, in words an operator reads. `registration_timeout`: how long it may take to come online.
 pub fn state_of(
     instance: &Instance,
     sight: Sight<'_>,
     sighting: Sighting,
-    policy: &Policy,
+    registration_timeout: SignedDuration,
     now: Timestamp,
 ) -> (RunnerState, String) {
     let working = match &instance.phase {
@@ -37,11 +37,8 @@ pub fn state_of(
     if now >= instance.deadline {
         return (RunnerState::Failed, format!("it reached its deadline {}", instance.deadline));
     }
-    let late = now
-        >= instance
-            .created_at
-            .saturating_add(policy.registration_timeout)
-            .unwrap_or(Timestamp::MAX);
+    let late =
+        now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let gone_for =
         sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
     match sight {
@@ -71,7 +68,7 @@ pub fn state_of(
         }
         _ if !sighting.was_online => (
             RunnerState::Failed,
-            format!("it was not online {} after its start", short(policy.registration_timeout)),
+            format!("it was not online {} after its start", short(registration_timeout)),
         ),
         Sight::Absent => (
             RunnerState::Failed,
@@ -114,22 +111,46 @@ fn exited(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> (RunnerState, St
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{Pool, Registered, RunnerId};
+    use crate::model::{Registered, RunnerId};
+    use crate::scaling::policy::{Caps, Policy, PoolPolicy};
     use mayfly_common::label::LabelSet;
     use mayfly_common::name::RunnerName;
+    use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope};
 
     pub(in crate::scaling) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
     pub(in crate::scaling) fn policy() -> Policy {
-        Policy {
-            auto_create: true,
-            max_runners: 4,
+        let default = PoolPolicy {
+            name: PoolName::default_pool(),
+            scopes: vec![PoolScope::Discovered],
             labels: LabelSet::requested(["self-hosted", "linux", "x64"]),
             group: None,
+            image: "i".to_owned(),
+            min_idle: 0,
+            max: 100,
+            priority: 0,
+            autoscaling: Autoscaling::PerJob,
             registration_timeout: SignedDuration::from_secs(300),
             idle_timeout: SignedDuration::from_secs(120),
+            rotation: None,
+            rotate_before: None,
+            fingerprint: "f".to_owned(),
+            memory: 4 << 30,
+            nano_cpus: 2_000_000_000,
+            naming: Naming::Unique,
+            name_prefix: "mayfly-i-default".to_owned(),
+            enabled: true,
+            paused: false,
+        };
+        let caps =
+            Caps { runners: 4, memory: None, nano_cpus: None, per_owner: None, per_repo: None };
+        Policy {
+            auto_create: true,
+            caps,
+            default,
+            pools: Vec::new(),
             clean_registrations: true,
             name_prefix: "mayfly-i-".to_owned(),
         }
@@ -139,11 +160,13 @@ pub(super) mod tests {
         Instance {
             name: RunnerName::parse(name).unwrap(),
             container_id: format!("c-{name}"),
-            pool: Pool::Default,
+            pool: PoolName::default_pool(),
             scope: "repo:o/r".parse().unwrap(),
-            labels: policy().labels,
+            labels: policy().default.labels,
             github_id: Some(RunnerId(1)),
             image: "i".to_owned(),
+            image_id: None,
+            fingerprint: None,
             created_at: at(0),
             deadline: at(100_000),
             phase,
@@ -266,8 +289,10 @@ pub(super) mod tests {
             ("version refused", exit(7, ""), Sight::Unknown, unseen, 5, Failed),
         ];
         for (what, phase, registration, sighting, now, state) in rows {
-            let (found, why) =
-                state_of(&instance("a1", phase), registration, sighting, &policy(), at(now));
+            let (found, why) = {
+                let timeout = policy().default.registration_timeout;
+                state_of(&instance("a1", phase), registration, sighting, timeout, at(now))
+            };
             assert_eq!(found, state, "{what}: {why}");
         }
     }

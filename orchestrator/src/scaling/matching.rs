@@ -2,43 +2,10 @@
 //!
 //! GitHub decides which runner gets which job; this only counts, so that exactly the missing runners are started.
 
-use mayfly_common::label::{Label, LabelSet};
+use mayfly_common::label::LabelSet;
 use mayfly_common::scope::Scope;
 
 use crate::model::QueuedJob;
-
-/// Labels of GitHub's own machines begin with one of these (GitHub docs: "Standard GitHub-hosted runners").
-const HOSTED: [&str; 3] = ["ubuntu-", "windows-", "macos-"];
-
-/// Whether a job can be for us at all, or why not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fit {
-    /// Runners with these labels may take it.
-    Ours,
-    /// It is for GitHub's own machines.
-    Hosted,
-    /// It asks for what we do not offer; the reason.
-    Unmet(String),
-}
-
-/// Whether runners with the labels `offered` may take a job that asks for `wanted`.
-pub fn fit(wanted: &LabelSet, offered: &LabelSet) -> Fit {
-    if wanted.is_empty() {
-        return Fit::Unmet(
-            "it asks for a runner group and no label; groups are not served automatically"
-                .to_owned(),
-        );
-    }
-    if offered.covers(wanted) {
-        return Fit::Ours;
-    }
-    let hosted = |label: &str| HOSTED.iter().any(|prefix| label.starts_with(prefix));
-    if !wanted.contains("self-hosted") && wanted.iter().any(|label| hosted(label.as_str())) {
-        return Fit::Hosted;
-    }
-    let missing: Vec<&str> = offered.missing(wanted).into_iter().map(Label::as_str).collect();
-    Fit::Unmet(format!("no runner here has the label {}; ours have {offered}", missing.join(", ")))
-}
 
 /// A runner that can still take a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,31 +60,6 @@ mod tests {
             labels: LabelSet::requested(labels),
             queued_at: at(second),
         }
-    }
-
-    #[test]
-    fn a_job_is_ours_hosted_or_unmet() {
-        let offered = LabelSet::requested(["self-hosted", "linux", "x64"]);
-        let rows: [(&[&str], &str); 6] = [
-            (&["self-hosted"], "ours"),
-            (&["Self-Hosted", "X64"], "ours"),
-            (&["ubuntu-latest"], "hosted"),
-            (&["self-hosted", "ubuntu-22.04"], "unmet"),
-            (&["my-scale-set"], "unmet"),
-            (&[], "unmet"),
-        ];
-        for (wanted, expected) in rows {
-            let found = match fit(&LabelSet::requested(wanted), &offered) {
-                Fit::Ours => "ours",
-                Fit::Hosted => "hosted",
-                Fit::Unmet(_) => "unmet",
-            };
-            assert_eq!(found, expected, "{wanted:?}");
-        }
-        let Fit::Unmet(why) = fit(&LabelSet::requested(["self-hosted", "gpu"]), &offered) else {
-            panic!("gpu is not offered")
-        };
-        assert_eq!(why, "no runner here has the label gpu; ours have linux,self-hosted,x64");
     }
 
     #[test]

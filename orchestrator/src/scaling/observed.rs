@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mayfly_common::api::CreateRunners;
-use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
-use mayfly_common::scope::Scope;
+use mayfly_common::pool::PoolName;
+use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::RequestId;
 use super::lifecycle::state_of;
+use super::policy::Policy;
 use crate::model::{Instance, QueuedJob, Registered};
 use mayfly_common::runner::RunnerState;
 
@@ -54,14 +55,18 @@ pub struct Observed {
     pub jobs: Vec<QueuedJob>,
     /// Whether `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
     pub jobs_complete: bool,
-    /// Whether the runners' image is here.
-    pub image: Image,
+    /// The images that pools are made from.
+    pub images: BTreeMap<String, ImageSeen>,
+    /// Repositories that may have jobs for us, those first that had one last.
+    pub repositories: Vec<RepoSlug>,
     /// Requests from the API.
     pub wishes: Vec<(RequestId, Wish)>,
     /// Names for new runners, not in use.
     pub fresh_names: Vec<RunnerName>,
-    /// Scopes in which starting runners is put off, and until when.
-    pub held_back: BTreeMap<Scope, Timestamp>,
+    /// Pools and scopes in which starting runners is put off, and until when.
+    pub held_back: BTreeMap<(PoolName, Scope), Timestamp>,
+    /// When the policy `ratio` last changed the number of a pool's runners.
+    pub scaled: BTreeMap<PoolName, Timestamp>,
     /// What earlier passes saw of each runner.
     pub memory: Memory,
 }
@@ -80,7 +85,16 @@ pub enum Wish {
     },
 }
 
-/// The runners' image on the host.
+/// An image that runners are made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageSeen {
+    /// Whether it is here.
+    pub state: Image,
+    /// The engine's id of it; it changes with its content.
+    pub id: Option<String>,
+}
+
+/// An image on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Image {
     /// It is here.
@@ -92,27 +106,6 @@ pub enum Image {
     Missing,
     /// It is not here; a pull is under way, must wait after a failure, or is not allowed.
     Awaited,
-}
-
-/// What holds for all decisions; from the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// Whether queued jobs start runners.
-    pub auto_create: bool,
-    /// Most containers that may run at a time.
-    pub max_runners: usize,
-    /// Labels of the runners started for jobs.
-    pub labels: LabelSet,
-    /// Runner group of the runners started for jobs.
-    pub group: Option<String>,
-    /// How long a runner may take to come online.
-    pub registration_timeout: SignedDuration,
-    /// How long a runner that no job needs may stay idle.
-    pub idle_timeout: SignedDuration,
-    /// Whether registrations of ours without a container are deleted.
-    pub clean_registrations: bool,
-    /// How the names of this instance's runners begin. Registrations with other names are never touched.
-    pub name_prefix: String,
 }
 
 /// What earlier passes saw of a runner: the times that neither Docker nor GitHub keeps.
@@ -168,7 +161,8 @@ impl Observed {
                 sighting.was_busy |= sight.listed().is_some_and(|registered| registered.busy);
                 sighting.missing_since =
                     if online { None } else { sighting.missing_since.or(Some(now)) };
-                let idle = state_of(instance, sight, sighting, policy, now).0 == RunnerState::Idle;
+                let timeout = policy.terms(&instance.pool).registration_timeout;
+                let idle = state_of(instance, sight, sighting, timeout, now).0 == RunnerState::Idle;
                 sighting.idle_since = if idle { sighting.idle_since.or(Some(now)) } else { None };
             }
             sightings.insert(instance.name.clone(), sighting);

@@ -1,20 +1,34 @@
 //! The decision: from what was seen to what to do.
 //!
-//! Invariants, each held by a property test: never more than `max_runners`; a busy runner is never removed (but past its
-//! deadline, or when somebody insists); after a plan is carried out, planning again gives nothing; nothing is concluded
+//! Invariants, each held by a property test: never more runners than any cap allows; a busy runner is never removed (but past
+//! its deadline, or when somebody insists); after a plan is carried out, planning again gives nothing; nothing is concluded
 //! about a scope that GitHub could not be asked about.
+//!
+//! | module | decides |
+//! |---|---|
+//! | here | what is over, what was asked for, what is left over at GitHub |
+//! | `jobs` | runners for queued jobs |
+//! | `idle` | runners that wait |
+
+mod idle;
+mod jobs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 use mayfly_common::api::CreateRunners;
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::{Naming, PoolName};
 use mayfly_common::runner::RunnerState;
-use mayfly_common::scope::Scope;
+use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::{Action, Launch, Refusal, RequestId};
 use super::lifecycle::state_of;
-use super::matching::{Fit, Supply, fit, match_jobs};
-use super::observed::{Image, Listing, Observed, Policy, Sight, Wish};
-use crate::model::{Instance, Phase, Pool, QueuedJob, Registered, RunnerId};
+use super::observed::{Image, Listing, Observed, Sight, Wish};
+use super::policy::{Policy, PoolPolicy};
+use super::room::{Cap, Room};
+use crate::model::{Instance, Phase, QueuedJob, Registered, RunnerId};
 
 /// What to do, and what was thought of everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,8 +41,64 @@ pub struct Plan {
     pub refusals: Vec<(RequestId, Refusal)>,
     /// Queued jobs that no runner of ours may take.
     pub unmet: Vec<Unmet>,
+    /// Jobs that are for us and have no runner on its way, and why not.
+    pub waiting: Vec<Waiting>,
     /// How many queued jobs are for runners like ours.
     pub demand: usize,
+    /// The same by the pool that comes first for them.
+    pub pending: BTreeMap<PoolName, usize>,
+    /// Pools that have fewer runners waiting than they want, and why.
+    pub short: BTreeMap<PoolName, Cause>,
+    /// Pools whose number of runners is changed by the policy `ratio`.
+    pub scaled: BTreeSet<PoolName>,
+}
+
+/// A job that waits for a runner that is not on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// GitHub's id of the job.
+    pub job: i64,
+    /// The pool that comes first for it.
+    pub pool: Option<PoolName>,
+    /// What is in the way.
+    pub cause: Cause,
+}
+
+/// Why a runner is not started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no room.
+    Cap(Cap),
+    /// The pool is paused.
+    Paused(PoolName),
+    /// The image is not on the host.
+    Image(String),
+    /// Failures make this place wait.
+    HeldBack(Scope, Timestamp),
+    /// The policy `ratio` wants no more; its reason.
+    Ratio(PoolName, String),
+    /// All names are taken.
+    NoName,
+    /// The pool names no place, and none was discovered.
+    NoPlace,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cap(cap) => write!(f, "{cap}"),
+            Self::Paused(pool) => write!(f, "pool {pool} is paused"),
+            Self::Image(image) => write!(f, "image {image} is not on the host yet"),
+            Self::HeldBack(scope, until) => {
+                write!(f, "runners of {scope} failed; the next is started at {until}")
+            }
+            Self::Ratio(pool, reason) => {
+                write!(f, "pool {pool} starts no runner for it: {reason}")
+            }
+            Self::NoName => f.write_str("every name of the pool is taken"),
+            Self::NoPlace => f.write_str("no repository is known yet where its runners could wait"),
+        }
+    }
 }
 
 /// A runner's state, and why.
@@ -55,19 +125,31 @@ pub struct Unmet {
 
 /// Decides everything; does nothing. Same input, same output.
 pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
+    let running = seen.instances.iter().filter(|instance| instance_runs(instance));
     let mut planner = Planner {
         seen,
         policy,
         now,
         plan: Plan::default(),
         names: seen.fresh_names.iter().cloned(),
+        room: Room::beside(policy, running.clone()),
+        standing: BTreeMap::new(),
+        needed: BTreeSet::new(),
+        shrink: BTreeMap::new(),
     };
+    for instance in running {
+        if let Scope::Repo(repo) = &instance.scope {
+            *planner.standing.entry(repo).or_default() += 1;
+        }
+    }
     planner.judge();
     planner.remove_what_is_over();
     planner.serve_deletions();
     planner.clean_registrations();
     planner.serve_creations();
     planner.serve_jobs();
+    planner.keep_waiting();
+    planner.retire_idle();
     planner.plan
 }
 
@@ -77,6 +159,15 @@ struct Planner<'a, N> {
     now: Timestamp,
     plan: Plan,
     names: N,
+    /// What is in use, this plan's launches included. A container counts until it is gone, even if this plan removes it: the
+    /// removal may fail.
+    room: Room<'a>,
+    /// Runners of each repository before this plan.
+    standing: BTreeMap<&'a RepoSlug, usize>,
+    /// Runners that a queued job counts on.
+    needed: BTreeSet<RunnerName>,
+    /// How many runners pools with the policy `ratio` are to lose.
+    shrink: BTreeMap<PoolName, usize>,
 }
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
@@ -84,7 +175,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for instance in &self.seen.instances {
             let sight = self.seen.sight_of(instance);
             let sighting = self.seen.memory.of(&instance.name);
-            let (state, why) = state_of(instance, sight, sighting, self.policy, self.now);
+            let (state, why) = state_of(
+                instance,
+                sight,
+                sighting,
+                self.policy.terms(&instance.pool).registration_timeout,
+                self.now,
+            );
             let id = sight.listed().map(|registered| registered.id);
             self.plan.verdicts.push(Verdict { name: instance.name.clone(), state, why, id });
         }
@@ -110,6 +207,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             };
             self.plan.actions.push(Action::Remove {
                 name: instance.name.clone(),
+                pool: instance.pool.clone(),
                 scope: instance.scope.clone(),
                 id,
                 state: verdict.state,
@@ -161,6 +259,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let (name, scope) = (instance.name.clone(), instance.scope.clone());
         let gone = |id| Action::Remove {
             name: name.clone(),
+            pool: instance.pool.clone(),
             scope: scope.clone(),
             id,
             state: RunnerState::Gone,
@@ -194,7 +293,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let Listing::Known(list) = listing else { continue };
             let orphan = |registered: &&Registered| {
                 let name = registered.name.to_ascii_lowercase();
-                let ours = name.starts_with(&self.policy.name_prefix.to_ascii_lowercase());
+                let ours = name.starts_with(&self.policy.name_prefix.to_ascii_lowercase())
+                    || self.policy.all().any(|pool| place_number(pool, &name).is_some());
                 ours && !registered.online
                     && !registered.busy
                     && !names.iter().any(|known| known.eq_ignore_ascii_case(&name))
@@ -226,14 +326,14 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         wanted: &CreateRunners,
         request: RequestId,
     ) -> Result<Vec<Launch>, Refusal> {
-        let asked = usize::from(wanted.count);
-        self.want_image();
-        if self.seen.image != Image::Present {
+        let (asked, terms) = (usize::from(wanted.count), &self.policy.default);
+        self.want_image(terms);
+        if self.image(terms) != Image::Present {
             return Err(Refusal::NoImage);
         }
-        if self.free() < asked {
-            let running = self.policy.max_runners - self.free();
-            return Err(Refusal::AtCapacity { running, max: self.policy.max_runners, asked });
+        let (max, running) = (self.policy.caps.runners, self.room.runners());
+        if max.saturating_sub(running) < asked {
+            return Err(Refusal::AtCapacity { running, max, asked });
         }
         let planned: Vec<&RunnerName> = self.launches().map(|launch| &launch.name).collect();
         let taken = |name: &&RunnerName| {
@@ -249,11 +349,16 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         } else {
             wanted.names.clone()
         };
+        for _ in &names {
+            self.room
+                .take_by_hand(&PoolName::manual(), terms, &wanted.scope)
+                .map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
+        }
         let launch = |name| Launch {
             name,
-            pool: Pool::Manual,
+            pool: PoolName::manual(),
             scope: wanted.scope.clone(),
-            labels: wanted.labels.clone().unwrap_or_else(|| self.policy.labels.clone()),
+            labels: wanted.labels.clone().unwrap_or_else(|| terms.labels.clone()),
             explicit_labels: wanted.labels.is_some(),
             group: wanted.group.clone(),
             why: "it was asked for through the API".to_owned(),
@@ -262,117 +367,52 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         Ok(names.into_iter().map(launch).collect())
     }
 
-    fn serve_jobs(&mut self) {
-        let mut ours = Vec::new();
-        for job in &self.seen.jobs {
-            match self.offer(job) {
-                Fit::Ours => ours.push(job.clone()),
-                Fit::Unmet(why) => self.plan.unmet.push(Unmet { job: job.clone(), why }),
-                Fit::Hosted => {}
-            }
-        }
-        self.plan.demand = ours.len();
-        let free: Vec<&Instance> = self.available();
-        let supply: Vec<Supply<'_>> = free
-            .iter()
-            .map(|instance| Supply { scope: &instance.scope, labels: &instance.labels })
-            .collect();
-        let matched = match_jobs(&ours, &supply);
-        if self.policy.auto_create {
-            // Not only when the first job waits: a pull takes longer than anything else.
-            if self.seen.image == Image::Missing {
-                self.want_image();
-            }
-            let missing: Vec<&QueuedJob> =
-                matched.unserved.iter().map(|&index| &ours[index]).collect();
-            self.launch_for(&missing);
-        }
-        if self.seen.jobs_complete {
-            let needless = free
-                .iter()
-                .zip(&matched.needed)
-                .filter(|(_, needed)| !**needed)
-                .map(|(instance, _)| *instance);
-            self.retire_idle(needless);
-        }
-    }
-
-    /// Whether a job is for us: for the labels of the pool, or for those of a runner somebody made by hand.
-    fn offer(&self, job: &QueuedJob) -> Fit {
-        let manual = self.seen.instances.iter().any(|instance| {
-            instance_runs(instance)
-                && instance.scope.covers(&job.repo)
-                && instance.labels.covers(&job.labels)
-        });
-        match fit(&job.labels, &self.policy.labels) {
-            Fit::Unmet(_) if manual && !job.labels.is_empty() => Fit::Ours,
-            verdict => verdict,
-        }
+    fn running(&self) -> impl Iterator<Item = &'a Instance> + use<'a, N> {
+        self.seen.instances.iter().filter(|instance| instance_runs(instance))
     }
 
     /// Runners that can still take a job: idle, or starting within their time. Failed ones never count.
     fn available(&self) -> Vec<&'a Instance> {
-        let leaving = |name: &RunnerName| self.plan.actions.iter().any(|action| ends(action, name));
         self.judged()
             .filter(|(instance, verdict)| {
                 matches!(verdict.state, RunnerState::Idle | RunnerState::Starting)
-                    && !leaving(&instance.name)
+                    && !self.leaving(&instance.name)
             })
             .map(|(instance, _)| instance)
             .collect()
     }
 
-    fn launch_for(&mut self, jobs: &[&QueuedJob]) {
-        // A job that only the labels of a hand-made runner cover waits for that runner.
-        for job in jobs.iter().filter(|job| self.policy.labels.covers(&job.labels)) {
-            self.want_image();
-            let scope = Scope::Repo(job.repo.clone());
-            if self.seen.image != Image::Present || self.free() == 0 {
-                return;
-            }
-            if self.seen.held_back.get(&scope).is_some_and(|until| *until > self.now) {
-                continue;
-            }
-            let Some(name) = self.names.next() else { return };
-            self.plan.actions.push(Action::Launch(Launch {
-                name,
-                pool: Pool::Default,
-                scope,
-                labels: self.policy.labels.clone(),
-                explicit_labels: false,
-                group: self.policy.group.clone(),
-                why: format!("job {:?} of {} waits", job.name, job.repo),
-                request: None,
-            }));
+    fn leaving(&self, name: &RunnerName) -> bool {
+        self.plan.actions.iter().any(|action| ends(action, name))
+    }
+
+    fn image(&self, pool: &PoolPolicy) -> Image {
+        self.seen.images.get(&pool.image).map_or(Image::Missing, |seen| seen.state)
+    }
+
+    fn want_image(&mut self, pool: &PoolPolicy) {
+        let pull = Action::PullImage(pool.image.clone());
+        let fetch = matches!(self.image(pool), Image::Missing | Image::Outdated);
+        if fetch && !self.plan.actions.contains(&pull) {
+            self.plan.actions.push(pull);
         }
     }
 
-    fn retire_idle<'b>(&mut self, needless: impl Iterator<Item = &'b Instance>) {
-        for instance in needless {
-            let idle_since = self.seen.memory.of(&instance.name).idle_since;
-            let long = idle_since
-                .is_some_and(|since| self.now.duration_since(since) >= self.policy.idle_timeout);
-            let registration = self.seen.sight_of(instance).listed();
-            if let (Pool::Default, true, Some(registered)) = (instance.pool, long, registration) {
-                self.plan.actions.push(Action::Retire {
-                    name: instance.name.clone(),
-                    scope: instance.scope.clone(),
-                    id: registered.id,
-                    why: format!(
-                        "no job has needed it for {} s",
-                        self.policy.idle_timeout.as_secs()
-                    ),
-                    request: None,
-                });
-            }
+    /// A name for a new runner of the pool: a fresh one, or the lowest place that is free.
+    fn name_for(&mut self, pool: &PoolPolicy) -> Option<RunnerName> {
+        if pool.naming == Naming::Unique {
+            return self.names.next();
         }
-    }
-
-    fn want_image(&mut self) {
-        let fetch = matches!(self.seen.image, Image::Missing | Image::Outdated);
-        if fetch && !self.plan.actions.contains(&Action::PullImage) {
-            self.plan.actions.push(Action::PullImage);
-        }
+        let taken: BTreeSet<usize> = self
+            .seen
+            .instances
+            .iter()
+            .map(|instance| &instance.name)
+            .chain(self.launches().map(|launch| &launch.name))
+            .filter_map(|name| place_number(pool, name.as_str()))
+            .collect();
+        let free = (1..=pool.max).find(|number| !taken.contains(number))?;
+        RunnerName::parse(&format!("{}-{free}", pool.name_prefix)).ok()
     }
 
     fn launches(&self) -> impl Iterator<Item = &Launch> {
@@ -381,12 +421,15 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             _ => None,
         })
     }
+}
 
-    /// How many more runners fit. A container counts until it is gone, even if this plan removes it: the removal may fail.
-    fn free(&self) -> usize {
-        let running = self.seen.instances.iter().filter(|instance| instance_runs(instance)).count();
-        self.policy.max_runners.saturating_sub(running + self.launches().count())
+/// The number of a pool's numbered place, if `name` is one.
+fn place_number(pool: &PoolPolicy, name: &str) -> Option<usize> {
+    if pool.naming != Naming::Stable {
+        return None;
     }
+    let (prefix, number) = name.rsplit_once('-')?;
+    prefix.eq_ignore_ascii_case(&pool.name_prefix).then(|| number.parse().ok())?
 }
 
 fn instance_runs(instance: &Instance) -> bool {

@@ -5,7 +5,7 @@ use mayfly_common::label::LabelSet;
 use mayfly_common::webhook::{HookTarget, JobStatus};
 use rusqlite::{Connection, Row as Found, params};
 
-use super::{KnownHook, repository};
+use super::{KnownHook, PoolRow, repository};
 use crate::ledger::Row;
 
 const STATUSES: [(JobStatus, &str); 4] = [
@@ -81,6 +81,19 @@ pub(super) fn job(found: &Found<'_>) -> Result<Option<Row>, rusqlite::Error> {
         left_at: time("left_at")?,
         seen_at,
     }))
+}
+
+pub(super) fn pool(found: &Found<'_>) -> Result<PoolRow, rusqlite::Error> {
+    let time = |at: i64| Timestamp::from_millisecond(at).unwrap_or_default();
+    let rotate_before: Option<i64> = found.get("rotate_before")?;
+    Ok(PoolRow {
+        name: found.get("name")?,
+        spec: found.get("spec")?,
+        revision: found.get("revision")?,
+        created_at: time(found.get("created_at")?),
+        updated_at: time(found.get("updated_at")?),
+        rotate_before: rotate_before.map(time),
+    })
 }
 
 /// None: the row is not one that this program wrote.

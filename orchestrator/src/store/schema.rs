@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// Step n takes a file from version n to n + 1 (`PRAGMA user_version`).
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE jobs (
         id INTEGER PRIMARY KEY,
         repository TEXT NOT NULL,
@@ -35,7 +36,18 @@ const STEPS: &[&str] = &["
         last_seen_at INTEGER NOT NULL,
         gone_at INTEGER
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE pools (
+        name TEXT PRIMARY KEY,
+        spec TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        rotate_before INTEGER
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Takes the steps that are missing, each whole or not at all.
 ///

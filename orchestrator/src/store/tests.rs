@@ -137,7 +137,7 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
     let error = Store::open(&newer).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "it was written by a newer version (schema 99, this one knows 1)"
+        "it was written by a newer version (schema 99, this one knows 2)"
     );
 }
 
@@ -145,7 +145,7 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
 async fn a_full_disk_is_an_error_and_not_the_end() {
     let store = Store::in_memory().unwrap();
     {
-        let connection = store.0.lock().unwrap();
+        let connection = store.connection.lock().unwrap();
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
     }

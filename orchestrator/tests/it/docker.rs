@@ -21,13 +21,15 @@ use github_sim::{Sim, SimConfig, runner_image};
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
 use orchestrator::backend::docker::{DockerBackend, DockerSettings};
 use orchestrator::backend::{Backend, BackendError};
 use orchestrator::clock::{Clock as _, SystemClock};
 use orchestrator::config::Config;
 use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::metrics::Metrics;
-use orchestrator::model::{LaunchSpec, Phase, Pool};
+use orchestrator::model::{LaunchSpec, Phase};
+use orchestrator::pool::Pool;
 use orchestrator::reconcile::Reconciler;
 use orchestrator::store::Store;
 
@@ -171,10 +173,13 @@ impl Drop for Engine {
     }
 }
 
-fn spec(name: &str) -> LaunchSpec {
+/// A launch of the default pool as these variables describe it.
+fn spec_of(engine: &Engine, variables: &[(&str, &str)], name: &str) -> LaunchSpec {
+    let pool = Pool::default_pool(&engine.config("http://127.0.0.1:9", variables));
     LaunchSpec {
         name: RunnerName::parse(name).unwrap(),
-        pool: Pool::Manual,
+        pool: PoolName::manual(),
+        material: pool.material,
         scope: scope("repo:octo-admin/app"),
         labels: LabelSet::requested(["self-hosted"]),
         github_id: None,
@@ -261,8 +266,8 @@ async fn jobs_really_run_in_containers_that_vanish() {
 #[tokio::test]
 async fn a_container_is_confined_and_labelled() {
     let Some(engine) = engine().await else { return };
-    let backend = engine.backend(&[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")]);
-    let spec = spec("mayfly-confined");
+    let backend = engine.backend(&[]);
+    let spec = spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-confined");
     backend.launch(&spec).await.unwrap();
     backend.launch(&spec).await.unwrap();
     let found = engine.inspect("mayfly-confined").await;
@@ -299,19 +304,18 @@ async fn a_container_is_confined_and_labelled() {
 #[tokio::test]
 async fn a_worker_inside_is_seen_and_an_exit_is_read() {
     let Some(engine) = engine().await else { return };
-    let worker = engine.backend(&[(
-        "RUNNER_COMMAND",
-        "/bin/sh -c 'exec /bin/sh -c \"sleep 60; :\" Runner.Worker'",
-    )]);
-    worker.launch(&spec("mayfly-works")).await.unwrap();
+    let worker = engine.backend(&[]);
+    let works = [("RUNNER_COMMAND", "/bin/sh -c 'exec /bin/sh -c \"sleep 60; :\" Runner.Worker'")];
+    worker.launch(&spec_of(&engine, &works, "mayfly-works")).await.unwrap();
     until("the worker is seen", async || {
         worker.list().await.unwrap()[0].phase == Phase::Running { working: Some(true) }
     })
     .await;
     worker.remove(&RunnerName::parse("mayfly-works").unwrap()).await.unwrap();
 
-    let ends = engine.backend(&[("RUNNER_COMMAND", "/bin/sh -c 'echo last words; exit 7'")]);
-    ends.launch(&spec("mayfly-ends")).await.unwrap();
+    let ends = engine.backend(&[]);
+    let last_words = [("RUNNER_COMMAND", "/bin/sh -c 'echo last words; exit 7'")];
+    ends.launch(&spec_of(&engine, &last_words, "mayfly-ends")).await.unwrap();
     until("it ended", async || matches!(ends.list().await.unwrap()[0].phase, Phase::Exited(_)))
         .await;
     let Phase::Exited(exit) = ends.list().await.unwrap()[0].phase.clone() else {
@@ -341,7 +345,7 @@ async fn what_is_not_ours_is_never_touched() {
         assert_eq!(backend.logs(&name, 10).await.unwrap(), None, "{text}");
     }
     engine.inspect(&name).await;
-    let taken = backend.launch(&spec(&name)).await.unwrap_err();
+    let taken = backend.launch(&spec_of(&engine, &[], &name)).await.unwrap_err();
     assert!(matches!(taken, BackendError::NameTaken(_)), "{taken}");
     engine.inspect(&name).await;
 }
@@ -349,28 +353,37 @@ async fn what_is_not_ours_is_never_touched() {
 #[tokio::test]
 async fn what_cannot_start_leaves_nothing() {
     let Some(engine) = engine().await else { return };
-    let bad = engine.backend(&[("RUNNER_COMMAND", "/no/such/program")]);
-    let error = bad.launch(&spec("mayfly-bad")).await.unwrap_err();
+    let bad = engine.backend(&[]);
+    let no_program = spec_of(&engine, &[("RUNNER_COMMAND", "/no/such/program")], "mayfly-bad");
+    let error = bad.launch(&no_program).await.unwrap_err();
     assert!(
         matches!(error, BackendError::Refused { what: "start a runner container", .. }),
         "{error}"
     );
     assert!(bad.list().await.unwrap().is_empty());
 
-    let missing = engine.backend(&[("RUNNER_IMAGE", "mayfly-test-runner:not-there")]);
-    assert!(!missing.has_image().await.unwrap());
-    let error = missing.launch(&spec("mayfly-missing")).await.unwrap_err();
+    let image = "mayfly-test-runner:not-there";
+    let missing = engine.backend(&[]);
+    assert_eq!(missing.image_id(image).await.unwrap(), None);
+    let no_image = spec_of(&engine, &[("RUNNER_IMAGE", image)], "mayfly-missing");
+    let error = missing.launch(&no_image).await.unwrap_err();
     assert!(matches!(error, BackendError::ImageMissing(_)), "{error}");
 }
 
 #[tokio::test]
 async fn a_network_removed_behind_our_back_is_made_again() {
     let Some(engine) = engine().await else { return };
-    let backend = engine.backend(&[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")]);
-    backend.launch(&spec("mayfly-first")).await.unwrap();
+    let backend = engine.backend(&[]);
+    backend
+        .launch(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-first"))
+        .await
+        .unwrap();
     backend.remove(&RunnerName::parse("mayfly-first").unwrap()).await.unwrap();
     engine.docker.remove_network(&engine.network()).await.unwrap();
-    backend.launch(&spec("mayfly-second")).await.unwrap();
+    backend
+        .launch(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-second"))
+        .await
+        .unwrap();
     assert_eq!(backend.list().await.unwrap().len(), 1);
 }
 

@@ -319,7 +319,7 @@ async fn with_the_policy_never_a_missing_image_is_told_and_not_pulled() {
     platform.backend.state().image = false;
     let report = platform.pass().await;
     assert!(
-        report.problems.iter().any(|problem| problem.contains("RUNNER_PULL_POLICY=never")),
+        report.problems.iter().any(|problem| problem.contains("the pull policy is never")),
         "{report:?}"
     );
     assert_eq!((report.launched, platform.backend.state().pulls), (0, 0));

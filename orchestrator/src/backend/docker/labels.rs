@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
 use mayfly_common::scope::Scope;
 
-use crate::model::{LaunchSpec, Pool, RunnerId};
+use super::spec::Template;
+use crate::model::{LaunchSpec, RunnerId};
 
 /// The label by which our containers are found; its value is the instance.
 pub(super) const INSTANCE: &str = "dev.mayfly.instance";
@@ -19,6 +21,10 @@ const CREATED_AT: &str = "dev.mayfly.created-at";
 const DEADLINE: &str = "dev.mayfly.deadline";
 const IMAGE: &str = "dev.mayfly.image";
 const LABELS: &str = "dev.mayfly.labels";
+/// The engine's id of the image; only with newer releases.
+const IMAGE_ID: &str = "dev.mayfly.image-id";
+/// What the runner is made from, in short; only with newer releases.
+const FINGERPRINT: &str = "dev.mayfly.fingerprint";
 const SCHEMA: &str = "dev.mayfly.schema";
 /// The version of this set. A container with another one is left alone.
 const SCHEMA_VERSION: &str = "1";
@@ -28,8 +34,8 @@ const SCHEMA_VERSION: &str = "1";
 pub(super) struct Identity {
     /// The runner's name.
     pub(super) name: RunnerName,
-    /// Who asked for it.
-    pub(super) pool: Pool,
+    /// The pool it belongs to.
+    pub(super) pool: PoolName,
     /// Where it registers.
     pub(super) scope: Scope,
     /// The labels it registers with.
@@ -38,6 +44,10 @@ pub(super) struct Identity {
     pub(super) github_id: Option<RunnerId>,
     /// The image it was created from.
     pub(super) image: String,
+    /// The engine's id of that image.
+    pub(super) image_id: Option<String>,
+    /// What it was made from, in short.
+    pub(super) fingerprint: Option<String>,
     /// When it was created.
     pub(super) created_at: Timestamp,
     /// When it is removed whatever it does.
@@ -45,20 +55,25 @@ pub(super) struct Identity {
 }
 
 /// The labels for a new container.
-pub(super) fn encode(instance: &str, image: &str, spec: &LaunchSpec) -> HashMap<String, String> {
+pub(super) fn encode(template: &Template<'_>, spec: &LaunchSpec) -> HashMap<String, String> {
     let pairs = [
-        (INSTANCE, instance.to_owned()),
+        (INSTANCE, template.instance.to_owned()),
         (POOL, spec.pool.as_str().to_owned()),
         (SCOPE, spec.scope.to_string()),
         (RUNNER, spec.name.to_string()),
         (GITHUB_RUNNER_ID, spec.github_id.map(|id| id.0.to_string()).unwrap_or_default()),
         (CREATED_AT, spec.created_at.to_string()),
         (DEADLINE, spec.deadline.to_string()),
-        (IMAGE, image.to_owned()),
+        (IMAGE, spec.material.image.clone()),
         (LABELS, spec.labels.to_string()),
         (SCHEMA, SCHEMA_VERSION.to_owned()),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let more = [
+        (FINGERPRINT, Some(spec.material.fingerprint.clone())),
+        (IMAGE_ID, template.image_id.map(str::to_owned)),
+    ];
+    let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    pairs.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Reads the labels back; `None` unless the set is full, well-formed and of `instance`.
@@ -73,11 +88,13 @@ pub(super) fn decode(instance: &str, labels: &HashMap<String, String>) -> Option
     };
     Some(Identity {
         name: RunnerName::parse(text(RUNNER)?).ok()?,
-        pool: Pool::parse(text(POOL)?)?,
+        pool: PoolName::parse(text(POOL)?).ok()?,
         scope: text(SCOPE)?.parse().ok()?,
         labels: LabelSet::requested(text(LABELS)?.split(',').filter(|label| !label.is_empty())),
         github_id,
         image: text(IMAGE)?.to_owned(),
+        image_id: text(IMAGE_ID).map(str::to_owned),
+        fingerprint: text(FINGERPRINT).map(str::to_owned),
         created_at: text(CREATED_AT)?.parse().ok()?,
         deadline: text(DEADLINE)?.parse().ok()?,
     })
@@ -86,11 +103,22 @@ pub(super) fn decode(instance: &str, labels: &HashMap<String, String>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Material, Profile};
+    use mayfly_common::pool::Isolation;
+
+    const TEMPLATE: Template<'static> =
+        Template { instance: "i", network: "n", image_id: Some("sha256:0") };
 
     fn spec() -> LaunchSpec {
         LaunchSpec {
             name: RunnerName::parse("mayfly-i-1").unwrap(),
-            pool: Pool::Manual,
+            pool: PoolName::manual(),
+            material: Material {
+                image: "img:1".to_owned(),
+                command: None,
+                profile: Profile { memory: 1, nano_cpus: 1, pids: 1, isolation: Isolation::Strict },
+                fingerprint: "f00".to_owned(),
+            },
             scope: "org:octo".parse().unwrap(),
             labels: LabelSet::requested(["self-hosted", "gpu"]),
             github_id: Some(RunnerId(7)),
@@ -102,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_and_holds_no_credential() {
-        let labels = encode("i", "img:1", &spec());
+        let labels = encode(&TEMPLATE, &spec());
         let identity = decode("i", &labels).unwrap();
         assert_eq!(
             (identity.name, identity.scope, identity.labels),
@@ -110,19 +138,21 @@ mod tests {
         );
         assert_eq!(
             (identity.pool, identity.github_id, identity.image.as_str()),
-            (Pool::Manual, spec().github_id, "img:1")
+            (PoolName::manual(), spec().github_id, "img:1")
         );
+        assert_eq!(identity.image_id.as_deref(), Some("sha256:0"));
+        assert_eq!(identity.fingerprint.as_deref(), Some("f00"));
         assert_eq!((identity.created_at, identity.deadline), (spec().created_at, spec().deadline));
         assert!(labels.values().all(|value| !value.contains("c2VjcmV0")));
         let token = LaunchSpec { github_id: None, ..spec() };
-        assert_eq!(decode("i", &encode("i", "img:1", &token)).unwrap().github_id, None);
+        assert_eq!(decode("i", &encode(&TEMPLATE, &token)).unwrap().github_id, None);
     }
 
     #[test]
     fn a_partial_foreign_or_odd_set_is_not_ours() {
-        let full = encode("i", "img:1", &spec());
+        let full = encode(&TEMPLATE, &spec());
         assert_eq!(decode("other", &full), None);
-        for name in full.keys() {
+        for name in full.keys().filter(|name| ![IMAGE_ID, FINGERPRINT].contains(&name.as_str())) {
             let mut partial = full.clone();
             partial.remove(name);
             assert_eq!(decode("i", &partial), None, "without {name}");
@@ -132,7 +162,7 @@ mod tests {
             (SCOPE, "octo"),
             (DEADLINE, "soon"),
             (GITHUB_RUNNER_ID, "x"),
-            (POOL, "p"),
+            (POOL, "a pool"),
         ] {
             let mut odd = full.clone();
             odd.insert(name.to_owned(), value.to_owned());

@@ -11,28 +11,8 @@ use bollard::models::{
 
 use super::labels;
 use crate::model::LaunchSpec;
-
-/// How tightly a runner is confined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isolation {
-    /// No capability, no new privileges. Fits images that run as an ordinary user; `sudo` does not work.
-    Strict,
-    /// The capabilities that a root entry point and `sudo` need, and no others. For images that change user.
-    Compat,
-}
-
-/// What every runner container gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
-    /// Memory, swap included, in bytes.
-    pub memory: i64,
-    /// Processors, in billionths of one.
-    pub nano_cpus: i64,
-    /// Most processes and threads.
-    pub pids: i64,
-    /// How tightly it is confined.
-    pub isolation: Isolation,
-}
+pub use crate::model::Profile;
+pub use mayfly_common::pool::Isolation;
 
 /// What an entry point that starts as root needs to change to another user, and `sudo` to work. Never `NET_RAW`: with it a
 /// container can speak past "no inter-container communication".
@@ -44,32 +24,27 @@ const COMPAT_CAPABILITIES: [&str; 7] =
 pub struct Template<'a> {
     /// The instance it belongs to.
     pub instance: &'a str,
-    /// The image.
-    pub image: &'a str,
-    /// Replaces the image's command; none keeps it.
-    pub command: Option<&'a [String]>,
     /// The network it joins.
     pub network: &'a str,
-    /// Its confinement.
-    pub profile: &'a Profile,
+    /// The engine's id of the image, if it is known.
+    pub image_id: Option<&'a str>,
 }
 
 /// The body of `POST /containers/create` (Docker Engine API 1.41).
 pub fn body(template: &Template<'_>, spec: &LaunchSpec) -> ContainerCreateBody {
     ContainerCreateBody {
-        image: Some(template.image.to_owned()),
-        cmd: template.command.map(<[String]>::to_vec),
+        image: Some(spec.material.image.clone()),
+        cmd: spec.material.command.clone(),
         // A host name has at most 63 characters (RFC 1123); a runner's name may have one more.
         hostname: Some(spec.name.as_str().chars().take(63).collect()),
         env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
-        labels: Some(labels::encode(template.instance, template.image, spec)),
-        host_config: Some(host_config(template)),
+        labels: Some(labels::encode(template, spec)),
+        host_config: Some(host_config(template, &spec.material.profile)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(template: &Template<'_>) -> HostConfig {
-    let profile = template.profile;
+fn host_config(template: &Template<'_>, profile: &Profile) -> HostConfig {
     let (security, capabilities) = match profile.isolation {
         Isolation::Strict => (vec!["no-new-privileges".to_owned()], Vec::new()),
         Isolation::Compat => (Vec::new(), COMPAT_CAPABILITIES.map(str::to_owned).to_vec()),
@@ -107,24 +82,24 @@ fn host_config(template: &Template<'_>) -> HostConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Pool;
+    use crate::model::Material;
     use jiff::Timestamp;
     use mayfly_common::label::LabelSet;
     use mayfly_common::name::RunnerName;
+    use mayfly_common::pool::PoolName;
 
     fn made(isolation: Isolation) -> ContainerCreateBody {
         let profile = Profile { memory: 4 << 30, nano_cpus: 2_000_000_000, pids: 4096, isolation };
-        let command = ["/home/runner/run.sh".to_owned()];
-        let template = Template {
-            instance: "i",
-            image: "img",
-            command: Some(&command),
-            network: "runners",
-            profile: &profile,
-        };
+        let template = Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
         let spec = LaunchSpec {
             name: RunnerName::parse(&"x".repeat(64)).unwrap(),
-            pool: Pool::Default,
+            pool: PoolName::default_pool(),
+            material: Material {
+                image: "img".to_owned(),
+                command: Some(vec!["/home/runner/run.sh".to_owned()]),
+                profile,
+                fingerprint: "f".to_owned(),
+            },
             scope: "repo:o/r".parse().unwrap(),
             labels: LabelSet::requested(["self-hosted"]),
             github_id: None,

@@ -43,9 +43,10 @@ fn names(repos: &[RepoSlug]) -> Vec<String> {
 /// A catalogue with one repository whose workflow is `text`.
 fn with(text: Option<&str>) -> (Catalog, Option<String>) {
     let mut catalog = Catalog::default();
+    catalog.offer(vec![offered()]);
     catalog.listed(&[repo(1, "o/r", Some("t1"))], true, &Filter::default(), at(0));
     let unread = catalog.folder(&slug("o/r"), folder(&[file("ci.yml", "v1")]), at(0));
-    let problem = catalog.text(&slug("o/r"), &unread[0], text, &offered());
+    let problem = catalog.text(&slug("o/r"), &unread[0], text);
     (catalog, problem)
 }
 
@@ -78,7 +79,7 @@ fn a_broken_file_is_told_and_the_others_count() {
     let both = folder(&[file("ci.yml", "v1"), file("b.yml", "v2")]);
     let unread = catalog.folder(&slug("o/r"), both, at(0));
     assert_eq!(unread, [file("b.yml", "v2")], "a broken version is read once, too");
-    catalog.text(&slug("o/r"), &unread[0], Some(&workflow("runs-on: self-hosted")), &offered());
+    catalog.text(&slug("o/r"), &unread[0], Some(&workflow("runs-on: self-hosted")));
     assert_eq!(catalog.relevant(at(0)).len(), 1);
 }
 

@@ -1,8 +1,11 @@
 //! Tables and properties of [`plan`](super::plan).
 
+mod pools;
+
 use super::*;
 use crate::model::Exit;
 use crate::scaling::lifecycle::tests::{at, instance, policy, registered};
+use crate::scaling::observed::ImageSeen;
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 use proptest::prelude::*;
@@ -19,9 +22,18 @@ fn job(id: i64, repo: &str, labels: &[&str]) -> QueuedJob {
     }
 }
 
+/// The default pool's image in this state.
+fn image(state: Image) -> BTreeMap<String, ImageSeen> {
+    BTreeMap::from([("i".to_owned(), ImageSeen { state, id: None })])
+}
+
+fn pull() -> Action {
+    Action::PullImage("i".to_owned())
+}
+
 fn seen() -> Observed {
     Observed {
-        image: Image::Present,
+        images: image(Image::Present),
         jobs_complete: true,
         fresh_names: (0..32)
             .map(|n| RunnerName::parse(&format!("mayfly-i-new{n}")).unwrap())
@@ -74,8 +86,8 @@ fn queued_jobs_start_exactly_the_missing_runners() {
     assert_eq!(
         lines(&plan),
         [
-            "start runner mayfly-i-new0 for repo:o/r: job \"job 2\" of o/r waits",
-            "start runner mayfly-i-new1 for repo:p/q: job \"job 3\" of p/q waits",
+            "start runner mayfly-i-new0 for repo:p/q: job \"job 3\" of p/q waits",
+            "start runner mayfly-i-new1 for repo:o/r: job \"job 2\" of o/r waits",
         ]
     );
     assert_eq!(plan.demand, 3);
@@ -132,7 +144,8 @@ fn without_automatic_mode_jobs_start_nothing() {
 fn held_back_scopes_wait_and_others_go_on() {
     let mut seen = seen();
     seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "p/q", &["self-hosted"])];
-    seen.held_back = [("repo:o/r".parse().unwrap(), at(20))].into();
+    let place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
+    seen.held_back = [(place, at(20))].into();
     assert_eq!(
         lines(&plan(&seen, &policy(), at(10))),
         ["start runner mayfly-i-new0 for repo:p/q: job \"job 2\" of p/q waits"]
@@ -142,22 +155,19 @@ fn held_back_scopes_wait_and_others_go_on() {
 
 #[test]
 fn the_image_is_pulled_ahead_of_jobs_and_renewed_when_one_waits() {
-    let with = |image, jobs: Vec<QueuedJob>| Observed { jobs, image, ..seen() };
+    let with = |state, jobs: Vec<QueuedJob>| Observed { jobs, images: image(state), ..seen() };
     let waiting = || vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])];
     let actions = |seen: &Observed| plan(seen, &policy(), at(10)).actions;
-    assert_eq!(actions(&with(Image::Missing, vec![])), [Action::PullImage]);
-    assert_eq!(actions(&with(Image::Missing, waiting())), [Action::PullImage]);
+    assert_eq!(actions(&with(Image::Missing, vec![])), [pull()]);
+    assert_eq!(actions(&with(Image::Missing, waiting())), [pull()]);
     assert_eq!(actions(&with(Image::Outdated, vec![])), []);
-    assert_eq!(actions(&with(Image::Outdated, waiting())), [Action::PullImage]);
+    assert_eq!(actions(&with(Image::Outdated, waiting())), [pull()]);
     assert_eq!(actions(&with(Image::Awaited, waiting())), []);
     let by_request_only = Policy { auto_create: false, ..policy() };
     assert_eq!(plan(&with(Image::Missing, vec![]), &by_request_only, at(10)).actions, []);
     let asked = Observed { wishes: vec![(1, create(1, &[]))], ..with(Image::Missing, vec![]) };
     let both = plan(&asked, &by_request_only, at(10));
-    assert_eq!(
-        (both.actions, both.refusals),
-        (vec![Action::PullImage], vec![(1, Refusal::NoImage)])
-    );
+    assert_eq!((both.actions, both.refusals), (vec![pull()], vec![(1, Refusal::NoImage)]));
 }
 
 #[test]
@@ -206,7 +216,7 @@ fn surplus_idle_runners_retire_after_their_time_and_manual_ones_stay() {
         true,
         false,
     );
-    seen.instances[1].pool = Pool::Manual;
+    seen.instances[1].pool = PoolName::manual();
     seen = seen.remember(&policy(), at(0));
     assert!(plan(&seen, &policy(), at(119)).actions.is_empty());
     assert_eq!(
@@ -303,12 +313,19 @@ fn deletion_asks_github_first_and_spares_the_busy() {
 #[test]
 fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
-    seen.instances[0].pool = Pool::Manual;
+    seen.instances[0].pool = PoolName::manual();
     seen.instances[0].labels = LabelSet::requested(["self-hosted", "gpu"]);
     seen.jobs =
         vec![job(1, "o/r", &["self-hosted", "gpu"]), job(2, "o/r", &["self-hosted", "gpu"])];
     let plan = plan(&seen, &policy(), at(10));
     assert_eq!((plan.actions.len(), plan.unmet.len(), plan.demand), (0, 0, 2));
+}
+
+/// The usual policy with another `MAX_RUNNERS`.
+fn capped(runners: usize) -> Policy {
+    let mut policy = policy();
+    policy.caps.runners = runners;
+    policy
 }
 
 /// What the world looks like after the shell has carried `plan` out without a failure.
@@ -322,13 +339,13 @@ fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
     };
     for action in &plan.actions {
         match action {
-            Action::PullImage => next.image = Image::Awaited,
+            Action::PullImage(_) => next.images = image(Image::Awaited),
             Action::Launch(launch) => {
                 let id = RunnerId(1_000 + i64::try_from(next.instances.len()).unwrap());
                 let mut new = instance(launch.name.as_str(), IDLE);
                 new.scope = launch.scope.clone();
                 new.labels = launch.labels.clone();
-                new.pool = launch.pool;
+                new.pool = launch.pool.clone();
                 new.created_at = now;
                 new.deadline = now + jiff::SignedDuration::from_hours(24);
                 new.github_id = Some(id);
@@ -372,14 +389,14 @@ prop_compose! {
         jobs in prop::collection::vec((0..3usize, any::<bool>()), 0..8),
         unknown in prop::collection::vec(any::<bool>(), 3),
         orphans in 0..3i64,
-        image in prop_oneof![4 => Just(Image::Present), 1 => Just(Image::Missing), 1 => Just(Image::Outdated), 1 => Just(Image::Awaited)],
+        state in prop_oneof![4 => Just(Image::Present), 1 => Just(Image::Missing), 1 => Just(Image::Outdated), 1 => Just(Image::Awaited)],
         jobs_complete in any::<bool>(),
         max_runners in 0..6usize,
         clock in 0..2_000i64,
         wishes in prop::collection::vec((0..3u8, 1..4u8, any::<bool>()), 0..3),
     ) -> (Observed, Policy, Timestamp) {
         let repos = ["o/r", "p/q", "x/y"];
-        let mut seen = Observed { jobs_complete, image, ..seen() };
+        let mut seen = Observed { jobs_complete, images: image(state), ..seen() };
         for (index, repo) in repos.iter().enumerate() {
             let scope = Scope::parse(ScopeKind::Repo, repo).unwrap();
             let listing = if unknown[index] { Listing::Unknown } else {
@@ -390,7 +407,7 @@ prop_compose! {
         for (index, (phase, listed, online, busy, manual, created, idle)) in runners.into_iter().enumerate() {
             let mut new = instance(&format!("mayfly-i-r{index}"), phase);
             new.scope = Scope::parse(ScopeKind::Repo, repos[index % 3]).unwrap();
-            new.pool = if manual { Pool::Manual } else { Pool::Default };
+            new.pool = if manual { PoolName::manual() } else { PoolName::default_pool() };
             new.created_at = at(created);
             let id = i64::try_from(index).unwrap() + 1;
             new.github_id = Some(RunnerId(id));
@@ -412,7 +429,7 @@ prop_compose! {
             (index as u64, wish)
         }).collect();
         let now = at(clock);
-        let policy = Policy { max_runners, ..policy() };
+        let policy = capped(max_runners);
         (seen.remember(&policy, now), policy, now)
     }
 }
@@ -424,9 +441,9 @@ proptest! {
         let after = carried_out(&seen, &first, now).remember(&policy, now);
         let mut second = plan(&after, &policy, now);
         // Places that this plan's removals free are filled by the next one, and only by jobs that were waiting for a place.
-        if seen.instances.iter().filter(|instance| instance_runs(instance)).count() + launches(&first) >= policy.max_runners
+        if seen.instances.iter().filter(|instance| instance_runs(instance)).count() + launches(&first) >= policy.caps.runners
             || seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { .. })) {
-            second.actions.retain(|action| !action.is_launch() && *action != Action::PullImage);
+            second.actions.retain(|action| !action.is_launch() && !matches!(action, Action::PullImage(_)));
         }
         // A runner ended by force leaves a registration that GitHub lets go of only when it notices.
         if seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { force: true, .. })) {
@@ -439,7 +456,7 @@ proptest! {
     fn never_more_than_the_cap((seen, policy, now) in any_world()) {
         let plan = plan(&seen, &policy, now);
         let running = seen.instances.iter().filter(|instance| instance_runs(instance)).count();
-        prop_assert!(launches(&plan) == 0 || running + launches(&plan) <= policy.max_runners);
+        prop_assert!(launches(&plan) == 0 || running + launches(&plan) <= policy.caps.runners);
     }
 
     #[test]

@@ -1,0 +1,392 @@
+//! From JSON to a valid pool, with every mistake told at once.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    Autoscaling, Isolation, MAX_POOL, Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Ratio,
+    Resources, Schedule,
+};
+use crate::api::fields::{Fields, error};
+use crate::label::{Label, LabelSet, MAX_LABELS};
+use crate::name::RunnerName;
+use crate::problem::{FieldError, Problem};
+use crate::{quantity, scope};
+
+/// Most scopes, and most schedules, of one pool.
+const MAX_LIST: usize = 100;
+/// Longest time a pool may state, in seconds: a year.
+const YEAR: u32 = 31_536_000;
+/// How GitHub's tokens begin (GitHub docs: "Token formats").
+const TOKENS: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+
+impl PoolSpec {
+    /// Reads a request body.
+    ///
+    /// Errors: 400 when it is not JSON, 422 listing every bad field otherwise.
+    pub fn from_body(body: &[u8]) -> Result<Self, Problem> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
+        Self::from_json(&value, "").map_err(Problem::invalid)
+    }
+
+    /// Reads a pool from the value at the JSON Pointer `at`.
+    ///
+    /// Errors: every field that is wrong.
+    pub fn from_json(value: &Value, at: &str) -> Result<Self, Vec<FieldError>> {
+        let mut fields = Fields::of(value, at)?;
+        let fields_ref = &mut fields;
+        let name = name(fields_ref);
+        let mut spec = Self::named(name.clone().unwrap_or_else(PoolName::default_pool));
+        places(fields_ref, &mut spec);
+        material(fields_ref, &mut spec);
+        numbers(fields_ref, &mut spec);
+        naming(fields_ref, &mut spec);
+        if let Some(enabled) = fields.flag("enabled") {
+            spec.enabled = enabled;
+        }
+        if let Some(paused) = fields.flag("paused") {
+            spec.paused = paused;
+        }
+        fields.finish()?;
+        Ok(spec)
+    }
+}
+
+fn name(fields: &mut Fields<'_>) -> Option<PoolName> {
+    match fields.value("name") {
+        None => fields.fail("name", "is required"),
+        Some(_) => match fields.parsed("name", PoolName::parse)? {
+            name if name.is_reserved() => fields.fail(
+                "name",
+                "is the platform's own: default is made from the environment, manual is for single runners",
+            ),
+            name => Some(name),
+        },
+    }
+}
+
+/// Scopes, labels, group.
+fn places(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
+    if let Some(scopes) = fields.each("scopes", 1..=MAX_LIST, str::parse::<PoolScope>) {
+        spec.scopes = scopes;
+    }
+    let labels = fields.each("labels", 1..=MAX_LABELS, Label::parse);
+    spec.labels = labels.map(|labels| labels.into_iter().collect::<LabelSet>());
+    spec.runner_group = fields.parsed("runner_group", |text| {
+        let good =
+            (1..=64).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
+        if good {
+            Ok(text.trim().to_owned())
+        } else {
+            Err("must have 1 to 64 printable characters")
+        }
+    });
+    let grouped =
+        spec.runner_group.as_deref().is_some_and(|group| !group.eq_ignore_ascii_case("default"));
+    let at_repositories = |scope: &PoolScope| {
+        !matches!(scope, PoolScope::One(scope::Scope::Org(_) | scope::Scope::Enterprise(_)))
+    };
+    if grouped && spec.scopes.iter().any(at_repositories) {
+        fields.fail::<()>(
+            "runner_group",
+            "only organisations and enterprises have runner groups; name only org: and enterprise: under scopes",
+        );
+    }
+}
+
+/// What runners are made from.
+fn material(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
+    spec.image = fields.parsed("image", quantity::image);
+    spec.pull_policy = fields.word(
+        "pull_policy",
+        &[
+            ("missing", PullPolicy::Missing),
+            ("always", PullPolicy::Always),
+            ("never", PullPolicy::Never),
+        ],
+    );
+    spec.command = fields.each("command", 1..=100, |word| Ok::<_, String>(word.to_owned()));
+    spec.env = env(fields);
+    if let Some(value) = fields.value("resources") {
+        let at = fields.pointer("resources");
+        match resources(value, &at) {
+            Ok(resources) => spec.resources = resources,
+            Err(errors) => drop(fields.fail_with::<()>(errors)),
+        }
+    }
+    spec.isolation =
+        fields.word("isolation", &[("strict", Isolation::Strict), ("compat", Isolation::Compat)]);
+}
+
+fn env(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
+    let Some(value) = fields.value("env") else { return BTreeMap::new() };
+    let Value::Object(map) = value else {
+        return fields.fail("env", "must be an object of names and texts").unwrap_or_default();
+    };
+    let at = fields.pointer("env");
+    let (mut env, mut errors) = (BTreeMap::new(), Vec::new());
+    for (name, value) in map {
+        let pointer = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        let unfit = |c: char| c == '=' || c.is_whitespace() || c.is_control();
+        match value.as_str() {
+            _ if name.is_empty() || name.contains(unfit) => {
+                errors.push(error(&pointer, "is not the name of a variable"))
+            }
+            None => errors.push(error(&pointer, "must be a string")),
+            Some(text) if TOKENS.iter().any(|prefix| text.contains(prefix)) => errors.push(error(
+                &pointer,
+                "looks like a GitHub token; pools are stored, and credentials do not belong there",
+            )),
+            Some(text) if text.contains('\0') => {
+                errors.push(error(&pointer, "must not hold a zero byte"))
+            }
+            Some(text) => drop(env.insert(name.clone(), text.to_owned())),
+        }
+    }
+    fields.fail_with::<()>(errors);
+    env
+}
+
+fn resources(value: &Value, at: &str) -> Result<Resources, Vec<FieldError>> {
+    let mut fields = Fields::of(value, at)?;
+    let found = Resources {
+        memory: fields.parsed("memory", |text| quantity::memory(text).map(|_| text.to_owned())),
+        cpus: match fields.value("cpus") {
+            Some(Value::Number(number)) => match quantity::nano_cpus(&number.to_string()) {
+                Ok(_) => Some(number.to_string()),
+                Err(why) => fields.fail("cpus", why),
+            },
+            Some(_) => {
+                fields.parsed("cpus", |text| quantity::nano_cpus(text).map(|_| text.to_owned()))
+            }
+            None => None,
+        },
+        pids: fields.integer("pids", 16..=4_194_304),
+    };
+    fields.finish()?;
+    Ok(found)
+}
+
+/// How many, when, how long.
+fn numbers(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
+    spec.min_idle = fields.integer("min_idle", 0..=MAX_POOL).unwrap_or(0);
+    spec.max = fields.integer("max", 0..=MAX_POOL);
+    if let Some(max) = spec.max.filter(|max| *max < spec.min_idle) {
+        fields.fail::<()>("min_idle", format!("must not be more than max, which is {max}"));
+    }
+    spec.priority = fields.integer("priority", -1000..=1000).unwrap_or(0);
+    if let Some(value) = fields.value("autoscaling") {
+        let at = fields.pointer("autoscaling");
+        match autoscaling(value, &at) {
+            Ok(policy) => spec.autoscaling = policy,
+            Err(errors) => drop(fields.fail_with::<()>(errors)),
+        }
+    }
+    for (value, at) in fields.list("schedules", 0..=MAX_LIST).unwrap_or_default() {
+        match schedule(value, &at) {
+            Ok(schedule) => spec.schedules.push(schedule),
+            Err(errors) => drop(fields.fail_with::<()>(errors)),
+        }
+    }
+    spec.registration_timeout = fields.integer("registration_timeout", 10..=86_400);
+    spec.idle_timeout = fields.integer("idle_timeout", 10..=YEAR);
+    spec.max_lifetime = fields.integer("max_lifetime", 60..=YEAR);
+    if let (Some(lifetime), Some(timeout)) = (spec.max_lifetime, spec.registration_timeout)
+        && lifetime <= timeout
+    {
+        fields.fail::<()>("max_lifetime", "must be longer than registration_timeout");
+    }
+    if let Some(seconds) = fields.integer("rotation_interval", 0..=YEAR) {
+        spec.rotation_interval = seconds;
+        if (1..60).contains(&seconds) {
+            fields.fail::<()>("rotation_interval", "must be 0 (never) or at least 60 seconds");
+        }
+    }
+}
+
+fn autoscaling(value: &Value, at: &str) -> Result<Autoscaling, Vec<FieldError>> {
+    let mut fields = Fields::of(value, at)?;
+    let ratio = match fields.value("policy") {
+        None => fields.fail("policy", "is required: per-job or ratio"),
+        Some(_) => fields.word("policy", &[("per-job", false), ("ratio", true)]),
+    };
+    let mut numbers = Ratio::default();
+    if ratio == Some(true) {
+        let most = MAX_POOL;
+        if let Some(found) = fields.integer("jobs_per_runner", 1..=most) {
+            numbers.jobs_per_runner = found;
+        }
+        if let Some(found) = fields.integer("scale_up_threshold", 0..=most) {
+            numbers.scale_up_threshold = found;
+        }
+        if let Some(found) = fields.integer("scale_down_threshold", 0..=most) {
+            numbers.scale_down_threshold = found;
+        }
+        if let Some(found) = fields.integer("cooldown", 0..=86_400) {
+            numbers.cooldown = found;
+        }
+    }
+    fields.finish()?;
+    Ok(if ratio == Some(true) { Autoscaling::Ratio(numbers) } else { Autoscaling::PerJob })
+}
+
+fn schedule(value: &Value, at: &str) -> Result<Schedule, Vec<FieldError>> {
+    let mut fields = Fields::of(value, at)?;
+    let min_idle = match fields.value("min_idle") {
+        None => fields.fail("min_idle", "is required"),
+        Some(_) => fields.integer("min_idle", 0..=MAX_POOL),
+    };
+    let found = match fields.value("when") {
+        None => fields.fail("when", "is required: five fields as crontab has them"),
+        Some(_) => fields.parsed("when", |text| Schedule::new(text, min_idle.unwrap_or_default())),
+    };
+    let zone = fields.text("timezone");
+    let found = match (found, zone) {
+        (Some(schedule), Some(zone)) => match schedule.in_zone(zone) {
+            Ok(schedule) => Some(schedule),
+            Err(why) => fields.fail("timezone", why),
+        },
+        (found, _) => found,
+    };
+    fields.finish()?;
+    found.ok_or_else(|| vec![error(at, "is no schedule")])
+}
+
+fn naming(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
+    let words = [("unique", Naming::Unique), ("stable", Naming::Stable)];
+    spec.naming = fields.word("naming", &words).unwrap_or_default();
+    spec.name_prefix = fields.parsed("name_prefix", |text| {
+        // Room for the number of a place.
+        let longest = RunnerName::parse(&format!("{text}-{MAX_POOL}"));
+        longest.map(|_| text.to_owned()).map_err(|error| error.to_string())
+    });
+    if spec.name_prefix.is_some() && spec.naming != Naming::Stable {
+        fields.fail::<()>("name_prefix", "goes with naming: stable");
+    }
+    if spec.naming == Naming::Stable && spec.max.is_none() {
+        fields
+            .fail::<()>("max", "is required with naming: stable: it is how many places there are");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pointers(value: &Value) -> Vec<String> {
+        let errors = PoolSpec::from_json(value, "").unwrap_err();
+        errors.into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn a_full_pool_is_read_and_written_back_the_same() {
+        let full = json!({
+            "name": "ci", "scopes": ["discovered", "repo:o/*", "org:o"], "labels": ["Linux", "self-hosted"],
+            "image": "a/b:c", "pull_policy": "always", "command": ["/run.sh"], "env": {"A": "{runner_name}"},
+            "resources": {"memory": "4g", "cpus": "2", "pids": 100}, "isolation": "compat",
+            "min_idle": 2, "max": 9, "priority": -3,
+            "autoscaling": {"policy": "ratio", "jobs_per_runner": 3, "scale_up_threshold": 0, "scale_down_threshold": 1, "cooldown": 60},
+            "schedules": [{"when": "* 8-17 * * mon-fri", "timezone": "Europe/Berlin", "min_idle": 5}],
+            "registration_timeout": 100, "idle_timeout": 50, "max_lifetime": 5000, "rotation_interval": 3600,
+            "naming": "stable", "name_prefix": "runner", "enabled": false, "paused": true
+        });
+        let spec = PoolSpec::from_json(&full, "").unwrap();
+        let written = serde_json::to_value(&spec).unwrap();
+        assert_eq!(PoolSpec::from_json(&written, "").unwrap(), spec);
+        let mut expected = full;
+        expected["labels"] = json!(["linux", "self-hosted"]);
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_name_is_enough() {
+        let spec = PoolSpec::from_json(&json!({"name": "ci", "image": null}), "").unwrap();
+        assert_eq!(spec, PoolSpec::named(PoolName::parse("ci").unwrap()));
+        let written = serde_json::to_value(&spec).unwrap();
+        assert_eq!(PoolSpec::from_json(&written, "").unwrap(), spec);
+    }
+
+    #[test]
+    fn every_bad_field_is_named_at_once() {
+        let bad = json!({
+            "name": "a b", "scopes": ["nowhere", "discovered"], "labels": [], "runner_group": "gpu", "image": "a b",
+            "pull_policy": "often", "command": [], "env": {"A=": "x", "B": 1, "C": "ghp_0123"},
+            "resources": {"memory": "1", "cpus": 0, "disk": 1}, "isolation": 3, "docker": "host", "min_idle": 5, "max": 4,
+            "priority": 1.5, "autoscaling": {"policy": "ratio", "jobs_per_runner": 0}, "schedules": [{"when": "*"}],
+            "registration_timeout": 1, "rotation_interval": 5, "naming": "odd", "name_prefix": "-", "enabled": "yes", "colour": "red"
+        });
+        let mut found = pointers(&bad);
+        found.sort();
+        let expected = [
+            "/autoscaling/jobs_per_runner",
+            "/colour",
+            "/command",
+            "/docker",
+            "/enabled",
+            "/env/A=",
+            "/env/B",
+            "/env/C",
+            "/image",
+            "/isolation",
+            "/labels",
+            "/min_idle",
+            "/name",
+            "/name_prefix",
+            "/naming",
+            "/priority",
+            "/pull_policy",
+            "/registration_timeout",
+            "/resources/cpus",
+            "/resources/disk",
+            "/resources/memory",
+            "/rotation_interval",
+            "/runner_group",
+            "/schedules/0/min_idle",
+            "/schedules/0/when",
+            "/scopes/0",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn fields_that_contradict_each_other() {
+        let rows = [
+            (json!({}), "/name"),
+            (json!({"name": "default"}), "/name"),
+            (json!({"name": "a", "scopes": []}), "/scopes"),
+            (json!({"name": "a", "runner_group": "gpu"}), "/runner_group"),
+            (
+                json!({"name": "a", "registration_timeout": 100, "max_lifetime": 100}),
+                "/max_lifetime",
+            ),
+            (json!({"name": "a", "name_prefix": "x"}), "/name_prefix"),
+            (json!({"name": "a", "naming": "stable"}), "/max"),
+            (json!({"name": "a", "autoscaling": {}}), "/autoscaling/policy"),
+            (
+                json!({"name": "a", "autoscaling": {"policy": "per-job", "cooldown": 1}}),
+                "/autoscaling/cooldown",
+            ),
+            (
+                json!({"name": "a", "schedules": [{"when": "* * * * *", "timezone": "x", "min_idle": 1}]}),
+                "/schedules/0/timezone",
+            ),
+            (json!([]), ""),
+        ];
+        for (value, pointer) in rows {
+            assert_eq!(pointers(&value), [pointer], "{value}");
+        }
+        let grouped =
+            json!({"name": "a", "runner_group": "gpu", "scopes": ["org:o", "enterprise:e"]});
+        assert!(PoolSpec::from_json(&grouped, "").is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = PoolSpec::from_body(&bytes);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Sizes as people write them, in the units Docker takes.
+
+/// Bytes, with an optional k, m or g (powers of 1024), as `docker run --memory` takes them. Docker's least is 6 MB.
+///
+/// Errors: what the text must be, in words.
+pub fn memory(text: &str) -> Result<i64, String> {
+    let wrong = || "must be a size of at least 6m, such as 512m or 4g".to_owned();
+    let text = text.trim().to_ascii_lowercase();
+    let text = text.strip_suffix('b').unwrap_or(&text);
+    let (digits, factor) = match text.char_indices().last() {
+        Some((end, 'k')) => (&text[..end], 1 << 10),
+        Some((end, 'm')) => (&text[..end], 1 << 20),
+        Some((end, 'g')) => (&text[..end], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = digits
+        .parse::<i64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(wrong)?;
+    if bytes < 6 << 20 { Err(wrong()) } else { Ok(bytes) }
+}
+
+/// Processors as a decimal number, in billionths, as `docker run --cpus` takes them.
+///
+/// Errors: what the text must be, in words.
+pub fn nano_cpus(text: &str) -> Result<i64, String> {
+    let wrong = || "must be a number of processors from 0.01 to 1024, such as 2 or 0.5".to_owned();
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || whole.len() > 4 || fraction.len() > 9 {
+        return Err(wrong());
+    }
+    let billionths = format!("{whole}{fraction:0<9}").parse::<i64>().map_err(|_| wrong())?;
+    if (10_000_000..=1_024_000_000_000).contains(&billionths) {
+        Ok(billionths)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// The name of an image, as `docker pull` takes it.
+///
+/// Errors: what the text must be, in words.
+pub fn image(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let allowed =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
+    if !text.is_empty() && text.len() <= 512 && text.chars().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an image name such as ghcr.io/actions/actions-runner:latest".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bytes_and_billionths() {
+        assert_eq!(
+            (memory("6m"), memory("4g"), memory("512MB")),
+            (Ok(6 << 20), Ok(4 << 30), Ok(512 << 20))
+        );
+        assert_eq!((nano_cpus("2"), nano_cpus("0.5")), (Ok(2_000_000_000), Ok(500_000_000)));
+        for wrong in ["", "4t", "-1", "5m", "99999999999g", "1.5g"] {
+            assert!(memory(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "0", "1025", "-1", "2,5", "0.0000000001"] {
+            assert!(nano_cpus(wrong).is_err(), "{wrong}");
+        }
+        assert!(image("").is_err() && image("a b").is_err() && image("a/b:c@sha256:0").is_ok());
+    }
+}

@@ -1,0 +1,261 @@
+//! All pools: the one of the environment, and those made through the API, which the store keeps.
+//!
+//! Invariants: a change is in the store before it counts, and counts from the next pass on; two writers never overwrite each
+//! other unknowingly, because a change names the revision that it changes; no credential is part of a pool.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use mayfly_common::pool::{PoolName, PoolSpec};
+use mayfly_common::problem::FieldError;
+use tokio::sync::Mutex;
+
+use super::Pool;
+use crate::config::Config;
+use crate::store::{PoolRow, Store, StoreError};
+
+/// A pool and what the book knows of it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// Changes with every change; never used twice for a name.
+    pub revision: i64,
+    /// When it was made; none for the pool of the environment.
+    pub created_at: Option<Timestamp>,
+    /// When it was last changed.
+    pub updated_at: Option<Timestamp>,
+    /// Waiting runners from before this moment are to be replaced.
+    pub rotate_before: Option<Timestamp>,
+}
+
+/// Why a change is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// There is no pool of this name.
+    #[error("There is no pool {0}.")]
+    NotFound(PoolName),
+    /// There is one already.
+    #[error("There is a pool {0} already.")]
+    Exists(PoolName),
+    /// It is the pool of the environment.
+    #[error("Pool default is made from the orchestrator's environment; change it there.")]
+    Reserved,
+    /// Somebody else changed it since it was read.
+    #[error(
+        "Pool {name} was changed by somebody else: its revision is {current} by now. Read it again."
+    )]
+    Stale {
+        /// The pool.
+        name: PoolName,
+        /// The revision it has.
+        current: i64,
+    },
+    /// The spec does not fit this installation.
+    #[error("the pool is not valid")]
+    Invalid(Vec<FieldError>),
+    /// The file cannot be written.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// All pools.
+pub struct Book {
+    config: Config,
+    store: Store,
+    entries: RwLock<BTreeMap<PoolName, Entry>>,
+    /// One writer at a time.
+    writing: Mutex<()>,
+    /// Whether something changed since somebody last asked.
+    changed: AtomicBool,
+    /// The newest revision given out.
+    newest: AtomicI64,
+}
+
+impl Book {
+    /// A book with the pool of the environment alone.
+    pub fn new(config: &Config, store: Store) -> Self {
+        let default = Entry {
+            pool: Arc::new(Pool::default_pool(config)),
+            revision: 0,
+            created_at: None,
+            updated_at: None,
+            rotate_before: None,
+        };
+        let entries = BTreeMap::from([(PoolName::default_pool(), default)]);
+        Self {
+            config: config.clone(),
+            store,
+            entries: RwLock::new(entries),
+            writing: Mutex::default(),
+            changed: AtomicBool::new(false),
+            newest: AtomicI64::new(0),
+        }
+    }
+
+    /// Takes in what the store keeps. What cannot be read any more is left there, and named in the answer.
+    ///
+    /// Errors: the store cannot be read.
+    pub async fn load(&self) -> Result<Vec<String>, StoreError> {
+        let (mut unread, mut found) = (Vec::new(), Vec::new());
+        for row in self.store.pools().await? {
+            let spec = serde_json::from_str(&row.spec)
+                .map_err(|error| error.to_string())
+                .and_then(|value| PoolSpec::from_json(&value, "").map_err(|errors| words(&errors)));
+            let pool =
+                spec.and_then(|spec| Pool::of(spec, &self.config).map_err(|errors| words(&errors)));
+            match pool {
+                Ok(pool) => found.push((row, pool)),
+                Err(why) => unread.push(format!("pool {}: {why}", row.name)),
+            }
+        }
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        for (row, pool) in found {
+            let entry = Entry {
+                pool: Arc::new(pool),
+                revision: row.revision,
+                created_at: Some(row.created_at),
+                updated_at: Some(row.updated_at),
+                rotate_before: row.rotate_before,
+            };
+            self.newest.fetch_max(entry.revision, Ordering::Relaxed);
+            entries.insert(entry.pool.spec.name.clone(), entry);
+        }
+        Ok(unread)
+    }
+
+    /// Whether a pool was made, changed or removed since this was last asked: jobs may be for us now that were not before.
+    pub fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::Relaxed)
+    }
+
+    /// All pools, in the order of their names.
+    pub fn all(&self) -> Vec<Entry> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// One pool.
+    pub fn get(&self, name: &PoolName) -> Option<Entry> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// What runners of the pool `name` are made from: its own, or, where there is none of that name, the environment's.
+    pub fn material_of(&self, name: &PoolName) -> Arc<Pool> {
+        let found = self.get(name).or_else(|| self.get(&PoolName::default_pool()));
+        found.map_or_else(|| Arc::new(Pool::default_pool(&self.config)), |entry| entry.pool)
+    }
+
+    /// Adds a pool.
+    ///
+    /// Errors: the name is taken, the spec does not fit, the file cannot be written.
+    pub async fn create(&self, spec: PoolSpec, now: Timestamp) -> Result<Entry, BookError> {
+        let _writing = self.writing.lock().await;
+        if self.get(&spec.name).is_some() {
+            return Err(BookError::Exists(spec.name));
+        }
+        self.write(spec, None, now).await
+    }
+
+    /// Puts `spec` in the place of the pool of the same name. With `revision` only if that is still the pool's.
+    ///
+    /// Errors: there is none, it was changed meanwhile, the spec does not fit, the file cannot be written.
+    pub async fn replace(
+        &self,
+        spec: PoolSpec,
+        revision: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Entry, BookError> {
+        let _writing = self.writing.lock().await;
+        let old = self.current(&spec.name, revision)?;
+        if old.pool.spec == spec {
+            return Ok(old);
+        }
+        self.write(spec, Some(old), now).await
+    }
+
+    /// Has all waiting runners of a pool replaced that are there by now.
+    ///
+    /// Errors: there is no such pool, the file cannot be written.
+    pub async fn rotate(&self, name: &PoolName, now: Timestamp) -> Result<Entry, BookError> {
+        let _writing = self.writing.lock().await;
+        let old = self.get(name).ok_or_else(|| BookError::NotFound(name.clone()))?;
+        let entry = Entry { rotate_before: Some(now), ..old };
+        if !name.is_reserved() {
+            self.store.save_pool(row(&entry)?).await?;
+        }
+        Ok(self.keep(entry))
+    }
+
+    /// Removes a pool. Its waiting runners go, its busy ones finish.
+    ///
+    /// Errors: there is none, it was changed meanwhile, the file cannot be written.
+    pub async fn delete(&self, name: &PoolName, revision: Option<i64>) -> Result<(), BookError> {
+        let _writing = self.writing.lock().await;
+        self.current(name, revision)?;
+        self.store.delete_pool(name.to_string()).await?;
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.changed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The pool to change, if it is still at `revision`.
+    fn current(&self, name: &PoolName, revision: Option<i64>) -> Result<Entry, BookError> {
+        if name.is_reserved() {
+            return Err(BookError::Reserved);
+        }
+        let entry = self.get(name).ok_or_else(|| BookError::NotFound(name.clone()))?;
+        match revision {
+            Some(revision) if revision != entry.revision => {
+                Err(BookError::Stale { name: name.clone(), current: entry.revision })
+            }
+            _ => Ok(entry),
+        }
+    }
+
+    async fn write(
+        &self,
+        spec: PoolSpec,
+        old: Option<Entry>,
+        now: Timestamp,
+    ) -> Result<Entry, BookError> {
+        let pool = Pool::of(spec, &self.config).map_err(BookError::Invalid)?;
+        // Greater than any before, also when the clock was set back or the pool was removed in between.
+        let newest = self.newest.load(Ordering::Relaxed);
+        let entry = Entry {
+            pool: Arc::new(pool),
+            revision: now.as_microsecond().max(newest.saturating_add(1)),
+            created_at: old.as_ref().map_or(Some(now), |old| old.created_at),
+            updated_at: Some(now),
+            rotate_before: old.and_then(|old| old.rotate_before),
+        };
+        self.store.save_pool(row(&entry)?).await?;
+        Ok(self.keep(entry))
+    }
+
+    fn keep(&self, entry: Entry) -> Entry {
+        self.newest.fetch_max(entry.revision, Ordering::Relaxed);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(entry.pool.spec.name.clone(), entry.clone());
+        self.changed.store(true, Ordering::Relaxed);
+        entry
+    }
+}
+
+fn row(entry: &Entry) -> Result<PoolRow, StoreError> {
+    let spec = serde_json::to_string(&entry.pool.spec);
+    Ok(PoolRow {
+        name: entry.pool.spec.name.to_string(),
+        spec: spec.map_err(|error| StoreError::Other(error.to_string()))?,
+        revision: entry.revision,
+        created_at: entry.created_at.unwrap_or_default(),
+        updated_at: entry.updated_at.unwrap_or_default(),
+        rotate_before: entry.rotate_before,
+    })
+}
+
+fn words(errors: &[FieldError]) -> String {
+    let each = errors.iter().map(|error| format!("{} {}", error.pointer, error.detail));
+    each.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,306 @@
+//! Several pools: who serves a job, who waits, who is replaced, and who goes first when room is short.
+
+use jiff::SignedDuration;
+use mayfly_common::pool::{Autoscaling, Ratio};
+
+use super::*;
+use crate::scaling::policy::PoolPolicy;
+
+fn pool(name: &str, labels: &[&str]) -> PoolPolicy {
+    PoolPolicy {
+        name: PoolName::parse(name).unwrap(),
+        labels: LabelSet::requested(labels),
+        ..policy().default
+    }
+}
+
+/// The usual policy with another room and other pools beside the default one.
+fn with_pools(runners: usize, pools: Vec<PoolPolicy>) -> Policy {
+    Policy { pools, ..capped(runners) }
+}
+
+/// A policy with one pool that keeps so many runners waiting in `o/r`.
+fn warm(min_idle: usize, max: usize) -> Policy {
+    let scopes = vec!["repo:o/r".parse().unwrap()];
+    with_pools(20, vec![PoolPolicy { scopes, min_idle, max, ..pool("warm", &["self-hosted"]) }])
+}
+
+/// A waiting runner of the pool `warm`, made at a second.
+fn waiting(seen: Observed, name: &str, created: i64) -> Observed {
+    let mut seen = with_runner(seen, name, IDLE, true, false);
+    let new = seen.instances.last_mut().unwrap();
+    new.pool = PoolName::parse("warm").unwrap();
+    new.created_at = at(created);
+    new.labels = LabelSet::requested(["self-hosted"]);
+    seen
+}
+
+fn pools_of(plan: &Plan) -> Vec<String> {
+    let launched = plan.actions.iter().filter_map(|action| match action {
+        Action::Launch(launch) => Some(format!("{} {}", launch.pool, launch.scope)),
+        _ => None,
+    });
+    launched.collect()
+}
+
+fn retired(plan: &Plan) -> Vec<&str> {
+    let names = plan.actions.iter().filter_map(|action| match action {
+        Action::Retire { name, .. } => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[test]
+fn waiting_runners_are_started_and_a_taken_one_is_replaced_at_once() {
+    let policy = warm(2, 10);
+    let first = plan(&seen(), &policy, at(0));
+    assert_eq!(pools_of(&first), ["warm repo:o/r", "warm repo:o/r"]);
+    // One is needed by a job that is queued, not even taken: another takes its place.
+    let mut two = waiting(waiting(seen(), "w1", 0), "w2", 0);
+    assert!(plan(&two, &policy, at(1)).actions.is_empty());
+    two.jobs = vec![job(1, "o/r", &["self-hosted"])];
+    assert_eq!(pools_of(&plan(&two, &policy, at(1))), ["warm repo:o/r"]);
+    // The same while it works.
+    two.jobs.clear();
+    two.instances[0].phase = Phase::Running { working: Some(true) };
+    assert_eq!(pools_of(&plan(&two, &policy, at(1))), ["warm repo:o/r"]);
+    // But never beyond the pool's own cap.
+    let full = plan(&two, &warm(2, 2), at(1));
+    assert!(full.actions.is_empty());
+    assert_eq!(
+        full.short.values().next().unwrap().to_string(),
+        "all 2 runners of pool warm are in use"
+    );
+}
+
+#[test]
+fn too_many_waiting_runners_go_after_their_time_and_the_newest_stay() {
+    let policy = warm(1, 10);
+    let seen = waiting(waiting(waiting(seen(), "old", 0), "middle", 1), "new", 2);
+    let seen = seen.remember(&policy, at(10));
+    assert!(plan(&seen, &policy, at(129)).actions.is_empty());
+    assert_eq!(retired(&plan(&seen, &policy, at(130))), ["old", "middle"]);
+}
+
+#[test]
+fn a_stale_runner_goes_when_a_fresh_one_waits() {
+    let mut policy = warm(1, 10);
+    policy.pools[0].rotation = Some(SignedDuration::from_hours(24));
+    let day = 86_400;
+    let old = waiting(seen(), "old", 0);
+    assert!(plan(&old, &policy, at(day - 1)).actions.is_empty());
+    let begun = plan(&old, &policy, at(day));
+    assert_eq!((pools_of(&begun).len(), retired(&begun).len()), (1, 0), "the new one first");
+    let starting = with_runner(old.clone(), "fresh", IDLE, false, false);
+    let mut starting = starting;
+    starting.instances[1].pool = PoolName::parse("warm").unwrap();
+    starting.instances[1].created_at = at(day);
+    assert!(plan(&starting, &policy, at(day + 1)).actions.is_empty());
+    let both = waiting(old, "fresh", day);
+    assert_eq!(retired(&plan(&both, &policy, at(day + 9))), ["old"]);
+    // A busy one finishes, however old it is.
+    let mut busy = both;
+    busy.instances[0].phase = Phase::Running { working: Some(true) };
+    assert!(plan(&busy, &policy, at(day + 9)).actions.is_empty());
+}
+
+#[test]
+fn every_reason_to_replace_a_waiting_runner() {
+    let policy = warm(1, 10);
+    let fresh = |made: &str| {
+        let mut seen = waiting(waiting(seen(), "old", 0), "fresh", 5);
+        for (instance, fingerprint) in seen.instances.iter_mut().zip([made, "f"]) {
+            instance.fingerprint = Some(fingerprint.to_owned());
+            instance.image_id = Some("sha256:2".to_owned());
+        }
+        seen.images = [(
+            "i".to_owned(),
+            ImageSeen { state: Image::Present, id: Some("sha256:2".to_owned()) },
+        )]
+        .into();
+        seen
+    };
+    assert!(retired(&plan(&fresh("f"), &policy, at(10))).is_empty());
+    assert_eq!(retired(&plan(&fresh("g"), &policy, at(10))), ["old"], "described differently");
+    let mut image = fresh("f");
+    image.instances[0].image_id = Some("sha256:1".to_owned());
+    assert_eq!(retired(&plan(&image, &policy, at(10))), ["old"], "an older image");
+    let mut asked = policy.clone();
+    asked.pools[0].rotate_before = Some(at(5));
+    assert_eq!(retired(&plan(&fresh("f"), &asked, at(10))), ["old"], "asked for");
+}
+
+#[test]
+fn without_room_for_a_fresh_one_a_stale_one_makes_room() {
+    let mut policy = warm(2, 2);
+    policy.pools[0].rotate_before = Some(at(5));
+    let both = waiting(waiting(seen(), "w1", 0), "w2", 0);
+    assert_eq!(retired(&plan(&both, &policy, at(10))), ["w1"], "one at a time");
+}
+
+#[test]
+fn a_pool_that_is_disabled_or_gone_loses_its_waiting_runners_and_starts_none() {
+    let seen = waiting(with_runner(seen(), "busy", IDLE, true, true), "w1", 0);
+    for policy in [Policy { pools: Vec::new(), ..warm(1, 10) }, {
+        let mut off = warm(1, 10);
+        off.pools[0].enabled = false;
+        off
+    }] {
+        let plan = plan(&seen, &policy, at(1));
+        assert_eq!((retired(&plan), launches(&plan)), (vec!["w1"], 0));
+    }
+    let mut paused = warm(3, 10);
+    paused.pools[0].paused = true;
+    let plan = plan(&seen, &paused, at(1));
+    assert!(plan.actions.is_empty(), "what waits stays, and nothing is started");
+}
+
+#[test]
+fn a_lower_cap_ends_waiting_runners_and_spares_the_busy() {
+    let mut seen = waiting(waiting(waiting(seen(), "w1", 0), "w2", 1), "w3", 2);
+    seen.instances[0].phase = Phase::Running { working: Some(true) };
+    assert_eq!(retired(&plan(&seen, &warm(0, 2), at(5))), ["w2"]);
+    assert_eq!(retired(&plan(&seen, &warm(0, 0), at(5))), ["w2", "w3"]);
+}
+
+#[test]
+fn pools_of_higher_priority_get_the_last_room() {
+    let pools = vec![
+        PoolPolicy { priority: 1, ..pool("urgent", &["self-hosted", "urgent"]) },
+        pool("usual", &["self-hosted", "usual"]),
+    ];
+    let mut seen = seen();
+    seen.jobs = vec![
+        job(1, "o/r", &["self-hosted", "usual"]),
+        job(2, "o/r", &["self-hosted", "urgent"]),
+        job(3, "p/q", &["self-hosted", "usual"]),
+    ];
+    let plan = plan(&seen, &with_pools(2, pools), at(10));
+    assert_eq!(pools_of(&plan), ["urgent repo:o/r", "usual repo:p/q"]);
+    let waits: Vec<(i64, String)> =
+        plan.waiting.iter().map(|one| (one.job, one.cause.to_string())).collect();
+    assert_eq!(waits, [(1, "all 2 runners of the host are in use (MAX_RUNNERS)".to_owned())]);
+}
+
+#[test]
+fn equal_pools_take_turns_and_a_full_one_is_passed_over() {
+    let pools = vec![
+        PoolPolicy { priority: 1, ..pool("a", &["self-hosted", "x"]) },
+        PoolPolicy { priority: 1, max: 2, ..pool("b", &["self-hosted", "x"]) },
+    ];
+    let mut seen = seen();
+    seen.jobs = (1..=6).map(|id| job(id, "o/r", &["self-hosted", "x"])).collect();
+    let plan = plan(&seen, &with_pools(20, pools), at(10));
+    let started = pools_of(&plan);
+    let of = |name: &str| started.iter().filter(|one| one.starts_with(name)).count();
+    assert_eq!((of("a "), of("b ")), (4, 2), "{started:?}");
+}
+
+#[test]
+fn a_busy_repository_does_not_starve_a_quiet_one() {
+    let mut seen = seen();
+    seen.jobs = (0..200).map(|id| job(id, "o/flood", &["self-hosted"])).collect();
+    seen.jobs.extend((200..204).map(|id| {
+        job(id, ["o/a", "o/b", "o/c", "o/d"][usize::try_from(id).unwrap() % 4], &["self-hosted"])
+    }));
+    let started = pools_of(&plan(&seen, &capped(8), at(1_000)));
+    let of = |repo: &str| started.iter().filter(|one| one.ends_with(repo)).count();
+    assert_eq!((of("o/flood"), of("o/a"), of("o/b"), of("o/c"), of("o/d")), (4, 1, 1, 1, 1));
+    // What runs already counts.
+    for index in 0..7 {
+        seen = with_runner(seen, &format!("mayfly-i-f{index}"), IDLE, true, true);
+        seen.instances.last_mut().unwrap().scope = "repo:o/flood".parse().unwrap();
+    }
+    let listing = seen.registrations.remove(&"repo:o/r".parse().unwrap()).unwrap();
+    seen.registrations.insert("repo:o/flood".parse().unwrap(), listing);
+    assert_eq!(pools_of(&plan(&seen, &capped(8), at(1_000))), ["default repo:o/a"]);
+}
+
+#[test]
+fn the_ratio_decides_how_many_and_the_jobs_where() {
+    let ratio = |numbers| {
+        with_pools(
+            20,
+            vec![PoolPolicy {
+                priority: 1,
+                autoscaling: Autoscaling::Ratio(numbers),
+                max: 10,
+                ..pool("r", &["self-hosted"])
+            }],
+        )
+    };
+    let mut seen = seen();
+    seen.jobs = (1..=4).map(|id| job(id, "o/r", &["self-hosted"])).collect();
+    let few = plan(&seen, &ratio(Ratio::default()), at(10));
+    assert_eq!(launches(&few), 0, "the known trap: four jobs are within the thresholds");
+    assert!(
+        few.waiting[0].cause.to_string().contains("4 queued jobs want 2 runners"),
+        "{:?}",
+        few.waiting[0]
+    );
+    seen.jobs.extend((5..=9).map(|id| job(id, "p/q", &["self-hosted"])));
+    let many = plan(&seen, &ratio(Ratio::default()), at(10));
+    assert_eq!(launches(&many), 5);
+    assert_eq!(many.scaled.iter().map(PoolName::as_str).collect::<Vec<_>>(), ["r"]);
+    seen.scaled = [(PoolName::parse("r").unwrap(), at(5))].into();
+    assert_eq!(launches(&plan(&seen, &ratio(Ratio::default()), at(10))), 0, "within the cooldown");
+    // Down: those that nobody needs, at once.
+    let mut idle = Observed { jobs: Vec::new(), scaled: BTreeMap::new(), ..seen };
+    for name in ["r1", "r2", "r3"] {
+        idle = waiting(idle, name, 0);
+        idle.instances.last_mut().unwrap().pool = PoolName::parse("r").unwrap();
+    }
+    idle.instances[1].phase = Phase::Running { working: Some(true) };
+    assert_eq!(retired(&plan(&idle, &ratio(Ratio::default()), at(10))), ["r1", "r3"]);
+}
+
+#[test]
+fn numbered_places_are_taken_again() {
+    let mut policy = warm(3, 3);
+    policy.pools[0].naming = Naming::Stable;
+    policy.pools[0].name_prefix = "runner".to_owned();
+    let seen = waiting(seen(), "runner-2", 0);
+    let names: Vec<String> = plan(&seen, &policy, at(1)).launches_named();
+    assert_eq!(names, ["runner-1", "runner-3"]);
+    // A registration that such a runner left is ours to delete, one of another name is not.
+    let mut left = seen;
+    let list = vec![
+        registered(8, "runner-1", false, false),
+        registered(9, "runner-x", false, false),
+        registered(1, "runner-2", true, false),
+    ];
+    left.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
+    let deleted: Vec<String> = lines(&plan(&left, &policy, at(1)))
+        .into_iter()
+        .filter(|line| line.starts_with("delete"))
+        .collect();
+    assert_eq!(
+        deleted,
+        ["delete registration runner-1 of repo:o/r: it is offline and has no container here"]
+    );
+}
+
+#[test]
+fn waiting_runners_are_spread_over_the_repositories_that_have_jobs() {
+    let discovered = PoolPolicy { min_idle: 3, ..pool("warm", &["self-hosted"]) };
+    let policy = with_pools(20, vec![discovered]);
+    let repositories = ["o/busy", "o/second"].map(|repo| RepoSlug::parse(repo).unwrap()).to_vec();
+    let seen = Observed { repositories, ..seen() };
+    assert_eq!(
+        pools_of(&plan(&seen, &policy, at(0))),
+        ["warm repo:o/busy", "warm repo:o/second", "warm repo:o/busy"]
+    );
+    let none = plan(&Observed { repositories: Vec::new(), ..seen }, &policy, at(0));
+    assert_eq!(none.short.values().collect::<Vec<_>>(), [&Cause::NoPlace]);
+}
+
+impl Plan {
+    fn launches_named(&self) -> Vec<String> {
+        let named = self.actions.iter().filter_map(|action| match action {
+            Action::Launch(launch) => Some(launch.name.to_string()),
+            _ => None,
+        });
+        named.collect()
+    }
+}

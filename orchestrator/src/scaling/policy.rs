@@ -1,0 +1,125 @@
+//! What holds for all decisions; from the configuration and the pools.
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::label::LabelSet;
+use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope};
+use mayfly_common::scope::{RepoSlug, Scope};
+
+/// What holds for all decisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the platform starts runners by itself; otherwise only requests do.
+    pub auto_create: bool,
+    /// What all runners together may use.
+    pub caps: Caps,
+    /// The pool of the environment's variables. Runners of no pool, and those made by hand, are judged by its terms.
+    pub default: PoolPolicy,
+    /// All others.
+    pub pools: Vec<PoolPolicy>,
+    /// Whether registrations of ours without a container are deleted.
+    pub clean_registrations: bool,
+    /// How the names of this instance's runners begin. Registrations with other names are never touched, but for a pool's own
+    /// numbered places.
+    pub name_prefix: String,
+}
+
+/// What all runners together may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caps {
+    /// Most containers that may run at a time.
+    pub runners: usize,
+    /// Most memory, in bytes; none means any.
+    pub memory: Option<i64>,
+    /// Most processors, in billionths of one; none means any.
+    pub nano_cpus: Option<i64>,
+    /// Most runners of one organisation or user, those of its repositories included.
+    pub per_owner: Option<usize>,
+    /// Most runners of one repository.
+    pub per_repo: Option<usize>,
+}
+
+/// What one pool wants at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolPolicy {
+    /// Its name.
+    pub name: PoolName,
+    /// Whose jobs it serves.
+    pub scopes: Vec<PoolScope>,
+    /// Its runners' labels.
+    pub labels: LabelSet,
+    /// Their runner group.
+    pub group: Option<String>,
+    /// What they are made from.
+    pub image: String,
+    /// How many wait for a job, by the schedules' word for this moment.
+    pub min_idle: usize,
+    /// Most runners.
+    pub max: usize,
+    /// The higher goes first.
+    pub priority: i32,
+    /// How many there are beside those that wait.
+    pub autoscaling: Autoscaling,
+    /// How long one may take to come online.
+    pub registration_timeout: SignedDuration,
+    /// How long one that nobody needs may stay.
+    pub idle_timeout: SignedDuration,
+    /// After how long a waiting one is replaced; none means never.
+    pub rotation: Option<SignedDuration>,
+    /// Waiting ones from before this moment are replaced: somebody asked for it.
+    pub rotate_before: Option<Timestamp>,
+    /// What they are made from, in short: one made from something else is replaced while it waits.
+    pub fingerprint: String,
+    /// Memory of each, in bytes.
+    pub memory: i64,
+    /// Processors of each, in billionths of one.
+    pub nano_cpus: i64,
+    /// How they are named.
+    pub naming: Naming,
+    /// How the names of numbered places begin.
+    pub name_prefix: String,
+    /// Whether it serves jobs.
+    pub enabled: bool,
+    /// Whether it starts no runner for the time being.
+    pub paused: bool,
+}
+
+impl Policy {
+    /// All pools, the default one first.
+    pub fn all(&self) -> impl Iterator<Item = &PoolPolicy> {
+        std::iter::once(&self.default).chain(&self.pools)
+    }
+
+    /// The pool of this name, if there is one.
+    pub fn pool(&self, name: &PoolName) -> Option<&PoolPolicy> {
+        self.all().find(|pool| pool.name == *name)
+    }
+
+    /// The terms by which a runner of the pool is judged.
+    pub fn terms(&self, name: &PoolName) -> &PoolPolicy {
+        self.pool(name).unwrap_or(&self.default)
+    }
+}
+
+impl PoolPolicy {
+    /// Where a runner for a job of `repo` registers, if this pool serves it.
+    pub fn place_for(&self, repo: &RepoSlug) -> Option<Scope> {
+        self.scopes.iter().find_map(|scope| scope.place_for(repo))
+    }
+
+    /// Where runners that wait may register: what is named, and the repositories that have jobs, in the order given.
+    pub fn places(&self, repositories: &[RepoSlug]) -> Vec<Scope> {
+        let mut places: Vec<Scope> = Vec::new();
+        for scope in &self.scopes {
+            let found = match scope {
+                PoolScope::One(place) => vec![place.clone()],
+                _ => repositories.iter().filter_map(|repo| scope.place_for(repo)).collect(),
+            };
+            for place in found {
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        places
+    }
+}
