@@ -6,6 +6,7 @@ mod body;
 mod config;
 mod create_schema;
 mod health;
+mod jobs;
 mod metrics;
 mod pools;
 mod query;
@@ -63,7 +64,8 @@ pub(crate) fn document() -> OpenApi {
 
 /// The described routes: those that ask for a key, and those that do not (a webhook shows a signature).
 fn described() -> (OpenApiRouter<Gateway>, OpenApiRouter<Gateway>) {
-    let api = runners::routes().merge(pools::routes()).merge(status::routes());
+    let api =
+        runners::routes().merge(pools::routes()).merge(jobs::routes()).merge(status::routes());
     (
         api.merge(config::routes()).merge(metrics::routes()),
         health::routes().merge(webhooks::routes()),

@@ -143,7 +143,19 @@ pub struct EventJob {
 }
 
 /// How a job stands, in the only order it can go: forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
     /// Waits for an approval or for another job; no runner may take it.
@@ -154,6 +166,21 @@ pub enum JobStatus {
     InProgress,
     /// It has ended.
     Completed,
+}
+
+impl JobStatus {
+    /// All there are, with how the API and the store spell them.
+    pub const ALL: [(Self, &str); 4] = [
+        (Self::Waiting, "waiting"),
+        (Self::Queued, "queued"),
+        (Self::InProgress, "in_progress"),
+        (Self::Completed, "completed"),
+    ];
+
+    /// The status as the API and the store spell it.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(status, _)| *status == self).map_or("", |(_, text)| text)
+    }
 }
 
 /// What became of a delivery.

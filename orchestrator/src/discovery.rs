@@ -12,4 +12,4 @@ mod catalog;
 pub mod filter;
 pub mod workflow;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, RepoFact};

@@ -4,6 +4,7 @@ mod config;
 mod deliveries;
 mod error;
 mod health;
+mod jobs;
 mod pools;
 mod runners;
 mod status;
@@ -41,6 +42,9 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/runners/cleanup", post(runners::cleanup))
         .route("/api/v1/runners/{id}", get(runners::show).delete(runners::delete))
         .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route("/api/v1/jobs", get(jobs::list))
+        .route("/api/v1/jobs/{id}", get(jobs::show))
+        .route("/api/v1/jobs/{id}/explain", get(jobs::explained))
         .route("/api/v1/pools", get(pools::list).post(pools::create))
         .route(
             "/api/v1/pools/{name}",

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
-use mayfly_common::scope::RepoSlug;
+use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
 use crate::model::QueuedJob;
@@ -51,6 +51,8 @@ pub struct Row {
     pub completed_at: Option<Timestamp>,
     /// The runner that took it.
     pub runner: Option<String>,
+    /// That runner's pool.
+    pub pool: Option<String>,
     /// When a webhook last told of it; none if only GitHub's list did.
     pub told_at: Option<Timestamp>,
     /// Since when GitHub does not list it among those that wait, though nobody told that it began.
@@ -60,10 +62,38 @@ pub struct Row {
 }
 
 impl Row {
-    fn waits(&self, now: Timestamp) -> bool {
+    /// Whether it waits for a runner, as far as is known.
+    pub fn waits(&self, now: Timestamp) -> bool {
         self.status == JobStatus::Queued
             && self.left_at.is_none()
             && now.duration_since(self.queued_at) < LONGEST_WAIT
+    }
+}
+
+/// What a runner that is gone said of its job.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran<'a> {
+    /// The runner.
+    pub runner: &'a str,
+    /// Its pool.
+    pub pool: &'a str,
+    /// Where it was registered.
+    pub scope: &'a Scope,
+    /// The job's name, as the runner printed it.
+    pub job: Option<&'a str>,
+    /// Its result, in the runner's words: `Succeeded`, `Failed`, `Canceled`.
+    pub result: Option<&'a str>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+}
+
+/// A result in GitHub's words.
+fn conclusion(result: &str) -> String {
+    match result {
+        "Succeeded" => "success".to_owned(),
+        "Failed" => "failure".to_owned(),
+        "Canceled" => "cancelled".to_owned(),
+        other => other.to_ascii_lowercase(),
     }
 }
 
@@ -93,6 +123,7 @@ impl Ledger {
             started_at: None,
             completed_at: None,
             runner: None,
+            pool: None,
             told_at: None,
             left_at: None,
             seen_at: now,
@@ -147,11 +178,19 @@ impl Ledger {
                     started_at: None,
                     completed_at: None,
                     runner: None,
+                    pool: None,
                     told_at: None,
                     left_at: None,
                     seen_at: asked_at,
                 }
             });
+            // Only runners' words took it for ended, and it waits: another job of that name did.
+            if row.status == JobStatus::Completed && row.told_at.is_none() {
+                (row.status, row.conclusion) = (JobStatus::Queued, None);
+                (row.runner, row.pool) = (None, None);
+                (row.started_at, row.completed_at) = (None, None);
+                self.changed.insert(job.id);
+            }
             // It has its runner's name from its webhook, or it is waiting after all.
             if row.status == JobStatus::Waiting {
                 row.status = JobStatus::Queued;
@@ -183,6 +222,49 @@ impl Ledger {
             .collect();
         queued.sort_by_key(|job| (job.queued_at, job.id));
         queued
+    }
+
+    /// The job of this id, if it is in memory.
+    pub fn row(&self, id: i64) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    /// Which pools runners are of: jobs that they took are told so.
+    pub fn pools<'a>(&mut self, of: impl Fn(&str) -> Option<&'a str>) {
+        for row in self.rows.values_mut().filter(|row| row.pool.is_none()) {
+            let pool = row.runner.as_deref().and_then(&of);
+            if let Some(pool) = pool {
+                row.pool = Some(pool.to_owned());
+                self.changed.insert(row.id);
+            }
+        }
+    }
+
+    /// A runner ended after a job. Where no webhook told which, it is the oldest of that name that left the queue of a place
+    /// where the runner could be.
+    pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) {
+        // One that may still wait is never taken for the one that ended: it would get no runner any more.
+        let by_name = |row: &Row| {
+            row.runner.is_none()
+                && row.status < JobStatus::Completed
+                && (row.left_at.is_some() || row.status == JobStatus::InProgress)
+                && ran.scope.covers(&row.repo)
+                && Some(row.name.as_str()) == ran.job
+        };
+        let told = self.rows.values().find(|row| row.runner.as_deref() == Some(ran.runner));
+        let named = || {
+            self.rows.values().filter(|row| by_name(row)).min_by_key(|row| (row.queued_at, row.id))
+        };
+        let Some(id) = told.or_else(named).map(|row| row.id) else { return };
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        row.runner = Some(ran.runner.to_owned());
+        row.pool = Some(ran.pool.to_owned());
+        row.started_at = row.started_at.or(ran.started_at);
+        row.completed_at = row.completed_at.or(Some(now));
+        row.conclusion = row.conclusion.take().or_else(|| ran.result.map(conclusion));
+        row.status = JobStatus::Completed;
+        row.seen_at = row.seen_at.max(now);
+        self.changed.insert(id);
     }
 
     /// When the latest job of each repository was queued.

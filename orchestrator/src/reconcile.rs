@@ -43,6 +43,7 @@ use self::handle::{Handle, Request, RequestError, Snapshot};
 use self::history::History;
 use self::image::Images;
 use self::launch::Launcher;
+use self::report::{Sight, waits};
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -145,15 +146,16 @@ impl Reconciler {
         let nudge = Arc::new(Notify::new());
         let book = Arc::new(Book::new(&config, store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
-        let handle = Handle::new(
-            sender,
-            seen,
-            Arc::clone(&nudge),
-            Arc::clone(&backend),
-            Arc::clone(&intake),
-            Arc::clone(&book),
-            Arc::clone(&clock),
-        );
+        let handle = Handle {
+            requests: sender,
+            snapshot: seen,
+            nudge: Arc::clone(&nudge),
+            backend: Arc::clone(&backend),
+            intake: Arc::clone(&intake),
+            book: Arc::clone(&book),
+            clock: Arc::clone(&clock),
+            github: Arc::clone(&github),
+        };
         let images = Arc::new(Images::new(Arc::clone(&nudge)));
         let launcher =
             Launcher::new(&config, Arc::clone(&book), Arc::clone(&backend), Arc::clone(&github));
@@ -239,6 +241,10 @@ impl Reconciler {
         let planned = plan(&seen, &policy, self.clock.now());
 
         let now = self.clock.now();
+        state.ledger.pools(|runner| {
+            let of = seen.instances.iter().find(|instance| instance.name.as_str() == runner);
+            of.map(|instance| instance.pool.as_str())
+        });
         state.scaled.extend(planned.scaled.iter().map(|pool| (pool.clone(), now)));
         report.queued_jobs = planned.demand;
         report.unmet = planned.unmet.iter().map(report::unmet).collect();
@@ -266,8 +272,12 @@ impl Reconciler {
             .zip(&verdicts)
             .map(|(instance, verdict)| report::runner(instance, verdict))
             .collect();
-        let pools = self.pools_seen(&planned);
-        self.publish(&mut state, &mut report, instance, runners, pools);
+        let sight = Sight {
+            pools: self.pools_seen(&planned),
+            waits: waits(&planned),
+            repositories: Arc::new(state.catalog.facts(self.clock.now())),
+        };
+        self.publish(&mut state, &mut report, instance, runners, sight);
         self.answer(requests, &planned, &outcomes, &report);
         report
     }

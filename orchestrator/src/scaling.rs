@@ -31,6 +31,7 @@ pub use action::{Action, Launch, Refusal, RequestId};
 pub use observed::{Image, ImageSeen, Listing, Memory, Observed, Sight, Sighting, Wish};
 pub use plan::{Cause, Plan, Unmet, Verdict, Waiting, plan};
 pub use policy::{Caps, Policy, PoolPolicy};
+pub use room::Cap;
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
-use mayfly_common::webhook::{Content, Delivery, HookTarget};
+use mayfly_common::webhook::{Content, Delivery, HookTarget, JobStatus};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use crate::ledger::Row;
@@ -241,13 +241,50 @@ impl Store {
     /// Errors: they cannot be read.
     pub async fn open_jobs(&self) -> Result<Vec<Row>, StoreError> {
         self.run(|connection| {
-            let mut query = connection.prepare(
-                "SELECT id, repository, name, labels, status, conclusion, queued_at, started_at, completed_at, runner, told_at,
-                     left_at, seen_at FROM jobs WHERE status <> 'completed' AND left_at IS NULL",
-            )?;
+            let columns = rows::JOB;
+            let mut query = connection.prepare(&format!(
+                "SELECT {columns} FROM jobs WHERE status <> 'completed' AND left_at IS NULL"
+            ))?;
             let found = query.query_map([], rows::job)?;
             // A row that cannot be read any more is history that is lost, not a reason to read none.
             Ok(found.flatten().flatten().collect())
+        })
+        .await
+    }
+
+    /// Jobs, the latest first: those of `repo` and with `status`, if given; and how many there are of them in all.
+    ///
+    /// Errors: they cannot be read.
+    pub async fn jobs(
+        &self,
+        repo: Option<String>,
+        status: Option<JobStatus>,
+        (limit, offset): (u32, u64),
+    ) -> Result<(u64, Vec<Row>), StoreError> {
+        let status = status.map(JobStatus::as_str);
+        self.run(move |connection| {
+            let columns = rows::JOB;
+            let wanted = "(?1 IS NULL OR repository = ?1 COLLATE NOCASE) AND (?2 IS NULL OR status = ?2)";
+            let count = format!("SELECT count(*) FROM jobs WHERE {wanted}");
+            let total: i64 = connection.query_row(&count, params![repo, status], |row| row.get(0))?;
+            let mut query = connection.prepare(&format!(
+                "SELECT {columns} FROM jobs WHERE {wanted} ORDER BY queued_at DESC, id DESC LIMIT ?3 OFFSET ?4"
+            ))?;
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let found = query.query_map(params![repo, status, limit, offset], rows::job)?;
+            Ok((u64::try_from(total).unwrap_or_default(), found.flatten().flatten().collect()))
+        })
+        .await
+    }
+
+    /// One job.
+    ///
+    /// Errors: it cannot be read.
+    pub async fn job(&self, id: i64) -> Result<Option<Row>, StoreError> {
+        self.run(move |connection| {
+            let columns = rows::JOB;
+            let query = format!("SELECT {columns} FROM jobs WHERE id = ?1");
+            Ok(connection.query_row(&query, [id], rows::job).optional()?.flatten())
         })
         .await
     }

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use mayfly_common::problem::{FieldError, Problem};
 use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::RepoSlug;
+use mayfly_common::webhook::JobStatus;
 
 /// Longest name of a scope: a login, a slash and a repository's name.
 const MAX_SCOPE_NAME: usize = 140;
@@ -30,6 +32,31 @@ pub(super) fn list(query: Option<&str>) -> Result<String, Problem> {
 /// `POST /runners/cleanup`.
 pub(super) fn cleanup(query: Option<&str>) -> Result<String, Problem> {
     checked(query, &[("dry_run", |text| one_of(text, &["true", "false"]))])
+}
+
+/// `GET /jobs`, as [`JobQuery`](mayfly_common::api::JobQuery).
+pub(super) fn jobs(query: Option<&str>) -> Result<String, Problem> {
+    checked(
+        query,
+        &[
+            ("repository", repository),
+            ("status", |text| {
+                let known: Vec<&str> = JobStatus::ALL.iter().map(|(_, name)| *name).collect();
+                one_of(text, &known)
+            }),
+            ("page", |text| whole(text, 1_000_000)),
+            ("per_page", |text| whole(text, mayfly_common::api::MAX_PER_PAGE)),
+        ],
+    )
+}
+
+/// `GET /jobs/{id}/explain`.
+pub(super) fn explain(query: Option<&str>) -> Result<String, Problem> {
+    checked(query, &[("repository", repository)])
+}
+
+fn repository(text: &str) -> Result<(), String> {
+    RepoSlug::parse(text).map(drop).map_err(|error| error.to_string())
 }
 
 /// A route without parameters.

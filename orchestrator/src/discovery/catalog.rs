@@ -33,6 +33,19 @@ pub struct Catalog {
     offered: Vec<LabelSet>,
 }
 
+/// How a repository stands, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepoFact {
+    /// It is not served; why.
+    Refused(String),
+    /// Its workflows were not read yet.
+    Unread,
+    /// Its workflows have no job for runners like ours.
+    NoJobs,
+    /// It is asked for jobs.
+    Asked,
+}
+
 /// What is known of a repository.
 #[derive(Debug)]
 struct Known {
@@ -248,6 +261,18 @@ impl Catalog {
         let mut relevant: Vec<&Known> = self.known.values().filter(needed).collect();
         relevant.sort_by_key(|known| known.polled_at);
         relevant.into_iter().map(|known| known.slug.clone()).collect()
+    }
+
+    /// How each repository stands.
+    pub fn facts(&self, now: Timestamp) -> BTreeMap<RepoSlug, RepoFact> {
+        let relevant: BTreeSet<RepoSlug> = self.relevant(now).into_iter().collect();
+        let fact = |known: &Known| match &known.refused {
+            Some(why) => RepoFact::Refused(why.clone()),
+            None if known.read.is_none() => RepoFact::Unread,
+            None if relevant.contains(&known.slug) => RepoFact::Asked,
+            None => RepoFact::NoJobs,
+        };
+        self.known.values().map(|known| (known.slug.clone(), fact(known))).collect()
     }
 
     /// How many repositories are not served, by the reason.

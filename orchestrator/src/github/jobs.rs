@@ -4,6 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::RepoSlug;
+use mayfly_common::webhook::{EventJob, JobStatus};
 
 use super::budget::Priority;
 use super::call::{Call, Who};
@@ -33,6 +34,31 @@ impl GitHubClient {
         queued.sort_by_key(|job| job.id);
         queued.dedup_by_key(|job| job.id);
         Ok(queued)
+    }
+
+    /// One job, as GitHub has it now.
+    ///
+    /// Errors: there is none, or GitHub cannot be asked.
+    pub async fn job(&self, repo: &RepoSlug, id: i64) -> Result<EventJob, GitHubError> {
+        let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}";
+        let (id, who) = (id.to_string(), Who::Owner(repo.owner().clone()));
+        let values = [repo.owner().as_str(), repo.name(), &id];
+        let call = self.call(who, Priority::Demand, route, &values, &[]);
+        let (job, _) = self.get_with_headers::<wire::Job>(&call).await?;
+        let known = JobStatus::ALL.iter().find(|(_, text)| *text == job.status);
+        Ok(EventJob {
+            id: job.id,
+            run_id: 0,
+            name: job.name,
+            // `requested` and `pending`, and what GitHub may call it one day: it is not for a runner yet.
+            status: known.map_or(JobStatus::Waiting, |(status, _)| *status),
+            conclusion: job.conclusion,
+            labels: job.labels,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            completed_at: job.completed_at,
+            runner_name: job.runner_name.filter(|name| !name.is_empty()),
+        })
     }
 
     async fn runs(&self, repo: &RepoSlug, status: &str) -> Result<Vec<wire::Run>, GitHubError> {

@@ -143,6 +143,12 @@ pub(super) struct Run {
 #[derive(Deserialize, Serialize)]
 pub(super) struct Job {
     pub(super) id: i64,
+    #[serde(default)]
+    pub(super) conclusion: Option<String>,
+    #[serde(default)]
+    pub(super) completed_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) runner_name: Option<String>,
     pub(super) name: String,
     pub(super) status: String,
     #[serde(default)]

@@ -12,6 +12,7 @@ use crate::github::GitHubError;
 use crate::pool::book::BookError;
 use crate::reconcile::handle::RequestError;
 use crate::scaling::Refusal;
+use crate::store::StoreError;
 
 /// When trying again makes sense after something that needs a moment, in seconds.
 const SOON: u64 = 5;
@@ -47,6 +48,15 @@ impl From<RequestError> for Failure {
             error!(status = problem.status, "request failed: {error}");
         }
         Self(problem)
+    }
+}
+
+impl Failure {
+    /// The store cannot be read.
+    #[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
+    pub(super) fn unreadable(error: StoreError) -> Self {
+        error!("the ledger cannot be read: {error}");
+        Self(unavailable("The database cannot be read. Jobs are served all the same."))
     }
 }
 

@@ -134,3 +134,41 @@ proptest! {
         prop_assert_eq!(ledger.take_changed(), straight.take_changed());
     }
 }
+
+#[test]
+fn a_runner_s_own_words_complete_what_nobody_told() {
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let other: Scope = "repo:o/other".parse().unwrap();
+    let ran = |runner: &'static str, scope| Ran {
+        runner,
+        pool: "ci",
+        scope,
+        job: Some("job 1"),
+        result: Some("Failed"),
+        started_at: Some(at(3)),
+    };
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &[listed(1), listed(2)], at(1), at(0));
+    ledger.ran(&ran("elsewhere", &other), at(9));
+    assert_eq!(ledger.row(1).unwrap().status, Queued, "a runner of another place had another job");
+    ledger.ran(&ran("r1", &scope), at(9));
+    assert_eq!(ledger.row(1).unwrap().status, Queued, "it waits: another one of that name ended");
+    ledger.polled(&repo(), &[listed(2)], at(8), at(0));
+    ledger.ran(&ran("r1", &scope), at(9));
+    let row = ledger.row(1).unwrap();
+    assert_eq!((row.status, row.conclusion.as_deref()), (Completed, Some("failure")));
+    assert_eq!((row.runner.as_deref(), row.pool.as_deref()), (Some("r1"), Some("ci")));
+    assert_eq!((row.started_at, row.completed_at), (Some(at(3)), Some(at(9))));
+    assert_eq!(ledger.row(2).unwrap().status, Queued);
+    // It waits after all.
+    let mut again = ledger.clone();
+    again.polled(&repo(), &[listed(1)], at(12), at(0));
+    assert!(again.row(1).unwrap().waits(at(13)) && again.row(1).unwrap().runner.is_none());
+    // What a webhook told of the runner and the end counts for more.
+    let told = event(3, Completed);
+    ledger.told(&repo(), &told, at(20));
+    ledger.pools(|runner| (runner == "runner").then_some("gpu"));
+    ledger.ran(&Ran { runner: "runner", ..ran("runner", &scope) }, at(21));
+    let row = ledger.row(3).unwrap();
+    assert_eq!((row.conclusion.as_deref(), row.completed_at), (Some("success"), Some(at(9))));
+}

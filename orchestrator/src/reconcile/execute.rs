@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 use mayfly_common::api::Finished;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
@@ -16,7 +17,9 @@ use mayfly_common::scope::Scope;
 use super::{Reconciler, State};
 use crate::backend::BackendError;
 use crate::github::{Deregistered, GitHubError};
+use crate::ledger::Ran;
 use crate::model::{Exit, Instance, Phase, RunnerId};
+use crate::scaling::lifecycle::{began, job_of};
 use crate::scaling::{Action, Plan};
 
 /// Actions that are under way at a time.
@@ -101,6 +104,11 @@ impl Reconciler {
             let mut results = stream::iter(act).buffer_unordered(CONCURRENT);
             while let Some((action, (outcome, gone))) = results.next().await {
                 if let Some((finished, log)) = gone {
+                    let instance =
+                        seen.iter().find(|instance| instance.name.as_str() == finished.name);
+                    if let Some(instance) = instance {
+                        note_job(state, instance, &log, self.clock.now());
+                    }
                     state.history.add(finished, &log);
                 }
                 outcomes.push((action, outcome));
@@ -226,6 +234,23 @@ impl Reconciler {
         }
         outcomes
     }
+}
+
+/// Notes in the ledger which job a runner had, if it says so.
+fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
+    let (job, result) = job_of(log);
+    if job.is_none() && result.is_none() {
+        return;
+    }
+    let ran = Ran {
+        runner: instance.name.as_str(),
+        pool: instance.pool.as_str(),
+        scope: &instance.scope,
+        job,
+        result,
+        started_at: Some(began(log).unwrap_or(instance.created_at)),
+    };
+    state.ledger.ran(&ran, now);
 }
 
 fn outcome(result: Result<(), ActionError>) -> Outcome {

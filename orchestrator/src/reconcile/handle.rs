@@ -9,16 +9,19 @@ use mayfly_common::api::{
 };
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
+use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::execute::{ActionError, Outcome};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
-use crate::github::GitHubError;
+use crate::discovery::RepoFact;
+use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
+use crate::ledger::{Ledger, Row};
 use crate::pool::book::Book;
-use crate::scaling::{Action, Plan, Refusal, RequestId, Wish};
+use crate::scaling::{Action, Cause, Plan, Refusal, RequestId, Wish};
 use crate::store::Store;
 
 /// What the last pass left behind, for people to look at.
@@ -36,6 +39,10 @@ pub struct Snapshot {
     pub image_state: String,
     /// How the pools stand.
     pub pools: BTreeMap<PoolName, PoolSeen>,
+    /// How it stands with each job that waits.
+    pub waits: BTreeMap<i64, Wait>,
+    /// The repositories known.
+    pub repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
     /// How things stand with GitHub.
     pub github: GitHubStatus,
     /// The latest runners that are gone.
@@ -46,9 +53,24 @@ pub struct Snapshot {
     pub report: PassReport,
 }
 
+/// How it stands with a job that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// Nobody here offers what it asks for; the reason.
+    Unmet(String),
+    /// It is for GitHub's own machines.
+    Hosted,
+    /// Something is in the way of a runner for it.
+    For(Cause),
+    /// This runner waits, or is starting, and may take it.
+    Runner(RunnerName),
+}
+
 /// What the last pass saw of a pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolSeen {
+    /// Its image.
+    pub image: String,
     /// Whether its image can be used, in words.
     pub image_state: String,
     /// Queued jobs for which it comes first.
@@ -84,28 +106,17 @@ pub(super) enum Request {
 /// The way to the reconciler.
 #[derive(Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
-    snapshot: watch::Receiver<Snapshot>,
-    nudge: Arc<Notify>,
-    backend: Arc<dyn Backend>,
-    intake: Arc<Intake>,
-    book: Arc<Book>,
-    clock: Arc<dyn Clock>,
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) snapshot: watch::Receiver<Snapshot>,
+    pub(super) nudge: Arc<Notify>,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) book: Arc<Book>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) github: Arc<GitHubClient>,
 }
 
 impl Handle {
-    pub(super) fn new(
-        requests: mpsc::Sender<Request>,
-        snapshot: watch::Receiver<Snapshot>,
-        nudge: Arc<Notify>,
-        backend: Arc<dyn Backend>,
-        intake: Arc<Intake>,
-        book: Arc<Book>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { requests, snapshot, nudge, backend, intake, book, clock }
-    }
-
     /// The pools. After a change, [`Handle::nudge`] has it count at once.
     pub fn book(&self) -> &Book {
         &self.book
@@ -114,6 +125,16 @@ impl Handle {
     /// What is kept beyond the process.
     pub fn store(&self) -> &Store {
         self.intake.store()
+    }
+
+    /// What GitHub says of a job.
+    ///
+    /// Errors: it cannot be asked, or knows no such job.
+    pub async fn job_at_github(&self, repo: &RepoSlug, id: i64) -> Result<Row, GitHubError> {
+        let job = self.github.job(repo, id).await?;
+        let mut ledger = Ledger::default();
+        ledger.told(repo, &job, self.now());
+        ledger.row(id).cloned().ok_or(GitHubError::NotFound)
     }
 
     /// The present moment.

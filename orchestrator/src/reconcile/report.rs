@@ -1,18 +1,21 @@
 //! Tells what a pass saw and did: to the log once, to the metrics, and to those who look through the handle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{GitHubStatus, LimitStatus, PassReport, Runner, UnmetJob};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::RepoSlug;
 use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
 
 use super::execute::{Carried, Outcome};
-use super::handle::{PoolSeen, Request, RequestError, Snapshot};
+use super::handle::{PoolSeen, Request, RequestError, Snapshot, Wait};
 use super::{Reconciler, State};
 use crate::backend::BackendError;
+use crate::discovery::RepoFact;
 use crate::github::GitHubError;
 use crate::github::budget::{Account, Limit, Priority, Resource};
 use crate::model::Instance;
@@ -20,6 +23,24 @@ use crate::pool::book::Entry;
 use crate::scaling::backoff::Place;
 use crate::scaling::cadence::CheckWait;
 use crate::scaling::{Action, Plan, Unmet, Verdict};
+
+/// What a pass saw beside runners, for people to look at.
+pub(super) struct Sight {
+    pub(super) pools: BTreeMap<PoolName, PoolSeen>,
+    pub(super) waits: BTreeMap<i64, Wait>,
+    pub(super) repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
+}
+
+/// How it stands with each job that waits.
+pub(super) fn waits(planned: &Plan) -> BTreeMap<i64, Wait> {
+    let unmet = planned.unmet.iter().map(|unmet| (unmet.job.id, Wait::Unmet(unmet.why.clone())));
+    let waiting =
+        planned.waiting.iter().map(|waiting| (waiting.job, Wait::For(waiting.cause.clone())));
+    let expected =
+        planned.expected.iter().map(|(job, runner)| (*job, Wait::Runner(runner.clone())));
+    let hosted = planned.hosted.iter().map(|job| (*job, Wait::Hosted));
+    unmet.chain(waiting).chain(expected).chain(hosted).collect()
+}
 
 /// How long to wait after a pass that could not see anything.
 const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
@@ -35,11 +56,16 @@ impl Reconciler {
     ) -> PassReport {
         let why = error.to_string();
         report.problems.push(why.clone());
-        let (runners, instance, pools) = {
+        let (runners, instance, sight) = {
             let last = self.snapshot.borrow();
-            (last.runners.clone(), last.instance.clone(), last.pools.clone())
+            let sight = Sight {
+                pools: last.pools.clone(),
+                waits: last.waits.clone(),
+                repositories: Arc::clone(&last.repositories),
+            };
+            (last.runners.clone(), last.instance.clone(), sight)
         };
-        self.publish(state, &mut report, instance, runners, pools);
+        self.publish(state, &mut report, instance, runners, sight);
         self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
         for request in requests {
             request.refuse(RequestError::Unavailable(why.clone()));
@@ -115,7 +141,7 @@ impl Reconciler {
         report: &mut PassReport,
         instance: String,
         runners: Vec<Runner>,
-        pools: BTreeMap<PoolName, PoolSeen>,
+        sight: Sight,
     ) {
         report.problems.extend(self.images.problems());
         report.repositories = state.catalog.served();
@@ -143,7 +169,9 @@ impl Reconciler {
             runners,
             held_back: held_back.collect(),
             image_state: self.images.describe(&self.config.runner.image),
-            pools,
+            pools: sight.pools,
+            waits: sight.waits,
+            repositories: sight.repositories,
             github,
             finished: state.history.latest(),
             logs: state.history.logs(),
@@ -156,6 +184,7 @@ impl Reconciler {
         let seen = |entry: Entry| {
             let name = entry.pool.spec.name.clone();
             let seen = PoolSeen {
+                image: entry.pool.material.image.clone(),
                 image_state: self.images.describe(&entry.pool.material.image),
                 queued_jobs: planned.pending.get(&name).copied().unwrap_or_default(),
                 short: planned.short.get(&name).map(ToString::to_string),

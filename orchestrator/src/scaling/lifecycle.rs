@@ -86,6 +86,21 @@ fn short(span: SignedDuration) -> String {
     format!("{} s", span.as_secs())
 }
 
+/// What a runner printed of its job: its name, and its result.
+pub fn job_of(log: &str) -> (Option<&str>, Option<&str>) {
+    let name = log.lines().find_map(|line| Some(line.split_once(LANDMARK_STARTED)?.1.trim()));
+    let result =
+        log.lines().rev().find_map(|line| Some(line.split_once(LANDMARK_RESULT)?.1.trim()));
+    (name, result)
+}
+
+/// When its job began, if the runner says so: its lines begin with `2026-01-31 23:59:59Z: `.
+pub fn began(log: &str) -> Option<Timestamp> {
+    let line = log.lines().find(|line| line.contains(LANDMARK_STARTED))?;
+    let (time, _) = line.split_once(": ")?;
+    time.trim().replacen(' ', "T", 1).parse().ok()
+}
+
 /// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.
 fn exited(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> (RunnerState, String) {
     let memory = if exit.out_of_memory { ", out of memory" } else { "" };

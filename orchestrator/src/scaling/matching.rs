@@ -23,13 +23,19 @@ pub struct Match {
     pub unserved: Vec<usize>,
     /// For each supply, whether a job counts on it.
     pub needed: Vec<bool>,
+    /// For each job, the index of the supply it counts on.
+    pub by: Vec<Option<usize>>,
 }
 
 /// Sets jobs against supply: oldest job first, each to the fitting runner with the narrowest scope and fewest labels.
 pub fn match_jobs(jobs: &[QueuedJob], supply: &[Supply<'_>]) -> Match {
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| (jobs[index].queued_at, jobs[index].id));
-    let mut outcome = Match { unserved: Vec::new(), needed: vec![false; supply.len()] };
+    let mut outcome = Match {
+        unserved: Vec::new(),
+        needed: vec![false; supply.len()],
+        by: vec![None; jobs.len()],
+    };
     for index in order {
         let job = &jobs[index];
         let best = (0..supply.len())
@@ -39,7 +45,10 @@ pub fn match_jobs(jobs: &[QueuedJob], supply: &[Supply<'_>]) -> Match {
             })
             .min_by_key(|&slot| (supply[slot].scope.kind() as u8, supply[slot].labels.len()));
         match best {
-            Some(slot) => outcome.needed[slot] = true,
+            Some(slot) => {
+                outcome.needed[slot] = true;
+                outcome.by[index] = Some(slot);
+            }
             None => outcome.unserved.push(index),
         }
     }

@@ -43,6 +43,10 @@ pub struct Plan {
     pub unmet: Vec<Unmet>,
     /// Jobs that are for us and have no runner on its way, and why not.
     pub waiting: Vec<Waiting>,
+    /// Jobs that are expected to be taken by a runner that waits or starts.
+    pub expected: BTreeMap<i64, RunnerName>,
+    /// Jobs for GitHub's own machines.
+    pub hosted: BTreeSet<i64>,
     /// How many queued jobs are for runners like ours.
     pub demand: usize,
     /// The same by the pool that comes first for them.

@@ -112,10 +112,10 @@ impl<'a> Room<'a> {
     /// Takes a place, if there is one.
     pub(super) fn take(&mut self, pool: &PoolPolicy, scope: &Scope) -> Result<(), Cap> {
         let caps = self.caps;
+        self.fits(pool)?;
         if self.of_pool(&pool.name) >= pool.max {
             return Err(Cap::Pool(pool.name.clone(), pool.max));
         }
-        self.fits(pool)?;
         if let (Some(max), Some(owner)) = (caps.per_owner, owner(scope))
             && self.owners.get(owner).is_some_and(|used| *used >= max)
         {

@@ -8,13 +8,6 @@ use rusqlite::{Connection, Row as Found, params};
 use super::{KnownHook, PoolRow, repository};
 use crate::ledger::Row;
 
-const STATUSES: [(JobStatus, &str); 4] = [
-    (JobStatus::Waiting, "waiting"),
-    (JobStatus::Queued, "queued"),
-    (JobStatus::InProgress, "in_progress"),
-    (JobStatus::Completed, "completed"),
-];
-
 const TARGETS: [(HookTarget, &str); 4] = [
     (HookTarget::Repository, "repository"),
     (HookTarget::Organization, "organization"),
@@ -26,13 +19,17 @@ pub(super) fn target(target: HookTarget) -> &'static str {
     TARGETS.iter().find(|(known, _)| *known == target).map_or("", |(_, name)| *name)
 }
 
+/// The columns that [`job`] reads.
+pub(super) const JOB: &str =
+    "id, repository, name, labels, status, conclusion, queued_at, started_at, completed_at, runner,
+    told_at, left_at, seen_at, pool";
+
 pub(super) fn save(connection: &Connection, job: &Row) -> Result<(), rusqlite::Error> {
-    let status = STATUSES.iter().find(|(known, _)| *known == job.status).map(|(_, name)| *name);
     let milliseconds = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO jobs (id, repository, name, labels, status, conclusion, queued_at, started_at, completed_at,
-                 runner, told_at, left_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 runner, told_at, left_at, seen_at, pool) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             job.id,
@@ -40,7 +37,7 @@ pub(super) fn save(connection: &Connection, job: &Row) -> Result<(), rusqlite::E
             job.name,
             // No label has a line break.
             job.labels.to_strings().join("\n"),
-            status,
+            job.status.as_str(),
             job.conclusion,
             job.queued_at.as_millisecond(),
             milliseconds(job.started_at),
@@ -49,6 +46,7 @@ pub(super) fn save(connection: &Connection, job: &Row) -> Result<(), rusqlite::E
             milliseconds(job.told_at),
             milliseconds(job.left_at),
             job.seen_at.as_millisecond(),
+            job.pool,
         ])
         .map(drop)
 }
@@ -61,7 +59,7 @@ pub(super) fn job(found: &Found<'_>) -> Result<Option<Row>, rusqlite::Error> {
     };
     let (repo, labels): (String, String) = (found.get("repository")?, found.get("labels")?);
     let status: String = found.get("status")?;
-    let status = STATUSES.iter().find(|(_, name)| *name == status).map(|(known, _)| *known);
+    let status = JobStatus::ALL.iter().find(|(_, name)| *name == status).map(|(known, _)| *known);
     let (Some(repo), Some(status)) = (repository(&repo), status) else { return Ok(None) };
     let (Some(queued_at), Some(seen_at)) = (time("queued_at")?, time("seen_at")?) else {
         return Ok(None);
@@ -77,6 +75,7 @@ pub(super) fn job(found: &Found<'_>) -> Result<Option<Row>, rusqlite::Error> {
         started_at: time("started_at")?,
         completed_at: time("completed_at")?,
         runner: found.get("runner")?,
+        pool: found.get("pool")?,
         told_at: time("told_at")?,
         left_at: time("left_at")?,
         seen_at,

@@ -47,6 +47,10 @@ const STEPS: &[&str] = &[
         rotate_before INTEGER
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    ALTER TABLE jobs ADD COLUMN pool TEXT;
+    CREATE INDEX jobs_by_queued ON jobs (queued_at);
+",
 ];
 
 /// Takes the steps that are missing, each whole or not at all.

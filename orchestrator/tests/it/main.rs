@@ -13,6 +13,7 @@ mod docker;
 mod enterprise;
 mod faults;
 mod hooks;
+mod jobs;
 mod pools;
 mod program;
 mod repositories;

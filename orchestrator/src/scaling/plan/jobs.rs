@@ -39,7 +39,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 Offer::Ours(pools) => ours.push(Ours { job, pools }),
                 Offer::Unmet(_) if self.by_hand(job) => ours.push(Ours { job, pools: Vec::new() }),
                 Offer::Unmet(why) => self.plan.unmet.push(Unmet { job: job.clone(), why }),
-                Offer::Hosted => {}
+                Offer::Hosted => drop(self.plan.hosted.insert(job.id)),
             }
         }
         self.plan.demand = ours.len();
@@ -55,6 +55,11 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             .collect();
         let jobs: Vec<QueuedJob> = ours.iter().map(|ours| ours.job.clone()).collect();
         let matched = match_jobs(&jobs, &supply);
+        for (job, by) in jobs.iter().zip(&matched.by) {
+            if let Some(instance) = by.and_then(|slot| free.get(slot)) {
+                self.plan.expected.insert(job.id, instance.name.clone());
+            }
+        }
         let needed = free.iter().zip(&matched.needed).filter(|(_, needed)| **needed);
         self.needed = needed.map(|(instance, _)| instance.name.clone()).collect();
         if !self.policy.auto_create {
@@ -164,7 +169,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             }
             let why = format!("job {:?} of {} waits", ours.job.name, ours.job.repo);
             match self.start(pool, scope, why) {
-                Ok(()) => {
+                Ok(runner) => {
+                    self.plan.expected.insert(ours.job.id, runner);
                     if let Some((left, _)) = allowance {
                         *left -= 1;
                         self.plan.scaled.insert(pool.name.clone());
@@ -177,13 +183,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         Err(first)
     }
 
-    /// Starts one runner of a pool, if nothing is in the way.
+    /// Starts one runner of a pool, if nothing is in the way; tells its name.
     pub(super) fn start(
         &mut self,
         pool: &PoolPolicy,
         scope: &Scope,
         why: String,
-    ) -> Result<(), Cause> {
+    ) -> Result<RunnerName, Cause> {
         if pool.paused {
             return Err(Cause::Paused(pool.name.clone()));
         }
@@ -195,10 +201,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(until) = held.filter(|until| **until > self.now) {
             return Err(Cause::HeldBack(scope.clone(), *until));
         }
-        let Some(name) = self.name_for(pool) else { return Err(Cause::NoName) };
         self.room.take(pool, scope).map_err(Cause::Cap)?;
+        let Some(name) = self.name_for(pool) else { return Err(Cause::NoName) };
         self.plan.actions.push(Action::Launch(Launch {
-            name,
+            name: name.clone(),
             pool: pool.name.clone(),
             scope: scope.clone(),
             labels: pool.labels.clone(),
@@ -207,6 +213,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             why,
             request: None,
         }));
-        Ok(())
+        Ok(name)
     }
 }

@@ -1,0 +1,114 @@
+//! Jobs: what is known of them, and why one waits.
+
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::response::Response;
+use http::Method;
+use http::request::Parts;
+use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery};
+use mayfly_common::problem::Problem;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{forward, query};
+use crate::gateway::Gateway;
+use crate::openapi::Problems;
+use crate::orchestrator::Call;
+
+/// The path of one job, for the description.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(
+    dead_code,
+    reason = "the handlers read the path themselves, to answer a bad id with a problem"
+)]
+struct JobPath {
+    /// GitHub's id of the job, as in the address of its page.
+    #[param(minimum = 1, example = 51_234_567_890_i64)]
+    id: i64,
+}
+
+pub(super) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read)).routes(routes!(explain))
+}
+
+/// List jobs
+///
+/// The ledger: jobs that webhooks told of or that GitHub listed, the latest first. It is kept for a week.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs",
+    operation_id = "listJobs",
+    tag = "Jobs",
+    params(JobQuery),
+    responses((status = 200, description = "A page of jobs.", body = JobList), Problems)
+)]
+async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let filter = query::jobs(parts.uri.query())?;
+    let call = Call::new(Method::GET, &format!("/api/v1/jobs{filter}"));
+    Ok(forward(gateway, parts, call).await)
+}
+
+/// Get a job
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}",
+    operation_id = "getJob",
+    tag = "Jobs",
+    params(JobPath),
+    responses(
+        (status = 200, description = "The job.", body = Job),
+        (status = 404, description = "The ledger has no such job.", body = Problem, content_type = "application/problem+json"),
+        Problems
+    )
+)]
+async fn read(
+    State(gateway): State<Gateway>,
+    Numbered(id): Numbered,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    query::none(parts.uri.query())?;
+    let call = Call::new(Method::GET, &format!("/api/v1/jobs/{id}"));
+    Ok(forward(gateway, parts, call).await)
+}
+
+/// Explain why a job waits
+///
+/// All that is in its way, the most likely cause first, each with what to do about it. With the repository also for a job that
+/// nobody has told of: GitHub is asked then.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{id}/explain",
+    operation_id = "explainJob",
+    tag = "Jobs",
+    params(JobPath, ExplainQuery),
+    responses(
+        (status = 200, description = "The explanation.", body = Explanation),
+        (status = 404, description = "That is no job's id.", body = Problem, content_type = "application/problem+json"),
+        Problems
+    )
+)]
+async fn explain(
+    State(gateway): State<Gateway>,
+    Numbered(id): Numbered,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let repository = query::explain(parts.uri.query())?;
+    let call = Call::new(Method::GET, &format!("/api/v1/jobs/{id}/explain{repository}"));
+    Ok(forward(gateway, parts, call).await)
+}
+
+/// The job a path names. What cannot be an id is not there, so it is 404 like any other unknown job.
+struct Numbered(i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Numbered {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        let id = id.ok().and_then(|Path(id)| id.parse().ok()).filter(|id: &i64| *id > 0);
+        id.map(Self).ok_or_else(|| Problem::not_found("There is no job of that id."))
+    }
+}

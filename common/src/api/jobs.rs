@@ -1,0 +1,117 @@
+//! `/api/v1/jobs`: the ledger of jobs, and why one waits.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::scope::RepoSlug;
+use crate::webhook::JobStatus;
+
+/// A job as the ledger has it: what webhooks told, what GitHub listed, and what runners said when they ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Job {
+    /// GitHub's id of the job; another one in every attempt.
+    pub id: i64,
+    /// `owner/repo`.
+    pub repository: String,
+    /// Its name.
+    pub name: String,
+    /// The labels of its `runs-on`, in lower case.
+    pub labels: Vec<String>,
+    /// How it stands, as far as is known. One that waited and that GitHub does not list any more has been taken, or cancelled.
+    pub status: JobStatus,
+    /// Whether GitHub still lists it among the jobs that wait.
+    pub waiting: bool,
+    /// `success`, `failure`, … once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<String>,
+    /// The runner that took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
+    /// That runner's pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// When it was queued.
+    #[schema(value_type = String, format = DateTime)]
+    pub queued_at: Timestamp,
+    /// When a runner took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub completed_at: Option<Timestamp>,
+}
+
+/// `GET /api/v1/jobs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobList {
+    /// How many jobs match.
+    pub total_count: u64,
+    /// Those of this page, the latest first.
+    pub jobs: Vec<Job>,
+}
+
+/// The query of `GET /api/v1/jobs`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct JobQuery {
+    /// Only jobs of this repository.
+    #[param(max_length = 140, example = "octo-org/octo-repo")]
+    pub repository: Option<String>,
+    /// Only jobs that stand so.
+    pub status: Option<JobStatus>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000)]
+    pub page: Option<u32>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 100)]
+    pub per_page: Option<u32>,
+}
+
+/// The query of `GET /api/v1/jobs/{id}/explain`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainQuery {
+    /// Where the job is; needed for one that nobody told us of.
+    #[param(max_length = 140, example = "octo-org/octo-repo")]
+    pub repository: Option<String>,
+}
+
+impl ExplainQuery {
+    /// The repository, if one is named.
+    ///
+    /// Errors: what it must be.
+    pub fn repository(&self) -> Result<Option<RepoSlug>, String> {
+        let repository = self.repository.as_deref().map(RepoSlug::parse).transpose();
+        repository.map_err(|error| error.to_string())
+    }
+}
+
+/// Why a job waits, or how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Explanation {
+    /// The job's id.
+    pub job_id: i64,
+    /// The job, if anything is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
+    /// The answer in one sentence: the first reason.
+    pub summary: String,
+    /// All reasons, the most likely first.
+    pub reasons: Vec<Reason>,
+}
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Reason {
+    /// For programs, such as `no_pool`.
+    pub code: String,
+    /// In words.
+    pub what: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}

@@ -1,0 +1,313 @@
+//! Why a job waits: from what is known to words. Pure.
+//!
+//! The first reason is the answer. What holds for everything (Docker or GitHub out of reach) comes before what holds for one
+//! repository, and that before what holds for one job.
+
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::{Explanation, Job, Reason, Runner};
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::{RepoSlug, ScopeKind};
+use mayfly_common::webhook::JobStatus;
+
+use crate::discovery::RepoFact;
+use crate::ledger::Row;
+use crate::reconcile::handle::{Snapshot, Wait};
+use crate::scaling::{Cap, Cause};
+
+/// After this long a waiting runner should have taken its job.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+
+/// What an explanation is made from.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The job's id.
+    pub id: i64,
+    /// The job, if anything is known of it.
+    pub job: Option<&'a Row>,
+    /// Where it is, if that is known.
+    pub repo: Option<&'a RepoSlug>,
+    /// Why GitHub could not be asked about it, if it was and could not.
+    pub unasked: Option<String>,
+    /// What the last pass saw.
+    pub seen: &'a Snapshot,
+    /// Whether queued jobs start runners.
+    pub auto_create: bool,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// Explains; does nothing.
+pub fn explain(facts: &Facts<'_>) -> Explanation {
+    let mut reasons = Vec::new();
+    match facts.job {
+        Some(row) if row.status >= JobStatus::InProgress => reasons.push(taken(row)),
+        Some(row) if row.status == JobStatus::Waiting => reasons.push(reason(
+            "not_queued",
+            "it waits at GitHub for another job or for an approval; no runner may take it yet",
+            Some("look at the run's page at GitHub"),
+        )),
+        _ => {
+            reasons.extend(everything(facts));
+            reasons.extend(repository(facts));
+            reasons.extend(job(facts));
+        }
+    }
+    let summary = reasons.first().map_or_else(
+        || "nothing is known that is in its way; it should start any moment".to_owned(),
+        |first| first.what.clone(),
+    );
+    Explanation {
+        job_id: facts.id,
+        job: facts.job.map(|row| shown(row, facts.now)),
+        summary,
+        reasons,
+    }
+}
+
+/// A row of the ledger as the API shows it.
+pub fn shown(row: &Row, now: Timestamp) -> Job {
+    Job {
+        id: row.id,
+        repository: row.repo.to_string(),
+        name: row.name.clone(),
+        labels: row.labels.to_strings(),
+        status: row.status,
+        waiting: row.waits(now),
+        conclusion: row.conclusion.clone(),
+        runner: row.runner.clone(),
+        pool: row.pool.clone(),
+        queued_at: row.queued_at,
+        started_at: row.started_at,
+        completed_at: row.completed_at,
+    }
+}
+
+fn reason(code: &str, what: impl Into<String>, hint: Option<&str>) -> Reason {
+    Reason { code: code.to_owned(), what: what.into(), hint: hint.map(str::to_owned) }
+}
+
+fn taken(row: &Row) -> Reason {
+    let by = row.runner.as_ref().map(|runner| format!(" by runner {runner}")).unwrap_or_default();
+    match (row.status, &row.conclusion) {
+        (JobStatus::Completed, Some(conclusion)) => {
+            reason("completed", format!("it has ended{by}: {conclusion}"), None)
+        }
+        (JobStatus::Completed, None) => reason("completed", format!("it has ended{by}"), None),
+        _ => reason("in_progress", format!("it does not wait: it was taken{by}"), None),
+    }
+}
+
+/// What is in the way of every job.
+fn everything(facts: &Facts<'_>) -> Vec<Reason> {
+    let (seen, mut reasons) = (facts.seen, Vec::new());
+    if let Some(blind) = &seen.blind {
+        let hint =
+            "look at the Docker engine and at the rights to its socket: mayfly doctor docker";
+        reasons.push(reason("docker", format!("no runner can be started: {blind}"), Some(hint)));
+    }
+    if !facts.auto_create {
+        let hint = "set AUTO_CREATE_RUNNERS=true, or make runners through the API";
+        let what = "queued jobs start no runners here: AUTO_CREATE_RUNNERS is false";
+        reasons.push(reason("automatic_mode_off", what, Some(hint)));
+    }
+    if let Some(error) = &seen.report.github_error {
+        let hint =
+            "mayfly doctor github says what is wrong with the credential or the way to GitHub";
+        reasons.push(reason("github", format!("GitHub cannot be asked: {error}"), Some(hint)));
+    }
+    if let Some(waits) = seen.report.waiting.as_ref().or(seen.github.discovery_waits.as_ref()) {
+        let hint =
+            "a GitHub App has more requests an hour than a token, and webhooks need next to none";
+        reasons.push(reason(
+            "rate_limit",
+            format!("requests to GitHub have to wait: {waits}"),
+            Some(hint),
+        ));
+    }
+    reasons
+}
+
+/// What is in the way of every job of its repository.
+fn repository(facts: &Facts<'_>) -> Vec<Reason> {
+    let Some(repo) = facts.repo else {
+        let hint = "say where it is: mayfly explain https://github.com/OWNER/REPO/actions/runs/RUN/job/JOB";
+        return vec![reason("unknown_job", "nobody has told of a job with this id", Some(hint))];
+    };
+    let fact = facts.seen.repositories.get(repo);
+    let told = matches!(fact, Some(RepoFact::Asked)) || facts.seen.waits.contains_key(&facts.id);
+    let mut reasons = Vec::new();
+    match fact {
+        _ if told => {}
+        None if facts.seen.repositories.is_empty() => reasons.push(reason(
+            "cold",
+            "no list of repositories has been read yet",
+            Some("wait for the first look, or see the problems in mayfly status"),
+        )),
+        None => reasons.push(reason(
+            "repository_unknown",
+            format!("discovery does not find {repo}: the credential does not reach it, or it is neither the user's nor in GITHUB_ORGANIZATION"),
+            Some("mayfly doctor github says whose repositories are listed; DISCOVERY_MODE and GITHUB_ORGANIZATION widen it"),
+        )),
+        Some(RepoFact::Refused(why)) => {
+            reasons.push(reason("repository_refused", format!("{repo} is not served: {why}"), None));
+        }
+        Some(RepoFact::Unread) => reasons.push(reason(
+            "repository_unread",
+            format!("the workflows of {repo} are still to be read"),
+            None,
+        )),
+        Some(RepoFact::NoJobs | RepoFact::Asked) => reasons.push(reason(
+            "no_self_hosted_job",
+            format!("no workflow on the default branch of {repo} has a job for runners like ours, so it is not asked for jobs"),
+            Some("a job that is only on another branch is heard of by webhook; mayfly scan shows what a workflow asks for"),
+        )),
+    }
+    if let Some(error) = &facts.unasked {
+        reasons.push(reason("unasked", format!("GitHub was asked about the job: {error}"), None));
+    }
+    reasons
+}
+
+/// What is in the way of this job.
+fn job(facts: &Facts<'_>) -> Option<Reason> {
+    let row = facts.job?;
+    let waited = facts.now.duration_since(row.queued_at);
+    match facts.seen.waits.get(&facts.id) {
+        Some(Wait::Hosted) => Some(reason(
+            "hosted",
+            format!("it asks for GitHub's own machines: {}", row.labels),
+            Some("with self-hosted among its labels it would be for a runner from here"),
+        )),
+        Some(Wait::Unmet(why)) => Some(reason(
+            "no_pool",
+            why.clone(),
+            Some("make a pool with these labels (mayfly pool create), or change runs-on"),
+        )),
+        Some(Wait::For(cause)) => Some(caused(cause, facts)),
+        Some(Wait::Runner(runner)) => {
+            let runner = facts.seen.runners.iter().find(|other| other.name == runner.as_str())?;
+            Some(expected(runner, waited))
+        }
+        None if !row.waits(facts.now) => Some(reason(
+            "left_the_queue",
+            "GitHub does not list it among the jobs that wait any more: it was taken by another runner, or cancelled",
+            None,
+        )),
+        None => {
+            let next = facts.seen.github.next_check.map(|at| format!(" (next look at {at})"));
+            let what = format!("the last look came before it{}", next.unwrap_or_default());
+            Some(reason(
+                "not_seen_yet",
+                what,
+                Some("webhooks have jobs seen at once: mayfly webhook install"),
+            ))
+        }
+    }
+}
+
+fn caused(cause: &Cause, facts: &Facts<'_>) -> Reason {
+    match cause {
+        Cause::Cap(cap) => {
+            let (what, hint) = (format!("{cap}{}", users(cap, facts)), raise(cap));
+            reason("cap", what, Some(hint))
+        }
+        Cause::Paused(pool) => reason(
+            "paused",
+            format!("pool {pool} is paused"),
+            Some("mayfly pool resume has it go on"),
+        ),
+        Cause::Image(image) => {
+            let state = facts.seen.pools.values().find(|pool| pool.image == *image);
+            let state = state.map(|pool| format!(": {}", pool.image_state)).unwrap_or_default();
+            let hint =
+                "look at the image's name, the registry and the pull policy: mayfly doctor image";
+            reason("image", format!("image {image} cannot be used{state}"), Some(hint))
+        }
+        Cause::HeldBack(scope, until) => {
+            let why = facts
+                .seen
+                .held_back
+                .iter()
+                .find(|(place, _)| place.starts_with(&scope.to_string()));
+            let why = why.map(|(_, why)| format!(" ({why})")).unwrap_or_default();
+            let what = format!("runners of {scope} failed, so the next is started at {until}{why}");
+            reason(
+                "held_back",
+                what,
+                Some("mayfly runner logs NAME shows what the last one printed"),
+            )
+        }
+        Cause::Ratio(..) => reason(
+            "ratio",
+            cause.to_string(),
+            Some("lower jobs_per_runner or scale_up_threshold, or take the policy per-job"),
+        ),
+        Cause::NoName | Cause::NoPlace => reason("no_name", cause.to_string(), None),
+    }
+}
+
+/// Who has the runners that a cap counts.
+fn users(cap: &Cap, facts: &Facts<'_>) -> String {
+    let counts = |runner: &&Runner| match cap {
+        Cap::Pool(pool, _) => runner.pool == pool.as_str(),
+        Cap::Owner(owner, _) => runner.scope_name.split('/').next() == Some(owner.as_str()),
+        Cap::Repo(repo, _) => runner.scope_name == repo.to_string(),
+        Cap::Runners(_) | Cap::Memory(_) | Cap::Cpus(_) => true,
+    };
+    let mut by: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for runner in facts.seen.runners.iter().filter(counts) {
+        *by.entry(&runner.scope_name).or_default() += 1;
+    }
+    let mut by: Vec<(&str, usize)> = by.into_iter().collect();
+    by.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    let shown: Vec<String> =
+        by.iter().take(3).map(|(name, count)| format!("{name} has {count}")).collect();
+    if shown.is_empty() { String::new() } else { format!(": {}", shown.join(", ")) }
+}
+
+fn raise(cap: &Cap) -> &'static str {
+    match cap {
+        Cap::Runners(_) => "raise MAX_RUNNERS if the host has room",
+        Cap::Memory(_) => "raise MAX_RUNNERS_MEMORY if the host has room, or give runners less",
+        Cap::Cpus(_) => "raise MAX_RUNNERS_CPUS if the host has room, or give runners less",
+        Cap::Pool(..) => "raise the pool's max: mayfly pool scale NAME --max N",
+        Cap::Owner(..) => "raise MAX_RUNNERS_PER_OWNER",
+        Cap::Repo(..) => "raise MAX_RUNNERS_PER_REPO",
+    }
+}
+
+/// A runner is there for it, or on its way.
+fn expected(runner: &Runner, waited: SignedDuration) -> Reason {
+    let name = &runner.name;
+    if runner.state != RunnerState::Idle {
+        let why = runner.reason.as_deref().unwrap_or("it is not online yet");
+        return reason("starting", format!("runner {name} is starting for it: {why}"), None);
+    }
+    if waited < PATIENCE {
+        return reason(
+            "about_to_start",
+            format!("runner {name} waits for it and should have it any moment"),
+            None,
+        );
+    }
+    if runner.scope == ScopeKind::Repo {
+        let what = format!(
+            "runner {name} has waited for it for long, and GitHub does not hand it over: it may be bound to a runner that is gone"
+        );
+        return reason("bound", what, Some("cancel the run at GitHub and start it again"));
+    }
+    let what = format!(
+        "runner {name} of {} waits for it, and GitHub does not hand it over: its runner group may exclude the repository, or the job is bound to a runner that is gone",
+        runner.scope_name
+    );
+    reason(
+        "group",
+        what,
+        Some(
+            "look at the runner group's repositories in the organisation's settings; else cancel the run and start it again",
+        ),
+    )
+}

@@ -1,0 +1,102 @@
+//! `/api/v1/jobs`.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery, MAX_PER_PAGE};
+use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::scope::RepoSlug;
+
+use super::Api;
+use super::error::Failure;
+use crate::explain::{Facts, explain, shown};
+use crate::ledger::Row;
+
+/// How many jobs a page has, unless the query says otherwise; as at GitHub.
+const PER_PAGE: u32 = 30;
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Result<Query<JobQuery>, QueryRejection>,
+) -> Result<Json<JobList>, Failure> {
+    let Query(query) = query.map_err(bad_query)?;
+    let (page, size) = (query.page.unwrap_or(1), query.per_page.unwrap_or(PER_PAGE));
+    let mut errors = Vec::new();
+    errors.extend((page == 0).then(|| wrong("page", "must be 1 or more")));
+    errors.extend(
+        (!(1..=MAX_PER_PAGE).contains(&size)).then(|| wrong("per_page", "must be from 1 to 100")),
+    );
+    let repo = query.repository.as_deref().map(RepoSlug::parse).transpose();
+    let repo = repo.unwrap_or_else(|error| {
+        errors.push(wrong("repository", &error.to_string()));
+        None
+    });
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors).into());
+    }
+    let offset = u64::from(page - 1) * u64::from(size);
+    let repo = repo.map(|repo| repo.to_string());
+    let found = api.handle.store().jobs(repo, query.status, (size, offset)).await;
+    let (total_count, rows) = found.map_err(Failure::unreadable)?;
+    let now = api.handle.now();
+    let jobs = rows.iter().map(|row| shown(row, now)).collect();
+    Ok(Json(JobList { total_count, jobs }))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Failure> {
+    let row = row(&api, number(&id)?).await?;
+    let row = row.ok_or_else(|| Problem::not_found("There is no such job in the ledger."))?;
+    Ok(Json(shown(&row, api.handle.now())))
+}
+
+pub(super) async fn explained(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+) -> Result<Json<Explanation>, Failure> {
+    let id = number(&id)?;
+    let Query(query) = query.map_err(bad_query)?;
+    let named = query.repository();
+    let named = named.map_err(|error| Problem::invalid(vec![wrong("repository", &error)]))?;
+    let mut row = row(&api, id).await?;
+    let repo = row.as_ref().map(|row| row.repo.clone()).or(named);
+    let mut unasked = None;
+    if let (None, Some(repo)) = (&row, &repo) {
+        // Nobody told us of it; GitHub knows.
+        match api.handle.job_at_github(repo, id).await {
+            Ok(found) => row = Some(found),
+            Err(error) => unasked = Some(error.to_string()),
+        }
+    }
+    let snapshot = api.handle.snapshot();
+    Ok(Json(explain(&Facts {
+        id,
+        job: row.as_ref(),
+        repo: repo.as_ref(),
+        unasked,
+        seen: &snapshot,
+        auto_create: api.config.auto_create,
+        now: api.handle.now(),
+    })))
+}
+
+async fn row(api: &Api, id: i64) -> Result<Option<Row>, Failure> {
+    api.handle.store().job(id).await.map_err(Failure::unreadable)
+}
+
+fn number(id: &str) -> Result<i64, Problem> {
+    let number = id.parse().ok().filter(|number: &i64| *number > 0);
+    number.ok_or_else(|| Problem::not_found("There is no such job in the ledger."))
+}
+
+fn wrong(name: &str, detail: &str) -> FieldError {
+    FieldError { pointer: format!("?{name}"), detail: detail.to_owned() }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
+fn bad_query(rejection: QueryRejection) -> Problem {
+    Problem::invalid(vec![FieldError { pointer: "?".to_owned(), detail: rejection.body_text() }])
+}

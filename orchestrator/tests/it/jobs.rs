@@ -1,0 +1,178 @@
+//! The ledger over HTTP, and why a job waits, in staged situations.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use http::{Method, Request, StatusCode};
+use orchestrator::http::{Api, router};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::support::{Platform, SELF_HOSTED};
+
+async fn call(platform: &Platform, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+    let api = Api {
+        handle: platform.handle.clone(),
+        config: Arc::new(platform.config.clone()),
+        metrics: Arc::clone(&platform.metrics),
+    };
+    let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    let response = router(api).oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+async fn get(platform: &Platform, path: &str) -> (StatusCode, Value) {
+    call(platform, Method::GET, path, Value::Null).await
+}
+
+/// The code of the first reason, and the answer.
+async fn explain(platform: &Platform, job: u64, repo: Option<&str>) -> (String, String) {
+    let query = repo.map(|repo| format!("?repository={repo}")).unwrap_or_default();
+    let (status, body) = get(platform, &format!("/jobs/{job}/explain{query}")).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let code = body["reasons"][0]["code"].as_str().unwrap_or_default().to_owned();
+    (code, body["summary"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_job_is_followed_from_the_queue_to_its_end() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let (_, waiting) = get(&platform, "/jobs?status=queued&repository=Octo-Admin/App").await;
+    assert_eq!(
+        (waiting["total_count"].as_u64(), waiting["jobs"][0]["id"].as_u64()),
+        (Some(1), Some(job))
+    );
+    assert_eq!(explain(&platform, job, None).await.0, "starting");
+
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.pass().await;
+    platform.finish(&name, job);
+    platform.pass().await;
+    let (status, ended) = get(&platform, &format!("/jobs/{job}")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        (ended["status"].as_str(), ended["conclusion"].as_str()),
+        (Some("completed"), Some("success"))
+    );
+    assert_eq!(
+        (ended["runner"].as_str(), ended["pool"].as_str()),
+        (Some(name.as_str()), Some("default"))
+    );
+    assert_eq!(explain(&platform, job, None).await.0, "completed");
+
+    for (path, status) in [
+        ("/jobs/999", StatusCode::NOT_FOUND),
+        ("/jobs/x", StatusCode::NOT_FOUND),
+        ("/jobs/-1/explain", StatusCode::NOT_FOUND),
+        ("/jobs?page=0", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/jobs?per_page=101", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/jobs?repository=x", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/jobs?status=odd", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/jobs?colour=red", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        assert_eq!(get(&platform, path).await.0, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn staged_situations_have_their_true_causes() {
+    // Labels that nobody offers.
+    let platform = Platform::with(&[("MAX_RUNNERS", "1")]).await;
+    let odd = platform.queue("octo-admin/app", &["self-hosted", "gpu"]);
+    let hosted = platform.queue("octo-admin/app", &["ubuntu-latest"]);
+    let first = platform.queue("octo-admin/app", &["self-hosted"]);
+    let second = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let (code, summary) = explain(&platform, odd, None).await;
+    assert_eq!((code.as_str(), summary.contains("gpu")), ("no_pool", true), "{summary}");
+    // GitHub's own machines take theirs at once, and GitHub is asked about a job that nobody told of.
+    let (code, _) = explain(&platform, hosted, Some("octo-admin/app")).await;
+    assert_eq!(code, "completed");
+    // The one place is taken by the first job.
+    assert_eq!(explain(&platform, first, None).await.0, "starting");
+    let (code, summary) = explain(&platform, second, None).await;
+    assert_eq!(code, "cap");
+    assert!(
+        summary.contains("MAX_RUNNERS") && summary.contains("octo-admin/app has 1"),
+        "{summary}"
+    );
+
+    // A pool that is paused, and one that is disabled.
+    let platform = Platform::new().await;
+    platform.repo("octo-admin/heavy", &SELF_HOSTED.replace("linux", "gpu"));
+    let pool = json!({"name": "gpu", "labels": ["self-hosted", "gpu"], "paused": true});
+    call(&platform, Method::POST, "/pools", pool).await;
+    let job = platform.queue("octo-admin/heavy", &["self-hosted", "gpu"]);
+    platform.pass().await;
+    assert_eq!(
+        explain(&platform, job, None).await,
+        ("paused".to_owned(), "pool gpu is paused".to_owned())
+    );
+    call(&platform, Method::PATCH, "/pools/gpu", json!({"enabled": false})).await;
+    platform.pass().await;
+    let (code, summary) = explain(&platform, job, None).await;
+    assert_eq!((code.as_str(), summary.contains("disabled")), ("no_pool", true), "{summary}");
+
+    // An image that cannot be had.
+    let platform = Platform::with(&[("RUNNER_PULL_POLICY", "never")]).await;
+    platform.backend.state().image = false;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let (code, summary) = explain(&platform, job, None).await;
+    assert_eq!((code.as_str(), summary.contains("not on the host")), ("image", true), "{summary}");
+
+    // Containers that cannot start.
+    let platform = Platform::new().await;
+    platform.backend.state().failing_launches = 1;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    platform.wait(1);
+    platform.pass().await;
+    let (code, summary) = explain(&platform, job, None).await;
+    assert_eq!(
+        (code.as_str(), summary.contains("no space left")),
+        ("held_back", true),
+        "{summary}"
+    );
+
+    // A repository that is not served, and one that nobody knows.
+    let platform = Platform::with(&[("DISCOVERY_EXCLUDE", "octo-admin/secret")]).await;
+    platform.repo("octo-admin/secret", SELF_HOSTED);
+    let job = platform.queue("octo-admin/secret", &["self-hosted"]);
+    platform.pass().await;
+    let (code, summary) = explain(&platform, job, Some("octo-admin/secret")).await;
+    assert_eq!(
+        (code.as_str(), summary.contains("DISCOVERY_EXCLUDE")),
+        ("repository_refused", true),
+        "{summary}"
+    );
+    assert_eq!(explain(&platform, 4_711, Some("octo-org/nowhere")).await.0, "repository_unknown");
+    assert_eq!(explain(&platform, 4_711, None).await.0, "unknown_job");
+
+    // A job of a branch whose workflow the default branch does not have.
+    let hosted = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{run: 'true'}]\n";
+    platform.repo("octo-admin/branchy", hosted);
+    let job = platform.queue("octo-admin/branchy", &["self-hosted"]);
+    platform.wait(10);
+    platform.pass().await;
+    let (code, summary) = explain(&platform, job, Some("octo-admin/branchy")).await;
+    assert_eq!(code, "no_self_hosted_job", "{summary}");
+
+    // Docker is away; the credential is refused.
+    platform.backend.state().away = true;
+    platform.pass().await;
+    assert_eq!(explain(&platform, job, Some("octo-admin/branchy")).await.0, "docker");
+
+    // A job that the last look came before.
+    let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
+    platform.pass().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    let (code, summary) = explain(&platform, job, Some("octo-admin/app")).await;
+    assert_eq!(code, "not_seen_yet", "{summary}");
+}
