@@ -1,164 +1,240 @@
 //! `mayfly doctor`: is what we are configured with fit for what we are to do?
 //!
-//! It reads the orchestrator's environment variables and asks; it changes nothing. The orchestrator makes the same check when
-//! it starts.
+//! It reads the orchestrator's environment variables and asks; it changes nothing, but for what `isolation` makes on the engine
+//! and removes again. The orchestrator makes the credential's check when it starts, too.
+//!
+//! | module | what |
+//! |---|---|
+//! | `arguments`, `settings` | what is asked, and what is configured |
+//! | `topic` | what there is to check |
+//! | `engine`, `image`, `disk`, `webhooks`, `clock`, `isolation` | one topic each: asking, and judging, which is pure |
+//! | `finding`, `print` | what was found, and how it is shown |
+
+mod arguments;
+mod clock;
+mod disk;
+mod engine;
+mod finding;
+mod image;
+mod isolation;
+mod print;
+mod settings;
+mod topic;
+mod webhooks;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
-use mayfly_common::env;
-use mayfly_common::scope::{EnterpriseSlug, RepoSlug};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join, join_all};
+use mayfly_common::{env, shutdown};
 use orchestrator::clock::SystemClock;
-use orchestrator::config::GitHubConfig;
 use orchestrator::github::checkup::{Finding, Level, Wanted};
 use orchestrator::github::{GitHubClient, GitHubSettings};
+
+pub(crate) use arguments::Asked as Topic;
+
+use arguments::All;
+use engine::Engine;
+use finding::skipped;
+use isolation::Traces;
+use print::Found;
+use settings::Settings;
+use topic::Topic as About;
 
 /// Exit code where something is wrong with what was checked.
 const UNFIT: u8 = 1;
 /// Exit code for a wrong configuration, as clap has it for wrong arguments.
 const CONFIGURATION: u8 = 2;
+/// Exit code of a program that was told to stop.
+const INTERRUPTED: u8 = 130;
 
-/// What to check.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Topic {
-    /// GitHub and the credential: who it is, how many requests are left, which permissions are missing for what the
-    /// configuration asks, and where to give them.
-    ///
-    /// Reads the orchestrator's environment variables (`GITHUB_RUNNER_TOKEN` or `GITHUB_APP_ID`, `GITHUB_API_URL`, `DISCOVERY_MODE`
-    /// and so on). Changes nothing. Exit code 0 if nothing failed, 1 if something did, 2 if a variable is wrong.
-    #[command(name = "github")]
-    GitHub(Options),
-}
+/// All topics, in the order in which they are told.
+const ALL: [About; 7] = [
+    About::Docker,
+    About::Image,
+    About::Disk,
+    About::GitHub,
+    About::Webhooks,
+    About::Clock,
+    About::Isolation,
+];
 
-/// How to check.
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Print one line of JSON for each finding, with the keys level (ok, warning or failure), what and hint.
-    #[arg(long)]
-    json: bool,
-    /// Try permissions on this repository rather than on one that is found.
-    #[arg(long, value_name = "OWNER/NAME", value_parser = RepoSlug::parse)]
-    repo: Option<RepoSlug>,
-    /// Check for runners of this enterprise, too.
-    #[arg(long, value_name = "SLUG", value_parser = EnterpriseSlug::parse)]
-    enterprise: Option<EnterpriseSlug>,
-}
-
-pub(crate) async fn run(topic: Topic) -> ExitCode {
-    let Topic::GitHub(options) = topic;
-    let variables = env::variables();
-    let hooks = hooks(&variables);
-    let config = match GitHubConfig::from_variables(variables) {
-        Ok(config) => config,
+pub(crate) async fn run(asked: Topic) -> ExitCode {
+    let (one, options) = asked.parts();
+    let probe_image = options.probe_image.is_some();
+    let settings = match Settings::read(one, probe_image, env::variables()) {
+        Ok(settings) => settings,
         Err(errors) => return refuse(&errors.to_string()),
     };
-    let client = match GitHubClient::new(GitHubSettings::of(&config), Arc::new(SystemClock)) {
+    let client = settings.credential.then(|| {
+        GitHubClient::new(GitHubSettings::of(&settings.config.github), Arc::new(SystemClock))
+    });
+    let client = match client.transpose() {
         Ok(client) => client,
         Err(error) => return refuse(&error.to_string()),
     };
-    let wanted = Wanted {
-        repository: options.repo,
-        enterprise: options.enterprise,
-        ..Wanted::of(&config, hooks)
+    let traces = Traces::default();
+    let checkup = Checkup { one, options: &options, settings: &settings, traces: &traces };
+    let found = tokio::select! {
+        found = checkup.found(client.as_ref()) => found,
+        () = shutdown::signal() => {
+            if let Some(trace) = traces.left() && let Err(left) = trace.remove().await {
+                let _ = writeln!(io::stderr(), "what was made on the engine is not removed: {left}");
+            }
+            return ExitCode::from(INTERRUPTED);
+        }
     };
-    let found = client.checkup(&wanted).await;
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut out = BufWriter::new(io::stdout().lock());
-    let written =
-        if options.json { json(&mut out, &found) } else { text(&mut out, &found, colours) };
+    let written = if options.json {
+        print::json(&mut out, &found)
+    } else {
+        print::text(&mut out, &found, colours)
+    };
     // Whoever reads may have enough; the exit code tells all the same.
     drop(written.and_then(|()| out.flush()));
-    if found.iter().any(|finding| finding.level == Level::Failure) {
+    let mut levels = found.iter().flat_map(|(_, findings)| findings).map(|finding| finding.level);
+    if levels.any(|level| level == Level::Failure) {
         ExitCode::from(UNFIT)
     } else {
         ExitCode::SUCCESS
     }
 }
 
-/// Whether webhooks are used: the gateway has a secret for them.
-fn hooks(variables: &[(String, String)]) -> bool {
-    let given = |(name, value): &(String, String)| {
-        let name = name.to_ascii_uppercase();
-        ["WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE"].contains(&&*name) && !value.trim().is_empty()
-    };
-    variables.iter().any(given)
+/// What is checked, and with what.
+struct Checkup<'a> {
+    /// The one topic, or none for all.
+    one: Option<About>,
+    options: &'a All,
+    settings: &'a Settings,
+    traces: &'a Traces,
 }
 
-fn json(out: &mut impl Write, found: &[Finding]) -> io::Result<()> {
-    for finding in found {
-        serde_json::to_writer(&mut *out, finding)?;
-        writeln!(out)?;
-    }
-    Ok(())
-}
-
-fn text(out: &mut impl Write, found: &[Finding], colours: bool) -> io::Result<()> {
-    for finding in found {
-        let (word, colour) = match finding.level {
-            Level::Ok => ("ok", 32),
-            Level::Warning => ("warning", 33),
-            Level::Failure => ("failure", 31),
-        };
-        if colours {
-            write!(out, "\x1b[{colour}m{word:<7}\x1b[0m")?;
-        } else {
-            write!(out, "{word:<7}")?;
+impl Checkup<'_> {
+    /// Checks side by side what does not depend on something else, and tells it in order.
+    async fn found(&self, client: Option<&GitHubClient>) -> Vec<Found> {
+        let (engine, github) = join(self.of_engine(), self.of_github(client)).await;
+        let mut all: Vec<Found> = engine.into_iter().chain(github).collect();
+        let clocks: Vec<Finding> = all
+            .iter()
+            .filter(|(topic, _)| *topic == About::Clock)
+            .flat_map(|(_, findings)| findings.clone())
+            .collect();
+        let mut told = Vec::new();
+        for topic in ALL.into_iter().filter(|topic| self.asks(*topic)) {
+            let mut findings = Vec::new();
+            for (_, some) in all.extract_if(.., |(other, _)| *other == topic) {
+                findings.extend(some);
+            }
+            // The credential's check looks at the clock, too: once is enough.
+            if topic == About::GitHub {
+                findings.retain(|finding| !clocks.contains(finding));
+            }
+            told.push((topic, findings));
         }
-        writeln!(out, "  {}", plain(&finding.what))?;
-        if let Some(hint) = &finding.hint {
-            writeln!(out, "{:<9}→ {}", "", plain(hint))?;
+        told
+    }
+
+    fn asks(&self, topic: About) -> bool {
+        self.one.is_none_or(|one| one == topic)
+    }
+
+    async fn of_engine(&self) -> Vec<Found> {
+        let topics = [About::Docker, About::Image, About::Disk, About::Clock, About::Isolation];
+        let topics: Vec<About> = topics.into_iter().filter(|topic| self.asks(*topic)).collect();
+        if topics.is_empty() {
+            return Vec::new();
+        }
+        let host = self.settings.config.docker_host.as_deref();
+        match Engine::reach(host).await {
+            Ok(engine) => {
+                let engine = &engine;
+                join_all(
+                    topics
+                        .into_iter()
+                        .map(async |topic| (topic, self.with_engine(topic, engine).await)),
+                )
+                .await
+            }
+            Err(why) => {
+                // Said once where it belongs; a topic that stands alone has to say it itself.
+                let of = |topic| match (self.one, topic) {
+                    (None, About::Docker) | (Some(_), _) => why.clone(),
+                    (None, _) => skipped("the Docker Engine does not answer"),
+                };
+                topics.into_iter().map(|topic| (topic, vec![of(topic)])).collect()
+            }
         }
     }
-    Ok(())
-}
 
-/// Without what could speak to the terminal: some of it is GitHub's, or whoever answered in its place.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    async fn with_engine(&self, topic: About, engine: &Engine) -> Vec<Finding> {
+        let (settings, config) = (self.settings, &self.settings.config);
+        let image = settings.image.as_deref();
+        match topic {
+            About::Docker => engine.findings(),
+            About::Disk => disk::check(engine).await,
+            About::Clock => vec![clock::engine(engine)],
+            About::Image => match image {
+                Some(image) => image::check(engine, image, config.runner.pull).await,
+                None => vec![skipped("RUNNER_IMAGE is not set")],
+            },
+            About::Isolation => match self.options.probe_image.as_deref().or(image) {
+                Some(image) => isolation::check(engine, config, image, self.traces).await,
+                None => vec![skipped("neither RUNNER_IMAGE nor --probe-image is set")],
+            },
+            About::GitHub | About::Webhooks => Vec::new(),
+        }
+    }
+
+    async fn of_github(&self, client: Option<&GitHubClient>) -> Vec<Found> {
+        let topics = [About::GitHub, About::Webhooks, About::Clock];
+        let asked = topics.into_iter().filter(|topic| self.asks(*topic));
+        let checks = asked.map(|topic| -> BoxFuture<'_, Found> {
+            match client {
+                Some(client) => {
+                    async move { (topic, self.with_client(topic, client).await) }.boxed()
+                }
+                None if topic == About::Clock => {
+                    async { (About::Clock, vec![clock::without_credential()]) }.boxed()
+                }
+                None => {
+                    let why = "neither GITHUB_RUNNER_TOKEN nor GITHUB_APP_ID is set";
+                    async move { (topic, vec![skipped(why)]) }.boxed()
+                }
+            }
+        });
+        join_all(checks).await
+    }
+
+    async fn with_client(&self, topic: About, client: &GitHubClient) -> Vec<Finding> {
+        let settings = self.settings;
+        let config = &settings.config.github;
+        match topic {
+            About::GitHub => {
+                let wanted = Wanted {
+                    repository: self.options.repo.clone(),
+                    enterprise: self.options.enterprise.clone(),
+                    ..Wanted::of(config, settings.secret)
+                };
+                client.checkup(&wanted).await
+            }
+            About::Webhooks if !settings.secret && settings.webhook_url.is_none() => {
+                vec![webhooks::unused()]
+            }
+            About::Webhooks => {
+                let (repo, url) = (self.options.repo.as_ref(), settings.webhook_url.as_ref());
+                webhooks::check(client, config, repo, url).await
+            }
+            About::Clock => vec![clock::github(client, &config.discovery).await],
+            About::Docker | About::Image | About::Disk | About::Isolation => Vec::new(),
+        }
+    }
 }
 
 /// Says what is wrong with the configuration. Unlike `eprintln!`, it does not panic where standard error is closed.
 fn refuse(errors: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "{errors}");
     ExitCode::from(CONFIGURATION)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn findings() -> Vec<Finding> {
-        let one = |level, what: &str, hint: Option<&str>| Finding {
-            level,
-            what: what.to_owned(),
-            hint: hint.map(str::to_owned),
-        };
-        vec![
-            one(Level::Ok, "known", None),
-            one(Level::Warning, "little \x1b[31mleft", Some("wait")),
-            one(Level::Failure, "broken", Some("mend")),
-        ]
-    }
-
-    #[test]
-    fn lines_are_aligned_and_cannot_speak_to_the_terminal() {
-        let mut out = Vec::new();
-        text(&mut out, &findings(), false).unwrap();
-        let expected = "ok       known\nwarning  little [31mleft\n         → wait\nfailure  broken\n         → mend\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
-        let mut out = Vec::new();
-        text(&mut out, &findings()[..1], true).unwrap();
-        assert_eq!(out, b"\x1b[32mok     \x1b[0m  known\n");
-    }
-
-    #[test]
-    fn webhooks_are_used_where_there_is_a_secret() {
-        let variables = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
-        assert!(hooks(&variables("WEBHOOK_SECRET", "s")));
-        assert!(hooks(&variables("webhook_secret_file", "/f")));
-        assert!(!hooks(&variables("WEBHOOK_SECRET", " ")));
-        assert!(!hooks(&variables("OTHER", "s")));
-    }
 }

@@ -2,12 +2,18 @@
 
 mod demo;
 mod doctor;
+mod gateway;
+mod job;
+mod pool;
+mod print;
+mod runner;
 mod scan;
+mod status;
 mod webhook;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// A fresh container for every GitHub Actions job.
 #[derive(Parser)]
@@ -24,16 +30,47 @@ enum Command {
     /// Exit code 0 if every job ended as it should and nothing is left over, 1 if not, 2 if the demo could not be set up.
     Demo(demo::Options),
     /// Check what the platform is configured with, and say what is missing.
-    #[command(subcommand)]
+    ///
+    /// Without a topic everything is checked. Reads the orchestrator's environment variables; topics whose variables are not set
+    /// are left out, and that is said. Nothing is changed but for what isolation makes on the engine and removes again. Exit code
+    /// 0 if nothing failed, 1 if something did, 2 if variables are wrong.
     Doctor(doctor::Topic),
+    /// Say why a job waits, and what to do about it.
+    Explain(Explain),
+    /// Look at jobs.
+    Job(Gated<job::Command>),
+    /// Make, change and watch pools: policies for runners.
+    Pool(Gated<pool::Command>),
+    /// Start, watch and remove runners.
+    Runner(Gated<runner::Command>),
     /// Say which jobs of workflow files need self-hosted runners, as GitHub reads `runs-on`, and why.
     ///
     /// Calls of workflows in the same repository are followed. Exit code 0 if all files parse, 1 if some do not, 2 if a path
     /// cannot be used.
     Scan(scan::Options),
+    /// The platform at a glance.
+    Status(gateway::Connection),
     /// Make, check, mend or remove the webhook that tells the platform about jobs at once.
     #[command(subcommand)]
     Webhook(webhook::Command),
+}
+
+/// A command that asks the gateway.
+#[derive(Args)]
+struct Gated<C: Subcommand> {
+    #[command(flatten)]
+    connection: gateway::Connection,
+    #[command(subcommand)]
+    command: C,
+}
+
+/// Which job.
+#[derive(Args)]
+struct Explain {
+    #[command(flatten)]
+    connection: gateway::Connection,
+    #[command(flatten)]
+    which: job::Which,
 }
 
 #[tokio::main]
@@ -41,6 +78,13 @@ async fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(options) => demo::run(options).await,
         Command::Doctor(topic) => doctor::run(topic).await,
+        Command::Explain(Explain { connection, which }) => {
+            job::run(job::Command::Explain(which), connection).await
+        }
+        Command::Job(gated) => job::run(gated.command, gated.connection).await,
+        Command::Pool(gated) => pool::run(gated.command, gated.connection).await,
+        Command::Runner(gated) => runner::run(gated.command, gated.connection).await,
+        Command::Status(connection) => status::run(connection).await,
         Command::Scan(options) => scan::run(&options),
         Command::Webhook(command) => webhook::run(command).await,
     }

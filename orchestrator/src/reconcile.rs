@@ -229,11 +229,12 @@ impl Reconciler {
         };
 
         self.hear(&mut state, started_at).await;
+        self.load_pools(&mut state, &mut report).await;
         let instance = match self.backend.instance().await {
             Ok(instance) => instance,
             Err(error) => return self.give_up(&mut state, report, requests, &error),
         };
-        let policy = self.policy(&mut state, &instance, started_at, &mut report).await;
+        let policy = self.policy(&mut state, &instance, started_at);
         let seen = match self.observe(&mut state, &requests, &instance, &mut report).await {
             Ok(seen) => seen.remember(&policy, self.clock.now()),
             Err(error) => return self.give_up(&mut state, report, requests, &error),
@@ -302,23 +303,22 @@ impl Reconciler {
         change.map_or(next, |change| next.min(change.max(now)))
     }
 
-    /// What holds in this pass: the configuration, and the pools as they are described now.
-    async fn policy(
-        &self,
-        state: &mut State,
-        instance: &str,
-        now: Timestamp,
-        report: &mut PassReport,
-    ) -> Policy {
-        if !state.pools_loaded {
-            match self.book.load().await {
-                Ok(unread) => {
-                    state.pools_loaded = true;
-                    report.problems.extend(unread);
-                }
-                Err(error) => report.problems.push(format!("stored pools cannot be read: {error}")),
-            }
+    /// Takes in the pools that the store keeps, once.
+    async fn load_pools(&self, state: &mut State, report: &mut PassReport) {
+        if state.pools_loaded {
+            return;
         }
+        match self.book.load().await {
+            Ok(unread) => {
+                state.pools_loaded = true;
+                report.problems.extend(unread);
+            }
+            Err(error) => report.problems.push(format!("stored pools cannot be read: {error}")),
+        }
+    }
+
+    /// What holds in this pass: the configuration, and the pools as they are described now.
+    fn policy(&self, state: &mut State, instance: &str, now: Timestamp) -> Policy {
         let mut pools: Vec<PoolPolicy> = self
             .book
             .all()

@@ -60,7 +60,8 @@ async fn json_lines_say_the_same() {
     assert_eq!(failed, 3, "{lines:?}");
     for line in &lines {
         let keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["level", "what", "hint"]);
+        assert_eq!(keys, ["topic", "level", "what", "hint"]);
+        assert_eq!(line["topic"], "github");
         assert_eq!(line["hint"].is_null(), line["level"] == "ok");
     }
 }

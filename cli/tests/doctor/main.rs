@@ -1,7 +1,9 @@
-//! `mayfly doctor github`, as programs and people call it, against the simulated GitHub.
+//! `mayfly doctor`, as programs and people call it, against the simulated GitHub and the real engine.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod docker;
 mod findings;
+mod overview;
 mod support;
 mod transport;

@@ -25,8 +25,13 @@ pub(crate) async fn github() -> Sim {
 
 /// `mayfly doctor github` in an environment of these variables alone.
 pub(crate) async fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    mayfly(&[&["doctor", "github"], arguments].concat(), variables).await
+}
+
+/// `mayfly` in an environment of these variables alone.
+pub(crate) async fn mayfly(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.env_clear().args(["doctor", "github"]).args(arguments);
+    command.env_clear().args(arguments);
     command.envs(variables.iter().copied());
     // The simulated GitHub must go on meanwhile.
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -42,6 +47,16 @@ pub(crate) async fn with_token(sim: &Sim, arguments: &[&str], more: &[(&str, &st
 
 pub(crate) fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Each line of JSON as topic, level and what was found.
+pub(crate) fn lines(output: &Output) -> Vec<(String, String, String)> {
+    let read = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| value[key].as_str().unwrap().to_owned();
+        (text("topic"), text("level"), text("what"))
+    };
+    text(output).lines().map(read).collect()
 }
 
 /// How many lines begin with this word.

@@ -1,0 +1,131 @@
+//! The command line of `mayfly doctor`.
+
+use clap::{Args, Subcommand};
+use mayfly_common::scope::{EnterpriseSlug, RepoSlug};
+
+use super::topic::Topic;
+
+/// What is asked: one topic, or all.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Asked {
+    #[command(subcommand)]
+    one: Option<One>,
+    #[command(flatten)]
+    all: All,
+}
+
+/// One topic.
+#[derive(Debug, Subcommand)]
+enum One {
+    /// The Docker Engine: whether it can be reached and by which way, its version, and what it confines containers with.
+    ///
+    /// Reads `DOCKER_HOST`.
+    Docker(Plain),
+    /// The runners' image: whether it is there, how old it is, and whether it fits the engine.
+    ///
+    /// Reads `RUNNER_IMAGE`, `RUNNER_PULL_POLICY` and `DOCKER_HOST`. Pulls nothing.
+    Image(Plain),
+    /// Space for images and containers.
+    ///
+    /// Reads `DOCKER_HOST`.
+    Disk(Plain),
+    /// GitHub and the credential: who it is, how many requests are left, which permissions are missing for what the
+    /// configuration asks, and where to give them.
+    ///
+    /// Reads the orchestrator's environment variables (`GITHUB_RUNNER_TOKEN` or `GITHUB_APP_ID`, `GITHUB_API_URL`, `DISCOVERY_MODE`
+    /// and so on). Changes nothing. Exit code 0 if nothing failed, 1 if something did, 2 if a variable is wrong.
+    #[command(name = "github")]
+    GitHub(GitHub),
+    /// What became of the last webhooks, as far as the credential can see.
+    ///
+    /// Reads GitHub's variables, `WEBHOOK_SECRET` (or `_FILE`) and `MAYFLY_WEBHOOK_URL`. `mayfly webhook status` tells more.
+    Webhooks(Webhooks),
+    /// Whether the clocks of this machine, GitHub and the Docker Engine agree.
+    ///
+    /// Reads `DOCKER_HOST` and, if they are set, GitHub's variables.
+    Clock(Plain),
+    /// What a runner can reach that it must not: the orchestrator's port, the cloud's metadata address, other runners.
+    ///
+    /// Starts two containers like runners on the runners' network, for 20 seconds at most, and removes them. Reads
+    /// `RUNNER_IMAGE`, `DOCKER_NETWORK`, `DOCKER_HOST`, `ORCHESTRATOR_HOST`, `ORCHESTRATOR_PORT` and the runners' limits.
+    Isolation(Isolation),
+}
+
+/// How to check everything.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct All {
+    /// Print one line of JSON for each finding, with the keys topic, level (ok, warning or failure), what and hint.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Try GitHub's permissions on this repository rather than on one that is found, and look at its webhook.
+    #[arg(long, value_name = "OWNER/NAME", value_parser = RepoSlug::parse)]
+    pub(super) repo: Option<RepoSlug>,
+    /// Check for runners of this enterprise, too.
+    #[arg(long, value_name = "SLUG", value_parser = EnterpriseSlug::parse)]
+    pub(super) enterprise: Option<EnterpriseSlug>,
+    /// Try what a runner can reach with this image rather than with `RUNNER_IMAGE`.
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) probe_image: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Plain {
+    /// Print one line of JSON for each finding, with the keys topic, level (ok, warning or failure), what and hint.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct GitHub {
+    #[command(flatten)]
+    plain: Plain,
+    /// Try permissions on this repository rather than on one that is found.
+    #[arg(long, value_name = "OWNER/NAME", value_parser = RepoSlug::parse)]
+    repo: Option<RepoSlug>,
+    /// Check for runners of this enterprise, too.
+    #[arg(long, value_name = "SLUG", value_parser = EnterpriseSlug::parse)]
+    enterprise: Option<EnterpriseSlug>,
+}
+
+#[derive(Debug, Args)]
+struct Webhooks {
+    #[command(flatten)]
+    plain: Plain,
+    /// Look at the webhook of this repository.
+    #[arg(long, value_name = "OWNER/NAME", value_parser = RepoSlug::parse)]
+    repo: Option<RepoSlug>,
+}
+
+#[derive(Debug, Args)]
+struct Isolation {
+    #[command(flatten)]
+    plain: Plain,
+    /// Use this image rather than `RUNNER_IMAGE`. It is not pulled.
+    #[arg(long, value_name = "IMAGE")]
+    probe_image: Option<String>,
+}
+
+impl Asked {
+    /// The topic, or none for all of them, and how to check.
+    pub(super) fn parts(self) -> (Option<Topic>, All) {
+        let of = |plain: &Plain| All { json: plain.json, ..All::default() };
+        let Some(one) = self.one else { return (None, self.all) };
+        let (topic, all) = match one {
+            One::Docker(plain) => (Topic::Docker, of(&plain)),
+            One::Image(plain) => (Topic::Image, of(&plain)),
+            One::Disk(plain) => (Topic::Disk, of(&plain)),
+            One::Clock(plain) => (Topic::Clock, of(&plain)),
+            One::GitHub(GitHub { plain, repo, enterprise }) => {
+                (Topic::GitHub, All { repo, enterprise, ..of(&plain) })
+            }
+            One::Webhooks(Webhooks { plain, repo }) => {
+                (Topic::Webhooks, All { repo, ..of(&plain) })
+            }
+            One::Isolation(Isolation { plain, probe_image }) => {
+                (Topic::Isolation, All { probe_image, ..of(&plain) })
+            }
+        };
+        (Some(topic), all)
+    }
+}

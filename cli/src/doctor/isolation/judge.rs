@@ -1,0 +1,213 @@
+//! What is and is not to be reached from a runner. Pure.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use orchestrator::github::checkup::Finding;
+
+use super::probe::{Answer, Target};
+use crate::doctor::finding::{failure, ok, warning};
+
+/// Where clouds tell machines about themselves, credentials included.
+const METADATA: &str = "169.254.169.254";
+const METADATA_PORT: u16 = 80;
+/// An address that nobody has (RFC 5737, TEST-NET-3): if it is reached, something on the way takes every connection.
+const NOWHERE: &str = "203.0.113.1";
+/// Any port will do: where packets arrive, a closed port answers, too.
+const PEER_PORT: u16 = 9;
+
+/// What is tried.
+#[derive(Debug, Clone)]
+pub(super) struct Targets {
+    /// The orchestrator's port.
+    pub(super) port: u16,
+    /// This machine's addresses.
+    pub(super) host: Vec<IpAddr>,
+    /// The other container's address, if it has one.
+    pub(super) peer: Option<IpAddr>,
+}
+
+impl Targets {
+    /// Each as the prober takes it.
+    pub(super) fn list(&self) -> Vec<Target> {
+        let target = |name: &str, host: String, port| Target { name: name.to_owned(), host, port };
+        let host = self
+            .host
+            .iter()
+            .map(|address| target(&format!("host-{address}"), address.to_string(), self.port));
+        let peer = self.peer.iter().map(|peer| target("peer", peer.to_string(), PEER_PORT));
+        let metadata = target("metadata", METADATA.to_owned(), METADATA_PORT);
+        let nowhere = target("nowhere", NOWHERE.to_owned(), METADATA_PORT);
+        host.chain(peer).chain([metadata, nowhere]).collect()
+    }
+}
+
+/// `answers`: what answered; silence is no answer. `listens`: where the orchestrator is told to listen.
+pub(super) fn findings(
+    targets: &Targets,
+    answers: &BTreeMap<String, Answer>,
+    listens: IpAddr,
+) -> Vec<Finding> {
+    let mut found = host(targets, answers, listens);
+    found.push(metadata(answers.get("metadata"), answers.get("nowhere")));
+    found.push(peer(targets.peer, answers.get("peer")));
+    found
+}
+
+fn host(targets: &Targets, answers: &BTreeMap<String, Answer>, listens: IpAddr) -> Vec<Finding> {
+    let port = targets.port;
+    let answered = |wanted: &dyn Fn(&Answer) -> bool| {
+        let of = |address: &&IpAddr| answers.get(&format!("host-{address}")).is_some_and(wanted);
+        let list: Vec<String> = targets.host.iter().filter(of).map(ToString::to_string).collect();
+        (!list.is_empty()).then(|| list.join(", "))
+    };
+    let mut found = Vec::new();
+    if let Some(list) = answered(&|answer| *answer == Answer::Connected) {
+        found.push(failure(
+            format!("a runner reaches port {port} of this machine, the orchestrator's, at {list}"),
+            "any job could start and remove runners: let ORCHESTRATOR_HOST be 127.0.0.1, publish no port of the orchestrator, or have the firewall refuse the runners' network",
+        ));
+    }
+    if let Some(list) = answered(&|answer| matches!(answer, Answer::Unclear(_))) {
+        found.push(unclear(&format!("port {port} of this machine at {list}")));
+    }
+    let open = answered(&|answer| *answer == Answer::Refused);
+    match open {
+        // It may only not be running just now.
+        Some(list) if reaches(listens, targets) => found.push(warning(
+            format!("nobody listens on port {port} of this machine just now, but a runner's packets get there (at {list})"),
+            format!("with ORCHESTRATOR_HOST={listens} jobs would reach the orchestrator: let it be 127.0.0.1, or have the firewall refuse the runners' network"),
+        )),
+        _ if found.is_empty() => {
+            let list: Vec<String> = targets.host.iter().map(ToString::to_string).collect();
+            found.push(ok(format!(
+                "a runner does not reach port {port}, the orchestrator's, on this machine (tried at {})",
+                list.join(", ")
+            )));
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Whether one who listens there is heard of at one of the host's addresses.
+fn reaches(listens: IpAddr, targets: &Targets) -> bool {
+    listens.is_unspecified() || targets.host.contains(&listens)
+}
+
+fn metadata(answer: Option<&Answer>, nowhere: Option<&Answer>) -> Finding {
+    match answer {
+        Some(Answer::Connected) if nowhere == Some(&Answer::Connected) => warning(
+            format!(
+                "whether a runner reaches {METADATA} could not be told: something on the way takes every connection, also to an address that nobody has ({NOWHERE})"
+            ),
+            format!(
+                "if this machine is a cloud's, look whether your proxy or firewall lets {METADATA} through"
+            ),
+        ),
+        Some(Answer::Connected) => failure(
+            format!("a runner reaches {METADATA}, where a cloud tells this machine's credentials"),
+            format!(
+                "have the firewall drop it: iptables -I DOCKER-USER -d {METADATA} -j DROP; and let the cloud ask for a token with a hop limit of 1"
+            ),
+        ),
+        Some(Answer::Unclear(_)) => unclear(METADATA),
+        Some(Answer::Refused | Answer::Closed) | None => {
+            ok(format!("a runner does not reach the cloud's metadata address {METADATA}"))
+        }
+    }
+}
+
+fn peer(address: Option<IpAddr>, answer: Option<&Answer>) -> Finding {
+    match (address, answer) {
+        (None, _) => warning(
+            "whether runners reach each other could not be told: the other container has no address",
+            "look at the runners' network (DOCKER_NETWORK)",
+        ),
+        (Some(_), Some(Answer::Connected | Answer::Refused)) => failure(
+            "runners reach each other on their network",
+            "remove the network, and the orchestrator makes it with com.docker.network.bridge.enable_icc=false; where it has that already, set net.bridge.bridge-nf-call-iptables=1",
+        ),
+        (Some(_), Some(Answer::Unclear(_))) => unclear("another runner"),
+        (Some(_), Some(Answer::Closed) | None) => ok("runners do not reach each other"),
+    }
+}
+
+fn unclear(what: &str) -> Finding {
+    warning(
+        format!(
+            "whether a runner reaches {what} could not be told from what the image's tool said"
+        ),
+        "name an image with bash that is on the engine: --probe-image IMAGE",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator::github::checkup::Level;
+
+    use super::*;
+
+    fn targets() -> Targets {
+        Targets {
+            port: 8000,
+            host: vec!["172.17.0.1".parse().unwrap(), "192.0.2.7".parse().unwrap()],
+            peer: Some("172.18.0.3".parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn every_target_is_listed_with_a_name_of_its_own() {
+        let list = targets().list();
+        let names: Vec<&str> = list.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(names, ["host-172.17.0.1", "host-192.0.2.7", "peer", "metadata", "nowhere"]);
+        assert_eq!(list.last().map(|target| target.port), Some(80));
+    }
+
+    #[test]
+    fn what_is_reached_is_a_failure() {
+        let unclear = || Answer::Unclear("x".to_owned());
+        let (ok, warning, failure) = (Level::Ok, Level::Warning, Level::Failure);
+        let cases = [
+            (vec![], "127.0.0.1", [ok, ok, ok]),
+            (vec![("host-192.0.2.7", Answer::Connected)], "127.0.0.1", [failure, ok, ok]),
+            (vec![("host-192.0.2.7", Answer::Refused)], "127.0.0.1", [ok, ok, ok]),
+            (vec![("host-192.0.2.7", Answer::Refused)], "0.0.0.0", [warning, ok, ok]),
+            (vec![("host-192.0.2.7", Answer::Refused)], "172.17.0.1", [warning, ok, ok]),
+            (vec![("host-192.0.2.7", Answer::Closed)], "0.0.0.0", [ok, ok, ok]),
+            (vec![("host-192.0.2.7", unclear())], "127.0.0.1", [warning, ok, ok]),
+            (vec![("metadata", Answer::Connected)], "127.0.0.1", [ok, failure, ok]),
+            (
+                vec![("metadata", Answer::Connected), ("nowhere", Answer::Connected)],
+                "127.0.0.1",
+                [ok, warning, ok],
+            ),
+            (
+                vec![("metadata", Answer::Connected), ("nowhere", Answer::Refused)],
+                "127.0.0.1",
+                [ok, failure, ok],
+            ),
+            (vec![("nowhere", Answer::Connected)], "127.0.0.1", [ok, ok, ok]),
+            (vec![("metadata", Answer::Refused)], "127.0.0.1", [ok, ok, ok]),
+            (vec![("metadata", unclear())], "127.0.0.1", [ok, warning, ok]),
+            (vec![("peer", Answer::Connected)], "127.0.0.1", [ok, ok, failure]),
+            (vec![("peer", Answer::Refused)], "127.0.0.1", [ok, ok, failure]),
+            (vec![("peer", Answer::Closed)], "127.0.0.1", [ok, ok, ok]),
+            (vec![("peer", unclear())], "127.0.0.1", [ok, ok, warning]),
+        ];
+        for (answers, listens, expected) in cases {
+            let answers: BTreeMap<String, Answer> =
+                answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)).collect();
+            let found = findings(&targets(), &answers, listens.parse().unwrap());
+            let levels: Vec<Level> = found.iter().map(|one| one.level).collect();
+            assert_eq!(levels, expected, "{answers:?} {listens}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_tried_is_not_said_to_be_well() {
+        let targets = Targets { peer: None, ..targets() };
+        let found = findings(&targets, &BTreeMap::new(), IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(found[2].level, Level::Warning);
+    }
+}

@@ -1,0 +1,204 @@
+//! The way to the gateway: where it is, the key, and what its errors mean for whoever types a command.
+//!
+//! Options win over variables, and those over the profile. A key is never printed.
+
+mod profile;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use mayfly_common::env::{self, set};
+use mayfly_common::problem::{PROBLEM_JSON, Problem};
+use reqwest::{Client, Method, StatusCode, Url, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::profile::Profile;
+
+/// Where the gateway listens by default.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+/// Longest wait for an answer. Starting runners can take a while.
+const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How to reach the gateway.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Gateway")]
+pub(crate) struct Connection {
+    /// The gateway's address. Else `MAYFLY_URL`, the profile, or <http://127.0.0.1:8080>.
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<Url>,
+    /// A file that holds the API key. Else `MAYFLY_API_KEY`, `MAYFLY_API_KEY_FILE` or the profile.
+    #[arg(long, global = true, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// The part of the profile file to use. Else `MAYFLY_PROFILE`, or `default`.
+    ///
+    /// The file is `~/.config/mayfly/profiles.yaml` (or under `XDG_CONFIG_HOME`): names, each with `url` and `api_key_file`.
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Arguments, variables or files are wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The gateway cannot be reached, or does not speak as it should.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The gateway refuses.
+    #[error("{}", words(.0))]
+    Refused(Box<Problem>),
+    /// It was tried, and something is not as it should be.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    /// Whether the gateway refused with this status.
+    pub(crate) fn is(&self, status: StatusCode) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == status.as_u16())
+    }
+}
+
+/// A problem in words, with what to do next.
+fn words(problem: &Problem) -> String {
+    let mut text = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
+    for error in &problem.errors {
+        let pointer = error.pointer.trim_start_matches('/').replace('/', ".");
+        let _ = write!(text, "\n  {pointer} {}", error.detail);
+    }
+    let hint = match problem.status {
+        401 => Some("set MAYFLY_API_KEY, or name the key's file with --api-key-file".to_owned()),
+        412 => Some(
+            "somebody changed it meanwhile: look at it again, then repeat your change".to_owned(),
+        ),
+        429 | 503 => problem.retry_after.map(|seconds| format!("try again in {seconds} s")),
+        _ => None,
+    };
+    hint.map(|hint| format!("{text}\n→ {hint}")).unwrap_or(text)
+}
+
+/// The gateway.
+pub(crate) struct Gateway {
+    client: Client,
+    url: Url,
+    key: Option<SecretString>,
+}
+
+impl Gateway {
+    /// The gateway that options, variables and the profile name.
+    pub(crate) fn open(connection: &Connection) -> Result<Self, Failure> {
+        let variables = env::variables();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+            set(found.map(|(_, value)| value.clone()))
+        };
+        let profile = Profile::read(
+            connection.profile.clone().or_else(|| variable("MAYFLY_PROFILE")),
+            &variables,
+        )?;
+        let text = variable("MAYFLY_URL").or(profile.url).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let url = match &connection.url {
+            Some(url) => url.clone(),
+            None => text
+                .parse()
+                .map_err(|error| Failure::Usage(format!("MAYFLY_URL {text:?}: {error}")))?,
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Failure::Usage(format!(
+                "{url}: the address begins with http:// or https://"
+            )));
+        }
+        let file = |path: PathBuf| {
+            let read = std::fs::read_to_string(&path);
+            let read =
+                read.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+            Ok::<_, Failure>(SecretString::from(read.trim()))
+        };
+        let key = if let Some(path) = &connection.api_key_file {
+            Some(file(path.clone())?)
+        } else if let Some(key) = variable("MAYFLY_API_KEY") {
+            Some(SecretString::from(key.trim()))
+        } else {
+            let path = variable("MAYFLY_API_KEY_FILE").or(profile.api_key_file);
+            path.map(|path| file(path.into())).transpose()?
+        };
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        let client = client.build().map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(Self { client, url, key })
+    }
+
+    /// Asks for something.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.send(Method::GET, path, None, None).await
+    }
+
+    /// Sends a request; `tag` is what the thing to change must still be.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        tag: Option<&str>,
+    ) -> Result<T, Failure> {
+        let base = self.url.as_str().trim_end_matches('/');
+        let mut request = self.client.request(method, format!("{base}/api/v1{path}"));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        if let Some(tag) = tag {
+            request = request.header(header::IF_MATCH, tag);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if kind.starts_with(PROBLEM_JSON)
+            && let Ok(problem) = serde_json::from_slice::<Problem>(&bytes)
+        {
+            return Err(Failure::Refused(Box::new(problem)));
+        }
+        if !status.is_success() {
+            let text = format!("{base} answered {status}, and not as a Mayfly gateway does");
+            return Err(Failure::Unreachable(text));
+        }
+        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(bytes).map_err(|error| {
+            Failure::Unreachable(format!(
+                "{base} answered with what is not understood here ({error}); is it of another version?"
+            ))
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let why = if error.is_timeout() { "no answer in time" } else { "no connection" };
+        Failure::Unreachable(format!(
+            "{}: {why}\n→ is the gateway running there? Name another address with --url or MAYFLY_URL",
+            self.url
+        ))
+    }
+}
+
+/// A path segment.
+pub(crate) fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,232 @@
+//! `mayfly job` and `mayfly explain`: jobs, and why one waits.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use mayfly_common::api::{Explanation, Job, JobList};
+use mayfly_common::scope::RepoSlug;
+use orchestrator::clock::{Clock as _, SystemClock};
+
+use crate::gateway::{Connection, Failure, Gateway, segment};
+use crate::print::{self, Output, ago, pairs, span};
+
+/// What to ask about jobs.
+///
+/// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List jobs, the latest first.
+    #[command(alias = "ls")]
+    List(List),
+    /// Show one job.
+    Show(Which),
+    /// Say why a job waits, and what to do about it.
+    Explain(Which),
+}
+
+/// Which ones.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only jobs of this repository.
+    #[arg(long, value_name = "OWNER/NAME", value_parser = RepoSlug::parse)]
+    repo: Option<RepoSlug>,
+    /// Only jobs that stand so.
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+    /// How many, 1 to 100.
+    #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..=100))]
+    last: u8,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Status {
+    Waiting,
+    Queued,
+    InProgress,
+    Completed,
+}
+
+/// Which one.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The job: its id, or the address of its page at GitHub.
+    #[arg(value_name = "JOB|URL", value_parser = parse)]
+    job: Place,
+    /// Where it is, if only its id is given and nobody has told the platform of it.
+    #[arg(long, value_name = "OWNER/NAME", value_parser = RepoSlug::parse)]
+    repo: Option<RepoSlug>,
+}
+
+/// A job, and where it is if that was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    id: u64,
+    repo: Option<RepoSlug>,
+}
+
+/// Reads an id, or an address such as `https://github.com/OWNER/REPO/actions/runs/RUN/job/JOB`.
+fn parse(text: &str) -> Result<Place, String> {
+    let wrong = || {
+        "must be a job's id, or an address such as https://github.com/OWNER/REPO/actions/runs/RUN/job/JOB".to_owned()
+    };
+    if let Ok(id) = text.parse() {
+        return Ok(Place { id, repo: None });
+    }
+    let (_, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let at =
+        parts.iter().position(|part| *part == "actions").filter(|at| *at >= 3).ok_or_else(wrong)?;
+    let id = parts
+        .iter()
+        .position(|part| matches!(*part, "job" | "jobs"))
+        .and_then(|at| parts.get(at + 1));
+    let id = id.and_then(|id| id.parse().ok()).ok_or_else(wrong)?;
+    let repo =
+        RepoSlug::parse(&format!("{}/{}", parts[at - 2], parts[at - 1])).map_err(|_| wrong())?;
+    Ok(Place { id, repo: Some(repo) })
+}
+
+pub(crate) async fn run(command: Command, connection: Connection) -> ExitCode {
+    let outcome = match Gateway::open(&connection) {
+        Ok(gateway) => act(command, &gateway).await,
+        Err(failure) => Err(failure),
+    };
+    print::finish(outcome, connection.json)
+}
+
+async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
+    match command {
+        Command::List(list) => {
+            let mut path = format!("/jobs?per_page={}", list.last);
+            if let Some(repo) = &list.repo {
+                let _ = write!(path, "&repository={}", segment(&repo.to_string()));
+            }
+            if let Some(status) = list.status {
+                let status = match status {
+                    Status::Waiting => "waiting",
+                    Status::Queued => "queued",
+                    Status::InProgress => "in_progress",
+                    Status::Completed => "completed",
+                };
+                let _ = write!(path, "&status={status}");
+            }
+            let list: JobList = gateway.get(&path).await?;
+            Ok(Output::new(table(&list, SystemClock.now()), &list))
+        }
+        Command::Show(which) => {
+            let job: Job = gateway.get(&format!("/jobs/{}", which.job.id)).await?;
+            Ok(Output::new(page(&job), &job))
+        }
+        Command::Explain(which) => {
+            let repo = which.repo.or(which.job.repo);
+            let query = repo.map(|repo| format!("?repository={}", segment(&repo.to_string())));
+            let path = format!("/jobs/{}/explain{}", which.job.id, query.unwrap_or_default());
+            let explanation: Explanation = gateway.get(&path).await?;
+            Ok(Output::new(told(&explanation), &explanation))
+        }
+    }
+}
+
+fn told(explanation: &Explanation) -> String {
+    let mut text = match &explanation.job {
+        Some(job) => format!(
+            "Job {} \"{}\" of {}, which asks for {}:\n",
+            job.id,
+            job.name,
+            job.repository,
+            job.labels.join(",")
+        ),
+        None => format!("Job {}:\n", explanation.job_id),
+    };
+    if explanation.reasons.is_empty() {
+        let _ = writeln!(text, "  {}", explanation.summary);
+    }
+    for reason in &explanation.reasons {
+        let _ = writeln!(text, "  {}", reason.what);
+        if let Some(hint) = &reason.hint {
+            let _ = writeln!(text, "    → {hint}");
+        }
+    }
+    print::plain(&text)
+}
+
+fn table(list: &JobList, now: Timestamp) -> String {
+    let rows = list.jobs.iter().map(|job| {
+        let waited = job.started_at.unwrap_or(if job.waiting { now } else { job.queued_at });
+        let ran = job.started_at.map(|from| job.completed_at.unwrap_or(now).duration_since(from));
+        [
+            job.id.to_string(),
+            job.repository.clone(),
+            job.name.clone(),
+            state(job),
+            job.labels.join(","),
+            span(waited.duration_since(job.queued_at)),
+            ran.map(span).unwrap_or_default(),
+            job.runner.clone().unwrap_or_default(),
+            ago(job.queued_at, now),
+        ]
+    });
+    print::table(
+        ["job", "repository", "name", "state", "labels", "waited", "ran", "runner", "queued"],
+        rows,
+    )
+}
+
+/// How a job stands, in a word.
+fn state(job: &Job) -> String {
+    match (&job.conclusion, job.waiting) {
+        (Some(conclusion), _) => conclusion.clone(),
+        (None, true) => "waits".to_owned(),
+        (None, false) if job.status.as_str() == "queued" => "taken or cancelled".to_owned(),
+        (None, false) => job.status.as_str().replace('_', " "),
+    }
+}
+
+fn page(job: &Job) -> String {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    pairs([
+        ("job", job.id.to_string()),
+        ("name", job.name.clone()),
+        ("repository", job.repository.clone()),
+        ("labels", job.labels.join(",")),
+        ("state", state(job)),
+        ("runner", job.runner.clone().unwrap_or_default()),
+        ("pool", job.pool.clone().unwrap_or_default()),
+        ("queued at", job.queued_at.to_string()),
+        ("started at", time(job.started_at)),
+        ("ended at", time(job.completed_at)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_by_its_id_or_its_page() {
+        let repo = || RepoSlug::parse("octo-org/app").ok();
+        let rows = [
+            ("123", Some((123, None))),
+            ("https://github.com/octo-org/app/actions/runs/9/job/123", Some((123, repo()))),
+            (
+                "https://github.com/octo-org/app/actions/runs/9/job/123?pr=1#step:2:3",
+                Some((123, repo())),
+            ),
+            (
+                "https://ghe.example/octo-org/app/actions/runs/9/attempts/2/jobs/123",
+                Some((123, repo())),
+            ),
+            ("https://github.com/octo-org/app/actions/runs/9", None),
+            ("https://github.com/actions/runs/9/job/1", None),
+            ("x", None),
+            ("-1", None),
+        ];
+        for (text, expected) in rows {
+            let found = parse(text).ok().map(|place| (place.id, place.repo));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

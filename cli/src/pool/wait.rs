@@ -1,0 +1,66 @@
+//! Waits until a pool has as many runners waiting as it should.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use mayfly_common::api::Pool;
+use tokio::time::Instant;
+
+use crate::gateway::{Failure, Gateway};
+use crate::print::Output;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// Cells of the bar.
+const BAR: usize = 30;
+
+pub(super) async fn until_waiting(
+    gateway: &Gateway,
+    path: &str,
+    wanted: usize,
+    timeout: u64,
+) -> Result<Output, Failure> {
+    let until = Instant::now() + Duration::from_secs(timeout);
+    let terminal = io::stderr().is_terminal();
+    loop {
+        let pool: Pool = gateway.get(path).await?;
+        let idle = pool.status.runners.get("idle").copied().unwrap_or_default();
+        if terminal {
+            let _ = write!(io::stderr(), "\r{}", bar(idle, wanted));
+        }
+        let done = idle >= wanted;
+        if terminal && (done || Instant::now() >= until) {
+            let _ = writeln!(io::stderr());
+        }
+        if done {
+            return Ok(Output::new(format!("Pool {}: {idle} runners wait.\n", pool.name), &pool));
+        }
+        if Instant::now() >= until {
+            let why = pool.status.short.map(|why| format!(": {why}")).unwrap_or_default();
+            let text = format!(
+                "pool {}: {idle} of {wanted} runners wait after {timeout} s{why}",
+                pool.name
+            );
+            return Err(Failure::Failed(text));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn bar(done: usize, wanted: usize) -> String {
+    let full = (done.min(wanted) * BAR).checked_div(wanted).unwrap_or(BAR);
+    format!("[{}{}] {done}/{wanted} runners wait", "#".repeat(full), "-".repeat(BAR - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_is_full_when_all_wait() {
+        assert!(bar(0, 4).starts_with("[---"));
+        assert!(bar(4, 4).starts_with(&format!("[{}]", "#".repeat(BAR))));
+        assert!(bar(9, 4).starts_with(&format!("[{}]", "#".repeat(BAR))));
+        assert!(bar(0, 0).starts_with(&format!("[{}]", "#".repeat(BAR))));
+    }
+}

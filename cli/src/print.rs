@@ -1,0 +1,122 @@
+//! What commands print: tables that fit the terminal for people, JSON for programs.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::gateway::Failure;
+
+/// Exit code where something failed.
+const FAILED: u8 = 1;
+/// Exit code for wrong arguments, variables or files, as clap has it.
+const USAGE: u8 = 2;
+
+/// The outcome of a command, for people and for programs.
+pub(crate) struct Output {
+    /// For people; ends with a line break.
+    pub(crate) text: String,
+    /// For programs.
+    pub(crate) json: serde_json::Value,
+}
+
+impl Output {
+    /// What `value` is for programs, and `text` for people.
+    pub(crate) fn new(text: impl Into<String>, value: &impl Serialize) -> Self {
+        // What the gateway answered was JSON.
+        Self { text: text.into(), json: serde_json::to_value(value).unwrap_or_default() }
+    }
+}
+
+/// Prints the outcome; tells the exit code.
+pub(crate) fn finish(outcome: Result<Output, Failure>, json: bool) -> ExitCode {
+    // Whoever reads may have enough, or be gone; the exit code tells all the same.
+    match outcome {
+        Ok(output) if json => {
+            let _ = writeln!(io::stdout(), "{}", output.json);
+            ExitCode::SUCCESS
+        }
+        Ok(output) => {
+            let _ = write!(io::stdout(), "{}", output.text);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            if json {
+                let value = match &failure {
+                    Failure::Refused(problem) => serde_json::json!({ "error": problem }),
+                    other => serde_json::json!({ "error": other.to_string() }),
+                };
+                let _ = writeln!(io::stdout(), "{value}");
+            }
+            let _ = writeln!(io::stderr(), "error: {}", plain(&failure.to_string()));
+            ExitCode::from(if matches!(failure, Failure::Usage(_)) { USAGE } else { FAILED })
+        }
+    }
+}
+
+/// A table that fits the terminal.
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row.map(|cell| plain(&cell)));
+    }
+    table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// Names and values, one on a line.
+pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let pairs: Vec<(&str, String)> =
+        pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    pairs.iter().fold(String::new(), |text, (name, value)| {
+        text + &format!("{name:width$}  {}\n", plain(value))
+    })
+}
+
+/// Without what could steer the terminal, line breaks excepted: some of it others wrote.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+}
+
+/// How long ago, in the largest unit that tells enough.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    span(now.duration_since(at))
+}
+
+/// A span, in the largest unit that tells enough.
+pub(crate) fn span(span: SignedDuration) -> String {
+    let seconds = span.as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short() {
+        let of = |seconds| span(SignedDuration::from_secs(seconds));
+        assert_eq!(
+            [of(-5), of(119), of(120), of(7_199), of(7_200), of(172_800)],
+            ["0 s", "119 s", "2 min", "119 min", "2 h", "2 d"]
+        );
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_steer_the_terminal() {
+        assert_eq!(table(["a"], [["\u{1b}[31mred".to_owned()]]), " a\n [31mred\n");
+        assert_eq!(pairs([("name", "x".to_owned()), ("none", String::new())]), "name  x\n");
+    }
+}

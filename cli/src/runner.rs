@@ -1,0 +1,297 @@
+//! `mayfly runner`: runners, one by one.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use mayfly_common::api::{CleanupReport, Runner, RunnerList, RunnerLogs};
+use orchestrator::clock::{Clock as _, SystemClock};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::gateway::{Connection, Failure, Gateway, segment};
+use crate::print::{self, Output, ago, pairs, plain};
+
+/// Between two looks at a log that is followed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What to do with runners.
+///
+/// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the runners.
+    #[command(alias = "ls")]
+    List(List),
+    /// Show one runner.
+    Show(Named),
+    /// Start runners for a repository, an organisation or an enterprise. Each takes one job.
+    Create(Create),
+    /// Remove a runner. One that works is left alone.
+    #[command(alias = "rm")]
+    Delete(Delete),
+    /// Print what a runner printed last.
+    Logs(Logs),
+    /// Remove what should not be there: containers that ended, registrations without a container, and the other way round.
+    #[command(alias = "cleanup")]
+    Purge(Purge),
+}
+
+/// Which ones.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those of this pool.
+    #[arg(long, value_name = "NAME")]
+    pool: Option<String>,
+    /// Only those in this state, such as idle or busy.
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+}
+
+/// Which one.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// The runner.
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// Where, and how many.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Where they register.
+    #[arg(long, value_enum, default_value = "repo")]
+    scope: Kind,
+    /// OWNER/NAME of the repository, the organisation's login, or the enterprise's slug.
+    #[arg(value_name = "WHERE")]
+    scope_name: String,
+    /// How many, 1 to 10.
+    #[arg(long, default_value_t = 1)]
+    count: u8,
+    /// A name; with several runners, -1, -2 … are added.
+    #[arg(long)]
+    name: Option<String>,
+    /// Their labels, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    labels: Vec<String>,
+    /// Their runner group.
+    #[arg(long)]
+    group: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Repo,
+    Org,
+    Enterprise,
+}
+
+/// Which one, and how hard.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    runner: Named,
+    /// Even if it works: its job is lost.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Whose log.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    runner: Named,
+    /// Go on until the runner is gone.
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// How to clean up.
+#[derive(Debug, Args)]
+pub(crate) struct Purge {
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(command: Command, connection: Connection) -> ExitCode {
+    let outcome = match Gateway::open(&connection) {
+        Ok(gateway) => act(command, &gateway, connection.json).await,
+        Err(failure) => Err(failure),
+    };
+    print::finish(outcome, connection.json)
+}
+
+async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, Failure> {
+    match command {
+        Command::List(List { pool, state }) => {
+            let mut list = all(gateway).await?;
+            list.runners.retain(|runner| {
+                pool.as_ref().is_none_or(|pool| *pool == runner.pool)
+                    && state.as_ref().is_none_or(|state| *state == runner.state.as_str())
+            });
+            list.total_count = list.runners.len();
+            Ok(Output::new(table(&list.runners, SystemClock.now()), &list))
+        }
+        Command::Show(Named { name }) => {
+            let runner: Runner = gateway.get(&format!("/runners/{}", segment(&name))).await?;
+            Ok(Output::new(page(&runner), &runner))
+        }
+        Command::Create(create) => {
+            let list: RunnerList =
+                gateway.send(Method::POST, "/runners", Some(&create.body()), None).await?;
+            Ok(Output::new(table(&list.runners, SystemClock.now()), &list))
+        }
+        Command::Delete(Delete { runner, force }) => {
+            let force = if force { "?force=true" } else { "" };
+            let path = format!("/runners/{}{force}", segment(&runner.name));
+            gateway.send::<Value>(Method::DELETE, &path, None, None).await?;
+            let text = format!("Runner {} is gone.\n", runner.name);
+            Ok(Output::new(text, &json!({"deleted": runner.name})))
+        }
+        Command::Logs(logs) => follow(gateway, &logs, json).await,
+        Command::Purge(Purge { dry_run }) => {
+            let path = format!("/runners/cleanup?dry_run={dry_run}");
+            let report: CleanupReport = gateway.send(Method::POST, &path, None, None).await?;
+            let mut text: String = report.actions.iter().map(|line| plain(line) + "\n").collect();
+            let word = if dry_run { "would be done" } else { "done" };
+            let number = if dry_run { report.total } else { report.cleaned };
+            let _ = writeln!(text, "{number} things {word}, {} failed.", report.failed);
+            Ok(Output::new(text, &report))
+        }
+    }
+}
+
+/// All runners, page by page.
+async fn all(gateway: &Gateway) -> Result<RunnerList, Failure> {
+    let mut list = RunnerList { total_count: 0, runners: Vec::new() };
+    for page in 1.. {
+        let next: RunnerList = gateway.get(&format!("/runners?per_page=100&page={page}")).await?;
+        let end = next.runners.is_empty();
+        list.runners.extend(next.runners);
+        if end || list.runners.len() >= next.total_count {
+            break;
+        }
+    }
+    list.total_count = list.runners.len();
+    Ok(list)
+}
+
+/// The log; with `--follow` what is new, until the runner is gone.
+async fn follow(gateway: &Gateway, logs: &Logs, json: bool) -> Result<Output, Failure> {
+    let name = &logs.runner.name;
+    let path = format!("/runners/{}/logs", segment(name));
+    let first: RunnerLogs = gateway.get(&path).await?;
+    if !logs.follow || json {
+        let end = if first.logs.is_empty() || first.logs.ends_with('\n') { "" } else { "\n" };
+        return Ok(Output::new(plain(&first.logs) + end, &first));
+    }
+    let mut shown = first.logs;
+    print(&shown);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        // A log stays readable for a while after its runner is gone; the runner itself does not.
+        let gone = match gateway.get::<Runner>(&format!("/runners/{}", segment(name))).await {
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => true,
+            outcome => outcome.map(|_| false)?,
+        };
+        match gateway.get::<RunnerLogs>(&path).await {
+            Ok(now) => {
+                print(news(&shown, &now.logs));
+                shown = now.logs;
+            }
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => {}
+            Err(failure) => return Err(failure),
+        }
+        if gone {
+            return Ok(Output::new("", &json!({"runner": name})));
+        }
+    }
+}
+
+fn print(text: &str) {
+    use std::io::Write as _;
+    // Whoever reads may be gone.
+    let _ = write!(std::io::stdout(), "{}", plain(text));
+    let _ = std::io::stdout().flush();
+}
+
+/// What `now` has beyond `before`, of which it shows the last lines.
+fn news<'a>(before: &str, now: &'a str) -> &'a str {
+    if let Some(rest) = now.strip_prefix(before) {
+        return rest;
+    }
+    // The beginning was cut off: what follows the last line that was shown is new.
+    let last = before.trim_end_matches('\n').rsplit('\n').next().unwrap_or_default();
+    match now.rfind(last) {
+        Some(at) if !last.is_empty() => now[at + last.len()..].trim_start_matches('\n'),
+        _ => now,
+    }
+}
+
+impl Create {
+    fn body(&self) -> Value {
+        let scope = match self.scope {
+            Kind::Repo => "repo",
+            Kind::Org => "org",
+            Kind::Enterprise => "enterprise",
+        };
+        let labels = (!self.labels.is_empty()).then_some(&self.labels);
+        json!({
+            "scope": scope, "scope_name": self.scope_name, "count": self.count,
+            "runner_name": self.name, "labels": labels, "runner_group": self.group,
+        })
+    }
+}
+
+fn table(runners: &[Runner], now: Timestamp) -> String {
+    let rows = runners.iter().map(|runner| {
+        [
+            runner.name.clone(),
+            runner.pool.clone(),
+            runner.state.as_str().to_owned(),
+            runner.scope_name.clone(),
+            runner.labels.join(","),
+            ago(runner.created_at, now),
+            runner.reason.clone().unwrap_or_default(),
+        ]
+    });
+    print::table(["runner", "pool", "state", "scope", "labels", "age", "why"], rows)
+}
+
+fn page(runner: &Runner) -> String {
+    pairs([
+        ("runner", runner.name.clone()),
+        ("pool", runner.pool.clone()),
+        ("state", runner.state.as_str().to_owned()),
+        ("why", runner.reason.clone().unwrap_or_default()),
+        ("scope", runner.scope_name.clone()),
+        ("labels", runner.labels.join(",")),
+        ("image", runner.image.clone()),
+        ("container", runner.container_id.clone().unwrap_or_default()),
+        ("GitHub's id", runner.github_runner_id.map(|id| id.to_string()).unwrap_or_default()),
+        ("made at", runner.created_at.to_string()),
+        ("ends by", runner.deadline.to_string()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_new_is_printed() {
+        let rows = [
+            ("", "a\nb\n", "a\nb\n"),
+            ("a\n", "a\nb\n", "b\n"),
+            ("a\nb\n", "a\nb\n", ""),
+            ("a\nb\n", "b\nc\n", "c\n"),
+            ("a\n", "x\ny\n", "x\ny\n"),
+        ];
+        for (before, now, new) in rows {
+            assert_eq!(news(before, now), new, "{before:?} {now:?}");
+        }
+    }
+}

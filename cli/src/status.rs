@@ -1,0 +1,68 @@
+//! `mayfly status`: the platform at a glance.
+
+use std::process::ExitCode;
+
+use mayfly_common::api::{PoolList, Status};
+
+use crate::gateway::{Connection, Failure, Gateway};
+use crate::pool;
+use crate::print::{self, Output, pairs};
+
+pub(crate) async fn run(connection: Connection) -> ExitCode {
+    let outcome = match Gateway::open(&connection) {
+        Ok(gateway) => look(&gateway).await,
+        Err(failure) => Err(failure),
+    };
+    print::finish(outcome, connection.json)
+}
+
+async fn look(gateway: &Gateway) -> Result<Output, Failure> {
+    let status: Status = gateway.get("/status").await?;
+    let pools: PoolList = gateway.get("/pools").await?;
+    let text = format!("{}\n{}", page(&status), pool::table(&pools.pools));
+    Ok(Output::new(text, &serde_json::json!({ "status": status, "pools": pools.pools })))
+}
+
+fn page(status: &Status) -> String {
+    let runners: Vec<String> =
+        status.runners.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let (pass, github) = (&status.last_pass, &status.github);
+    let left: Vec<String> = github
+        .limits
+        .iter()
+        .map(|limit| {
+            format!("{} of {} {} ({})", limit.remaining, limit.limit, limit.resource, limit.account)
+        })
+        .collect();
+    let refused: usize = github.not_served.values().sum();
+    let mut lines = vec![
+        ("version", status.version.clone()),
+        ("instance", status.instance.clone()),
+        ("runners", if runners.is_empty() { "none".to_owned() } else { runners.join(", ") }),
+        ("at most", status.max_runners.to_string()),
+        (
+            "queued jobs",
+            format!("{} for runners like ours, {} for none", pass.queued_jobs, pass.unmet.len()),
+        ),
+        (
+            "repositories",
+            format!(
+                "{} served, {} with jobs for us, {refused} not served",
+                pass.repositories, pass.self_hosted_repositories
+            ),
+        ),
+        ("GitHub", left.join(", ")),
+        ("next look", github.next_check.map(|at| at.to_string()).unwrap_or_default()),
+        ("webhooks", github.webhooks.clone()),
+        ("job ledger", github.ledger.clone()),
+        (
+            "waits",
+            pass.waiting.clone().or_else(|| github.discovery_waits.clone()).unwrap_or_default(),
+        ),
+    ];
+    lines.extend(pass.problems.iter().map(|problem| ("problem", problem.clone())));
+    lines.extend(
+        status.held_back.iter().map(|(place, why)| ("held back", format!("{place}: {why}"))),
+    );
+    pairs(lines)
+}

@@ -1,0 +1,249 @@
+//! `mayfly pool`, `runner`, `job`, `explain` and `status`, as people call them: a real gateway with a key, a real orchestrator
+//! without an engine, a simulated GitHub.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::pending;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use github_sim::world::model::NewRepo;
+use github_sim::{Sim, SimConfig};
+use mayfly_common::scope::RepoSlug;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// No output may hold these.
+const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
+const KEY: &str = "topsecret-key-of-the-gateway-0123456789";
+
+struct Scene {
+    url: String,
+    folder: PathBuf,
+    _sim: Sim,
+}
+
+impl Scene {
+    async fn new(test: &str) -> Self {
+        let sim = Sim::start(SimConfig::default()).await.unwrap();
+        sim.with(|world| {
+            world.add_user("octo-admin").unwrap();
+            let slug = RepoSlug::parse("octo-admin/app").unwrap();
+            world.add_repo(NewRepo { slug, private: true, files: BTreeMap::new() }).unwrap();
+        });
+        let (internal, public) = (free_port().await, free_port().await);
+        let orchestrator = format!("http://{}", internal.local_addr().unwrap());
+        let url = format!("http://{}", public.local_addr().unwrap());
+        let variables = [
+            ("GITHUB_API_URL", &*sim.url()),
+            ("GITHUB_RUNNER_TOKEN", TOKEN),
+            ("RUNNER_IMAGE", "example/runner"),
+            ("DOCKER_HOST", "tcp://127.0.0.1:1"),
+        ];
+        let config = orchestrator::config::Config::from_variables(owned(&variables)).unwrap();
+        tokio::spawn(orchestrator::run(config, internal, pending()));
+        let variables = [("ORCHESTRATOR_URL", &*orchestrator), ("API_KEYS", KEY)];
+        let config = api_gateway::Config::from_variables(owned(&variables)).unwrap();
+        tokio::spawn(api_gateway::run(config, public, pending()));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gateway-{test}"));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self { url, folder, _sim: sim }
+    }
+
+    async fn with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
+        command.env_clear().args(arguments).current_dir(&self.folder);
+        command.envs(variables.iter().copied());
+        // The services must go on meanwhile.
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
+        output
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        self.with(arguments, &[("MAYFLY_URL", &self.url), ("MAYFLY_API_KEY", KEY)]).await
+    }
+
+    /// What a command that succeeds prints for people.
+    async fn text(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same for programs.
+    async fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.text(&[arguments, &["--json"]].concat()).await).unwrap()
+    }
+
+    /// What a command that fails says, and its exit code.
+    async fn error(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments).await;
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn the_four_commands_of_a_fleet() {
+    let scene = Scene::new("fleet").await;
+    let enable = [
+        "pool",
+        "enable",
+        "--repo",
+        "octo-admin/app",
+        "--pool",
+        "ci",
+        "--labels",
+        "linux,docker",
+        "--min",
+        "0",
+        "--max",
+        "10",
+    ];
+    let made = scene.json(&enable).await;
+    assert_eq!(made["spec"]["scopes"], json!(["repo:octo-admin/app"]));
+    assert_eq!(made["status"]["labels"], json!(["docker", "linux", "self-hosted"]));
+    assert_eq!(
+        (made["status"]["max"].as_u64(), made["status"]["state"].as_str()),
+        (Some(10), Some("active"))
+    );
+    assert_eq!(scene.json(&enable).await["revision"], made["revision"], "again is no change");
+
+    let scaled = scene.json(&["pool", "scale", "--pool", "ci", "--count", "50"]).await;
+    assert_eq!(scaled["spec"]["min_idle"], 10, "within the pool's bounds");
+    let status = scene.text(&["pool", "status", "--pool", "ci"]).await;
+    assert!(status.contains("to wait") && status.contains("repo:octo-admin/app"), "{status}");
+    assert!(scene.text(&["pool", "disable", "--pool", "ci"]).await.contains("serves no jobs"));
+    let table = scene.text(&["pool", "list"]).await;
+    assert!(
+        table.lines().any(|line| line.trim_start().starts_with("ci") && line.contains("disabled")),
+        "{table}"
+    );
+    assert!(table.lines().any(|line| line.trim_start().starts_with("default")), "{table}");
+}
+
+#[tokio::test]
+async fn pools_of_a_file_are_applied_again_and_again() {
+    let scene = Scene::new("apply").await;
+    let file = scene.folder.join("pools.yaml");
+    fs::write(&file, "pools:\n  - name: ci\n    labels: [self-hosted, linux]\n    max: 5\n  - name: gpu\n    labels: [self-hosted, gpu]\n").unwrap();
+    let outcomes = |value: &Value| -> Vec<String> {
+        let pools = value["pools"].as_array().unwrap();
+        pools
+            .iter()
+            .map(|pool| {
+                format!("{} {}", pool["pool"].as_str().unwrap(), pool["outcome"].as_str().unwrap())
+            })
+            .collect()
+    };
+    let apply = ["pool", "apply", "-f", "pools.yaml"];
+    let tried = scene.json(&[&apply[..], &["--dry-run"]].concat()).await;
+    assert_eq!(outcomes(&tried), ["ci created", "gpu created"]);
+    assert_eq!(scene.json(&["pool", "list"]).await["total_count"], 1, "nothing was done");
+    assert_eq!(outcomes(&scene.json(&apply).await), ["ci created", "gpu created"]);
+    assert_eq!(outcomes(&scene.json(&apply).await), ["ci unchanged", "gpu unchanged"]);
+    fs::write(&file, "pools:\n  - {name: ci, labels: [self-hosted, linux], max: 6}\n").unwrap();
+    let text = scene.text(&[&apply[..], &["--prune", "--dry-run"]].concat()).await;
+    assert_eq!(
+        text,
+        "~ ci: changed (not done: dry run)\n    max: 5 → 6\n- gpu: deleted (not done: dry run)\n"
+    );
+    assert_eq!(
+        outcomes(&scene.json(&[&apply[..], &["--prune"]].concat()).await),
+        ["ci changed", "gpu deleted"]
+    );
+
+    fs::write(&file, "pools:\n  - name: ci\n   max: 5\n").unwrap();
+    let (code, error) = scene.error(&apply).await;
+    assert!(code == 2 && error.contains("line 3"), "{error}");
+    fs::write(&file, "pools:\n  - {name: a b, max: -1}\n  - {name: ok, colour: red}\n").unwrap();
+    let (code, error) = scene.error(&apply).await;
+    assert_eq!(code, 2);
+    for part in ["pools.0.name", "pools.0.max", "pools.1.colour"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn errors_say_what_to_do_next() {
+    let scene = Scene::new("errors").await;
+    let (code, error) = scene.error(&["pool", "show", "none"]).await;
+    assert_eq!((code, error.as_str()), (1, "error: There is no pool of that name.\n"));
+    let (code, error) = scene.error(&["pool", "create", "x", "--min", "5", "--max", "4"]).await;
+    assert!(code == 1 && error.contains("min_idle must not be more than max"), "{error}");
+    let (code, error) = scene.error(&["pool", "update", "default", "--max", "4"]).await;
+    assert!(code == 1 && error.contains("environment"), "{error}");
+    let (code, _) = scene.error(&["pool", "update", "x"]).await;
+    assert_eq!(code, 2, "nothing to change");
+    let (code, _) = scene.error(&["pool", "show"]).await;
+    assert_eq!(code, 2, "no name");
+    let (code, error) = scene.error(&["runner", "create", "octo-admin"]).await;
+    assert!(code == 1 && error.contains("scope_name must have the form owner/repo"), "{error}");
+    let (code, error) = scene.error(&["job", "show", "4711"]).await;
+    assert!(code == 1 && error.contains("no such job"), "{error}");
+    let (code, _) = scene.error(&["explain", "https://example.org/"]).await;
+    assert_eq!(code, 2);
+
+    let without_key = scene.with(&["status"], &[("MAYFLY_URL", &scene.url)]).await;
+    let error = String::from_utf8(without_key.stderr).unwrap();
+    assert!(without_key.status.code() == Some(1) && error.contains("MAYFLY_API_KEY"), "{error}");
+    let nowhere = scene.with(&["status"], &[("MAYFLY_URL", "http://127.0.0.1:1")]).await;
+    let error = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(
+        nowhere.status.code() == Some(1) && error.contains("is the gateway running there?"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_profile_names_the_gateway_and_its_key() {
+    let scene = Scene::new("profile").await;
+    fs::create_dir_all(scene.folder.join("mayfly")).unwrap();
+    fs::write(scene.folder.join("key"), format!("{KEY}\n")).unwrap();
+    let key = scene.folder.join("key");
+    let profiles = format!(
+        "default: {{url: 'http://127.0.0.1:1'}}\nwork: {{url: '{}', api_key_file: '{}'}}\n",
+        scene.url,
+        key.display()
+    );
+    fs::write(scene.folder.join("mayfly/profiles.yaml"), profiles).unwrap();
+    let home = scene.folder.to_str().unwrap();
+    let with = async |arguments: &[&str]| {
+        scene.with(arguments, &[("XDG_CONFIG_HOME", home)]).await.status.code()
+    };
+    assert_eq!(with(&["status", "--profile", "work"]).await, Some(0));
+    assert_eq!(with(&["status"]).await, Some(1), "the default one leads nowhere");
+    assert_eq!(with(&["status", "--profile", "none"]).await, Some(2));
+    assert_eq!(
+        with(&["status", "--url", &scene.url, "--api-key-file", key.to_str().unwrap()]).await,
+        Some(0)
+    );
+}
+
+#[tokio::test]
+async fn status_runners_and_explanations_are_shown() {
+    let scene = Scene::new("status").await;
+    let status = scene.text(&["status"]).await;
+    assert!(status.contains("version") && status.contains("default"), "{status}");
+    assert_eq!(scene.json(&["runner", "list"]).await["total_count"], 0);
+    assert_eq!(scene.json(&["job", "list"]).await["total_count"], 0);
+    // There is no engine behind this orchestrator: that is the true cause, whatever the job.
+    let page = "https://github.com/octo-admin/app/actions/runs/1/job/2";
+    let told = scene.json(&["explain", page]).await;
+    assert_eq!(
+        (told["job_id"].as_u64(), told["reasons"][0]["code"].as_str()),
+        (Some(2), Some("docker"))
+    );
+    assert!(scene.text(&["job", "explain", page]).await.contains("Docker cannot be reached"));
+}
