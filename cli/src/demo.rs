@@ -6,11 +6,13 @@
 //! | [`stage`] | the services, wired together on free ports |
 //! | [`table`] | what a person watches |
 //! | [`summary`] | what came of it |
+//! | [`warm`] | a second act, with runners that wait |
 
 mod engine;
 mod stage;
 mod summary;
 mod table;
+mod warm;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use self::engine::Engine;
 use self::stage::Stage;
 use self::summary::Summary;
 use self::table::Table;
+use self::warm::Warm;
 
 /// How often the table is drawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -40,6 +43,9 @@ pub(crate) struct Options {
     /// Jobs for self-hosted runners; one of them fails on purpose.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=500))]
     jobs: u16,
+    /// Then keep so many runners waiting, and measure how soon jobs start with them.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10))]
+    warm: u32,
     /// Leave when all jobs are done, rather than stay up for a look at the API.
     #[arg(long)]
     exit: bool,
@@ -110,7 +116,15 @@ async fn show(
     let mut table = Table::new();
     let ending = watch(stage, &jobs, &mut table, interrupt).await?;
     table.finish();
-    let summary = Summary::of(stage, &jobs).await?;
+    let mut summary = Summary::of(stage, &jobs).await?;
+    if options.warm > 0 && ending == Ending::Done {
+        eprintln!("\nNow with {} runners that wait before the job comes …", options.warm);
+        let warm = tokio::select! {
+            warm = Warm::play(stage, options.warm) => Some(warm?),
+            () = interrupt.wait() => None,
+        };
+        summary.warm = warm;
+    }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     }

@@ -130,6 +130,16 @@ impl Gateway {
             let path = variable("MAYFLY_API_KEY_FILE").or(profile.api_key_file);
             path.map(|path| file(path.into())).transpose()?
         };
+        Self::new(url, key)
+    }
+
+    /// The gateway at `url`, which asks for no key.
+    pub(crate) fn at(url: &str) -> Result<Self, Failure> {
+        let parsed = url.parse().map_err(|error| Failure::Usage(format!("{url}: {error}")))?;
+        Self::new(parsed, None)
+    }
+
+    fn new(url: Url, key: Option<SecretString>) -> Result<Self, Failure> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
         let client = client.build().map_err(|error| Failure::Usage(error.to_string()))?;

@@ -9,7 +9,7 @@ pub mod book;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
-use mayfly_common::pool::{Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Resources};
+use mayfly_common::pool::{Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Resources, Schedule};
 use mayfly_common::problem::FieldError;
 use mayfly_common::quantity;
 use ring::digest::{Context, SHA256};
@@ -154,8 +154,6 @@ impl Pool {
         now: Timestamp,
     ) -> PoolPolicy {
         let spec = &self.spec;
-        let scheduled = spec.schedules.iter().filter(|schedule| schedule.holds(now));
-        let min_idle = scheduled.map(mayfly_common::pool::Schedule::min_idle).max();
         let rotation = i64::from(spec.rotation_interval);
         PoolPolicy {
             name: spec.name.clone(),
@@ -163,7 +161,7 @@ impl Pool {
             labels: self.labels.clone(),
             group: self.group.clone(),
             image: self.material.image.clone(),
-            min_idle: (min_idle.unwrap_or(spec.min_idle) as usize).min(self.max),
+            min_idle: self.waiting(now),
             max: self.max,
             priority: spec.priority,
             autoscaling: spec.autoscaling,
@@ -188,6 +186,18 @@ impl Pool {
             (Naming::Stable, Some(prefix)) => prefix.clone(),
             _ => own(),
         }
+    }
+
+    /// Whether runners of it wait for jobs at `now`.
+    pub fn keeps_some_waiting(&self, now: Timestamp) -> bool {
+        self.waiting(now) > 0
+    }
+
+    /// How many runners are to wait at `now`.
+    fn waiting(&self, now: Timestamp) -> usize {
+        let scheduled = self.spec.schedules.iter().filter(|schedule| schedule.holds(now));
+        let min_idle = scheduled.map(Schedule::min_idle).max();
+        (min_idle.unwrap_or(self.spec.min_idle) as usize).min(self.max)
     }
 
     /// When a schedule next begins or ends to hold.

@@ -52,7 +52,7 @@ use crate::github::GitHubClient;
 use crate::intake::Intake;
 use crate::ledger::{Hearing, Ledger};
 use crate::metrics::Metrics;
-use crate::model::Instance;
+use crate::model::{Instance, Phase};
 use crate::pool::book::Book;
 use crate::scaling::backoff::Backoff;
 use crate::scaling::cadence::CheckWait;
@@ -301,6 +301,28 @@ impl Reconciler {
         let change = changes.iter().filter_map(|entry| entry.pool.next_change(now)).min();
         let next = crate::scaling::cadence::next_pass(states, retry, check, now);
         change.map_or(next, |change| next.min(change.max(now)))
+    }
+
+    /// Whether a job's process runs in one of the runners that the last pass saw waiting, in a pool that keeps some waiting.
+    pub(super) async fn has_one_been_taken(&self) -> bool {
+        let keeps = |pool: &str| {
+            let pool = PoolName::parse(pool).ok().and_then(|name| self.book.get(&name));
+            pool.is_some_and(|entry| entry.pool.keeps_some_waiting(self.clock.now()))
+        };
+        let waiting: BTreeSet<String> = {
+            let seen = self.snapshot.borrow();
+            let idle = seen.runners.iter().filter(|runner| runner.state == RunnerState::Idle);
+            idle.filter(|runner| keeps(&runner.pool)).map(|runner| runner.name.clone()).collect()
+        };
+        if waiting.is_empty() {
+            return false;
+        }
+        // An engine that is away is the next pass' business.
+        let instances = self.backend.list().await.unwrap_or_default();
+        instances.iter().any(|instance| {
+            let works = matches!(instance.phase, Phase::Running { working: Some(true) });
+            works && waiting.contains(instance.name.as_str())
+        })
     }
 
     /// Takes in the pools that the store keeps, once.

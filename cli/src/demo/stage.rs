@@ -65,6 +65,11 @@ impl<'a> Stage<'a> {
             .context("the demo's workflows cannot be dispatched")
     }
 
+    /// Where the gateway is.
+    pub(super) fn gateway_url(&self) -> &str {
+        &self.gateway_url
+    }
+
     /// The simulated GitHub.
     pub(super) fn sim(&self) -> &Sim {
         &self.sim

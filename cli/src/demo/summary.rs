@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Ending;
 use super::stage::{Stage, state};
+use super::warm::Warm;
 
 /// The summary, as `--json` prints it. Counts are of jobs for self-hosted runners.
 #[derive(Debug, Serialize)]
@@ -19,13 +20,16 @@ pub(super) struct Summary {
     containers_left: usize,
     registrations_left: usize,
     github_requests: u64,
+    /// The second act, if it was played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) warm: Option<Warm>,
 }
 
 /// Milliseconds.
 #[derive(Debug, Serialize, PartialEq, Eq)]
-struct Percentiles {
-    p50: i64,
-    p95: i64,
+pub(super) struct Percentiles {
+    pub(super) p50: i64,
+    pub(super) p95: i64,
 }
 
 impl Summary {
@@ -57,6 +61,7 @@ impl Summary {
                 containers_left,
                 registrations_left,
                 github_requests,
+                warm: None,
             }
         }))
     }
@@ -100,8 +105,9 @@ impl Summary {
 
     /// For people.
     pub(super) fn text(&self) -> String {
-        let Percentiles { p50, p95 } = self.queue_to_running_ms;
-        format!(
+        let cold = &self.queue_to_running_ms;
+        let Percentiles { p50, p95 } = cold;
+        let text = format!(
             "\n{} jobs: {} succeeded, {} failed (one is meant to). At most {} ran at a time.\n\
              From queued to running: half within {p50} ms, 95 % within {p95} ms.\n\
              Left over: {} containers, {} registrations. Requests to GitHub: {}.\n",
@@ -112,7 +118,8 @@ impl Summary {
             self.containers_left,
             self.registrations_left,
             self.github_requests
-        )
+        );
+        text + &self.warm.as_ref().map(|warm| warm.text(cold)).unwrap_or_default()
     }
 }
 
@@ -132,7 +139,7 @@ fn most_at_once(spans: impl Iterator<Item = (Timestamp, Timestamp)>) -> usize {
 }
 
 /// Nearest-rank percentiles; 0 if there is nothing.
-fn percentiles(mut values: Vec<i64>) -> Percentiles {
+pub(super) fn percentiles(mut values: Vec<i64>) -> Percentiles {
     values.sort_unstable();
     let rank = |percent: usize| {
         values.get((values.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)

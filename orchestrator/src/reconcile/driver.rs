@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use crate::backend::Backend;
-use crate::scaling::cadence::MIN_GAP;
+use crate::scaling::cadence::{GLANCE, MIN_GAP};
 
 /// How long to wait before following events again after the stream broke.
 const RECONNECT: Duration = Duration::from_secs(5);
@@ -47,6 +47,17 @@ async fn until_due(reconciler: &Reconciler) {
     tokio::select! {
         () = tokio::time::sleep(due.saturating_sub(MIN_GAP)) => {}
         () = reconciler.nudge.notified() => {}
+        () = taken(reconciler) => {}
+    }
+}
+
+/// Completes when one of the runners that are kept waiting has taken a job: only the engine tells that soon, and free of charge.
+async fn taken(reconciler: &Reconciler) {
+    loop {
+        tokio::time::sleep(GLANCE).await;
+        if reconciler.has_one_been_taken().await {
+            return;
+        }
     }
 }
 

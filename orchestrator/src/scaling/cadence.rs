@@ -13,6 +13,9 @@ pub const ALIVE: SignedDuration = SignedDuration::from_secs(20);
 /// Between two passes at least, however many nudges arrive.
 pub const MIN_GAP: std::time::Duration = std::time::Duration::from_millis(300);
 
+/// Between two glances at runners that are kept waiting: one that is taken is to be replaced at once.
+pub const GLANCE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How soon a check that GitHub did not wholly answer is repeated, where the interval is longer.
 pub const RETRY_CHECK: SignedDuration = SignedDuration::from_secs(30);
 
