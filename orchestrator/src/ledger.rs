@@ -102,6 +102,8 @@ fn conclusion(result: &str) -> String {
 pub struct Ledger {
     rows: BTreeMap<i64, Row>,
     changed: BTreeSet<i64>,
+    /// Jobs that have ended and were not told of as such yet.
+    ended: BTreeSet<i64>,
 }
 
 impl Ledger {
@@ -139,6 +141,9 @@ impl Ledger {
         row.completed_at = pick(job.completed_at, row.completed_at);
         row.conclusion = row.conclusion.take().or_else(|| job.conclusion.clone());
         row.runner = row.runner.take().or_else(|| job.runner_name.clone());
+        if row.status < JobStatus::Completed && job.status == JobStatus::Completed {
+            self.ended.insert(job.id);
+        }
         row.status = row.status.max(job.status);
         row.told_at = row.told_at.max(Some(now));
         row.seen_at = row.seen_at.max(now);
@@ -262,9 +267,21 @@ impl Ledger {
         row.started_at = row.started_at.or(ran.started_at);
         row.completed_at = row.completed_at.or(Some(now));
         row.conclusion = row.conclusion.take().or_else(|| ran.result.map(conclusion));
+        if row.status < JobStatus::Completed {
+            self.ended.insert(id);
+        }
         row.status = JobStatus::Completed;
         row.seen_at = row.seen_at.max(now);
         self.changed.insert(id);
+    }
+
+    /// The jobs that have ended since this was last asked, and of which it is known that a runner of ours had them.
+    pub fn take_ended(&mut self) -> Vec<Row> {
+        let rows = &self.rows;
+        let ours = |id: &i64| rows.get(id).is_none_or(|row| row.pool.is_some());
+        let known: Vec<i64> = self.ended.iter().copied().filter(ours).collect();
+        self.ended.retain(|id| !known.contains(id));
+        known.into_iter().filter_map(|id| self.rows.get(&id).cloned()).collect()
     }
 
     /// When the latest job of each repository was queued.

@@ -1,9 +1,10 @@
-//! What Prometheus reads. Bounded labels: states and kinds, never names of runners, jobs or repositories.
+//! What Prometheus reads. Bounded labels: pools, states and kinds, never names of runners, jobs or repositories.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 
-use jiff::Timestamp;
-use mayfly_common::api::{GitHubStatus, PassReport};
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::{GitHubStatus, PassReport, Runner};
 use mayfly_common::runner::RunnerState;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -15,9 +16,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::github::Traffic;
+use crate::ledger::Row;
 use crate::model::QueuedJob;
 use crate::reconcile::Carried;
-use crate::scaling::Verdict;
 
 /// The states a runner can be seen in.
 const STATES: [RunnerState; 6] = [
@@ -30,9 +31,24 @@ const STATES: [RunnerState; 6] = [
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabel {
+struct StateLabels {
+    pool: String,
     state: &'static str,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolLabel {
+    pool: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    pool: String,
+    result: &'static str,
+}
+
+/// Spans by pool.
+type Spans = Family<PoolLabel, Histogram, fn() -> Histogram>;
 
 /// A bucket of requests. As many values as the App has installations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,7 +66,13 @@ struct ActionLabels {
 /// The orchestrator's metrics, in a registry of their own.
 pub struct Metrics {
     registry: Registry,
-    runners: Family<StateLabel, Gauge>,
+    runners: Family<StateLabels, Gauge>,
+    jobs_completed: Family<ResultLabels, Counter>,
+    job_wait: Spans,
+    job_duration: Spans,
+    creation: Spans,
+    registration: Spans,
+    removal: Spans,
     jobs_queued: Gauge,
     jobs_unmet: Gauge,
     oldest_job: Gauge,
@@ -72,6 +94,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("mayfly");
         let this = Self {
             runners: Family::default(),
+            jobs_completed: Family::default(),
+            job_wait: spans(),
+            job_duration: spans(),
+            creation: spans(),
+            registration: spans(),
+            removal: spans(),
             jobs_queued: Gauge::default(),
             jobs_unmet: Gauge::default(),
             oldest_job: Gauge::default(),
@@ -87,7 +115,25 @@ impl Metrics {
             next_check: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("runners", "Runners by state", this.runners.clone());
+        registry.register("runners", "Runners by pool and state", this.runners.clone());
+        registry.register(
+            "jobs_completed",
+            "Jobs that runners of ours ended, by result",
+            this.jobs_completed.clone(),
+        );
+        for (name, help, spans) in [
+            ("job_wait", "From a job's queuing until a runner took it", &this.job_wait),
+            ("job_duration", "From a job's start to its end", &this.job_duration),
+            ("runner_creation", "Registering a runner and starting its container", &this.creation),
+            (
+                "runner_registration",
+                "From a container's creation until its runner is online",
+                &this.registration,
+            ),
+            ("runner_removal", "Removing a runner and its registration", &this.removal),
+        ] {
+            registry.register_with_unit(name, help, Unit::Seconds, spans.clone());
+        }
         registry.register(
             "jobs_queued",
             "Queued jobs that our labels cover",
@@ -163,20 +209,57 @@ impl Metrics {
     /// Takes in what a pass saw.
     pub(crate) fn observed(
         &self,
-        verdicts: &[Verdict],
+        runners: &[Runner],
         queued: usize,
         unmet: usize,
         jobs: &[QueuedJob],
         now: Timestamp,
     ) {
-        for state in STATES {
-            let count = verdicts.iter().filter(|verdict| verdict.state == state).count();
-            self.runners.get_or_create(&StateLabel { state: state.as_str() }).set(number(count));
+        self.runners.clear();
+        let pools: BTreeSet<&str> = runners.iter().map(|runner| runner.pool.as_str()).collect();
+        for pool in pools.into_iter().chain(["default"]) {
+            for state in STATES {
+                let here = |runner: &&Runner| runner.state == state && runner.pool == pool;
+                let count = runners.iter().filter(here).count();
+                let labels = StateLabels { pool: pool.to_owned(), state: state.as_str() };
+                self.runners.get_or_create(&labels).set(number(count));
+            }
         }
         self.jobs_queued.set(number(queued));
         self.jobs_unmet.set(number(unmet));
         let oldest = jobs.iter().map(|job| now.duration_since(job.queued_at).as_secs()).max();
         self.oldest_job.set(oldest.unwrap_or_default().max(0));
+    }
+
+    /// A job that a runner of `pool` had has ended.
+    pub(crate) fn job_ended(&self, pool: &str, row: &Row) {
+        let label = PoolLabel { pool: pool.to_owned() };
+        let seconds =
+            |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
+        if let Some(started) = row.started_at {
+            self.job_wait.get_or_create(&label).observe(seconds(row.queued_at, started));
+            if let Some(completed) = row.completed_at {
+                self.job_duration.get_or_create(&label).observe(seconds(started, completed));
+            }
+        }
+        let known = ["success", "failure", "cancelled", "skipped", "timed_out"];
+        let result = row.conclusion.as_deref();
+        let result = known.into_iter().find(|known| Some(*known) == result).unwrap_or("other");
+        self.jobs_completed.get_or_create(&ResultLabels { pool: label.pool, result }).inc();
+    }
+
+    /// A runner of `pool` came online so long after its container was created.
+    pub(crate) fn came_online(&self, pool: &str, after: SignedDuration) {
+        let label = PoolLabel { pool: pool.to_owned() };
+        self.registration.get_or_create(&label).observe(after.as_secs_f64().max(0.0));
+    }
+
+    /// A runner of `pool` was started, or removed (`starts` false), which took so long.
+    pub(crate) fn took(&self, pool: &str, starts: bool, span: SignedDuration) {
+        let spans = if starts { &self.creation } else { &self.removal };
+        spans
+            .get_or_create(&PoolLabel { pool: pool.to_owned() })
+            .observe(span.as_secs_f64().max(0.0));
     }
 
     /// Takes in what a pass did.
@@ -207,6 +290,11 @@ impl Metrics {
             self.resets.get_or_create(&labels).set(known.reset.as_second());
         }
     }
+}
+
+fn spans() -> Spans {
+    // From a twentieth of a second to over two hours.
+    Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.05, 2.0, 18)))
 }
 
 fn number(count: usize) -> i64 {

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::api::PassReport;
+use mayfly_common::api::{PassReport, Runner};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
@@ -256,23 +256,27 @@ impl Reconciler {
         } else {
             self.execute(&mut state, &planned, &seen.instances).await
         };
+        for instance in &seen.instances {
+            let online = |memory: &Memory| memory.of(&instance.name).was_online;
+            // One that was there before we were did not come online just now.
+            let ours = instance.created_at >= state.listening;
+            if ours && online(&seen.memory) && !online(&state.memory) {
+                let after = now.duration_since(instance.created_at);
+                self.metrics.came_online(instance.pool.as_str(), after);
+            }
+        }
         state.memory = seen.memory.clone();
         self.keep(&mut state).await;
         self.settle(&mut state, &outcomes, &mut report);
         let (instances, verdicts) =
             self.look_again(&seen, &policy, &planned, !outcomes.is_empty()).await;
-        self.metrics.observed(
-            &verdicts,
-            report.queued_jobs,
-            report.unmet.len(),
-            &seen.jobs,
-            self.clock.now(),
-        );
-        let runners = instances
+        let runners: Vec<Runner> = instances
             .iter()
             .zip(&verdicts)
             .map(|(instance, verdict)| report::runner(instance, verdict))
             .collect();
+        let (queued, unmet) = (report.queued_jobs, report.unmet.len());
+        self.metrics.observed(&runners, queued, unmet, &seen.jobs, self.clock.now());
         let sight = Sight {
             pools: self.pools_seen(&planned),
             waits: waits(&planned),

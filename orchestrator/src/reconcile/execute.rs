@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::{StreamExt as _, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::Finished;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
@@ -98,7 +98,11 @@ impl Reconciler {
                 break;
             }
             let act = actions.into_iter().map(async |action: Action| {
+                let began = self.clock.now();
                 let result = self.act(&action, seen).await;
+                if matches!(result.0, Outcome::Done) {
+                    self.note_span(&action, seen, self.clock.now().duration_since(began));
+                }
                 (action, result)
             });
             let mut results = stream::iter(act).buffer_unordered(CONCURRENT);
@@ -115,6 +119,19 @@ impl Reconciler {
             }
         }
         self.undo_half_done_requests(outcomes).await
+    }
+
+    /// How long it took to start or to remove a runner.
+    fn note_span(&self, action: &Action, seen: &[Instance], span: SignedDuration) {
+        let of = |name: &RunnerName| seen.iter().find(|instance| instance.name == *name);
+        match action {
+            Action::Launch(launch) => self.metrics.took(launch.pool.as_str(), true, span),
+            Action::Retire { name, .. } | Action::Remove { name, .. } => {
+                let pool = of(name).map_or("none", |instance| instance.pool.as_str());
+                self.metrics.took(pool, false, span);
+            }
+            Action::PullImage(_) | Action::Deregister { .. } => {}
+        }
     }
 
     async fn act(

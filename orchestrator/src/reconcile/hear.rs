@@ -51,6 +51,9 @@ impl Reconciler {
     /// Keeps what was learnt of jobs.
     pub(super) async fn keep(&self, state: &mut State) {
         let now = self.clock.now();
+        for row in state.ledger.take_ended() {
+            self.metrics.job_ended(row.pool.as_deref().unwrap_or("none"), &row);
+        }
         let changed = state.ledger.take_changed();
         if !changed.is_empty() {
             let kept = self.intake.store().save(changed).await;

@@ -281,7 +281,8 @@ async fn metrics_count_what_happened() {
     let (_, kind, text) = send(&platform, Method::GET, "/metrics", "").await;
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
     for line in [
-        "mayfly_runners{state=\"starting\"} 1",
+        "mayfly_runners{pool=\"default\",state=\"starting\"} 1",
+        "mayfly_runner_creation_seconds_count{pool=\"default\"} 1",
         "mayfly_actions_total{action=\"launch\",outcome=\"done\"} 1",
         "mayfly_jobs_queued 1",
     ] {

@@ -176,3 +176,29 @@ async fn staged_situations_have_their_true_causes() {
     let (code, summary) = explain(&platform, job, Some("octo-admin/app")).await;
     assert_eq!(code, "not_seen_yet", "{summary}");
 }
+
+#[tokio::test]
+async fn what_became_of_a_job_is_measured_by_pool() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.wait(4);
+    platform.connect(&name);
+    platform.pass().await;
+    platform.wait(60);
+    platform.finish(&name, job);
+    platform.pass().await;
+    let text = platform.metrics.render();
+    for line in [
+        "mayfly_jobs_completed_total{pool=\"default\",result=\"success\"} 1",
+        "mayfly_job_wait_seconds_count{pool=\"default\"} 1",
+        "mayfly_job_duration_seconds_count{pool=\"default\"} 1",
+        "mayfly_runner_creation_seconds_count{pool=\"default\"} 1",
+        "mayfly_runner_registration_seconds_sum{pool=\"default\"} 4.0",
+        "mayfly_runner_removal_seconds_count{pool=\"default\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("octo-admin") && !text.contains(&name), "bounded labels");
+}
