@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use mayfly_common::api::{Explanation, Job, JobList};
+use mayfly_common::api::{Explanation, Job, JobList, JobStats, RepositoryStats};
 use mayfly_common::scope::RepoSlug;
 use orchestrator::clock::{Clock as _, SystemClock};
 
@@ -24,6 +24,24 @@ pub(crate) enum Command {
     Show(Which),
     /// Say why a job waits, and what to do about it.
     Explain(Which),
+    /// Sum up by repository: jobs, minutes, waits, and what they would cost.
+    Stats(Stats),
+}
+
+/// What to sum up.
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    /// Jobs that ended in so many days until now.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=365))]
+    days: u16,
+    /// What a minute costs, in your currency, for the column "cost".
+    #[arg(long, value_name = "PRICE", env = "MAYFLY_PRICE_PER_MINUTE", value_parser = price)]
+    price: Option<f64>,
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    let price = text.parse().ok().filter(|price: &f64| price.is_finite() && *price >= 0.0);
+    price.ok_or_else(|| "must be a number such as 0.008".to_owned())
 }
 
 /// Which ones.
@@ -120,6 +138,10 @@ async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
             let job: Job = gateway.get(&format!("/jobs/{}", which.job.id)).await?;
             Ok(Output::new(page(&job), &job))
         }
+        Command::Stats(Stats { days, price }) => {
+            let stats: JobStats = gateway.get(&format!("/jobs/stats?days={days}")).await?;
+            Ok(summed(&stats, price))
+        }
         Command::Explain(which) => {
             let repo = which.repo.or(which.job.repo);
             let query = repo.map(|repo| format!("?repository={}", segment(&repo.to_string())));
@@ -128,6 +150,38 @@ async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
             Ok(Output::new(told(&explanation), &explanation))
         }
     }
+}
+
+fn summed(stats: &JobStats, price: Option<f64>) -> Output {
+    let minutes = |one: &RepositoryStats| one.run_seconds / 60.0;
+    let cost =
+        |minutes: f64| price.map(|price| format!("{:.2}", minutes * price)).unwrap_or_default();
+    let rows = stats.repositories.iter().map(|one| {
+        [
+            one.repository.clone(),
+            one.jobs.to_string(),
+            one.unsuccessful.to_string(),
+            format!("{:.1}", minutes(one)),
+            format!("{:.1} s", one.mean_wait_seconds),
+            cost(minutes(one)),
+        ]
+    });
+    let total: f64 = stats.repositories.iter().map(minutes).sum();
+    let jobs: u64 = stats.repositories.iter().map(|one| one.jobs).sum();
+    let last = [
+        "all".to_owned(),
+        jobs.to_string(),
+        String::new(),
+        format!("{total:.1}"),
+        String::new(),
+        cost(total),
+    ];
+    let header = ["repository", "jobs", "unsuccessful", "minutes", "mean wait", "cost"];
+    let text = print::table(header, rows.chain([last]));
+    let json = serde_json::json!({
+        "since": stats.since, "repositories": stats.repositories, "minutes": total, "cost": price.map(|price| total * price),
+    });
+    Output::new(text, &json)
 }
 
 fn told(explanation: &Explanation) -> String {

@@ -11,9 +11,10 @@ mod scan;
 mod status;
 mod webhook;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 /// A fresh container for every GitHub Actions job.
 #[derive(Parser)]
@@ -25,6 +26,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Print what a shell needs to complete these commands: bash, zsh, fish and others.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Show the whole platform at work on this machine: a simulated GitHub, real containers, no account needed.
     ///
     /// Exit code 0 if every job ended as it should and nothing is left over, 1 if not, 2 if the demo could not be set up.
@@ -50,6 +56,8 @@ enum Command {
     Scan(scan::Options),
     /// The platform at a glance.
     Status(gateway::Connection),
+    /// The versions of this command and of the platform behind the gateway.
+    Version(gateway::Connection),
     /// Make, check, mend or remove the webhook that tells the platform about jobs at once.
     #[command(subcommand)]
     Webhook(webhook::Command),
@@ -76,6 +84,14 @@ struct Explain {
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "mayfly", &mut script);
+            // Whoever reads may have enough.
+            drop(std::io::stdout().write_all(&script));
+            ExitCode::SUCCESS
+        }
+        Command::Version(connection) => status::version(connection).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Doctor(topic) => doctor::run(topic).await,
         Command::Explain(Explain { connection, which }) => {

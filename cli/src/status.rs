@@ -16,6 +16,21 @@ pub(crate) async fn run(connection: Connection) -> ExitCode {
     print::finish(outcome, connection.json)
 }
 
+/// `mayfly version`: this command's, and the platform's if it can be asked.
+pub(crate) async fn version(connection: Connection) -> ExitCode {
+    let platform = match Gateway::open(&connection) {
+        Ok(gateway) => gateway.get::<Status>("/status").await.map(|status| status.version),
+        Err(failure) => Err(failure),
+    };
+    let shown = match &platform {
+        Ok(version) => version.clone(),
+        Err(failure) => failure.to_string().lines().next().unwrap_or_default().to_owned(),
+    };
+    let text = pairs([("mayfly", mayfly_common::VERSION.to_owned()), ("platform", shown)]);
+    let json = serde_json::json!({ "mayfly": mayfly_common::VERSION, "platform": platform.ok() });
+    print::finish(Ok(Output::new(text, &json)), connection.json)
+}
+
 async fn look(gateway: &Gateway) -> Result<Output, Failure> {
     let status: Status = gateway.get("/status").await?;
     let pools: PoolList = gateway.get("/pools").await?;

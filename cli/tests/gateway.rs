@@ -238,6 +238,15 @@ async fn status_runners_and_explanations_are_shown() {
     assert!(status.contains("version") && status.contains("default"), "{status}");
     assert_eq!(scene.json(&["runner", "list"]).await["total_count"], 0);
     assert_eq!(scene.json(&["job", "list"]).await["total_count"], 0);
+    let sums = scene.json(&["job", "stats", "--price", "0.008"]).await;
+    assert_eq!(
+        (sums["repositories"].as_array().unwrap().len(), sums["cost"].as_f64()),
+        (0, Some(0.0))
+    );
+    assert_eq!(scene.error(&["job", "stats", "--price", "much"]).await.0, 2);
+    let versions = scene.json(&["version"]).await;
+    assert_eq!(versions["mayfly"], versions["platform"]);
+    assert!(scene.text(&["completion", "bash"]).await.contains("_mayfly"));
     // There is no engine behind this orchestrator: that is the true cause, whatever the job.
     let page = "https://github.com/octo-admin/app/actions/runs/1/job/2";
     let told = scene.json(&["explain", page]).await;

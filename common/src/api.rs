@@ -8,7 +8,10 @@ mod pools;
 mod report;
 
 pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
-pub use jobs::{ExplainQuery, Explanation, Job, JobList, JobQuery, Reason};
+pub use jobs::{
+    ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, Reason, RepositoryStats,
+    StatsQuery,
+};
 pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
 pub use pools::{Pool, PoolList, PoolSource, PoolSpecBody, PoolStatus};
 pub use report::{

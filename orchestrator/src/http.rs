@@ -43,6 +43,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/runners/{id}", get(runners::show).delete(runners::delete))
         .route("/api/v1/runners/{id}/logs", get(runners::logs))
         .route("/api/v1/jobs", get(jobs::list))
+        .route("/api/v1/jobs/stats", get(jobs::stats))
         .route("/api/v1/jobs/{id}", get(jobs::show))
         .route("/api/v1/jobs/{id}/explain", get(jobs::explained))
         .route("/api/v1/pools", get(pools::list).post(pools::create))

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::RepositoryStats;
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{Content, Delivery, HookTarget, JobStatus};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
@@ -29,9 +30,9 @@ const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Most deliveries remembered.
 const DELIVERIES_MOST: i64 = 50_000;
 /// How long jobs that are over are remembered.
-const JOBS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+const JOBS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Most jobs remembered.
-const JOBS_MOST: i64 = 10_000;
+const JOBS_MOST: i64 = 100_000;
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -273,6 +274,33 @@ impl Store {
             let offset = i64::try_from(offset).unwrap_or(i64::MAX);
             let found = query.query_map(params![repo, status, limit, offset], rows::job)?;
             Ok((u64::try_from(total).unwrap_or_default(), found.flatten().flatten().collect()))
+        })
+        .await
+    }
+
+    /// What the jobs came to that runners of ours ended since `since`, by repository.
+    ///
+    /// Errors: they cannot be read.
+    pub async fn job_stats(&self, since: Timestamp) -> Result<Vec<RepositoryStats>, StoreError> {
+        self.run(move |connection| {
+            let mut query = connection.prepare(
+                "SELECT repository, count(*), sum(conclusion IS NULL OR conclusion <> 'success'),
+                     sum(max(completed_at - coalesce(started_at, completed_at), 0)) / 1000.0,
+                     avg(max(coalesce(started_at, queued_at) - queued_at, 0)) / 1000.0
+                 FROM jobs WHERE status = 'completed' AND pool IS NOT NULL AND completed_at >= ?1
+                 GROUP BY repository ORDER BY 4 DESC, 1",
+            )?;
+            let count = |count: i64| u64::try_from(count).unwrap_or_default();
+            let found = query.query_map([since.as_millisecond()], |row| {
+                Ok(RepositoryStats {
+                    repository: row.get(0)?,
+                    jobs: count(row.get(1)?),
+                    unsuccessful: count(row.get(2)?),
+                    run_seconds: row.get(3)?,
+                    mean_wait_seconds: row.get(4)?,
+                })
+            })?;
+            found.collect()
         })
         .await
     }

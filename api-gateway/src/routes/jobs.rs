@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::Response;
 use http::Method;
 use http::request::Parts;
-use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery};
+use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, StatsQuery};
 use mayfly_common::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,12 +28,16 @@ struct JobPath {
 }
 
 pub(super) fn routes() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read)).routes(routes!(explain))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(stats))
+        .routes(routes!(read))
+        .routes(routes!(explain))
 }
 
 /// List jobs
 ///
-/// The ledger: jobs that webhooks told of or that GitHub listed, the latest first. It is kept for a week.
+/// The ledger: jobs that webhooks told of or that GitHub listed, the latest first. It is kept for 90 days, or 100,000 jobs.
 #[utoipa::path(
     get,
     path = "/api/v1/jobs",
@@ -46,6 +50,24 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     let (parts, _) = request.into_parts();
     let filter = query::jobs(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/jobs{filter}"));
+    Ok(forward(gateway, parts, call).await)
+}
+
+/// Sum jobs up
+///
+/// How many jobs runners from here ended, how long they ran and waited, by repository.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/stats",
+    operation_id = "getJobStats",
+    tag = "Jobs",
+    params(StatsQuery),
+    responses((status = 200, description = "The sums.", body = JobStats), Problems)
+)]
+async fn stats(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let days = query::stats(parts.uri.query())?;
+    let call = Call::new(Method::GET, &format!("/api/v1/jobs/stats{days}"));
     Ok(forward(gateway, parts, call).await)
 }
 

@@ -50,6 +50,11 @@ pub(super) fn jobs(query: Option<&str>) -> Result<String, Problem> {
     )
 }
 
+/// `GET /jobs/stats`.
+pub(super) fn stats(query: Option<&str>) -> Result<String, Problem> {
+    checked(query, &[("days", |text| whole(text, 365))])
+}
+
 /// `GET /jobs/{id}/explain`.
 pub(super) fn explain(query: Option<&str>) -> Result<String, Problem> {
     checked(query, &[("repository", repository)])

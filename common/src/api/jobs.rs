@@ -70,6 +70,41 @@ pub struct JobQuery {
     pub per_page: Option<u32>,
 }
 
+/// The query of `GET /api/v1/jobs/stats`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct StatsQuery {
+    /// Jobs that ended in so many days until now; 30 if not given.
+    #[param(minimum = 1, maximum = 365)]
+    pub days: Option<u16>,
+}
+
+/// `GET /api/v1/jobs/stats`: what the jobs of runners from here came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobStats {
+    /// From when on jobs are counted. The ledger may not go back that far.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// By repository, the longest runtime first.
+    pub repositories: Vec<RepositoryStats>,
+}
+
+/// What the jobs of a repository came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RepositoryStats {
+    /// `owner/repo`.
+    pub repository: String,
+    /// Jobs that ended.
+    pub jobs: u64,
+    /// Those of them that did not succeed.
+    pub unsuccessful: u64,
+    /// Seconds from each job's start to its end, summed.
+    pub run_seconds: f64,
+    /// Seconds that jobs waited for a runner, on average.
+    pub mean_wait_seconds: f64,
+}
+
 /// The query of `GET /api/v1/jobs/{id}/explain`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -3,7 +3,10 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery, MAX_PER_PAGE};
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::{
+    ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, MAX_PER_PAGE, StatsQuery,
+};
 use mayfly_common::problem::{FieldError, Problem};
 use mayfly_common::scope::RepoSlug;
 
@@ -41,6 +44,24 @@ pub(super) async fn list(
     let now = api.handle.now();
     let jobs = rows.iter().map(|row| shown(row, now)).collect();
     Ok(Json(JobList { total_count, jobs }))
+}
+
+/// How many days are counted, unless the query says otherwise.
+const DAYS: u16 = 30;
+
+pub(super) async fn stats(
+    State(api): State<Api>,
+    query: Result<Query<StatsQuery>, QueryRejection>,
+) -> Result<Json<JobStats>, Failure> {
+    let Query(query) = query.map_err(bad_query)?;
+    let days = query.days.unwrap_or(DAYS);
+    if !(1..=365).contains(&days) {
+        return Err(Problem::invalid(vec![wrong("days", "must be from 1 to 365")]).into());
+    }
+    let span = SignedDuration::from_hours(i64::from(days) * 24);
+    let since = api.handle.now().saturating_sub(span).unwrap_or(Timestamp::MIN);
+    let repositories = api.handle.store().job_stats(since).await.map_err(Failure::unreadable)?;
+    Ok(Json(JobStats { since, repositories }))
 }
 
 pub(super) async fn show(

@@ -66,7 +66,15 @@ async fn a_job_is_followed_from_the_queue_to_its_end() {
     );
     assert_eq!(explain(&platform, job, None).await.0, "completed");
 
+    let (_, summed) = get(&platform, "/jobs/stats?days=1").await;
+    let sums = &summed["repositories"][0];
+    assert_eq!(
+        (sums["repository"].as_str(), sums["jobs"].as_u64(), sums["unsuccessful"].as_u64()),
+        (Some("octo-admin/app"), Some(1), Some(0))
+    );
+
     for (path, status) in [
+        ("/jobs/stats?days=0", StatusCode::UNPROCESSABLE_ENTITY),
         ("/jobs/999", StatusCode::NOT_FOUND),
         ("/jobs/x", StatusCode::NOT_FOUND),
         ("/jobs/-1/explain", StatusCode::NOT_FOUND),
