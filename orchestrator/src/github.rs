@@ -36,6 +36,7 @@ mod registration;
 mod repositories;
 mod traffic;
 mod transport;
+mod waiting_runs;
 mod wire;
 mod workflows;
 

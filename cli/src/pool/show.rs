@@ -46,6 +46,10 @@ pub(super) fn page(pool: &Pool) -> String {
         PoolSource::Environment => "the orchestrator's environment".to_owned(),
         PoolSource::Api => format!("the API, revision {}", pool.revision),
     };
+    let image = match status.image_state.as_str() {
+        "" => status.image.clone(),
+        state => format!("{} ({state})", status.image),
+    };
     let seconds =
         |name: &str| spec[name].as_u64().map(|seconds| format!("{seconds} s")).unwrap_or_default();
     pairs([
@@ -55,7 +59,7 @@ pub(super) fn page(pool: &Pool) -> String {
         ("scopes", list(&spec["scopes"])),
         ("labels", status.labels.join(",")),
         ("group", text(&spec["runner_group"])),
-        ("image", format!("{} ({})", status.image, status.image_state)),
+        ("image", image),
         ("runners", if runners.is_empty() { "none".to_owned() } else { runners.join(", ") }),
         ("to wait", status.min_idle.to_string()),
         ("max", status.max.to_string()),

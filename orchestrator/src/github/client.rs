@@ -31,6 +31,7 @@ use super::refusal::{Refusal, refusal};
 use super::registration::{Groups, Tokens};
 use super::traffic::{Ended, Traffic};
 use super::transport;
+use super::waiting_runs::WaitingRuns;
 use crate::clock::Clock;
 use crate::config::{Credential, GitHubConfig};
 
@@ -97,6 +98,7 @@ pub struct GitHubClient {
     pub(super) identity: Identity,
     pub(super) tokens: Tokens,
     pub(super) groups: Groups,
+    pub(super) waiting_runs: WaitingRuns,
     pub(super) no_graphql_until: Mutex<std::collections::BTreeMap<Account, Timestamp>>,
 }
 
@@ -130,6 +132,7 @@ impl GitHubClient {
             identity: Identity::new(settings.credential),
             tokens: Tokens::default(),
             groups: Groups::default(),
+            waiting_runs: WaitingRuns::default(),
             no_graphql_until: Mutex::default(),
         })
     }

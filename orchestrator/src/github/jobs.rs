@@ -24,10 +24,13 @@ impl GitHubClient {
         // In this order: a run goes from the first list to the second, so it is in one of them when each is read.
         let queued = self.runs(repo, "queued").await?;
         let going = self.runs(repo, "in_progress").await?;
-        let mut runs: Vec<i64> = queued.iter().chain(&going).map(|run| run.id).collect();
-        runs.sort_unstable();
-        runs.dedup();
-        let jobs = runs.into_iter().map(|run| self.jobs_of(repo, run));
+        let ids: Vec<i64> = queued.iter().map(|run| run.id).collect();
+        self.waiting_runs.keep(repo, &ids);
+        let going = going.into_iter().filter(|run| !ids.contains(&run.id));
+        // What is in motion is read every time; what only waits, when it changes.
+        let going: Vec<wire::Run> =
+            going.map(|run| wire::Run { updated_at: None, ..run }).collect();
+        let jobs = queued.into_iter().chain(going).map(|run| self.jobs_in(repo, run));
         let mut queued: Vec<QueuedJob> =
             stream::iter(jobs).buffered(CONCURRENT).try_concat().await?;
         // A run can move from one list to the other between the two readings.
@@ -65,6 +68,21 @@ impl GitHubClient {
         let query = [("status", status), ("per_page", &*PER_PAGE.to_string())];
         let route = "/repos/{owner}/{repo}/actions/runs";
         self.list::<wire::Runs>(repo, route, &[], &query).await
+    }
+
+    async fn jobs_in(
+        &self,
+        repo: &RepoSlug,
+        run: wire::Run,
+    ) -> Result<Vec<QueuedJob>, GitHubError> {
+        let Some(updated_at) = run.updated_at else { return self.jobs_of(repo, run.id).await };
+        let now = self.now();
+        if let Some(known) = self.waiting_runs.jobs(repo, run.id, &updated_at, now) {
+            return Ok(known);
+        }
+        let jobs = self.jobs_of(repo, run.id).await?;
+        self.waiting_runs.read(repo, run.id, &updated_at, &jobs, now);
+        Ok(jobs)
     }
 
     async fn jobs_of(&self, repo: &RepoSlug, run: i64) -> Result<Vec<QueuedJob>, GitHubError> {

@@ -138,6 +138,8 @@ pub(super) struct File {
 #[derive(Deserialize, Serialize)]
 pub(super) struct Run {
     pub(super) id: i64,
+    #[serde(default)]
+    pub(super) updated_at: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]

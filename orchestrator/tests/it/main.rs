@@ -11,6 +11,7 @@ mod converge;
 mod discovery;
 mod docker;
 mod enterprise;
+mod fairness;
 mod faults;
 mod hooks;
 mod jobs;
