@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::PassReport;
 use mayfly_common::name::RunnerName;
-use mayfly_common::pool::PullPolicy;
+use mayfly_common::pool::{PoolScope, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::handle::Request;
@@ -40,7 +40,10 @@ impl Reconciler {
             || self.book.take_changed();
         let check = self.config.auto_create && (urged || now >= state.next_check(now));
         let news = std::mem::take(&mut state.news) && self.config.auto_create;
-        let sweep = urged || now >= state.next_sweep;
+        // A sweep that lies further ahead than one interval was planned before the clock was set back.
+        let sweep = urged
+            || now >= state.next_sweep
+            || state.next_sweep.duration_since(now) > self.config.purge_interval;
         // The first reading costs more than any other: it says nothing about those to come.
         let cold = state.catalog.is_cold();
         if check {
@@ -108,6 +111,12 @@ impl Reconciler {
         let mut scopes: BTreeSet<Scope> = state.scopes.union(used).cloned().collect();
         if let DiscoveryMode::Organization(org) = &self.config.github.discovery {
             scopes.insert(Scope::Org(org.clone()));
+        }
+        for entry in self.book.all() {
+            scopes.extend(entry.pool.spec.scopes.iter().filter_map(|scope| match scope {
+                PoolScope::One(place) => Some(place.clone()),
+                PoolScope::Discovered | PoolScope::Repos(_) => None,
+            }));
         }
         let relevant = state.catalog.relevant(now).into_iter().map(Scope::Repo);
         let mut others: Vec<Scope> = relevant.filter(|scope| !scopes.contains(scope)).collect();

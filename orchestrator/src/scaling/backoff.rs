@@ -61,9 +61,11 @@ impl Backoff {
         self.active(now).map(|(place, streak)| (place.clone(), streak.until)).collect()
     }
 
-    /// The streaks that hold something back.
+    /// The streaks that hold something back. One that ends later than the longest wait is from before the clock was set back.
     pub fn active(&self, now: Timestamp) -> impl Iterator<Item = (&Place, &Streak)> {
-        self.streaks.iter().filter(move |(_, streak)| streak.until > now)
+        self.streaks.iter().filter(move |(_, streak)| {
+            streak.until > now && streak.until.duration_since(now) <= LONGEST
+        })
     }
 }
 
@@ -85,6 +87,7 @@ mod tests {
         assert!(backoff.held_back(at(15)).is_empty());
         backoff.failed(&place, "z", at(15));
         assert_eq!(backoff.held_back(at(16))[&place], at(35));
+        assert!(backoff.held_back(at(-3_600)).is_empty(), "the clock was set back");
         backoff.succeeded(&place);
         assert!(backoff.held_back(at(16)).is_empty());
     }

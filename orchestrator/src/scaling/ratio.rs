@@ -43,7 +43,8 @@ pub fn decide(
     let cooldown = SignedDuration::from_secs(i64::from(ratio.cooldown));
     if let Some(last) = last_change {
         let passed = now.duration_since(last);
-        if passed < cooldown {
+        // A change that lies ahead was made before the clock was set back: it holds nothing up.
+        if !passed.is_negative() && passed < cooldown {
             let left = (cooldown - passed).as_secs().max(1);
             let reason = format!("the last change is too fresh: {left} s of the cooldown are left");
             return Decision { step: Step::Maintain, target: current, current, reason };
@@ -115,6 +116,7 @@ mod tests {
         );
         assert_eq!(decide(Some(at(0)), 300).step, Step::Up);
         assert_eq!(decide(None, 0).step, Step::Up);
+        assert_eq!(decide(Some(at(3_600)), 0).step, Step::Up, "the clock was set back");
         let none = Ratio { cooldown: 0, ..Ratio::default() };
         assert_eq!(super::decide(100, 3, (0, 10), &none, Some(at(0)), at(0)).step, Step::Up);
     }

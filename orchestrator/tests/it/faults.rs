@@ -313,6 +313,17 @@ async fn a_missing_image_is_pulled_and_a_failed_pull_is_told_and_retried() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_stops_nothing() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    platform.wait(-7_200);
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    assert_eq!(platform.pass().await.launched, 1);
+    let wait = platform.reconciler.next_pass().await.duration_since(platform.now());
+    assert!(wait.as_secs() < 60, "{wait}");
+}
+
+#[tokio::test]
 async fn with_the_policy_never_a_missing_image_is_told_and_not_pulled() {
     let platform = Platform::with(&[("RUNNER_PULL_POLICY", "never")]).await;
     platform.queue("octo-admin/app", &["self-hosted"]);
