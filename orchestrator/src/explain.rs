@@ -1,7 +1,7 @@
 //! Why a job waits: from what is known to words. Pure.
 //!
-//! The first reason is the answer. What holds for everything (Docker or GitHub out of reach) comes before what holds for one
-//! repository, and that before what holds for one job.
+//! The first reason is the answer. What holds for everything (Docker out of reach) comes first; then what the last pass said of this
+//! job; where it said nothing, what keeps it from being seen: GitHub, then the repository.
 
 #[cfg(test)]
 mod tests;
@@ -51,8 +51,15 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
         )),
         _ => {
             reasons.extend(everything(facts));
-            reasons.extend(repository(facts));
-            reasons.extend(job(facts));
+            // What the last pass said of the job itself is surer than any trouble on the way to GitHub.
+            if facts.seen.waits.contains_key(&facts.id) {
+                reasons.extend(job(facts));
+                reasons.extend(github(facts));
+            } else {
+                reasons.extend(github(facts));
+                reasons.extend(repository(facts));
+                reasons.extend(job(facts));
+            }
         }
     }
     let summary = reasons.first().map_or_else(
@@ -113,6 +120,12 @@ fn everything(facts: &Facts<'_>) -> Vec<Reason> {
         let what = "queued jobs start no runners here: AUTO_CREATE_RUNNERS is false";
         reasons.push(reason("automatic_mode_off", what, Some(hint)));
     }
+    reasons
+}
+
+/// What is in the way between GitHub and us.
+fn github(facts: &Facts<'_>) -> Vec<Reason> {
+    let (seen, mut reasons) = (facts.seen, Vec::new());
     if let Some(error) = &seen.report.github_error {
         let hint =
             "mayfly doctor github says what is wrong with the credential or the way to GitHub";

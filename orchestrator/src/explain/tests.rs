@@ -139,12 +139,16 @@ fn what_holds_for_all_comes_first() {
         told(&seen(wait()), Some(&row()), |facts| facts.auto_create = false).0,
         "automatic_mode_off"
     );
-    let mut away = seen(wait());
+    let mut away = seen(None);
     away.report.github_error = Some("401".to_owned());
     assert_eq!(told(&away, Some(&row()), |_| {}).0, "github");
-    let mut spent = seen(wait());
+    let mut spent = seen(None);
     spent.github.discovery_waits = Some("until 10:00".to_owned());
     assert_eq!(told(&spent, Some(&row()), |_| {}).0, "rate_limit");
+    // What is known of the job itself is the better answer.
+    let mut known = seen(wait());
+    known.github.discovery_waits = Some("until 10:00".to_owned());
+    assert_eq!(told(&known, Some(&row()), |_| {}).0, "no_pool");
 }
 
 #[test]
