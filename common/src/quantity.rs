@@ -39,6 +39,20 @@ pub fn nano_cpus(text: &str) -> Result<i64, String> {
     }
 }
 
+/// Bytes as people write them: the reverse of [`memory`].
+pub fn show_memory(bytes: i64) -> String {
+    let units = [(1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")];
+    let unit = units.into_iter().find(|(size, _)| bytes % size == 0);
+    unit.map_or_else(|| bytes.to_string(), |(size, name)| format!("{}{name}", bytes / size))
+}
+
+/// Billionths of processors as people write them: the reverse of [`nano_cpus`].
+pub fn show_cpus(billionths: i64) -> String {
+    let (whole, rest) = (billionths / 1_000_000_000, billionths % 1_000_000_000);
+    let digits = format!("{whole}.{rest:09}");
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// The name of an image, as `docker pull` takes it.
 ///
 /// Errors: what the text must be, in words.
@@ -64,6 +78,12 @@ mod tests {
             (Ok(6 << 20), Ok(4 << 30), Ok(512 << 20))
         );
         assert_eq!((nano_cpus("2"), nano_cpus("0.5")), (Ok(2_000_000_000), Ok(500_000_000)));
+        for text in ["6m", "4g", "512m", "7340033"] {
+            assert_eq!(show_memory(memory(text).unwrap()), text);
+        }
+        for text in ["2", "0.5", "10", "1.25"] {
+            assert_eq!(show_cpus(nano_cpus(text).unwrap()), text);
+        }
         for wrong in ["", "4t", "-1", "5m", "99999999999g", "1.5g"] {
             assert!(memory(wrong).is_err(), "{wrong}");
         }

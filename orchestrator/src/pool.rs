@@ -60,12 +60,8 @@ impl Pool {
             pull_policy: Some(runner.pull),
             command: runner.command.clone(),
             resources: Resources {
-                memory: Some(profile.memory.to_string()),
-                cpus: Some(format!(
-                    "{}.{:09}",
-                    profile.nano_cpus / 1_000_000_000,
-                    profile.nano_cpus % 1_000_000_000
-                )),
+                memory: Some(quantity::show_memory(profile.memory)),
+                cpus: Some(quantity::show_cpus(profile.nano_cpus)),
                 pids: u32::try_from(profile.pids).ok(),
             },
             isolation: Some(profile.isolation),
