@@ -47,6 +47,8 @@ expect() { # name, code, words, command...
     local name=$1 code=$2 words=$3 got=0
     shift 3
     "$@" >"$work/$name.log" 2>&1 || got=$?
+    # The builder colours what programs say on standard error, piece by piece, in the middle of words too.
+    sed -i 's/\x1b\[[0-9;]*m//g' "$work/$name.log"
     ((got == code)) || fail "$name: exit code $got, not $code"
     grep -qF -- "$words" "$work/$name.log" || fail "$name: does not say: $words"
 }
