@@ -82,7 +82,13 @@ pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> S
 
 /// Without what could steer the terminal, line breaks excepted: some of it others wrote.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+    text.chars().filter(|found| *found == '\n' || !steers(*found)).collect()
+}
+
+/// Whether a character would steer a terminal, or turn around or hide what is beside it.
+pub(crate) fn steers(found: char) -> bool {
+    found.is_control()
+        || matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// How long ago, in the largest unit that tells enough.
@@ -117,6 +123,7 @@ mod tests {
     #[test]
     fn what_others_wrote_cannot_steer_the_terminal() {
         assert_eq!(table(["a"], [["\u{1b}[31mred".to_owned()]]), " a\n [31mred\n");
+        assert_eq!(plain("a\u{202e}b\nc\u{200b}"), "ab\nc");
         assert_eq!(pairs([("name", "x".to_owned()), ("none", String::new())]), "name  x\n");
     }
 }

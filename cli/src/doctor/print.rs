@@ -62,7 +62,7 @@ fn line(out: &mut impl Write, finding: &Finding, colours: bool) -> io::Result<()
 
 /// Without what could speak to the terminal: some of it is GitHub's or the engine's, or whoever answered in their place.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    text.chars().filter(|found| !crate::print::steers(*found)).collect()
 }
 
 #[cfg(test)]

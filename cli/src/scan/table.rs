@@ -91,11 +91,7 @@ fn wanted(job: &Job) -> String {
 
 /// One line without what would steer a terminal, or turn around or hide what is beside it: the text was written by strangers.
 fn plain(text: &str) -> String {
-    let steers = |found: char| {
-        found.is_control()
-            || matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    text.chars().map(|found| if steers(found) { ' ' } else { found }).collect()
+    text.chars().map(|found| if crate::print::steers(found) { ' ' } else { found }).collect()
 }
 
 /// How many of everything there are.

@@ -4,6 +4,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use orchestrator::github::hooks::HookDelivery;
 use serde_json::Value;
 
+use crate::print::steers;
+
 /// The outcome of a command.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -17,10 +19,6 @@ pub(super) struct Report {
 
 /// One line without what would steer a terminal, or turn around or hide what is beside it: some of it others wrote.
 pub(super) fn plain(text: &str) -> String {
-    let steers = |found: char| {
-        found.is_control()
-            || matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     text.chars().map(|found| if steers(found) { ' ' } else { found }).collect()
 }
 

@@ -2,9 +2,10 @@
 
 use std::any::Any;
 
+use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use mayfly_common::problem::Problem;
+use mayfly_common::problem::{FieldError, Problem};
 use tracing::error;
 
 use crate::backend::BackendError;
@@ -139,6 +140,18 @@ fn unavailable(detail: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "This cannot be done now")
         .with_detail(detail)
         .with_retry_after(SOON)
+}
+
+/// The query string says what is not known, or not as it must be.
+#[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
+pub(super) fn bad_query(rejection: QueryRejection) -> Problem {
+    Problem::invalid(vec![FieldError { pointer: "?".to_owned(), detail: rejection.body_text() }])
+}
+
+/// The body is beyond the limit.
+pub(super) fn too_large() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request body is too large")
+        .with_detail("At most 64 KiB.")
 }
 
 /// A handler panicked: one request fails, the service goes on.

@@ -11,7 +11,7 @@ use mayfly_common::problem::{FieldError, Problem};
 use mayfly_common::scope::RepoSlug;
 
 use super::Api;
-use super::error::Failure;
+use super::error::{Failure, bad_query};
 use crate::explain::{Facts, explain, shown};
 use crate::ledger::Row;
 
@@ -115,9 +115,4 @@ fn number(id: &str) -> Result<i64, Problem> {
 
 fn wrong(name: &str, detail: &str) -> FieldError {
     FieldError { pointer: format!("?{name}"), detail: detail.to_owned() }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
-fn bad_query(rejection: QueryRejection) -> Problem {
-    Problem::invalid(vec![FieldError { pointer: "?".to_owned(), detail: rejection.body_text() }])
 }

@@ -15,7 +15,7 @@ use mayfly_common::problem::{FieldError, Problem};
 use serde_json::Value;
 
 use super::Api;
-use super::error::Failure;
+use super::error::{Failure, too_large};
 use crate::pool::book::{BookError, Entry};
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<PoolList>, Failure> {
@@ -211,11 +211,6 @@ fn shown(api: &Api, entry: &Entry) -> Result<Pool, Problem> {
 
 fn no_such_pool() -> Problem {
     Problem::not_found("There is no pool of that name.")
-}
-
-fn too_large() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request body is too large")
-        .with_detail("At most 64 KiB.")
 }
 
 #[cfg(test)]

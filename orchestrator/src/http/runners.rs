@@ -13,7 +13,7 @@ use mayfly_common::problem::{FieldError, Problem};
 use serde::Deserialize;
 
 use super::Api;
-use super::error::Failure;
+use super::error::{Failure, bad_query, too_large};
 use crate::redact::redact;
 
 /// Lines of a log that are shown.
@@ -38,10 +38,7 @@ pub(super) async fn create(
     State(api): State<Api>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<RunnerList>), Failure> {
-    let body = body.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request body is too large")
-            .with_detail("At most 64 KiB.")
-    })?;
+    let body = body.map_err(|_| too_large())?;
     let wanted = CreateRunners::from_json(&body)?;
     let runners = api.handle.create(wanted).await?;
     Ok((StatusCode::CREATED, Json(RunnerList { total_count: runners.len(), runners })))
@@ -106,9 +103,4 @@ pub(super) async fn cleanup(
 fn no_such_runner(id: &str) -> Problem {
     let shown: String = id.chars().filter(|c| !c.is_control()).take(64).collect();
     Problem::not_found(format!("There is no runner {shown}."))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
-fn bad_query(rejection: QueryRejection) -> Problem {
-    Problem::invalid(vec![FieldError { pointer: "?".to_owned(), detail: rejection.body_text() }])
 }
