@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::auth::ApiKeys;
 use crate::client_address::TrustedProxies;
 use crate::config::Config;
@@ -25,11 +27,14 @@ pub(crate) struct Parts {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) webhooks: Webhooks,
     pub(crate) metrics: Arc<Metrics>,
+    /// Cancelled when the service stops.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Gateway {
     pub(crate) fn new(config: &Config) -> Self {
         let metrics = Arc::new(Metrics::new());
+        let stop = CancellationToken::new();
         Self(Arc::new(Parts {
             keys: config.keys.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -39,9 +44,11 @@ impl Gateway {
                 &config.orchestrator,
                 config.request_timeout,
                 Arc::clone(&metrics),
+                stop.clone(),
             ),
             webhooks: Webhooks::new(config.webhook_secrets.clone()),
             metrics,
+            stop,
         }))
     }
 }

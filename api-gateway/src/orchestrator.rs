@@ -23,6 +23,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mayfly_common::problem::Problem;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 pub use url::OrchestratorUrl;
 
@@ -42,8 +43,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEALTH_BODY: usize = 64 * 1024;
 
 /// Request headers that go to the orchestrator.
-const REQUEST_HEADERS: [HeaderName; 4] =
-    [header::ACCEPT, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
+const REQUEST_HEADERS: [HeaderName; 5] = [
+    header::ACCEPT,
+    header::CONTENT_TYPE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    // A stream goes on from there (WHATWG HTML, "Server-sent events").
+    HeaderName::from_static("last-event-id"),
+];
 
 /// One request to the orchestrator, as often as it is tried.
 pub(crate) struct Call {
@@ -70,10 +77,17 @@ pub(crate) struct Orchestrator {
     authority: Authority,
     timeout: Duration,
     metrics: Arc<Metrics>,
+    /// Streams end when it is cancelled.
+    stop: CancellationToken,
 }
 
 impl Orchestrator {
-    pub(crate) fn new(url: &OrchestratorUrl, timeout: Duration, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        url: &OrchestratorUrl,
+        timeout: Duration,
+        metrics: Arc<Metrics>,
+        stop: CancellationToken,
+    ) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -81,7 +95,7 @@ impl Orchestrator {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
-        Self { client, authority: url.authority().clone(), timeout, metrics }
+        Self { client, authority: url.authority().clone(), timeout, metrics, stop }
     }
 
     /// Sends `call` for `caller` and gives the client what may be passed on of the answer.
@@ -92,7 +106,7 @@ impl Orchestrator {
         caller: &Caller,
     ) -> Response {
         let answered = match timeout(self.timeout, self.attempts(call, headers, caller)).await {
-            Ok(Ok(response)) => answer::pass_on(response),
+            Ok(Ok(response)) => answer::pass_on(response, &self.stop),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::TooSlow(self.timeout)),
         };

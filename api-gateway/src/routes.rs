@@ -5,6 +5,8 @@
 mod body;
 mod config;
 mod create_schema;
+mod events;
+mod finished;
 mod health;
 mod jobs;
 mod metrics;
@@ -64,8 +66,12 @@ pub(crate) fn document() -> OpenApi {
 
 /// The described routes: those that ask for a key, and those that do not (a webhook shows a signature).
 fn described() -> (OpenApiRouter<Gateway>, OpenApiRouter<Gateway>) {
-    let api =
-        runners::routes().merge(pools::routes()).merge(jobs::routes()).merge(status::routes());
+    let api = runners::routes()
+        .merge(finished::routes())
+        .merge(pools::routes())
+        .merge(jobs::routes())
+        .merge(events::routes())
+        .merge(status::routes());
     (
         api.merge(config::routes()).merge(metrics::routes()),
         health::routes().merge(webhooks::routes()),

@@ -66,7 +66,7 @@ pub(crate) async fn serve(
         webhooks,
         "api-gateway is listening"
     );
-    let stop = CancellationToken::new();
+    let stop = gateway.stop.clone();
     let connections = TaskTracker::new();
     tokio::select! {
         () = shutdown => {}

@@ -3,6 +3,7 @@
 //! Options win over variables, and those over the profile. A key is never printed.
 
 mod profile;
+mod stream;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use mayfly_common::env::{self, set};
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
-use reqwest::{Client, Method, StatusCode, Url, header};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -159,11 +160,7 @@ impl Gateway {
         body: Option<&Value>,
         tag: Option<&str>,
     ) -> Result<T, Failure> {
-        let base = self.url.as_str().trim_end_matches('/');
-        let mut request = self.client.request(method, format!("{base}/api/v1{path}"));
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key.expose_secret());
-        }
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -175,21 +172,38 @@ impl Gateway {
         let kind = response.headers().get(header::CONTENT_TYPE);
         let kind = kind.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        if kind.starts_with(PROBLEM_JSON)
-            && let Ok(problem) = serde_json::from_slice::<Problem>(&bytes)
-        {
-            return Err(Failure::Refused(Box::new(problem)));
-        }
         if !status.is_success() {
-            let text = format!("{base} answered {status}, and not as a Mayfly gateway does");
-            return Err(Failure::Unreachable(text));
+            return Err(self.refusal(status, &kind, &bytes));
         }
         let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(bytes).map_err(|error| {
-            Failure::Unreachable(format!(
-                "{base} answered with what is not understood here ({error}); is it of another version?"
-            ))
-        })
+        serde_json::from_slice(bytes).map_err(|error| self.not_understood(&error))
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let base = self.url.as_str().trim_end_matches('/');
+        let request = self.client.request(method, format!("{base}/api/v1{path}"));
+        match &self.key {
+            Some(key) => request.bearer_auth(key.expose_secret()),
+            None => request,
+        }
+    }
+
+    /// What an answer that is no success means.
+    fn refusal(&self, status: StatusCode, kind: &str, body: &[u8]) -> Failure {
+        if kind.starts_with(PROBLEM_JSON)
+            && let Ok(problem) = serde_json::from_slice::<Problem>(body)
+        {
+            return Failure::Refused(Box::new(problem));
+        }
+        let url = &self.url;
+        Failure::Unreachable(format!("{url} answered {status}, and not as a Mayfly gateway does"))
+    }
+
+    fn not_understood(&self, error: &serde_json::Error) -> Failure {
+        let url = &self.url;
+        Failure::Unreachable(format!(
+            "{url} answered with what is not understood here ({error}); is it of another version?"
+        ))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {

@@ -132,7 +132,7 @@ async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
                 let _ = write!(path, "&status={status}");
             }
             let list: JobList = gateway.get(&path).await?;
-            Ok(Output::new(table(&list, SystemClock.now()), &list))
+            Ok(Output::new(table(&list.jobs, SystemClock.now()), &list))
         }
         Command::Show(which) => {
             let job: Job = gateway.get(&format!("/jobs/{}", which.job.id)).await?;
@@ -207,8 +207,8 @@ fn told(explanation: &Explanation) -> String {
     print::plain(&text)
 }
 
-fn table(list: &JobList, now: Timestamp) -> String {
-    let rows = list.jobs.iter().map(|job| {
+pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
+    let rows = jobs.iter().map(|job| {
         let waited = job.started_at.unwrap_or(if job.waiting { now } else { job.queued_at });
         let ran = job.started_at.map(|from| job.completed_at.unwrap_or(now).duration_since(from));
         [

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod events;
 mod gateway;
 mod job;
 mod pool;
@@ -9,6 +10,7 @@ mod print;
 mod runner;
 mod scan;
 mod status;
+mod top;
 mod webhook;
 
 use std::io::Write as _;
@@ -41,6 +43,10 @@ enum Command {
     /// are left out, and that is said. Nothing is changed but for what isolation makes on the engine and removes again. Exit code
     /// 0 if nothing failed, 1 if something did, 2 if variables are wrong.
     Doctor(doctor::Topic),
+    /// Tell what happened to jobs, runners and pools; with --follow also what happens from now on.
+    ///
+    /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
+    Events(events::Options),
     /// Say why a job waits, and what to do about it.
     Explain(Explain),
     /// Look at jobs.
@@ -56,6 +62,10 @@ enum Command {
     Scan(scan::Options),
     /// The platform at a glance.
     Status(gateway::Connection),
+    /// The platform live: runners, pools, jobs that wait and what happened last, until you stop it with Ctrl-C.
+    ///
+    /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
+    Top(top::Options),
     /// The versions of this command and of the platform behind the gateway.
     Version(gateway::Connection),
     /// Make, check, mend or remove the webhook that tells the platform about jobs at once.
@@ -94,6 +104,7 @@ async fn main() -> ExitCode {
         Command::Version(connection) => status::version(connection).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Doctor(topic) => doctor::run(topic).await,
+        Command::Events(options) => events::run(options).await,
         Command::Explain(Explain { connection, which }) => {
             job::run(job::Command::Explain(which), connection).await
         }
@@ -101,6 +112,7 @@ async fn main() -> ExitCode {
         Command::Pool(gated) => pool::run(gated.command, gated.connection).await,
         Command::Runner(gated) => runner::run(gated.command, gated.connection).await,
         Command::Status(connection) => status::run(connection).await,
+        Command::Top(options) => top::run(options).await,
         Command::Scan(options) => scan::run(&options),
         Command::Webhook(command) => webhook::run(command).await,
     }

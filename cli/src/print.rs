@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -64,10 +64,32 @@ pub(crate) fn table<const N: usize>(
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
+    let state = header.iter().position(|name| *name == "state");
     for row in rows {
-        table.add_row(row.map(|cell| plain(&cell)));
+        let mut cells = row.map(|cell| Cell::new(plain(&cell)));
+        if let Some(cell) = state.and_then(|state| cells.get_mut(state)) {
+            *cell = tinted(cell.clone());
+        }
+        table.add_row(cells);
     }
     table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// A state in the colour that people expect; the table leaves colours out where there is no terminal.
+fn tinted(cell: Cell) -> Cell {
+    // <https://no-color.org>
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return cell;
+    }
+    let colour = match cell.content().as_str() {
+        "idle" | "active" | "success" | "finished" => Color::Green,
+        "busy" | "in progress" => Color::Cyan,
+        "starting" | "draining" | "paused" | "waits" => Color::Yellow,
+        "failed" | "failure" | "timed_out" => Color::Red,
+        "gone" | "disabled" | "cancelled" | "skipped" => Color::DarkGrey,
+        _ => return cell,
+    };
+    cell.fg(colour)
 }
 
 /// Names and values, one on a line.

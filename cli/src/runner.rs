@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use mayfly_common::api::{CleanupReport, Runner, RunnerList, RunnerLogs};
+use mayfly_common::api::{CleanupReport, Finished, FinishedList, Runner, RunnerList, RunnerLogs};
 use orchestrator::clock::{Clock as _, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
-use crate::print::{self, Output, ago, pairs, plain};
+use crate::print::{self, Output, ago, pairs, plain, span};
 
 /// Between two looks at a log that is followed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -48,6 +48,9 @@ pub(crate) struct List {
     /// Only those in this state, such as idle or busy.
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
+    /// The latest that are gone, and how they ended.
+    #[arg(long)]
+    finished: bool,
 }
 
 /// Which one.
@@ -126,7 +129,17 @@ pub(crate) async fn run(command: Command, connection: Connection) -> ExitCode {
 
 async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, Failure> {
     match command {
-        Command::List(List { pool, state }) => {
+        Command::List(List { pool, state, finished: true }) => {
+            let mut path = "/finished-runners?per_page=100".to_owned();
+            for (name, value) in [("pool", pool), ("state", state)] {
+                if let Some(value) = value {
+                    let _ = write!(path, "&{name}={}", segment(&value));
+                }
+            }
+            let list: FinishedList = gateway.get(&path).await?;
+            Ok(Output::new(ended(&list.runners, SystemClock.now()), &list))
+        }
+        Command::List(List { pool, state, finished: false }) => {
             let mut list = all(gateway).await?;
             list.runners.retain(|runner| {
                 pool.as_ref().is_none_or(|pool| *pool == runner.pool)
@@ -136,8 +149,16 @@ async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, 
             Ok(Output::new(table(&list.runners, SystemClock.now()), &list))
         }
         Command::Show(Named { name }) => {
-            let runner: Runner = gateway.get(&format!("/runners/{}", segment(&name))).await?;
-            Ok(Output::new(page(&runner), &runner))
+            match gateway.get::<Runner>(&format!("/runners/{}", segment(&name))).await {
+                Ok(runner) => Ok(Output::new(page(&runner), &runner)),
+                Err(failure) if failure.is(StatusCode::NOT_FOUND) => {
+                    let gone = gateway.get(&format!("/finished-runners/{}", segment(&name))).await;
+                    // Neither there nor gone: what was said of the one that should be there is the answer.
+                    let gone: Finished = gone.map_err(|_| failure)?;
+                    Ok(Output::new(obituary(&gone), &gone))
+                }
+                Err(failure) => Err(failure),
+            }
         }
         Command::Create(create) => {
             let list: RunnerList =
@@ -246,7 +267,7 @@ impl Create {
     }
 }
 
-fn table(runners: &[Runner], now: Timestamp) -> String {
+pub(crate) fn table(runners: &[Runner], now: Timestamp) -> String {
     let rows = runners.iter().map(|runner| {
         [
             runner.name.clone(),
@@ -259,6 +280,43 @@ fn table(runners: &[Runner], now: Timestamp) -> String {
         ]
     });
     print::table(["runner", "pool", "state", "scope", "labels", "age", "why"], rows)
+}
+
+fn ended(runners: &[Finished], now: Timestamp) -> String {
+    let rows = runners.iter().map(|runner| {
+        [
+            runner.name.clone(),
+            runner.pool.clone(),
+            runner.state.as_str().to_owned(),
+            runner.scope_name.clone(),
+            exit(runner),
+            span(runner.removed_at.duration_since(runner.created_at)),
+            ago(runner.removed_at, now),
+            runner.reason.clone(),
+        ]
+    });
+    print::table(["runner", "pool", "state", "scope", "exit", "lived", "gone since", "why"], rows)
+}
+
+/// How its container ended, if it did so by itself.
+fn exit(runner: &Finished) -> String {
+    let code = runner.exit_code.map(|code| code.to_string()).unwrap_or_default();
+    if runner.out_of_memory { format!("{code} out of memory") } else { code }
+}
+
+fn obituary(runner: &Finished) -> String {
+    let text = pairs([
+        ("runner", runner.name.clone()),
+        ("pool", runner.pool.clone()),
+        ("state", format!("{}, and gone", runner.state.as_str())),
+        ("why", runner.reason.clone()),
+        ("exit code", exit(runner)),
+        ("scope", runner.scope_name.clone()),
+        ("image", runner.image.clone()),
+        ("made at", runner.created_at.to_string()),
+        ("gone at", runner.removed_at.to_string()),
+    ]);
+    format!("{text}What it printed: mayfly runner logs {}\n", plain(&runner.name))
 }
 
 fn page(runner: &Runner) -> String {

@@ -38,7 +38,7 @@ async fn look(gateway: &Gateway) -> Result<Output, Failure> {
     Ok(Output::new(text, &serde_json::json!({ "status": status, "pools": pools.pools })))
 }
 
-fn page(status: &Status) -> String {
+pub(crate) fn page(status: &Status) -> String {
     let runners: Vec<String> =
         status.runners.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let (pass, github) = (&status.last_pass, &status.github);

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::pending;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use github_sim::world::model::NewRepo;
 use github_sim::{Sim, SimConfig};
@@ -255,4 +256,42 @@ async fn status_runners_and_explanations_are_shown() {
         (Some(2), Some("docker"))
     );
     assert!(scene.text(&["job", "explain", page]).await.contains("Docker cannot be reached"));
+}
+
+#[tokio::test]
+async fn events_are_told_and_followed_and_top_shows_one_picture() {
+    let scene = Scene::new("events").await;
+    // What is there at the first look is not news.
+    while scene.json(&["events", "--last", "1"]).await["last_id"] == 0 {}
+    let follow = ["events", "--follow", "--last", "0", "--kind", "pool", "--json"];
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_mayfly"));
+    follower.env_clear().args(follow).env("MAYFLY_URL", &scene.url).env("MAYFLY_API_KEY", KEY);
+    let mut follower = follower.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    // It may begin after the pool is made: then the next change is the first it tells of.
+    let told = tokio::task::spawn_blocking(move || lines.next().unwrap().unwrap());
+    scene.json(&["pool", "create", "ci"]).await;
+    for max in (1_u32..).take_while(|_| !told.is_finished()) {
+        scene.json(&["pool", "update", "ci", "--max", &max.to_string()]).await;
+    }
+    let told: Value = serde_json::from_str(&told.await.unwrap()).unwrap();
+    assert!(told["kind"].as_str().unwrap().starts_with("pool."), "{told}");
+    assert_eq!(told["pool"], "ci");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+
+    let events = scene.text(&["events", "--last", "1000", "--kind", "pool", "--pool", "ci"]).await;
+    assert!(events.lines().next().unwrap().ends_with("pool.created    pool ci"), "{events}");
+    let problems = scene.json(&["events", "--kind", "problem"]).await;
+    let problem = problems["events"][0]["message"].as_str().unwrap();
+    assert!(problem.contains("Docker cannot be reached"), "{problem}");
+    assert_eq!(scene.error(&["events", "--kind", "x"]).await.0, 2);
+
+    let picture = scene.text(&["top"]).await;
+    assert!(picture.contains("ci") && picture.contains("pool.c"), "{picture}");
+    assert!(!picture.contains('\u{1b}'), "no terminal, no colours: {picture:?}");
+    assert!(scene.json(&["top", "--once"]).await["status"]["version"].is_string());
+    assert_eq!(scene.json(&["runner", "list", "--finished"]).await["total_count"], 0);
+    let (code, error) = scene.error(&["runner", "show", "none"]).await;
+    assert_eq!((code, error.as_str()), (1, "error: There is no runner none.\n"));
 }

@@ -1,6 +1,7 @@
 //! Requests and answers of the HTTP interface, the same at the gateway and at the orchestrator.
 
 mod create;
+mod events;
 pub(crate) mod fields;
 mod jobs;
 mod list;
@@ -8,6 +9,7 @@ mod pools;
 mod report;
 
 pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
+pub use events::{Event, EventKind, EventList, EventQuery, MAX_EVENTS};
 pub use jobs::{
     ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, Reason, RepositoryStats,
     StatsQuery,
@@ -15,6 +17,6 @@ pub use jobs::{
 pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
 pub use pools::{Pool, PoolList, PoolSource, PoolSpecBody, PoolStatus};
 pub use report::{
-    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, GitHubStatus,
-    Health, HealthStatus, LimitStatus, PassReport, Status, UnmetJob,
+    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, FinishedList,
+    FinishedQuery, GitHubStatus, Health, HealthStatus, LimitStatus, PassReport, Status, UnmetJob,
 };

@@ -3,17 +3,20 @@
 mod config;
 mod deliveries;
 mod error;
+mod events;
+mod finished;
 mod health;
 mod jobs;
+mod page;
 mod pools;
 mod runners;
 mod status;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use mayfly_common::problem::Problem;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -42,6 +45,9 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/runners/cleanup", post(runners::cleanup))
         .route("/api/v1/runners/{id}", get(runners::show).delete(runners::delete))
         .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route("/api/v1/finished-runners", get(finished::list))
+        .route("/api/v1/finished-runners/{name}", get(finished::show))
+        .route("/api/v1/events", get(events::list).layer(Extension(events::Places::default())))
         .route("/api/v1/jobs", get(jobs::list))
         .route("/api/v1/jobs/stats", get(jobs::stats))
         .route("/api/v1/jobs/{id}", get(jobs::show))

@@ -12,6 +12,7 @@
 //! | `launch` | register, render the environment, start |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
 //! | `history` | the latest runners that are gone |
+//! | `journal` | what happened, as events |
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
@@ -22,6 +23,7 @@ pub mod handle;
 mod hear;
 mod history;
 mod image;
+mod journal;
 mod launch;
 mod observe;
 mod report;
@@ -42,6 +44,7 @@ use self::execute::Outcome;
 use self::handle::{Handle, Request, RequestError, Snapshot};
 use self::history::History;
 use self::image::Images;
+use self::journal::Journal;
 use self::launch::Launcher;
 use self::report::{Sight, waits};
 use crate::backend::Backend;
@@ -88,6 +91,7 @@ struct State {
     backoff: Backoff,
     catalog: Catalog,
     history: History,
+    journal: Journal,
     /// Every job known.
     ledger: Ledger,
     /// Whether webhooks tell of jobs.
@@ -147,12 +151,14 @@ impl Reconciler {
     ) -> (Self, Handle) {
         let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
         let (snapshot, seen) = watch::channel(Snapshot::default());
+        let (journal, events) = Journal::new();
         let nudge = Arc::new(Notify::new());
         let book = Arc::new(Book::new(&config, store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
         let handle = Handle {
             requests: sender,
             snapshot: seen,
+            events,
             nudge: Arc::clone(&nudge),
             backend: Arc::clone(&backend),
             intake: Arc::clone(&intake),
@@ -170,6 +176,7 @@ impl Reconciler {
             backoff: Backoff::default(),
             catalog: Catalog::default(),
             history: History::default(),
+            journal,
             ledger: Ledger::default(),
             hearing: Hearing::default(),
             listening: clock.now(),
@@ -236,12 +243,12 @@ impl Reconciler {
         self.load_pools(&mut state, &mut report).await;
         let instance = match self.backend.instance().await {
             Ok(instance) => instance,
-            Err(error) => return self.give_up(&mut state, report, requests, &error),
+            Err(error) => return self.give_up(&mut state, report, requests, &error).await,
         };
         let policy = self.policy(&mut state, &instance, started_at);
         let seen = match self.observe(&mut state, &requests, &instance, &mut report).await {
             Ok(seen) => seen.remember(&policy, self.clock.now()),
-            Err(error) => return self.give_up(&mut state, report, requests, &error),
+            Err(error) => return self.give_up(&mut state, report, requests, &error).await,
         };
         let planned = plan(&seen, &policy, self.clock.now());
 
@@ -286,7 +293,7 @@ impl Reconciler {
             waits: waits(&planned),
             repositories: Arc::new(state.catalog.facts(self.clock.now())),
         };
-        self.publish(&mut state, &mut report, instance, runners, sight);
+        self.publish(&mut state, &mut report, instance, runners, sight).await;
         self.answer(requests, &planned, &outcomes, &report);
         report
     }

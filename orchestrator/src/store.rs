@@ -1,4 +1,5 @@
-//! What outlives the process, in one `SQLite` file: jobs seen, deliveries handled, hooks heard of. Never a credential.
+//! What outlives the process, in one `SQLite` file: jobs seen, deliveries handled, hooks heard of, pools, what happened. Never a
+//! credential.
 //!
 //! Losing the file loses history, never a job: containers and GitHub are the truth about runners. So nothing here stops the
 //! service. A file that cannot be used is left as it is, said once, and everything goes on in memory.
@@ -6,6 +7,7 @@
 //! Invariants: one connection, used by one thread at a time, never on the async threads; a delivery is durable before it is
 //! answered (WAL); the schema only grows, by numbered steps.
 
+mod history;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -380,6 +382,7 @@ impl Store {
                 "DELETE FROM jobs WHERE seen_at < ?1 OR id IN (SELECT id FROM jobs ORDER BY seen_at DESC LIMIT -1 OFFSET ?2)",
                 params![before(JOBS_KEPT), JOBS_MOST],
             )?;
+            history::prune(&transaction, now)?;
             transaction.commit()?;
             Ok(())
         })

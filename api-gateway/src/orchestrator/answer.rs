@@ -1,6 +1,6 @@
 //! What of the orchestrator's answer reaches the client.
 //!
-//! Passed on, streamed: JSON with 2xx, problems with 4xx, and 304. Everything else is a failure of ours to explain:
+//! Passed on, streamed: JSON and events with 2xx, problems with 4xx, and 304. Everything else is a failure of ours to explain:
 //! a 5xx may say something internal, a redirect leads into the internal network, HTML comes from something that is not
 //! the orchestrator.
 
@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use futures::StreamExt as _;
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use mayfly_common::problem::PROBLEM_JSON;
+use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutBody;
 
 use super::failure::Failure;
 
 /// Response headers that go to the client; the length is one so that the body need not be chunked.
-const RESPONSE_HEADERS: [HeaderName; 7] = [
+const RESPONSE_HEADERS: [HeaderName; 8] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::RETRY_AFTER,
@@ -24,17 +27,24 @@ const RESPONSE_HEADERS: [HeaderName; 7] = [
     header::LOCATION,
     header::LINK,
     header::CACHE_CONTROL,
+    // What buffers answers (nginx, say) must not hold a stream back.
+    HeaderName::from_static("x-accel-buffering"),
 ];
+/// What a stream of events is (WHATWG HTML, "Server-sent events").
+const EVENTS: &str = "text/event-stream";
 /// Longest wait for the next piece of a body.
 const BODY_PAUSE: Duration = Duration::from_secs(30);
 
 /// The part of `response` that may be passed on.
-pub(super) fn pass_on(response: http::Response<Incoming>) -> Result<Response, Failure> {
+pub(super) fn pass_on(
+    response: http::Response<Incoming>,
+    stop: &CancellationToken,
+) -> Result<Response, Failure> {
     let status = response.status();
     let kind = media_type(response.headers());
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let spoken = match status.as_u16() {
-        200..=299 => bodiless || kind == "application/json",
+        200..=299 => bodiless || kind == "application/json" || kind == EVENTS,
         304 => true,
         400..=499 => kind == PROBLEM_JSON,
         503 => return Err(Failure::Unavailable(retry_after(response.headers()))),
@@ -45,7 +55,16 @@ pub(super) fn pass_on(response: http::Response<Incoming>) -> Result<Response, Fa
         return Err(Failure::Foreign(status, kind));
     }
     let (parts, body) = response.into_parts();
-    let body = if bodiless { Body::empty() } else { Body::new(TimeoutBody::new(BODY_PAUSE, body)) };
+    let body = match kind.as_str() {
+        _ if bodiless => Body::empty(),
+        // It has no end of its own: a stop must not wait for it.
+        EVENTS => {
+            let stopped = stop.clone().cancelled_owned();
+            let pieces = TimeoutBody::new(BODY_PAUSE, body).into_data_stream();
+            Body::from_stream(pieces.take_until(stopped))
+        }
+        _ => Body::new(TimeoutBody::new(BODY_PAUSE, body)),
+    };
     let mut passed = Response::new(body);
     *passed.status_mut() = status;
     for name in RESPONSE_HEADERS {

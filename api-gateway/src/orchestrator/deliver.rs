@@ -51,7 +51,7 @@ impl Orchestrator {
         headers: &HeaderMap,
         caller: &Caller,
     ) -> Result<Receipt, Failure> {
-        let response = answer::pass_on(self.attempts(call, headers, caller).await?)?;
+        let response = answer::pass_on(self.attempts(call, headers, caller).await?, &self.stop)?;
         let status = response.status();
         let kind = response.headers().get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use mayfly_common::pool::PoolName;
 use mayfly_common::problem::{FieldError, Problem};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::RepoSlug;
@@ -50,6 +51,28 @@ pub(super) fn jobs(query: Option<&str>) -> Result<String, Problem> {
     )
 }
 
+/// `GET /finished-runners`, as [`FinishedQuery`](mayfly_common::api::FinishedQuery).
+pub(super) fn finished(query: Option<&str>) -> Result<String, Problem> {
+    checked(
+        query,
+        &[
+            ("pool", pool),
+            ("state", |text| one_of(text, &["finished", "failed", "gone"])),
+            ("scope_name", scope_name),
+            ("page", |text| whole(text, 1_000_000)),
+            ("per_page", |text| whole(text, mayfly_common::api::MAX_PER_PAGE)),
+        ],
+    )
+}
+
+/// `GET /events`, as [`EventQuery`](mayfly_common::api::EventQuery).
+pub(super) fn events(query: Option<&str>) -> Result<String, Problem> {
+    checked(
+        query,
+        &[("after", event_id), ("limit", |text| whole(text, mayfly_common::api::MAX_EVENTS))],
+    )
+}
+
 /// `GET /jobs/stats`.
 pub(super) fn stats(query: Option<&str>) -> Result<String, Problem> {
     checked(query, &[("days", |text| whole(text, 365))])
@@ -58,6 +81,18 @@ pub(super) fn stats(query: Option<&str>) -> Result<String, Problem> {
 /// `GET /jobs/{id}/explain`.
 pub(super) fn explain(query: Option<&str>) -> Result<String, Problem> {
     checked(query, &[("repository", repository)])
+}
+
+fn pool(text: &str) -> Result<(), String> {
+    PoolName::parse(text).map(drop).map_err(|error| error.to_string())
+}
+
+fn event_id(text: &str) -> Result<(), String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<i64>() {
+        Ok(_) if digits => Ok(()),
+        _ => Err("must be the id of an event, or 0".to_owned()),
+    }
 }
 
 fn repository(text: &str) -> Result<(), String> {

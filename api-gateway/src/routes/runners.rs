@@ -25,7 +25,7 @@ use crate::orchestrator::Call;
     dead_code,
     reason = "the handlers read the path themselves, to answer a bad id with a problem"
 )]
-struct RunnerPath {
+pub(super) struct RunnerPath {
     /// The runner's id, which is its name.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{1,63}$", example = "mayfly-5ehl-0a1b2c")]
     id: String,
@@ -50,7 +50,7 @@ pub(super) fn aliases() -> Router<Gateway> {
 
 /// List runners
 ///
-/// The runners that exist now, oldest first. For runners that are gone, see `finished` in the status.
+/// The runners that exist now, oldest first. For runners that are gone, see `/api/v1/finished-runners`.
 #[utoipa::path(
     get,
     path = "/api/v1/runners",
@@ -195,7 +195,7 @@ async fn cleanup(State(gateway): State<Gateway>, request: Request) -> Result<Res
 }
 
 /// The runner a path names. What cannot be a name is not there, so it is 404 like any other unknown runner.
-struct Named(RunnerName);
+pub(super) struct Named(pub(super) RunnerName);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;

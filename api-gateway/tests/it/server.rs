@@ -123,3 +123,41 @@ async fn whoever_sends_an_unsigned_webhook_hears_the_refusal() {
         assert!(read.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&read));
     }
 }
+
+/// Nobody waits for the end of what has none.
+#[tokio::test]
+async fn a_stream_of_events_passes_piece_by_piece_and_ends_with_the_gateway() {
+    let (more, pieces) = tokio::sync::mpsc::unbounded_channel::<&str>();
+    let pieces = Arc::new(tokio::sync::Mutex::new(Some(pieces)));
+    let events = get(async move |headers: http::HeaderMap| {
+        assert_eq!(headers["last-event-id"], "7");
+        assert_eq!(headers["accept"], "text/event-stream");
+        let pieces = pieces.lock().await.take().unwrap();
+        let pieces = futures::stream::unfold(pieces, async |mut pieces| {
+            Some((Ok::<_, std::io::Error>(pieces.recv().await?), pieces))
+        });
+        let body = axum::body::Body::from_stream(pieces);
+        ([("content-type", "text/event-stream"), ("x-accel-buffering", "no")], body)
+    });
+    let gateway = start(serve(Router::new().route("/api/v1/events", events)).await).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let ask = "accept: text/event-stream\r\nlast-event-id: 7\r\n";
+    stream.write_all(head("GET", "/api/v1/events", ask).as_bytes()).await.unwrap();
+    let mut read = String::new();
+    for piece in ["data: one\n\n", "data: two\n\n"] {
+        more.send(piece).unwrap();
+        while !read.contains(piece) {
+            let mut some = [0; 4096];
+            let count = stream.read(&mut some).await.unwrap();
+            assert_ne!(count, 0, "{read}");
+            read.push_str(std::str::from_utf8(&some[..count]).unwrap());
+        }
+    }
+    assert!(read.starts_with("HTTP/1.1 200 ") && read.contains("x-accel-buffering: no"), "{read}");
+    gateway.stop.send(()).unwrap();
+    gateway.ended.await.unwrap().unwrap();
+    // An end in good order: the last piece has no length.
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "0\r\n\r\n");
+}

@@ -57,6 +57,7 @@ pub struct UnmetJob {
 
 /// A runner that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = FinishedRunner)]
 pub struct Finished {
     /// The runner's name.
     pub name: String,
@@ -64,7 +65,13 @@ pub struct Finished {
     pub scope: ScopeKind,
     /// `owner/repo`, the organisation's login or the enterprise's slug.
     pub scope_name: String,
-    /// `finished` if it ran a job, else `failed`.
+    /// Its pool.
+    #[serde(default)]
+    pub pool: String,
+    /// The image it ran.
+    #[serde(default)]
+    pub image: String,
+    /// `finished` if it ran a job, `failed`, or `gone` if nobody needed it any more.
     pub state: crate::runner::RunnerState,
     /// Why it ended, in words.
     pub reason: String,
@@ -79,6 +86,40 @@ pub struct Finished {
     /// When it was removed.
     #[schema(value_type = String, format = DateTime)]
     pub removed_at: Timestamp,
+    /// The last 200 lines it printed; only where one runner is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+/// `GET /api/v1/finished-runners`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FinishedList {
+    /// How many match, on all pages.
+    #[schema(minimum = 0)]
+    pub total_count: u64,
+    /// Those of this page, the latest first, without their logs.
+    pub runners: Vec<Finished>,
+}
+
+/// The query of `GET /api/v1/finished-runners`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FinishedQuery {
+    /// Only those of this pool.
+    #[param(max_length = 32, example = "default")]
+    pub pool: Option<String>,
+    /// Only those that ended so: `finished`, `failed` or `gone`.
+    pub state: Option<crate::runner::RunnerState>,
+    /// Only those of this repository, organisation or enterprise.
+    #[param(max_length = 140, example = "octo-org/octo-repo")]
+    pub scope_name: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000)]
+    pub page: Option<u32>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 100)]
+    pub per_page: Option<u32>,
 }
 
 /// `GET /api/v1/status`.

@@ -20,6 +20,8 @@ const SOON: u64 = 5;
 /// The same for an image that is being pulled.
 const IMAGE_SOON: u64 = 30;
 
+const UNREADABLE: &str = "The database cannot be read. Jobs are served all the same.";
+
 /// An error as HTTP shows it.
 pub(super) struct Failure(Problem);
 
@@ -41,6 +43,7 @@ impl From<RequestError> for Failure {
             RequestError::Refused(refusal) => refused(refusal),
             RequestError::GitHub(error) => github(error),
             RequestError::Backend(error) => backend(error),
+            RequestError::Store(_) => unavailable(UNREADABLE),
             RequestError::Unavailable(_) => {
                 unavailable("The orchestrator cannot see its containers now, or is stopping.")
             }
@@ -57,7 +60,7 @@ impl Failure {
     #[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
     pub(super) fn unreadable(error: StoreError) -> Self {
         error!("the ledger cannot be read: {error}");
-        Self(unavailable("The database cannot be read. Jobs are served all the same."))
+        Self(unavailable(UNREADABLE))
     }
 }
 
@@ -136,7 +139,7 @@ fn backend(error: &BackendError) -> Problem {
     }
 }
 
-fn unavailable(detail: &str) -> Problem {
+pub(super) fn unavailable(detail: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "This cannot be done now")
         .with_detail(detail)
         .with_retry_after(SOON)

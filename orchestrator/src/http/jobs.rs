@@ -4,31 +4,26 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::api::{
-    ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, MAX_PER_PAGE, StatsQuery,
-};
+use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, StatsQuery};
 use mayfly_common::problem::{FieldError, Problem};
 use mayfly_common::scope::RepoSlug;
 
 use super::Api;
 use super::error::{Failure, bad_query};
+use super::page::page;
 use crate::explain::{Facts, explain, shown};
 use crate::ledger::Row;
-
-/// How many jobs a page has, unless the query says otherwise; as at GitHub.
-const PER_PAGE: u32 = 30;
 
 pub(super) async fn list(
     State(api): State<Api>,
     query: Result<Query<JobQuery>, QueryRejection>,
 ) -> Result<Json<JobList>, Failure> {
     let Query(query) = query.map_err(bad_query)?;
-    let (page, size) = (query.page.unwrap_or(1), query.per_page.unwrap_or(PER_PAGE));
     let mut errors = Vec::new();
-    errors.extend((page == 0).then(|| wrong("page", "must be 1 or more")));
-    errors.extend(
-        (!(1..=MAX_PER_PAGE).contains(&size)).then(|| wrong("per_page", "must be from 1 to 100")),
-    );
+    let page = page(query.page, query.per_page).unwrap_or_else(|wrong| {
+        errors = wrong;
+        Default::default()
+    });
     let repo = query.repository.as_deref().map(RepoSlug::parse).transpose();
     let repo = repo.unwrap_or_else(|error| {
         errors.push(wrong("repository", &error.to_string()));
@@ -37,9 +32,8 @@ pub(super) async fn list(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors).into());
     }
-    let offset = u64::from(page - 1) * u64::from(size);
     let repo = repo.map(|repo| repo.to_string());
-    let found = api.handle.store().jobs(repo, query.status, (size, offset)).await;
+    let found = api.handle.store().jobs(repo, query.status, page).await;
     let (total_count, rows) = found.map_err(Failure::unreadable)?;
     let now = api.handle.now();
     let jobs = rows.iter().map(|row| shown(row, now)).collect();

@@ -14,11 +14,13 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
+use super::history::History;
 use super::{Reconciler, State};
 use crate::backend::BackendError;
 use crate::github::{Deregistered, GitHubError};
 use crate::ledger::Ran;
 use crate::model::{Exit, Instance, Phase, RunnerId};
+use crate::redact::redact;
 use crate::scaling::lifecycle::{began, job_of};
 use crate::scaling::{Action, Plan};
 
@@ -113,7 +115,9 @@ impl Reconciler {
                     if let Some(instance) = instance {
                         note_job(state, instance, &log, self.clock.now());
                     }
-                    state.history.add(finished, &log);
+                    state.history.add(&finished, &log);
+                    let log = Some(History::end_of(&redact(&log)).to_owned());
+                    state.journal.gone(Finished { log, ..finished }, self.clock.now());
                 }
                 outcomes.push((action, outcome));
             }
@@ -210,12 +214,15 @@ impl Reconciler {
             name: instance.name.to_string(),
             scope: instance.scope.kind(),
             scope_name: instance.scope.name(),
+            pool: instance.pool.to_string(),
+            image: instance.image.clone(),
             state,
             reason: why.to_owned(),
             exit_code: exit.map(|exit: &Exit| exit.code),
             out_of_memory: exit.is_some_and(|exit| exit.out_of_memory),
             created_at: instance.created_at,
             removed_at: self.clock.now(),
+            log: None,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::intake::Intake;
 use crate::ledger::{Ledger, Row};
 use crate::pool::book::Book;
 use crate::scaling::{Action, Cause, Plan, Refusal, RequestId, Wish};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// What the last pass left behind, for people to look at.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +91,9 @@ pub enum RequestError {
     /// The engine did not do its part.
     #[error("{0}")]
     Backend(Arc<BackendError>),
+    /// The file cannot be read.
+    #[error("{0}")]
+    Store(Arc<StoreError>),
     /// Nothing can be done now.
     #[error("{0}")]
     Unavailable(String),
@@ -108,6 +111,7 @@ pub(super) enum Request {
 pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) snapshot: watch::Receiver<Snapshot>,
+    pub(super) events: watch::Receiver<i64>,
     pub(super) nudge: Arc<Notify>,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) intake: Arc<Intake>,
@@ -147,6 +151,11 @@ impl Handle {
         self.snapshot.borrow().clone()
     }
 
+    /// The id of the latest event that can be read; it changes when there are more, and is closed when there will be none.
+    pub fn events(&self) -> watch::Receiver<i64> {
+        self.events.clone()
+    }
+
     /// Says "look now".
     pub fn nudge(&self) {
         self.nudge.notify_one();
@@ -175,21 +184,27 @@ impl Handle {
         self.send(Request::Cleanup { dry_run, reply }, answer).await
     }
 
-    /// What a runner printed: one that is there, or one that is gone since not long.
+    /// What a runner printed: one that is there, or one that is gone.
     pub async fn logs(
         &self,
         name: &RunnerName,
         lines: u32,
     ) -> Result<Option<String>, RequestError> {
         match self.backend.logs(name, lines).await {
-            Ok(None) => Ok(self
-                .snapshot
-                .borrow()
-                .logs
-                .get(name.as_str())
-                .map(|log| log.as_ref().to_owned())),
+            Ok(None) => {
+                let latest = self.snapshot.borrow().logs.get(name.as_str()).cloned();
+                match latest {
+                    Some(log) => Ok(Some(log.as_ref().to_owned())),
+                    None => self.kept_log(name).await,
+                }
+            }
             outcome => outcome.map_err(|error| RequestError::Backend(Arc::new(error))),
         }
+    }
+
+    async fn kept_log(&self, name: &RunnerName) -> Result<Option<String>, RequestError> {
+        let gone = self.store().finished_runner(name.to_string()).await;
+        gone.map(|gone| gone?.log).map_err(|error| RequestError::Store(Arc::new(error)))
     }
 
     async fn send<T>(

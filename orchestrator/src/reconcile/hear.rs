@@ -2,10 +2,12 @@
 //! a look would find as well.
 
 use jiff::Timestamp;
+use mayfly_common::api::FinishedQuery;
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{Content, EventRepository};
 use tracing::warn;
 
+use super::history::KEPT;
 use super::{Reconciler, State};
 use crate::discovery::filter::RepoFacts;
 
@@ -55,11 +57,14 @@ impl Reconciler {
             self.metrics.job_ended(row.pool.as_deref().unwrap_or("none"), &row);
         }
         let changed = state.ledger.take_changed();
+        state.journal.jobs(&changed, now);
         if !changed.is_empty() {
             let kept = self.intake.store().save(changed).await;
             self.intake.written(kept.as_ref().map(drop));
         }
         state.ledger.prune(now);
+        let ledger = &state.ledger;
+        state.journal.retain_jobs(|id| ledger.row(id).is_some());
         if state.passes % PRUNE_EVERY == 1 {
             let pruned = self.intake.store().prune(now).await;
             self.intake.written(pruned.as_ref().map(drop));
@@ -69,8 +74,14 @@ impl Reconciler {
     async fn load(&self, state: &mut State) {
         let store = self.intake.store();
         match store.open_jobs().await {
-            Ok(rows) => state.ledger.load(rows),
+            Ok(rows) => {
+                state.journal.go_on(store.last_event().await.unwrap_or_default(), &rows);
+                state.ledger.load(rows);
+            }
             Err(error) => warn!("jobs of the last run cannot be read: {error}"),
+        }
+        if let Ok((_, gone)) = store.finished(FinishedQuery::default(), (KEPT, 0)).await {
+            state.history.load(gone);
         }
         if let Ok(Some(at)) = store.last_delivery().await {
             state.hearing.heard(at);

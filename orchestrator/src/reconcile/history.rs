@@ -1,4 +1,5 @@
-//! The latest runners that are gone, with what they printed. A cache for people who ask "what happened just now".
+//! The latest runners that are gone, with what they printed: a cache for people who ask "what happened just now", also while the
+//! file cannot be written.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use mayfly_common::api::Finished;
 
 /// How many are kept.
-const KEPT: usize = 50;
+pub(super) const KEPT: u32 = 50;
 /// How much of a log is kept, in bytes; its end counts.
 const KEPT_LOG: usize = 16 << 10;
 
@@ -17,11 +18,20 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn add(&mut self, finished: Finished, log: &str) {
-        let cut = log.len().saturating_sub(KEPT_LOG);
-        let start = (cut..log.len()).find(|index| log.is_char_boundary(*index)).unwrap_or(cut);
-        self.gone.push_front((finished, log[start..].into()));
-        self.gone.truncate(KEPT);
+    pub(super) fn add(&mut self, finished: &Finished, log: &str) {
+        self.gone.push_front((finished.clone(), Self::end_of(log).into()));
+        self.gone.truncate(KEPT as usize);
+    }
+
+    /// What an earlier process left, the latest first.
+    pub(super) fn load(&mut self, gone: Vec<Finished>) {
+        self.gone.extend(gone.into_iter().map(|finished| (finished, Arc::from(""))));
+        self.gone.truncate(KEPT as usize);
+    }
+
+    /// As much of a log as is kept.
+    pub(super) fn end_of(log: &str) -> &str {
+        &log[log.ceil_char_boundary(log.len().saturating_sub(KEPT_LOG))..]
     }
 
     pub(super) fn latest(&self) -> Vec<Finished> {
@@ -31,6 +41,7 @@ impl History {
     pub(super) fn logs(&self) -> BTreeMap<String, Arc<str>> {
         self.gone
             .iter()
+            .filter(|(_, log)| !log.is_empty())
             .rev()
             .map(|(finished, log)| (finished.name.clone(), Arc::clone(log)))
             .collect()

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::execute::{Carried, Outcome};
 use super::handle::{PoolSeen, Request, RequestError, Snapshot, Wait};
+use super::journal::Mark;
 use super::{Reconciler, State};
 use crate::backend::BackendError;
 use crate::discovery::RepoFact;
@@ -47,7 +48,7 @@ const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
 
 impl Reconciler {
     /// A pass that saw nothing: it changes nothing, and says why.
-    pub(super) fn give_up(
+    pub(super) async fn give_up(
         &self,
         state: &mut State,
         mut report: PassReport,
@@ -65,7 +66,7 @@ impl Reconciler {
             };
             (last.runners.clone(), last.instance.clone(), sight)
         };
-        self.publish(state, &mut report, instance, runners, sight);
+        self.publish(state, &mut report, instance, runners, sight).await;
         self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
         for request in requests {
             request.refuse(RequestError::Unavailable(why.clone()));
@@ -89,6 +90,7 @@ impl Reconciler {
             match (action, outcome) {
                 (Action::Launch(launch), Outcome::Done) => {
                     report.launched += 1;
+                    state.journal.started(launch, now);
                     info!(category = SUCCESS, runner = %launch.name, scope = %launch.scope, reason = launch.why, "runner started");
                 }
                 (Action::Launch(launch), Outcome::Failed(error)) => {
@@ -134,8 +136,8 @@ impl Reconciler {
         self.metrics.carried_out(outcomes.iter().map(Carried::of));
     }
 
-    /// Logs each problem once for as long as it lasts, and shows the pass to those who look.
-    pub(super) fn publish(
+    /// Logs each problem once for as long as it lasts, and shows the pass to those who look and to those who follow.
+    pub(super) async fn publish(
         &self,
         state: &mut State,
         report: &mut PassReport,
@@ -155,7 +157,12 @@ impl Reconciler {
         for problem in problems.difference(&state.told_problems) {
             warn!(category = MONITOR, "{problem}");
         }
+        state.journal.problems(&state.told_problems, &problems, now);
         state.told_problems = problems;
+        state.journal.runners(&runners, now);
+        state.journal.pools(&self.marks(), now);
+        let written = state.journal.write(self.intake.store()).await;
+        self.intake.written(written.as_ref().map(drop));
         self.tell_recovery(report);
         let github = self.github_status(state, now);
         self.metrics.passed(report, &github);
@@ -192,6 +199,15 @@ impl Reconciler {
             (name, seen)
         };
         self.book.all().into_iter().map(seen).collect()
+    }
+
+    /// The pools that are kept, each with what changes when it does.
+    fn marks(&self) -> BTreeMap<String, Mark> {
+        let mark = |entry: Entry| {
+            let mark = Mark { revision: entry.revision, rotate_before: entry.rotate_before };
+            (entry.pool.spec.name.to_string(), mark)
+        };
+        self.book.all().into_iter().map(mark).collect()
     }
 
     fn github_status(&self, state: &State, now: Timestamp) -> GitHubStatus {

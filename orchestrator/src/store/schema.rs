@@ -51,6 +51,28 @@ const STEPS: &[&str] = &[
     ALTER TABLE jobs ADD COLUMN pool TEXT;
     CREATE INDEX jobs_by_queued ON jobs (queued_at);
 ",
+    "
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        event TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE finished_runners (
+        name TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        scope_name TEXT NOT NULL,
+        image TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        exit_code INTEGER,
+        out_of_memory INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        removed_at INTEGER NOT NULL,
+        log TEXT,
+        UNIQUE (name, created_at)
+    ) STRICT;
+    CREATE INDEX finished_runners_by_removal ON finished_runners (removed_at);
+",
 ];
 
 /// Takes the steps that are missing, each whole or not at all.

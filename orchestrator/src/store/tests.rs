@@ -137,7 +137,7 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
     let error = Store::open(&newer).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "it was written by a newer version (schema 99, this one knows 3)"
+        "it was written by a newer version (schema 99, this one knows 4)"
     );
 }
 

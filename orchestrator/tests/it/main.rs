@@ -11,6 +11,7 @@ mod converge;
 mod discovery;
 mod docker;
 mod enterprise;
+mod events;
 mod fairness;
 mod faults;
 mod hooks;

@@ -1,0 +1,216 @@
+//! What happened, over HTTP: pages, streams, and runners that are gone.
+
+use std::sync::Arc;
+
+use axum::body::{Body, BodyDataStream, to_bytes};
+use futures::StreamExt as _;
+use http::{Request, StatusCode};
+use mayfly_common::api::{Event, EventKind, EventList, Finished, FinishedList};
+use mayfly_common::runner::RunnerState;
+use orchestrator::http::{Api, router};
+use serde::de::DeserializeOwned;
+
+use crate::support::Platform;
+
+async fn ask(
+    platform: &Platform,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> http::Response<axum::body::Body> {
+    let api = Api {
+        handle: platform.handle.clone(),
+        config: Arc::new(platform.config.clone()),
+        metrics: Arc::clone(&platform.metrics),
+    };
+    let mut request = Request::builder().uri(format!("/api/v1{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    router(api).oneshot_with(request.body(Body::empty()).unwrap()).await
+}
+
+/// Calls a router without a socket.
+trait Call {
+    async fn oneshot_with(self, request: Request<Body>) -> http::Response<Body>;
+}
+
+impl Call for axum::Router {
+    async fn oneshot_with(self, request: Request<Body>) -> http::Response<Body> {
+        tower::ServiceExt::oneshot(self, request).await.unwrap()
+    }
+}
+
+async fn get<T: DeserializeOwned>(platform: &Platform, path: &str) -> T {
+    let response = ask(platform, path, &[]).await;
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    serde_json::from_slice(&to_bytes(response.into_body(), 1 << 20).await.unwrap()).unwrap()
+}
+
+fn kinds(events: &[Event]) -> Vec<EventKind> {
+    events.iter().map(|event| event.kind).collect()
+}
+
+/// A stream of events, read one by one.
+struct Follower {
+    body: BodyDataStream,
+    text: String,
+}
+
+impl Follower {
+    async fn of(platform: &Platform, path: &str, headers: &[(&str, &str)]) -> Self {
+        let headers = [&[("accept", "text/event-stream")], headers].concat();
+        let response = ask(platform, path, &headers).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body().into_data_stream(), text: String::new() }
+    }
+
+    /// The next event; none at the end.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+                let data = data.map(|data| serde_json::from_str(data).unwrap());
+                self.text = rest.to_owned();
+                if let Some(event) = data {
+                    return Some(event);
+                }
+                continue;
+            }
+            let piece = self.body.next().await?.unwrap();
+            self.text.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+    }
+}
+
+/// One job from the queue to its end.
+async fn one_job(platform: &Platform) -> String {
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(400);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.wait(30);
+    platform.pass().await;
+    platform.finish(&name, job);
+    platform.wait(30);
+    platform.pass().await;
+    name
+}
+
+#[tokio::test]
+async fn a_job_s_way_is_told_in_order_once_and_for_good() {
+    let mut platform = Platform::new().await;
+    platform.pass().await;
+    let name = one_job(&platform).await;
+    let list: EventList = get(&platform, "/events?after=0").await;
+    let told = kinds(&list.events);
+    let order = [
+        EventKind::JobQueued,
+        EventKind::RunnerStarted,
+        EventKind::RunnerBusy,
+        EventKind::RunnerFinished,
+        EventKind::JobCompleted,
+    ];
+    let mut places = order.map(|kind| told.iter().position(|told| *told == kind));
+    assert!(places.iter().all(Option::is_some), "{told:?}");
+    // The end of the runner and of the job are noticed together.
+    places[3..].sort_unstable();
+    assert!(places.is_sorted(), "{told:?}");
+    assert!(list.events.is_sorted_by(|a, b| a.id < b.id));
+    assert_eq!(list.last_id, list.events.last().unwrap().id);
+    let finished = list.events.iter().find(|event| event.kind == EventKind::RunnerFinished);
+    let finished = finished.unwrap();
+    assert_eq!(finished.runner.as_deref(), Some(name.as_str()));
+    assert_eq!(finished.pool.as_deref(), Some("default"));
+    assert_eq!(finished.scope.as_deref(), Some("octo-admin/app"));
+
+    // A restart tells nothing twice and forgets nothing.
+    platform.restart();
+    platform.pass().await;
+    let again: EventList = get(&platform, "/events?after=0&limit=1000").await;
+    assert_eq!(again, list);
+    let page: EventList = get(&platform, "/events?limit=2").await;
+    assert_eq!(page.events, list.events[list.events.len() - 2..]);
+    let page: EventList = get(&platform, &format!("/events?after={}", list.last_id)).await;
+    assert_eq!((page.events.len(), page.last_id), (0, list.last_id));
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_where_it_was_cut_and_ends_with_the_service() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    let mut live = Follower::of(&platform, "/events", &[]).await;
+    one_job(&platform).await;
+    let all: EventList = get(&platform, "/events?after=0&limit=1000").await;
+    // What was there before it began is not told: the first is of the job.
+    let first = live.next().await.unwrap();
+    assert_eq!(first.kind, EventKind::JobQueued);
+    let second = live.next().await.unwrap();
+    drop(live);
+    let id = second.id.to_string();
+    let mut resumed = Follower::of(&platform, "/events?after=0", &[("last-event-id", &id)]).await;
+    for expected in all.events.iter().filter(|event| event.id > second.id) {
+        assert_eq!(resumed.next().await.as_ref(), Some(expected));
+    }
+    let mut whole = Follower::of(&platform, "/events?after=0", &[]).await;
+    for expected in &all.events {
+        assert_eq!(whole.next().await.as_ref(), Some(expected));
+    }
+    drop(platform.reconciler);
+    assert_eq!(resumed.next().await, None);
+    assert_eq!(whole.next().await, None);
+}
+
+#[tokio::test]
+async fn trouble_is_told_when_it_begins_and_when_it_ends() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    platform.backend.state().away = true;
+    platform.pass().await;
+    platform.pass().await;
+    platform.backend.state().away = false;
+    platform.pass().await;
+    let list: EventList = get(&platform, "/events").await;
+    let trouble = [EventKind::ProblemBegan, EventKind::ProblemEnded];
+    assert_eq!(kinds(&list.events), trouble, "{:?}", list.events);
+}
+
+#[tokio::test]
+async fn what_became_of_a_runner_outlives_the_service() {
+    let mut platform = Platform::new().await;
+    platform.pass().await;
+    let name = one_job(&platform).await;
+    platform.restart();
+    platform.pass().await;
+    let list: FinishedList = get(&platform, "/finished-runners?state=finished&pool=DEFAULT").await;
+    assert_eq!((list.total_count, list.runners[0].name.as_str()), (1, name.as_str()));
+    assert_eq!(list.runners[0].log, None);
+    let runner: Finished = get(&platform, &format!("/finished-runners/{name}")).await;
+    assert_eq!((runner.state, runner.exit_code), (RunnerState::Finished, Some(0)));
+    assert!(runner.log.unwrap().contains("completed with result: Succeeded"));
+    let logs: mayfly_common::api::RunnerLogs =
+        get(&platform, &format!("/runners/{name}/logs")).await;
+    assert!(logs.logs.contains("completed with result: Succeeded"));
+    let none: FinishedList = get(&platform, "/finished-runners?scope_name=octo-admin/other").await;
+    assert_eq!((none.total_count, none.runners.len()), (0, 0));
+    assert_eq!(platform.handle.snapshot().finished[0].name, name);
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_refused() {
+    let platform = Platform::new().await;
+    let stream = [("accept", "text/event-stream")];
+    let rows: [(&str, &[(&str, &str)], StatusCode); 7] = [
+        ("/events?after=-1", &[], StatusCode::UNPROCESSABLE_ENTITY),
+        ("/events?limit=0", &[], StatusCode::UNPROCESSABLE_ENTITY),
+        ("/events?limit=1001", &stream, StatusCode::UNPROCESSABLE_ENTITY),
+        ("/events?x=1", &[], StatusCode::UNPROCESSABLE_ENTITY),
+        ("/events", &[stream[0], ("last-event-id", "x")], StatusCode::BAD_REQUEST),
+        ("/finished-runners?per_page=101", &[], StatusCode::UNPROCESSABLE_ENTITY),
+        ("/finished-runners/none-such", &[], StatusCode::NOT_FOUND),
+    ];
+    for (path, headers, status) in rows {
+        assert_eq!(ask(&platform, path, headers).await.status(), status, "{path} {headers:?}");
+    }
+}
