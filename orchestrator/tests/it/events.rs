@@ -68,12 +68,10 @@ impl Follower {
     /// The next event; none at the end.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let data = event.lines().find_map(|line| line.strip_prefix("data: "));
-                let data = data.map(|data| serde_json::from_str(data).unwrap());
-                self.text = rest.to_owned();
-                if let Some(event) = data {
-                    return Some(event);
+            if let Some(end) = self.text.find("\n\n") {
+                let event: String = self.text.drain(..end + 2).collect();
+                if let Some(data) = event.lines().find_map(|line| line.strip_prefix("data: ")) {
+                    return serde_json::from_str(data).unwrap();
                 }
                 continue;
             }
@@ -199,17 +197,25 @@ async fn what_became_of_a_runner_outlives_the_service() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_refused() {
-    let platform = Platform::new().await;
-    let stream = [("accept", "text/event-stream")];
-    let rows: [(&str, &[(&str, &str)], StatusCode); 7] = [
+    type Headers = &'static [(&'static str, &'static str)];
+    let rows: [(&str, Headers, StatusCode); 7] = [
         ("/events?after=-1", &[], StatusCode::UNPROCESSABLE_ENTITY),
         ("/events?limit=0", &[], StatusCode::UNPROCESSABLE_ENTITY),
-        ("/events?limit=1001", &stream, StatusCode::UNPROCESSABLE_ENTITY),
+        (
+            "/events?limit=1001",
+            &[("accept", "text/event-stream")],
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
         ("/events?x=1", &[], StatusCode::UNPROCESSABLE_ENTITY),
-        ("/events", &[stream[0], ("last-event-id", "x")], StatusCode::BAD_REQUEST),
+        (
+            "/events",
+            &[("accept", "text/event-stream"), ("last-event-id", "x")],
+            StatusCode::BAD_REQUEST,
+        ),
         ("/finished-runners?per_page=101", &[], StatusCode::UNPROCESSABLE_ENTITY),
         ("/finished-runners/none-such", &[], StatusCode::NOT_FOUND),
     ];
+    let platform = Platform::new().await;
     for (path, headers, status) in rows {
         assert_eq!(ask(&platform, path, headers).await.status(), status, "{path} {headers:?}");
     }
