@@ -15,7 +15,7 @@ pub use jobs::{
     StatsQuery,
 };
 pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
-pub use pools::{Pool, PoolList, PoolSource, PoolSpecBody, PoolStatus};
+pub use pools::{ImagePull, Pool, PoolList, PoolSource, PoolSpecBody, PoolStatus};
 pub use report::{
     CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, FinishedList,
     FinishedQuery, GitHubStatus, Health, HealthStatus, LimitStatus, PassReport, Status, UnmetJob,

@@ -155,7 +155,9 @@ impl Reconciler {
         let nudge = Arc::new(Notify::new());
         let book = Arc::new(Book::new(&config, store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
+        let images = Arc::new(Images::new(Arc::clone(&nudge)));
         let handle = Handle {
+            images: Arc::clone(&images),
             requests: sender,
             snapshot: seen,
             events,
@@ -166,7 +168,6 @@ impl Reconciler {
             clock: Arc::clone(&clock),
             github: Arc::clone(&github),
         };
-        let images = Arc::new(Images::new(Arc::clone(&nudge)));
         let launcher =
             Launcher::new(&config, Arc::clone(&book), Arc::clone(&backend), Arc::clone(&github));
         let state = State {

@@ -48,7 +48,12 @@ pub(super) fn page(pool: &Pool) -> String {
     };
     let image = match status.image_state.as_str() {
         "" => status.image.clone(),
-        state => format!("{} ({state})", status.image),
+        state => {
+            let far = status
+                .image_pull
+                .map(|pull| format!(", {} of {} MiB", pull.done >> 20, pull.size >> 20));
+            format!("{} ({state}{})", status.image, far.unwrap_or_default())
+        }
     };
     let seconds =
         |name: &str| spec[name].as_u64().map(|seconds| format!("{seconds} s")).unwrap_or_default();

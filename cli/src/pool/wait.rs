@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use mayfly_common::api::Pool;
+use mayfly_common::api::{ImagePull, Pool};
 use tokio::time::Instant;
 
 use crate::gateway::{Failure, Gateway};
@@ -11,6 +11,8 @@ use crate::print::Output;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
+/// Wipes the rest of a line (ECMA-48, EL).
+const WIPE: &str = "\x1b[K";
 /// Cells of the bar.
 const BAR: usize = 30;
 
@@ -26,7 +28,7 @@ pub(super) async fn until_waiting(
         let pool: Pool = gateway.get(path).await?;
         let idle = pool.status.runners.get("idle").copied().unwrap_or_default();
         if terminal {
-            let _ = write!(io::stderr(), "\r{}", bar(idle, wanted));
+            let _ = write!(io::stderr(), "\r{}{WIPE}", shown(&pool, idle, wanted));
         }
         let done = idle >= wanted;
         if terminal && (done || Instant::now() >= until) {
@@ -47,9 +49,20 @@ pub(super) async fn until_waiting(
     }
 }
 
-fn bar(done: usize, wanted: usize) -> String {
+/// What a person who waits looks at: runners, or the image while there can be none for want of it.
+fn shown(pool: &Pool, idle: usize, wanted: usize) -> String {
+    match pool.status.image_pull {
+        Some(ImagePull { done, size }) => {
+            let mebibytes = |bytes: u64| usize::try_from(bytes >> 20).unwrap_or(usize::MAX);
+            bar(mebibytes(done), mebibytes(size), "MiB of the image")
+        }
+        None => bar(idle, wanted, "runners wait"),
+    }
+}
+
+fn bar(done: usize, wanted: usize, what: &str) -> String {
     let full = (done.min(wanted) * BAR).checked_div(wanted).unwrap_or(BAR);
-    format!("[{}{}] {done}/{wanted} runners wait", "#".repeat(full), "-".repeat(BAR - full))
+    format!("[{}{}] {done}/{wanted} {what}", "#".repeat(full), "-".repeat(BAR - full))
 }
 
 #[cfg(test)]
@@ -58,9 +71,9 @@ mod tests {
 
     #[test]
     fn the_bar_is_full_when_all_wait() {
-        assert!(bar(0, 4).starts_with("[---"));
-        assert!(bar(4, 4).starts_with(&format!("[{}]", "#".repeat(BAR))));
-        assert!(bar(9, 4).starts_with(&format!("[{}]", "#".repeat(BAR))));
-        assert!(bar(0, 0).starts_with(&format!("[{}]", "#".repeat(BAR))));
+        assert!(bar(0, 4, "x").starts_with("[---"));
+        assert!(bar(4, 4, "x").starts_with(&format!("[{}]", "#".repeat(BAR))));
+        assert!(bar(9, 4, "x").starts_with(&format!("[{}]", "#".repeat(BAR))));
+        assert!(bar(0, 0, "x").starts_with(&format!("[{}]", "#".repeat(BAR))));
     }
 }

@@ -54,6 +54,9 @@ pub struct PoolStatus {
     pub image: String,
     /// Whether the image can be used, in words.
     pub image_state: String,
+    /// How far the pull of the image is, while there is one and its size is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull: Option<ImagePull>,
     /// How many of its runners are in each state.
     pub runners: BTreeMap<String, usize>,
     /// How many are to wait at this moment, by the schedules.
@@ -65,6 +68,17 @@ pub struct PoolStatus {
     /// Why it has fewer runners waiting than it should, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short: Option<String>,
+}
+
+/// How far a pull is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ImagePull {
+    /// Bytes that are here.
+    #[schema(minimum = 0)]
+    pub done: u64,
+    /// Bytes in all, as far as is known yet: it grows at first.
+    #[schema(minimum = 0)]
+    pub size: u64,
 }
 
 /// `GET /api/v1/pools`.

@@ -6,6 +6,7 @@
 mod error;
 mod labels;
 mod network;
+mod pull;
 pub mod spec;
 
 use std::collections::HashMap;
@@ -25,8 +26,9 @@ use tokio::sync::{Notify, OnceCell};
 
 use self::error::{refused, status};
 use self::labels::Identity;
+use self::pull::Layers;
 use self::spec::Template;
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Progress};
 use crate::config::Config;
 use crate::model::{Exit, Instance, LaunchSpec, Phase};
 
@@ -308,15 +310,19 @@ impl Backend for DockerBackend {
         }
     }
 
-    async fn pull_image(&self, image: &str) -> Result<(), BackendError> {
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
         let docker = self.docker().await?;
         let options = CreateImageOptionsBuilder::default().from_image(image);
         // Without a tag or digest the engine would pull every tag there is.
         let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
         let options = if named { options.build() } else { options.tag("latest").build() };
-        let pulled =
-            docker.create_image(Some(options), None, None).try_for_each(|_| future::ok(())).await;
-        match pulled {
+        let mut layers = Layers::default();
+        let told = docker.create_image(Some(options), None, None);
+        let pulled = told.try_for_each(|told| {
+            layers.note(told, progress);
+            future::ok(())
+        });
+        match pulled.await {
             Ok(()) => Ok(()),
             // The stream can end badly after a good pull; the image's presence is the truth.
             Err(_) if matches!(self.image_id(image).await, Ok(Some(_))) => Ok(()),

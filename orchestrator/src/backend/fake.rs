@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Progress};
 use crate::model::{Exit, Instance, LaunchSpec, Phase};
 
 /// Containers in memory.
@@ -126,8 +126,9 @@ impl Backend for FakeBackend {
         Ok(state.image.then(|| state.image_id.clone()))
     }
 
-    async fn pull_image(&self, image: &str) -> Result<(), BackendError> {
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
         let mut state = self.reach()?;
+        progress.set(1 << 20, 4 << 20);
         state.pulls += 1;
         if state.failing_pulls {
             return Err(BackendError::PullFailed {

@@ -15,7 +15,8 @@ use crate::reconcile::handle::Snapshot;
 
 /// 200 whatever it says: degraded is a finding, not an error of this request.
 pub(super) async fn health(State(api): State<Api>) -> Json<Health> {
-    Json(judge(&api.handle.snapshot()))
+    let image_state = api.handle.image_state(&api.config.runner.image);
+    Json(judge(&api.handle.snapshot(), image_state))
 }
 
 pub(super) async fn live() -> Json<serde_json::Value> {
@@ -41,7 +42,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     )
 }
 
-fn judge(snapshot: &Snapshot) -> Health {
+fn judge(snapshot: &Snapshot, image_state: String) -> Health {
     let docker = match (&snapshot.blind, snapshot.report.number) {
         (Some(why), _) => why.clone(),
         (None, 0) => "not asked yet".to_owned(),
@@ -56,7 +57,7 @@ fn judge(snapshot: &Snapshot) -> Health {
         dependencies: BTreeMap::from([
             ("docker".to_owned(), docker),
             ("github".to_owned(), github),
-            ("image".to_owned(), snapshot.image_state.clone()),
+            ("image".to_owned(), image_state),
         ]),
         orchestrator: None,
     }

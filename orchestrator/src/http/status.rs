@@ -21,7 +21,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
         max_runners: api.config.runner.max,
         labels: api.config.runner.labels.to_strings(),
         image: api.config.runner.image.clone(),
-        image_state: snapshot.image_state,
+        image_state: api.handle.image_state(&api.config.runner.image),
         runners,
         held_back: snapshot.held_back,
         github: snapshot.github,

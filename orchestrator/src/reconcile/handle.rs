@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mayfly_common::api::{
-    CleanupReport, CreateRunners, Finished, GitHubStatus, PassReport, Runner,
+    CleanupReport, CreateRunners, Finished, GitHubStatus, ImagePull, PassReport, Runner,
 };
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
@@ -14,6 +14,7 @@ use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::execute::{ActionError, Outcome};
+use super::image::Images;
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::discovery::RepoFact;
@@ -35,8 +36,6 @@ pub struct Snapshot {
     pub runners: Vec<Runner>,
     /// Scopes in which starting runners is put off, and why.
     pub held_back: BTreeMap<String, String>,
-    /// The state of the image, in words.
-    pub image_state: String,
     /// How the pools stand.
     pub pools: BTreeMap<PoolName, PoolSeen>,
     /// How it stands with each job that waits.
@@ -116,6 +115,7 @@ pub struct Handle {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) intake: Arc<Intake>,
     pub(super) book: Arc<Book>,
+    pub(super) images: Arc<Images>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) github: Arc<GitHubClient>,
 }
@@ -139,6 +139,16 @@ impl Handle {
         let mut ledger = Ledger::default();
         ledger.told(repo, &job, self.now());
         ledger.row(id).cloned().ok_or(GitHubError::NotFound)
+    }
+
+    /// Whether an image can be used, in words.
+    pub fn image_state(&self, image: &str) -> String {
+        self.images.describe(image)
+    }
+
+    /// How far the pull of an image is, if there is one and that is known.
+    pub fn image_pull(&self, image: &str) -> Option<ImagePull> {
+        self.images.progress(image).map(|(done, size)| ImagePull { done, size })
     }
 
     /// The present moment.

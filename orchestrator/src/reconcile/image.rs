@@ -9,7 +9,7 @@ use mayfly_common::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::Notify;
 use tracing::info;
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, BackendError, Progress};
 use crate::clock::Clock;
 use crate::scaling::backoff::delay;
 use crate::scaling::{Image, ImageSeen};
@@ -26,7 +26,8 @@ pub(super) struct Images {
 #[derive(Default)]
 struct State {
     present: bool,
-    pulling: bool,
+    /// How far the pull is that is under way.
+    pulling: Option<Arc<Progress>>,
     pulled_at: Option<Timestamp>,
     failures: u32,
     retry_at: Option<Timestamp>,
@@ -55,7 +56,7 @@ impl Images {
             let state = self.judge(image, *policy, id.is_some(), now);
             seen.insert(image.clone(), ImageSeen { state, id });
         }
-        self.states().retain(|image, state| wanted.contains_key(image) || state.pulling);
+        self.states().retain(|image, state| wanted.contains_key(image) || state.pulling.is_some());
         Ok(seen)
     }
 
@@ -68,7 +69,8 @@ impl Images {
         }
         let current =
             state.pulled_at.is_some_and(|pulled_at| now.duration_since(pulled_at) < ALWAYS_AGE);
-        let waits = state.pulling || state.retry_at.is_some_and(|retry_at| retry_at > now);
+        let waits =
+            state.pulling.is_some() || state.retry_at.is_some_and(|retry_at| retry_at > now);
         match policy {
             PullPolicy::Missing | PullPolicy::Never if present => Image::Present,
             PullPolicy::Always if present && current => Image::Present,
@@ -91,17 +93,22 @@ impl Images {
         clock: Arc<dyn Clock>,
     ) {
         let image = image.to_owned();
-        if std::mem::replace(&mut self.states().entry(image.clone()).or_default().pulling, true) {
+        let progress = Arc::new(Progress::default());
+        let mut states = self.states();
+        let pulling = &mut states.entry(image.clone()).or_default().pulling;
+        if pulling.is_some() {
             return;
         }
+        *pulling = Some(Arc::clone(&progress));
+        drop(states);
         info!(category = MONITOR, image, "pulling a runner image");
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let result = backend.pull_image(&image).await;
+            let result = backend.pull_image(&image, &progress).await;
             let now = clock.now();
             let mut states = this.states();
             let state = states.entry(image.clone()).or_default();
-            state.pulling = false;
+            state.pulling = None;
             match result {
                 Ok(()) => {
                     info!(category = SUCCESS, image, "a runner image is here");
@@ -128,12 +135,17 @@ impl Images {
         self.states().values().filter_map(|state| state.reason.clone()).collect()
     }
 
+    /// How far the pull of an image is, in bytes.
+    pub(super) fn progress(&self, image: &str) -> Option<(u64, u64)> {
+        self.states().get(image)?.pulling.as_ref()?.get()
+    }
+
     /// The state of an image in words.
     pub(super) fn describe(&self, image: &str) -> String {
         let states = self.states();
         let Some(state) = states.get(image) else { return "not looked for yet".to_owned() };
-        match (state.pulling, &state.reason, state.present) {
-            (true, _, _) => "being pulled".to_owned(),
+        match (&state.pulling, &state.reason, state.present) {
+            (Some(_), _, _) => "being pulled".to_owned(),
             (_, Some(reason), _) => reason.clone(),
             (_, None, true) => "present".to_owned(),
             (_, None, false) => "not on the host yet; pulled when a runner is needed".to_owned(),

@@ -175,7 +175,6 @@ impl Reconciler {
             instance,
             runners,
             held_back: held_back.collect(),
-            image_state: self.images.describe(&self.config.runner.image),
             pools: sight.pools,
             waits: sight.waits,
             repositories: sight.repositories,
