@@ -21,7 +21,17 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
 /// The routes a request can be counted under; anything else is `other`.
-const ROUTES: [&str; 17] = [
+const ROUTES: [&str; 27] = [
+    "/api/v1/events",
+    "/api/v1/finished-runners",
+    "/api/v1/finished-runners/{id}",
+    "/api/v1/jobs",
+    "/api/v1/jobs/stats",
+    "/api/v1/jobs/{id}",
+    "/api/v1/jobs/{id}/explain",
+    "/api/v1/pools",
+    "/api/v1/pools/{name}",
+    "/api/v1/pools/{name}/rotate",
     "/api/v1/runners",
     "/api/v1/runners/{id}",
     "/api/v1/runners/{id}/logs",
@@ -239,6 +249,9 @@ mod tests {
         assert_eq!(route_label(Some("/runners/{id}")), "/api/v1/runners/{id}");
         assert_eq!(route_label(Some("/api/v1/runners/{id}")), "/api/v1/runners/{id}");
         assert_eq!(route_label(Some("/docs/{*rest}")), "/docs/{*rest}");
+        for path in crate::routes::document().paths.paths.keys() {
+            assert_eq!(route_label(Some(path)), path);
+        }
         assert_eq!(route_label(None), "other");
         assert_eq!(method_label(&Method::from_bytes(b"BREW").unwrap()), "other");
     }

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use mayfly_common::api::{Event, EventKind, EventList};
 
 use crate::gateway::{Connection, Failure, Gateway};
-use crate::print::{self, Output, plain};
+use crate::print::{self, Output, moment, plain};
 
 /// Before a stream that broke is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -137,21 +136,17 @@ pub(crate) fn line(event: &Event) -> String {
     let colon = if about.is_empty() || message.is_empty() { "" } else { ": " };
     let text = format!(
         "{}  {:<15} {}{colon}{message}",
-        second(event.at),
+        moment(event.at),
         event.kind.as_str(),
         about.join(" "),
     );
     plain(&text.replace('\n', " ")) + "\n"
 }
 
-/// A moment without the fractions of its second.
-fn second(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
 
     #[test]
     fn an_event_is_a_line_that_steers_no_terminal() {

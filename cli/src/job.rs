@@ -10,7 +10,7 @@ use mayfly_common::scope::RepoSlug;
 use orchestrator::clock::{Clock as _, SystemClock};
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
-use crate::print::{self, Output, ago, pairs, span};
+use crate::print::{self, Output, ago, moment, pairs, span};
 
 /// What to ask about jobs.
 ///
@@ -240,7 +240,7 @@ fn state(job: &Job) -> String {
 }
 
 fn page(job: &Job) -> String {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    let time = |at: Option<Timestamp>| at.map(moment).unwrap_or_default();
     pairs([
         ("job", job.id.to_string()),
         ("name", job.name.clone()),
@@ -249,7 +249,7 @@ fn page(job: &Job) -> String {
         ("state", state(job)),
         ("runner", job.runner.clone().unwrap_or_default()),
         ("pool", job.pool.clone().unwrap_or_default()),
-        ("queued at", job.queued_at.to_string()),
+        ("queued at", moment(job.queued_at)),
         ("started at", time(job.started_at)),
         ("ended at", time(job.completed_at)),
     ])

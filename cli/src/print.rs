@@ -11,6 +11,8 @@ use crate::gateway::Failure;
 
 /// Exit code where something failed.
 const FAILED: u8 = 1;
+/// Fewest columns that tables are made for.
+const NARROWEST: u16 = 60;
 /// Exit code for wrong arguments, variables or files, as clap has it.
 const USAGE: u8 = 2;
 
@@ -64,6 +66,10 @@ pub(crate) fn table<const N: usize>(
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
+    // Some terminals say that they have no columns.
+    if table.width().is_some_and(|width| width < NARROWEST) {
+        table.set_width(NARROWEST);
+    }
     let state = header.iter().position(|name| *name == "state");
     for row in rows {
         let mut cells = row.map(|cell| Cell::new(plain(&cell)));
@@ -111,6 +117,11 @@ pub(crate) fn plain(text: &str) -> String {
 pub(crate) fn steers(found: char) -> bool {
     found.is_control()
         || matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A moment without the fractions of its second.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// How long ago, in the largest unit that tells enough.

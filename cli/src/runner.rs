@@ -12,7 +12,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
-use crate::print::{self, Output, ago, pairs, plain, span};
+use crate::print::{self, Output, ago, moment, pairs, plain, span};
 
 /// Between two looks at a log that is followed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -313,8 +313,8 @@ fn obituary(runner: &Finished) -> String {
         ("exit code", exit(runner)),
         ("scope", runner.scope_name.clone()),
         ("image", runner.image.clone()),
-        ("made at", runner.created_at.to_string()),
-        ("gone at", runner.removed_at.to_string()),
+        ("made at", moment(runner.created_at)),
+        ("gone at", moment(runner.removed_at)),
     ]);
     format!("{text}What it printed: mayfly runner logs {}\n", plain(&runner.name))
 }
@@ -330,8 +330,8 @@ fn page(runner: &Runner) -> String {
         ("image", runner.image.clone()),
         ("container", runner.container_id.clone().unwrap_or_default()),
         ("GitHub's id", runner.github_runner_id.map(|id| id.to_string()).unwrap_or_default()),
-        ("made at", runner.created_at.to_string()),
-        ("ends by", runner.deadline.to_string()),
+        ("made at", moment(runner.created_at)),
+        ("ends by", moment(runner.deadline)),
     ])
 }
 

@@ -6,7 +6,7 @@ use mayfly_common::api::{PoolList, Status};
 
 use crate::gateway::{Connection, Failure, Gateway};
 use crate::pool;
-use crate::print::{self, Output, pairs};
+use crate::print::{self, Output, moment, pairs};
 
 pub(crate) async fn run(connection: Connection) -> ExitCode {
     let outcome = match Gateway::open(&connection) {
@@ -67,7 +67,7 @@ pub(crate) fn page(status: &Status) -> String {
             ),
         ),
         ("GitHub", left.join(", ")),
-        ("next look", github.next_check.map(|at| at.to_string()).unwrap_or_default()),
+        ("next look", github.next_check.map(moment).unwrap_or_default()),
         ("webhooks", github.webhooks.clone()),
         ("job ledger", github.ledger.clone()),
         (

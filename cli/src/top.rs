@@ -1,6 +1,6 @@
 //! `mayfly top`: the platform, live.
 //!
-//! Invariant: the terminal is left as it was, also when Ctrl-C ends it. Without a terminal one picture is printed.
+//! Invariant: the terminal is left as it was, also when Ctrl-C or SIGTERM ends it. Without a terminal one picture is printed.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use mayfly_common::api::{EventList, JobList, PoolList, RunnerList, Status};
+use mayfly_common::shutdown;
 use orchestrator::clock::{Clock as _, SystemClock};
 use rustix::termios::tcgetwinsize;
 use serde_json::json;
@@ -86,8 +87,7 @@ async fn live(gateway: &Gateway, interval: Duration) -> Result<Output, Failure> 
         };
         show(&screen(&text, height()));
         tokio::select! {
-            // Where Ctrl-C cannot be heard, it ends the program itself.
-            Ok(()) = tokio::signal::ctrl_c() => break,
+            () = shutdown::signal() => break,
             () = tokio::time::sleep(interval) => {}
         }
         picture = look(gateway).await;

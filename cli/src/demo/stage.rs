@@ -112,7 +112,8 @@ impl<'a> Stage<'a> {
              \x20 health           {gateway}/health\n\
              \x20 status           {gateway}/api/v1/status\n\
              \x20 metrics          {gateway}/metrics\n\
-             \x20 simulated GitHub {sim}/_sim/\n"
+             \x20 simulated GitHub {sim}/_sim/\n\
+             \x20 the command      MAYFLY_URL={gateway} mayfly top (or events, explain, pool, runner, job …)\n"
         )
     }
 
