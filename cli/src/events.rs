@@ -18,8 +18,6 @@ const ATTEMPTS: u32 = 30;
 /// Which events.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    connection: Connection,
     /// Go on with what happens, until you stop it.
     #[arg(short, long)]
     follow: bool,
@@ -35,6 +33,9 @@ pub(crate) struct Options {
     /// Only events of this repository, organisation or enterprise.
     #[arg(long, value_name = "WHERE")]
     scope: Option<String>,
+    // Last, because its heading is for all that follows.
+    #[command(flatten)]
+    connection: Connection,
 }
 
 fn kind(text: &str) -> Result<String, String> {

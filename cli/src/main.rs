@@ -18,9 +18,21 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+const FIRST_STEPS: &str = "\
+First steps:
+  mayfly demo             see it at work, without an account
+  mayfly doctor           check what is set up, and what is missing
+  mayfly status           look at the platform behind a gateway
+  mayfly explain JOB|URL  why does this job still wait?
+
+The gateway is where --url, MAYFLY_URL or a profile says; its key comes from
+--api-key-file or MAYFLY_API_KEY. Every command has --help.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.";
+
 /// A fresh container for every GitHub Actions job.
 #[derive(Parser)]
-#[command(version = mayfly_common::VERSION)]
+#[command(version = mayfly_common::VERSION, after_help = FIRST_STEPS)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -86,9 +98,10 @@ struct Gated<C: Subcommand> {
 #[derive(Args)]
 struct Explain {
     #[command(flatten)]
-    connection: gateway::Connection,
-    #[command(flatten)]
     which: job::Which,
+    // Last, because its heading is for all that follows.
+    #[command(flatten)]
+    connection: gateway::Connection,
 }
 
 #[tokio::main]

@@ -35,14 +35,15 @@ const EVENTS: usize = 8;
 /// How to look.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    connection: Connection,
     /// Seconds between two looks, 1 to 60.
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
     interval: u64,
     /// Look once, and print that.
     #[arg(long)]
     once: bool,
+    // Last, because its heading is for all that follows.
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// All that one look brings.
