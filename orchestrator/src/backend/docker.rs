@@ -7,6 +7,7 @@ mod error;
 mod labels;
 mod network;
 pub mod spec;
+mod usage;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,7 +27,7 @@ use tokio::sync::{Notify, OnceCell};
 use self::error::{refused, status};
 use self::labels::Identity;
 use self::spec::Template;
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Storage};
 use crate::config::Config;
 use crate::model::{Exit, Instance, LaunchSpec, Phase};
 
@@ -327,6 +328,12 @@ impl Backend for DockerBackend {
                 other => Err(other),
             },
         }
+    }
+
+    async fn storage(&self) -> Result<Storage, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let minor = docker.client_version().minor_version;
+        usage::measure(self.settings.host.as_deref(), minor, &instance).await
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {

@@ -15,6 +15,9 @@ mod fairness;
 mod faults;
 mod hooks;
 mod jobs;
+mod metrics;
+#[path = "../../../common/tests/support/metrics_table.rs"]
+mod metrics_table;
 mod pools;
 mod program;
 mod repositories;
