@@ -56,6 +56,7 @@ struct Raw {
     runner_min_idle: Option<String>,
     runner_rotation_interval: Option<String>,
     runner_image: Option<String>,
+    runner_cache_url: Option<String>,
     runner_pull_policy: Option<String>,
     runner_command: Option<String>,
     runner_labels: Option<String>,
