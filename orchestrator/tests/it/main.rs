@@ -22,4 +22,5 @@ mod pools;
 mod program;
 mod repositories;
 mod support;
+mod traces;
 mod webhooks;
