@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set, variables};
 use mayfly_common::telemetry::{Logging, parse_format, parse_level};
+use mayfly_common::traces::TraceConfig;
 use mayfly_common::webhook::signature::Secrets;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -46,6 +47,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// `LOG_LEVEL`, `LOG_VERBOSE`, `LOG_FORMAT`.
     pub logging: Logging,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` (none: there are no traces) and `OTEL_SERVICE_NAME` (`api-gateway`).
+    pub traces: Option<TraceConfig>,
 }
 
 impl Default for Config {
@@ -63,6 +66,7 @@ impl Default for Config {
             cors: CorsOrigins::default(),
             request_timeout: Duration::from_mins(1),
             logging: Logging::default(),
+            traces: None,
         }
     }
 }
@@ -86,6 +90,8 @@ struct Raw {
     log_level: Option<String>,
     log_verbose: Option<String>,
     log_format: Option<String>,
+    otel_exporter_otlp_endpoint: Option<String>,
+    otel_service_name: Option<String>,
 }
 
 impl Config {
@@ -167,6 +173,12 @@ impl Config {
                     parse_format,
                 ),
             },
+            traces: TraceConfig::read(
+                &mut check,
+                raw.otel_exporter_otlp_endpoint,
+                raw.otel_service_name,
+                "api-gateway",
+            ),
         };
         check.finish(Some(config))
     }

@@ -15,8 +15,9 @@ use futures::FutureExt as _;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
 use mayfly_common::telemetry::{REQUEST, RESPONSE};
+use mayfly_common::traces;
 use tokio::time::Instant;
-use tracing::{Level, enabled, info};
+use tracing::{Instrument as _, Level, Span, enabled, info};
 
 pub(crate) use caller::Caller;
 
@@ -38,9 +39,12 @@ pub(crate) async fn observe(
     let started = Instant::now();
     let caller = Caller::identify(&request, &gateway);
     let method = request.method().clone();
-    let route = route_label(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let matched = matched.as_ref().map(MatchedPath::as_str);
+    let route = route_label(matched);
     let path = request.uri().path();
     let probe = matches!(path, "/health" | "/livez" | "/readyz");
+    let quiet = probe || path == "/metrics";
     let logged = (!probe && enabled!(Level::INFO)).then(|| shortened(path));
     if let Some(path) = &logged {
         info!(
@@ -52,10 +56,18 @@ pub(crate) async fn observe(
     }
     request.extensions_mut().insert(caller.clone());
 
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    // Whoever calls from outside is not believed to be part of a trace of ours.
+    let span = if quiet {
+        Span::none()
+    } else {
+        traces::request(&method, matched.unwrap_or("other"), None)
+    };
+    let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()));
+    let answered = answered.catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| after_panic(&caller));
 
     let status = response.status();
+    traces::answered(&span, status);
     if status.is_client_error() || status.is_server_error() {
         response = as_problem(response);
     }

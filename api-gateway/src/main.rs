@@ -37,12 +37,16 @@ async fn serve() -> ExitCode {
         Ok(config) => config,
         Err(errors) => return fail(BAD_CONFIGURATION, &errors.to_string()),
     };
-    telemetry::init(config.logging);
+    let traces = telemetry::start(config.logging, config.traces.as_ref());
     let listener = match TcpListener::bind(config.address()).await {
         Ok(listener) => listener,
         Err(error) => return fail(1, &format!("cannot listen on {}: {error}", config.address())),
     };
-    match api_gateway::run(config, listener, shutdown::signal()).await {
+    let outcome = api_gateway::run(config, listener, shutdown::signal()).await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error.to_string()),
     }

@@ -22,6 +22,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mayfly_common::problem::Problem;
+use mayfly_common::traces;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -160,6 +161,7 @@ impl Orchestrator {
             }
         }
         passed.insert(X_REQUEST_ID, id.clone());
+        traces::pass_on(passed);
         request
     }
 

@@ -12,7 +12,7 @@
 //! | [`problem`] | RFC 9457 errors |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
 //! | [`health`] | the check a container runs on itself |
-//! | [`telemetry`], [`shutdown`] | what every service's `main` needs |
+//! | [`telemetry`], [`traces`], [`shutdown`] | what every service's `main` needs |
 //!
 //! Invariant: this crate knows neither Docker nor, beyond webhooks, GitHub's wire format. A value of one of its types is valid:
 //! constructors are fallible, and nothing behind them checks again.
@@ -29,6 +29,7 @@ pub mod runner;
 pub mod scope;
 pub mod shutdown;
 pub mod telemetry;
+pub mod traces;
 pub mod webhook;
 
 /// The version of this build, as in `/health` and in the image labels: `MAYFLY_VERSION` at build time, else the package's.

@@ -10,11 +10,14 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Dispatch, Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::traces::{TraceConfig, Traces};
 
 /// A service starts to serve.
 pub const START: &str = "START";
@@ -84,11 +87,38 @@ pub fn parse_format(text: &str) -> Result<Format, String> {
 /// Starts logging to standard error for the whole process (standard output belongs to results such as `--json`). A second
 /// call changes nothing.
 pub fn init(logging: Logging) {
-    let _ = dispatch(logging, std::io::stderr).try_init();
+    init_with(logging, None);
+}
+
+/// The same, and spans go the way of `traces`.
+pub fn init_with(logging: Logging, traces: Option<&Traces>) {
+    let _ = dispatch_with(logging, std::io::stderr, traces).try_init();
+}
+
+/// The same for a service that is configured to: the way of its spans, to be finished when it stops.
+pub fn start(logging: Logging, traces: Option<&TraceConfig>) -> Option<Traces> {
+    let (way, problem) = match traces.map(Traces::to) {
+        Some(Ok(way)) => (Some(way), None),
+        Some(Err(problem)) => (None, Some(problem)),
+        None => (None, None),
+    };
+    init_with(logging, way.as_ref());
+    if let Some(problem) = problem {
+        tracing::warn!("there are no traces: {problem}");
+    }
+    way
 }
 
 /// Logging to `writer`, for those who choose where lines go.
 pub fn dispatch<W>(logging: Logging, writer: W) -> Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    dispatch_with(logging, writer, None)
+}
+
+/// The same, and spans go the way of `traces`.
+pub fn dispatch_with<W>(logging: Logging, writer: W, traces: Option<&Traces>) -> Dispatch
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -99,14 +129,29 @@ where
         let ours = ["mayfly", "mayfly_common", "api_gateway", "orchestrator", "github_sim"];
         ours.iter().fold("warn".to_owned(), |filter, name| filter + "," + name + "=" + &level)
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
+    // Spans are for traces only.
+    let filter = EnvFilter::new(format!("{filter},{}=off", crate::traces::TARGET));
+    let Some(traces) = traces else {
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+        return match logging.format {
+            Format::Json => Dispatch::new(
+                builder.json().flatten_event(true).with_target(logging.verbose).finish(),
+            ),
+            Format::Text => {
+                Dispatch::new(builder.event_format(TextLine { module: logging.verbose }).finish())
+            }
+        };
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let registry = tracing_subscriber::registry();
     match logging.format {
         Format::Json => {
-            Dispatch::new(builder.json().flatten_event(true).with_target(logging.verbose).finish())
+            let layer = layer.json().flatten_event(true).with_target(logging.verbose);
+            Dispatch::new(registry.with(layer.with_filter(filter)).with(traces.layer()))
         }
         Format::Text => {
-            Dispatch::new(builder.event_format(TextLine { module: logging.verbose }).finish())
+            let layer = layer.event_format(TextLine { module: logging.verbose });
+            Dispatch::new(registry.with(layer.with_filter(filter)).with(traces.layer()))
         }
     }
 }

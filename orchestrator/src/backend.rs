@@ -36,6 +36,9 @@ pub trait Backend: Send + Sync {
     /// Fetches an image, and says how far it is. May take minutes.
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError>;
 
+    /// How much is stored. May take minutes.
+    async fn storage(&self) -> Result<Storage, BackendError>;
+
     /// Wakes `changed` whenever a runner's state may have changed, until changes can no longer be followed; then says why.
     /// A hint, never the truth: events get lost.
     async fn watch(&self, changed: &Notify) -> BackendError;
@@ -60,6 +63,17 @@ impl Progress {
         let (done, size) = (self.done.load(Ordering::Relaxed), self.size.load(Ordering::Relaxed));
         (size > 0).then_some((done.min(size), size))
     }
+}
+
+/// How much a backend stores, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Storage {
+    /// What our runners wrote into their containers.
+    pub containers: u64,
+    /// All images on the host, layers that they share counted once.
+    pub images: u64,
+    /// All volumes on the host, as far as their drivers tell.
+    pub volumes: u64,
 }
 
 /// Why a backend could not do what it was asked, by what the caller can do about it.

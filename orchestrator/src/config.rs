@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set};
 use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
+use mayfly_common::traces::TraceConfig;
 use serde::Deserialize;
 
 pub use github::{AppCredential, Credential, GitHubConfig};
@@ -27,6 +28,8 @@ struct Raw {
     log_level: Option<String>,
     log_verbose: Option<String>,
     log_format: Option<String>,
+    otel_exporter_otlp_endpoint: Option<String>,
+    otel_service_name: Option<String>,
     github_runner_token: Option<String>,
     github_runner_token_file: Option<String>,
     github_api_url: Option<String>,
@@ -56,6 +59,7 @@ struct Raw {
     runner_min_idle: Option<String>,
     runner_rotation_interval: Option<String>,
     runner_image: Option<String>,
+    runner_cache_url: Option<String>,
     runner_pull_policy: Option<String>,
     runner_command: Option<String>,
     runner_labels: Option<String>,
@@ -78,6 +82,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `LOG_LEVEL`, `LOG_VERBOSE`, `LOG_FORMAT`.
     pub logging: Logging,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` (none: there are no traces) and `OTEL_SERVICE_NAME` (`orchestrator`).
+    pub traces: Option<TraceConfig>,
     /// GitHub.
     pub github: GitHubConfig,
     /// Runners.
@@ -143,6 +149,12 @@ impl Config {
     fn read(mut raw: Raw, templates: Vec<(String, String)>, check: &mut Checker) -> Option<Self> {
         let listen = listen(&mut raw, check);
         let logging = logging(&mut raw, check);
+        let traces = TraceConfig::read(
+            check,
+            raw.otel_exporter_otlp_endpoint.take(),
+            raw.otel_service_name.take(),
+            "orchestrator",
+        );
         let seconds =
             |least: u64| move |text: &str| integer(text, least..=31_536_000).map(parse::seconds);
         let interval = parse::seconds(300);
@@ -190,6 +202,7 @@ impl Config {
         Some(Self {
             listen,
             logging,
+            traces,
             github: github?,
             runner: runner?,
             docker_host,

@@ -15,10 +15,15 @@ mod status;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use mayfly_common::problem::Problem;
+use mayfly_common::traces;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -74,5 +79,19 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(traced))
         .with_state(api)
+}
+
+/// Makes a request a span, part of the gateway's.
+async fn traced(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
+    // Probes and Prometheus come every few seconds, and tell nothing.
+    if matches!(route, "/health" | "/livez" | "/readyz" | "/metrics") {
+        return next.run(request).await;
+    }
+    let span = traces::request(request.method(), route, Some(request.headers()));
+    let response = next.run(request).instrument(span.clone()).await;
+    traces::answered(&span, response.status());
+    response
 }

@@ -32,6 +32,7 @@ pub mod reconcile;
 pub mod redact;
 pub mod redelivery;
 pub mod scaling;
+pub mod storage;
 pub mod store;
 pub mod template;
 
@@ -44,6 +45,7 @@ use mayfly_common::telemetry::{CONFIG, START};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
+use crate::backend::Backend;
 use crate::backend::docker::{DockerBackend, DockerSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -66,7 +68,7 @@ pub async fn run(
     let github = GitHubClient::new(GitHubSettings::of(&config.github), Arc::clone(&clock))
         .map(Arc::new)
         .map_err(io::Error::other)?;
-    let backend = DockerBackend::new(DockerSettings::of(&config));
+    let backend: Arc<dyn Backend> = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
     let metrics = Arc::new(Metrics::new(github.traffic()));
     describe(&config);
     info!(category = START, address = %listener.local_addr()?, version = mayfly_common::VERSION, "orchestrator is listening");
@@ -74,7 +76,7 @@ pub async fn run(
     let store = open_store(config.database.as_deref())?;
     let (reconciler, handle) = Reconciler::new(
         config.clone(),
-        Arc::new(backend),
+        Arc::clone(&backend),
         Arc::clone(&github),
         Arc::clone(&clock),
         Arc::clone(&metrics),
@@ -82,12 +84,15 @@ pub async fn run(
     );
     let check = checkup::tell(Arc::clone(&github), config.github.clone(), store.clone());
     let check = tokio::spawn(check);
+    let storage = storage::run(backend, config.database.clone(), Arc::clone(&metrics));
+    let storage = tokio::spawn(storage);
     let router = http::router(Api { handle, config: Arc::new(config), metrics });
     let shutdown = shutdown.shared();
     let driver = tokio::spawn(driver::run(Arc::new(reconciler), shutdown.clone()));
     let redelivery = tokio::spawn(redelivery::run(store, github, shutdown.clone()));
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
     check.abort();
+    storage.abort();
     redelivery.abort();
     driver.await.map_err(io::Error::other)
 }

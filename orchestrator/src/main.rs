@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
         println!("the configuration is valid");
         return ExitCode::SUCCESS;
     }
-    telemetry::init(config.logging);
+    let traces = telemetry::start(config.logging, config.traces.as_ref());
     let outcome = match tokio::net::TcpListener::bind(config.listen).await {
         Ok(listener) => orchestrator::run(config, listener, shutdown::signal()).await,
         Err(error) => Err(std::io::Error::new(
@@ -59,6 +59,9 @@ async fn main() -> ExitCode {
             format!("cannot listen on {}: {error}", config.listen),
         )),
     };
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

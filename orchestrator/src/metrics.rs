@@ -15,10 +15,12 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::backend::Storage;
 use crate::github::Traffic;
 use crate::ledger::Row;
 use crate::model::QueuedJob;
 use crate::reconcile::Carried;
+use crate::scaling::lifecycle::Failure;
 
 /// The states a runner can be seen in.
 const STATES: [RunnerState; 6] = [
@@ -50,6 +52,63 @@ struct ResultLabels {
 /// Spans by pool.
 type Spans = Family<PoolLabel, Histogram, fn() -> Histogram>;
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    pool: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+/// What a pass can have trouble with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The engine could not be asked: the pass did nothing.
+    Docker,
+    /// GitHub did not tell something.
+    GitHub,
+    /// A runner image cannot be had.
+    Image,
+    /// An action failed.
+    Action,
+}
+
+impl Trouble {
+    const ALL: [Self; 4] = [Self::Docker, Self::GitHub, Self::Image, Self::Action];
+
+    fn label(self) -> KindLabel {
+        let kind = match self {
+            Self::Docker => "docker",
+            Self::GitHub => "github",
+            Self::Image => "image",
+            Self::Action => "action",
+        };
+        KindLabel { kind }
+    }
+}
+
+/// What can be left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Orphan {
+    /// A registration without a container.
+    Registration,
+    /// A container without a registration, or one that was never started.
+    Container,
+}
+
+impl Orphan {
+    fn label(self) -> KindLabel {
+        let kind = match self {
+            Self::Registration => "registration",
+            Self::Container => "container",
+        };
+        KindLabel { kind }
+    }
+}
+
 /// A bucket of requests. As many values as the App has installations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
@@ -80,6 +139,10 @@ pub struct Metrics {
     relevant: Gauge,
     actions: Family<ActionLabels, Counter>,
     passes: Counter,
+    pass_errors: Family<KindLabel, Counter>,
+    failures: Family<FailureLabels, Counter>,
+    orphans: Family<KindLabel, Counter>,
+    storage: Family<KindLabel, Gauge>,
     problems: Gauge,
     pass_duration: Histogram,
     limits: Family<LimitLabels, Gauge<i64, AtomicI64>>,
@@ -107,6 +170,10 @@ impl Metrics {
             relevant: Gauge::default(),
             actions: Family::default(),
             passes: Counter::default(),
+            pass_errors: Family::default(),
+            failures: Family::default(),
+            orphans: Family::default(),
+            storage: Family::default(),
             problems: Gauge::default(),
             pass_duration: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
             limits: Family::default(),
@@ -158,6 +225,23 @@ impl Metrics {
         );
         registry.register("actions", "Actions of the reconcile loop", this.actions.clone());
         registry.register("passes", "Reconcile passes", this.passes.clone());
+        registry.register(
+            "pass_errors",
+            "Passes that had trouble, by what with",
+            this.pass_errors.clone(),
+        );
+        registry.register("runner_failures", "Runners that failed, by how", this.failures.clone());
+        registry.register(
+            "orphans_removed",
+            "What was left behind without its other half, and removed",
+            this.orphans.clone(),
+        );
+        registry.register_with_unit(
+            "storage",
+            "What is stored, looked at every few minutes",
+            Unit::Bytes,
+            this.storage.clone(),
+        );
         registry.register("pass_problems", "Problems of the last pass", this.problems.clone());
         registry.register_with_unit(
             "pass_duration",
@@ -195,6 +279,13 @@ impl Metrics {
             "Requests sent to GitHub; `unchanged` ones (304) cost nothing of the hour's",
             traffic.by_route(),
         );
+        // Counters begin at 0, not when something happens: else its first time is not seen as an increase.
+        for trouble in Trouble::ALL {
+            this.pass_errors.get_or_create(&trouble.label()).inc_by(0);
+        }
+        for orphan in [Orphan::Registration, Orphan::Container] {
+            this.orphans.get_or_create(&orphan.label()).inc_by(0);
+        }
         Self { registry, ..this }
     }
 
@@ -266,6 +357,42 @@ impl Metrics {
     pub(crate) fn carried_out(&self, carried: impl Iterator<Item = Carried>) {
         for Carried { action, outcome } in carried {
             self.actions.get_or_create(&ActionLabels { action, outcome }).inc();
+        }
+    }
+
+    /// A pass had trouble.
+    pub(crate) fn trouble(&self, trouble: Trouble) {
+        self.pass_errors.get_or_create(&trouble.label()).inc();
+    }
+
+    /// A runner of `pool` failed and was removed.
+    pub(crate) fn failed(&self, pool: &str, failure: Failure) {
+        let labels = FailureLabels { pool: pool.to_owned(), reason: failure.kind() };
+        self.failures.get_or_create(&labels).inc();
+        if failure.is_orphan() {
+            self.orphan(Orphan::Container);
+        }
+    }
+
+    /// Something left behind was removed.
+    pub(crate) fn orphan(&self, orphan: Orphan) {
+        self.orphans.get_or_create(&orphan.label()).inc();
+    }
+
+    /// Takes in what is stored: by the engine, if it told, and the ledger's file, if there is one.
+    pub(crate) fn stored(&self, engine: Option<&Storage>, ledger: Option<u64>) {
+        self.storage.clear();
+        let engine = engine.map(|stored| {
+            [
+                ("containers", stored.containers),
+                ("images", stored.images),
+                ("volumes", stored.volumes),
+            ]
+        });
+        let ledger = ledger.map(|bytes| ("database", bytes));
+        for (kind, bytes) in engine.into_iter().flatten().chain(ledger) {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.storage.get_or_create(&KindLabel { kind }).set(bytes);
         }
     }
 

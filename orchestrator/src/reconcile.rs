@@ -37,7 +37,10 @@ use mayfly_common::api::{PassReport, Runner};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
+use mayfly_common::traces::{self, TARGET};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
 
 pub(crate) use self::execute::Carried;
 use self::execute::Outcome;
@@ -230,6 +233,30 @@ impl Reconciler {
 
     /// One pass: look at everything that is due, decide, act, report. Has no timer; the [`driver`] has.
     pub async fn pass(&self) -> PassReport {
+        let span = info_span!(
+            target: TARGET,
+            parent: None,
+            "pass",
+            otel.status_code = Empty,
+            pass.number = Empty,
+            pass.queued_jobs = Empty,
+            pass.launched = Empty,
+            pass.removed = Empty,
+            pass.problems = Empty,
+        );
+        let report = self.one_pass().instrument(span.clone()).await;
+        span.record("pass.number", i64::try_from(report.number).unwrap_or(i64::MAX));
+        traces::count(&span, "pass.queued_jobs", report.queued_jobs);
+        traces::count(&span, "pass.launched", report.launched);
+        traces::count(&span, "pass.removed", report.removed);
+        traces::count(&span, "pass.problems", report.problems.len());
+        if !report.problems.is_empty() {
+            traces::failed(&span);
+        }
+        report
+    }
+
+    async fn one_pass(&self) -> PassReport {
         let mut state = self.state.lock().await;
         let started_at = self.clock.now();
         state.passes += 1;

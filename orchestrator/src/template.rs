@@ -9,8 +9,9 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Every placeholder, with what it stands for.
-pub const PLACEHOLDERS: [(&str, &str); 21] = [
+pub const PLACEHOLDERS: [(&str, &str); 22] = [
     ("api_gateway_port", "Port of the API gateway"),
+    ("cache_url", "Value of RUNNER_CACHE_URL, with a slash at the end; empty without it"),
     ("docker_network", "Network the runner's container joins"),
     ("hostname", "Host name of the orchestrator"),
     ("jit_config", "Just-in-time configuration of this one runner; usable once"),

@@ -11,6 +11,8 @@ mod errors;
 mod health;
 mod limits;
 mod logs;
+#[path = "../../../common/tests/support/metrics_table.rs"]
+mod metrics_table;
 mod passing_on;
 mod server;
 #[path = "../support/stub.rs"]

@@ -16,6 +16,7 @@ use mayfly_common::webhook::signature::{Secrets, sign};
 use mayfly_common::webhook::{Content, HookTarget, JobStatus};
 use serde_json::json;
 
+use crate::metrics_table::{documented, exposed};
 use crate::stub::{Stub, serve};
 use crate::support::{Answer, Client, SECRET, anonymous, gateway, gateway_with, webhook_secrets};
 
@@ -529,6 +530,8 @@ async fn deliveries_are_counted_by_event_and_outcome() {
     Call::of("ping", "{}").send(&away).await;
     let metrics = away.get("/metrics").await.text();
     assert!(metrics.contains(r#"deliveries_total{event="ping",outcome="failed"} 1"#), "{metrics}");
+    // By now each metric has a sample.
+    assert_eq!(exposed(&metrics), documented("mayfly_gateway_", &[]));
 }
 
 #[tokio::test]

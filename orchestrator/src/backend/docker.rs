@@ -8,6 +8,7 @@ mod labels;
 mod network;
 mod pull;
 pub mod spec;
+mod usage;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -28,7 +29,7 @@ use self::error::{refused, status};
 use self::labels::Identity;
 use self::pull::Layers;
 use self::spec::Template;
-use super::{Backend, BackendError, Progress};
+use super::{Backend, BackendError, Progress, Storage};
 use crate::config::Config;
 use crate::model::{Exit, Instance, LaunchSpec, Phase};
 
@@ -333,6 +334,12 @@ impl Backend for DockerBackend {
                 other => Err(other),
             },
         }
+    }
+
+    async fn storage(&self) -> Result<Storage, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let minor = docker.client_version().minor_version;
+        usage::measure(self.settings.host.as_deref(), minor, &instance).await
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {

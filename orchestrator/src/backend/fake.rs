@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
-use super::{Backend, BackendError, Progress};
+use super::{Backend, BackendError, Progress, Storage};
 use crate::model::{Exit, Instance, LaunchSpec, Phase};
 
 /// Containers in memory.
@@ -138,6 +138,10 @@ impl Backend for FakeBackend {
         }
         state.image = true;
         Ok(())
+    }
+
+    async fn storage(&self) -> Result<Storage, BackendError> {
+        self.reach().map(|_| Storage { containers: 1_000, images: 2_000, volumes: 3_000 })
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {

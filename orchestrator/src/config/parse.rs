@@ -26,6 +26,12 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// The same, with a slash at its end.
+pub(super) fn folder_url(text: &str) -> Result<String, String> {
+    let url = url(text)?.to_string();
+    Ok(if url.ends_with('/') { url } else { url + "/" })
+}
+
 /// Tokens are opaque: their form has changed more than once. What cannot be one is refused.
 pub(super) fn token(token: &SecretString) -> Result<(), String> {
     let text = token.expose_secret();

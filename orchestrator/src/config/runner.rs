@@ -15,6 +15,9 @@ use crate::template::{Template, Value};
 /// How the names of the templates' variables begin. Case counts; what follows is the name in the container.
 pub(super) const PREFIX: &str = "runnerenv_";
 
+/// Where a runner finds a cache server, if its image looks there.
+const CACHE_VARIABLE: &str = "CUSTOM_ACTIONS_RESULTS_URL";
+
 /// Variables for runner containers, in the order of their names.
 pub type Environment = BTreeMap<String, Template>;
 
@@ -40,6 +43,8 @@ pub struct RunnerConfig {
     pub environment: Environment,
     /// How runners register: by token if a template asks for one.
     pub registration: Registration,
+    /// `RUNNER_CACHE_URL`: a cache server for jobs, with a slash at the end; empty means none.
+    pub cache_url: String,
     /// `RUNNER_LABELS`: the labels of the runners started for jobs.
     pub labels: LabelSet,
     /// `RUNNER_GROUP`: their runner group; organisations only.
@@ -82,7 +87,14 @@ pub(super) fn read(
     let command = check.optional("RUNNER_COMMAND", raw.runner_command.take(), None, |text| {
         command(text).map(Some)
     });
-    let environment = environment(templates, check);
+    let cache_url = check.optional(
+        "RUNNER_CACHE_URL",
+        raw.runner_cache_url.take(),
+        String::new(),
+        parse::folder_url,
+    );
+    let mut environment = environment(templates, check);
+    point_at_cache(&mut environment, &cache_url);
     let uses = |name: &str| {
         environment.iter().find(|(_, template)| template.uses(name)).map(|(variable, _)| variable)
     };
@@ -147,6 +159,7 @@ pub(super) fn read(
         command,
         environment,
         registration,
+        cache_url,
         labels,
         group,
         max: usize::try_from(max).unwrap_or(usize::MAX),
@@ -198,6 +211,15 @@ fn environment(templates: Vec<(String, String)>, check: &mut Checker) -> Environ
         }
     }
     environment
+}
+
+/// Tells runners of the cache, in the variable that patched runners and some actions read. The official runner overwrites
+/// `ACTIONS_RESULTS_URL` and `ACTIONS_CACHE_URL` for each step, so these would tell nobody; see docs/runner-images.md.
+fn point_at_cache(environment: &mut Environment, cache_url: &str) {
+    // No URL has a brace in it: they are percent-encoded.
+    if let (false, Ok(url)) = (cache_url.is_empty(), Template::parse(cache_url)) {
+        environment.entry(CACHE_VARIABLE.to_owned()).or_insert(url);
+    }
 }
 
 /// The labels runners for jobs have: `RUNNER_LABELS`; else what a fixed template tells the image; else the usual ones.

@@ -141,6 +141,30 @@ fn templates_choose_the_route() {
 }
 
 #[test]
+fn runners_are_told_of_the_cache_unless_they_were_told_otherwise() {
+    let told = |extra: &[(&str, &str)]| {
+        let environment = read(extra).runner.environment;
+        environment.get("CUSTOM_ACTIONS_RESULTS_URL").map(ToString::to_string)
+    };
+    assert_eq!(told(&[]), None);
+    for (text, url) in [
+        ("http://cache.lan:3000", "http://cache.lan:3000/"),
+        ("https://cache.lan/gha", "https://cache.lan/gha/"),
+        ("https://cache.lan/{labels}/", "https://cache.lan/%7Blabels%7D/"),
+    ] {
+        assert_eq!(told(&[("RUNNER_CACHE_URL", text)]).as_deref(), Some(url));
+    }
+    let own = ("runnerenv_CUSTOM_ACTIONS_RESULTS_URL", "http://other/");
+    assert_eq!(told(&[("RUNNER_CACHE_URL", "http://cache.lan"), own]).as_deref(), Some(own.1));
+    for wrong in ["cache.lan:3000", "redis://cache", "http://me:secret@cache", "http://cache/?a=b"]
+    {
+        let found = errors(&[("RUNNER_CACHE_URL", wrong)]);
+        assert!(found.len() == 1 && found[0].starts_with("RUNNER_CACHE_URL: must"), "{found:?}");
+        assert!(!found[0].contains("secret"), "{found:?}");
+    }
+}
+
+#[test]
 fn labels_come_from_the_variable_or_from_what_the_image_is_told() {
     let labels = |extra: &[(&str, &str)]| read(extra).runner.labels;
     assert_eq!(labels(&[("RUNNER_LABELS", "self-hosted, GPU")]).to_string(), "gpu,self-hosted");

@@ -13,6 +13,9 @@ use mayfly_common::api::Finished;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
+use mayfly_common::traces::{self, TARGET};
+use tracing::field::{Empty, display};
+use tracing::{Instrument as _, Span, info_span};
 
 use super::history::History;
 use super::{Reconciler, State};
@@ -22,7 +25,7 @@ use crate::ledger::Ran;
 use crate::model::{Exit, Instance, Phase, RunnerId};
 use crate::redact::redact;
 use crate::scaling::lifecycle::{began, job_of};
-use crate::scaling::{Action, Plan};
+use crate::scaling::{Action, Launch, Plan};
 
 /// Actions that are under way at a time.
 const CONCURRENT: usize = 16;
@@ -61,20 +64,69 @@ pub(crate) struct Carried {
 
 impl Carried {
     pub(super) fn of((action, outcome): &(Action, Outcome)) -> Self {
-        let action = match action {
-            Action::PullImage(_) => "pull_image",
-            Action::Launch(_) => "launch",
-            Action::Retire { .. } => "retire",
-            Action::Remove { .. } => "remove",
-            Action::Deregister { .. } => "deregister",
-        };
-        let outcome = match outcome {
-            Outcome::Done => "done",
-            Outcome::Kept => "kept",
-            Outcome::Failed(_) => "failed",
-        };
-        Self { action, outcome }
+        Self { action: kind(action), outcome: outcome.as_str() }
     }
+}
+
+impl Outcome {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Kept => "kept",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::PullImage(_) => "pull_image",
+        Action::Launch(_) => "launch",
+        Action::Retire { .. } => "retire",
+        Action::Remove { .. } => "remove",
+        Action::Deregister { .. } => "deregister",
+    }
+}
+
+/// The span of an action.
+fn span(action: &Action, seen: &[Instance]) -> Span {
+    let span = info_span!(
+        target: TARGET,
+        "action",
+        otel.name = kind(action),
+        otel.status_code = Empty,
+        outcome = Empty,
+        runner = Empty,
+        pool = Empty,
+        scope = Empty,
+        image = Empty,
+    );
+    if span.is_disabled() {
+        return span;
+    }
+    match action {
+        Action::PullImage(image) => {
+            span.record("image", image);
+        }
+        Action::Launch(Launch { name, pool, scope, .. })
+        | Action::Remove { name, pool, scope, .. } => {
+            span.record("runner", display(name));
+            span.record("pool", pool.as_str());
+            span.record("scope", display(scope));
+        }
+        Action::Retire { name, scope, .. } => {
+            span.record("runner", display(name));
+            if let Some(instance) = seen.iter().find(|instance| instance.name == *name) {
+                span.record("pool", instance.pool.as_str());
+            }
+            span.record("scope", display(scope));
+        }
+        Action::Deregister { name, scope, .. } => {
+            span.record("runner", name);
+            span.record("scope", display(scope));
+        }
+    }
+    span
 }
 
 impl From<BackendError> for ActionError {
@@ -101,7 +153,12 @@ impl Reconciler {
             }
             let act = actions.into_iter().map(async |action: Action| {
                 let began = self.clock.now();
-                let result = self.act(&action, seen).await;
+                let span = span(&action, seen);
+                let result = self.act(&action, seen).instrument(span.clone()).await;
+                span.record("outcome", result.0.as_str());
+                if matches!(result.0, Outcome::Failed(_)) {
+                    traces::failed(&span);
+                }
                 if matches!(result.0, Outcome::Done) {
                     self.note_span(&action, seen, self.clock.now().duration_since(began));
                 }

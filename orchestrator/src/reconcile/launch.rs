@@ -154,6 +154,7 @@ impl Launcher {
         };
         let pairs = [
             ("api_gateway_port", shown.api_gateway_port.to_string()),
+            ("cache_url", config.runner.cache_url.clone()),
             ("docker_network", config.network.clone()),
             ("hostname", shown.hostname.clone()),
             ("labels", launch.labels.to_string()),

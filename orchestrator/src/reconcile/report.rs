@@ -19,6 +19,7 @@ use crate::backend::BackendError;
 use crate::discovery::RepoFact;
 use crate::github::GitHubError;
 use crate::github::budget::{Account, Limit, Priority, Resource};
+use crate::metrics::{Orphan, Trouble};
 use crate::model::Instance;
 use crate::pool::book::Entry;
 use crate::scaling::backoff::Place;
@@ -55,6 +56,7 @@ impl Reconciler {
         requests: Vec<Request>,
         error: &BackendError,
     ) -> PassReport {
+        self.metrics.trouble(Trouble::Docker);
         let why = error.to_string();
         report.problems.push(why.clone());
         let (runners, instance, sight) = {
@@ -98,7 +100,13 @@ impl Reconciler {
                     state.backoff.failed(&place, &error.to_string(), now);
                     report.problems.push(format!("{}: runner not started: {error}", launch.scope));
                 }
-                (Action::Remove { name, pool, scope, state: ended, why, .. }, Outcome::Done) => {
+                (
+                    Action::Remove { name, pool, scope, state: ended, why, failure, .. },
+                    Outcome::Done,
+                ) => {
+                    if let Some(failure) = failure {
+                        self.metrics.failed(pool.as_str(), *failure);
+                    }
                     let place = (pool.clone(), scope.clone());
                     report.removed += 1;
                     match ended {
@@ -121,6 +129,7 @@ impl Reconciler {
                     info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner retired");
                 }
                 (Action::Deregister { name, scope, why, .. }, Outcome::Done) => {
+                    self.metrics.orphan(Orphan::Registration);
                     report.deregistered += 1;
                     info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
                 }
@@ -132,6 +141,9 @@ impl Reconciler {
                     report.problems.push(format!("could not {action}: {error}"))
                 }
             }
+        }
+        if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
+            self.metrics.trouble(Trouble::Action);
         }
         self.metrics.carried_out(outcomes.iter().map(Carried::of));
     }
@@ -145,7 +157,14 @@ impl Reconciler {
         runners: Vec<Runner>,
         sight: Sight,
     ) {
-        report.problems.extend(self.images.problems());
+        let images = self.images.problems();
+        if !images.is_empty() {
+            self.metrics.trouble(Trouble::Image);
+        }
+        if report.github_error.is_some() {
+            self.metrics.trouble(Trouble::GitHub);
+        }
+        report.problems.extend(images);
         report.repositories = state.catalog.served();
         let now = self.clock.now();
         report.self_hosted_repositories = state.catalog.relevant(now).len();

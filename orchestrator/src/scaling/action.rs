@@ -6,6 +6,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
+use super::lifecycle::Failure;
 use crate::model::RunnerId;
 
 /// Identifies a request from the API within the process.
@@ -45,6 +46,8 @@ pub enum Action {
         state: RunnerState,
         /// Why.
         why: String,
+        /// How it failed, if it did.
+        failure: Option<Failure>,
         /// Who asked.
         request: Option<RequestId>,
     },

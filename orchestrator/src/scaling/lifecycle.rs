@@ -1,5 +1,7 @@
 //! Which state a runner is in: one function, from what Docker, GitHub and earlier passes say.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::runner::RunnerState;
 
@@ -19,71 +21,194 @@ const EXIT_VERSION_REFUSED: i64 = 7;
 const LANDMARK_STARTED: &str = "Running job: ";
 const LANDMARK_RESULT: &str = " completed with result: ";
 
-/// The state of `instance`, and why, in words an operator reads. `registration_timeout`: how long it may take to come online.
-pub fn state_of(
+/// Why a runner is in the state it is in. Its `Display` is what an operator reads; nothing else makes these words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// GitHub says that it runs a job.
+    Busy,
+    /// A job's process runs inside.
+    Working,
+    /// It is registered and online.
+    Waiting,
+    /// It was online when GitHub could last be asked.
+    WasOnline,
+    /// GitHub could not be asked, and it was never seen online.
+    NotAsked,
+    /// It has time left to come online.
+    NotOnlineYet,
+    /// Its registration went away a moment ago.
+    Ending,
+    /// Its connection went away a moment ago.
+    Disconnected,
+    /// It is late, or unregistered, and was seen for a moment only.
+    Late,
+    /// It told its job's result.
+    Result(String),
+    /// It ended as one does after a job.
+    AfterItsJob,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// How a runner failed: few kinds, so that they can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Its container was created and never started.
+    NeverStarted,
+    /// It was still there at its deadline.
+    PastDeadline(Timestamp),
+    /// It was not online after this long.
+    RegistrationTimeout(SignedDuration),
+    /// It lost its connection to GitHub for good.
+    LostConnection,
+    /// Its registration is gone, and its container did not end.
+    RegistrationGone,
+    /// GitHub refuses its version.
+    VersionRefused,
+    /// It ended in the middle of its job.
+    EndedInJob(Ending),
+    /// It ended without having run one.
+    EndedBeforeJob(Ending),
+}
+
+/// How a container ended, without what it printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Exit code of the main process.
+    pub code: i64,
+    /// Whether the kernel killed a process for want of memory.
+    pub out_of_memory: bool,
+}
+
+impl Reason {
+    /// The state that goes with it.
+    pub fn state(&self) -> RunnerState {
+        match self {
+            Self::Busy | Self::Working => RunnerState::Busy,
+            Self::Waiting | Self::WasOnline => RunnerState::Idle,
+            Self::NotAsked | Self::NotOnlineYet => RunnerState::Starting,
+            Self::Ending | Self::Disconnected | Self::Late => RunnerState::Draining,
+            Self::Result(_) | Self::AfterItsJob => RunnerState::Finished,
+            Self::Failed(_) => RunnerState::Failed,
+        }
+    }
+
+    /// How it failed, if it did.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Failed(failure) => Some(*failure),
+            _ => None,
+        }
+    }
+}
+
+impl Failure {
+    /// Its kind in one word, for a metric's label.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::NeverStarted => "never_started",
+            Self::PastDeadline(_) => "past_deadline",
+            Self::RegistrationTimeout(_) => "registration_timeout",
+            Self::LostConnection => "lost_connection",
+            Self::RegistrationGone => "registration_gone",
+            Self::VersionRefused => "version_refused",
+            Self::EndedInJob(_) => "ended_in_job",
+            Self::EndedBeforeJob(_) => "ended_before_job",
+        }
+    }
+
+    /// Whether its container was left behind: by a crash of ours before it was started, or by a registration that went away.
+    pub fn is_orphan(self) -> bool {
+        matches!(self, Self::NeverStarted | Self::RegistrationGone)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "it runs a job",
+            Self::Working => "a job's process runs inside",
+            Self::Waiting => "it waits for a job",
+            Self::WasOnline => "it was online when GitHub last could be asked",
+            Self::NotAsked => "GitHub could not be asked about it",
+            Self::NotOnlineYet => "it is not online yet",
+            Self::Ending => "its registration is gone, the container is ending",
+            Self::Disconnected => "it lost its connection to GitHub",
+            Self::Late => "it is late or its registration is gone",
+            Self::Result(result) => return write!(f, "its job's result was {result}"),
+            Self::AfterItsJob => "it ended after its job",
+            Self::Failed(failure) => return failure.fmt(f),
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverStarted => f.write_str("the container was created and never started"),
+            Self::PastDeadline(deadline) => write!(f, "it reached its deadline {deadline}"),
+            Self::RegistrationTimeout(timeout) => {
+                write!(f, "it was not online {} s after its start", timeout.as_secs())
+            }
+            Self::LostConnection => {
+                f.write_str("it lost its connection to GitHub and did not come back")
+            }
+            Self::RegistrationGone => {
+                f.write_str("its registration is gone and the container did not end")
+            }
+            Self::VersionRefused => {
+                f.write_str("GitHub refuses this runner version; update the image")
+            }
+            Self::EndedInJob(ending) => write!(f, "{ending} in the middle of its job"),
+            Self::EndedBeforeJob(ending) => write!(f, "{ending} without having run a job"),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let memory = if self.out_of_memory { ", out of memory" } else { "" };
+        write!(f, "it ended with exit code {}{memory}", self.code)
+    }
+}
+
+/// Why `instance` is in the state it is in. `registration_timeout`: how long it may take to come online.
+pub fn reason_of(
     instance: &Instance,
     sight: Sight<'_>,
     sighting: Sighting,
     registration_timeout: SignedDuration,
     now: Timestamp,
-) -> (RunnerState, String) {
+) -> Reason {
     let working = match &instance.phase {
-        Phase::Created => {
-            return (RunnerState::Failed, "the container was created and never started".to_owned());
-        }
+        Phase::Created => return Reason::Failed(Failure::NeverStarted),
         Phase::Exited(exit) => return exited(exit, sight, sighting),
         Phase::Running { working } => working.unwrap_or(false),
     };
     if now >= instance.deadline {
-        return (RunnerState::Failed, format!("it reached its deadline {}", instance.deadline));
+        return Reason::Failed(Failure::PastDeadline(instance.deadline));
     }
     let late =
         now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let gone_for =
         sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
     match sight {
-        Sight::Listed(registered) if registered.busy => {
-            (RunnerState::Busy, "it runs a job".to_owned())
-        }
-        _ if working => (RunnerState::Busy, "a job's process runs inside".to_owned()),
-        Sight::Listed(registered) if registered.online => {
-            (RunnerState::Idle, "it waits for a job".to_owned())
-        }
-        Sight::Unknown if sighting.was_online => {
-            (RunnerState::Idle, "it was online when GitHub last could be asked".to_owned())
-        }
-        Sight::Unknown => (RunnerState::Starting, "GitHub could not be asked about it".to_owned()),
-        _ if !sighting.was_online && !late => {
-            (RunnerState::Starting, "it is not online yet".to_owned())
-        }
-        Sight::Absent if sighting.was_online && gone_for < MISSING_GRACE => {
-            (RunnerState::Draining, "its registration is gone, the container is ending".to_owned())
-        }
-        Sight::Listed(_) if sighting.was_online && gone_for < MISSING_GRACE => {
-            (RunnerState::Draining, "it lost its connection to GitHub".to_owned())
-        }
+        Sight::Listed(registered) if registered.busy => Reason::Busy,
+        _ if working => Reason::Working,
+        Sight::Listed(registered) if registered.online => Reason::Waiting,
+        Sight::Unknown if sighting.was_online => Reason::WasOnline,
+        Sight::Unknown => Reason::NotAsked,
+        _ if !sighting.was_online && !late => Reason::NotOnlineYet,
+        Sight::Absent if sighting.was_online && gone_for < MISSING_GRACE => Reason::Ending,
+        Sight::Listed(_) if sighting.was_online && gone_for < MISSING_GRACE => Reason::Disconnected,
         // After a restart nothing is remembered: give an adopted runner the grace from its first sighting.
-        _ if !sighting.was_online && gone_for < MISSING_GRACE => {
-            (RunnerState::Draining, "it is late or its registration is gone".to_owned())
+        _ if !sighting.was_online && gone_for < MISSING_GRACE => Reason::Late,
+        _ if !sighting.was_online => {
+            Reason::Failed(Failure::RegistrationTimeout(registration_timeout))
         }
-        _ if !sighting.was_online => (
-            RunnerState::Failed,
-            format!("it was not online {} after its start", short(registration_timeout)),
-        ),
-        Sight::Absent => (
-            RunnerState::Failed,
-            "its registration is gone and the container did not end".to_owned(),
-        ),
-        Sight::Listed(_) => (
-            RunnerState::Failed,
-            "it lost its connection to GitHub and did not come back".to_owned(),
-        ),
+        Sight::Absent => Reason::Failed(Failure::RegistrationGone),
+        Sight::Listed(_) => Reason::Failed(Failure::LostConnection),
     }
-}
-
-/// A span in seconds.
-fn short(span: SignedDuration) -> String {
-    format!("{} s", span.as_secs())
 }
 
 /// What a runner printed of its job: its name, and its result.
@@ -102,24 +227,21 @@ pub fn began(log: &str) -> Option<Timestamp> {
 }
 
 /// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.
-fn exited(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> (RunnerState, String) {
-    let memory = if exit.out_of_memory { ", out of memory" } else { "" };
-    let ended = format!("it ended with exit code {}{memory}", exit.code);
+fn exited(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> Reason {
     let result = exit.log_tail.lines().rev().find_map(|line| line.split_once(LANDMARK_RESULT));
     if let Some((_, result)) = result {
-        return (RunnerState::Finished, format!("its job's result was {}", result.trim()));
+        return Reason::Result(result.trim().to_owned());
     }
+    let ending = Ending { code: exit.code, out_of_memory: exit.out_of_memory };
     let started =
         sighting.was_busy || exit.log_tail.lines().any(|line| line.contains(LANDMARK_STARTED));
     // GitHub deletes a one-job registration when the job is done, and only then without our asking.
     let deregistered = sight == Sight::Absent;
     match (exit.code, started, deregistered) {
-        (0, true, _) | (0, _, true) => (RunnerState::Finished, "it ended after its job".to_owned()),
-        (EXIT_VERSION_REFUSED, _, _) => {
-            (RunnerState::Failed, "GitHub refuses this runner version; update the image".to_owned())
-        }
-        (_, true, _) => (RunnerState::Failed, format!("{ended} in the middle of its job")),
-        (_, false, _) => (RunnerState::Failed, format!("{ended} without having run a job")),
+        (0, true, _) | (0, _, true) => Reason::AfterItsJob,
+        (EXIT_VERSION_REFUSED, _, _) => Reason::Failed(Failure::VersionRefused),
+        (_, true, _) => Reason::Failed(Failure::EndedInJob(ending)),
+        (_, false, _) => Reason::Failed(Failure::EndedBeforeJob(ending)),
     }
 }
 
@@ -303,29 +425,45 @@ pub(super) mod tests {
             ("killed in the middle", exit(137, "Running job: a"), Sight::Absent, unseen, 5, Failed),
             ("version refused", exit(7, ""), Sight::Unknown, unseen, 5, Failed),
         ];
+        // Every row that is missing here has not failed.
+        let failures = [
+            ("created only", "never_started"),
+            ("deregistered, zombie", "registration_gone"),
+            ("connection lost for good", "lost_connection"),
+            ("never came online", "registration_timeout"),
+            ("past its deadline", "past_deadline"),
+            ("exit 0 without a job", "ended_before_job"),
+            ("exit 0, GitHub silent", "ended_before_job"),
+            ("exit 1 after being busy", "ended_in_job"),
+            ("exit 1, registration gone", "ended_before_job"),
+            ("killed in the middle", "ended_in_job"),
+            ("version refused", "version_refused"),
+        ];
         for (what, phase, registration, sighting, now, state) in rows {
-            let (found, why) = {
-                let timeout = policy().default.registration_timeout;
-                state_of(&instance("a1", phase), registration, sighting, timeout, at(now))
-            };
-            assert_eq!(found, state, "{what}: {why}");
+            let timeout = policy().default.registration_timeout;
+            let reason =
+                reason_of(&instance("a1", phase), registration, sighting, timeout, at(now));
+            assert_eq!(reason.state(), state, "{what}: {reason}");
+            assert_eq!(
+                reason.failure().map(Failure::kind),
+                failures.iter().find(|(name, _)| *name == what).map(|(_, kind)| *kind),
+                "{what}: {reason}"
+            );
         }
     }
 
-    fn exited_alone(exit: &Exit) -> (RunnerState, String) {
-        exited(exit, Sight::Unknown, Sighting::default())
-    }
-
     #[test]
-    fn the_reason_names_the_job_s_result() {
-        let (_, why) = exited_alone(&Exit {
-            code: 0,
-            out_of_memory: false,
+    fn the_words_name_the_job_s_result_and_how_it_ended() {
+        let why = |exit: &Exit| exited(exit, Sight::Unknown, Sighting::default()).to_string();
+        let done = Exit {
             log_tail: "x Job b completed with result: Succeeded\n".into(),
-        });
-        assert_eq!(why, "its job's result was Succeeded");
-        let (_, why) =
-            exited_alone(&Exit { code: 137, out_of_memory: true, log_tail: String::new() });
-        assert_eq!(why, "it ended with exit code 137, out of memory without having run a job");
+            ..Exit::default()
+        };
+        assert_eq!(why(&done), "its job's result was Succeeded");
+        let killed = Exit { code: 137, out_of_memory: true, log_tail: String::new() };
+        assert_eq!(
+            why(&killed),
+            "it ended with exit code 137, out of memory without having run a job"
+        );
     }
 }

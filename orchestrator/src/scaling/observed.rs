@@ -9,7 +9,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::RequestId;
-use super::lifecycle::state_of;
+use super::lifecycle::reason_of;
 use super::policy::Policy;
 use crate::model::{Instance, QueuedJob, Registered};
 use mayfly_common::runner::RunnerState;
@@ -162,7 +162,8 @@ impl Observed {
                 sighting.missing_since =
                     if online { None } else { sighting.missing_since.or(Some(now)) };
                 let timeout = policy.terms(&instance.pool).registration_timeout;
-                let idle = state_of(instance, sight, sighting, timeout, now).0 == RunnerState::Idle;
+                let reason = reason_of(instance, sight, sighting, timeout, now);
+                let idle = reason.state() == RunnerState::Idle;
                 sighting.idle_since = if idle { sighting.idle_since.or(Some(now)) } else { None };
             }
             sightings.insert(instance.name.clone(), sighting);

@@ -24,7 +24,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::{Action, Launch, Refusal, RequestId};
-use super::lifecycle::state_of;
+use super::lifecycle::{Failure, reason_of};
 use super::observed::{Image, Listing, Observed, Sight, Wish};
 use super::policy::{Policy, PoolPolicy};
 use super::room::{Cap, Room};
@@ -114,6 +114,8 @@ pub struct Verdict {
     pub state: RunnerState,
     /// Why, in words.
     pub why: String,
+    /// How it failed, if it did.
+    pub failure: Option<Failure>,
     /// Its registration, if GitHub lists one.
     pub id: Option<RunnerId>,
 }
@@ -179,7 +181,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for instance in &self.seen.instances {
             let sight = self.seen.sight_of(instance);
             let sighting = self.seen.memory.of(&instance.name);
-            let (state, why) = state_of(
+            let reason = reason_of(
                 instance,
                 sight,
                 sighting,
@@ -187,7 +189,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 self.now,
             );
             let id = sight.listed().map(|registered| registered.id);
-            self.plan.verdicts.push(Verdict { name: instance.name.clone(), state, why, id });
+            self.plan.verdicts.push(Verdict {
+                name: instance.name.clone(),
+                state: reason.state(),
+                why: reason.to_string(),
+                failure: reason.failure(),
+                id,
+            });
         }
     }
 
@@ -216,6 +224,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 id,
                 state: verdict.state,
                 why: verdict.why,
+                failure: verdict.failure,
                 request: None,
             });
         }
@@ -268,6 +277,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             id,
             state: RunnerState::Gone,
             why: why.clone(),
+            failure: None,
             request: Some(asker),
         };
         match (verdict.state, self.seen.sight_of(instance), force) {

@@ -249,7 +249,7 @@ async fn configuration_shows_names_and_never_values() {
     let (_, info) = get(&platform, "/api/v1/config/info").await;
     assert_eq!(
         (&info["variable_names"], &info["available_placeholders"]),
-        (&json!(["SECRET_THING"]), &json!(21))
+        (&json!(["SECRET_THING"]), &json!(22))
     );
     let (_, validation) = get(&platform, "/api/v1/config/validate").await;
     assert_eq!(validation["valid"], true);

@@ -325,6 +325,18 @@ async fn a_worker_inside_is_seen_and_an_exit_is_read() {
 }
 
 #[tokio::test]
+async fn what_runners_store_is_measured() {
+    let Some(engine) = engine().await else { return };
+    let backend = engine.backend(&[]);
+    assert_eq!(backend.storage().await.unwrap().containers, 0, "others' containers do not count");
+    let writes = [("RUNNER_COMMAND", "/bin/sh -c 'printf %03145728d 1 >/tmp/big; exec sleep 60'")];
+    backend.launch(&spec_of(&engine, &writes, "mayfly-writes")).await.unwrap();
+    until("what it wrote is seen", async || backend.storage().await.unwrap().containers >= 3 << 20)
+        .await;
+    assert!(backend.storage().await.unwrap().images > 0);
+}
+
+#[tokio::test]
 async fn what_is_not_ours_is_never_touched() {
     let Some(engine) = engine().await else { return };
     let backend = engine.backend(&[]);

@@ -16,8 +16,12 @@ mod fairness;
 mod faults;
 mod hooks;
 mod jobs;
+mod metrics;
+#[path = "../../../common/tests/support/metrics_table.rs"]
+mod metrics_table;
 mod pools;
 mod program;
 mod repositories;
 mod support;
+mod traces;
 mod webhooks;

@@ -347,3 +347,28 @@ async fn schedules_have_more_runners_wait_for_as_long_as_they_hold() {
     settle(&platform).await;
     assert!(of(&platform, "ci").is_empty());
 }
+
+#[tokio::test]
+async fn every_runner_is_told_of_the_cache_and_a_pool_s_own_word_wins() {
+    let platform = Platform::with(&[
+        ("RUNNER_CACHE_URL", "http://cache.lan:3000"),
+        ("runnerenv_MY_CACHE", "{cache_url}v2"),
+    ])
+    .await;
+    let mut own = warm(1);
+    own["env"] = json!({"CUSTOM_ACTIONS_RESULTS_URL": "http://pool.lan/"});
+    make(&platform, own).await;
+    platform.queue("octo-admin/app", &["self-hosted", "x64"]);
+    platform.pass().await;
+    let seen = |pool: &str, variable: &str| {
+        let (runner, _) = of(&platform, pool).remove(0);
+        let state = platform.backend.state();
+        let name = mayfly_common::name::RunnerName::parse(&runner).unwrap();
+        let variables: std::collections::BTreeMap<_, _> =
+            state.environments[&name].iter().cloned().collect();
+        variables[variable].clone()
+    };
+    assert_eq!(seen("default", "CUSTOM_ACTIONS_RESULTS_URL"), "http://cache.lan:3000/");
+    assert_eq!(seen("default", "MY_CACHE"), "http://cache.lan:3000/v2");
+    assert_eq!(seen("ci", "CUSTOM_ACTIONS_RESULTS_URL"), "http://pool.lan/");
+}

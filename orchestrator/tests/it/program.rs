@@ -11,8 +11,12 @@ fn orchestrator(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 
 #[test]
 fn every_configuration_problem_is_printed_and_the_exit_code_is_64() {
-    let variables =
-        [("RUNNER_CHECK_INTERVAL", "1"), ("runnerenv_A", "{nope}"), ("GITHUB_API_URL", "nowhere")];
+    let variables = [
+        ("RUNNER_CHECK_INTERVAL", "1"),
+        ("runnerenv_A", "{nope}"),
+        ("GITHUB_API_URL", "nowhere"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+    ];
     let output = orchestrator(&[], &variables);
     assert_eq!(output.status.code(), Some(64));
     let text = String::from_utf8(output.stderr).unwrap();
@@ -22,6 +26,7 @@ fn every_configuration_problem_is_printed_and_the_exit_code_is_64() {
         "RUNNER_CHECK_INTERVAL: ",
         "runnerenv_A: ",
         "GITHUB_API_URL: ",
+        "OTEL_EXPORTER_OTLP_ENDPOINT: ",
     ] {
         assert_eq!(
             text.lines().filter(|line| line.starts_with(variable)).count(),
@@ -29,7 +34,7 @@ fn every_configuration_problem_is_printed_and_the_exit_code_is_64() {
             "{variable} in\n{text}"
         );
     }
-    assert_eq!(text.lines().count(), 5, "{text}");
+    assert_eq!(text.lines().count(), 6, "{text}");
 }
 
 #[test]

@@ -1,0 +1,161 @@
+//! How much the engine stores: `GET /system/df` (Engine API reference, "Get data usage information").
+//!
+//! Asked past the client library: it reads the form of API 1.52 and later only, and most engines are older. Up to 1.51 the answer
+//! has one form, and newer engines still speak that version, so it is the one asked for.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use reqwest::Client;
+use serde::Deserialize;
+
+use super::labels;
+use crate::backend::{BackendError, Storage};
+
+/// How long the engine may measure. It walks through volumes file by file.
+const TIMEOUT: Duration = Duration::from_mins(2);
+/// The last version (minor part) with the form below.
+const NEWEST: usize = 51;
+/// Where the engine listens if nothing is said.
+const SOCKET: &str = "unix:///var/run/docker.sock";
+/// What is asked.
+const WHAT: &str = "measure its storage";
+
+/// The part of the answer that counts. Lists are null if they are empty.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Usage {
+    layers_size: Option<i64>,
+    containers: Option<Vec<Container>>,
+    volumes: Option<Vec<Volume>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Container {
+    labels: Option<HashMap<String, String>>,
+    size_rw: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volume {
+    usage_data: Option<VolumeUsage>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VolumeUsage {
+    /// -1 for drivers that do not tell.
+    size: Option<i64>,
+}
+
+/// What the engine at `host` (as `DOCKER_HOST`), which speaks API 1.`minor`, stores; of containers only those of `instance`.
+///
+/// Errors: it cannot be reached, or refuses, as a filtering proxy may.
+pub(super) async fn measure(
+    host: Option<&str>,
+    minor: usize,
+    instance: &str,
+) -> Result<Storage, BackendError> {
+    let (client, base) = client(host.unwrap_or(SOCKET))?;
+    let url = format!("{base}/v1.{}/system/df", minor.min(NEWEST));
+    let answer = client.get(url).send().await.map_err(|error| unreachable(&error))?;
+    let status = answer.status();
+    if !status.is_success() {
+        return Err(BackendError::Refused { what: WHAT, reason: format!("HTTP {status}") });
+    }
+    let usage = answer.bytes().await.map_err(|error| unreachable(&error))?;
+    let usage: Usage = serde_json::from_slice(&usage).map_err(|error| BackendError::Refused {
+        what: WHAT,
+        reason: format!("its answer cannot be read: {error}"),
+    })?;
+    Ok(usage.sum(instance))
+}
+
+/// A client of the engine, and how its URLs begin.
+fn client(host: &str) -> Result<(Client, String), BackendError> {
+    // The client wants to know a provider even where nothing is encrypted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder().timeout(TIMEOUT).tls_certs_only([]).no_proxy();
+    let (builder, base) = match host.split_once("://") {
+        Some(("unix", path)) => (builder.unix_socket(path), "http://docker".to_owned()),
+        Some((_, address)) => (builder, format!("http://{}", address.trim_end_matches('/'))),
+        None => (builder, format!("http://{host}")),
+    };
+    Ok((builder.build().map_err(|error| unreachable(&error))?, base))
+}
+
+fn unreachable(error: &reqwest::Error) -> BackendError {
+    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), cause);
+    BackendError::Unreachable(cause)
+}
+
+/// The innermost cause, which says most.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(inner) = error.source() {
+        error = inner;
+    }
+    error.to_string()
+}
+
+impl Usage {
+    fn sum(self, instance: &str) -> Storage {
+        let ours = |container: &Container| {
+            let labels = container.labels.as_ref();
+            labels.and_then(|all| all.get(labels::INSTANCE)).is_some_and(|of| of == instance)
+        };
+        let containers = self.containers.unwrap_or_default();
+        let volumes = self.volumes.unwrap_or_default();
+        Storage {
+            containers: containers
+                .iter()
+                .filter(|container| ours(container))
+                .map(|container| bytes(container.size_rw))
+                .sum(),
+            images: bytes(self.layers_size),
+            volumes: volumes
+                .iter()
+                .map(|volume| bytes(volume.usage_data.as_ref().and_then(|usage| usage.size)))
+                .sum(),
+        }
+    }
+}
+
+fn bytes(size: Option<i64>) -> u64 {
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_containers_count_and_what_is_not_told_is_nothing() {
+        let rows = [
+            (
+                r#"{"LayersSize": 1000, "Images": null, "Containers": [
+                    {"Labels": {"dev.mayfly.instance": "a"}, "SizeRw": 5},
+                    {"Labels": {"dev.mayfly.instance": "a"}},
+                    {"Labels": {"dev.mayfly.instance": "b"}, "SizeRw": 70},
+                    {"Labels": null, "SizeRw": 900}
+                ], "Volumes": [{"UsageData": {"Size": 7, "RefCount": 1}}, {"UsageData": {"Size": -1}}, {"UsageData": null}]}"#,
+                (5, 1000, 7),
+            ),
+            (r#"{"LayersSize": 0, "Containers": null, "Volumes": null}"#, (0, 0, 0)),
+        ];
+        for (text, expected) in rows {
+            let sum = serde_json::from_str::<Usage>(text).unwrap().sum("a");
+            assert_eq!((sum.containers, sum.images, sum.volumes), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_told() {
+        for host in ["tcp://127.0.0.1:1", "unix:///does/not/exist.sock"] {
+            let error = measure(Some(host), 41, "a").await.unwrap_err();
+            assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+        }
+    }
+}
