@@ -65,6 +65,7 @@ impl Pool {
                 pids: u32::try_from(profile.pids).ok(),
             },
             isolation: Some(profile.isolation),
+            docker: runner.docker(),
             min_idle: runner.min_idle,
             max: u32::try_from(runner.max).ok(),
             registration_timeout: whole(runner.registration_timeout),
@@ -149,7 +150,7 @@ impl Pool {
         rotate_before: Option<Timestamp>,
         now: Timestamp,
     ) -> PoolPolicy {
-        let spec = &self.spec;
+        let (spec, profile) = (&self.spec, &self.material.profile);
         let rotation = i64::from(spec.rotation_interval);
         PoolPolicy {
             name: spec.name.clone(),
@@ -157,6 +158,7 @@ impl Pool {
             labels: self.labels.clone(),
             group: self.group.clone(),
             image: self.material.image.clone(),
+            engine_image: profile.engine.as_ref().map(|engine| engine.image.clone()),
             min_idle: self.waiting(now),
             max: self.max,
             priority: spec.priority,
@@ -166,8 +168,8 @@ impl Pool {
             rotation: (rotation > 0).then(|| SignedDuration::from_secs(rotation)),
             rotate_before,
             fingerprint: self.material.fingerprint.clone(),
-            memory: self.material.profile.memory,
-            nano_cpus: self.material.profile.nano_cpus,
+            memory: profile.memory.saturating_mul(profile.containers()),
+            nano_cpus: profile.nano_cpus.saturating_mul(profile.containers()),
             naming: spec.naming,
             name_prefix: self.name_prefix(instance),
             enabled: spec.enabled,
@@ -214,5 +216,6 @@ fn profile(spec: &PoolSpec, runner: &RunnerConfig) -> Profile {
         nano_cpus: number(&resources.cpus, quantity::nano_cpus, base.nano_cpus),
         pids: resources.pids.map_or(base.pids, i64::from),
         isolation: spec.isolation.unwrap_or(base.isolation),
+        engine: runner.dind.of(spec.docker),
     }
 }

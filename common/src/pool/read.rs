@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Autoscaling, Isolation, MAX_POOL, Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Ratio,
-    Resources, Schedule,
+    Autoscaling, DockerMode, Isolation, MAX_POOL, Naming, PoolName, PoolScope, PoolSpec,
+    PullPolicy, Ratio, Resources, Schedule,
 };
 use crate::api::fields::{Fields, error};
 use crate::label::{Label, LabelSet, MAX_LABELS};
@@ -118,6 +118,9 @@ fn material(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
     }
     spec.isolation =
         fields.word("isolation", &[("strict", Isolation::Strict), ("compat", Isolation::Compat)]);
+    spec.docker = fields
+        .word("docker", &[("none", DockerMode::None), ("dind", DockerMode::Dind)])
+        .unwrap_or_default();
 }
 
 fn env(fields: &mut Fields<'_>) -> BTreeMap<String, String> {

@@ -62,6 +62,7 @@ impl Carried {
         let action = match action {
             Action::PullImage(_) => "pull_image",
             Action::Launch(_) => "launch",
+            Action::Start { .. } => "start",
             Action::Retire { .. } => "retire",
             Action::Remove { .. } => "remove",
             Action::Deregister { .. } => "deregister",
@@ -130,7 +131,7 @@ impl Reconciler {
                 let pool = of(name).map_or("none", |instance| instance.pool.as_str());
                 self.metrics.took(pool, false, span);
             }
-            Action::PullImage(_) | Action::Deregister { .. } => {}
+            Action::PullImage(_) | Action::Start { .. } | Action::Deregister { .. } => {}
         }
     }
 
@@ -146,6 +147,9 @@ impl Reconciler {
             }
             Action::Launch(launch) => {
                 (outcome(self.launcher.launch(launch, self.clock.now()).await), None)
+            }
+            Action::Start { name, scope, id, .. } => {
+                (outcome(self.launcher.start(name, scope, *id).await), None)
             }
             Action::Deregister { scope, id, .. } => {
                 match self.github.deregister(scope, *id).await {

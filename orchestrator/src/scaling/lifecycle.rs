@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::runner::RunnerState;
 
 use super::observed::{Sight, Sighting};
-use crate::model::{Exit, Instance, Phase};
+use crate::model::{EngineHealth, Exit, Instance, Phase};
 
 /// How long a runner that was online may be offline, or unknown to GitHub, while its container runs and nothing works inside.
 ///
@@ -14,6 +14,9 @@ pub const MISSING_GRACE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The runner's exit code for "this version is refused", if the image was told to say so (actions/runner issue 4285).
 const EXIT_VERSION_REFUSED: i64 = 7;
+
+/// Said of a runner that may be started now.
+pub(super) const ENGINE_READY: &str = "its Docker engine is ready";
 
 /// Lines by which the official runner tells of its job. Its exit code does not: 0 is also "I gave up".
 const LANDMARK_STARTED: &str = "Running job: ";
@@ -27,18 +30,16 @@ pub fn state_of(
     registration_timeout: SignedDuration,
     now: Timestamp,
 ) -> (RunnerState, String) {
+    let late =
+        now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let working = match &instance.phase {
-        Phase::Created => {
-            return (RunnerState::Failed, "the container was created and never started".to_owned());
-        }
+        Phase::Created => return created(instance.engine.as_ref(), late, registration_timeout),
         Phase::Exited(exit) => return exited(exit, sight, sighting),
         Phase::Running { working } => working.unwrap_or(false),
     };
     if now >= instance.deadline {
         return (RunnerState::Failed, format!("it reached its deadline {}", instance.deadline));
     }
-    let late =
-        now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let gone_for =
         sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
     match sight {
@@ -46,6 +47,10 @@ pub fn state_of(
             (RunnerState::Busy, "it runs a job".to_owned())
         }
         _ if working => (RunnerState::Busy, "a job's process runs inside".to_owned()),
+        // Its next job could not use it. What GitHub does not list may be about to end after its job.
+        Sight::Listed(_) if let Some(why) = broken(instance) => {
+            (RunnerState::Failed, format!("its Docker engine failed: {why}"))
+        }
         Sight::Listed(registered) if registered.online => {
             (RunnerState::Idle, "it waits for a job".to_owned())
         }
@@ -78,6 +83,37 @@ pub fn state_of(
             RunnerState::Failed,
             "it lost its connection to GitHub and did not come back".to_owned(),
         ),
+    }
+}
+
+/// The state of a runner whose container waits to be started: only with a Docker engine of its own that may still answer.
+fn created(
+    engine: Option<&EngineHealth>,
+    late: bool,
+    timeout: SignedDuration,
+) -> (RunnerState, String) {
+    let failed = |why: &str| {
+        (RunnerState::Failed, format!("its Docker engine did not become healthy: {why}"))
+    };
+    match engine {
+        None => (RunnerState::Failed, "the container was created and never started".to_owned()),
+        Some(EngineHealth::Failed { why }) => failed(why),
+        Some(EngineHealth::Starting) if late => failed(&format!("not within {}", short(timeout))),
+        Some(EngineHealth::Starting) => {
+            (RunnerState::Starting, "its Docker engine starts".to_owned())
+        }
+        Some(EngineHealth::Healthy) if late => {
+            (RunnerState::Failed, format!("it was not started within {}", short(timeout)))
+        }
+        Some(EngineHealth::Healthy) => (RunnerState::Starting, ENGINE_READY.to_owned()),
+    }
+}
+
+/// Why a runner that runs cannot use its own Docker engine any more, if so and if it is known that no job runs inside.
+fn broken(instance: &Instance) -> Option<&str> {
+    match (&instance.phase, &instance.engine) {
+        (Phase::Running { working: Some(false) }, Some(EngineHealth::Failed { why })) => Some(why),
+        _ => None,
     }
 }
 
@@ -143,6 +179,7 @@ pub(super) mod tests {
             labels: LabelSet::requested(["self-hosted", "linux", "x64"]),
             group: None,
             image: "i".to_owned(),
+            engine_image: None,
             min_idle: 0,
             max: 100,
             priority: 0,
@@ -185,6 +222,7 @@ pub(super) mod tests {
             created_at: at(0),
             deadline: at(100_000),
             phase,
+            engine: None,
         }
     }
 
@@ -309,6 +347,88 @@ pub(super) mod tests {
                 state_of(&instance("a1", phase), registration, sighting, timeout, at(now))
             };
             assert_eq!(found, state, "{what}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_runner_with_an_engine_of_its_own_stands_and_falls_with_it() {
+        use EngineHealth::{Healthy, Starting};
+        let failed = || EngineHealth::Failed { why: "it ended".to_owned() };
+        let idle = Phase::Running { working: Some(false) };
+        let unsure = Phase::Running { working: None };
+        let worker = Phase::Running { working: Some(true) };
+        let offline = registered(1, "a1", false, false);
+        let online = registered(1, "a1", true, false);
+        let busy = registered(1, "a1", true, true);
+        let (listed, up) = (Sight::Listed(&offline), Sight::Listed(&online));
+        let state = |what: RunnerState, why: &str| (what, why.to_owned());
+        let not_healthy = |why: &str| {
+            state(RunnerState::Failed, &format!("its Docker engine did not become healthy: {why}"))
+        };
+        let rows = [
+            (
+                Phase::Created,
+                Starting,
+                listed,
+                5,
+                state(RunnerState::Starting, "its Docker engine starts"),
+            ),
+            (
+                Phase::Created,
+                Starting,
+                Sight::Unknown,
+                5,
+                state(RunnerState::Starting, "its Docker engine starts"),
+            ),
+            (Phase::Created, Healthy, listed, 5, state(RunnerState::Starting, ENGINE_READY)),
+            (Phase::Created, failed(), listed, 5, not_healthy("it ended")),
+            (Phase::Created, Starting, listed, 300, not_healthy("not within 300 s")),
+            (
+                Phase::Created,
+                Healthy,
+                listed,
+                300,
+                state(RunnerState::Failed, "it was not started within 300 s"),
+            ),
+            (idle.clone(), Healthy, up, 5, state(RunnerState::Idle, "it waits for a job")),
+            (idle.clone(), Starting, up, 5, state(RunnerState::Idle, "it waits for a job")),
+            (
+                idle.clone(),
+                failed(),
+                up,
+                5,
+                state(RunnerState::Failed, "its Docker engine failed: it ended"),
+            ),
+            (
+                idle.clone(),
+                failed(),
+                listed,
+                5,
+                state(RunnerState::Failed, "its Docker engine failed: it ended"),
+            ),
+            (
+                idle.clone(),
+                failed(),
+                Sight::Listed(&busy),
+                5,
+                state(RunnerState::Busy, "it runs a job"),
+            ),
+            (worker, failed(), up, 5, state(RunnerState::Busy, "a job's process runs inside")),
+            (unsure, failed(), up, 5, state(RunnerState::Idle, "it waits for a job")),
+            (
+                idle,
+                failed(),
+                Sight::Unknown,
+                5,
+                state(RunnerState::Starting, "GitHub could not be asked about it"),
+            ),
+        ];
+        for (phase, engine, sight, now, expected) in rows {
+            let mut runner = instance("a1", phase);
+            runner.engine = Some(engine);
+            let timeout = policy().default.registration_timeout;
+            let found = state_of(&runner, sight, Sighting::default(), timeout, at(now));
+            assert_eq!(found, expected, "{:?} {:?}", runner.phase, runner.engine);
         }
     }
 

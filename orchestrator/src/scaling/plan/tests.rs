@@ -355,6 +355,11 @@ fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
                 next.instances.push(new);
                 next.fresh_names.retain(|name| *name != launch.name);
             }
+            Action::Start { name, .. } => {
+                for instance in next.instances.iter_mut().filter(|one| one.name == *name) {
+                    instance.phase = IDLE;
+                }
+            }
             Action::Retire { name, scope, id, .. } => {
                 next.instances.retain(|instance| instance.name != *name);
                 deregister(&mut next, scope, *id);
