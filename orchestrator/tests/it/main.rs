@@ -11,6 +11,7 @@ mod converge;
 mod dind;
 mod discovery;
 mod docker;
+mod engines;
 mod enterprise;
 mod fairness;
 mod faults;
