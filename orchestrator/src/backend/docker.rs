@@ -142,9 +142,10 @@ impl DockerBackend {
                 None => return Ok(None),
             },
         };
-        let engine = match identity.has_engine {
-            true => Some(dind::health(docker, sidecar.as_ref()).await?),
-            false => None,
+        let engine = if identity.has_engine {
+            Some(dind::health(docker, sidecar.as_ref()).await?)
+        } else {
+            None
         };
         Ok(Some(instance_of(identity, id, phase, engine)))
     }
@@ -191,11 +192,10 @@ impl DockerBackend {
     /// Removes what a launch left that failed with `failure`; what the caller is to be told.
     async fn undo(&self, name: &RunnerName, failure: BackendError) -> BackendError {
         match (self.remove(name).await, failure) {
-            (Ok(()), failure) => failure,
             (Err(second), BackendError::Refused { what, reason }) => {
                 BackendError::Refused { what, reason: format!("{reason}; and then: {second}") }
             }
-            (Err(_), failure) => failure,
+            (_, failure) => failure,
         }
     }
 

@@ -82,6 +82,9 @@ impl Engine {
 
     /// Makes an image from an archive; one of this name is replaced.
     pub(crate) async fn import(&self, image: &str, archive: Vec<u8>, changes: Vec<String>) {
+        // Without its name it would stay behind.
+        let options = RemoveImageOptionsBuilder::default().force(true).build();
+        let _ = self.docker.remove_image(image, Some(options), None).await;
         let (repo, tag) = image.split_once(':').unwrap();
         let options = CreateImageOptionsBuilder::default()
             .from_src("-")

@@ -29,13 +29,11 @@ pub(super) async fn attach(
     engine: &Engine,
 ) -> Result<(), BackendError> {
     let (runner, name) = (&spec.name, sidecar::name(&spec.name));
-    let network = match find_network(docker, template.instance, runner).await? {
-        Some(id) => id,
-        None => {
-            let request = sidecar::network(template.instance, runner);
-            let made = docker.create_network(request).await;
-            made.map_err(refused("create the network of a Docker engine"))?.id
-        }
+    let network = if let Some(id) = find_network(docker, template.instance, runner).await? {
+        id
+    } else {
+        let made = docker.create_network(sidecar::network(template.instance, runner)).await;
+        made.map_err(refused("create the network of a Docker engine"))?.id
     };
     let request = NetworkConnectRequest {
         container: runner.to_string(),
@@ -108,13 +106,11 @@ pub(super) async fn health(
         Err(error) if status(&error) == Some(404) => return Ok(gone()),
         Err(error) => return Err(refused("inspect a Docker engine")(error)),
     };
-    match sidecar::health(&state) {
-        Some(health) => Ok(health),
-        None => {
-            let log = tail(docker, id, LAST_LINES).await?.unwrap_or_default();
-            Ok(sidecar::ended(&state, &log))
-        }
+    if let Some(health) = sidecar::health(&state) {
+        return Ok(health);
     }
+    let log = tail(docker, id, LAST_LINES).await?.unwrap_or_default();
+    Ok(sidecar::ended(&state, &log))
 }
 
 /// Whether there is a container of a runner's engine, and it is ours.

@@ -7,7 +7,7 @@ use crate::model::{EngineHealth, Phase};
 use crate::scaling::action::Action;
 use mayfly_common::name::RunnerName;
 
-impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
+impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
     /// Starts the runners whose engine answers by now, unless they are leaving.
     pub(super) fn start_prepared(&mut self) {
         for (instance, verdict) in self.judged() {
