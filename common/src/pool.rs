@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use policy::{Autoscaling, Isolation, PullPolicy, Ratio};
+pub use policy::{Autoscaling, DockerMode, Isolation, PullPolicy, Ratio};
 pub use schedule::{InvalidSchedule, Schedule};
 
 use crate::label::LabelSet;
@@ -233,6 +233,9 @@ pub struct PoolSpec {
     /// How tightly they are confined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// What their jobs have of Docker.
+    #[serde(skip_serializing_if = "is_default")]
+    pub docker: DockerMode,
     /// How many runners wait for a job at any time.
     pub min_idle: u32,
     /// Most runners; none means as many as the host has room for.
@@ -285,6 +288,7 @@ impl PoolSpec {
             env: BTreeMap::new(),
             resources: Resources::default(),
             isolation: None,
+            docker: DockerMode::None,
             min_idle: 0,
             max: None,
             priority: 0,

@@ -21,8 +21,13 @@ pub trait Backend: Send + Sync {
     /// All our runners, those that ended included. Whatever does not carry our full set of labels is not ours.
     async fn list(&self) -> Result<Vec<Instance>, BackendError>;
 
-    /// Creates and starts a runner. `Ok` if the very same one is there already; leaves nothing behind on failure.
+    /// Creates and starts a runner. One with a Docker engine of its own is created, its engine is started, and the runner waits for
+    /// [`Backend::start`]. `Ok` if the very same one is there already; leaves nothing behind on failure.
     async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError>;
+
+    /// Starts a runner of ours that was created and has waited for its Docker engine. `Ok` if it runs already; removes it where
+    /// the engine of the host refuses.
+    async fn start(&self, name: &RunnerName) -> Result<(), BackendError>;
 
     /// Ends and removes a runner of ours. `Ok` if it is gone already.
     async fn remove(&self, name: &RunnerName) -> Result<(), BackendError>;
@@ -83,13 +88,13 @@ pub enum BackendError {
     #[error("Docker cannot be reached: {0}")]
     Unreachable(String),
     /// The image is not on the host (any more).
-    #[error("the runner image {0} is not on the host")]
+    #[error("the image {0} is not on the host")]
     ImageMissing(String),
     /// A container that is not ours has the name.
     #[error("another container is named {0} already")]
     NameTaken(RunnerName),
     /// The image could not be fetched.
-    #[error("the runner image {image} cannot be pulled: {reason}")]
+    #[error("the image {image} cannot be pulled: {reason}")]
     PullFailed {
         /// The image.
         image: String,

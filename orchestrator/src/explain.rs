@@ -14,7 +14,7 @@ use mayfly_common::webhook::JobStatus;
 
 use crate::discovery::RepoFact;
 use crate::ledger::Row;
-use crate::reconcile::handle::{Snapshot, Wait};
+use crate::reconcile::handle::{PoolSeen, Snapshot, Wait};
 use crate::scaling::{Cap, Cause};
 
 /// After this long a waiting runner should have taken its job.
@@ -233,7 +233,10 @@ fn caused(cause: &Cause, facts: &Facts<'_>) -> Reason {
             Some("mayfly pool resume has it go on"),
         ),
         Cause::Image(image) => {
-            let state = facts.seen.pools.values().find(|pool| pool.image == *image);
+            let of = |pool: &&PoolSeen| {
+                pool.image == *image || pool.engine_image.as_ref() == Some(image)
+            };
+            let state = facts.seen.pools.values().find(of);
             let state = state.map(|pool| format!(": {}", pool.image_state)).unwrap_or_default();
             let hint =
                 "look at the image's name, the registry and the pull policy: mayfly doctor image";

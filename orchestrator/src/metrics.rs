@@ -366,7 +366,7 @@ impl Metrics {
     }
 
     /// A runner of `pool` failed and was removed.
-    pub(crate) fn failed(&self, pool: &str, failure: Failure) {
+    pub(crate) fn failed(&self, pool: &str, failure: &Failure) {
         let labels = FailureLabels { pool: pool.to_owned(), reason: failure.kind() };
         self.failures.get_or_create(&labels).inc();
         if failure.is_orphan() {

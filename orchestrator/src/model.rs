@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
-use mayfly_common::pool::{Isolation, PoolName};
+use mayfly_common::pool::{DockerMode, Isolation, PoolName};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 /// The id GitHub gives to a runner's registration.
@@ -21,6 +21,45 @@ pub struct Profile {
     pub pids: i64,
     /// How tightly it is confined.
     pub isolation: Isolation,
+    /// The Docker engine of its own, if it has one.
+    pub engine: Option<Engine>,
+}
+
+/// A Docker engine for one runner: a container beside it, with the same limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// Its image, made in the manner of Docker's official one: `dockerd-entrypoint.sh` starts the daemon and takes its options.
+    pub image: String,
+    /// Whether its container is privileged. If not, it has all capabilities but `SYS_RESOURCE`, and no seccomp filter.
+    pub privileged: bool,
+}
+
+impl Engine {
+    /// What a runner of a pool with this `mode` has.
+    pub fn of(&self, mode: DockerMode) -> Option<Self> {
+        (mode == DockerMode::Dind).then(|| self.clone())
+    }
+}
+
+impl Profile {
+    /// How many containers a runner is, each with the limits above.
+    pub fn containers(&self) -> i64 {
+        if self.engine.is_some() { 2 } else { 1 }
+    }
+}
+
+/// How a runner's own Docker engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineHealth {
+    /// It starts.
+    Starting,
+    /// It answers.
+    Healthy,
+    /// It is of no use any more.
+    Failed {
+        /// Why, in words an operator reads.
+        why: String,
+    },
 }
 
 /// What runner containers are made from.
@@ -34,6 +73,14 @@ pub struct Material {
     pub profile: Profile,
     /// All that a runner is made from, in short: another text means another make.
     pub fingerprint: String,
+}
+
+impl Material {
+    /// All images that it takes.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        let engine = self.profile.engine.as_ref();
+        std::iter::once(&*self.image).chain(engine.map(|engine| &*engine.image))
+    }
 }
 
 /// A container of ours.
@@ -63,6 +110,8 @@ pub struct Instance {
     pub deadline: Timestamp,
     /// What the engine says of it.
     pub phase: Phase,
+    /// How its own Docker engine is; none where its pool gives it none.
+    pub engine: Option<EngineHealth>,
 }
 
 /// What the engine says of a container.

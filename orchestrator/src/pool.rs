@@ -9,7 +9,9 @@ pub mod book;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
-use mayfly_common::pool::{Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Resources, Schedule};
+use mayfly_common::pool::{
+    DockerMode, Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Resources, Schedule,
+};
 use mayfly_common::problem::FieldError;
 use mayfly_common::quantity;
 use ring::digest::{Context, SHA256};
@@ -65,6 +67,7 @@ impl Pool {
                 pids: u32::try_from(profile.pids).ok(),
             },
             isolation: Some(profile.isolation),
+            docker: runner.docker(),
             min_idle: runner.min_idle,
             max: u32::try_from(runner.max).ok(),
             registration_timeout: whole(runner.registration_timeout),
@@ -78,10 +81,14 @@ impl Pool {
 
     /// A pool from `spec`, with `config` where it says nothing.
     ///
-    /// Errors: a template uses an unknown placeholder, or two ways of registration at once.
+    /// Errors: a template uses an unknown placeholder, two ways of registration at once, or Docker where that is not allowed.
     pub fn of(spec: PoolSpec, config: &Config) -> Result<Self, Vec<FieldError>> {
         let mut environment = config.runner.environment.clone();
         let mut errors = Vec::new();
+        if spec.docker == DockerMode::Dind && !config.runner.dind_enabled {
+            let detail = "must be none: Docker inside jobs is allowed by DIND_ENABLED=true in the orchestrator's environment";
+            errors.push(FieldError { pointer: "/docker".to_owned(), detail: detail.to_owned() });
+        }
         let mut wrong = |name: &str, why: String| {
             let pointer = format!("/env/{}", name.replace('~', "~0").replace('/', "~1"));
             errors.push(FieldError { pointer, detail: why });
@@ -149,7 +156,7 @@ impl Pool {
         rotate_before: Option<Timestamp>,
         now: Timestamp,
     ) -> PoolPolicy {
-        let spec = &self.spec;
+        let (spec, profile) = (&self.spec, &self.material.profile);
         let rotation = i64::from(spec.rotation_interval);
         PoolPolicy {
             name: spec.name.clone(),
@@ -157,6 +164,7 @@ impl Pool {
             labels: self.labels.clone(),
             group: self.group.clone(),
             image: self.material.image.clone(),
+            engine_image: profile.engine.as_ref().map(|engine| engine.image.clone()),
             min_idle: self.waiting(now),
             max: self.max,
             priority: spec.priority,
@@ -166,8 +174,8 @@ impl Pool {
             rotation: (rotation > 0).then(|| SignedDuration::from_secs(rotation)),
             rotate_before,
             fingerprint: self.material.fingerprint.clone(),
-            memory: self.material.profile.memory,
-            nano_cpus: self.material.profile.nano_cpus,
+            memory: profile.memory.saturating_mul(profile.containers()),
+            nano_cpus: profile.nano_cpus.saturating_mul(profile.containers()),
             naming: spec.naming,
             name_prefix: self.name_prefix(instance),
             enabled: spec.enabled,
@@ -214,5 +222,6 @@ fn profile(spec: &PoolSpec, runner: &RunnerConfig) -> Profile {
         nano_cpus: number(&resources.cpus, quantity::nano_cpus, base.nano_cpus),
         pids: resources.pids.map_or(base.pids, i64::from),
         isolation: spec.isolation.unwrap_or(base.isolation),
+        engine: runner.dind.of(spec.docker),
     }
 }

@@ -38,6 +38,9 @@ pub(super) struct Fields {
     /// How tightly they are confined.
     #[arg(long, value_enum)]
     isolation: Option<Isolation>,
+    /// What their jobs have of Docker: nothing, or an engine of their own beside each runner.
+    #[arg(long, value_enum)]
+    docker: Option<Docker>,
     /// How many wait for a job at any time.
     #[arg(long = "min", visible_alias = "min-idle", alias = "min-runners", value_name = "COUNT")]
     min: Option<u32>,
@@ -68,6 +71,12 @@ enum Isolation {
     Compat,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Docker {
+    None,
+    Dind,
+}
+
 impl Fields {
     /// What is named, as the API takes it.
     pub(super) fn patch(&self) -> Result<Value, Failure> {
@@ -94,6 +103,7 @@ impl Fields {
             |value: &dyn std::fmt::Debug| Value::from(format!("{value:?}").to_ascii_lowercase());
         set("pull_policy", self.pull_policy.as_ref().map(|policy| word(policy)));
         set("isolation", self.isolation.as_ref().map(|isolation| word(isolation)));
+        set("docker", self.docker.as_ref().map(|docker| word(docker)));
         let mut env = serde_json::Map::new();
         for pair in &self.env {
             let (name, template) = pair

@@ -75,6 +75,7 @@ pub(super) fn page(pool: &Pool) -> String {
         ("memory", text(&spec["resources"]["memory"])),
         ("cpus", text(&spec["resources"]["cpus"])),
         ("isolation", text(&spec["isolation"])),
+        ("docker", text(&spec["docker"])),
         ("idle timeout", seconds("idle_timeout")),
         ("rotation", seconds("rotation_interval")),
         ("naming", text(&spec["naming"])),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::pool::{Isolation, Naming, PullPolicy};
+use crate::pool::{DockerMode, Isolation, Naming, PullPolicy};
 
 /// A pool: its description, and how it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -124,6 +124,8 @@ pub struct PoolSpecBody {
     pub resources: Option<ResourcesBody>,
     /// How tightly they are confined.
     pub isolation: Option<Isolation>,
+    /// What their jobs have of Docker. Without, `none`, whatever the environment says of its own pool.
+    pub docker: Option<DockerMode>,
     /// How many runners wait for a job at any time; at most `max`.
     #[schema(minimum = 0, maximum = 10000, nullable)]
     pub min_idle: Option<u32>,

@@ -24,6 +24,17 @@ pub enum Isolation {
     Compat,
 }
 
+/// What a pool's jobs have of Docker. The host's own engine they never have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DockerMode {
+    /// Nothing.
+    #[default]
+    None,
+    /// An engine for each runner, in a container beside it that ends with it.
+    Dind,
+}
+
 /// How many runners a pool has beside those that wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(tag = "policy", rename_all = "kebab-case")]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Autoscaling, Isolation, MAX_POOL, Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Ratio,
-    Resources, Schedule,
+    Autoscaling, DockerMode, Isolation, MAX_POOL, Naming, PoolName, PoolScope, PoolSpec,
+    PullPolicy, Ratio, Resources, Schedule,
 };
 use crate::api::fields::{Fields, error};
 use crate::label::{Label, LabelSet, MAX_LABELS};
@@ -118,6 +118,9 @@ fn material(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
     }
     spec.isolation =
         fields.word("isolation", &[("strict", Isolation::Strict), ("compat", Isolation::Compat)]);
+    spec.docker = fields
+        .word("docker", &[("none", DockerMode::None), ("dind", DockerMode::Dind)])
+        .unwrap_or_default();
 }
 
 fn env(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
@@ -286,7 +289,7 @@ mod tests {
         let full = json!({
             "name": "ci", "scopes": ["discovered", "repo:o/*", "org:o"], "labels": ["Linux", "self-hosted"],
             "image": "a/b:c", "pull_policy": "always", "command": ["/run.sh"], "env": {"A": "{runner_name}"},
-            "resources": {"memory": "4g", "cpus": "2", "pids": 100}, "isolation": "compat",
+            "resources": {"memory": "4g", "cpus": "2", "pids": 100}, "isolation": "compat", "docker": "dind",
             "min_idle": 2, "max": 9, "priority": -3,
             "autoscaling": {"policy": "ratio", "jobs_per_runner": 3, "scale_up_threshold": 0, "scale_down_threshold": 1, "cooldown": 60},
             "schedules": [{"when": "* 8-17 * * mon-fri", "timezone": "Europe/Berlin", "min_idle": 5}],

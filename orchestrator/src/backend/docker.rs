@@ -3,10 +3,12 @@
 //! Invariants: a container is ours only if it carries our instance and the full set of labels; the container's name is
 //! the runner's name; containers are removed by us alone, after their exit and log were read.
 
+mod dind;
 mod error;
 mod labels;
 mod network;
 mod pull;
+mod sidecar;
 pub mod spec;
 mod usage;
 
@@ -31,7 +33,7 @@ use self::pull::Layers;
 use self::spec::Template;
 use super::{Backend, BackendError, Progress, Storage};
 use crate::config::Config;
-use crate::model::{Exit, Instance, LaunchSpec, Phase};
+use crate::model::{Engine, EngineHealth, Exit, Instance, LaunchSpec, Phase};
 
 /// How long one call may take; a pull and the event stream are bounded by their first answer only.
 const CALL_TIMEOUT: Duration = Duration::from_mins(2);
@@ -124,11 +126,11 @@ impl DockerBackend {
     async fn read(
         &self,
         docker: &Docker,
-        instance: &str,
+        identity: Identity,
         summary: ContainerSummary,
+        sidecar: Option<ContainerSummary>,
     ) -> Result<Option<Instance>, BackendError> {
-        let (Some(id), Some(found)) = (summary.id, summary.labels) else { return Ok(None) };
-        let Some(identity) = labels::decode(instance, &found) else { return Ok(None) };
+        let Some(id) = summary.id else { return Ok(None) };
         let phase = match summary.state {
             Some(ContainerSummaryStateEnum::CREATED) => Phase::Created,
             Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::RESTARTING) => {
@@ -143,32 +145,12 @@ impl DockerBackend {
                 None => return Ok(None),
             },
         };
-        let Identity {
-            name,
-            pool,
-            scope,
-            labels,
-            github_id,
-            image,
-            image_id,
-            fingerprint,
-            created_at,
-            deadline,
-        } = identity;
-        Ok(Some(Instance {
-            name,
-            container_id: id,
-            pool,
-            scope,
-            labels,
-            github_id,
-            image,
-            image_id,
-            fingerprint,
-            created_at,
-            deadline,
-            phase,
-        }))
+        let engine = if identity.has_engine {
+            Some(dind::health(docker, sidecar.as_ref()).await?)
+        } else {
+            None
+        };
+        Ok(Some(instance_of(identity, id, phase, engine)))
     }
 
     async fn exit(&self, docker: &Docker, id: &str) -> Result<Option<Exit>, BackendError> {
@@ -190,7 +172,10 @@ impl DockerBackend {
         let (docker, instance) = (self.docker().await?, self.instance().await?);
         let filters = HashMap::from([
             ("type".to_owned(), vec!["container".to_owned()]),
-            ("event".to_owned(), ["die", "oom", "destroy"].map(str::to_owned).to_vec()),
+            (
+                "event".to_owned(),
+                ["die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec(),
+            ),
             ("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)]),
         ]);
         let options = EventsOptionsBuilder::default().filters(&filters).build();
@@ -202,17 +187,81 @@ impl DockerBackend {
     }
 
     /// Starts a container that was just created, or removes it: a created container is worth nothing.
-    async fn start(&self, docker: &Docker, name: &RunnerName) -> Result<(), BackendError> {
+    async fn run(&self, docker: &Docker, name: &RunnerName) -> Result<(), BackendError> {
         let Err(error) = docker.start_container(name.as_str(), None).await else { return Ok(()) };
-        let failure = refused("start a runner container")(error);
-        match self.remove(name).await {
-            Ok(()) => Err(failure),
-            Err(second) => Err(BackendError::Refused {
-                what: "start a runner container",
-                reason: format!("{failure}; and then: {second}"),
-            }),
+        Err(self.undo(name, refused("start a runner container")(error)).await)
+    }
+
+    /// Removes what a launch left that failed with `failure`; what the caller is to be told.
+    async fn undo(&self, name: &RunnerName, failure: BackendError) -> BackendError {
+        match (self.remove(name).await, failure) {
+            (Err(second), BackendError::Refused { what, reason }) => {
+                BackendError::Refused { what, reason: format!("{reason}; and then: {second}") }
+            }
+            (_, failure) => failure,
         }
     }
+
+    /// Makes the Docker engine of a runner that was just created, or removes the runner. The runner is started when its engine
+    /// answers.
+    async fn attach(
+        &self,
+        docker: &Docker,
+        template: &Template<'_>,
+        spec: &LaunchSpec,
+        engine: &Engine,
+    ) -> Result<(), BackendError> {
+        let Err(error) = dind::attach(docker, template, spec, engine).await else { return Ok(()) };
+        let error = match self.image_id(&engine.image).await {
+            Ok(None) => BackendError::ImageMissing(engine.image.clone()),
+            _ => error,
+        };
+        Err(self.undo(&spec.name, error).await)
+    }
+}
+
+/// A runner as its labels and the engine describe it.
+fn instance_of(
+    identity: Identity,
+    container_id: String,
+    phase: Phase,
+    engine: Option<EngineHealth>,
+) -> Instance {
+    let Identity {
+        name,
+        pool,
+        scope,
+        labels,
+        github_id,
+        image,
+        image_id,
+        fingerprint,
+        created_at,
+        deadline,
+        has_engine: _,
+    } = identity;
+    Instance {
+        name,
+        container_id,
+        pool,
+        scope,
+        labels,
+        github_id,
+        image,
+        image_id,
+        fingerprint,
+        created_at,
+        deadline,
+        phase,
+        engine,
+    }
+}
+
+/// A Docker engine whose runner is gone, as that runner: what is left of it is to be removed.
+fn orphan(identity: Identity, sidecar: ContainerSummary) -> Instance {
+    let gone = sidecar::failed("the runner's container was removed by somebody else", "");
+    let phase = Phase::Exited(Exit::default());
+    instance_of(identity, sidecar.id.unwrap_or_default(), phase, Some(gone))
 }
 
 #[async_trait]
@@ -235,9 +284,24 @@ impl Backend for DockerBackend {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let found =
             docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
-        let read = found.into_iter().map(|summary| self.read(docker, &instance, summary));
+        let (mut runners, mut sidecars) = (Vec::new(), HashMap::new());
+        for summary in found {
+            let Some(labels) = summary.labels.as_ref() else { continue };
+            if let Some(identity) = labels::decode(&instance, labels) {
+                runners.push((identity, summary));
+            } else if let Some(identity) = labels::decode_sidecar(&instance, labels) {
+                sidecars.insert(identity.name.clone(), (identity, summary));
+            }
+        }
+        let read = runners.into_iter().map(|(identity, summary)| {
+            let sidecar = sidecars.remove(&identity.name).map(|(_, sidecar)| sidecar);
+            self.read(docker, identity, summary, sidecar)
+        });
+        let read: Vec<_> = read.collect();
         let mut instances: Vec<Instance> =
             future::try_join_all(read).await?.into_iter().flatten().collect();
+        instances
+            .extend(sidecars.into_values().map(|(identity, sidecar)| orphan(identity, sidecar)));
         instances.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
         Ok(instances)
     }
@@ -266,28 +330,50 @@ impl Backend for DockerBackend {
             },
             Err(error) => return Err(refused("create a runner container")(error)),
         }
-        match self.start(docker, &spec.name).await {
+        if let Some(engine) = &spec.material.profile.engine {
+            return self.attach(docker, &template, spec, engine).await;
+        }
+        match self.run(docker, &spec.name).await {
             // Somebody removed it since we looked.
-            Err(BackendError::Refused { reason, .. })
-                if reason.contains("network") && reason.contains("not found") =>
-            {
+            Err(error) if lacks_network(&error) => {
                 network::ensure(docker, &settings.network).await?;
                 docker
                     .create_container(Some(options()), body)
                     .await
                     .map_err(refused("create a runner container"))?;
-                self.start(docker, &spec.name).await
+                self.run(docker, &spec.name).await
             }
             outcome => outcome,
         }
     }
 
-    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
+    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
+        let docker = self.docker().await?;
         if self.find(name).await?.is_none() {
+            let reason = "it is gone".to_owned();
+            return Err(BackendError::Refused { what: "start a runner container", reason });
+        }
+        let outcome = self.run(docker, name).await;
+        // Somebody removed it since the launch. The next one finds it again.
+        if let Err(error) = &outcome
+            && lacks_network(error)
+        {
+            network::ensure(docker, &self.settings.network).await?;
+        }
+        outcome
+    }
+
+    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
+        let (docker, found) = (self.docker().await?, self.find(name).await?);
+        // Without the runner there may still be its engine.
+        if found.as_ref().is_none_or(|identity| identity.has_engine) {
+            dind::detach(docker, &self.instance().await?, name).await?;
+        }
+        if found.is_none() {
             return Ok(());
         }
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match self.docker().await?.remove_container(name.as_str(), Some(options)).await {
+        match docker.remove_container(name.as_str(), Some(options)).await {
             // 409: its removal is in progress.
             Err(error) if !matches!(status(&error), Some(404 | 409)) => {
                 Err(refused("remove a runner container")(error))
@@ -307,7 +393,7 @@ impl Backend for DockerBackend {
         match self.docker().await?.inspect_image(image).await {
             Ok(found) => Ok(Some(found.id.unwrap_or_default())),
             Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(refused("inspect the runner image")(error)),
+            Err(error) => Err(refused("inspect an image")(error)),
         }
     }
 
@@ -327,7 +413,7 @@ impl Backend for DockerBackend {
             Ok(()) => Ok(()),
             // The stream can end badly after a good pull; the image's presence is the truth.
             Err(_) if matches!(self.image_id(image).await, Ok(Some(_))) => Ok(()),
-            Err(error) => match refused("pull the runner image")(error) {
+            Err(error) => match refused("pull an image")(error) {
                 BackendError::Refused { reason, .. } => {
                     Err(BackendError::PullFailed { image: image.to_owned(), reason })
                 }
@@ -348,6 +434,12 @@ impl Backend for DockerBackend {
             Err(error) => error,
         }
     }
+}
+
+/// Whether a container could not be started for want of its network.
+fn lacks_network(error: &BackendError) -> bool {
+    let BackendError::Refused { reason, .. } = error else { return false };
+    reason.contains("network") && reason.contains("not found")
 }
 
 /// Whether a job's worker runs inside; `None` if the engine could not tell (the container may just have ended).

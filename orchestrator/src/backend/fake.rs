@@ -1,6 +1,6 @@
 //! A backend in memory, with failure knobs: for tests of everything above the backend.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
 use super::{Backend, BackendError, Progress, Storage};
-use crate::model::{Exit, Instance, LaunchSpec, Phase};
+use crate::model::{EngineHealth, Exit, Instance, LaunchSpec, Phase};
 
 /// Containers in memory.
 #[derive(Default)]
@@ -28,10 +28,14 @@ pub struct State {
     pub away: bool,
     /// Whether images are there.
     pub image: bool,
+    /// Images that are not there even so.
+    pub missing: BTreeSet<String>,
     /// The id of every image.
     pub image_id: String,
     /// How many of the next launches fail.
     pub failing_launches: usize,
+    /// How many of the next starts of runners with a Docker engine of their own fail.
+    pub failing_starts: usize,
     /// Whether pulling fails.
     pub failing_pulls: bool,
     /// How many pulls there were.
@@ -65,6 +69,16 @@ impl FakeBackend {
         self.events.notify_one();
     }
 
+    /// A container's own Docker engine is so from now on.
+    pub fn engine(&self, name: &str, health: &EngineHealth) {
+        for instance in
+            self.state().instances.values_mut().filter(|instance| instance.name.as_str() == name)
+        {
+            instance.engine = Some(health.clone());
+        }
+        self.events.notify_one();
+    }
+
     fn reach(&self) -> Result<MutexGuard<'_, State>, BackendError> {
         let state = self.state();
         if state.away { Err(BackendError::Unreachable("no engine".to_owned())) } else { Ok(state) }
@@ -90,6 +104,13 @@ impl Backend for FakeBackend {
                 reason: "no space left".to_owned(),
             });
         }
+        let (phase, engine) = match &spec.material.profile.engine {
+            None => (Phase::Running { working: Some(false) }, None),
+            Some(engine) if state.missing.contains(&engine.image) => {
+                return Err(BackendError::ImageMissing(engine.image.clone()));
+            }
+            Some(_) => (Phase::Created, Some(EngineHealth::Starting)),
+        };
         let instance = Instance {
             name: spec.name.clone(),
             container_id: format!("container-of-{}", spec.name),
@@ -102,10 +123,28 @@ impl Backend for FakeBackend {
             fingerprint: Some(spec.material.fingerprint.clone()),
             created_at: spec.created_at,
             deadline: spec.deadline,
-            phase: Phase::Running { working: Some(false) },
+            phase,
+            engine,
         };
         state.environments.insert(spec.name.clone(), spec.environment.clone());
         state.instances.insert(spec.name.clone(), instance);
+        Ok(())
+    }
+
+    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
+        let mut state = self.reach()?;
+        let what = "start a runner container";
+        if state.failing_starts > 0 {
+            state.failing_starts -= 1;
+            state.instances.remove(name);
+            return Err(BackendError::Refused { what, reason: "no space left".to_owned() });
+        }
+        let Some(instance) = state.instances.get_mut(name) else {
+            return Err(BackendError::Refused { what, reason: "it is gone".to_owned() });
+        };
+        if instance.phase == Phase::Created {
+            instance.phase = Phase::Running { working: Some(false) };
+        }
         Ok(())
     }
 
@@ -121,9 +160,9 @@ impl Backend for FakeBackend {
         }))
     }
 
-    async fn image_id(&self, _image: &str) -> Result<Option<String>, BackendError> {
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
         let state = self.reach()?;
-        Ok(state.image.then(|| state.image_id.clone()))
+        Ok((state.image && !state.missing.contains(image)).then(|| state.image_id.clone()))
     }
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
@@ -137,6 +176,7 @@ impl Backend for FakeBackend {
             });
         }
         state.image = true;
+        state.missing.remove(image);
         Ok(())
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use mayfly_common::env::{Checker, integer, set};
+use mayfly_common::env::{Checker, boolean, integer, set};
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
-use mayfly_common::pool::{Isolation, PullPolicy, ROTATION};
+use mayfly_common::pool::{DockerMode, Isolation, PullPolicy, ROTATION};
 use mayfly_common::quantity::{image, memory, nano_cpus};
 
 use super::{Raw, Shown, parse};
 use crate::backend::docker::spec::Profile;
+use crate::model::Engine;
 use crate::template::{Template, Value};
 
 /// How the names of the templates' variables begin. Case counts; what follows is the name in the container.
@@ -67,8 +68,19 @@ pub struct RunnerConfig {
     pub registration_timeout: SignedDuration,
     /// `RUNNER_MAX_LIFETIME` (432000 s, the five days GitHub gives a job): when a runner ends whatever it does.
     pub max_lifetime: SignedDuration,
-    /// `RUNNER_MEMORY`, `RUNNER_CPUS`, `RUNNER_PIDS_LIMIT`, `RUNNER_ISOLATION`.
+    /// `RUNNER_MEMORY`, `RUNNER_CPUS`, `RUNNER_PIDS_LIMIT`, `RUNNER_ISOLATION`, `RUNNER_DOCKER`.
     pub profile: Profile,
+    /// `DIND_IMAGE` (`docker:27-dind`), `DIND_PRIVILEGED` (true): the engine of each runner in the pools with `docker: dind`.
+    pub dind: Engine,
+    /// `DIND_ENABLED`: whether pools made through the API may have such engines. By default they may where `RUNNER_DOCKER` is `dind`.
+    pub dind_enabled: bool,
+}
+
+impl RunnerConfig {
+    /// What jobs of the environment's pool have of Docker.
+    pub fn docker(&self) -> DockerMode {
+        if self.profile.engine.is_some() { DockerMode::Dind } else { DockerMode::None }
+    }
 }
 
 pub(super) fn read(
@@ -152,7 +164,10 @@ pub(super) fn read(
     if lifetime <= timeout {
         check.fail("RUNNER_MAX_LIFETIME", "must be longer than RUNNER_REGISTRATION_TIMEOUT");
     }
-    let profile = profile(raw, check);
+    let dind = dind(raw, check);
+    let profile = profile(raw, &dind, check);
+    let own = profile.engine.is_some();
+    let dind_enabled = check.optional("DIND_ENABLED", raw.dind_enabled.take(), own, boolean);
     Some(RunnerConfig {
         image: image?,
         pull,
@@ -172,6 +187,8 @@ pub(super) fn read(
         registration_timeout: parse::seconds(timeout),
         max_lifetime: parse::seconds(lifetime),
         profile,
+        dind,
+        dind_enabled,
     })
 }
 
@@ -277,12 +294,26 @@ fn usual_labels() -> LabelSet {
     LabelSet::requested(["self-hosted", "linux", architecture, "ephemeral"])
 }
 
-fn profile(raw: &mut Raw, check: &mut Checker) -> Profile {
+fn dind(raw: &mut Raw, check: &mut Checker) -> Engine {
+    let usual = "docker:27-dind".to_owned();
+    Engine {
+        image: check.optional("DIND_IMAGE", raw.dind_image.take(), usual, image),
+        privileged: check.optional("DIND_PRIVILEGED", raw.dind_privileged.take(), true, boolean),
+    }
+}
+
+fn profile(raw: &mut Raw, dind: &Engine, check: &mut Checker) -> Profile {
     let isolation = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
         "strict" => Ok(Isolation::Strict),
         "compat" => Ok(Isolation::Compat),
         _ => Err("must be strict or compat"),
     };
+    let mode = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
+        "none" => Ok(DockerMode::None),
+        "dind" => Ok(DockerMode::Dind),
+        _ => Err("must be none or dind"),
+    };
+    let docker = check.optional("RUNNER_DOCKER", raw.runner_docker.take(), DockerMode::None, mode);
     let pids = check.optional("RUNNER_PIDS_LIMIT", raw.runner_pids_limit.take(), 4096, |text| {
         integer(text, 16..=4_194_304)
     });
@@ -296,5 +327,6 @@ fn profile(raw: &mut Raw, check: &mut Checker) -> Profile {
             Isolation::Strict,
             isolation,
         ),
+        engine: dind.of(docker),
     }
 }

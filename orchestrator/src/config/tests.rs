@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::backend::docker::spec::Isolation;
 use crate::github::DiscoveryMode;
+use crate::model::Engine;
 
 /// A key that is used nowhere else.
 const APP_KEY_FILE: &str =
@@ -46,11 +47,25 @@ fn the_seed_s_defaults_hold() {
         (PullPolicy::Missing, Registration::Jit, 10)
     );
     assert_eq!(config.runner.profile.isolation, Isolation::Strict);
+    assert_eq!(config.runner.profile.engine, None, "no Docker for jobs unless somebody says so");
     assert!(config.runner.labels.contains("self-hosted") && config.runner.labels.contains("linux"));
     assert_eq!(
         (config.shown.registry.as_str(), config.shown.user_login.as_str()),
         ("unknown", "unknown")
     );
+}
+
+#[test]
+fn an_engine_for_each_runner_is_asked_for_by_name() {
+    let config = read(&[("DIND_IMAGE", "own:1"), ("DIND_PRIVILEGED", "false")]).runner;
+    let own = Engine { image: "own:1".to_owned(), privileged: false };
+    assert_eq!((config.profile.engine, config.dind), (None, own));
+    let engine = read(&[("RUNNER_DOCKER", "dind")]).runner.profile.engine.unwrap();
+    assert_eq!((&*engine.image, engine.privileged), ("docker:27-dind", true));
+    let found =
+        errors(&[("RUNNER_DOCKER", "host"), ("DIND_IMAGE", "a b"), ("DIND_PRIVILEGED", "maybe")]);
+    let names: Vec<&str> = found.iter().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(names, ["DIND_IMAGE", "DIND_PRIVILEGED", "RUNNER_DOCKER"], "{found:?}");
 }
 
 #[test]

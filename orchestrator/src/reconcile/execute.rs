@@ -82,6 +82,7 @@ fn kind(action: &Action) -> &'static str {
     match action {
         Action::PullImage(_) => "pull_image",
         Action::Launch(_) => "launch",
+        Action::Start { .. } => "start",
         Action::Retire { .. } => "retire",
         Action::Remove { .. } => "remove",
         Action::Deregister { .. } => "deregister",
@@ -109,6 +110,7 @@ fn span(action: &Action, seen: &[Instance]) -> Span {
             span.record("image", image);
         }
         Action::Launch(Launch { name, pool, scope, .. })
+        | Action::Start { name, pool, scope, .. }
         | Action::Remove { name, pool, scope, .. } => {
             span.record("runner", display(name));
             span.record("pool", pool.as_str());
@@ -191,7 +193,7 @@ impl Reconciler {
                 let pool = of(name).map_or("none", |instance| instance.pool.as_str());
                 self.metrics.took(pool, false, span);
             }
-            Action::PullImage(_) | Action::Deregister { .. } => {}
+            Action::PullImage(_) | Action::Start { .. } | Action::Deregister { .. } => {}
         }
     }
 
@@ -207,6 +209,9 @@ impl Reconciler {
             }
             Action::Launch(launch) => {
                 (outcome(self.launcher.launch(launch, self.clock.now()).await), None)
+            }
+            Action::Start { name, scope, id, .. } => {
+                (outcome(self.launcher.start(name, scope, *id).await), None)
             }
             Action::Deregister { scope, id, .. } => {
                 match self.github.deregister(scope, *id).await {

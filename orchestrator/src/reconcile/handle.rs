@@ -70,7 +70,9 @@ pub enum Wait {
 pub struct PoolSeen {
     /// Its image.
     pub image: String,
-    /// Whether its image can be used, in words.
+    /// The image of its runners' own Docker engines, if they have one.
+    pub engine_image: Option<String>,
+    /// Whether its images can be used, in words.
     pub image_state: String,
     /// Queued jobs for which it comes first.
     pub queued_jobs: usize,

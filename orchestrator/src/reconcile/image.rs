@@ -17,6 +17,9 @@ use crate::scaling::{Image, ImageSeen};
 /// With `always`, how old the last pull may be: a burst of jobs costs one request to the registry.
 const ALWAYS_AGE: SignedDuration = SignedDuration::from_mins(10);
 
+/// Said of an image that can be used.
+const PRESENT: &str = "present";
+
 /// What is known of the images.
 pub(super) struct Images {
     nudge: Arc<Notify>,
@@ -140,6 +143,18 @@ impl Images {
         self.states().get(image)?.pulling.as_ref()?.get()
     }
 
+    /// The state of all images of a runner in words: of the first, and of each other that cannot be used.
+    pub(super) fn describe_all<'a>(&self, mut images: impl Iterator<Item = &'a str>) -> String {
+        let mut text = images.next().map(|image| self.describe(image)).unwrap_or_default();
+        for image in images {
+            let other = self.describe(image);
+            if other != PRESENT {
+                text = format!("{text}; image {image}: {other}");
+            }
+        }
+        text
+    }
+
     /// The state of an image in words.
     pub(super) fn describe(&self, image: &str) -> String {
         let states = self.states();
@@ -147,7 +162,7 @@ impl Images {
         match (&state.pulling, &state.reason, state.present) {
             (Some(_), _, _) => "being pulled".to_owned(),
             (_, Some(reason), _) => reason.clone(),
-            (_, None, true) => "present".to_owned(),
+            (_, None, true) => PRESENT.to_owned(),
             (_, None, false) => "not on the host yet; pulled when a runner is needed".to_owned(),
         }
     }

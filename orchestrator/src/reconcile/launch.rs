@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use mayfly_common::name::RunnerName;
 use mayfly_common::scope::Scope;
 use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::execute::ActionError;
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendError};
 use crate::config::{Config, Registration};
 use crate::github::GitHubClient;
 use crate::model::{LaunchSpec, RunnerId};
@@ -68,13 +69,33 @@ impl Launcher {
             deadline: now.saturating_add(pool.max_lifetime).unwrap_or(Timestamp::MAX),
         };
         let Err(error) = self.backend.launch(&spec).await else { return Ok(()) };
-        if let Some(id) = id
-            && let Err(second) = self.github.deregister(&launch.scope, id).await
-        {
-            // The sweep finds it by its name; only a name chosen through the API waits for GitHub's own clean-up.
-            warn!(runner = %launch.name, "registration of a runner that was not started is left for the sweep: {second}");
+        self.forget(&launch.name, &launch.scope, id).await;
+        Err(error.into())
+    }
+
+    /// Starts a runner that was created and has waited for its Docker engine, or leaves nothing behind. `id`: its registration.
+    pub(super) async fn start(
+        &self,
+        name: &RunnerName,
+        scope: &Scope,
+        id: Option<RunnerId>,
+    ) -> Result<(), ActionError> {
+        let Err(error) = self.backend.start(name).await else { return Ok(()) };
+        // Out of reach it is still there, and the next pass tries again.
+        if !matches!(error, BackendError::Unreachable(_)) {
+            self.forget(name, scope, id).await;
         }
         Err(error.into())
+    }
+
+    /// Deletes the registration of a runner that was not started.
+    async fn forget(&self, name: &RunnerName, scope: &Scope, id: Option<RunnerId>) {
+        if let Some(id) = id
+            && let Err(second) = self.github.deregister(scope, id).await
+        {
+            // The sweep finds it by its name; only a name chosen through the API waits for GitHub's own clean-up.
+            warn!(runner = %name, "registration of a runner that was not started is left for the sweep: {second}");
+        }
     }
 
     /// Takes a launch back.

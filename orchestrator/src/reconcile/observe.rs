@@ -206,14 +206,16 @@ impl Reconciler {
     fn images_wanted(&self) -> BTreeMap<String, PullPolicy> {
         let mut wanted: BTreeMap<String, PullPolicy> = BTreeMap::new();
         for entry in self.book.all() {
-            let (image, pull) = (entry.pool.material.image.clone(), entry.pool.pull);
-            wanted
-                .entry(image)
-                .and_modify(|known| match (*known, pull) {
-                    (PullPolicy::Always, _) | (_, PullPolicy::Never) => {}
-                    (_, eager) => *known = eager,
-                })
-                .or_insert(pull);
+            let pull = entry.pool.pull;
+            for image in entry.pool.material.images() {
+                wanted
+                    .entry(image.to_owned())
+                    .and_modify(|known| match (*known, pull) {
+                        (PullPolicy::Always, _) | (_, PullPolicy::Never) => {}
+                        (_, eager) => *known = eager,
+                    })
+                    .or_insert(pull);
+            }
         }
         wanted
     }

@@ -100,12 +100,20 @@ impl Reconciler {
                     state.backoff.failed(&place, &error.to_string(), now);
                     report.problems.push(format!("{}: runner not started: {error}", launch.scope));
                 }
+                (Action::Start { name, scope, why, .. }, Outcome::Done) => {
+                    info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner goes on");
+                }
+                (Action::Start { pool, scope, .. }, Outcome::Failed(error)) => {
+                    let place = (pool.clone(), scope.clone());
+                    state.backoff.failed(&place, &error.to_string(), now);
+                    report.problems.push(format!("{scope}: runner not started: {error}"));
+                }
                 (
                     Action::Remove { name, pool, scope, state: ended, why, failure, .. },
                     Outcome::Done,
                 ) => {
                     if let Some(failure) = failure {
-                        self.metrics.failed(pool.as_str(), *failure);
+                        self.metrics.failed(pool.as_str(), failure);
                     }
                     let place = (pool.clone(), scope.clone());
                     report.removed += 1;
@@ -208,9 +216,11 @@ impl Reconciler {
     pub(super) fn pools_seen(&self, planned: &Plan) -> BTreeMap<PoolName, PoolSeen> {
         let seen = |entry: Entry| {
             let name = entry.pool.spec.name.clone();
+            let engine = entry.pool.material.profile.engine.as_ref();
             let seen = PoolSeen {
                 image: entry.pool.material.image.clone(),
-                image_state: self.images.describe(&entry.pool.material.image),
+                engine_image: engine.map(|engine| engine.image.clone()),
+                image_state: self.images.describe_all(entry.pool.material.images()),
                 queued_jobs: planned.pending.get(&name).copied().unwrap_or_default(),
                 short: planned.short.get(&name).map(ToString::to_string),
             };

@@ -19,6 +19,19 @@ pub enum Action {
     PullImage(String),
     /// Register and start a runner.
     Launch(Launch),
+    /// Start a runner that was created and has waited for its Docker engine.
+    Start {
+        /// Which one.
+        name: RunnerName,
+        /// The pool it belongs to.
+        pool: PoolName,
+        /// Where it is registered.
+        scope: Scope,
+        /// Its registration, if it has one already.
+        id: Option<RunnerId>,
+        /// Why.
+        why: String,
+    },
     /// Deregister a live runner at GitHub and, only if GitHub agrees, remove its container.
     Retire {
         /// Which one.
@@ -125,7 +138,7 @@ pub enum Refusal {
 impl Action {
     /// Whether this action starts a runner.
     pub fn is_launch(&self) -> bool {
-        matches!(self, Self::Launch(_))
+        matches!(self, Self::Launch(_) | Self::Start { .. })
     }
 }
 
@@ -136,6 +149,7 @@ impl std::fmt::Display for Action {
             Self::Launch(launch) => {
                 write!(f, "start runner {} for {}: {}", launch.name, launch.scope, launch.why)
             }
+            Self::Start { name, why, .. } => write!(f, "start container {name}: {why}"),
             Self::Retire { name, why, .. } => write!(f, "retire runner {name}: {why}"),
             Self::Remove { name, why, .. } => write!(f, "remove container {name}: {why}"),
             Self::Deregister { scope, name, why, .. } => {

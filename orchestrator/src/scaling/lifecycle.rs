@@ -1,12 +1,12 @@
 //! Which state a runner is in: one function, from what Docker, GitHub and earlier passes say.
 
-use std::fmt;
+mod reason;
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::runner::RunnerState;
 
+pub use self::reason::{Ending, Failure, Reason};
 use super::observed::{Sight, Sighting};
-use crate::model::{Exit, Instance, Phase};
+use crate::model::{EngineHealth, Exit, Instance, Phase};
 
 /// How long a runner that was online may be offline, or unknown to GitHub, while its container runs and nothing works inside.
 ///
@@ -21,157 +21,6 @@ const EXIT_VERSION_REFUSED: i64 = 7;
 const LANDMARK_STARTED: &str = "Running job: ";
 const LANDMARK_RESULT: &str = " completed with result: ";
 
-/// Why a runner is in the state it is in. Its `Display` is what an operator reads; nothing else makes these words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// GitHub says that it runs a job.
-    Busy,
-    /// A job's process runs inside.
-    Working,
-    /// It is registered and online.
-    Waiting,
-    /// It was online when GitHub could last be asked.
-    WasOnline,
-    /// GitHub could not be asked, and it was never seen online.
-    NotAsked,
-    /// It has time left to come online.
-    NotOnlineYet,
-    /// Its registration went away a moment ago.
-    Ending,
-    /// Its connection went away a moment ago.
-    Disconnected,
-    /// It is late, or unregistered, and was seen for a moment only.
-    Late,
-    /// It told its job's result.
-    Result(String),
-    /// It ended as one does after a job.
-    AfterItsJob,
-    /// It failed.
-    Failed(Failure),
-}
-
-/// How a runner failed: few kinds, so that they can be counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// Its container was created and never started.
-    NeverStarted,
-    /// It was still there at its deadline.
-    PastDeadline(Timestamp),
-    /// It was not online after this long.
-    RegistrationTimeout(SignedDuration),
-    /// It lost its connection to GitHub for good.
-    LostConnection,
-    /// Its registration is gone, and its container did not end.
-    RegistrationGone,
-    /// GitHub refuses its version.
-    VersionRefused,
-    /// It ended in the middle of its job.
-    EndedInJob(Ending),
-    /// It ended without having run one.
-    EndedBeforeJob(Ending),
-}
-
-/// How a container ended, without what it printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
-    /// Exit code of the main process.
-    pub code: i64,
-    /// Whether the kernel killed a process for want of memory.
-    pub out_of_memory: bool,
-}
-
-impl Reason {
-    /// The state that goes with it.
-    pub fn state(&self) -> RunnerState {
-        match self {
-            Self::Busy | Self::Working => RunnerState::Busy,
-            Self::Waiting | Self::WasOnline => RunnerState::Idle,
-            Self::NotAsked | Self::NotOnlineYet => RunnerState::Starting,
-            Self::Ending | Self::Disconnected | Self::Late => RunnerState::Draining,
-            Self::Result(_) | Self::AfterItsJob => RunnerState::Finished,
-            Self::Failed(_) => RunnerState::Failed,
-        }
-    }
-
-    /// How it failed, if it did.
-    pub fn failure(&self) -> Option<Failure> {
-        match self {
-            Self::Failed(failure) => Some(*failure),
-            _ => None,
-        }
-    }
-}
-
-impl Failure {
-    /// Its kind in one word, for a metric's label.
-    pub fn kind(self) -> &'static str {
-        match self {
-            Self::NeverStarted => "never_started",
-            Self::PastDeadline(_) => "past_deadline",
-            Self::RegistrationTimeout(_) => "registration_timeout",
-            Self::LostConnection => "lost_connection",
-            Self::RegistrationGone => "registration_gone",
-            Self::VersionRefused => "version_refused",
-            Self::EndedInJob(_) => "ended_in_job",
-            Self::EndedBeforeJob(_) => "ended_before_job",
-        }
-    }
-
-    /// Whether its container was left behind: by a crash of ours before it was started, or by a registration that went away.
-    pub fn is_orphan(self) -> bool {
-        matches!(self, Self::NeverStarted | Self::RegistrationGone)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Busy => "it runs a job",
-            Self::Working => "a job's process runs inside",
-            Self::Waiting => "it waits for a job",
-            Self::WasOnline => "it was online when GitHub last could be asked",
-            Self::NotAsked => "GitHub could not be asked about it",
-            Self::NotOnlineYet => "it is not online yet",
-            Self::Ending => "its registration is gone, the container is ending",
-            Self::Disconnected => "it lost its connection to GitHub",
-            Self::Late => "it is late or its registration is gone",
-            Self::Result(result) => return write!(f, "its job's result was {result}"),
-            Self::AfterItsJob => "it ended after its job",
-            Self::Failed(failure) => return failure.fmt(f),
-        })
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NeverStarted => f.write_str("the container was created and never started"),
-            Self::PastDeadline(deadline) => write!(f, "it reached its deadline {deadline}"),
-            Self::RegistrationTimeout(timeout) => {
-                write!(f, "it was not online {} s after its start", timeout.as_secs())
-            }
-            Self::LostConnection => {
-                f.write_str("it lost its connection to GitHub and did not come back")
-            }
-            Self::RegistrationGone => {
-                f.write_str("its registration is gone and the container did not end")
-            }
-            Self::VersionRefused => {
-                f.write_str("GitHub refuses this runner version; update the image")
-            }
-            Self::EndedInJob(ending) => write!(f, "{ending} in the middle of its job"),
-            Self::EndedBeforeJob(ending) => write!(f, "{ending} without having run a job"),
-        }
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let memory = if self.out_of_memory { ", out of memory" } else { "" };
-        write!(f, "it ended with exit code {}{memory}", self.code)
-    }
-}
-
 /// Why `instance` is in the state it is in. `registration_timeout`: how long it may take to come online.
 pub fn reason_of(
     instance: &Instance,
@@ -180,21 +29,25 @@ pub fn reason_of(
     registration_timeout: SignedDuration,
     now: Timestamp,
 ) -> Reason {
+    let late =
+        now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let working = match &instance.phase {
-        Phase::Created => return Reason::Failed(Failure::NeverStarted),
+        Phase::Created => return created(instance.engine.as_ref(), late, registration_timeout),
         Phase::Exited(exit) => return exited(exit, sight, sighting),
         Phase::Running { working } => working.unwrap_or(false),
     };
     if now >= instance.deadline {
         return Reason::Failed(Failure::PastDeadline(instance.deadline));
     }
-    let late =
-        now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let gone_for =
         sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
     match sight {
         Sight::Listed(registered) if registered.busy => Reason::Busy,
         _ if working => Reason::Working,
+        // Its next job could not use it. What GitHub does not list may be about to end after its job.
+        Sight::Listed(_) if let Some(why) = broken(instance) => {
+            Reason::Failed(Failure::EngineEnded(why.to_owned()))
+        }
         Sight::Listed(registered) if registered.online => Reason::Waiting,
         Sight::Unknown if sighting.was_online => Reason::WasOnline,
         Sight::Unknown => Reason::NotAsked,
@@ -208,6 +61,29 @@ pub fn reason_of(
         }
         Sight::Absent => Reason::Failed(Failure::RegistrationGone),
         Sight::Listed(_) => Reason::Failed(Failure::LostConnection),
+    }
+}
+
+/// What is said of a runner whose container waits to be started: only with a Docker engine of its own that may still answer.
+fn created(engine: Option<&EngineHealth>, late: bool, timeout: SignedDuration) -> Reason {
+    let unhealthy = |why: String| Reason::Failed(Failure::EngineUnhealthy(why));
+    match engine {
+        None => Reason::Failed(Failure::NeverStarted),
+        Some(EngineHealth::Failed { why }) => unhealthy(why.clone()),
+        Some(EngineHealth::Starting) if late => {
+            unhealthy(format!("not within {} s", timeout.as_secs()))
+        }
+        Some(EngineHealth::Starting) => Reason::EngineStarts,
+        Some(EngineHealth::Healthy) if late => Reason::Failed(Failure::NotStartedInTime(timeout)),
+        Some(EngineHealth::Healthy) => Reason::EngineReady,
+    }
+}
+
+/// Why a runner that runs cannot use its own Docker engine any more, if so and if it is known that no job runs inside.
+fn broken(instance: &Instance) -> Option<&str> {
+    match (&instance.phase, &instance.engine) {
+        (Phase::Running { working: Some(false) }, Some(EngineHealth::Failed { why })) => Some(why),
+        _ => None,
     }
 }
 
@@ -253,6 +129,7 @@ pub(super) mod tests {
     use mayfly_common::label::LabelSet;
     use mayfly_common::name::RunnerName;
     use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope};
+    use mayfly_common::runner::RunnerState;
 
     pub(in crate::scaling) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -265,6 +142,7 @@ pub(super) mod tests {
             labels: LabelSet::requested(["self-hosted", "linux", "x64"]),
             group: None,
             image: "i".to_owned(),
+            engine_image: None,
             min_idle: 0,
             max: 100,
             priority: 0,
@@ -307,6 +185,7 @@ pub(super) mod tests {
             created_at: at(0),
             deadline: at(100_000),
             phase,
+            engine: None,
         }
     }
 
@@ -445,9 +324,103 @@ pub(super) mod tests {
                 reason_of(&instance("a1", phase), registration, sighting, timeout, at(now));
             assert_eq!(reason.state(), state, "{what}: {reason}");
             assert_eq!(
-                reason.failure().map(Failure::kind),
+                reason.failure().as_ref().map(Failure::kind),
                 failures.iter().find(|(name, _)| *name == what).map(|(_, kind)| *kind),
                 "{what}: {reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_runner_with_an_engine_of_its_own_stands_and_falls_with_it() {
+        use EngineHealth::{Healthy, Starting};
+        let failed = || EngineHealth::Failed { why: "it ended".to_owned() };
+        let idle = Phase::Running { working: Some(false) };
+        let unsure = Phase::Running { working: None };
+        let worker = Phase::Running { working: Some(true) };
+        let offline = registered(1, "a1", false, false);
+        let online = registered(1, "a1", true, false);
+        let busy = registered(1, "a1", true, true);
+        let (listed, up) = (Sight::Listed(&offline), Sight::Listed(&online));
+        let state = |what: RunnerState, why: &str| (what, why.to_owned());
+        let not_healthy = |why: &str| {
+            state(RunnerState::Failed, &format!("its Docker engine did not become healthy: {why}"))
+        };
+        let rows = [
+            (
+                Phase::Created,
+                Starting,
+                listed,
+                5,
+                state(RunnerState::Starting, "its Docker engine starts"),
+            ),
+            (
+                Phase::Created,
+                Starting,
+                Sight::Unknown,
+                5,
+                state(RunnerState::Starting, "its Docker engine starts"),
+            ),
+            (
+                Phase::Created,
+                Healthy,
+                listed,
+                5,
+                state(RunnerState::Starting, "its Docker engine is ready"),
+            ),
+            (Phase::Created, failed(), listed, 5, not_healthy("it ended")),
+            (Phase::Created, Starting, listed, 300, not_healthy("not within 300 s")),
+            (
+                Phase::Created,
+                Healthy,
+                listed,
+                300,
+                state(RunnerState::Failed, "it was not started within 300 s"),
+            ),
+            (idle.clone(), Healthy, up, 5, state(RunnerState::Idle, "it waits for a job")),
+            (idle.clone(), Starting, up, 5, state(RunnerState::Idle, "it waits for a job")),
+            (
+                idle.clone(),
+                failed(),
+                up,
+                5,
+                state(RunnerState::Failed, "its Docker engine failed: it ended"),
+            ),
+            (
+                idle.clone(),
+                failed(),
+                listed,
+                5,
+                state(RunnerState::Failed, "its Docker engine failed: it ended"),
+            ),
+            (
+                idle.clone(),
+                failed(),
+                Sight::Listed(&busy),
+                5,
+                state(RunnerState::Busy, "it runs a job"),
+            ),
+            (worker, failed(), up, 5, state(RunnerState::Busy, "a job's process runs inside")),
+            (unsure, failed(), up, 5, state(RunnerState::Idle, "it waits for a job")),
+            (
+                idle,
+                failed(),
+                Sight::Unknown,
+                5,
+                state(RunnerState::Starting, "GitHub could not be asked about it"),
+            ),
+        ];
+        for (phase, engine, sight, now, expected) in rows {
+            let mut runner = instance("a1", phase);
+            runner.engine = Some(engine);
+            let timeout = policy().default.registration_timeout;
+            let found = reason_of(&runner, sight, Sighting::default(), timeout, at(now));
+            assert_eq!(
+                (found.state(), found.to_string()),
+                expected,
+                "{:?} {:?}",
+                runner.phase,
+                runner.engine
             );
         }
     }

@@ -9,7 +9,9 @@
 //! | here | what is over, what was asked for, what is left over at GitHub |
 //! | `jobs` | runners for queued jobs |
 //! | `idle` | runners that wait |
+//! | `engine` | runners that wait for a Docker engine of their own |
 
+mod engine;
 mod idle;
 mod jobs;
 
@@ -131,7 +133,7 @@ pub struct Unmet {
 
 /// Decides everything; does nothing. Same input, same output.
 pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
-    let running = seen.instances.iter().filter(|instance| instance_runs(instance));
+    let running = seen.instances.iter().filter(|instance| takes_room(instance));
     let mut planner = Planner {
         seen,
         policy,
@@ -156,6 +158,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
     planner.serve_jobs();
     planner.keep_waiting();
     planner.retire_idle();
+    planner.start_prepared();
     planner.plan
 }
 
@@ -341,8 +344,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         request: RequestId,
     ) -> Result<Vec<Launch>, Refusal> {
         let (asked, terms) = (usize::from(wanted.count), &self.policy.default);
-        self.want_image(terms);
-        if self.image(terms) != Image::Present {
+        self.want_images(terms, &[Image::Missing, Image::Outdated]);
+        if self.lacking(terms).is_some() {
             return Err(Refusal::NoImage);
         }
         let (max, running) = (self.policy.caps.runners, self.room.runners());
@@ -382,7 +385,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     fn running(&self) -> impl Iterator<Item = &'a Instance> + use<'a, N> {
-        self.seen.instances.iter().filter(|instance| instance_runs(instance))
+        self.seen.instances.iter().filter(|instance| takes_room(instance))
     }
 
     /// Runners that can still take a job: idle, or starting within their time. Failed ones never count.
@@ -400,15 +403,22 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         self.plan.actions.iter().any(|action| ends(action, name))
     }
 
-    fn image(&self, pool: &PoolPolicy) -> Image {
-        self.seen.images.get(&pool.image).map_or(Image::Missing, |seen| seen.state)
+    fn image(&self, image: &str) -> Image {
+        self.seen.images.get(image).map_or(Image::Missing, |seen| seen.state)
     }
 
-    fn want_image(&mut self, pool: &PoolPolicy) {
-        let pull = Action::PullImage(pool.image.clone());
-        let fetch = matches!(self.image(pool), Image::Missing | Image::Outdated);
-        if fetch && !self.plan.actions.contains(&pull) {
-            self.plan.actions.push(pull);
+    /// The first of the pool's images that no runner can be started from yet.
+    fn lacking<'p>(&self, pool: &'p PoolPolicy) -> Option<&'p str> {
+        pool.images().find(|image| self.image(image) != Image::Present)
+    }
+
+    /// Fetches those of the pool's images that are in one of these states.
+    fn want_images(&mut self, pool: &PoolPolicy, states: &[Image]) {
+        for image in pool.images() {
+            let pull = Action::PullImage(image.to_owned());
+            if states.contains(&self.image(image)) && !self.plan.actions.contains(&pull) {
+                self.plan.actions.push(pull);
+            }
         }
     }
 
@@ -448,6 +458,11 @@ fn place_number(pool: &PoolPolicy, name: &str) -> Option<usize> {
 
 fn instance_runs(instance: &Instance) -> bool {
     matches!(instance.phase, Phase::Running { .. })
+}
+
+/// Whether it uses what the caps count: it runs, or there is a Docker engine of its own, which goes only with it.
+fn takes_room(instance: &Instance) -> bool {
+    instance_runs(instance) || instance.engine.is_some()
 }
 
 fn ends(action: &Action, runner: &RunnerName) -> bool {

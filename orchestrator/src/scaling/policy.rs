@@ -51,6 +51,8 @@ pub struct PoolPolicy {
     pub group: Option<String>,
     /// What they are made from.
     pub image: String,
+    /// What the Docker engine beside each is made from, if there is one.
+    pub engine_image: Option<String>,
     /// How many wait for a job, by the schedules' word for this moment.
     pub min_idle: usize,
     /// Most runners.
@@ -69,9 +71,9 @@ pub struct PoolPolicy {
     pub rotate_before: Option<Timestamp>,
     /// What they are made from, in short: one made from something else is replaced while it waits.
     pub fingerprint: String,
-    /// Memory of each, in bytes.
+    /// Memory of each, that of its Docker engine included, in bytes.
     pub memory: i64,
-    /// Processors of each, in billionths of one.
+    /// Processors of each, those of its Docker engine included, in billionths of one.
     pub nano_cpus: i64,
     /// How they are named.
     pub naming: Naming,
@@ -101,6 +103,11 @@ impl Policy {
 }
 
 impl PoolPolicy {
+    /// All images that a runner needs.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.image).chain(self.engine_image.as_deref())
+    }
+
     /// Where a runner for a job of `repo` registers, if this pool serves it.
     pub fn place_for(&self, repo: &RepoSlug) -> Option<Scope> {
         self.scopes.iter().find_map(|scope| scope.place_for(repo))

@@ -12,8 +12,8 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListNetworksOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
 use futures::TryStreamExt as _;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
@@ -36,16 +36,16 @@ use orchestrator::store::Store;
 use crate::support::{SELF_HOSTED, TOKEN, config, scope, slug};
 
 /// The longest a test waits for the engine or a runner.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The engine with what one test makes on it.
-struct Engine {
-    docker: Docker,
-    instance: String,
+pub(crate) struct Engine {
+    pub(crate) docker: Docker,
+    pub(crate) instance: String,
 }
 
 /// The engine; `None` if the person running the tests left it out.
-async fn engine() -> Option<Engine> {
+pub(crate) async fn engine() -> Option<Engine> {
     if std::env::var_os("MAYFLY_TEST_DOCKER").is_some_and(|value| value == "0") {
         let _ = writeln!(
             std::io::stderr(),
@@ -59,45 +59,50 @@ async fn engine() -> Option<Engine> {
     docker.ping().await.unwrap_or_else(|error| panic!("{unreachable}: {error}"));
     let random = uuid::Uuid::new_v4().simple().to_string();
     let engine = Engine { docker, instance: format!("test-{}", &random[..8]) };
-    engine.import().await;
+    // A command rather than an entry point, so that a test can replace it.
+    let changes =
+        runner_image::CHANGES.iter().map(|change| change.replace("ENTRYPOINT", "CMD")).collect();
+    engine.import(&engine.image(), runner_image::tar().unwrap(), changes).await;
     Some(engine)
 }
 
 impl Engine {
-    fn image(&self) -> String {
+    pub(crate) fn image(&self) -> String {
         format!("mayfly-test-runner:{}", self.instance)
     }
 
-    fn network(&self) -> String {
+    pub(crate) fn network(&self) -> String {
         format!("mayfly-{}", self.instance)
     }
 
-    /// The simulated runner's image, with a command rather than an entry point, so that a test can replace it.
-    async fn import(&self) {
-        let changes = runner_image::CHANGES
-            .iter()
-            .map(|change| change.replace("ENTRYPOINT", "CMD"))
-            .collect();
-        let (repo, tag) = self
-            .image()
-            .split_once(':')
-            .map(|(repo, tag)| (repo.to_owned(), tag.to_owned()))
-            .unwrap();
-        let options = CreateImageOptionsBuilder::default()
-            .from_src("-")
-            .repo(&repo)
-            .tag(&tag)
-            .changes(changes)
-            .build();
-        let archive = runner_image::tar().unwrap();
-        let imported =
-            self.docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
-        // How the stream ends is not always well-formed; the image is looked for below.
-        let _ = imported.try_collect::<Vec<_>>().await;
-        self.docker.inspect_image(&self.image()).await.unwrap();
+    /// The image of the Docker engines of runners, for tests that make one.
+    pub(crate) fn sidecar_image(&self) -> String {
+        format!("mayfly-test-dind:{}", self.instance)
     }
 
-    fn config(&self, api_url: &str, variables: &[(&str, &str)]) -> Config {
+    /// Makes an image from an archive; one of this name is replaced.
+    pub(crate) async fn import(&self, image: &str, archive: Vec<u8>, changes: Vec<String>) {
+        // Without its name it would stay behind.
+        let options = RemoveImageOptionsBuilder::default().force(true).build();
+        let _ = self.docker.remove_image(image, Some(options), None).await;
+        let (repo, tag) = image.split_once(':').unwrap();
+        let options = CreateImageOptionsBuilder::default()
+            .from_src("-")
+            .repo(repo)
+            .tag(tag)
+            .changes(changes)
+            .build();
+        let body = bollard::body_full(archive.into());
+        let imported = self.docker.create_image(Some(options), Some(body), None);
+        let outcome = imported.try_collect::<Vec<_>>().await;
+        // How the stream ends is not always well-formed; the image is looked for below.
+        let refused =
+            matches!(outcome, Err(bollard::errors::Error::DockerResponseServerError { .. }));
+        assert!(!refused, "{outcome:?}");
+        self.docker.inspect_image(image).await.unwrap();
+    }
+
+    pub(crate) fn config(&self, api_url: &str, variables: &[(&str, &str)]) -> Config {
         let (image, network) = (self.image(), self.network());
         let mut all = vec![
             ("RUNNER_IMAGE", image.as_str()),
@@ -112,12 +117,12 @@ impl Engine {
         config(api_url, &all)
     }
 
-    fn backend(&self, variables: &[(&str, &str)]) -> DockerBackend {
+    pub(crate) fn backend(&self, variables: &[(&str, &str)]) -> DockerBackend {
         DockerBackend::new(DockerSettings::of(&self.config("http://127.0.0.1:9", variables)))
     }
 
     /// A simulated GitHub that runners on the test's network reach.
-    async fn github(&self) -> Sim {
+    pub(crate) async fn github(&self) -> Sim {
         let sim = Sim::start(SimConfig::default()).await.unwrap();
         let gateway = self.backend(&[]).network_gateway().await.unwrap().unwrap();
         let reachable = sim.listen(SocketAddr::new(gateway, 0)).await.unwrap();
@@ -130,11 +135,11 @@ impl Engine {
         sim
     }
 
-    async fn inspect(&self, name: &str) -> ContainerInspectResponse {
+    pub(crate) async fn inspect(&self, name: &str) -> ContainerInspectResponse {
         self.docker.inspect_container(name, None).await.unwrap()
     }
 
-    async fn clean(docker: Docker, instance: String, network: String, image: String) {
+    async fn clean(docker: Docker, instance: String, network: String, images: [String; 2]) {
         let filters =
             HashMap::from([("label".to_owned(), vec![format!("dev.mayfly.instance={instance}")])]);
         let options = bollard::query_parameters::ListContainersOptionsBuilder::default()
@@ -145,22 +150,24 @@ impl Engine {
         for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
             let _ = docker.remove_container(&container.id.unwrap_or_default(), force()).await;
         }
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        for network in docker.list_networks(Some(options)).await.unwrap_or_default() {
+            let _ = docker.remove_network(&network.id.unwrap_or_default()).await;
+        }
         // Absent where the test did not get so far.
         let _ = docker.remove_network(&network).await;
-        let _ = docker
-            .remove_image(
-                &image,
-                Some(RemoveImageOptionsBuilder::default().force(true).build()),
-                None,
-            )
-            .await;
+        for image in images {
+            let options = RemoveImageOptionsBuilder::default().force(true).build();
+            let _ = docker.remove_image(&image, Some(options), None).await;
+        }
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        let images = [self.image(), self.sidecar_image()];
         let cleaning =
-            Self::clean(self.docker.clone(), self.instance.clone(), self.network(), self.image());
+            Self::clean(self.docker.clone(), self.instance.clone(), self.network(), images);
         let clean = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -174,7 +181,7 @@ impl Drop for Engine {
 }
 
 /// A launch of the default pool as these variables describe it.
-fn spec_of(engine: &Engine, variables: &[(&str, &str)], name: &str) -> LaunchSpec {
+pub(crate) fn spec_of(engine: &Engine, variables: &[(&str, &str)], name: &str) -> LaunchSpec {
     let pool = Pool::default_pool(&engine.config("http://127.0.0.1:9", variables));
     LaunchSpec {
         name: RunnerName::parse(name).unwrap(),
@@ -189,7 +196,7 @@ fn spec_of(engine: &Engine, variables: &[(&str, &str)], name: &str) -> LaunchSpe
     }
 }
 
-fn job(step: &str) -> JobSpec {
+pub(crate) fn job(step: &str) -> JobSpec {
     JobSpec {
         key: "build".to_owned(),
         name: "build".to_owned(),
@@ -200,7 +207,7 @@ fn job(step: &str) -> JobSpec {
 }
 
 /// Looks until it is so.
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let looking = async {
         while !done().await {
             tokio::time::sleep(Duration::from_millis(50)).await;

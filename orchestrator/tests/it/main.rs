@@ -1,5 +1,5 @@
 //! The orchestrator's parts together: the real reconciler, the real GitHub client and the simulated GitHub over HTTP. `converge`,
-//! `faults` and `api` use a backend in memory; `docker` uses the real engine.
+//! `faults` and `api` use a backend in memory; `docker` and `dind` use the real engine.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -8,8 +8,10 @@ mod app;
 mod budget;
 mod checkup;
 mod converge;
+mod dind;
 mod discovery;
 mod docker;
+mod engines;
 mod enterprise;
 mod events;
 mod fairness;

@@ -99,7 +99,9 @@ pub(super) fn body(
     script: &[String],
 ) -> Result<ContainerCreateBody, String> {
     let template = Template { instance: "probe", network: &config.network, image_id: None };
-    let material = Pool::default_pool(config).material;
+    let mut material = Pool::default_pool(config).material;
+    // Nothing of the try is for a job's own Docker engine, which changes nothing about the runner's confinement.
+    material.profile.engine = None;
     let launch = LaunchSpec {
         name: RunnerName::parse(name).map_err(|error| error.to_string())?,
         pool: PoolName::manual(),

@@ -25,6 +25,10 @@ const LABELS: &str = "dev.mayfly.labels";
 const IMAGE_ID: &str = "dev.mayfly.image-id";
 /// What the runner is made from, in short; only with newer releases.
 const FINGERPRINT: &str = "dev.mayfly.fingerprint";
+/// Which way of Docker the runner's jobs have; only where they have one.
+const DOCKER: &str = "dev.mayfly.docker";
+/// The runner whose Docker engine this is: on the engine's container and network.
+pub(super) const DOCKER_OF: &str = "dev.mayfly.docker-of";
 const SCHEMA: &str = "dev.mayfly.schema";
 /// The version of this set. A container with another one is left alone.
 const SCHEMA_VERSION: &str = "1";
@@ -52,6 +56,8 @@ pub(super) struct Identity {
     pub(super) created_at: Timestamp,
     /// When it is removed whatever it does.
     pub(super) deadline: Timestamp,
+    /// Whether it has a Docker engine of its own.
+    pub(super) has_engine: bool,
 }
 
 /// The labels for a new container.
@@ -71,13 +77,34 @@ pub(super) fn encode(template: &Template<'_>, spec: &LaunchSpec) -> HashMap<Stri
     let more = [
         (FINGERPRINT, Some(spec.material.fingerprint.clone())),
         (IMAGE_ID, template.image_id.map(str::to_owned)),
+        (DOCKER, spec.material.profile.engine.as_ref().map(|_| "dind".to_owned())),
     ];
     let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
     pairs.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Reads the labels back; `None` unless the set is full, well-formed and of `instance`.
+/// The labels for the Docker engine of a runner: those of the runner, so that it can stand for it, and whose engine it is.
+pub(super) fn encode_sidecar(
+    template: &Template<'_>,
+    spec: &LaunchSpec,
+) -> HashMap<String, String> {
+    let mut labels = encode(template, spec);
+    labels.insert(DOCKER_OF.to_owned(), spec.name.to_string());
+    labels
+}
+
+/// The runner whose Docker engine this is; `None` as in [`decode`], or if it is no such engine.
+pub(super) fn decode_sidecar(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
+    let of = labels.get(DOCKER_OF)?;
+    read(instance, labels).filter(|identity| identity.name.as_str() == of)
+}
+
+/// Reads the labels of a runner back; `None` unless the set is full, well-formed and of `instance`.
 pub(super) fn decode(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
+    if labels.contains_key(DOCKER_OF) { None } else { read(instance, labels) }
+}
+
+fn read(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
     let text = |name: &str| labels.get(name).map(String::as_str);
     if text(INSTANCE)? != instance || text(SCHEMA)? != SCHEMA_VERSION {
         return None;
@@ -97,13 +124,14 @@ pub(super) fn decode(instance: &str, labels: &HashMap<String, String>) -> Option
         fingerprint: text(FINGERPRINT).map(str::to_owned),
         created_at: text(CREATED_AT)?.parse().ok()?,
         deadline: text(DEADLINE)?.parse().ok()?,
+        has_engine: text(DOCKER).is_some(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Material, Profile};
+    use crate::model::{Engine, Material, Profile};
     use mayfly_common::pool::Isolation;
 
     const TEMPLATE: Template<'static> =
@@ -116,7 +144,13 @@ mod tests {
             material: Material {
                 image: "img:1".to_owned(),
                 command: None,
-                profile: Profile { memory: 1, nano_cpus: 1, pids: 1, isolation: Isolation::Strict },
+                profile: Profile {
+                    memory: 1,
+                    nano_cpus: 1,
+                    pids: 1,
+                    isolation: Isolation::Strict,
+                    engine: None,
+                },
                 fingerprint: "f00".to_owned(),
             },
             scope: "org:octo".parse().unwrap(),
@@ -146,6 +180,22 @@ mod tests {
         assert!(labels.values().all(|value| !value.contains("c2VjcmV0")));
         let token = LaunchSpec { github_id: None, ..spec() };
         assert_eq!(decode("i", &encode(&TEMPLATE, &token)).unwrap().github_id, None);
+    }
+
+    #[test]
+    fn an_engine_is_never_taken_for_its_runner() {
+        let mut spec = spec();
+        assert!(!decode("i", &encode(&TEMPLATE, &spec)).unwrap().has_engine);
+        spec.material.profile.engine = Some(Engine { image: "d".to_owned(), privileged: true });
+        let runner = encode(&TEMPLATE, &spec);
+        assert!(decode("i", &runner).unwrap().has_engine);
+        assert_eq!(decode_sidecar("i", &runner), None);
+        let mut engine = encode_sidecar(&TEMPLATE, &spec);
+        assert_eq!(decode("i", &engine), None);
+        assert_eq!(decode_sidecar("i", &engine), decode("i", &runner));
+        assert_eq!(decode_sidecar("other", &engine), None);
+        engine.insert(DOCKER_OF.to_owned(), "another".to_owned());
+        assert_eq!(decode_sidecar("i", &engine), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::labels;
+use super::{labels, sidecar};
 use crate::model::LaunchSpec;
 pub use crate::model::Profile;
 pub use mayfly_common::pool::Isolation;
@@ -32,13 +32,21 @@ pub struct Template<'a> {
 
 /// The body of `POST /containers/create` (Docker Engine API 1.41).
 pub fn body(template: &Template<'_>, spec: &LaunchSpec) -> ContainerCreateBody {
+    let has_engine = spec.material.profile.engine.is_some();
+    let mut environment = spec.environment.clone();
+    let (host, address) = sidecar::ADDRESS;
+    if has_engine && !environment.iter().any(|(name, _)| name == host) {
+        environment.push((host.to_owned(), address.to_owned()));
+    }
     ContainerCreateBody {
         image: Some(spec.material.image.clone()),
         cmd: spec.material.command.clone(),
         // A host name has at most 63 characters (RFC 1123); a runner's name may have one more.
         hostname: Some(spec.name.as_str().chars().take(63).collect()),
-        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        env: Some(environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         labels: Some(labels::encode(template, spec)),
+        // Anonymous: they are filled from the image, and go with the container.
+        volumes: has_engine.then(|| sidecar::SHARED.map(str::to_owned).to_vec()),
         host_config: Some(host_config(template, &spec.material.profile)),
         ..ContainerCreateBody::default()
     }
@@ -49,17 +57,24 @@ fn host_config(template: &Template<'_>, profile: &Profile) -> HostConfig {
         Isolation::Strict => (vec!["no-new-privileges".to_owned()], Vec::new()),
         Isolation::Compat => (Vec::new(), COMPAT_CAPABILITIES.map(str::to_owned).to_vec()),
     };
+    HostConfig {
+        security_opt: Some(security),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(capabilities),
+        privileged: Some(false),
+        network_mode: Some(template.network.to_owned()),
+        ..limited(profile)
+    }
+}
+
+/// What holds for every container of ours: limits, and that nobody but us ends or restarts it.
+pub(super) fn limited(profile: &Profile) -> HostConfig {
     let logs = [("max-size", "10m"), ("max-file", "2")];
     HostConfig {
         memory: Some(profile.memory),
         memory_swap: Some(profile.memory),
         nano_cpus: Some(profile.nano_cpus),
         pids_limit: Some(profile.pids),
-        security_opt: Some(security),
-        cap_drop: Some(vec!["ALL".to_owned()]),
-        cap_add: Some(capabilities),
-        privileged: Some(false),
-        network_mode: Some(template.network.to_owned()),
         // A restarted runner has a used-up registration.
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::NO),
@@ -82,14 +97,23 @@ fn host_config(template: &Template<'_>, profile: &Profile) -> HostConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Material;
+    use crate::model::{Engine, Material};
     use jiff::Timestamp;
     use mayfly_common::label::LabelSet;
     use mayfly_common::name::RunnerName;
     use mayfly_common::pool::PoolName;
 
     fn made(isolation: Isolation) -> ContainerCreateBody {
-        let profile = Profile { memory: 4 << 30, nano_cpus: 2_000_000_000, pids: 4096, isolation };
+        made_with(isolation, None, "A")
+    }
+
+    fn made_with(
+        isolation: Isolation,
+        engine: Option<Engine>,
+        variable: &str,
+    ) -> ContainerCreateBody {
+        let profile =
+            Profile { memory: 4 << 30, nano_cpus: 2_000_000_000, pids: 4096, isolation, engine };
         let template = Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
         let spec = LaunchSpec {
             name: RunnerName::parse(&"x".repeat(64)).unwrap(),
@@ -103,7 +127,7 @@ mod tests {
             scope: "repo:o/r".parse().unwrap(),
             labels: LabelSet::requested(["self-hosted"]),
             github_id: None,
-            environment: vec![("A".into(), "$$HOME {x}".into())],
+            environment: vec![(variable.into(), "$$HOME {x}".into())],
             created_at: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::UNIX_EPOCH,
         };
@@ -132,6 +156,18 @@ mod tests {
             (body.hostname.unwrap().len(), body.env.unwrap()),
             (63, vec!["A=$$HOME {x}".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_runner_with_an_engine_of_its_own_is_confined_no_less() {
+        let engine = || Some(Engine { image: "dind".to_owned(), privileged: true });
+        let (plain, with) = (made(Isolation::Strict), made_with(Isolation::Strict, engine(), "A"));
+        assert_eq!(with.host_config, plain.host_config);
+        assert_eq!(plain.volumes, None);
+        assert_eq!(with.volumes.unwrap(), ["/home/runner/_work", "/home/runner/externals"]);
+        assert_eq!(with.env.unwrap(), ["A=$$HOME {x}", "DOCKER_HOST=tcp://docker:2375"]);
+        let own = made_with(Isolation::Strict, engine(), "DOCKER_HOST");
+        assert_eq!(own.env.unwrap(), ["DOCKER_HOST=$$HOME {x}"], "the pool's own word counts");
     }
 
     #[test]

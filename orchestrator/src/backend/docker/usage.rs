@@ -21,6 +21,15 @@ const SOCKET: &str = "unix:///var/run/docker.sock";
 /// What is asked.
 const WHAT: &str = "measure its storage";
 
+/// How often it is asked.
+const ATTEMPTS: u32 = 5;
+
+/// The engine's answer to what it does not do.
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    message: String,
+}
+
 /// The part of the answer that counts. Lists are null if they are empty.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -60,12 +69,22 @@ pub(super) async fn measure(
 ) -> Result<Storage, BackendError> {
     let (client, base) = client(host.unwrap_or(SOCKET))?;
     let url = format!("{base}/v1.{}/system/df", minor.min(NEWEST));
-    let answer = client.get(url).send().await.map_err(|error| unreachable(&error))?;
-    let status = answer.status();
-    if !status.is_success() {
-        return Err(BackendError::Refused { what: WHAT, reason: format!("HTTP {status}") });
-    }
-    let usage = answer.bytes().await.map_err(|error| unreachable(&error))?;
+    let mut attempt = 1;
+    let usage = loop {
+        let answer = client.get(&url).send().await.map_err(|error| unreachable(&error))?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| unreachable(&error))?;
+        if status.is_success() {
+            break body;
+        }
+        // It fails when a container goes while it counts.
+        if !status.is_server_error() || attempt == ATTEMPTS {
+            let told = serde_json::from_slice::<Refusal>(&body).ok();
+            let reason = told.map_or_else(|| format!("HTTP {status}"), |told| told.message);
+            return Err(BackendError::Refused { what: WHAT, reason });
+        }
+        attempt += 1;
+    };
     let usage: Usage = serde_json::from_slice(&usage).map_err(|error| BackendError::Refused {
         what: WHAT,
         reason: format!("its answer cannot be read: {error}"),

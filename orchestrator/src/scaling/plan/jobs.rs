@@ -67,9 +67,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         // Not only when the first job waits: a pull takes longer than anything else.
         for pool in self.policy.all().filter(|pool| pool.enabled) {
-            if self.image(pool) == Image::Missing {
-                self.want_image(pool);
-            }
+            self.want_images(pool, &[Image::Missing]);
         }
         let unserved: BTreeSet<usize> = matched.unserved.iter().copied().collect();
         let left = ours.into_iter().enumerate().filter(|(index, _)| unserved.contains(index));
@@ -193,9 +191,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if pool.paused {
             return Err(Cause::Paused(pool.name.clone()));
         }
-        self.want_image(pool);
-        if self.image(pool) != Image::Present {
-            return Err(Cause::Image(pool.image.clone()));
+        self.want_images(pool, &[Image::Missing, Image::Outdated]);
+        if let Some(image) = self.lacking(pool) {
+            return Err(Cause::Image(image.to_owned()));
         }
         let held = self.seen.held_back.get(&(pool.name.clone(), scope.clone()));
         if let Some(until) = held.filter(|until| **until > self.now) {

@@ -3,7 +3,7 @@
 mod pools;
 
 use super::*;
-use crate::model::Exit;
+use crate::model::{EngineHealth, Exit};
 use crate::scaling::lifecycle::tests::{at, instance, policy, registered};
 use crate::scaling::observed::ImageSeen;
 use mayfly_common::label::LabelSet;
@@ -61,7 +61,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 fn launches(plan: &Plan) -> usize {
-    plan.actions.iter().filter(|action| action.is_launch()).count()
+    plan.actions.iter().filter(|action| matches!(action, Action::Launch(_))).count()
 }
 
 fn create(count: u8, names: &[&str]) -> Wish {
@@ -321,6 +321,60 @@ fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
     assert_eq!((plan.actions.len(), plan.unmet.len(), plan.demand), (0, 0, 2));
 }
 
+#[test]
+fn a_runner_starts_when_its_own_engine_answers_and_holds_its_place_meanwhile() {
+    let with = |engine| {
+        let mut seen = with_runner(seen(), "a1", Phase::Created, false, false);
+        seen.instances[0].engine = Some(engine);
+        seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])];
+        seen
+    };
+    let mut room_for_one = capped(1);
+    room_for_one.auto_create = true;
+    let failed = EngineHealth::Failed { why: "it ended".to_owned() };
+    let rows = [
+        (EngineHealth::Starting, vec![]),
+        (EngineHealth::Healthy, vec!["start container a1: its Docker engine is ready"]),
+        (failed, vec!["remove container a1: its Docker engine did not become healthy: it ended"]),
+    ];
+    for (engine, expected) in rows {
+        let seen = with(engine);
+        let plan = plan(&seen, &room_for_one, at(10));
+        assert_eq!(lines(&plan), expected, "{:?}", seen.instances[0].engine);
+    }
+    let mut leaving = with(EngineHealth::Healthy);
+    let name = RunnerName::parse("a1").unwrap();
+    leaving.wishes = vec![(1, Wish::Delete { name, force: false })];
+    let plan = plan(&leaving, &room_for_one, at(10));
+    assert_eq!(lines(&plan), ["retire runner a1: it was deleted through the API"]);
+}
+
+#[test]
+fn a_pool_with_engines_needs_both_images() {
+    let mut policy = policy();
+    policy.default.engine_image = Some("dind".to_owned());
+    let with = |runner: Image, engine: Image| Observed {
+        images: [("i", runner), ("dind", engine)]
+            .map(|(name, state)| (name.to_owned(), ImageSeen { state, id: None }))
+            .into(),
+        jobs: vec![job(1, "o/r", &["self-hosted"])],
+        ..seen()
+    };
+    let rows = [
+        (Image::Present, Image::Missing, vec!["pull image dind"], Some("dind")),
+        (Image::Missing, Image::Missing, vec!["pull image i", "pull image dind"], Some("i")),
+        (Image::Present, Image::Awaited, vec![], Some("dind")),
+        (Image::Present, Image::Outdated, vec!["pull image dind"], Some("dind")),
+    ];
+    for (runner, engine, expected, lacking) in rows {
+        let plan = plan(&with(runner, engine), &policy, at(10));
+        assert_eq!(lines(&plan), expected, "{runner:?} {engine:?}");
+        let cause = plan.waiting.first().map(|waiting| waiting.cause.clone());
+        assert_eq!(cause, lacking.map(|image| Cause::Image(image.to_owned())));
+    }
+    assert_eq!(launches(&plan(&with(Image::Present, Image::Present), &policy, at(10))), 1);
+}
+
 /// The usual policy with another `MAX_RUNNERS`.
 fn capped(runners: usize) -> Policy {
     let mut policy = policy();
@@ -355,6 +409,11 @@ fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
                 next.instances.push(new);
                 next.fresh_names.retain(|name| *name != launch.name);
             }
+            Action::Start { name, .. } => {
+                for instance in next.instances.iter_mut().filter(|one| one.name == *name) {
+                    instance.phase = IDLE;
+                }
+            }
             Action::Retire { name, scope, id, .. } => {
                 next.instances.retain(|instance| instance.name != *name);
                 deregister(&mut next, scope, *id);
@@ -383,9 +442,18 @@ fn any_phase() -> impl Strategy<Value = Phase> {
     ]
 }
 
+fn any_engine() -> impl Strategy<Value = Option<EngineHealth>> {
+    prop_oneof![
+        3 => Just(None),
+        1 => Just(Some(EngineHealth::Starting)),
+        1 => Just(Some(EngineHealth::Healthy)),
+        1 => Just(Some(EngineHealth::Failed { why: "it ended".to_owned() })),
+    ]
+}
+
 prop_compose! {
     fn any_world()(
-        runners in prop::collection::vec((any_phase(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0..400i64, any::<bool>()), 0..6),
+        runners in prop::collection::vec((any_phase(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0..400i64, any::<bool>(), any_engine()), 0..6),
         jobs in prop::collection::vec((0..3usize, any::<bool>()), 0..8),
         unknown in prop::collection::vec(any::<bool>(), 3),
         orphans in 0..3i64,
@@ -404,11 +472,12 @@ prop_compose! {
             };
             seen.registrations.insert(scope, listing);
         }
-        for (index, (phase, listed, online, busy, manual, created, idle)) in runners.into_iter().enumerate() {
+        for (index, (phase, listed, online, busy, manual, created, idle, engine)) in runners.into_iter().enumerate() {
             let mut new = instance(&format!("mayfly-i-r{index}"), phase);
             new.scope = Scope::parse(ScopeKind::Repo, repos[index % 3]).unwrap();
             new.pool = if manual { PoolName::manual() } else { PoolName::default_pool() };
             new.created_at = at(created);
+            new.engine = engine;
             let id = i64::try_from(index).unwrap() + 1;
             new.github_id = Some(RunnerId(id));
             if let (true, Some(Listing::Known(list))) = (listed, seen.registrations.get_mut(&new.scope)) {
@@ -441,7 +510,7 @@ proptest! {
         let after = carried_out(&seen, &first, now).remember(&policy, now);
         let mut second = plan(&after, &policy, now);
         // Places that this plan's removals free are filled by the next one, and only by jobs that were waiting for a place.
-        if seen.instances.iter().filter(|instance| instance_runs(instance)).count() + launches(&first) >= policy.caps.runners
+        if seen.instances.iter().filter(|instance| takes_room(instance)).count() + launches(&first) >= policy.caps.runners
             || seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { .. })) {
             second.actions.retain(|action| !action.is_launch() && !matches!(action, Action::PullImage(_)));
         }
@@ -455,7 +524,7 @@ proptest! {
     #[test]
     fn never_more_than_the_cap((seen, policy, now) in any_world()) {
         let plan = plan(&seen, &policy, now);
-        let running = seen.instances.iter().filter(|instance| instance_runs(instance)).count();
+        let running = seen.instances.iter().filter(|instance| takes_room(instance)).count();
         prop_assert!(launches(&plan) == 0 || running + launches(&plan) <= policy.caps.runners);
     }
 

@@ -1,0 +1,155 @@
+//! The Docker engine beside a runner: making it, looking at it, removing it.
+//!
+//! The runner's container is the anchor: it is made first and removed last, so whatever a crash leaves of the rest leads back to it.
+//! Should somebody else remove it, the engine's container takes its place: it carries the runner's labels, too.
+
+use bollard::Docker;
+use bollard::models::{
+    ContainerSummary, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
+};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
+use mayfly_common::name::RunnerName;
+
+use super::error::{refused, status};
+use super::spec::Template;
+use super::{labels, sidecar, tail};
+use crate::backend::BackendError;
+use crate::model::{Engine, EngineHealth, LaunchSpec};
+
+/// Lines of a log in which the reason of an end is looked for.
+const LAST_LINES: u32 = 10;
+
+/// Makes and starts the engine of a runner whose container is there. What is there already is left as it is.
+///
+/// Errors: a part could not be made; those made before it are left to [`detach`].
+pub(super) async fn attach(
+    docker: &Docker,
+    template: &Template<'_>,
+    spec: &LaunchSpec,
+    engine: &Engine,
+) -> Result<(), BackendError> {
+    let (runner, name) = (&spec.name, sidecar::name(&spec.name));
+    let network = if let Some(id) = find_network(docker, template.instance, runner).await? {
+        id
+    } else {
+        let made = docker.create_network(sidecar::network(template.instance, runner)).await;
+        made.map_err(refused("create the network of a Docker engine"))?.id
+    };
+    let request = NetworkConnectRequest {
+        container: runner.to_string(),
+        endpoint_config: Some(EndpointSettings::default()),
+    };
+    match docker.connect_network(&network, request).await.map_err(refused("connect a runner")) {
+        Err(BackendError::Refused { reason, .. }) if reason.contains("already exists") => {}
+        other => other?,
+    }
+    let version = docker.client_version();
+    let api = (version.major_version, version.minor_version);
+    let options = CreateContainerOptionsBuilder::default().name(&name).build();
+    let body = sidecar::body(template, spec, engine, api);
+    match docker.create_container(Some(options), body).await {
+        Ok(_) => {}
+        Err(error) if status(&error) == Some(409) => {
+            if !is_ours(docker, template.instance, runner).await? {
+                let reason = format!("another container is named {name} already");
+                let what = "create the container of a Docker engine";
+                return Err(BackendError::Refused { what, reason });
+            }
+        }
+        Err(error) => return Err(refused("create the container of a Docker engine")(error)),
+    }
+    docker.start_container(&name, None).await.map_err(refused("start a Docker engine"))
+}
+
+/// Removes the engine of a runner, whatever is there of it. The runner's container is left.
+pub(super) async fn detach(
+    docker: &Docker,
+    instance: &str,
+    runner: &RunnerName,
+) -> Result<(), BackendError> {
+    if is_ours(docker, instance, runner).await? {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match docker.remove_container(&sidecar::name(runner), Some(options)).await {
+            // 409: its removal is in progress.
+            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
+                return Err(refused("remove a Docker engine")(error));
+            }
+            _ => {}
+        }
+    }
+    let Some(network) = find_network(docker, instance, runner).await? else { return Ok(()) };
+    let request = NetworkDisconnectRequest { container: runner.to_string(), force: Some(true) };
+    match docker.disconnect_network(&network, request).await {
+        Err(error) if status(&error).is_none() => {
+            return Err(refused("disconnect a runner")(error));
+        }
+        // It was not connected. If it still is, the network cannot be removed.
+        _ => {}
+    }
+    match docker.remove_network(&network).await {
+        Err(error) if status(&error) != Some(404) => {
+            Err(refused("remove the network of a Docker engine")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a runner's engine is. `found`: its container, if one was listed.
+pub(super) async fn health(
+    docker: &Docker,
+    found: Option<&ContainerSummary>,
+) -> Result<EngineHealth, BackendError> {
+    let gone = || sidecar::failed("it has no container", "");
+    let Some(id) = found.and_then(|summary| summary.id.as_deref()) else { return Ok(gone()) };
+    let state = match docker.inspect_container(id, None).await {
+        Ok(found) => found.state.unwrap_or_default(),
+        Err(error) if status(&error) == Some(404) => return Ok(gone()),
+        Err(error) => return Err(refused("inspect a Docker engine")(error)),
+    };
+    if let Some(health) = sidecar::health(&state) {
+        return Ok(health);
+    }
+    let log = tail(docker, id, LAST_LINES).await?.unwrap_or_default();
+    Ok(sidecar::ended(&state, &log))
+}
+
+/// Whether there is a container of a runner's engine, and it is ours.
+async fn is_ours(
+    docker: &Docker,
+    instance: &str,
+    runner: &RunnerName,
+) -> Result<bool, BackendError> {
+    let name = sidecar::name(runner);
+    match docker.inspect_container(&name, None).await {
+        Ok(found) => {
+            // The engine also takes ids and id prefixes where it takes names.
+            let same = found.name.is_some_and(|found| found.trim_start_matches('/') == name);
+            let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+            let of = labels::decode_sidecar(instance, &labels);
+            Ok(same && of.is_some_and(|identity| identity.name == *runner))
+        }
+        Err(error) if status(&error) == Some(404) => Ok(false),
+        Err(error) => Err(refused("inspect a Docker engine")(error)),
+    }
+}
+
+/// The id of the network of a runner and its engine, if it is there and ours.
+async fn find_network(
+    docker: &Docker,
+    instance: &str,
+    runner: &RunnerName,
+) -> Result<Option<String>, BackendError> {
+    let name = sidecar::name(runner);
+    match docker.inspect_network(&name, None).await {
+        Ok(found) => {
+            let labels = found.labels.unwrap_or_default();
+            let label = |name: &str| labels.get(name).map(String::as_str);
+            let ours = found.name.as_deref() == Some(&name)
+                && label(labels::INSTANCE) == Some(instance)
+                && label(labels::DOCKER_OF) == Some(runner.as_str());
+            Ok(found.id.filter(|_| ours))
+        }
+        Err(error) if status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(refused("look up the network of a Docker engine")(error)),
+    }
+}

@@ -1,0 +1,181 @@
+//! Why a runner is in a state: the kinds, which are counted, and the words, which are read.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::runner::RunnerState;
+
+/// Why a runner is in the state it is in. Its `Display` is what an operator reads; nothing else makes these words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// GitHub says that it runs a job.
+    Busy,
+    /// A job's process runs inside.
+    Working,
+    /// It is registered and online.
+    Waiting,
+    /// It was online when GitHub could last be asked.
+    WasOnline,
+    /// GitHub could not be asked, and it was never seen online.
+    NotAsked,
+    /// It has time left to come online.
+    NotOnlineYet,
+    /// It is started when its Docker engine answers.
+    EngineStarts,
+    /// Its Docker engine answers: it may be started.
+    EngineReady,
+    /// Its registration went away a moment ago.
+    Ending,
+    /// Its connection went away a moment ago.
+    Disconnected,
+    /// It is late, or unregistered, and was seen for a moment only.
+    Late,
+    /// It told its job's result.
+    Result(String),
+    /// It ended as one does after a job.
+    AfterItsJob,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// How a runner failed: few kinds, so that they can be counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Its container was created and never started.
+    NeverStarted,
+    /// Its Docker engine was ready, and it was not started within this long.
+    NotStartedInTime(SignedDuration),
+    /// Its Docker engine did not become healthy; why.
+    EngineUnhealthy(String),
+    /// Its Docker engine failed while it waited for a job; how.
+    EngineEnded(String),
+    /// It was still there at its deadline.
+    PastDeadline(Timestamp),
+    /// It was not online after this long.
+    RegistrationTimeout(SignedDuration),
+    /// It lost its connection to GitHub for good.
+    LostConnection,
+    /// Its registration is gone, and its container did not end.
+    RegistrationGone,
+    /// GitHub refuses its version.
+    VersionRefused,
+    /// It ended in the middle of its job.
+    EndedInJob(Ending),
+    /// It ended without having run one.
+    EndedBeforeJob(Ending),
+}
+
+/// How a container ended, without what it printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Exit code of the main process.
+    pub code: i64,
+    /// Whether the kernel killed a process for want of memory.
+    pub out_of_memory: bool,
+}
+
+impl Reason {
+    /// The state that goes with it.
+    pub fn state(&self) -> RunnerState {
+        match self {
+            Self::Busy | Self::Working => RunnerState::Busy,
+            Self::Waiting | Self::WasOnline => RunnerState::Idle,
+            Self::NotAsked | Self::NotOnlineYet | Self::EngineStarts | Self::EngineReady => {
+                RunnerState::Starting
+            }
+            Self::Ending | Self::Disconnected | Self::Late => RunnerState::Draining,
+            Self::Result(_) | Self::AfterItsJob => RunnerState::Finished,
+            Self::Failed(_) => RunnerState::Failed,
+        }
+    }
+
+    /// How it failed, if it did.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Failure {
+    /// Its kind in one word, for a metric's label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NeverStarted => "never_started",
+            Self::NotStartedInTime(_) => "not_started_in_time",
+            Self::EngineUnhealthy(_) => "engine_unhealthy",
+            Self::EngineEnded(_) => "engine_ended",
+            Self::PastDeadline(_) => "past_deadline",
+            Self::RegistrationTimeout(_) => "registration_timeout",
+            Self::LostConnection => "lost_connection",
+            Self::RegistrationGone => "registration_gone",
+            Self::VersionRefused => "version_refused",
+            Self::EndedInJob(_) => "ended_in_job",
+            Self::EndedBeforeJob(_) => "ended_before_job",
+        }
+    }
+
+    /// Whether its container was left behind: by a crash of ours before it was started, or by a registration that went away.
+    pub fn is_orphan(&self) -> bool {
+        matches!(self, Self::NeverStarted | Self::RegistrationGone)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "it runs a job",
+            Self::Working => "a job's process runs inside",
+            Self::Waiting => "it waits for a job",
+            Self::WasOnline => "it was online when GitHub last could be asked",
+            Self::NotAsked => "GitHub could not be asked about it",
+            Self::NotOnlineYet => "it is not online yet",
+            Self::EngineStarts => "its Docker engine starts",
+            Self::EngineReady => "its Docker engine is ready",
+            Self::Ending => "its registration is gone, the container is ending",
+            Self::Disconnected => "it lost its connection to GitHub",
+            Self::Late => "it is late or its registration is gone",
+            Self::Result(result) => return write!(f, "its job's result was {result}"),
+            Self::AfterItsJob => "it ended after its job",
+            Self::Failed(failure) => return failure.fmt(f),
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverStarted => f.write_str("the container was created and never started"),
+            Self::NotStartedInTime(timeout) => {
+                write!(f, "it was not started within {} s", timeout.as_secs())
+            }
+            Self::EngineUnhealthy(why) => {
+                write!(f, "its Docker engine did not become healthy: {why}")
+            }
+            Self::EngineEnded(why) => write!(f, "its Docker engine failed: {why}"),
+            Self::PastDeadline(deadline) => write!(f, "it reached its deadline {deadline}"),
+            Self::RegistrationTimeout(timeout) => {
+                write!(f, "it was not online {} s after its start", timeout.as_secs())
+            }
+            Self::LostConnection => {
+                f.write_str("it lost its connection to GitHub and did not come back")
+            }
+            Self::RegistrationGone => {
+                f.write_str("its registration is gone and the container did not end")
+            }
+            Self::VersionRefused => {
+                f.write_str("GitHub refuses this runner version; update the image")
+            }
+            Self::EndedInJob(ending) => write!(f, "{ending} in the middle of its job"),
+            Self::EndedBeforeJob(ending) => write!(f, "{ending} without having run a job"),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let memory = if self.out_of_memory { ", out of memory" } else { "" };
+        write!(f, "it ended with exit code {}{memory}", self.code)
+    }
+}
