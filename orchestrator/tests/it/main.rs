@@ -23,6 +23,7 @@ mod metrics;
 mod metrics_table;
 mod pools;
 mod program;
+mod pull;
 mod repositories;
 mod support;
 mod traces;
