@@ -13,6 +13,7 @@
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
 //! | `history` | the latest runners that are gone |
 //! | `journal` | what happened, as events |
+//! | `state` | what passes remember |
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
@@ -27,16 +28,16 @@ mod journal;
 mod launch;
 mod observe;
 mod report;
+mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mayfly_common::api::{PassReport, Runner};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
-use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::traces::{self, TARGET};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tracing::field::Empty;
@@ -45,23 +46,19 @@ use tracing::{Instrument as _, info_span};
 pub(crate) use self::execute::Carried;
 use self::execute::Outcome;
 use self::handle::{Handle, Request, RequestError, Snapshot};
-use self::history::History;
 use self::image::Images;
 use self::journal::Journal;
 use self::launch::Launcher;
 use self::report::{Sight, waits};
+use self::state::State;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::discovery::Catalog;
 use crate::github::GitHubClient;
 use crate::intake::Intake;
-use crate::ledger::{Hearing, Ledger};
 use crate::metrics::Metrics;
 use crate::model::{Instance, Phase};
 use crate::pool::book::Book;
-use crate::scaling::backoff::Backoff;
-use crate::scaling::cadence::CheckWait;
 use crate::scaling::{Action, Caps, Memory, Plan, Policy, PoolPolicy, Verdict, plan};
 use crate::store::Store;
 
@@ -83,63 +80,6 @@ pub struct Reconciler {
     intake: Arc<Intake>,
     snapshot: watch::Sender<Snapshot>,
     state: Mutex<State>,
-}
-
-/// What passes remember. All of it may vanish; see [`Memory`], [`Catalog`] and [`Backoff`] for what that costs.
-struct State {
-    requests: mpsc::Receiver<Request>,
-    /// A request that waits for a pass of its own.
-    held: Option<Request>,
-    memory: Memory,
-    backoff: Backoff,
-    catalog: Catalog,
-    history: History,
-    journal: Journal,
-    /// Every job known.
-    ledger: Ledger,
-    /// Whether webhooks tell of jobs.
-    hearing: Hearing,
-    /// Since when webhooks could have told of a job.
-    listening: Timestamp,
-    /// What an earlier process left was taken in.
-    loaded: bool,
-    /// When the policy `ratio` last changed the number of a pool's runners.
-    scaled: BTreeMap<PoolName, Timestamp>,
-    /// What was said of pools' stored descriptions.
-    pools_loaded: bool,
-    /// A webhook told of something that the catalogue does not know yet.
-    news: bool,
-    /// Scopes in which there may be registrations of ours.
-    scopes: BTreeSet<Scope>,
-    /// When the other places were last looked at for some.
-    swept: BTreeMap<Scope, Timestamp>,
-    checked_at: Timestamp,
-    check_wait: CheckWait,
-    next_sweep: Timestamp,
-    /// When GitHub was last asked about runners.
-    last_look: Timestamp,
-    passes: u64,
-    /// What was logged already and still holds, so that it is logged once.
-    told_problems: BTreeSet<String>,
-    told_unmet: BTreeSet<i64>,
-}
-
-impl State {
-    /// The repository is not served any more, under this name.
-    fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
-        self.ledger.forget(repo, now);
-    }
-
-    /// When GitHub is next asked for repositories and jobs.
-    fn next_check(&self, now: Timestamp) -> Timestamp {
-        // The clock was set back.
-        if self.checked_at > now {
-            return now;
-        }
-        let wait = &self.check_wait;
-        let wait = if self.hearing.is_healthy(now) { wait.told } else { wait.alone };
-        self.checked_at.saturating_add(wait).unwrap_or(Timestamp::MAX)
-    }
 }
 
 impl Reconciler {
@@ -173,31 +113,7 @@ impl Reconciler {
         };
         let launcher =
             Launcher::new(&config, Arc::clone(&book), Arc::clone(&backend), Arc::clone(&github));
-        let state = State {
-            requests,
-            held: None,
-            memory: Memory::default(),
-            backoff: Backoff::default(),
-            catalog: Catalog::default(),
-            history: History::default(),
-            journal,
-            ledger: Ledger::default(),
-            hearing: Hearing::default(),
-            listening: clock.now(),
-            loaded: false,
-            news: false,
-            scaled: BTreeMap::new(),
-            pools_loaded: false,
-            scopes: BTreeSet::new(),
-            swept: BTreeMap::new(),
-            checked_at: Timestamp::MIN,
-            check_wait: CheckWait::fixed(SignedDuration::ZERO),
-            next_sweep: Timestamp::MIN,
-            last_look: Timestamp::MIN,
-            passes: 0,
-            told_problems: BTreeSet::new(),
-            told_unmet: BTreeSet::new(),
-        };
+        let state = State::new(requests, journal, clock.now());
         let stopping = Arc::new(AtomicBool::new(false));
         let state = Mutex::new(state);
         (

@@ -1,0 +1,155 @@
+//! What is asked by GraphQL of folders and of files, and how the answers are read.
+
+use std::fmt::Write as _;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use mayfly_common::scope::RepoSlug;
+use serde_json::{Map, Value};
+
+use super::{FileVersion, Folder, Wanted};
+use crate::github::budget::Priority;
+use crate::github::client::GitHubClient;
+use crate::github::error::GitHubError;
+use crate::github::graphql::{Answered, Complaint};
+use crate::github::wire;
+
+/// Writes a question: `fields` of one object per item, each item's values as variables, so that no text becomes part of it.
+fn document<I>(
+    items: &[I],
+    values: impl Fn(&I) -> Vec<(&'static str, &'static str, Value)>,
+    fields: impl Fn(usize) -> String,
+) -> (String, Map<String, Value>) {
+    let (mut declared, mut body, mut variables) = (String::new(), String::new(), Map::new());
+    for (index, item) in items.iter().enumerate() {
+        for (name, kind, value) in values(item) {
+            // Writing to a String does not fail.
+            let _ = write!(declared, "${name}{index}:{kind}!,");
+            variables.insert(format!("{name}{index}"), value);
+        }
+        body.push_str(&fields(index));
+    }
+    (format!("query({declared}){{{body}}}"), variables)
+}
+
+impl Wanted for RepoSlug {
+    type Found = Folder;
+
+    fn repo(&self) -> &RepoSlug {
+        self
+    }
+
+    fn weight(&self) -> u64 {
+        0
+    }
+
+    fn document(repos: &[Self]) -> (String, Map<String, Value>) {
+        document(
+            repos,
+            |repo| {
+                vec![
+                    ("o", "String", repo.owner().as_str().into()),
+                    ("n", "String", repo.name().into()),
+                ]
+            },
+            |index| {
+                format!(
+                    "r{index}:repository(owner:$o{index},name:$n{index}){{databaseId nameWithOwner object(expression:\"HEAD:.github/workflows\"){{...on Tree{{entries{{name type oid size}}}}}}}}"
+                )
+            },
+        )
+    }
+
+    fn answer(index: usize, answered: &Answered) -> Result<Folder, GitHubError> {
+        let found: wire::FolderOf = alias(index, answered)?;
+        let entries = found.object.map(|tree| tree.entries).unwrap_or_default();
+        let files = entries
+            .into_iter()
+            .filter(|entry| entry.kind.as_deref() == Some("blob") && is_yaml(&entry.name))
+            .map(|entry| FileVersion { name: entry.name, oid: entry.oid, size: entry.size });
+        Ok(Folder {
+            id: found.database_id,
+            slug: Self::parse(&found.name_with_owner).ok(),
+            files: files.collect(),
+        })
+    }
+
+    fn by_rest<'a>(
+        &'a self,
+        client: &'a GitHubClient,
+        priority: Priority,
+    ) -> BoxFuture<'a, Result<Folder, GitHubError>> {
+        client.folder_by_rest(self, priority).boxed()
+    }
+}
+
+impl Wanted for (RepoSlug, FileVersion) {
+    type Found = Option<String>;
+
+    fn repo(&self) -> &RepoSlug {
+        &self.0
+    }
+
+    fn weight(&self) -> u64 {
+        self.1.size
+    }
+
+    fn document(files: &[Self]) -> (String, Map<String, Value>) {
+        document(
+            files,
+            |(repo, file)| {
+                vec![
+                    ("o", "String", repo.owner().as_str().into()),
+                    ("n", "String", repo.name().into()),
+                    ("b", "GitObjectID", file.oid.as_str().into()),
+                ]
+            },
+            |index| {
+                format!(
+                    "r{index}:repository(owner:$o{index},name:$n{index}){{object(oid:$b{index}){{...on Blob{{isTruncated text}}}}}}"
+                )
+            },
+        )
+    }
+
+    fn answer(index: usize, answered: &Answered) -> Result<Option<String>, GitHubError> {
+        #[derive(serde::Deserialize)]
+        struct Of {
+            object: Option<wire::Blob>,
+        }
+        let found: Of = alias(index, answered)?;
+        let blob = found.object.ok_or(GitHubError::NotFound)?;
+        Ok(blob.text.filter(|_| !blob.is_truncated))
+    }
+
+    fn by_rest<'a>(
+        &'a self,
+        client: &'a GitHubClient,
+        priority: Priority,
+    ) -> BoxFuture<'a, Result<Option<String>, GitHubError>> {
+        client.text_by_rest(&self.0, &self.1, priority).boxed()
+    }
+}
+
+/// What was answered for one item.
+fn alias<T: serde::de::DeserializeOwned>(
+    index: usize,
+    answered: &Answered,
+) -> Result<T, GitHubError> {
+    let name = format!("r{index}");
+    match answered.data.get(&name) {
+        Some(value) if !value.is_null() => {
+            T::deserialize(value).map_err(|error| GitHubError::Malformed(error.to_string()))
+        }
+        _ => {
+            let about = |path: &[Value]| path.first().and_then(Value::as_str) == Some(&name);
+            let complaint = answered.errors.iter().find(|complaint| about(&complaint.path));
+            Err(complaint.map_or(GitHubError::NotFound, Complaint::error))
+        }
+    }
+}
+
+pub(super) fn is_yaml(name: &str) -> bool {
+    let extension = std::path::Path::new(name).extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|found| matches!(found.to_ascii_lowercase().as_str(), "yml" | "yaml"))
+}

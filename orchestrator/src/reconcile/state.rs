@@ -1,0 +1,103 @@
+//! What passes remember from one to the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::pool::PoolName;
+use mayfly_common::scope::{RepoSlug, Scope};
+use tokio::sync::mpsc;
+
+use super::handle::Request;
+use super::history::History;
+use super::journal::Journal;
+use crate::discovery::Catalog;
+use crate::ledger::{Hearing, Ledger};
+use crate::scaling::Memory;
+use crate::scaling::backoff::Backoff;
+use crate::scaling::cadence::CheckWait;
+
+/// What passes remember. All of it may vanish; see [`Memory`], [`Catalog`] and [`Backoff`] for what that costs.
+pub(super) struct State {
+    pub(super) requests: mpsc::Receiver<Request>,
+    /// A request that waits for a pass of its own.
+    pub(super) held: Option<Request>,
+    pub(super) memory: Memory,
+    pub(super) backoff: Backoff,
+    pub(super) catalog: Catalog,
+    pub(super) history: History,
+    pub(super) journal: Journal,
+    /// Every job known.
+    pub(super) ledger: Ledger,
+    /// Whether webhooks tell of jobs.
+    pub(super) hearing: Hearing,
+    /// Since when webhooks could have told of a job.
+    pub(super) listening: Timestamp,
+    /// What an earlier process left was taken in.
+    pub(super) loaded: bool,
+    /// When the policy `ratio` last changed the number of a pool's runners.
+    pub(super) scaled: BTreeMap<PoolName, Timestamp>,
+    /// What was said of pools' stored descriptions.
+    pub(super) pools_loaded: bool,
+    /// A webhook told of something that the catalogue does not know yet.
+    pub(super) news: bool,
+    /// Scopes in which there may be registrations of ours.
+    pub(super) scopes: BTreeSet<Scope>,
+    /// When the other places were last looked at for some.
+    pub(super) swept: BTreeMap<Scope, Timestamp>,
+    pub(super) checked_at: Timestamp,
+    pub(super) check_wait: CheckWait,
+    pub(super) next_sweep: Timestamp,
+    /// When GitHub was last asked about runners.
+    pub(super) last_look: Timestamp,
+    pub(super) passes: u64,
+    /// What was logged already and still holds, so that it is logged once.
+    pub(super) told_problems: BTreeSet<String>,
+    pub(super) told_unmet: BTreeSet<i64>,
+}
+
+impl State {
+    /// Nothing is known yet. `now`: since when webhooks can tell of a job.
+    pub(super) fn new(requests: mpsc::Receiver<Request>, journal: Journal, now: Timestamp) -> Self {
+        Self {
+            requests,
+            held: None,
+            memory: Memory::default(),
+            backoff: Backoff::default(),
+            catalog: Catalog::default(),
+            history: History::default(),
+            journal,
+            ledger: Ledger::default(),
+            hearing: Hearing::default(),
+            listening: now,
+            loaded: false,
+            news: false,
+            scaled: BTreeMap::new(),
+            pools_loaded: false,
+            scopes: BTreeSet::new(),
+            swept: BTreeMap::new(),
+            checked_at: Timestamp::MIN,
+            check_wait: CheckWait::fixed(SignedDuration::ZERO),
+            next_sweep: Timestamp::MIN,
+            last_look: Timestamp::MIN,
+            passes: 0,
+            told_problems: BTreeSet::new(),
+            told_unmet: BTreeSet::new(),
+        }
+    }
+
+    /// The repository is not served any more, under this name.
+    pub(super) fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
+        self.ledger.forget(repo, now);
+    }
+
+    /// When GitHub is next asked for repositories and jobs.
+    pub(super) fn next_check(&self, now: Timestamp) -> Timestamp {
+        // The clock was set back.
+        if self.checked_at > now {
+            return now;
+        }
+        let wait = &self.check_wait;
+        let wait = if self.hearing.is_healthy(now) { wait.told } else { wait.alone };
+        self.checked_at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+}
