@@ -101,7 +101,11 @@ fn parse(text: &str) -> Result<Place, String> {
         .iter()
         .position(|part| matches!(*part, "job" | "jobs"))
         .and_then(|at| parts.get(at + 1));
-    let id = id.and_then(|id| id.parse().ok()).ok_or_else(wrong)?;
+    let Some(id) = id.and_then(|id| id.parse().ok()) else {
+        return Err(
+            "is a run's page: choose the job there, and take the address of its page".to_owned()
+        );
+    };
     let repo =
         RepoSlug::parse(&format!("{}/{}", parts[at - 2], parts[at - 1])).map_err(|_| wrong())?;
     Ok(Place { id, repo: Some(repo) })

@@ -160,6 +160,6 @@ fn demo_config(
     variables.extend(demo.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let mut config = Config::from_variables(variables)?;
     // Below what an operator may set: here GitHub is on the same machine.
-    config.check_interval = jiff::SignedDuration::from_secs(1);
+    config.check_interval = jiff::SignedDuration::from_secs(2);
     Ok(config)
 }

@@ -127,7 +127,10 @@ fn read(options: &Options) -> Result<Vec<(String, Value)>, Failure> {
         std::fs::read_to_string(&options.file)
     };
     let text = text.map_err(|error| wrong(error.to_string()))?;
-    let file: File = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let file: File = serde_saphyr::from_str(&text).map_err(|error| {
+        let told = error.to_string();
+        wrong(told.strip_prefix("error: ").unwrap_or(&told).to_owned())
+    })?;
     let (mut pools, mut errors) = (Vec::new(), Vec::new());
     for (index, value) in file.pools.iter().enumerate() {
         match PoolSpec::from_json(value, &format!("/pools/{index}")) {

@@ -48,7 +48,9 @@ impl<'a> Fields<'a> {
 
     /// A field's value; `null` counts as absent.
     pub(crate) fn value(&mut self, name: &'static str) -> Option<&'a Value> {
-        self.known.push(name);
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
         self.map.get(name).filter(|value| !value.is_null())
     }
 
