@@ -284,18 +284,15 @@ impl Reconciler {
         })
     }
 
-    /// Takes in the pools that the store keeps, once.
+    /// Takes in the pools that the store keeps, once; says which of them cannot be used.
     async fn load_pools(&self, state: &mut State, report: &mut PassReport) {
-        if state.pools_loaded {
-            return;
-        }
-        match self.book.load().await {
-            Ok(unread) => {
-                state.pools_loaded = true;
-                report.problems.extend(unread);
+        if !state.pools_loaded {
+            match self.book.load().await {
+                Ok(()) => state.pools_loaded = true,
+                Err(error) => report.problems.push(format!("stored pools cannot be read: {error}")),
             }
-            Err(error) => report.problems.push(format!("stored pools cannot be read: {error}")),
         }
+        report.problems.extend(self.book.unread());
     }
 
     /// What holds in this pass: the configuration, and the pools as they are described now.

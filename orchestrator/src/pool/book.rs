@@ -66,6 +66,8 @@ pub struct Book {
     config: Config,
     store: Store,
     entries: RwLock<BTreeMap<PoolName, Entry>>,
+    /// By name: pools in the store that cannot be used, and why.
+    unread: RwLock<BTreeMap<String, String>>,
     /// One writer at a time.
     writing: Mutex<()>,
     /// Whether something changed since somebody last asked.
@@ -89,17 +91,18 @@ impl Book {
             config: config.clone(),
             store,
             entries: RwLock::new(entries),
+            unread: RwLock::default(),
             writing: Mutex::default(),
             changed: AtomicBool::new(false),
             newest: AtomicI64::new(0),
         }
     }
 
-    /// Takes in what the store keeps. What cannot be read any more is left there, and named in the answer.
+    /// Takes in what the store keeps. What cannot be used any more is left there: see [`Book::unread`].
     ///
     /// Errors: the store cannot be read.
-    pub async fn load(&self) -> Result<Vec<String>, StoreError> {
-        let (mut unread, mut found) = (Vec::new(), Vec::new());
+    pub async fn load(&self) -> Result<(), StoreError> {
+        let (mut unread, mut found) = (BTreeMap::new(), Vec::new());
         for row in self.store.pools().await? {
             let spec = serde_json::from_str(&row.spec)
                 .map_err(|error| error.to_string())
@@ -108,7 +111,7 @@ impl Book {
                 spec.and_then(|spec| Pool::of(spec, &self.config).map_err(|errors| words(&errors)));
             match pool {
                 Ok(pool) => found.push((row, pool)),
-                Err(why) => unread.push(format!("pool {}: {why}", row.name)),
+                Err(why) => drop(unread.insert(row.name, why)),
             }
         }
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +126,26 @@ impl Book {
             self.newest.fetch_max(entry.revision, Ordering::Relaxed);
             entries.insert(entry.pool.spec.name.clone(), entry);
         }
-        Ok(unread)
+        drop(entries);
+        *self.unread.write().unwrap_or_else(PoisonError::into_inner) = unread;
+        Ok(())
+    }
+
+    /// The pools in the store that cannot be used, each with why not: of another release, say, or with Docker where that is not
+    /// allowed any more. Each can be deleted, or made anew.
+    pub fn unread(&self) -> Vec<String> {
+        let unread = self.unread.read().unwrap_or_else(PoisonError::into_inner);
+        unread.iter().map(|(name, why)| format!("pool {name} is not served: {why}")).collect()
+    }
+
+    fn is_unread(&self, name: &PoolName) -> bool {
+        let unread = self.unread.read().unwrap_or_else(PoisonError::into_inner);
+        unread.contains_key(name.as_str())
+    }
+
+    fn forget_unread(&self, name: &PoolName) {
+        let mut unread = self.unread.write().unwrap_or_else(PoisonError::into_inner);
+        unread.remove(name.as_str());
     }
 
     /// Whether a pool was made, changed or removed since this was last asked: jobs may be for us now that were not before.
@@ -193,8 +215,12 @@ impl Book {
     /// Errors: there is none, it was changed meanwhile, the file cannot be written.
     pub async fn delete(&self, name: &PoolName, revision: Option<i64>) -> Result<(), BookError> {
         let _writing = self.writing.lock().await;
-        self.current(name, revision)?;
+        match self.current(name, revision) {
+            Err(BookError::NotFound(_)) if self.is_unread(name) => {}
+            other => drop(other?),
+        }
         self.store.delete_pool(name.to_string()).await?;
+        self.forget_unread(name);
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.changed.store(true, Ordering::Relaxed);
         Ok(())
@@ -236,6 +262,7 @@ impl Book {
 
     fn keep(&self, entry: Entry) -> Entry {
         self.newest.fetch_max(entry.revision, Ordering::Relaxed);
+        self.forget_unread(&entry.pool.spec.name);
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.insert(entry.pool.spec.name.clone(), entry.clone());
         self.changed.store(true, Ordering::Relaxed);

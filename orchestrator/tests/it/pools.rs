@@ -372,3 +372,27 @@ async fn every_runner_is_told_of_the_cache_and_a_pool_s_own_word_wins() {
     assert_eq!(seen("default", "MY_CACHE"), "http://cache.lan:3000/v2");
     assert_eq!(seen("ci", "CUSTOM_ACTIONS_RESULTS_URL"), "http://pool.lan/");
 }
+
+#[tokio::test]
+async fn a_stored_pool_that_cannot_be_used_is_named_until_it_is_removed_or_made_anew() {
+    let mut platform = Platform::with(&[("DIND_ENABLED", "true")]).await;
+    for name in ["a", "b"] {
+        make(&platform, json!({"name": name, "docker": "dind"})).await;
+    }
+    // The machine's owner does not allow it any more.
+    platform.config.runner.dind_enabled = false;
+    platform.restart();
+    for _ in 0..2 {
+        let problems = platform.pass().await.problems;
+        assert!(problems[0].starts_with("pool a is not served: "), "{problems:?}");
+        assert!(problems[0].contains("DIND_ENABLED=true"), "{problems:?}");
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+    let deleted = send(&platform, Method::DELETE, "/a", None, &Value::Null).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    make(&platform, json!({"name": "b"})).await;
+    assert_eq!(platform.pass().await.problems, Vec::<String>::new());
+    platform.restart();
+    assert_eq!(platform.pass().await.problems, Vec::<String>::new());
+    assert_eq!(get(&platform, "a").await.status, StatusCode::NOT_FOUND);
+}
