@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::ledger::Row;
 use crate::scaling::Launch;
+use crate::scaling::choice::is_hosted;
 use crate::store::{Store, StoreError};
 
 /// Most events, and most runners that are gone, that wait for a file that cannot be written.
@@ -73,7 +74,8 @@ impl Journal {
     pub(super) fn jobs(&mut self, changed: &[Row], now: Timestamp) {
         for row in changed {
             let before = self.jobs.insert(row.id, row.status);
-            if before == Some(row.status) {
+            // What webhooks tell of GitHub's own machines is no news of ours.
+            if before == Some(row.status) || (row.pool.is_none() && is_hosted(&row.labels)) {
                 continue;
             }
             let kind = match row.status {
@@ -292,6 +294,45 @@ mod tests {
         let expected =
             [(EventKind::ProblemBegan, "z".to_owned()), (EventKind::ProblemEnded, "x".to_owned())];
         assert_eq!(told(&mut journal), expected);
+    }
+
+    #[test]
+    fn jobs_of_ours_are_told_once_for_each_step() {
+        let (mut journal, _feed) = Journal::new();
+        let row = |labels: &[&str], status: JobStatus| Row {
+            id: 7,
+            repo: mayfly_common::scope::RepoSlug::parse("o/r").unwrap(),
+            name: "build".to_owned(),
+            labels: mayfly_common::label::LabelSet::requested(labels),
+            status,
+            conclusion: None,
+            queued_at: at(0),
+            started_at: None,
+            completed_at: None,
+            runner: None,
+            pool: None,
+            told_at: None,
+            left_at: None,
+            seen_at: at(0),
+        };
+        let ours = |status| row(&["self-hosted"], status);
+        let steps = [
+            (ours(JobStatus::Waiting), vec![]),
+            (ours(JobStatus::Queued), vec![EventKind::JobQueued]),
+            (ours(JobStatus::Queued), vec![]),
+            (ours(JobStatus::InProgress), vec![EventKind::JobStarted]),
+            (ours(JobStatus::Completed), vec![EventKind::JobCompleted]),
+            (row(&["ubuntu-latest"], JobStatus::Queued), vec![]),
+            (
+                Row { pool: Some("ci".into()), ..row(&["ubuntu-latest"], JobStatus::Completed) },
+                vec![EventKind::JobCompleted],
+            ),
+        ];
+        for (row, expected) in steps {
+            journal.jobs(std::slice::from_ref(&row), at(1));
+            let kinds: Vec<EventKind> = told(&mut journal).iter().map(|(kind, _)| *kind).collect();
+            assert_eq!(kinds, expected, "{row:?}");
+        }
     }
 
     #[tokio::test]

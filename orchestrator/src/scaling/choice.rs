@@ -39,7 +39,7 @@ pub fn offer<'a>(job: &QueuedJob, policy: &'a Policy) -> Offer<'a> {
 }
 
 /// Whether labels name one of GitHub's own machines.
-fn is_hosted(labels: &LabelSet) -> bool {
+pub fn is_hosted(labels: &LabelSet) -> bool {
     let hosted = |label: &str| HOSTED.iter().any(|prefix| label.starts_with(prefix));
     !labels.contains("self-hosted") && labels.iter().any(|label| hosted(label.as_str()))
 }
