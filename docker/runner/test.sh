@@ -182,7 +182,8 @@ for target in minimal enhanced; do
     [[ -z $foreign ]] || fail "$target: the runner does not own $foreign"
     left=$(strict "$tag" find /home/runner -name _diag -o -name .credentials\* -o -name .runner)
     [[ -z $left ]] || fail "$target: left by the build: $left"
-    strict "$tag" sh -c 'ldconfig -p 2>/dev/null || /sbin/ldconfig -p' | grep -q libicuuc.so || fail "$target: no libicu"
+    libraries=$(strict "$tag" sh -c 'ldconfig -p 2>/dev/null || /sbin/ldconfig -p')
+    grep -q libicuuc.so <<<"$libraries" || fail "$target: no libicu"
 
     history=$(docker history --no-trunc --format '{{.CreatedBy}}' "$tag"; docker image inspect "$tag")
     if grep -q "$canary" <<<"$history"; then fail "$target: the mirror's password is in the image"; fi
