@@ -58,9 +58,11 @@ pub(super) async fn list(
     let Query(query) = query.map_err(bad_query)?;
     check(&query)?;
     if headers.get(header::ACCEPT).is_some_and(wants_stream) {
-        let after = last_seen(&headers)?.or(query.after);
         let latest = api.handle.events();
-        let after = after.unwrap_or(*latest.borrow());
+        let after = match last_seen(&headers)?.or(query.after) {
+            Some(after) => after,
+            None => api.handle.store().last_event().await.map_err(Failure::unreadable)?,
+        };
         let place = places
             .0
             .try_acquire_owned()

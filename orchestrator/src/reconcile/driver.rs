@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mayfly_common::telemetry::SHUTDOWN;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Reconciler;
@@ -61,11 +62,17 @@ async fn taken(reconciler: &Reconciler) {
     }
 }
 
-/// Turns the backend's events into nudges.
+/// Turns the backend's events into nudges. That they cannot be followed is said once for as long as it lasts.
 async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
+    let mut told = false;
     loop {
+        let began = Instant::now();
         let broken = backend.watch(&nudge).await;
-        warn!("events cannot be followed, looking by the clock: {broken}");
+        // It worked in between.
+        told &= began.elapsed() < RECONNECT;
+        if !std::mem::replace(&mut told, true) {
+            warn!("events cannot be followed, looking by the clock: {broken}");
+        }
         tokio::time::sleep(RECONNECT).await;
         // Whatever happened in between is seen by a look.
         nudge.notify_one();
