@@ -246,8 +246,8 @@ impl Ledger {
     }
 
     /// A runner ended after a job. Where no webhook told which, it is the oldest of that name that left the queue of a place
-    /// where the runner could be.
-    pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) {
+    /// where the runner could be. Answers whether there is one.
+    pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) -> bool {
         // One that may still wait is never taken for the one that ended: it would get no runner any more.
         let by_name = |row: &Row| {
             row.runner.is_none()
@@ -260,8 +260,8 @@ impl Ledger {
         let named = || {
             self.rows.values().filter(|row| by_name(row)).min_by_key(|row| (row.queued_at, row.id))
         };
-        let Some(id) = told.or_else(named).map(|row| row.id) else { return };
-        let Some(row) = self.rows.get_mut(&id) else { return };
+        let Some(id) = told.or_else(named).map(|row| row.id) else { return false };
+        let Some(row) = self.rows.get_mut(&id) else { return false };
         row.runner = Some(ran.runner.to_owned());
         row.pool = Some(ran.pool.to_owned());
         row.started_at = row.started_at.or(ran.started_at);
@@ -273,6 +273,7 @@ impl Ledger {
         row.status = JobStatus::Completed;
         row.seen_at = row.seen_at.max(now);
         self.changed.insert(id);
+        true
     }
 
     /// The jobs that have ended since this was last asked, and of which it is known that a runner of ours had them.

@@ -14,6 +14,7 @@
 //! | `history` | the latest runners that are gone |
 //! | `journal` | what happened, as events |
 //! | `state` | what passes remember |
+//! | `unplaced` | jobs that nobody told of, for the ledger |
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
@@ -29,6 +30,7 @@ mod launch;
 mod observe;
 mod report;
 mod state;
+mod unplaced;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

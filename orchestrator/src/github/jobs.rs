@@ -14,6 +14,8 @@ use super::page::Page;
 use super::wire;
 use crate::model::QueuedJob;
 
+/// How many of the latest runs are looked through for jobs that nobody told of.
+const LATEST: &str = "20";
 /// Requests of one reading that are under way at a time.
 const CONCURRENT: usize = 4;
 
@@ -48,20 +50,35 @@ impl GitHubClient {
         let values = [repo.owner().as_str(), repo.name(), &id];
         let call = self.call(who, Priority::Demand, route, &values, &[]);
         let (job, _) = self.get_with_headers::<wire::Job>(&call).await?;
-        let known = JobStatus::ALL.iter().find(|(_, text)| *text == job.status);
-        Ok(EventJob {
-            id: job.id,
-            run_id: 0,
-            name: job.name,
-            // `requested` and `pending`, and what GitHub may call it one day: it is not for a runner yet.
-            status: known.map_or(JobStatus::Waiting, |(status, _)| *status),
-            conclusion: job.conclusion,
-            labels: job.labels,
-            created_at: job.created_at,
-            started_at: job.started_at,
-            completed_at: job.completed_at,
-            runner_name: job.runner_name.filter(|name| !name.is_empty()),
-        })
+        Ok(told(job))
+    }
+
+    /// The jobs that runners have or had, of the latest runs of a repository of which anything was heard since `since`.
+    pub async fn recent_jobs(
+        &self,
+        repo: &RepoSlug,
+        since: Timestamp,
+    ) -> Result<Vec<EventJob>, GitHubError> {
+        let who = || Who::Owner(repo.owner().clone());
+        let (owner, name) = (repo.owner().as_str(), repo.name());
+        let query = [("per_page", LATEST)];
+        let route = "/repos/{owner}/{repo}/actions/runs";
+        let call = self.call(who(), Priority::Discovery, route, &[owner, name], &query);
+        let runs = self.get::<wire::Runs>(&call).await?.into_items();
+        let heard = |run: &wire::Run| {
+            let at = run.updated_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+            at.is_none_or(|at| at >= since)
+        };
+        let mut found = Vec::new();
+        for run in runs.into_iter().filter(heard) {
+            let query = [("filter", "latest"), ("per_page", &*PER_PAGE.to_string())];
+            let route = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
+            let values = [owner, name, &run.id.to_string()];
+            let call = self.call(who(), Priority::Discovery, route, &values, &query);
+            let jobs = self.get_all::<wire::Jobs>(call).await?;
+            found.extend(jobs.into_iter().map(told).filter(|job| job.runner_name.is_some()));
+        }
+        Ok(found)
     }
 
     async fn runs(&self, repo: &RepoSlug, status: &str) -> Result<Vec<wire::Run>, GitHubError> {
@@ -117,5 +134,23 @@ impl GitHubClient {
         let who = Who::Owner(repo.owner().clone());
         let call: Call = self.call(who, Priority::Demand, route, &values, query);
         self.get_all::<P>(call).await
+    }
+}
+
+/// A job as GitHub has it.
+fn told(job: wire::Job) -> EventJob {
+    let known = JobStatus::ALL.iter().find(|(_, text)| *text == job.status);
+    EventJob {
+        id: job.id,
+        run_id: 0,
+        name: job.name,
+        // `requested` and `pending`, and what GitHub may call it one day: it is not for a runner yet.
+        status: known.map_or(JobStatus::Waiting, |(status, _)| *status),
+        conclusion: job.conclusion,
+        labels: job.labels,
+        created_at: job.created_at,
+        started_at: job.started_at,
+        completed_at: job.completed_at,
+        runner_name: job.runner_name.filter(|name| !name.is_empty()),
     }
 }

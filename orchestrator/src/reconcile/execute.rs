@@ -336,7 +336,9 @@ fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
         result,
         started_at: Some(began(log).unwrap_or(instance.created_at)),
     };
-    state.ledger.ran(&ran, now);
+    if !state.ledger.ran(&ran, now) {
+        state.unplaced.note(&ran, now);
+    }
 }
 
 fn outcome(result: Result<(), ActionError>) -> Outcome {

@@ -73,6 +73,7 @@ impl Reconciler {
             Jobs { known: Vec::new(), complete: true }
         };
         if check {
+            self.place(state).await;
             let (base, theirs) = (self.config.check_interval, self.github.now());
             let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
             state.checked_at = now;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::handle::Request;
 use super::history::History;
 use super::journal::Journal;
+use super::unplaced::Unplaced;
 use crate::discovery::Catalog;
 use crate::ledger::{Hearing, Ledger};
 use crate::scaling::Memory;
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) journal: Journal,
     /// Every job known.
     pub(super) ledger: Ledger,
+    /// Runners that are gone and whose job is not known.
+    pub(super) unplaced: Unplaced,
     /// Whether webhooks tell of jobs.
     pub(super) hearing: Hearing,
     /// Since when webhooks could have told of a job.
@@ -67,6 +70,7 @@ impl State {
             history: History::default(),
             journal,
             ledger: Ledger::default(),
+            unplaced: Unplaced::default(),
             hearing: Hearing::default(),
             listening: now,
             loaded: false,

@@ -186,6 +186,40 @@ async fn staged_situations_have_their_true_causes() {
 }
 
 #[tokio::test]
+async fn a_job_that_a_waiting_runner_took_before_anybody_looked_is_in_the_ledger_too() {
+    let platform = Platform::new().await;
+    let warm = json!({"name": "ci", "scopes": ["repo:octo-admin/app"], "labels": ["self-hosted"], "min_idle": 1});
+    call(&platform, Method::POST, "/pools", warm).await;
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.pass().await;
+    // It comes, runs and ends between two checks.
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(5);
+    platform.finish(&name, job);
+    platform.pass().await;
+    assert_eq!(get(&platform, &format!("/jobs/{job}")).await.0, StatusCode::NOT_FOUND);
+    platform.wait(400);
+    platform.pass().await;
+    let (status, found) = get(&platform, &format!("/jobs/{job}")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        (found["runner"].as_str(), found["pool"].as_str(), found["conclusion"].as_str()),
+        (Some(name.as_str()), Some("ci"), Some("success"))
+    );
+    let (_, sums) = get(&platform, "/jobs/stats?days=1").await;
+    assert_eq!(sums["repositories"][0]["jobs"], 1);
+    // Nobody looks for it any more.
+    platform.sim.clear_counters();
+    platform.wait(400);
+    platform.pass().await;
+    let counters = platform.sim.counters();
+    let runs = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
+    assert!(!counters.routes.iter().any(|found| found.route.contains(runs)), "{counters:?}");
+}
+
+#[tokio::test]
 async fn what_became_of_a_job_is_measured_by_pool() {
     let platform = Platform::new().await;
     let job = platform.queue("octo-admin/app", &["self-hosted"]);
