@@ -159,6 +159,7 @@ impl Pool {
         let (spec, profile) = (&self.spec, &self.material.profile);
         let rotation = i64::from(spec.rotation_interval);
         PoolPolicy {
+            pull: self.pull,
             name: spec.name.clone(),
             scopes: spec.scopes.clone(),
             labels: self.labels.clone(),

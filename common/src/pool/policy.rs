@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// When the image of a pool is pulled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum PullPolicy {
     /// When it is not on the host.

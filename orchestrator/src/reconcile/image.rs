@@ -1,6 +1,6 @@
 //! The runners' images: whether they are here, and the pulls that fetch them in the background.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -50,14 +50,19 @@ impl Images {
     pub(super) async fn look(
         &self,
         backend: &dyn Backend,
-        wanted: &BTreeMap<String, PullPolicy>,
+        wanted: &BTreeMap<String, BTreeSet<PullPolicy>>,
         now: Timestamp,
-    ) -> Result<BTreeMap<String, ImageSeen>, BackendError> {
+    ) -> Result<BTreeMap<(String, PullPolicy), ImageSeen>, BackendError> {
         let mut seen = BTreeMap::new();
-        for (image, policy) in wanted {
+        for (image, policies) in wanted {
             let id = backend.image_id(image).await?;
-            let state = self.judge(image, *policy, id.is_some(), now);
-            seen.insert(image.clone(), ImageSeen { state, id });
+            if id.is_some() && !policies.contains(&PullPolicy::Always) {
+                self.states().entry(image.clone()).or_default().reason = None;
+            }
+            for policy in policies {
+                let state = self.judge(image, *policy, id.is_some(), now);
+                seen.insert((image.clone(), *policy), ImageSeen { state, id: id.clone() });
+            }
         }
         self.states().retain(|image, state| wanted.contains_key(image) || state.pulling.is_some());
         Ok(seen)
@@ -67,9 +72,6 @@ impl Images {
         let mut states = self.states();
         let state = states.entry(image.to_owned()).or_default();
         state.present = present;
-        if present && policy != PullPolicy::Always {
-            state.reason = None;
-        }
         let current =
             state.pulled_at.is_some_and(|pulled_at| now.duration_since(pulled_at) < ALWAYS_AGE);
         let waits =

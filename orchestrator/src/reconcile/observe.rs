@@ -203,19 +203,12 @@ impl Reconciler {
         Jobs { known, complete }
     }
 
-    /// The images of all pools, each with the most eager of the pull policies there are for it.
-    fn images_wanted(&self) -> BTreeMap<String, PullPolicy> {
-        let mut wanted: BTreeMap<String, PullPolicy> = BTreeMap::new();
+    /// The images of all pools, each with the pull policies there are for it.
+    fn images_wanted(&self) -> BTreeMap<String, BTreeSet<PullPolicy>> {
+        let mut wanted: BTreeMap<String, BTreeSet<PullPolicy>> = BTreeMap::new();
         for entry in self.book.all() {
-            let pull = entry.pool.pull;
             for image in entry.pool.material.images() {
-                wanted
-                    .entry(image.to_owned())
-                    .and_modify(|known| match (*known, pull) {
-                        (PullPolicy::Always, _) | (_, PullPolicy::Never) => {}
-                        (_, eager) => *known = eager,
-                    })
-                    .or_insert(pull);
+                wanted.entry(image.to_owned()).or_default().insert(entry.pool.pull);
             }
         }
         wanted

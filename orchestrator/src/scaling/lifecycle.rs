@@ -128,7 +128,7 @@ pub(super) mod tests {
     use crate::scaling::policy::{Caps, Policy, PoolPolicy};
     use mayfly_common::label::LabelSet;
     use mayfly_common::name::RunnerName;
-    use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope};
+    use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope, PullPolicy};
     use mayfly_common::runner::RunnerState;
 
     pub(in crate::scaling) fn at(second: i64) -> Timestamp {
@@ -143,6 +143,7 @@ pub(super) mod tests {
             group: None,
             image: "i".to_owned(),
             engine_image: None,
+            pull: PullPolicy::Missing,
             min_idle: 0,
             max: 100,
             priority: 0,

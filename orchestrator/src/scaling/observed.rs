@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use mayfly_common::api::CreateRunners;
 use mayfly_common::name::RunnerName;
-use mayfly_common::pool::PoolName;
+use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::RequestId;
@@ -56,7 +56,7 @@ pub struct Observed {
     /// Whether `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
     pub jobs_complete: bool,
     /// The images that pools are made from.
-    pub images: BTreeMap<String, ImageSeen>,
+    pub images: BTreeMap<(String, PullPolicy), ImageSeen>,
     /// Repositories that may have jobs for us, those first that had one last.
     pub repositories: Vec<RepoSlug>,
     /// Requests from the API.

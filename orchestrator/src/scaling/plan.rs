@@ -403,20 +403,22 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         self.plan.actions.iter().any(|action| ends(action, name))
     }
 
-    fn image(&self, image: &str) -> Image {
-        self.seen.images.get(image).map_or(Image::Missing, |seen| seen.state)
+    /// How an image stands for a pool: what one may use as it is, another may have to pull.
+    fn image(&self, pool: &PoolPolicy, image: &str) -> Image {
+        let seen = self.seen.images.get(&(image.to_owned(), pool.pull));
+        seen.map_or(Image::Missing, |seen| seen.state)
     }
 
     /// The first of the pool's images that no runner can be started from yet.
     fn lacking<'p>(&self, pool: &'p PoolPolicy) -> Option<&'p str> {
-        pool.images().find(|image| self.image(image) != Image::Present)
+        pool.images().find(|image| self.image(pool, image) != Image::Present)
     }
 
     /// Fetches those of the pool's images that are in one of these states.
     fn want_images(&mut self, pool: &PoolPolicy, states: &[Image]) {
         for image in pool.images() {
             let pull = Action::PullImage(image.to_owned());
-            if states.contains(&self.image(image)) && !self.plan.actions.contains(&pull) {
+            if states.contains(&self.image(pool, image)) && !self.plan.actions.contains(&pull) {
                 self.plan.actions.push(pull);
             }
         }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
-use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope};
+use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 /// What holds for all decisions.
@@ -57,6 +57,8 @@ pub struct PoolPolicy {
     pub min_idle: usize,
     /// Most runners.
     pub max: usize,
+    /// When their images are pulled.
+    pub pull: PullPolicy,
     /// The higher goes first.
     pub priority: i32,
     /// How many there are beside those that wait.

@@ -151,7 +151,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if instance.fingerprint.as_ref().is_some_and(|made| *made != pool.fingerprint) {
             return Some(format!("pool {} is described differently by now", pool.name));
         }
-        let newest = self.seen.images.get(&pool.image).and_then(|image| image.id.as_ref());
+        let newest = self.seen.images.get(&(pool.image.clone(), pool.pull));
+        let newest = newest.and_then(|image| image.id.as_ref());
         match (newest, &instance.image_id) {
             (Some(newest), Some(made)) if newest != made => {
                 Some(format!("image {} is newer by now", pool.image))

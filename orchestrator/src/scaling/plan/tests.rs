@@ -7,6 +7,7 @@ use crate::model::{EngineHealth, Exit};
 use crate::scaling::lifecycle::tests::{at, instance, policy, registered};
 use crate::scaling::observed::ImageSeen;
 use mayfly_common::label::LabelSet;
+use mayfly_common::pool::PullPolicy;
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 use proptest::prelude::*;
 
@@ -23,8 +24,8 @@ fn job(id: i64, repo: &str, labels: &[&str]) -> QueuedJob {
 }
 
 /// The default pool's image in this state.
-fn image(state: Image) -> BTreeMap<String, ImageSeen> {
-    BTreeMap::from([("i".to_owned(), ImageSeen { state, id: None })])
+fn image(state: Image) -> BTreeMap<(String, PullPolicy), ImageSeen> {
+    BTreeMap::from([(("i".to_owned(), PullPolicy::Missing), ImageSeen { state, id: None })])
 }
 
 fn pull() -> Action {
@@ -350,12 +351,41 @@ fn a_runner_starts_when_its_own_engine_answers_and_holds_its_place_meanwhile() {
 }
 
 #[test]
+fn a_pool_that_pulls_every_time_keeps_no_other_from_the_same_image() {
+    let mut policy = policy();
+    let eager = PoolPolicy {
+        name: PoolName::parse("eager").unwrap(),
+        pull: PullPolicy::Always,
+        labels: LabelSet::requested(["self-hosted", "fresh"]),
+        ..policy.default.clone()
+    };
+    policy.pools = vec![eager];
+    let mut images = image(Image::Present);
+    let awaited = ImageSeen { state: Image::Awaited, id: None };
+    images.insert(("i".to_owned(), PullPolicy::Always), awaited);
+    let jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted", "fresh"])];
+    let plan = plan(&Observed { jobs, images, ..seen() }, &policy, at(10));
+    let launched: Vec<&str> = plan
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Launch(launch) => Some(launch.pool.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(launched, ["default"]);
+    assert_eq!(plan.waiting[0].cause, Cause::Image("i".to_owned()));
+}
+
+#[test]
 fn a_pool_with_engines_needs_both_images() {
     let mut policy = policy();
     policy.default.engine_image = Some("dind".to_owned());
     let with = |runner: Image, engine: Image| Observed {
         images: [("i", runner), ("dind", engine)]
-            .map(|(name, state)| (name.to_owned(), ImageSeen { state, id: None }))
+            .map(|(name, state)| {
+                ((name.to_owned(), PullPolicy::Missing), ImageSeen { state, id: None })
+            })
             .into(),
         jobs: vec![job(1, "o/r", &["self-hosted"])],
         ..seen()

@@ -115,7 +115,7 @@ fn every_reason_to_replace_a_waiting_runner() {
             instance.image_id = Some("sha256:2".to_owned());
         }
         seen.images = [(
-            "i".to_owned(),
+            ("i".to_owned(), PullPolicy::Missing),
             ImageSeen { state: Image::Present, id: Some("sha256:2".to_owned()) },
         )]
         .into();
