@@ -107,6 +107,49 @@ mod tests {
         }
     }
 
+    /// The same said in another way: in real numbers, and by what each outcome means.
+    #[test]
+    fn it_is_the_formula_on_all_small_numbers() {
+        let bounds = [(0, 0), (0, 10), (3, 5), (0, 30), (30, 30)];
+        let thresholds = [0, 2, 30];
+        for (pending, current, per) in small_numbers(30) {
+            for (min, max) in bounds {
+                for (up, down) in
+                    thresholds.into_iter().flat_map(|up| thresholds.map(|down| (up, down)))
+                {
+                    let ratio = Ratio {
+                        jobs_per_runner: per,
+                        scale_up_threshold: up,
+                        scale_down_threshold: down,
+                        cooldown: 0,
+                    };
+                    let wanted = (f64::from(pending) / f64::from(per)).ceil();
+                    let target = wanted.clamp(f64::from(min), f64::from(max));
+                    let missing = target - f64::from(current);
+                    let step = if missing > f64::from(up) {
+                        Step::Up
+                    } else if -missing > f64::from(down) {
+                        Step::Down
+                    } else {
+                        Step::Maintain
+                    };
+                    let found = decide(pending, current, (min, max), &ratio, None, at(0));
+                    assert!(
+                        found.step == step && (f64::from(found.target) - target).abs() < 0.5,
+                        "{pending} {current} {ratio:?} {min} {max}: {found:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// All `pending`, `current` and `jobs_per_runner` up to `most`.
+    fn small_numbers(most: u32) -> impl Iterator<Item = (u32, u32, u32)> {
+        let pairs =
+            (0..=most).flat_map(move |pending| (0..=most).map(move |current| (pending, current)));
+        pairs.flat_map(move |(pending, current)| (1..=most).map(move |per| (pending, current, per)))
+    }
+
     #[test]
     fn within_the_cooldown_nothing_changes() {
         let decide = |last, now| decide(100, 3, (0, 10), &Ratio::default(), last, at(now));
