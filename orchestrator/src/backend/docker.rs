@@ -227,33 +227,20 @@ fn instance_of(
     phase: Phase,
     engine: Option<EngineHealth>,
 ) -> Instance {
-    let Identity {
-        name,
-        pool,
-        scope,
-        labels,
-        github_id,
-        image,
-        image_id,
-        fingerprint,
-        created_at,
-        deadline,
-        has_engine: _,
-    } = identity;
     Instance {
-        name,
         container_id,
-        pool,
-        scope,
-        labels,
-        github_id,
-        image,
-        image_id,
-        fingerprint,
-        created_at,
-        deadline,
         phase,
         engine,
+        name: identity.name,
+        pool: identity.pool,
+        scope: identity.scope,
+        labels: identity.labels,
+        github_id: identity.github_id,
+        image: identity.image,
+        image_id: identity.image_id,
+        fingerprint: identity.fingerprint,
+        created_at: identity.created_at,
+        deadline: identity.deadline,
     }
 }
 

@@ -15,13 +15,14 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream::{self, Stream, StreamExt as _};
 use http::{HeaderMap, HeaderValue, header};
 use mayfly_common::api::{Event, EventList, EventQuery, MAX_EVENTS};
-use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::problem::Problem;
 use tokio::sync::watch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 
 use super::Api;
 use super::error::{Failure, bad_query, unavailable};
+use super::page::wrong;
 use crate::store::Store;
 
 /// How many events a page has, unless the query says otherwise.
@@ -83,10 +84,6 @@ pub(super) async fn list(
 }
 
 fn check(query: &EventQuery) -> Result<(), Problem> {
-    let wrong = |name: &str, detail: &str| FieldError {
-        pointer: format!("?{name}"),
-        detail: detail.to_owned(),
-    };
     let mut errors = Vec::new();
     if query.after.is_some_and(|after| after < 0) {
         errors.push(wrong("after", "must be 0 or more"));

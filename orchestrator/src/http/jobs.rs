@@ -5,12 +5,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, StatsQuery};
-use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::problem::Problem;
 use mayfly_common::scope::RepoSlug;
 
 use super::Api;
 use super::error::{Failure, bad_query};
-use super::page::page;
+use super::page::{page, wrong};
 use crate::explain::{Facts, explain, shown};
 use crate::ledger::Row;
 
@@ -105,8 +105,4 @@ async fn row(api: &Api, id: i64) -> Result<Option<Row>, Failure> {
 fn number(id: &str) -> Result<i64, Problem> {
     let number = id.parse().ok().filter(|number: &i64| *number > 0);
     number.ok_or_else(|| Problem::not_found("There is no such job in the ledger."))
-}
-
-fn wrong(name: &str, detail: &str) -> FieldError {
-    FieldError { pointer: format!("?{name}"), detail: detail.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Pages of lists.
+//! Pages of lists, and what is wrong with a query.
 
 use mayfly_common::api::MAX_PER_PAGE;
 use mayfly_common::problem::FieldError;
@@ -14,14 +14,15 @@ pub(super) fn page(
     per_page: Option<u32>,
 ) -> Result<(u32, u64), Vec<FieldError>> {
     let (page, size) = (page.unwrap_or(1), per_page.unwrap_or(PER_PAGE));
-    let wrong = |name: &str, detail: &str| FieldError {
-        pointer: format!("?{name}"),
-        detail: detail.to_owned(),
-    };
     let mut errors = Vec::new();
     errors.extend((page == 0).then(|| wrong("page", "must be 1 or more")));
     errors.extend(
         (!(1..=MAX_PER_PAGE).contains(&size)).then(|| wrong("per_page", "must be from 1 to 100")),
     );
     if errors.is_empty() { Ok((size, u64::from(page - 1) * u64::from(size))) } else { Err(errors) }
+}
+
+/// A parameter of a query is wrong.
+pub(super) fn wrong(name: &str, detail: &str) -> FieldError {
+    FieldError { pointer: format!("?{name}"), detail: detail.to_owned() }
 }

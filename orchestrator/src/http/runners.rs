@@ -5,15 +5,14 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
-use mayfly_common::api::{
-    CleanupReport, CreateRunners, ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs,
-};
+use mayfly_common::api::{CleanupReport, CreateRunners, ListQuery, Runner, RunnerList, RunnerLogs};
 use mayfly_common::name::RunnerName;
-use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::problem::Problem;
 use serde::Deserialize;
 
 use super::Api;
 use super::error::{Failure, bad_query, too_large};
+use super::page::page;
 use crate::redact::redact;
 
 /// Lines of a log that are shown.
@@ -49,18 +48,7 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<RunnerList>, Failure> {
     let Query(query) = query.map_err(bad_query)?;
-    let wrong = |name: &str, range: &str| FieldError {
-        pointer: format!("?{name}"),
-        detail: format!("must be {range}"),
-    };
-    let mut errors = Vec::new();
-    errors.extend((query.page == Some(0)).then(|| wrong("page", "1 or more")));
-    let size = query.per_page.unwrap_or(1);
-    errors
-        .extend((!(1..=MAX_PER_PAGE).contains(&size)).then(|| wrong("per_page", "from 1 to 100")));
-    if !errors.is_empty() {
-        return Err(Problem::invalid(errors).into());
-    }
+    page(query.page, query.per_page).map_err(Problem::invalid)?;
     Ok(Json(RunnerList::page(api.handle.snapshot().runners, &query)))
 }
 

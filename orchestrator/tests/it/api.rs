@@ -1,25 +1,13 @@
 //! The internal API through its real router.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use github_sim::Fault;
 use http::{Method, Request, StatusCode, header};
 use mayfly_common::problem::PROBLEM_JSON;
-use orchestrator::http::{Api, router};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::support::{Platform, TOKEN};
-
-fn app(platform: &Platform) -> Router {
-    router(Api {
-        handle: platform.handle.clone(),
-        config: Arc::new(platform.config.clone()),
-        metrics: Arc::clone(&platform.metrics),
-    })
-}
 
 /// Sends one request, beside a pass that answers it if it needs one.
 async fn send(
@@ -30,7 +18,7 @@ async fn send(
 ) -> (StatusCode, String, String) {
     let request =
         Request::builder().method(method).uri(path).body(Body::from(body.to_owned())).unwrap();
-    let (response, _) = tokio::join!(app(platform).oneshot(request), platform.answering());
+    let (response, _) = tokio::join!(platform.router().oneshot(request), platform.answering());
     let response = response.unwrap();
     let status = response.status();
     let kind = response
@@ -227,7 +215,7 @@ async fn a_clean_up_can_be_tried_dry() {
     let cleanup = async |path: &str| -> Value {
         let request =
             Request::builder().method(Method::POST).uri(path).body(Body::empty()).unwrap();
-        let (response, _) = tokio::join!(app(&platform).oneshot(request), platform.answering());
+        let (response, _) = tokio::join!(platform.router().oneshot(request), platform.answering());
         serde_json::from_slice(&to_bytes(response.unwrap().into_body(), 1 << 20).await.unwrap())
             .unwrap()
     };

@@ -1,14 +1,12 @@
 //! What happened, over HTTP: pages, streams, and runners that are gone.
 
-use std::sync::Arc;
-
 use axum::body::{Body, BodyDataStream, to_bytes};
 use futures::StreamExt as _;
 use http::{Request, StatusCode};
 use mayfly_common::api::{Event, EventKind, EventList, Finished, FinishedList};
 use mayfly_common::runner::RunnerState;
-use orchestrator::http::{Api, router};
 use serde::de::DeserializeOwned;
+use tower::ServiceExt as _;
 
 use crate::support::Platform;
 
@@ -17,27 +15,11 @@ async fn ask(
     path: &str,
     headers: &[(&str, &str)],
 ) -> http::Response<axum::body::Body> {
-    let api = Api {
-        handle: platform.handle.clone(),
-        config: Arc::new(platform.config.clone()),
-        metrics: Arc::clone(&platform.metrics),
-    };
     let mut request = Request::builder().uri(format!("/api/v1{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    router(api).oneshot_with(request.body(Body::empty()).unwrap()).await
-}
-
-/// Calls a router without a socket.
-trait Call {
-    async fn oneshot_with(self, request: Request<Body>) -> http::Response<Body>;
-}
-
-impl Call for axum::Router {
-    async fn oneshot_with(self, request: Request<Body>) -> http::Response<Body> {
-        tower::ServiceExt::oneshot(self, request).await.unwrap()
-    }
+    platform.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
 async fn get<T: DeserializeOwned>(platform: &Platform, path: &str) -> T {

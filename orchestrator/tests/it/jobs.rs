@@ -1,24 +1,16 @@
 //! The ledger over HTTP, and why a job waits, in staged situations.
 
-use std::sync::Arc;
-
 use axum::body::{Body, to_bytes};
 use http::{Method, Request, StatusCode};
-use orchestrator::http::{Api, router};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::support::{Platform, SELF_HOSTED};
 
 async fn call(platform: &Platform, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
-    let api = Api {
-        handle: platform.handle.clone(),
-        config: Arc::new(platform.config.clone()),
-        metrics: Arc::clone(&platform.metrics),
-    };
     let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
     let request = request.body(Body::from(body.to_string())).unwrap();
-    let response = router(api).oneshot(request).await.unwrap();
+    let response = platform.router().oneshot(request).await.unwrap();
     let status = response.status();
     let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))

@@ -1,11 +1,8 @@
 //! Pools: made, changed and removed through the internal API, and what that does to runners.
 
-use std::sync::Arc;
-
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use mayfly_common::runner::RunnerState;
-use orchestrator::http::{Api, router};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -35,17 +32,12 @@ async fn send(
     tag: Option<&str>,
     body: &Value,
 ) -> Answer {
-    let api = Api {
-        handle: platform.handle.clone(),
-        config: Arc::new(platform.config.clone()),
-        metrics: Arc::clone(&platform.metrics),
-    };
     let mut request = Request::builder().method(method).uri(format!("/api/v1/pools{path}"));
     if let Some(tag) = tag {
         request = request.header(header::IF_MATCH, tag);
     }
     let request = request.body(Body::from(body.to_string())).unwrap();
-    let response = router(api).oneshot(request).await.unwrap();
+    let response = platform.router().oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
 use github_sim::{Clock as SimClock, Fault, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +16,7 @@ use orchestrator::backend::fake::FakeBackend;
 use orchestrator::clock::Clock;
 use orchestrator::config::Config;
 use orchestrator::github::{GitHubClient, GitHubSettings};
+use orchestrator::http::{Api, router};
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::{Handle, RequestError};
@@ -80,6 +82,15 @@ impl Platform {
             Self { sim, backend, reconciler, handle, metrics, config, clock, ahead, store };
         platform.repo("octo-admin/app", SELF_HOSTED);
         platform
+    }
+
+    /// The internal API, without a socket.
+    pub(crate) fn router(&self) -> Router {
+        router(Api {
+            handle: self.handle.clone(),
+            config: Arc::new(self.config.clone()),
+            metrics: Arc::clone(&self.metrics),
+        })
     }
 
     /// What a restart does: everything in memory is gone, containers and GitHub stay.

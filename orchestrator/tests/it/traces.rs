@@ -12,7 +12,6 @@ use mayfly_common::telemetry::{Logging, dispatch_with};
 use mayfly_common::traces::{TraceConfig, Traces};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use orchestrator::http::{Api, router};
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -88,12 +87,7 @@ async fn go(
     let platform = Platform::new().await;
     platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
-    let api = Api {
-        handle: platform.handle.clone(),
-        config: Arc::new(platform.config.clone()),
-        metrics: Arc::clone(&platform.metrics),
-    };
-    let behind = serve(router(api)).await;
+    let behind = serve(platform.router()).await;
     let gateway = api_gateway::router(&api_gateway::Config {
         orchestrator: api_gateway::orchestrator::OrchestratorUrl::parse(&format!(
             "http://{behind}"

@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use github_sim::world::model::Status;
 use mayfly_common::webhook::{Content, Delivery, EventJob, EventRepository, JobStatus, Outcome};
-use orchestrator::http::{Api, router};
 use tower::ServiceExt as _;
 
 use crate::support::{Platform, SELF_HOSTED, slug};
@@ -231,14 +230,9 @@ async fn a_restart_forgets_neither_deliveries_nor_jobs() {
 #[tokio::test]
 async fn the_internal_address_takes_deliveries_and_refuses_what_is_none() {
     let platform = settled().await;
-    let api = Api {
-        handle: platform.handle.clone(),
-        config: std::sync::Arc::new(platform.config.clone()),
-        metrics: std::sync::Arc::clone(&platform.metrics),
-    };
     let post = async |body: String| {
         let request = Request::post("/api/v1/deliveries").body(Body::from(body)).unwrap();
-        let answer = router(api.clone()).oneshot(request).await.unwrap();
+        let answer = platform.router().oneshot(request).await.unwrap();
         let status = answer.status();
         let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
