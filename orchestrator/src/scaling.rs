@@ -12,6 +12,7 @@
 //! | [`backoff`] | how long a scope waits after failures |
 //! | [`cadence`] | when to look again |
 //! | [`room`] | how many more runners fit |
+//! | [`pull`] | what a pull policy means for an image |
 //! | [`ratio`] | the autoscaling policy of that name |
 //! | [`plan`] | what to do |
 
@@ -24,6 +25,7 @@ pub mod matching;
 mod observed;
 mod plan;
 pub mod policy;
+pub mod pull;
 pub mod ratio;
 pub mod room;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mayfly_common::pool::PullPolicy;
 use mayfly_common::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::Notify;
@@ -12,10 +12,8 @@ use tracing::info;
 use crate::backend::{Backend, BackendError, Progress};
 use crate::clock::Clock;
 use crate::scaling::backoff::delay;
+use crate::scaling::pull::{ImageFacts, image_for};
 use crate::scaling::{Image, ImageSeen};
-
-/// With `always`, how old the last pull may be: a burst of jobs costs one request to the registry.
-const ALWAYS_AGE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Said of an image that can be used.
 const PRESENT: &str = "present";
@@ -68,26 +66,22 @@ impl Images {
         Ok(seen)
     }
 
+    /// How an image stands for pools with this policy.
     fn judge(&self, image: &str, policy: PullPolicy, present: bool, now: Timestamp) -> Image {
         let mut states = self.states();
         let state = states.entry(image.to_owned()).or_default();
         state.present = present;
-        let current =
-            state.pulled_at.is_some_and(|pulled_at| now.duration_since(pulled_at) < ALWAYS_AGE);
-        let waits =
-            state.pulling.is_some() || state.retry_at.is_some_and(|retry_at| retry_at > now);
-        match policy {
-            PullPolicy::Missing | PullPolicy::Never if present => Image::Present,
-            PullPolicy::Always if present && current => Image::Present,
-            PullPolicy::Never => {
-                let why = format!("image {image} is not on the host, and the pull policy is never");
-                state.reason = Some(why);
-                Image::Awaited
-            }
-            _ if waits => Image::Awaited,
-            _ if present => Image::Outdated,
-            _ => Image::Missing,
+        if policy == PullPolicy::Never && !present {
+            let why = format!("image {image} is not on the host, and the pull policy is never");
+            state.reason = Some(why);
         }
+        let facts = ImageFacts {
+            present,
+            pulling: state.pulling.is_some(),
+            pulled_at: state.pulled_at,
+            retry_at: state.retry_at,
+        };
+        image_for(policy, &facts, now)
     }
 
     /// Starts a pull unless one is under way; nudges the loop when it ends.
