@@ -31,6 +31,8 @@ struct Present {
     session: Option<Session>,
     worker: Option<u32>,
     stopping: bool,
+    /// The answer to the registration is awaited: there may be one already that only the main thread will know.
+    registering: bool,
 }
 
 type Shared = Arc<Mutex<Present>>;
@@ -61,6 +63,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
             ("register", body, *ephemeral)
         }
     };
+    lock(&present).registering = true;
     let session = match open(&config.server, verb, &body) {
         Ok(session) => session,
         Err(failure) => {
@@ -68,7 +71,17 @@ pub(crate) fn run(config: &Config) -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    lock(&present).session = Some(session.clone());
+    let stopping = {
+        let mut now = lock(&present);
+        now.registering = false;
+        now.session = Some(session.clone());
+        now.stopping
+    };
+    if stopping {
+        // Refused means that a job came with it: GitHub sees that nobody takes it.
+        session.close().ok();
+        return ExitCode::SUCCESS;
+    }
     say("\n√ Connected to GitHub\n");
     say(&format!("Current runner version: '{}-sim'", env!("CARGO_PKG_VERSION")));
     say("Listening for Jobs");
@@ -165,6 +178,9 @@ fn stop_on_signal(present: &Shared) -> std::io::Result<()> {
             let (session, worker) = {
                 let mut now = lock(&present);
                 now.stopping = true;
+                if now.registering {
+                    continue;
+                }
                 (now.session.clone(), now.worker)
             };
             if let Some(worker) = worker.and_then(|id| Pid::from_raw(id.cast_signed())) {
