@@ -30,6 +30,6 @@ demo *arguments:
 images *arguments:
     docker/build.sh {{arguments}}
 
-# What CI does, or only some steps of it (lint, test, demo, stack, compose, deny)
+# What CI does, or only some steps of it (deny, workflows, lint, test, demo, stack, compose, images)
 ci *steps:
     .ci/run {{steps}}
