@@ -23,6 +23,8 @@ use github_sim::world::model::Status;
 use mayfly_common::shutdown;
 use mayfly_common::telemetry::{self, Logging};
 
+use crate::print;
+
 use self::engine::Engine;
 use self::stage::Stage;
 use self::summary::Summary;
@@ -106,7 +108,7 @@ async fn perform(
     outcome
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's own messages")]
+#[expect(clippy::print_stderr, reason = "a command's own messages")]
 async fn show(
     stage: &Stage<'_>,
     options: &Options,
@@ -126,7 +128,12 @@ async fn show(
         summary.warm = warm;
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        let text = serde_json::to_string_pretty(&summary)?;
+        match print::out(&format!("{text}\n")) {
+            // Who reads has enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            written => written.context("standard output cannot be written")?,
+        }
     }
     eprint!("{}", summary.text());
     let problems = summary.problems(stage, &jobs, &ending);

@@ -93,14 +93,10 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
     } else {
         print::text(&mut out, &found, colours)
     };
-    // Whoever reads may have enough; the exit code tells all the same.
-    drop(written.and_then(|()| out.flush()));
     let mut levels = found.iter().flat_map(|(_, findings)| findings).map(|finding| finding.level);
-    if levels.any(|level| level == Level::Failure) {
-        ExitCode::from(UNFIT)
-    } else {
-        ExitCode::SUCCESS
-    }
+    let unfit = levels.any(|level| level == Level::Failure);
+    let code = if unfit { UNFIT } else { crate::print::DONE };
+    crate::print::written(written.and_then(|()| out.flush()), code)
 }
 
 /// What is checked, and with what.

@@ -1,13 +1,15 @@
 //! `mayfly events`: what happened, and what happens.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use mayfly_common::api::{Event, EventKind, EventList};
+use mayfly_common::pool::PoolName;
+use mayfly_common::scope::{Login, RepoSlug};
 
 use crate::gateway::{Connection, Failure, Gateway};
+use crate::pool;
 use crate::print::{self, Output, moment, plain};
 
 /// Before a stream that broke is asked for again.
@@ -29,9 +31,9 @@ pub(crate) struct Options {
     kind: Vec<String>,
     /// Only events of this pool.
     #[arg(long, value_name = "NAME")]
-    pool: Option<String>,
+    pool: Option<PoolName>,
     /// Only events of this repository, organisation or enterprise.
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", value_parser = scope)]
     scope: Option<String>,
     // Last, because its heading is for all that follows.
     #[command(flatten)]
@@ -47,6 +49,16 @@ fn kind(text: &str) -> Result<String, String> {
     }
     let names: Vec<&str> = EventKind::ALL.iter().map(|(_, name)| *name).collect();
     Err(format!("must be job, runner, pool, problem, or one of {}", names.join(", ")))
+}
+
+fn scope(text: &str) -> Result<String, String> {
+    if RepoSlug::parse(text).is_err() && Login::parse(text).is_err() {
+        return Err(
+            "must be OWNER/NAME of a repository, or the name of an organisation or enterprise"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
 }
 
 pub(crate) async fn run(options: Options) -> ExitCode {
@@ -65,14 +77,24 @@ async fn look(gateway: &Gateway, options: &Options) -> Result<Output, Failure> {
     if options.last == 0 {
         list.events.clear();
     }
+    let none_at_all = list.last_id == 0;
     list.events.retain(|event| options.wants(event));
+    if let Some(name) = &options.pool
+        && list.events.is_empty()
+    {
+        pool::must_exist(gateway, name).await?;
+    }
     if !options.follow {
         let text: String = list.events.iter().map(line).collect();
-        let text = if text.is_empty() { "Nothing happened yet.\n".to_owned() } else { text };
+        let text = match (text.is_empty(), none_at_all) {
+            (false, _) => text,
+            (true, true) => "Nothing happened yet.\n".to_owned(),
+            (true, false) => format!("None of the latest {} events matches.\n", options.last),
+        };
         return Ok(Output::new(text, &list));
     }
     for event in &list.events {
-        options.show(event);
+        options.show(event)?;
     }
     follow(gateway, options, list.last_id).await
 }
@@ -84,12 +106,11 @@ async fn follow(gateway: &Gateway, options: &Options, mut last: i64) -> Result<O
         let ended = gateway
             .follow(last, |event| {
                 (last, failed) = (event.id, 0);
-                if options.wants(&event) {
-                    options.show(&event);
-                }
+                if options.wants(&event) { options.show(&event) } else { Ok(()) }
             })
             .await;
         match ended {
+            Err(Failure::Output(error)) => return Err(Failure::Output(error)),
             // A refusal stays one.
             Err(Failure::Refused(problem)) if problem.status < 500 => {
                 return Err(Failure::Refused(problem));
@@ -105,24 +126,22 @@ impl Options {
     fn wants(&self, event: &Event) -> bool {
         let name = event.kind.as_str();
         let group = name.split('.').next().unwrap_or_default();
-        let same = |wanted: &Option<String>, found: &Option<String>| {
-            wanted.as_ref().is_none_or(|wanted| {
+        let same = |wanted: Option<&str>, found: &Option<String>| {
+            wanted.is_none_or(|wanted| {
                 found.as_ref().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
             })
         };
         (self.kind.is_empty() || self.kind.iter().any(|kind| kind == name || kind == group))
-            && same(&self.pool, &event.pool)
-            && same(&self.scope, &event.scope)
+            && same(self.pool.as_ref().map(PoolName::as_str), &event.pool)
+            && same(self.scope.as_deref(), &event.scope)
     }
 
-    fn show(&self, event: &Event) {
+    fn show(&self, event: &Event) -> Result<(), Failure> {
         let text = match serde_json::to_string(event) {
             Ok(json) if self.connection.json => json + "\n",
             _ => line(event),
         };
-        // Whoever reads may be gone.
-        let _ = write!(std::io::stdout(), "{text}");
-        let _ = std::io::stdout().flush();
+        Ok(print::out(&text)?)
     }
 }
 

@@ -4,32 +4,40 @@
 
 mod profile;
 mod stream;
+mod way;
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use mayfly_common::env::{self, set};
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header};
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::profile::Profile;
+use self::way::Way;
 
 /// Where the gateway listens by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// Longest wait for an answer. Starting runners can take a while.
 const TIMEOUT: Duration = Duration::from_mins(2);
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The status by which a proxy asks for credentials (RFC 9110, section 15.5.8).
+const PROXY_AUTHENTICATION: StatusCode = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
 
 /// How to reach the gateway.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Gateway")]
 pub(crate) struct Connection {
     /// The gateway's address. Else `MAYFLY_URL`, the profile, or <http://127.0.0.1:8080>.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = read_url)]
     url: Option<Url>,
     /// A file that holds the API key. Else `MAYFLY_API_KEY`, `MAYFLY_API_KEY_FILE` or the profile.
     #[arg(long, global = true, value_name = "FILE")]
@@ -59,6 +67,9 @@ pub(crate) enum Failure {
     /// It was tried, and something is not as it should be.
     #[error("{0}")]
     Failed(String),
+    /// Standard output cannot be written.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
 }
 
 impl Failure {
@@ -90,6 +101,7 @@ fn words(problem: &Problem) -> String {
 pub(crate) struct Gateway {
     client: Client,
     url: Url,
+    way: Way,
     key: Option<SecretString>,
 }
 
@@ -105,23 +117,24 @@ impl Gateway {
             connection.profile.clone().or_else(|| variable("MAYFLY_PROFILE")),
             &variables,
         )?;
-        let text = variable("MAYFLY_URL").or(profile.url).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let (origin, text) = match (variable("MAYFLY_URL"), profile.url) {
+            (Some(text), _) => ("MAYFLY_URL", text),
+            (None, Some(text)) => ("the profile's url", text),
+            (None, None) => ("the default", DEFAULT_URL.to_owned()),
+        };
         let url = match &connection.url {
             Some(url) => url.clone(),
-            None => text
-                .parse()
-                .map_err(|error| Failure::Usage(format!("MAYFLY_URL {text:?}: {error}")))?,
+            None => read_url(&text).map_err(|why| Failure::Usage(format!("{origin}: {why}")))?,
         };
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(Failure::Usage(format!(
-                "{url}: the address begins with http:// or https://"
-            )));
-        }
         let file = |path: PathBuf| {
             let read = std::fs::read_to_string(&path);
             let read =
                 read.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-            Ok::<_, Failure>(SecretString::from(read.trim()))
+            let key = read.trim();
+            if key.is_empty() {
+                return Err(Failure::Usage(format!("{}: the file holds no key", path.display())));
+            }
+            Ok::<_, Failure>(SecretString::from(key))
         };
         let key = if let Some(path) = &connection.api_key_file {
             Some(file(path.clone())?)
@@ -136,15 +149,27 @@ impl Gateway {
 
     /// The gateway at `url`, which asks for no key.
     pub(crate) fn at(url: &str) -> Result<Self, Failure> {
-        let parsed = url.parse().map_err(|error| Failure::Usage(format!("{url}: {error}")))?;
-        Self::new(parsed, None)
+        Self::new(read_url(url).map_err(Failure::Usage)?, None)
     }
 
     fn new(url: Url, key: Option<SecretString>) -> Result<Self, Failure> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
-        let client = client.build().map_err(|error| Failure::Usage(error.to_string()))?;
-        Ok(Self { client, url, key })
+        if key.as_ref().is_some_and(|key| HeaderValue::from_str(key.expose_secret()).is_err()) {
+            return Err(Failure::Usage(
+                "the API key holds characters that no key can have, such as a line break"
+                    .to_owned(),
+            ));
+        }
+        let way = Way::to(&url);
+        let mut client = Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none());
+        if !way.has_proxy() {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| Failure::Usage(way.explain(&error)))?;
+        Ok(Self { client, url, way, key })
     }
 
     /// Asks for something.
@@ -195,23 +220,43 @@ impl Gateway {
         {
             return Failure::Refused(Box::new(problem));
         }
-        let url = &self.url;
-        Failure::Unreachable(format!("{url} answered {status}, and not as a Mayfly gateway does"))
+        let way = &self.way;
+        if status == PROXY_AUTHENTICATION && way.has_proxy() {
+            return Failure::Unreachable(format!(
+                "{way}: the proxy asks for a user and a password{}",
+                way.proxy_note()
+            ));
+        }
+        let answer = if status.is_redirection() {
+            "a redirect, which is not followed: name the address that it leads to"
+        } else {
+            "and not as a Mayfly gateway does"
+        };
+        Failure::Unreachable(format!("{way} answered {status}, {answer}{}", way.proxy_note()))
     }
 
     fn not_understood(&self, error: &serde_json::Error) -> Failure {
-        let url = &self.url;
+        let way = &self.way;
         Failure::Unreachable(format!(
-            "{url} answered with what is not understood here ({error}); is it of another version?"
+            "{way} answered with what is not understood here ({error}); is it of another version?{}",
+            way.proxy_note()
         ))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let why = if error.is_timeout() { "no answer in time" } else { "no connection" };
-        Failure::Unreachable(format!(
-            "{}: {why}\n→ is the gateway running there? Name another address with --url or MAYFLY_URL",
-            self.url
-        ))
+        Failure::Unreachable(self.way.explain(error))
+    }
+}
+
+/// An address of a gateway.
+///
+/// Errors: it is none; why, without the text itself, which may hold a password.
+fn read_url(text: &str) -> Result<Url, String> {
+    let example = "write http://HOST:PORT or https://HOST";
+    match text.parse::<Url>() {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(_) => Err(format!("the address must begin with http:// or https://; {example}")),
+        Err(error) => Err(format!("the address cannot be read: {error}; {example}")),
     }
 }
 

@@ -13,7 +13,6 @@ mod status;
 mod top;
 mod webhook;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -106,13 +105,19 @@ struct Explain {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version are answers like any other.
+        Err(asked) if !asked.use_stderr() => {
+            return print::written(asked.print().and_then(|()| print::out("")), print::DONE);
+        }
+        Err(wrong) => wrong.exit(),
+    };
+    match arguments.command {
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "mayfly", &mut script);
-            // Whoever reads may have enough.
-            drop(std::io::stdout().write_all(&script));
-            ExitCode::SUCCESS
+            print::written(print::out(&String::from_utf8_lossy(&script)), print::DONE)
         }
         Command::Version(connection) => status::version(connection).await,
         Command::Demo(options) => demo::run(options).await,

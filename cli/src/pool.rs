@@ -178,6 +178,21 @@ async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
     }
 }
 
+/// Checks that there is a pool `name`, or that it is the one of runners made by hand, which is not listed.
+///
+/// Errors: there is none, or the gateway does not answer.
+pub(crate) async fn must_exist(gateway: &Gateway, name: &PoolName) -> Result<(), Failure> {
+    if *name == PoolName::manual() {
+        return Ok(());
+    }
+    match gateway.get::<Pool>(&format!("/pools/{name}")).await {
+        Err(failure) if failure.is(StatusCode::NOT_FOUND) => {
+            Err(Failure::Failed(format!("there is no pool {name}; mayfly pool list names them")))
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
 async fn list(gateway: &Gateway) -> Result<Output, Failure> {
     let list: PoolList = gateway.get("/pools").await?;
     Ok(Output::new(show::table(&list.pools), &list))

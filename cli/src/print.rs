@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::gateway::Failure;
 
+/// Exit code where all is done.
+pub(crate) const DONE: u8 = 0;
 /// Exit code where something failed.
 const FAILED: u8 = 1;
 /// Fewest columns that tables are made for.
@@ -32,30 +34,59 @@ impl Output {
     }
 }
 
-/// Prints the outcome; tells the exit code.
+/// Prints the outcome; returns the exit code.
 pub(crate) fn finish(outcome: Result<Output, Failure>, json: bool) -> ExitCode {
-    // Whoever reads may have enough, or be gone; the exit code tells all the same.
     match outcome {
-        Ok(output) if json => {
-            let _ = writeln!(io::stdout(), "{}", output.json);
-            ExitCode::SUCCESS
-        }
-        Ok(output) => {
-            let _ = write!(io::stdout(), "{}", output.text);
-            ExitCode::SUCCESS
-        }
+        Ok(output) if json => written(line(&output.json), DONE),
+        Ok(output) => written(out(&output.text), DONE),
+        Err(Failure::Output(error)) => written(Err(error), DONE),
         Err(failure) => {
-            if json {
-                let value = match &failure {
-                    Failure::Refused(problem) => serde_json::json!({ "error": problem }),
-                    other => serde_json::json!({ "error": other.to_string() }),
-                };
-                let _ = writeln!(io::stdout(), "{value}");
+            complain(&plain(&failure.to_string()));
+            let code = if matches!(failure, Failure::Usage(_)) { USAGE } else { FAILED };
+            if !json {
+                return ExitCode::from(code);
             }
-            let _ = writeln!(io::stderr(), "error: {}", plain(&failure.to_string()));
-            ExitCode::from(if matches!(failure, Failure::Usage(_)) { USAGE } else { FAILED })
+            let value = match &failure {
+                Failure::Refused(problem) => serde_json::json!({ "error": problem }),
+                other => serde_json::json!({ "error": other.to_string() }),
+            };
+            written(line(&value), code)
         }
     }
+}
+
+/// Writes `text` to standard output, all of it.
+///
+/// Errors: it cannot be written. It is flushed here, because what is left in the buffer when the process ends is lost without an
+/// error.
+pub(crate) fn out(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes one line of JSON to standard output.
+///
+/// Errors: as [`out`].
+pub(crate) fn line(value: &serde_json::Value) -> io::Result<()> {
+    out(&format!("{value}\n"))
+}
+
+/// The exit code after writing to standard output: `code`, or that of a failure where the output is lost. A closed pipe loses
+/// nothing: its reader has enough.
+pub(crate) fn written(result: io::Result<()>, code: u8) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("standard output cannot be written: {error}"));
+            ExitCode::from(if code == DONE { FAILED } else { code })
+        }
+        _ => ExitCode::from(code),
+    }
+}
+
+/// Prints an error. Unlike `eprintln!`, it does not panic where standard error is closed.
+fn complain(error: &str) {
+    let _ = writeln!(io::stderr(), "error: {error}");
 }
 
 /// A table that fits the terminal.

@@ -7,11 +7,14 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use mayfly_common::api::{CleanupReport, Finished, FinishedList, Runner, RunnerList, RunnerLogs};
+use mayfly_common::pool::PoolName;
+use mayfly_common::runner::RunnerState;
 use orchestrator::clock::{Clock as _, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
+use crate::pool;
 use crate::print::{self, Output, ago, moment, pairs, plain, span};
 
 /// Between two looks at a log that is followed.
@@ -44,13 +47,58 @@ pub(crate) enum Command {
 pub(crate) struct List {
     /// Only those of this pool.
     #[arg(long, value_name = "NAME")]
-    pool: Option<String>,
-    /// Only those in this state, such as idle or busy.
-    #[arg(long, value_name = "STATE")]
-    state: Option<String>,
+    pool: Option<PoolName>,
+    /// Only those in this state.
+    #[arg(long, value_enum)]
+    state: Option<State>,
     /// The latest that are gone, and how they ended.
     #[arg(long)]
     finished: bool,
+}
+
+/// A state that a runner is listed in. `gone` only with `--finished`; the first four only without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    Starting,
+    Idle,
+    Busy,
+    Draining,
+    Finished,
+    Failed,
+    Gone,
+}
+
+impl State {
+    fn of(self) -> RunnerState {
+        match self {
+            Self::Starting => RunnerState::Starting,
+            Self::Idle => RunnerState::Idle,
+            Self::Busy => RunnerState::Busy,
+            Self::Draining => RunnerState::Draining,
+            Self::Finished => RunnerState::Finished,
+            Self::Failed => RunnerState::Failed,
+            Self::Gone => RunnerState::Gone,
+        }
+    }
+}
+
+impl List {
+    /// Refuses a state that no runner on this list can have.
+    fn check(&self) -> Result<(), Failure> {
+        let Some(state) = self.state.map(State::of) else { return Ok(()) };
+        let name = state.as_str();
+        if self.finished && state.is_alive() {
+            return Err(Failure::Usage(format!(
+                "--state {name}: a runner that is gone is finished, failed or gone; leave --finished out for those that are there"
+            )));
+        }
+        if !self.finished && state == RunnerState::Gone {
+            return Err(Failure::Usage(
+                "--state gone: add --finished to list the runners that are gone".to_owned(),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Which one.
@@ -129,25 +177,7 @@ pub(crate) async fn run(command: Command, connection: Connection) -> ExitCode {
 
 async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, Failure> {
     match command {
-        Command::List(List { pool, state, finished: true }) => {
-            let mut path = "/finished-runners?per_page=100".to_owned();
-            for (name, value) in [("pool", pool), ("state", state)] {
-                if let Some(value) = value {
-                    let _ = write!(path, "&{name}={}", segment(&value));
-                }
-            }
-            let list: FinishedList = gateway.get(&path).await?;
-            Ok(Output::new(ended(&list.runners, SystemClock.now()), &list))
-        }
-        Command::List(List { pool, state, finished: false }) => {
-            let mut list = all(gateway).await?;
-            list.runners.retain(|runner| {
-                pool.as_ref().is_none_or(|pool| *pool == runner.pool)
-                    && state.as_ref().is_none_or(|state| *state == runner.state.as_str())
-            });
-            list.total_count = list.runners.len();
-            Ok(Output::new(table(&list.runners, SystemClock.now()), &list))
-        }
+        Command::List(list) => listed(gateway, &list).await,
         Command::Show(Named { name }) => {
             match gateway.get::<Runner>(&format!("/runners/{}", segment(&name))).await {
                 Ok(runner) => Ok(Output::new(page(&runner), &runner)),
@@ -185,6 +215,37 @@ async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, 
     }
 }
 
+async fn listed(gateway: &Gateway, wanted: &List) -> Result<Output, Failure> {
+    wanted.check()?;
+    let state = wanted.state.map(|state| state.of().as_str());
+    let (output, empty) = if wanted.finished {
+        let mut path = "/finished-runners?per_page=100".to_owned();
+        for (name, value) in
+            [("pool", wanted.pool.as_ref().map(PoolName::as_str)), ("state", state)]
+        {
+            if let Some(value) = value {
+                let _ = write!(path, "&{name}={}", segment(value));
+            }
+        }
+        let list: FinishedList = gateway.get(&path).await?;
+        (Output::new(ended(&list.runners, SystemClock.now()), &list), list.runners.is_empty())
+    } else {
+        let mut list = all(gateway).await?;
+        list.runners.retain(|runner| {
+            wanted.pool.as_ref().is_none_or(|pool| pool.as_str() == runner.pool)
+                && state.is_none_or(|state| state == runner.state.as_str())
+        });
+        list.total_count = list.runners.len();
+        (Output::new(table(&list.runners, SystemClock.now()), &list), list.runners.is_empty())
+    };
+    if let Some(name) = &wanted.pool
+        && empty
+    {
+        pool::must_exist(gateway, name).await?;
+    }
+    Ok(output)
+}
+
 /// All runners, page by page.
 async fn all(gateway: &Gateway) -> Result<RunnerList, Failure> {
     let mut list = RunnerList { total_count: 0, runners: Vec::new() };
@@ -210,7 +271,7 @@ async fn follow(gateway: &Gateway, logs: &Logs, json: bool) -> Result<Output, Fa
         return Ok(Output::new(plain(&first.logs) + end, &first));
     }
     let mut shown = first.logs;
-    print(&shown);
+    print::out(&plain(&shown))?;
     loop {
         tokio::time::sleep(LOOK).await;
         // A log stays readable for a while after its runner is gone; the runner itself does not.
@@ -220,7 +281,7 @@ async fn follow(gateway: &Gateway, logs: &Logs, json: bool) -> Result<Output, Fa
         };
         match gateway.get::<RunnerLogs>(&path).await {
             Ok(now) => {
-                print(news(&shown, &now.logs));
+                print::out(&plain(news(&shown, &now.logs)))?;
                 shown = now.logs;
             }
             Err(failure) if failure.is(StatusCode::NOT_FOUND) => {}
@@ -230,13 +291,6 @@ async fn follow(gateway: &Gateway, logs: &Logs, json: bool) -> Result<Output, Fa
             return Ok(Output::new("", &json!({"runner": name})));
         }
     }
-}
-
-fn print(text: &str) {
-    use std::io::Write as _;
-    // Whoever reads may be gone.
-    let _ = write!(std::io::stdout(), "{}", plain(text));
-    let _ = std::io::stdout().flush();
 }
 
 /// What `now` has beyond `before`, of which it shows the last lines.

@@ -21,6 +21,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::print;
+
 /// Exit code where a file does not parse.
 const SOME_BROKEN: u8 = 1;
 /// Exit code for paths that cannot be used, as clap has it for wrong arguments.
@@ -52,18 +54,9 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     } else {
         table::write(&mut out, &scanned)
     };
-    match written.and_then(|()| out.flush()) {
-        // Whoever reads has enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return refuse(&format_args!("the answer cannot be written: {error}"));
-        }
-        _ => {}
-    }
-    if scanned.iter().any(|file| file.jobs.is_err()) {
-        ExitCode::from(SOME_BROKEN)
-    } else {
-        ExitCode::SUCCESS
-    }
+    let broken = scanned.iter().any(|file| file.jobs.is_err());
+    let code = if broken { SOME_BROKEN } else { print::DONE };
+    print::written(written.and_then(|()| out.flush()), code)
 }
 
 /// Says what is wrong. Unlike `eprintln!`, it does not panic where standard error is closed.

@@ -3,7 +3,7 @@
 //! Invariant: the terminal is left as it was, also when Ctrl-C or SIGTERM ends it. Without a terminal one picture is printed.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -80,20 +80,20 @@ async fn live(gateway: &Gateway, interval: Duration) -> Result<Output, Failure> 
     if picture.is_err() {
         return picture.map(|_| Output::new("", &json!(null)));
     }
-    show(ENTER);
+    print::out(ENTER)?;
     loop {
         let text = match &picture {
             Ok(picture) => draw(picture, SystemClock.now()),
             Err(failure) => format!("{}\n", print::plain(&failure.to_string())),
         };
-        show(&screen(&text, height()));
+        print::out(&screen(&text, height()))?;
         tokio::select! {
             () = shutdown::signal() => break,
             () = tokio::time::sleep(interval) => {}
         }
         picture = look(gateway).await;
     }
-    show(LEAVE);
+    print::out(LEAVE)?;
     Ok(Output::new("", &json!(null)))
 }
 
@@ -149,12 +149,6 @@ fn screen(text: &str, lines: usize) -> String {
 fn height() -> usize {
     let size = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_row));
     if size == 0 { LINES } else { size }
-}
-
-fn show(text: &str) {
-    // Whoever looks may be gone.
-    let _ = write!(io::stdout(), "{text}");
-    let _ = io::stdout().flush();
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use mayfly_common::env;
 
+use crate::print;
 use report::Report;
 
 /// Exit code where something failed.
@@ -87,16 +88,14 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Err(Failure::Usage(error)) => (USAGE, Err(error)),
         Err(Failure::Failed(error)) => (FAILED, Err(error)),
     };
-    // Whoever reads may have enough, or be gone; the exit code tells all the same.
-    let _ = match text {
-        Ok(Report { json: value, .. }) if json => writeln!(io::stdout(), "{value}"),
-        Ok(Report { text, .. }) => write!(io::stdout(), "{text}"),
-        Err(error) if json => {
+    match text {
+        Ok(Report { json: value, .. }) if json => print::written(print::line(&value), code),
+        Ok(Report { text, .. }) => print::written(print::out(&text), code),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
             let value = serde_json::json!({ "error": error });
-            writeln!(io::stdout(), "{value}")
-                .and_then(|()| writeln!(io::stderr(), "error: {error}"))
+            let told = if json { print::line(&value) } else { Ok(()) };
+            print::written(told, code)
         }
-        Err(error) => writeln!(io::stderr(), "error: {error}"),
-    };
-    ExitCode::from(code)
+    }
 }

@@ -202,9 +202,79 @@ async fn errors_say_what_to_do_next() {
     let nowhere = scene.with(&["status"], &[("MAYFLY_URL", "http://127.0.0.1:1")]).await;
     let error = String::from_utf8(nowhere.stderr).unwrap();
     assert!(
-        nowhere.status.code() == Some(1) && error.contains("is the gateway running there?"),
+        nowhere.status.code() == Some(1) && error.contains("start the gateway there"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_filter_that_can_match_nothing_is_refused() {
+    let scene = Scene::new("filters").await;
+    let rows: [(&[&str], i32, &str); 12] = [
+        (&["runner", "list", "--state", "bogus"], 2, "possible values: starting, idle"),
+        (&["runner", "list", "--state", "gone"], 2, "--finished"),
+        (&["runner", "list", "--finished", "--state", "busy"], 2, "leave --finished out"),
+        (&["runner", "list", "--finished", "--state", "bogus"], 2, "possible values"),
+        (&["runner", "list", "--pool", "a b"], 2, "letters"),
+        (&["runner", "list", "--pool", "bogus"], 1, "there is no pool bogus"),
+        (&["runner", "list", "--finished", "--pool", "bogus"], 1, "there is no pool bogus"),
+        (&["events", "--pool", "bogus"], 1, "there is no pool bogus"),
+        (&["events", "--follow", "--pool", "bogus"], 1, "there is no pool bogus"),
+        (&["events", "--scope", "a/b/c"], 2, "OWNER/NAME"),
+        (&["job", "list", "--status", "bogus"], 2, "possible values"),
+        (&["job", "list", "--repo", "bogus"], 2, "owner/repo"),
+    ];
+    for (arguments, code, word) in rows {
+        let (found, error) = scene.error(arguments).await;
+        assert!(found == code && error.contains(word), "{arguments:?}: {found} {error}");
+    }
+    for arguments in [
+        &["runner", "list", "--pool", "default", "--state", "idle"][..],
+        &["runner", "list", "--pool", "manual"],
+        &["runner", "list", "--finished", "--state", "gone"],
+        &["events", "--scope", "octo-admin/app"],
+    ] {
+        scene.text(arguments).await;
+    }
+}
+
+#[tokio::test]
+async fn output_that_is_lost_is_an_error_and_a_reader_that_left_is_none() {
+    let scene = Scene::new("output").await;
+    let mut looks = 0;
+    while scene.json(&["events", "--last", "1"]).await["last_id"] == 0 {
+        looks += 1;
+        assert!(looks < 1_000, "nothing happens");
+    }
+    let all: [&[&str]; 8] = [
+        &["status"],
+        &["status", "--json"],
+        &["pool", "list"],
+        &["runner", "list"],
+        &["job", "list"],
+        &["events"],
+        &["events", "--follow"],
+        &["top", "--once"],
+    ];
+    for arguments in all {
+        for (lost, code) in [(true, 1), (false, 0)] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
+            command.env_clear().args(arguments).env("MAYFLY_URL", &scene.url);
+            command.env("MAYFLY_API_KEY", KEY).stderr(Stdio::piped());
+            if lost {
+                command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+            } else {
+                command.stdout(Stdio::piped());
+            }
+            let mut child = command.spawn().unwrap();
+            drop(child.stdout.take());
+            let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+            let output = output.await.unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+            assert_eq!(said.contains("standard output cannot be written"), lost, "{said}");
+        }
+    }
 }
 
 #[tokio::test]

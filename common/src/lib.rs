@@ -12,6 +12,7 @@
 //! | [`problem`] | RFC 9457 errors |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
 //! | [`health`] | the check a container runs on itself |
+//! | [`loopback`] | names and addresses of this machine itself |
 //! | [`telemetry`], [`traces`], [`shutdown`] | what every service's `main` needs |
 //!
 //! Invariant: this crate knows neither Docker nor, beyond webhooks, GitHub's wire format. A value of one of its types is valid:
@@ -21,6 +22,7 @@ pub mod api;
 pub mod env;
 pub mod health;
 pub mod label;
+pub mod loopback;
 pub mod name;
 pub mod pool;
 pub mod problem;

@@ -15,11 +15,11 @@ const MAX_EVENT: usize = 1 << 20;
 impl Gateway {
     /// Hands on the events after the one of id `last` as they come, until the stream ends.
     ///
-    /// Errors: there is no such stream, or it broke.
+    /// Errors: there is no such stream, it broke, or `hear` failed.
     pub(crate) async fn follow(
         &self,
         last: i64,
-        mut hear: impl FnMut(Event),
+        mut hear: impl FnMut(Event) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let request = self.request(Method::GET, &format!("/events?after={last}"));
         let request = request.header(header::ACCEPT, "text/event-stream").timeout(LONGEST);
@@ -40,11 +40,11 @@ impl Gateway {
                     hear(
                         serde_json::from_slice(data)
                             .map_err(|error| self.not_understood(&error))?,
-                    );
+                    )?;
                 }
             }
             if text.len() > MAX_EVENT {
-                return Err(Failure::Unreachable(format!("{}: an event without end", self.url)));
+                return Err(Failure::Unreachable(format!("{}: an event without end", self.way)));
             }
         }
         Ok(())

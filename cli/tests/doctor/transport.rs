@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{TOKEN, doctor, github, text};
 
-/// An authority made for tests, and what it signed for `localhost` and 127.0.0.1; good until the year 2100.
+/// An authority made for tests, and what it signed for `localhost`, `forge.test` and 127.0.0.1; good until the year 2100.
 const CA_FILE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../orchestrator/tests/data/test-only-ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../../orchestrator/tests/data/test-only-server.pem");
@@ -150,12 +150,13 @@ async fn https_goes_through_a_tunnel_that_the_proxy_cannot_look_into() {
     let address = behind_tls(&sim).await;
     let (proxy, heads) = proxy(address).await;
     let with_password = proxy.replace("http://", "http://user:topsecret@");
-    let url = format!("https://localhost:{}", address.port());
+    // A name that nobody but the proxy can make sense of.
+    let url = format!("https://forge.test:{}", address.port());
     let more = [("GITHUB_CA_FILE", CA_FILE), ("HTTPS_PROXY", &*with_password)];
     let output = doctor(&[], &variables(&url, &more)).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let heads = heads.lock().unwrap();
-    let asked = format!("CONNECT localhost:{} HTTP/1.1", address.port());
+    let asked = format!("CONNECT forge.test:{} HTTP/1.1", address.port());
     assert!(!heads.is_empty() && heads.iter().all(|head| head.starts_with(&asked)), "{heads:?}");
     let lower = heads[0].to_ascii_lowercase();
     assert!(lower.contains("proxy-authorization: basic "), "{heads:?}");
@@ -165,14 +166,29 @@ async fn https_goes_through_a_tunnel_that_the_proxy_cannot_look_into() {
 #[tokio::test]
 async fn what_no_proxy_names_is_asked_directly() {
     let sim = github().await;
-    let url = sim.url();
+    // This machine, by an address that is no loopback address.
+    let address = sim.listen(SocketAddr::from(([0, 0, 0, 0], 0))).await.unwrap();
+    let url = format!("http://0.0.0.0:{}", address.port());
     let dead = [("HTTP_PROXY", "http://user:topsecret@127.0.0.1:1")];
     let output = doctor(&[], &variables(&url, &dead)).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output).contains("HTTP_PROXY and NO_PROXY"), "{output:?}");
     for name in ["NO_PROXY", "no_proxy"] {
-        let more = [dead[0], (name, "example.org,127.0.0.0/8")];
+        let more = [dead[0], (name, "example.org,0.0.0.0/8")];
         let output = doctor(&[], &variables(&url, &more)).await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
+}
+
+#[tokio::test]
+async fn a_github_on_this_machine_is_asked_without_a_proxy() {
+    let sim = github().await;
+    let port = sim.addresses()[0].port();
+    let (proxy, heads) = proxy(sim.addresses()[0]).await;
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("http://{host}:{port}");
+        let output = doctor(&[], &variables(&url, &[("HTTP_PROXY", &proxy)])).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    assert_eq!(heads.lock().unwrap().len(), 0, "the credential went to the proxy: {heads:?}");
 }

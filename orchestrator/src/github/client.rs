@@ -101,7 +101,7 @@ impl GitHubClient {
     ///
     /// Errors: TLS cannot be set up, a certificate or the App's key cannot be read.
     pub fn new(settings: GitHubSettings, clock: Arc<dyn Clock>) -> Result<Self, GitHubError> {
-        let http = transport::client(settings.timeout, settings.ca.as_deref())
+        let http = transport::client(&settings.api_url, settings.timeout, settings.ca.as_deref())
             .map_err(|error| GitHubError::Network(error.to_string()))?;
         Ok(Self {
             http,

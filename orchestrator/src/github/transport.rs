@@ -1,11 +1,13 @@
 //! The way to GitHub: TLS, proxies, redirects, time-outs.
 //!
-//! Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), as for every other program.
+//! Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), as for every other program. Invariant: a request
+//! to this machine itself takes no proxy: it could not reach it, and would be given the credential.
 
 use std::time::Duration;
 
+use mayfly_common::loopback::is_loopback_host;
 use reqwest::redirect;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, Url};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,8 +25,12 @@ pub(crate) enum TransportError {
     Tls(String),
 }
 
-/// A client that waits `timeout` for a whole answer, and trusts the certificates (PEM) in `ca` too.
-pub(super) fn client(timeout: Duration, ca: Option<&[u8]>) -> Result<Client, TransportError> {
+/// A client for `api` that waits `timeout` for a whole answer, and trusts the certificates (PEM) in `ca` too.
+pub(super) fn client(
+    api: &Url,
+    timeout: Duration,
+    ca: Option<&[u8]>,
+) -> Result<Client, TransportError> {
     // An error means that another part of the process was faster, with the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // The bundled roots make a client possible in an image without a CA bundle; the system's come on top.
@@ -35,7 +41,11 @@ pub(super) fn client(timeout: Duration, ca: Option<&[u8]>) -> Result<Client, Tra
     if let Some(bundle) = ca {
         roots.extend(certificates(bundle)?);
     }
-    Client::builder()
+    let mut builder = Client::builder();
+    if api.host_str().is_some_and(is_loopback_host) {
+        builder = builder.no_proxy();
+    }
+    builder
         .user_agent(concat!("mayfly/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
