@@ -7,6 +7,7 @@
 //! | [`label`] | [`Label`](label::Label), [`LabelSet`](label::LabelSet) and the matching rule |
 //! | [`runner`] | [`RunnerState`](runner::RunnerState): the lifecycle |
 //! | [`pool`] | [`PoolSpec`](pool::PoolSpec): a policy for identical runners; [`quantity`]: sizes as people write them |
+//! | [`image`] | [`ImageName`](image::ImageName): image names by Docker's grammar |
 //! | [`api`] | requests and answers of the HTTP interface, with their validation |
 //! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
 //! | [`problem`] | RFC 9457 errors |
@@ -21,6 +22,7 @@
 pub mod api;
 pub mod env;
 pub mod health;
+pub mod image;
 pub mod label;
 pub mod loopback;
 pub mod name;

@@ -3,7 +3,9 @@
 //! Every problem is reported at once, each with its variable's name; nothing is connected to. `.env.example` in `deploy/`
 //! describes the same variables for operators; a test holds the two together.
 
+mod docker;
 mod github;
+mod images;
 mod parse;
 mod runner;
 
@@ -17,6 +19,7 @@ use mayfly_common::traces::TraceConfig;
 use serde::Deserialize;
 
 pub use github::{AppCredential, Credential, GitHubConfig};
+pub use images::AllowedImages;
 pub use runner::{Environment, Registration, RunnerConfig, registration_of};
 
 /// The variables as they come. Nothing here can fail: [`Config::from_variables`] checks.
@@ -59,6 +62,7 @@ struct Raw {
     runner_min_idle: Option<String>,
     runner_rotation_interval: Option<String>,
     runner_image: Option<String>,
+    allowed_images: Option<String>,
     runner_cache_url: Option<String>,
     runner_pull_policy: Option<String>,
     runner_command: Option<String>,
@@ -74,6 +78,7 @@ struct Raw {
     dind_privileged: Option<String>,
     database_path: Option<String>,
     docker_host: Option<String>,
+    docker_tls_verify: Option<String>,
     docker_network: Option<String>,
     orchestrator_id: Option<String>,
     registry: Option<String>,
@@ -176,16 +181,16 @@ impl Config {
         );
         let auto_create =
             check.optional("AUTO_CREATE_RUNNERS", raw.auto_create_runners.take(), false, boolean);
-        let docker_host = check.optional("DOCKER_HOST", raw.docker_host.take(), None, |text| {
-            parse::docker_host(text).map(Some)
-        });
+        let docker_host = docker::host(&mut raw, check);
         let network = check.optional(
             "DOCKER_NETWORK",
             raw.docker_network.take(),
             "mayfly-runners".to_owned(),
-            parse::word,
+            parse::network,
         );
-        let database = set(raw.database_path.take()).map(PathBuf::from);
+        let database = check.optional("DATABASE_PATH", raw.database_path.take(), None, |text| {
+            parse::new_file(text).map(Some)
+        });
         let instance =
             check.optional("ORCHESTRATOR_ID", raw.orchestrator_id.take(), None, |text| {
                 parse::instance(text).map(Some)

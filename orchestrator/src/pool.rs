@@ -81,13 +81,19 @@ impl Pool {
 
     /// A pool from `spec`, with `config` where it says nothing.
     ///
-    /// Errors: a template uses an unknown placeholder, two ways of registration at once, or Docker where that is not allowed.
+    /// Errors: a template uses an unknown placeholder, two ways of registration at once, or Docker or an image where that is
+    /// not allowed.
     pub fn of(spec: PoolSpec, config: &Config) -> Result<Self, Vec<FieldError>> {
         let mut environment = config.runner.environment.clone();
         let mut errors = Vec::new();
         if spec.docker == DockerMode::Dind && !config.runner.dind_enabled {
             let detail = "must be none: Docker inside jobs is allowed by DIND_ENABLED=true in the orchestrator's environment";
             errors.push(FieldError { pointer: "/docker".to_owned(), detail: detail.to_owned() });
+        }
+        if let Some(detail) =
+            spec.image.as_deref().and_then(|image| config.runner.allowed_images.refusal(image))
+        {
+            errors.push(FieldError { pointer: "/image".to_owned(), detail });
         }
         let mut wrong = |name: &str, why: String| {
             let pointer = format!("/env/{}", name.replace('~', "~0").replace('/', "~1"));

@@ -140,7 +140,7 @@ fn demo_config(
     api_url: &str,
 ) -> anyhow::Result<Config> {
     let mut variables: Vec<(String, String)> = mayfly_common::env::variables();
-    variables.retain(|(name, _)| name == "DOCKER_HOST");
+    variables.retain(|(name, _)| ["DOCKER_HOST", "DOCKER_TLS_VERIFY"].contains(&&**name));
     let demo = [
         ("GITHUB_RUNNER_TOKEN", "demo-token"),
         ("GITHUB_API_URL", api_url),

@@ -1,6 +1,7 @@
 //! The command line of `mayfly doctor`.
 
 use clap::{Args, Subcommand};
+use mayfly_common::image::ImageName;
 use mayfly_common::scope::{EnterpriseSlug, RepoSlug};
 
 use super::topic::Topic;
@@ -65,8 +66,13 @@ pub(super) struct All {
     #[arg(long, value_name = "SLUG", value_parser = EnterpriseSlug::parse)]
     pub(super) enterprise: Option<EnterpriseSlug>,
     /// Try what a runner can reach with this image rather than with `RUNNER_IMAGE`.
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub(super) probe_image: Option<String>,
+}
+
+/// The name of an image.
+fn image(text: &str) -> Result<String, String> {
+    ImageName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Args)]
@@ -102,7 +108,7 @@ struct Isolation {
     #[command(flatten)]
     plain: Plain,
     /// Use this image rather than `RUNNER_IMAGE`. It is not pulled.
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
     probe_image: Option<String>,
 }
 

@@ -42,14 +42,14 @@ impl Topic {
         let name = variable.to_ascii_uppercase();
         let github = ["GITHUB_", "DISCOVERY_", "ALLOW_PUBLIC_REPOS"];
         let github = github.iter().any(|start| name.starts_with(start));
+        let engine = ["DOCKER_HOST", "DOCKER_TLS_VERIFY"].contains(&&*name);
         let listed: &[&str] = match self {
             Self::GitHub => return github,
             Self::Webhooks => return github || name == "MAYFLY_WEBHOOK_URL",
-            Self::Clock => return github || name == "DOCKER_HOST",
-            Self::Docker | Self::Disk => &["DOCKER_HOST"],
-            Self::Image => &["DOCKER_HOST", "RUNNER_IMAGE", "RUNNER_PULL_POLICY"],
+            Self::Clock => return github || engine,
+            Self::Docker | Self::Disk => return engine,
+            Self::Image => &["RUNNER_IMAGE", "RUNNER_PULL_POLICY"],
             Self::Isolation => &[
-                "DOCKER_HOST",
                 "DOCKER_NETWORK",
                 "ORCHESTRATOR_HOST",
                 "ORCHESTRATOR_PORT",
@@ -60,6 +60,6 @@ impl Topic {
                 "RUNNER_ISOLATION",
             ],
         };
-        listed.contains(&&*name)
+        engine || listed.contains(&&*name)
     }
 }

@@ -9,6 +9,7 @@ use super::{
     PullPolicy, Ratio, Resources, Schedule,
 };
 use crate::api::fields::{Fields, error};
+use crate::image::ImageName;
 use crate::label::{Label, LabelSet, MAX_LABELS};
 use crate::name::RunnerName;
 use crate::problem::{FieldError, Problem};
@@ -98,7 +99,7 @@ fn places(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
 
 /// What runners are made from.
 fn material(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
-    spec.image = fields.parsed("image", quantity::image);
+    spec.image = fields.parsed("image", |text| ImageName::parse(text).map(|name| name.to_string()));
     spec.pull_policy = fields.word(
         "pull_policy",
         &[

@@ -1,5 +1,8 @@
 //! Texts to values, one small function each.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use jiff::SignedDuration;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -57,19 +60,26 @@ pub(super) fn app_id(text: &str) -> Result<String, String> {
     }
 }
 
-/// `unix://`, `tcp://` or `http://`, as Docker means `DOCKER_HOST`.
-pub(super) fn docker_host(text: &str) -> Result<String, String> {
-    let known = ["unix://", "tcp://", "http://"];
-    if known.iter().any(|scheme| text.trim().starts_with(scheme)) {
-        Ok(text.trim().to_owned())
-    } else {
-        Err(format!("must begin with {}", known.join(", ")))
-    }
-}
-
-/// A name Docker takes for a network.
-pub(super) fn word(text: &str) -> Result<String, String> {
+/// The name of a network of the runners' own: one that Docker takes, and that is none of those it has always had.
+pub(super) fn network(text: &str) -> Result<String, String> {
     let text = text.trim();
+    let shared = match text.split(':').next().unwrap_or_default() {
+        "host" => {
+            "runners would share this machine's network, and every service that listens on it"
+        }
+        "bridge" | "default" => {
+            "on Docker's default network runners reach each other and all containers that have no other network"
+        }
+        "none" => "runners could not reach GitHub",
+        "container" => "runners would share the network of another container",
+        _ => "",
+    };
+    if !shared.is_empty() {
+        return Err(format!(
+            "must be the name of a network of the runners' own, and {text} is none: {shared}. \
+             Any other name will do; the network is created if it does not exist"
+        ));
+    }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.len() <= 64
@@ -94,6 +104,28 @@ pub(super) fn instance(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("must be 1 to 24 lower-case letters, digits or '-', not at the ends".to_owned())
+    }
+}
+
+/// The path of a file that can be created: its folder exists.
+pub(super) fn new_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text.trim());
+    let folder = match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => return Err(format!("must name a file, and {} is a folder", path.display())),
+    };
+    if path.is_dir() {
+        return Err(format!("must name a file, and {} is a folder", path.display()));
+    }
+    match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(path),
+        Ok(_) => Err(format!("{} is no folder", folder.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(format!("there is no folder {}: create it", folder.display()))
+        }
+        // Whether the file can be used is found out when it is opened.
+        Err(_) => Ok(path),
     }
 }
 

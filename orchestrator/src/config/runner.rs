@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use mayfly_common::env::{Checker, boolean, integer, set};
+use mayfly_common::image::ImageName;
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 use mayfly_common::pool::{DockerMode, Isolation, PullPolicy, ROTATION};
-use mayfly_common::quantity::{image, memory, nano_cpus};
+use mayfly_common::quantity::{memory, nano_cpus};
 
+use super::images::AllowedImages;
 use super::{Raw, Shown, parse};
 use crate::backend::docker::spec::Profile;
 use crate::model::Engine;
@@ -36,6 +38,8 @@ pub enum Registration {
 pub struct RunnerConfig {
     /// `RUNNER_IMAGE`.
     pub image: String,
+    /// `ALLOWED_IMAGES`, with the images that the other variables name: what pools may be made from.
+    pub allowed_images: AllowedImages,
     /// `RUNNER_PULL_POLICY` (`missing`).
     pub pull: PullPolicy,
     /// `RUNNER_COMMAND`: replaces the image's command; split like a shell does.
@@ -167,9 +171,23 @@ pub(super) fn read(
     let dind = dind(raw, check);
     let profile = profile(raw, &dind, check);
     let own = profile.engine.is_some();
+    let allowed_images = check.optional(
+        "ALLOWED_IMAGES",
+        raw.allowed_images.take(),
+        AllowedImages::default(),
+        AllowedImages::parse,
+    );
     let dind_enabled = check.optional("DIND_ENABLED", raw.dind_enabled.take(), own, boolean);
+    if own && !dind_enabled {
+        check.fail(
+            "DIND_ENABLED",
+            "is false while RUNNER_DOCKER=dind: remove one of the two (no pool has Docker inside its jobs, or all may)",
+        );
+    }
+    let image = image?;
     Some(RunnerConfig {
-        image: image?,
+        allowed_images: allowed_images.with_own([image.as_str(), dind.image.as_str()]),
+        image,
         pull,
         command,
         environment,
@@ -196,6 +214,10 @@ pub(super) fn read(
 pub fn registration_of(environment: &Environment) -> Registration {
     let token = environment.values().any(|template| template.uses("registration_token"));
     if token { Registration::Token } else { Registration::Jit }
+}
+
+fn image(text: &str) -> Result<String, String> {
+    ImageName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 fn pull_policy(text: &str) -> Result<PullPolicy, String> {

@@ -69,6 +69,105 @@ fn an_engine_for_each_runner_is_asked_for_by_name() {
 }
 
 #[test]
+fn images_are_named_by_docker_s_grammar() {
+    for name in ["RUNNER_IMAGE", "DIND_IMAGE"] {
+        for wrong in
+            ["IMAGE:", "a b", "../../x", "-v", "http://127.0.0.1/x", "Acme/x:", "x@sha256:0"]
+        {
+            let found = errors(&[(name, wrong)]);
+            let start = format!("{name}: must be an image name such as ");
+            assert!(found.len() == 1 && found[0].starts_with(&start), "{found:?}");
+        }
+        read(&[(name, "127.0.0.1:5000/x/y:z")]);
+    }
+    let found = errors(&[("ALLOWED_IMAGES", "ghcr.io/acme/*,a b")]);
+    assert_eq!(
+        found,
+        ["ALLOWED_IMAGES: pattern \"a b\" must be an image name, with * and ? for any characters"]
+    );
+}
+
+#[test]
+fn what_the_environment_names_is_allowed_for_pools() {
+    let environment = [("RUNNER_IMAGE", "registry:5000/a"), ("DIND_IMAGE", "10.0.0.1/dind:1")];
+    let allowed = read(&environment).runner.allowed_images;
+    assert_eq!(allowed.refusal("registry:5000/a:latest"), None);
+    assert_eq!(allowed.refusal("10.0.0.1/dind:1"), None);
+    assert_eq!(allowed.refusal("alpine"), None);
+    assert!(allowed.refusal("registry:5000/b").is_some());
+    let only = read(&[environment[0], ("ALLOWED_IMAGES", "ghcr.io/acme/*")]).runner.allowed_images;
+    assert_eq!(only.refusal("registry:5000/a"), None);
+    assert_eq!(only.refusal("ghcr.io/acme/x"), None);
+    assert!(only.refusal("alpine").is_some());
+}
+
+#[test]
+fn runners_never_share_a_network_with_others() {
+    for shared in ["host", "bridge", "default", "none", "container:web", "container:"] {
+        let found = errors(&[("DOCKER_NETWORK", shared)]);
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("DOCKER_NETWORK: must be the name of a network")
+                && found[0].contains(shared),
+            "{found:?}"
+        );
+    }
+    for own in ["hosts", "my-bridge", "runners_1"] {
+        assert_eq!(read(&[("DOCKER_NETWORK", own)]).network, own);
+    }
+}
+
+#[test]
+fn docker_in_jobs_is_not_asked_for_and_forbidden_at_once() {
+    let found = errors(&[("RUNNER_DOCKER", "dind"), ("DIND_ENABLED", "false")]);
+    assert!(
+        found.len() == 1 && found[0].starts_with("DIND_ENABLED: is false while RUNNER_DOCKER=dind"),
+        "{found:?}"
+    );
+    assert!(read(&[("RUNNER_DOCKER", "dind")]).runner.dind_enabled);
+    assert!(!read(&[("DIND_ENABLED", "false")]).runner.dind_enabled);
+}
+
+#[test]
+fn the_database_s_folder_is_there() {
+    let rows = [
+        ("/no/such/folder/mayfly.db", "there is no folder /no/such/folder: create it"),
+        ("/", "must name a file, and / is a folder"),
+        ("/proc", "must name a file, and /proc is a folder"),
+        ("/proc/version/mayfly.db", "/proc/version is no folder"),
+    ];
+    for (path, why) in rows {
+        assert_eq!(errors(&[("DATABASE_PATH", path)]), [format!("DATABASE_PATH: {why}")]);
+    }
+    assert!(read(&[("DATABASE_PATH", "mayfly.db")]).database.is_some());
+    assert!(read(&[("DATABASE_PATH", "/tmp/mayfly.db")]).database.is_some());
+}
+
+#[test]
+fn an_engine_is_never_asked_in_plain_text_where_tls_is_meant() {
+    let rows: [(&[(&str, &str)], &str); 9] = [
+        (&[("DOCKER_HOST", "ssh://me@host")], "DOCKER_HOST: ssh:// is not supported yet"),
+        (&[("DOCKER_HOST", "https://host:2376")], "DOCKER_HOST: "),
+        (&[("DOCKER_HOST", "tcp://host:2376")], "DOCKER_HOST: port 2376 is Docker's port for TLS"),
+        (&[("DOCKER_HOST", "tcp://h:2375"), ("DOCKER_TLS_VERIFY", "1")], "DOCKER_TLS_VERIFY: "),
+        (&[("DOCKER_HOST", "npipe:////./pipe/docker_engine")], "DOCKER_HOST: must begin with"),
+        (&[("DOCKER_HOST", "/var/run/docker.sock")], "DOCKER_HOST: must begin with"),
+        (&[("DOCKER_HOST", "unix://docker.sock")], "DOCKER_HOST: must name the socket"),
+        (&[("DOCKER_HOST", "tcp://")], "DOCKER_HOST: must name a host"),
+        (&[("DOCKER_HOST", "tcp://me:pw@host:2375")], "DOCKER_HOST: must not hold"),
+    ];
+    for (extra, start) in rows {
+        let found = errors(extra);
+        assert!(found.len() == 1 && found[0].starts_with(start), "{found:?}");
+    }
+    for good in ["unix:///x/docker.sock", "tcp://socket-proxy:2375", "http://127.0.0.1:2375"] {
+        assert_eq!(read(&[("DOCKER_HOST", good)]).docker_host.as_deref(), Some(good));
+    }
+    // The socket is not encrypted, and needs not be.
+    read(&[("DOCKER_TLS_VERIFY", "1"), ("DOCKER_HOST", "unix:///x/docker.sock")]);
+}
+
+#[test]
 fn every_problem_is_reported_at_once() {
     let found = errors(&[
         ("GITHUB_RUNNER_TOKEN", ""),

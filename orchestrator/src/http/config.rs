@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use mayfly_common::api::{ConfigInfo, ConfigPlaceholders, ConfigValidation};
+use mayfly_common::image::ImageName;
 
 use super::Api;
 use crate::config::{Config, Registration};
@@ -61,12 +62,7 @@ fn validation(config: &Config) -> ConfigValidation {
     if !runner.labels.contains("self-hosted") {
         warnings.push("the runners lack the label self-hosted, which most jobs ask for".to_owned());
     }
-    if runner
-        .image
-        .rsplit('/')
-        .next()
-        .is_some_and(|name| !name.contains([':', '@']) || name.ends_with(":latest"))
-    {
+    if ImageName::parse(&runner.image).is_ok_and(|name| !name.is_pinned()) {
         recommendations.push("RUNNER_IMAGE names no fixed version: pin one, and renew it within 30 days of each runner release".to_owned());
     }
     ConfigValidation { valid: true, errors: Vec::new(), warnings, recommendations }

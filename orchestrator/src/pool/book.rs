@@ -286,3 +286,6 @@ fn words(errors: &[FieldError]) -> String {
     let each = errors.iter().map(|error| format!("{} {}", error.pointer, error.detail));
     each.collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,16 @@
 //! From the client library's errors to ours.
+//!
+//! Invariant: what the engine says becomes one short line without the bodies of other services' answers.
 
 use bollard::errors::Error;
+use tracing::debug;
 
 use crate::backend::BackendError;
+
+/// Longest reason, in characters.
+const MAX_REASON: usize = 200;
+/// What comes before the answer of a registry, or of whatever listens where an image's name points, that is none.
+const FOREIGN_ANSWER: &str = "response body:";
 
 /// The HTTP status of an answer of the engine; `None` if the engine did not answer.
 pub(super) fn status(error: &Error) -> Option<u16> {
@@ -17,8 +25,28 @@ pub(super) fn refused(what: &'static str) -> impl FnOnce(Error) -> BackendError 
     move |error| match error {
         Error::DockerResponseServerError { message: reason, .. }
         | Error::DockerStreamError { error: reason }
-        | Error::JsonDataError { message: reason, .. } => BackendError::Refused { what, reason },
-        other => BackendError::Unreachable(chain(&other)),
+        | Error::JsonDataError { message: reason, .. } => {
+            debug!(what, reason, "the engine refused");
+            BackendError::Refused { what, reason: short(&reason) }
+        }
+        other => BackendError::Unreachable(short(&chain(&other))),
+    }
+}
+
+/// The first words of what the engine says, in one line.
+pub(super) fn short(text: &str) -> String {
+    let text = match text.split_once(FOREIGN_ANSWER) {
+        Some((before, _)) => format!("{before}{}", FOREIGN_ANSWER.trim_end_matches(':')),
+        None => text.to_owned(),
+    };
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|w| !w.is_empty())
+        .collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MAX_REASON) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
@@ -34,4 +62,36 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(message: &str) -> String {
+        let error =
+            Error::DockerResponseServerError { status_code: 500, message: message.to_owned() };
+        refused("pull an image")(error).to_string()
+    }
+
+    #[test]
+    fn what_the_engine_says_is_one_short_line() {
+        assert_eq!(
+            reason("manifest for x:1\r\n\tnot\u{1b}found\n"),
+            "Docker refused to pull an image: manifest for x:1 not found"
+        );
+        let long = reason(&"ä\n".repeat(100_000));
+        assert!(long.chars().count() < 300 && long.ends_with('…') && !long.contains('\n'));
+    }
+
+    #[test]
+    fn the_answer_of_a_service_that_is_no_registry_is_left_out() {
+        // As Docker 20.10 says it of a web server at 127.0.0.1.
+        let message = "error parsing HTTP 404 response body: invalid character 'T' looking for beginning of value: \
+                       \"TOP SECRET of the service on loopback\"";
+        assert_eq!(
+            reason(message),
+            "Docker refused to pull an image: error parsing HTTP 404 response body"
+        );
+    }
 }

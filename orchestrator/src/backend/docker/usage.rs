@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::Client;
 use serde::Deserialize;
 
+use super::error::short;
 use super::labels;
 use crate::backend::{BackendError, Storage};
 
@@ -80,7 +81,7 @@ pub(super) async fn measure(
         // It fails when a container goes while it counts.
         if !status.is_server_error() || attempt == ATTEMPTS {
             let told = serde_json::from_slice::<Refusal>(&body).ok();
-            let reason = told.map_or_else(|| format!("HTTP {status}"), |told| told.message);
+            let reason = told.map_or_else(|| format!("HTTP {status}"), |told| short(&told.message));
             return Err(BackendError::Refused { what: WHAT, reason });
         }
         attempt += 1;

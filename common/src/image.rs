@@ -1,0 +1,397 @@
+//! Image names, read by Docker's reference grammar (github.com/distribution/reference, `reference.go` and `normalize.go`).
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// The registry of names that have none.
+const DOCKER_HUB: &str = "docker.io";
+/// The registry's former name.
+const FORMER_DOCKER_HUB: &str = "index.docker.io";
+/// Where Docker Hub keeps the images that are named by one word.
+const OFFICIAL: &str = "library";
+/// The tag of names that have neither tag nor digest.
+const DEFAULT_TAG: &str = "latest";
+/// Longest name without tag and digest, in characters.
+const MAX_NAME: usize = 255;
+/// Longest tag, in characters.
+const MAX_TAG: usize = 128;
+/// The digests that engines know, and how many hexadecimal digits each has (github.com/opencontainers/go-digest).
+const DIGESTS: [(&str, usize); 3] = [("sha256", 64), ("sha384", 96), ("sha512", 128)];
+
+/// The name of an image: registry, repository, and which version of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageName {
+    text: String,
+    registry: Option<String>,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+/// Why a text is not an [`ImageName`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be an image name such as ghcr.io/actions/actions-runner:latest; {0}")]
+pub struct InvalidImage(&'static str);
+
+impl ImageName {
+    /// Reads `text`.
+    ///
+    /// Errors: the part that the grammar refuses.
+    pub fn parse(text: &str) -> Result<Self, InvalidImage> {
+        let text = text.trim();
+        check(!text.is_empty(), "this one is empty")?;
+        check(!text.contains("://"), "this one is a URL: leave out everything up to //")?;
+        let is_id = text.len() == 64 && text.bytes().all(is_hexadecimal);
+        check(!is_id, "this one is an image's id: put sha256: before it")?;
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => (name, Some(checked_digest(digest)?)),
+            None => (text, None),
+        };
+        let (registry, rest) = match name.split_once('/') {
+            Some((first, rest)) if is_registry(first) => (Some(checked_registry(first)?), rest),
+            _ => (None, name),
+        };
+        let (repository, tag) = match rest.split_once(':') {
+            Some((repository, tag)) => (repository, Some(checked_tag(tag)?)),
+            None => (rest, None),
+        };
+        let lower = !repository.bytes().any(|byte| byte.is_ascii_uppercase());
+        check(lower, "the repository must be in lower case")?;
+        check(
+            repository.split('/').all(is_component),
+            "each part of the repository must be lower-case letters and digits, with '.', '_', '__' or '-' only between them",
+        )?;
+        let name = Self {
+            text: text.to_owned(),
+            registry: registry.map(str::to_owned),
+            repository: repository.to_owned(),
+            tag: tag.map(str::to_owned),
+            digest: digest.map(str::to_owned),
+        };
+        check(name.full_name().len() <= MAX_NAME, "this one is longer than 255 characters")?;
+        Ok(name)
+    }
+
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The registry as it was written, with its port; none for Docker Hub's short names.
+    pub fn registry(&self) -> Option<&str> {
+        self.registry.as_deref()
+    }
+
+    /// The name in full, without tag and digest: `docker.io/library/alpine` for `alpine`.
+    pub fn full_name(&self) -> String {
+        full_name(self.registry(), &self.repository)
+    }
+
+    /// The tag, if one is written.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The tag that is pulled: none where a digest says which version it is, whatever tag is beside it.
+    pub fn effective_tag(&self) -> Option<&str> {
+        match self.digest {
+            Some(_) => None,
+            None => Some(self.tag().unwrap_or(DEFAULT_TAG)),
+        }
+    }
+
+    /// The digest, if one is written.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// Whether the name says for certain which version is meant: a digest, or a tag that is not `latest`.
+    pub fn is_pinned(&self) -> bool {
+        self.effective_tag() != Some(DEFAULT_TAG)
+    }
+
+    /// Whether the engine looks for the image on the internet: at Docker Hub, or at a host that is a domain name. Not at this
+    /// machine (`localhost`), an IP address, or a host that only a local resolver knows (`registry:5000`). A domain name that
+    /// resolves to a local address cannot be told apart.
+    pub fn is_on_the_internet(&self) -> bool {
+        self.registry().is_none_or(is_domain)
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether the first part of a name is a registry and not a part of the repository, as Docker decides it.
+pub fn is_registry(first: &str) -> bool {
+    first == "localhost"
+        || first.contains(['.', ':'])
+        || first.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The name in full of `repository` at `registry`, in which Docker Hub's short forms have become long.
+pub fn full_name(registry: Option<&str>, repository: &str) -> String {
+    let registry = match registry {
+        None | Some(FORMER_DOCKER_HUB) => DOCKER_HUB.to_owned(),
+        Some(registry) => registry.to_ascii_lowercase(),
+    };
+    if registry == DOCKER_HUB && !repository.contains('/') {
+        format!("{registry}/{OFFICIAL}/{repository}")
+    } else {
+        format!("{registry}/{repository}")
+    }
+}
+
+fn check(good: bool, why: &'static str) -> Result<(), InvalidImage> {
+    if good { Ok(()) } else { Err(InvalidImage(why)) }
+}
+
+fn is_hexadecimal(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+fn checked_registry(text: &str) -> Result<&str, InvalidImage> {
+    let (host, port) = host_and_port(text);
+    let good_port =
+        port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    check(good_port, "the registry's port must be a number")?;
+    let good_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok() && !address.contains('.'),
+        None => host.split('.').all(is_host_part),
+    };
+    check(good_host, "the registry must be a host name or an IP address, with or without a port")?;
+    Ok(text)
+}
+
+/// The host of a registry, and its port.
+fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        // The colons of an IPv6 address are inside brackets.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    }
+}
+
+fn is_host_part(part: &str) -> bool {
+    !part.is_empty()
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !part.starts_with('-')
+        && !part.ends_with('-')
+}
+
+/// Whether a part of a repository is words of lower-case letters and digits, joined by `.`, `_`, `__` or any number of `-`.
+fn is_component(part: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = |byte: Option<u8>| byte.is_some_and(word);
+    if !ends(part.bytes().next()) || !ends(part.bytes().last()) {
+        return false;
+    }
+    let mut separators = part.split(|c: char| u8::try_from(c).is_ok_and(word));
+    separators.all(|separator| {
+        matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
+    })
+}
+
+fn checked_tag(tag: &str) -> Result<&str, InvalidImage> {
+    check(!tag.is_empty(), "the colon is followed by no tag")?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let good = tag.len() <= MAX_TAG && tag.bytes().all(allowed) && !tag.starts_with(['.', '-']);
+    check(
+        good,
+        "the tag must be 1 to 128 letters, digits, '_', '.' or '-', the first a letter, a digit or '_'",
+    )?;
+    Ok(tag)
+}
+
+fn checked_digest(digest: &str) -> Result<&str, InvalidImage> {
+    let known = digest.split_once(':').is_some_and(|(algorithm, digits)| {
+        DIGESTS.contains(&(algorithm, digits.len())) && digits.bytes().all(is_hexadecimal)
+    });
+    check(known, "the digest must be sha256:, sha384: or sha512: and all its hexadecimal digits")?;
+    Ok(digest)
+}
+
+/// Whether a registry's host is a domain name that is not this machine's own.
+fn is_domain(registry: &str) -> bool {
+    let host = host_and_port(registry).0.to_ascii_lowercase();
+    let last = host.rsplit('.').next().unwrap_or_default();
+    // Resolvers read such an end as a part of an IPv4 address: 127.1, 0x7f.1 (WHATWG URL, "ends in a number checker").
+    let numeric = last.bytes().all(|byte| byte.is_ascii_digit())
+        || last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(is_hexadecimal));
+    // Names of this machine, by RFC 6761 and by the usual hosts file.
+    let own = last == "localhost" || host == "localhost.localdomain";
+    host.contains('.') && !host.starts_with('[') && !numeric && !own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+
+    /// What of the names that distribution/reference's own tests take and refuse (`reference_test.go`, `regexp_test.go`,
+    /// `normalize_test.go`) an engine would be asked to pull.
+    #[test]
+    fn docker_s_own_examples() {
+        let digested = format!("test.com:8080/foo@{DIGEST}");
+        let both = format!("test.com:8080/foo:tag@{DIGEST}");
+        let longest = format!("a/{}", "a".repeat(MAX_NAME - 12));
+        let long_tag = format!("a:{}", "t".repeat(128));
+        let good = [
+            "test_com",
+            "test_com/foo",
+            "test.com:tag",
+            "test.com:5000",
+            "test.com/repo:tag",
+            "test:5000/repo",
+            "test:5000/repo:tag",
+            &digested,
+            &both,
+            "foo_bar.com:8080",
+            "foo/foo_bar.com:8080",
+            "sub-dom1.foo.com/bar/baz/quux:some-long-tag",
+            "b.gcr.io/test.example.com/my-app:test.example.com",
+            "xn--n3h.com/myimage:xn--n3h.com",
+            "192.168.1.1/x",
+            "192.168.1.1:8080/x:tag",
+            "[2001:db8::1]:5000/repo",
+            "[2001:db8::1]/repo:tag",
+            "LOCALHOST/docker",
+            "Foo/bar",
+            "foo__bar/baz--qux/a.b_c---d",
+            "localhost/x",
+            "docker.io/library/debian:bookworm-slim",
+            &longest,
+            &long_tag,
+        ];
+        for text in good {
+            assert_eq!(ImageName::parse(text).map(|name| name.to_string()), Ok(text.to_owned()));
+        }
+        let too_long = format!("a/{}", "a".repeat(MAX_NAME - 11));
+        let long_tag = format!("a:{}", "t".repeat(129));
+        let id = "f".repeat(64);
+        let short = format!("foo@{}", &DIGEST[..DIGEST.len() - 1]);
+        let unknown = format!("foo@md5:{}", "f".repeat(32));
+        let upper = format!("foo@{}", DIGEST.to_uppercase().replace("SHA", "sha"));
+        let wrong = [
+            "",
+            ":justtag",
+            &*format!("@{DIGEST}"),
+            "repo@sha256:ffffffffffffffffffffffffffffffffff",
+            &short,
+            &unknown,
+            &upper,
+            "validname@invaliddigest:ffffffff",
+            "Uppercase:tag",
+            "test:5000/Uppercase/lowercase:tag",
+            "lowercase:Tag:x",
+            "a//b",
+            "a/",
+            "/a",
+            "aa/asdf$$^/aa",
+            "-foo/bar",
+            "foo/bar-",
+            "foo-/bar",
+            "a___b",
+            "a..b/c",
+            "_docker/_docker",
+            "[fd00:1:2::3]",
+            "[fe80::1%eth0]:5000/repo",
+            "[fe80::1%@invalidzone]:5000/repo",
+            "2001:db8::1/repo",
+            "test.com:x/repo",
+            "test.com:/repo",
+            "-test.com/repo",
+            "a b",
+            "image:",
+            "image:.tag",
+            "../../x",
+            "-v",
+            "http://127.0.0.1/x",
+            "img\u{fc}",
+            &too_long,
+            &long_tag,
+            &id,
+        ];
+        for text in wrong {
+            assert!(ImageName::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn short_names_are_docker_hub_s() {
+        let rows = [
+            ("alpine", "docker.io/library/alpine", Some("latest")),
+            ("alpine:3", "docker.io/library/alpine", Some("3")),
+            ("docker.io/alpine", "docker.io/library/alpine", Some("latest")),
+            ("index.docker.io/a/b:c", "docker.io/a/b", Some("c")),
+            ("a/b", "docker.io/a/b", Some("latest")),
+            ("GHCR.io/a/b", "ghcr.io/a/b", Some("latest")),
+            ("localhost/b:c", "localhost/b", Some("c")),
+            ("registry:5000/b", "registry:5000/b", Some("latest")),
+        ];
+        for (text, full, tag) in rows {
+            let name = ImageName::parse(text).unwrap();
+            assert_eq!((&*name.full_name(), name.effective_tag()), (full, tag), "{text}");
+        }
+        let name = ImageName::parse(&format!("a/b:c@{DIGEST}")).unwrap();
+        assert_eq!(
+            (name.tag(), name.effective_tag(), name.digest()),
+            (Some("c"), None, Some(DIGEST))
+        );
+        let pinned = |text: &str| ImageName::parse(text).unwrap().is_pinned();
+        assert!(pinned("a:1") && pinned(&format!("a@{DIGEST}")));
+        assert!(!pinned("a") && !pinned("a:latest") && !pinned("localhost:5000/a"));
+    }
+
+    #[test]
+    fn a_host_is_on_the_internet_if_it_is_a_domain_name() {
+        let rows = [
+            ("alpine", true),
+            ("acme/x", true),
+            ("ghcr.io/acme/x", true),
+            ("registry.example.com:5000/x", true),
+            ("10.example.com/x", true),
+            ("127.0.0.1:28998/x/y:z", false),
+            ("169.254.169.254/x", false),
+            ("127.1/x", false),
+            ("0x7f.0x1/x", false),
+            ("x.0x/x", false),
+            ("[::1]:5000/x", false),
+            ("localhost/x", false),
+            ("LOCALHOST/x", false),
+            ("localhost:5000/x", false),
+            ("registry.localhost:5000/x", false),
+            ("localhost.localdomain/x", false),
+            ("registry:5000/x", false),
+            ("Registry/x", false),
+        ];
+        for (text, expected) in rows {
+            let name = ImageName::parse(text).unwrap();
+            assert_eq!(name.is_on_the_internet(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_which_part_is_wrong() {
+        let rows = [
+            ("IMAGE:", "the colon is followed by no tag"),
+            ("Acme:1", "the repository must be in lower case"),
+            ("http://x/y", "this one is a URL: leave out everything up to //"),
+            ("x.io:port/y", "the registry's port must be a number"),
+        ];
+        for (text, why) in rows {
+            let error = ImageName::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with("must be an image name such as ") && error.ends_with(why));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            let _ = ImageName::parse(&text);
+        }
+    }
+}
