@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use github_sim::world::model::NewRepo;
-use github_sim::{Sim, SimConfig};
+use github_sim::{Checked, SimConfig};
 use mayfly_common::scope::RepoSlug;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -23,12 +23,12 @@ const KEY: &str = "topsecret-key-of-the-gateway-0123456789";
 struct Scene {
     url: String,
     folder: PathBuf,
-    _sim: Sim,
+    _sim: Checked,
 }
 
 impl Scene {
     async fn new(test: &str) -> Self {
-        let sim = Sim::start(SimConfig::default()).await.unwrap();
+        let sim = Checked::start(SimConfig::default()).await.unwrap();
         sim.with(|world| {
             world.add_user("octo-admin").unwrap();
             let slug = RepoSlug::parse("octo-admin/app").unwrap();

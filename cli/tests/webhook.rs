@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use github_sim::world::deliveries::{DeliveryFault, DeliveryFaultKind};
 use github_sim::world::model::{JobSpec, NewRepo};
-use github_sim::{Clock, Sim, SimConfig};
+use github_sim::{Checked, Clock, SimConfig};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
 use serde_json::Value;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// GitHub with the private repository `octo-admin/app`, and the platform.
 struct Scene {
-    sim: Sim,
+    sim: Checked,
     clock: Clock,
     url: String,
 }
@@ -34,7 +34,7 @@ impl Scene {
     async fn new() -> Self {
         let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
         let config = SimConfig { clock: clock.clone(), ..SimConfig::default() };
-        let sim = Sim::start(config).await.unwrap();
+        let sim = Checked::start(config).await.unwrap();
         sim.with(|world| {
             world.add_user("octo-admin").unwrap();
             world.add_repo(NewRepo { slug: app(), private: true, files: BTreeMap::new() }).unwrap();

@@ -185,7 +185,7 @@ impl Sim {
     }
 
     /// Stops listening, ends held requests and waits for open connections, five seconds at most.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.shared.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(STOP_GRACE, self.tasks.wait()).await.is_err() {

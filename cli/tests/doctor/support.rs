@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use github_sim::world::model::NewRepo;
-use github_sim::{Sim, SimConfig};
+use github_sim::{Checked, Sim, SimConfig};
 use mayfly_common::scope::RepoSlug;
 
 /// No output may hold this, or a part of it.
 pub(crate) const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
 
 /// A GitHub with `octo-admin/app`, which is private, and the organisation `octo-org`, in the enterprise `octo-corp`.
-pub(crate) async fn github() -> Sim {
-    let sim = Sim::start(SimConfig::default()).await.unwrap();
+pub(crate) async fn github() -> Checked {
+    let sim = Checked::start(SimConfig::default()).await.unwrap();
     sim.with(|world| {
         world.add_user("octo-admin").unwrap();
         world.add_org("octo-org").unwrap();

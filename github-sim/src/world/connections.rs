@@ -1,11 +1,11 @@
 //! Connections: a runner comes online, takes a job, is lost; and what the passing of time does.
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::label::LabelSet;
 use mayfly_common::scope::Scope;
 
 use super::events::JobAction;
 use super::invariants::Served;
+use super::labels;
 use super::model::{Conclusion, Connection, Job, Runner, Status, Taker};
 use super::{Refusal, World, secret};
 
@@ -198,13 +198,12 @@ impl World {
     /// The one place where a runner gets a job: the oldest queued one that its scope, group and labels permit.
     fn assign(&mut self, runner_id: u64) -> Option<u64> {
         let runner = self.runners.get(&runner_id).filter(|r| r.online() && !r.busy())?;
-        let offered = runner.label_set();
         let group_name = self.group_name(runner);
         let fits = |job: &&Job| {
             job.status == Status::Queued
                 && !job.spec.is_hosted()
                 && self.reaches(&runner.scope, &job.repo)
-                && offered.covers(&LabelSet::requested(&job.spec.labels))
+                && labels::suffice(labels::names(&runner.labels), &job.spec.labels)
                 && job.spec.group.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&group_name))
         };
         let oldest = self.jobs.values().filter(fits).min_by_key(|job| (job.queued_at, job.id))?;

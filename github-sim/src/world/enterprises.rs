@@ -63,7 +63,8 @@ impl World {
                 let enterprise = self.enterprise(slug.as_str());
                 enterprise.is_some_and(|known| known.members.contains(repo.owner()))
             }
-            scope => scope.covers(repo),
+            Scope::Org(login) => login.as_str().eq_ignore_ascii_case(repo.owner().as_str()),
+            Scope::Repo(slug) => slug.to_string().eq_ignore_ascii_case(&repo.to_string()),
         }
     }
 }

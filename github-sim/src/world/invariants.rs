@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mayfly_common::label::LabelSet;
-
 use super::World;
 use super::app::Installation;
+use super::labels;
 use super::model::{Job, Runner, Status};
 
 /// A job that was given to a runner, as both were then; the runner may be gone by now.
@@ -16,7 +15,7 @@ pub(super) struct Served {
     ephemeral: bool,
     /// Whether its scope reached the job's repository.
     in_scope: bool,
-    offered: LabelSet,
+    offered: Vec<String>,
     job_id: u64,
 }
 
@@ -27,7 +26,7 @@ impl Served {
             runner_name: runner.name.clone(),
             ephemeral: runner.ephemeral,
             in_scope,
-            offered: runner.label_set(),
+            offered: labels::names(&runner.labels).map(str::to_owned).collect(),
             job_id: job.id,
         }
     }
@@ -58,7 +57,7 @@ impl World {
             if !served.in_scope {
                 found.push(format!("runner {name} served job {} outside its scope", job.id));
             }
-            if !served.offered.covers(&LabelSet::requested(&job.spec.labels)) {
+            if !labels::suffice(served.offered.iter().map(String::as_str), &job.spec.labels) {
                 found.push(format!("runner {name} lacked labels of its job {}", job.id));
             }
         }

@@ -35,13 +35,14 @@ pub mod hooks;
 mod invariants;
 pub mod jwt;
 pub mod keys;
+mod labels;
 pub mod limits;
 pub mod model;
 mod registry;
 pub mod repos;
 mod runs;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tokens;
 pub mod workflow;
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use mayfly_common::label::LabelSet;
 use mayfly_common::scope::{Login, RepoSlug, Scope};
 use serde::{Deserialize, Serialize};
 
@@ -353,11 +352,6 @@ impl Runner {
     /// Whether it has a job.
     pub fn busy(&self) -> bool {
         self.job.is_some()
-    }
-
-    /// Its labels as a set that compares without case.
-    pub fn label_set(&self) -> LabelSet {
-        LabelSet::requested(self.labels.iter().map(|label| &label.name))
     }
 }
 

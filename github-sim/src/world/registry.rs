@@ -1,10 +1,9 @@
 //! Registrations: made by token or as a just-in-time configuration, changed, deleted.
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::label::MAX_LABELS;
-use mayfly_common::name::RunnerName;
 use mayfly_common::scope::{EnterpriseSlug, Scope};
 
+use super::labels::{self, MOST_LABELS};
 use super::model::{Runner, RunnerLabel};
 use super::{DEFAULT_GROUP, Refusal, World, secret};
 
@@ -79,8 +78,9 @@ impl World {
     pub fn register_runner(&mut self, scope: &Scope, new: Registration) -> Result<u64, Refusal> {
         let scope = self.known_scope(scope)?;
         let group_id = self.known_group(&scope, new.group_id.unwrap_or(DEFAULT_GROUP))?;
-        RunnerName::parse(&new.name)
-            .map_err(|why| Refusal::Invalid(format!("Invalid runner name: {why}")))?;
+        if let Some(why) = labels::fault_of_name(&new.name) {
+            return Err(Refusal::Invalid(format!("Invalid runner name: {why}")));
+        }
         check_labels(&new.labels)?;
         if let Some(old) = self.runner_named(&scope, &new.name) {
             if !new.replace || old.busy() {
@@ -263,8 +263,8 @@ pub enum Keep {
 }
 
 fn check_labels(labels: &[String]) -> Result<(), Refusal> {
-    if labels.len() > MAX_LABELS {
-        return Err(Refusal::Invalid(format!("No more than {MAX_LABELS} labels are allowed.")));
+    if labels.len() > MOST_LABELS {
+        return Err(Refusal::Invalid(format!("No more than {MOST_LABELS} labels are allowed.")));
     }
     if labels.iter().any(|label| label.trim().is_empty() || label.chars().count() > 256) {
         return Err(Refusal::Invalid("A label must have 1 to 256 characters.".to_owned()));

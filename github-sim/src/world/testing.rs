@@ -36,3 +36,11 @@ pub(super) fn queue(world: &mut World, labels: &[&str]) -> u64 {
     };
     world.queue_job(&slug("octo-org/tools"), spec).expect("a queued job")
 }
+
+/// Makes history wrong: a repository that its id does not lead to.
+pub(crate) fn violate(world: &mut World) {
+    world.add_org("octo-org").expect("a new organisation");
+    let new = NewRepo { slug: slug("octo-org/tools"), private: false, files: BTreeMap::new() };
+    world.add_repo(new).expect("a new repository");
+    world.repo_ids.clear();
+}

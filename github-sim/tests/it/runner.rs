@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use github_sim::world::model::{Conclusion, JobSpec, Status};
 use github_sim::world::{TokenKind, World};
-use github_sim::{Sim, SimConfig};
+use github_sim::{Checked, Sim, SimConfig};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -48,8 +48,8 @@ impl Drop for Place {
     }
 }
 
-async fn simulator() -> Sim {
-    let sim = Sim::start(SimConfig::default()).await.expect("a listener");
+async fn simulator() -> Checked {
+    let sim = Checked::start(SimConfig::default()).await.expect("a listener");
     let url = sim.url();
     sim.set_public_url(url);
     let body = json!({"repo": "octo-org/tools"});
@@ -183,7 +183,9 @@ async fn an_idle_runner_deregisters_when_it_is_told_to_stop() {
         ("EPHEMERAL", "1"),
     ]);
     until(&sim, "the registration", |world| {
-        world.all_runners().any(|runner| runner.online() && runner.label_set().contains("gpu"))
+        world
+            .all_runners()
+            .any(|runner| runner.online() && runner.labels.iter().any(|label| label.name == "gpu"))
     })
     .await;
     let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();

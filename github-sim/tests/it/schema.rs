@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use github_sim::Sim;
+use github_sim::Checked;
 use github_sim::conformance::Description;
 use github_sim::world::hooks::HookConfig;
 use github_sim::world::model::Conclusion;
@@ -16,7 +16,7 @@ const DESCRIPTION: &str = include_str!("../data/github-rest-trimmed.json");
 struct Checker {
     description: Description,
     seen: BTreeSet<(String, String)>,
-    sim: Sim,
+    sim: Checked,
 }
 
 impl Checker {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::body::{Body, to_bytes};
 use github_sim::world::model::{JobSpec, NewRepo, Step};
-use github_sim::{Clock, Sim, SimConfig};
+use github_sim::{Checked, Clock, Sim, SimConfig};
 use http::{HeaderMap, Request};
 use mayfly_common::scope::{RepoSlug, Scope};
 use serde_json::Value;
@@ -91,10 +91,10 @@ pub(crate) fn spec(name: &str, labels: &[&str], steps: &[&str]) -> JobSpec {
 }
 
 /// `octo-org` with `tools` and a workflow, whose clock stands still.
-pub(crate) async fn sim() -> (Sim, Clock) {
+pub(crate) async fn sim() -> (Checked, Clock) {
     let clock = Clock::manual("2026-11-21T00:00:00Z".parse().expect("a time"));
     let config = SimConfig { clock: clock.clone(), ..SimConfig::default() };
-    let sim = Sim::start(config).await.expect("a loopback listener");
+    let sim = Checked::start(config).await.expect("a loopback listener");
     sim.with(|world| {
         world.add_org("octo-org").expect("a new organisation");
         let workflow = "name: CI\non: push\njobs:\n  a: {runs-on: [self-hosted, linux], steps: [{run: echo hi}]}\n  b: {runs-on: self-hosted, needs: a}\n  c: {runs-on: ubuntu-latest}";

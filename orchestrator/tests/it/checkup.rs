@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use github_sim::world::access::Grant;
 use github_sim::world::tokens::{Allowance, Resource, UserToken};
-use github_sim::{Fault, FaultKind, Sim, SimConfig};
+use github_sim::{Checked, Fault, FaultKind, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
 use orchestrator::clock::{Clock, SystemClock};
 use orchestrator::github::checkup::{Finding, Level, Wanted};
@@ -35,8 +35,8 @@ async fn found(sim: &Sim, ahead: i64) -> Vec<Finding> {
     client.checkup(&Wanted::of(&config, false)).await
 }
 
-async fn github() -> Sim {
-    let sim = Sim::start(SimConfig::default()).await.unwrap();
+async fn github() -> Checked {
+    let sim = Checked::start(SimConfig::default()).await.unwrap();
     let grant = Grant::Classic(["repo".to_owned()].into());
     sim.with(|world| {
         world.add_user("octo-admin").unwrap();

@@ -17,7 +17,7 @@ use bollard::query_parameters::{
 };
 use futures::TryStreamExt as _;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
-use github_sim::{Sim, SimConfig, runner_image};
+use github_sim::{Checked, Sim, SimConfig, runner_image};
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
@@ -122,8 +122,8 @@ impl Engine {
     }
 
     /// A simulated GitHub that runners on the test's network reach.
-    pub(crate) async fn github(&self) -> Sim {
-        let sim = Sim::start(SimConfig::default()).await.unwrap();
+    pub(crate) async fn github(&self) -> Checked {
+        let sim = Checked::start(SimConfig::default()).await.unwrap();
         let gateway = self.backend(&[]).network_gateway().await.unwrap().unwrap();
         let reachable = sim.listen(SocketAddr::new(gateway, 0)).await.unwrap();
         sim.set_public_url(format!("http://{reachable}"));

@@ -14,7 +14,7 @@ use github_sim::world::deliveries::{DeliveryFault, DeliveryFaultKind};
 use github_sim::world::keys::PublicKey;
 use github_sim::world::model::{JobSpec, NewRepo};
 use github_sim::world::tokens::UserToken;
-use github_sim::{Clock as SimClock, Fault, Sim, SimConfig};
+use github_sim::{Checked, Clock as SimClock, Fault, SimConfig};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::Login;
 use mayfly_common::webhook::signature::{HEADER, Secrets, Signature};
@@ -80,7 +80,7 @@ impl Receiver {
 }
 
 struct Scene {
-    sim: Sim,
+    sim: Checked,
     clock: SimClock,
     receiver: Receiver,
     url: HookUrl,
@@ -91,7 +91,7 @@ impl Scene {
     async fn new() -> Self {
         let clock = SimClock::manual(Timestamp::from_second(1_800_000_000).unwrap());
         let config = SimConfig { clock: clock.clone(), ..SimConfig::default() };
-        let sim = Sim::start(config).await.unwrap();
+        let sim = Checked::start(config).await.unwrap();
         sim.with(|world| {
             world.add_user("octo-admin").unwrap();
             world.add_org("octo-org").unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
-use github_sim::{Clock as SimClock, Fault, Sim, SimConfig};
+use github_sim::{Checked, Clock as SimClock, Fault, SimConfig};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{CreateRunners, PassReport, Runner};
 use mayfly_common::name::RunnerName;
@@ -41,7 +41,7 @@ impl Clock for Shared {
 }
 
 pub(crate) struct Platform {
-    pub(crate) sim: Sim,
+    pub(crate) sim: Checked,
     pub(crate) backend: Arc<FakeBackend>,
     pub(crate) reconciler: Arc<Reconciler>,
     pub(crate) handle: Handle,
@@ -66,7 +66,7 @@ impl Platform {
     /// The same, with a clock that is `ahead` of GitHub's.
     pub(crate) async fn with_clock(variables: &[(&str, &str)], ahead: SignedDuration) -> Self {
         let clock = SimClock::manual(Timestamp::from_second(1_800_000_000).expect("within range"));
-        let sim = Sim::start(SimConfig { clock: clock.clone(), ..SimConfig::default() })
+        let sim = Checked::start(SimConfig { clock: clock.clone(), ..SimConfig::default() })
             .await
             .expect("the simulator starts");
         sim.with(|world| {

@@ -85,7 +85,7 @@ fn runner(runner: &Runner) -> Value {
         "busy": runner.busy(),
         "job_id": runner.job,
         "ephemeral": runner.ephemeral,
-        "labels": runner.label_set(),
+        "labels": runner.labels.iter().map(|label| label.name.as_str()).collect::<std::collections::BTreeSet<_>>(),
         "runner_group_id": runner.group_id,
     })
 }
