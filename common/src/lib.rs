@@ -9,6 +9,7 @@
 //! | [`pool`] | [`PoolSpec`](pool::PoolSpec): a policy for identical runners; [`quantity`]: sizes as people write them |
 //! | [`image`] | [`ImageName`](image::ImageName): image names by Docker's grammar |
 //! | [`api`] | requests and answers of the HTTP interface, with their validation |
+//! | [`lenient`] | reading what GitHub sends so that one odd value spoils nothing beside it |
 //! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
 //! | [`problem`] | RFC 9457 errors |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
@@ -24,6 +25,7 @@ pub mod env;
 pub mod health;
 pub mod image;
 pub mod label;
+pub mod lenient;
 pub mod loopback;
 pub mod name;
 pub mod pool;

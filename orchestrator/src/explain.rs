@@ -66,23 +66,18 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
         || "nothing is known that is in its way; it should start any moment".to_owned(),
         |first| first.what.clone(),
     );
-    Explanation {
-        job_id: facts.id,
-        job: facts.job.map(|row| shown(row, facts.now)),
-        summary,
-        reasons,
-    }
+    Explanation { job_id: facts.id, job: facts.job.map(shown), summary, reasons }
 }
 
 /// A row of the ledger as the API shows it.
-pub fn shown(row: &Row, now: Timestamp) -> Job {
+pub fn shown(row: &Row) -> Job {
     Job {
         id: row.id,
         repository: row.repo.to_string(),
         name: row.name.clone(),
         labels: row.labels.to_strings(),
         status: row.status,
-        waiting: row.waits(now),
+        waiting: row.waits(),
         conclusion: row.conclusion.clone(),
         runner: row.runner.clone(),
         pool: row.pool.clone(),
@@ -187,7 +182,6 @@ fn repository(facts: &Facts<'_>) -> Vec<Reason> {
 /// What is in the way of this job.
 fn job(facts: &Facts<'_>) -> Option<Reason> {
     let row = facts.job?;
-    let waited = facts.now.duration_since(row.queued_at);
     match facts.seen.waits.get(&facts.id) {
         Some(Wait::Hosted) => Some(reason(
             "hosted",
@@ -202,9 +196,14 @@ fn job(facts: &Facts<'_>) -> Option<Reason> {
         Some(Wait::For(cause)) => Some(caused(cause, facts)),
         Some(Wait::Runner(runner)) => {
             let runner = facts.seen.runners.iter().find(|other| other.name == runner.as_str())?;
-            Some(expected(runner, waited))
+            Some(expected(runner, waited(row, runner, facts.now)))
         }
-        None if !row.waits(facts.now) => Some(reason(
+        None if row.expired() => Some(reason(
+            "left_the_queue",
+            "nobody has told of it for a day, and GitHub ends a job that is queued for longer",
+            None,
+        )),
+        None if !row.waits() => Some(reason(
             "left_the_queue",
             "GitHub does not list it among the jobs that wait any more: it was taken by another runner, or cancelled",
             None,
@@ -293,6 +292,11 @@ fn raise(cap: &Cap) -> &'static str {
         Cap::Owner(..) => "raise MAX_RUNNERS_PER_OWNER",
         Cap::Repo(..) => "raise MAX_RUNNERS_PER_REPO",
     }
+}
+
+/// How long job and runner have been there, both. A job can be much older: it was made long before somebody approved it.
+fn waited(row: &Row, runner: &Runner, now: Timestamp) -> SignedDuration {
+    now.duration_since(row.queued_at.max(runner.created_at))
 }
 
 /// A runner is there for it, or on its way.

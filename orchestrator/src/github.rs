@@ -16,6 +16,7 @@
 //! | `graphql` | many questions in one request |
 //! | `call`, `page`, `held`, `refusal` | a request's address, its pages, its earlier answer, its refusal |
 //! | `traffic` | what was sent, counted |
+//! | `oddities` | what could not be read in its lists |
 //! | [`checkup`] | what the credential is and can do, in words |
 //! | `wire` | GitHub's JSON, converted here and known nowhere else |
 
@@ -30,6 +31,7 @@ mod held;
 pub mod hooks;
 mod identity;
 mod jobs;
+mod oddities;
 mod page;
 mod refusal;
 mod registration;
@@ -44,8 +46,8 @@ pub use app::{AppKey, KeyError};
 pub use client::{GitHubClient, GitHubSettings};
 pub use error::GitHubError;
 pub use identity::Installation;
-pub use registration::{Deregistered, JitConfig};
-pub use repositories::{Depth, DiscoveryMode, Listed, Repository};
+pub use registration::{Deregistered, JitConfig, Runners};
+pub use repositories::{Coverage, Depth, DiscoveryMode, Listed, Repository};
 pub use traffic::Traffic;
 pub(crate) use transport::certificates;
-pub use workflows::{FileVersion, Folder};
+pub use workflows::{FileText, FileVersion, Folder};

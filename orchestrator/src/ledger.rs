@@ -23,7 +23,8 @@ pub use hearing::Hearing;
 
 /// How long GitHub's lists may lag behind its webhooks.
 const LAG: SignedDuration = SignedDuration::from_secs(15);
-/// GitHub ends a job that waits longer (docs: "Actions limits").
+/// GitHub ends a job that was queued for longer (docs: "Actions limits"). Since when it has been queued GitHub does not say: a job
+/// can be made long before, and be queued when somebody approves it. So this counts from when it was last known to be queued.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// How long a row that is over is kept, so that an event that comes late changes nothing.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
@@ -62,11 +63,14 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether it waits for a runner, as far as is known.
-    pub fn waits(&self, now: Timestamp) -> bool {
-        self.status == JobStatus::Queued
-            && self.left_at.is_none()
-            && now.duration_since(self.queued_at) < LONGEST_WAIT
+    /// Whether it waits for a runner, as far as is known. However old it is: GitHub's list has the last word.
+    pub fn waits(&self) -> bool {
+        self.status == JobStatus::Queued && self.left_at.is_none()
+    }
+
+    /// Whether it left the queue unseen: nobody told of it and no list had it for as long as GitHub has a job wait.
+    pub fn expired(&self) -> bool {
+        self.left_at.is_some_and(|at| at.duration_since(self.seen_at) >= LONGEST_WAIT)
     }
 }
 
@@ -163,7 +167,7 @@ impl Ledger {
         let could_know = asked_at.saturating_sub(LAG).unwrap_or(Timestamp::MIN);
         for row in self.rows.values_mut().filter(|row| row.repo == *repo) {
             let fresh = row.told_at.is_some_and(|told_at| told_at > could_know);
-            if row.waits(asked_at) && !listed.contains(&row.id) && !fresh {
+            if row.waits() && !listed.contains(&row.id) && !fresh {
                 row.left_at = Some(asked_at);
                 self.changed.insert(row.id);
             }
@@ -212,11 +216,11 @@ impl Ledger {
     }
 
     /// The jobs that wait for a runner and of which `counts` holds, the oldest first.
-    pub fn queued(&self, now: Timestamp, counts: impl Fn(&Row) -> bool) -> Vec<QueuedJob> {
+    pub fn queued(&self, counts: impl Fn(&Row) -> bool) -> Vec<QueuedJob> {
         let mut queued: Vec<QueuedJob> = self
             .rows
             .values()
-            .filter(|row| row.waits(now) && counts(row))
+            .filter(|row| row.waits() && counts(row))
             .map(|row| QueuedJob {
                 id: row.id,
                 repo: row.repo.clone(),
@@ -296,9 +300,9 @@ impl Ledger {
     }
 
     /// The repositories with jobs that wait, each with whether webhooks told of all of them.
-    pub fn waiting_in(&self, now: Timestamp) -> BTreeMap<RepoSlug, bool> {
+    pub fn waiting_in(&self) -> BTreeMap<RepoSlug, bool> {
         let mut waiting = BTreeMap::new();
-        for row in self.rows.values().filter(|row| row.waits(now)) {
+        for row in self.rows.values().filter(|row| row.waits()) {
             *waiting.entry(row.repo.clone()).or_insert(true) &= row.told_at.is_some();
         }
         waiting
@@ -306,17 +310,22 @@ impl Ledger {
 
     /// The repository is not served any more, or not under this name: its jobs do not wait for us.
     pub fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
-        for row in self.rows.values_mut().filter(|row| row.repo == *repo && row.waits(now)) {
+        for row in self.rows.values_mut().filter(|row| row.repo == *repo && row.waits()) {
             row.left_at = Some(now);
             self.changed.insert(row.id);
         }
     }
 
-    /// Drops what is over for an hour.
+    /// Ends the wait of jobs that nobody has told of or listed for a day, and drops what is over for an hour.
     pub fn prune(&mut self, now: Timestamp) {
+        let silent = |row: &&mut Row| now.duration_since(row.seen_at) >= LONGEST_WAIT;
+        for row in self.rows.values_mut().filter(|row| row.waits()).filter(silent) {
+            row.left_at = Some(now);
+            self.changed.insert(row.id);
+        }
         let changed = &self.changed;
         self.rows.retain(|id, row| {
-            let over = row.status != JobStatus::Waiting && !row.waits(now);
+            let over = row.status != JobStatus::Waiting && !row.waits();
             !over || changed.contains(id) || now.duration_since(row.seen_at) < KEPT
         });
     }

@@ -196,6 +196,8 @@ impl Reconciler {
             Ok(seen) => seen.remember(&policy, self.clock.now()),
             Err(error) => return self.give_up(&mut state, report, requests, &error).await,
         };
+        report.problems.extend(state.catalog.problems());
+        report.problems.extend(self.github.oddities());
         let planned = plan(&seen, &policy, self.clock.now());
 
         let now = self.clock.now();
@@ -250,7 +252,7 @@ impl Reconciler {
         let now = self.clock.now();
         let states: Vec<RunnerState> =
             self.snapshot.borrow().runners.iter().map(|runner| runner.state).collect();
-        let waiting = !state.ledger.waiting_in(now).is_empty();
+        let waiting = !state.ledger.waiting_in().is_empty();
         let held = state.backoff.active(now).map(|(_, streak)| streak.until);
         let retry = held.chain(self.images.retry_at()).filter(|_| waiting).min();
         let check = if self.config.auto_create {

@@ -88,14 +88,14 @@ fn job(payload: &Payload) -> Read {
     let status = furthest(by_action, by_status).ok_or(ParseError::Lacks("action"))?;
     let taken = status >= JobStatus::InProgress;
     let ended = status == JobStatus::Completed;
-    let labels = job.labels.iter().flatten().filter_map(|label| label.0.clone());
     let job = EventJob {
         id: job.id.ok_or(ParseError::Lacks("workflow_job.id"))?,
-        run_id: job.run_id.ok_or(ParseError::Lacks("workflow_job.run_id"))?,
+        // Nothing hangs on it.
+        run_id: job.run_id.unwrap_or_default(),
         name: job.name.clone().unwrap_or_default(),
         status,
         conclusion: job.conclusion.clone().filter(|_| ended),
-        labels: labels.filter(|label| !label.trim().is_empty()).collect(),
+        labels: job.labels.clone(),
         created_at: job.created_at,
         started_at: job.started_at,
         completed_at: job.completed_at.filter(|_| ended),

@@ -13,12 +13,14 @@ use mayfly_common::scope::RepoSlug;
 
 use super::filter::{Filter, RepoFacts};
 use super::workflow::{Answer, JobKind, JobNeeds, scan};
-use crate::github::{Depth, FileVersion, Folder, Repository};
+use crate::github::{Coverage, Depth, FileText, FileVersion, Folder, Repository};
 
 /// After this long the whole listing is read, and every workflow folder looked at, even if nothing was pushed.
 const RECHECK: SignedDuration = SignedDuration::from_hours(1);
 /// How long a repository counts as relevant after a job of it was heard of that its workflows on the default branch do not tell.
 const HEARD: SignedDuration = SignedDuration::from_hours(1);
+/// Most problems of workflows that are named.
+const NAMED: usize = 20;
 /// Whole listings in a row that a repository may be missing from: a list that changes while it is read can skip one.
 const MISSED: u32 = 2;
 
@@ -56,6 +58,8 @@ struct Known {
     refused: Option<String>,
     read: Option<ReadAt>,
     files: BTreeMap<String, FileKnown>,
+    /// What is wrong with its workflow folder, in words.
+    odd: Option<String>,
     missed: u32,
     heard_at: Option<Timestamp>,
     polled_at: Option<Timestamp>,
@@ -73,6 +77,8 @@ struct FileKnown {
     oid: String,
     /// None: this version was not read yet.
     verdict: Option<FileVerdict>,
+    /// What is wrong with this version, in words.
+    problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,12 +120,11 @@ impl Catalog {
             .is_some_and(|known| known.slug == repo.slug && known.pushed_at == repo.pushed_at)
     }
 
-    /// Takes in a listing; `whole` if what is missing in it is not there. Answers with the repositories that are not served any
-    /// more: gone, or refused by `filter`.
+    /// Takes in a listing. Answers with the repositories that are not served any more: gone, or refused by `filter`.
     pub fn listed(
         &mut self,
         listing: &[Repository],
-        whole: bool,
+        coverage: Coverage,
         filter: &Filter,
         now: Timestamp,
     ) -> Vec<RepoSlug> {
@@ -139,14 +144,16 @@ impl Catalog {
             known.refused = refused;
             known.missed = 0;
         }
-        if whole {
+        if coverage >= Coverage::Readable {
+            self.whole_at = Some(now);
+        }
+        if coverage == Coverage::Whole {
             let present: BTreeSet<i64> = listing.iter().map(|repo| repo.id).collect();
             for (_, known) in self.known.iter_mut().filter(|(id, _)| !present.contains(id)) {
                 known.missed += 1;
                 // Reading it tells whether it is there.
                 known.read = None;
             }
-            self.whole_at = Some(now);
             lost.extend(self.forget(|known| known.missed >= MISSED));
         }
         lost
@@ -169,44 +176,79 @@ impl Catalog {
         let mut files = BTreeMap::new();
         let mut unread = Vec::new();
         for file in folder.files {
-            let verdict = known.files.get(&file.name).filter(|old| old.oid == file.oid);
-            let verdict = verdict.and_then(|old| old.verdict.clone());
-            if verdict.is_none() {
+            let old = known.files.remove(&file.name);
+            let same = old.filter(|old| old.oid == file.oid && old.verdict.is_some());
+            if same.is_none() {
                 unread.push(file.clone());
             }
-            files.insert(file.name, FileKnown { oid: file.oid, verdict });
+            let new = FileKnown { oid: file.oid, verdict: None, problem: None };
+            files.insert(file.name, same.unwrap_or(new));
         }
         known.files = files;
+        let odd = folder.odd.into_iter().next();
+        known.odd = odd.map(|odd| {
+            format!("an entry of .github/workflows cannot be read and is left out: {odd}")
+        });
         known.read = Some(ReadAt { at: now, pushed_at: known.pushed_at.clone() });
         unread
     }
 
-    /// Takes in what a file says; `text` is none if it cannot be read. Answers with what is wrong in it, in words.
-    pub fn text(
-        &mut self,
-        repo: &RepoSlug,
-        file: &FileVersion,
-        text: Option<&str>,
-    ) -> Option<String> {
-        let (verdict, problem) = match text.map(scan) {
-            // Nobody knows what a file says that cannot be read, so it may need us.
-            None => (FileVerdict::NeedsUs, None),
-            Some(Ok(jobs)) => (judge(&jobs), None),
-            Some(Err(error)) => {
-                let problem = format!("{repo}: workflow {} is skipped: {error}", file.name);
-                (FileVerdict::Asks(Vec::new()), Some(problem))
-            }
+    /// Takes in what was read of a file.
+    pub fn text(&mut self, repo: &RepoSlug, file: &FileVersion, text: &FileText) {
+        // Nobody knows what a file says that cannot be read, so it may need us.
+        let (verdict, problem) = match text {
+            FileText::Read(text) => match scan(text) {
+                Ok(jobs) => (judge(&jobs), None),
+                Err(error) => (FileVerdict::Asks(Vec::new()), Some(format!("is skipped: {error}"))),
+            },
+            FileText::NoText => (FileVerdict::NeedsUs, None),
+            FileText::Missing => (
+                FileVerdict::NeedsUs,
+                Some("is listed by GitHub, which has no such file when it is asked for; what it says is not known until it changes".to_owned()),
+            ),
         };
-        let known =
-            self.entry(repo)?.files.get_mut(&file.name).filter(|known| known.oid == file.oid)?;
-        known.verdict = Some(verdict);
-        problem
+        let known = self.entry(repo).and_then(|known| known.files.get_mut(&file.name));
+        if let Some(known) = known.filter(|known| known.oid == file.oid) {
+            (known.verdict, known.problem) = (Some(verdict), problem);
+        }
+    }
+
+    /// What is wrong with workflows of repositories that are served, in a few lines.
+    pub fn problems(&self) -> Vec<String> {
+        let served = self.known.values().filter(|known| known.refused.is_none());
+        let lines = served.flat_map(|known| {
+            let slug = &known.slug;
+            let odd = known.odd.iter().map(move |odd| format!("{slug}: {odd}"));
+            let files = known.files.iter().filter_map(move |(name, file)| {
+                Some(format!("{slug}: workflow {name} {}", file.problem.as_ref()?))
+            });
+            odd.chain(files)
+        });
+        let mut lines: Vec<String> = lines.collect();
+        let more = lines.len().saturating_sub(NAMED);
+        lines.truncate(NAMED);
+        if more > 0 {
+            lines.push(format!("so it is with {more} more workflows"));
+        }
+        lines
     }
 
     /// A file could not be read now: its repository stays due.
     pub fn unread(&mut self, repo: &RepoSlug) {
         if let Some(known) = self.entry(repo) {
             known.read = None;
+        }
+    }
+
+    /// GitHub lists the repository, and has no such one when it is asked for its workflows. It is asked again after a while.
+    pub fn hidden(&mut self, repo: &RepoSlug, now: Timestamp) {
+        if let Some(known) = self.entry(repo) {
+            known.files.clear();
+            known.read = Some(ReadAt { at: now, pushed_at: known.pushed_at.clone() });
+            known.odd = Some(
+                "GitHub lists it, but has no such repository when it is asked for its workflows; the credential may not read its contents"
+                    .to_owned(),
+            );
         }
     }
 
@@ -306,6 +348,7 @@ impl Known {
             refused: None,
             read: None,
             files: BTreeMap::new(),
+            odd: None,
             missed: 0,
             heard_at: None,
             polled_at: None,

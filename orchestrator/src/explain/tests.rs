@@ -128,6 +128,13 @@ fn a_runner_that_waits_for_long_is_suspicious() {
     assert_eq!(explained(ScopeKind::Repo, "o/r", RunnerState::Idle, 119), "about_to_start");
     assert_eq!(explained(ScopeKind::Repo, "o/r", RunnerState::Idle, 120), "bound");
     assert_eq!(explained(ScopeKind::Org, "o", RunnerState::Idle, 120), "group");
+    // The job is a day old, and was approved a moment ago: its runner is young.
+    let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+    let young =
+        Runner { created_at: at(86_000), ..runner("o/r", ScopeKind::Repo, RunnerState::Idle) };
+    seen.runners = vec![young];
+    assert_eq!(told(&seen, Some(&row()), |facts| facts.now = at(86_119)).0, "about_to_start");
+    assert_eq!(told(&seen, Some(&row()), |facts| facts.now = at(86_120)).0, "bound");
 }
 
 #[test]
@@ -181,6 +188,8 @@ fn a_job_that_does_not_wait_is_said_to() {
     };
     assert_eq!(of(|row| row.status = JobStatus::Waiting).0, "not_queued");
     assert_eq!(of(|row| row.left_at = Some(at(9))).0, "left_the_queue");
+    let expired = of(|row| row.left_at = Some(at(86_400)));
+    assert!(expired.0 == "left_the_queue" && expired.1.contains("for a day"), "{expired:?}");
     assert_eq!(of(|_| {}).0, "not_seen_yet");
     let (code, summary) = of(|row| {
         row.status = JobStatus::Completed;

@@ -7,6 +7,7 @@ mod judge;
 mod probe;
 
 use jiff::Timestamp;
+use mayfly_common::lenient;
 use mayfly_common::scope::{EnterpriseSlug, RepoSlug};
 use serde::{Deserialize, Serialize};
 
@@ -94,9 +95,9 @@ struct User {
 /// `GET /app`.
 #[derive(Deserialize)]
 struct App {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     slug: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     events: Vec<String>,
 }
 

@@ -24,7 +24,8 @@ use super::error::GitHubError;
 use super::graphql;
 use super::held::{Answer, HeldAnswers};
 use super::identity::Identity;
-use super::page::{Next, Page, next_page, numbered};
+use super::oddities::Oddities;
+use super::page::{Next, Page, Whole, next_page, numbered};
 use super::registration::{Groups, Tokens};
 use super::traffic::Traffic;
 use super::transport;
@@ -82,6 +83,7 @@ pub struct GitHubClient {
     /// Whether an answer came from another address than was asked: a repository was renamed.
     moved: AtomicBool,
     traffic: Traffic,
+    oddities: Oddities,
     pub(super) identity: Identity,
     pub(super) tokens: Tokens,
     pub(super) groups: Groups,
@@ -116,6 +118,7 @@ impl GitHubClient {
             hanging_until: Mutex::default(),
             moved: AtomicBool::new(false),
             traffic: Traffic::default(),
+            oddities: Oddities::default(),
             identity: Identity::new(settings.credential),
             tokens: Tokens::default(),
             groups: Groups::default(),
@@ -127,6 +130,11 @@ impl GitHubClient {
     /// What was sent, counted.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// What could not be read in GitHub's lists of the last hour, in words: a few lines of bounded length.
+    pub fn oddities(&self) -> Vec<String> {
+        self.oddities.lines(self.now())
     }
 
     /// Every limit, and who may spend what is left.
@@ -167,7 +175,7 @@ impl GitHubClient {
         &self,
         call: &Call,
     ) -> Result<T, GitHubError> {
-        decode(&self.get_answer::<T>(call).await?.body)
+        Ok(self.answer(call).await?.0)
     }
 
     /// GETs one object, whatever is held, with the answer's headers.
@@ -179,43 +187,61 @@ impl GitHubClient {
         Ok((decode(&reply.body)?, reply.headers))
     }
 
-    /// GETs a list, all pages of it. A list that changed while it was read, so that entries are missing, is read once more.
+    /// GETs a list, all pages of it; entries that cannot be read are left out.
     pub(super) async fn get_all<P: Page>(&self, first: Call) -> Result<Vec<P::Item>, GitHubError> {
-        let (items, whole) = self.read_pages::<P>(&first).await?;
-        if whole { Ok(items) } else { Ok(self.read_pages::<P>(&first).await?.0) }
+        Ok(self.get_whole::<P>(first).await?.items)
     }
 
-    async fn read_pages<P: Page>(&self, first: &Call) -> Result<(Vec<P::Item>, bool), GitHubError> {
-        let mut all = Vec::new();
+    /// GETs a list, all pages of it, and counts what cannot be read. A list that changed while it was read, so that entries are
+    /// missing, is read once more.
+    pub(super) async fn get_whole<P: Page>(
+        &self,
+        first: Call,
+    ) -> Result<Whole<P::Item>, GitHubError> {
+        let (list, complete) = self.read_pages::<P>(&first).await?;
+        if complete { Ok(list) } else { Ok(self.read_pages::<P>(&first).await?.0) }
+    }
+
+    async fn read_pages<P: Page>(
+        &self,
+        first: &Call,
+    ) -> Result<(Whole<P::Item>, bool), GitHubError> {
+        let mut all = Whole { items: Vec::new(), unread: 0 };
         let mut call = first.clone();
         for page in 1..=MAX_PAGES {
             let (found, next) = self.get_page::<P>(&call, page).await?;
             let total = found.total();
-            all.extend(found.into_items());
+            all.unread += found.list().odd().len();
+            all.items.extend(found.into_items());
             let Some(next) = next else {
-                let whole = total.is_none_or(|total| page == 1 || all.len() as u64 >= total);
-                return Ok((all, whole));
+                let listed = all.items.len() + all.unread;
+                let complete = total.is_none_or(|total| page == 1 || listed as u64 >= total);
+                return Ok((all, complete));
             };
             call = first.at(next);
         }
         Err(GitHubError::Malformed(format!("a list has more than {MAX_PAGES} pages")))
     }
 
-    /// GETs page `number` of a list, and tells where the next is.
+    /// GETs page `number` of a list, and tells where the next is. Entries that cannot be read are noted.
     pub(super) async fn get_page<P: Page>(
         &self,
         call: &Call,
         number: u32,
     ) -> Result<(P, Option<Url>), GitHubError> {
-        let answer = self.get_answer::<P>(call).await?;
-        let page: P = decode(&answer.body)?;
-        let next = match answer.next {
+        let (page, read) = self.answer::<P>(call).await?;
+        let next = match read.next {
             Next::Page(next) => Some(next),
-            Next::Unsaid if P::NUMBERED && page.len() >= PER_PAGE => {
+            Next::Unsaid if P::NUMBERED && page.list().len() >= PER_PAGE => {
                 Some(numbered(&call.url, number + 1))
             }
             Next::Unsaid | Next::Last => None,
         };
+        let account = self.account(&call.who).await?;
+        // Of what is held, only that there was something: what it was is noted already.
+        let odd = if read.fresh { page.list().odd().first() } else { None };
+        let still = !read.fresh && !page.list().odd().is_empty();
+        self.oddities.read(account, &call.url, odd, still, self.now());
         Ok((page, next))
     }
 
@@ -248,31 +274,42 @@ impl GitHubClient {
         Call { who, priority, route: graphql::ROUTE, url: self.graphql.clone() }
     }
 
-    async fn get_answer<T: DeserializeOwned + Serialize>(
+    /// GETs and reads an answer, or the one that is held if it has not changed.
+    async fn answer<T: DeserializeOwned + Serialize>(
         &self,
         call: &Call,
-    ) -> Result<Answer, GitHubError> {
+    ) -> Result<(T, Read), GitHubError> {
         let account = self.account(&call.who).await?;
         let held = self.held.of(account, &call.url);
         let version = held.as_ref().map(|(version, _)| version);
         let reply = self.send(Method::GET, call, version, None).await?;
         if let (StatusCode::NOT_MODIFIED, Some((_, answer))) = (reply.status, held) {
-            return Ok(answer);
+            return Ok((decode(&answer.body)?, Read { fresh: false, next: answer.next }));
         }
         // Only what we read of it is held: a hundredth of a page of repositories.
         let read: T = decode(&reply.body)?;
         let body =
             serde_json::to_vec(&read).map_err(|error| GitHubError::Malformed(error.to_string()))?;
-        let answer = Answer { body: body.into(), next: next_page(&reply.headers, &self.base)? };
+        let next = next_page(&reply.headers, &self.base)?;
         if let Some(version) = reply.headers.get(header::ETAG) {
-            self.held.hold(account, &call.url, version.clone(), answer.clone());
+            let answer = Answer { body: body.into(), next: next.clone() };
+            self.held.hold(account, &call.url, version.clone(), answer);
         }
-        Ok(answer)
+        Ok((read, Read { fresh: true, next }))
     }
 }
 
+/// How an answer was had.
+struct Read {
+    /// Whether GitHub sent it just now; else it is unchanged since it was held.
+    fresh: bool,
+    /// What it says about further pages.
+    next: Next,
+}
+
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, GitHubError> {
-    serde_json::from_slice(body).map_err(|error| {
+    // A byte that is no text spoils the text it is in, and nothing else.
+    serde_json::from_str(&String::from_utf8_lossy(body)).map_err(|error| {
         let html = body.trim_ascii_start().starts_with(b"<");
         GitHubError::Malformed(if html { "it is HTML".to_owned() } else { error.to_string() })
     })

@@ -3,6 +3,7 @@
 //! Facts are from "Forming calls with GraphQL", "Rate limits and query limits for the GraphQL API". An answer can hold data and
 //! errors at once: an error names the alias it is about, and the others are right.
 
+use mayfly_common::lenient::{self, List};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -37,11 +38,11 @@ pub(super) struct Answered {
 /// An entry of `errors`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Complaint {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "lenient::or_default")]
     pub(super) kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub(super) message: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub(super) path: Vec<Value>,
 }
 
@@ -49,8 +50,8 @@ pub(super) struct Complaint {
 struct Body {
     #[serde(default)]
     data: Option<Map<String, Value>>,
-    #[serde(default)]
-    errors: Vec<Complaint>,
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    errors: List<Complaint>,
 }
 
 impl Complaint {
@@ -85,7 +86,7 @@ impl GitHubClient {
         let body = json!({ "query": document, "variables": variables });
         let reply = self.send(Method::POST, &call, None, Some(&body)).await?;
         let body: Body = decode(&reply.body)?;
-        if body.errors.iter().any(|error| error.kind == "RATE_LIMITED") {
+        if body.errors.entries().iter().any(|error| error.kind == "RATE_LIMITED") {
             let now = self.now();
             let known = self.budget().limits(now);
             let reset =
@@ -94,7 +95,7 @@ impl GitHubClient {
             let until = self.budget().told(account, Resource::Graphql, told, now);
             return Err(GitHubError::RateLimited { until });
         }
-        match (body.data, body.errors) {
+        match (body.data, body.errors.into_entries()) {
             (Some(data), errors) => Ok(Answered { data, errors }),
             (None, errors) => Err(errors.first().map_or_else(
                 || GitHubError::Malformed("it has neither data nor errors".to_owned()),

@@ -8,6 +8,7 @@ mod wire;
 
 use http::Method;
 use jiff::Timestamp;
+use mayfly_common::lenient::List;
 use mayfly_common::scope::{Login, RepoSlug};
 use mayfly_common::webhook::HookTarget;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -199,7 +200,7 @@ impl GitHubClient {
         }
         let query = [("per_page", &*PER_PAGE.to_string())];
         let call = self.hook_call(place, &HOOKS, None, &[], &query, Priority::Demand)?;
-        let found = self.get_all::<Vec<wire::Hook>>(call).await?;
+        let found = self.get_all::<List<wire::Hook>>(call).await?;
         Ok(found.into_iter().map(wire::Hook::into_hook).collect())
     }
 
@@ -348,8 +349,22 @@ fn config_body(new: NewHook<'_>) -> serde_json::Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::github::page::Page as _;
+
+    /// How many hooks of a list could be read, and how many could not.
+    pub(in crate::github) fn count_hooks(text: &str) -> (usize, usize) {
+        let list: List<wire::Hook> = serde_json::from_str(text).unwrap();
+        (list.entries().len(), list.odd().len())
+    }
+
+    /// The same of deliveries.
+    pub(in crate::github) fn count_deliveries(text: &str) -> (usize, usize) {
+        let page: wire::Deliveries = serde_json::from_str(text).unwrap();
+        let odd = page.list().odd().len();
+        (page.into_deliveries().count(), odd)
+    }
 
     #[test]
     fn a_delivery_s_headers_name_its_hook() {

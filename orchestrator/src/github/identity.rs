@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::lenient::List;
 use mayfly_common::scope::Login;
 use secrecy::SecretString;
 use tokio::sync::Mutex;
@@ -203,7 +204,7 @@ impl GitHubClient {
         }
         let query = [("per_page", &*PER_PAGE.to_string())];
         let call = self.call(Who::App, Priority::Demand, "/app/installations", &[], &query);
-        let found = self.get_all::<Vec<wire::Installation>>(call).await?;
+        let found = self.get_all::<List<wire::Installation>>(call).await?;
         let used = found.into_iter().filter_map(|found| {
             let account = found.account?;
             let owner = Login::parse(&account.login).ok()?;

@@ -1,6 +1,7 @@
 //! Pages of a list: what is on one, and where the next is (docs: "Using pagination in the REST API").
 
 use http::{HeaderMap, header};
+use mayfly_common::lenient::List;
 use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,22 +20,32 @@ pub(super) trait Page: DeserializeOwned + Serialize + Send {
         None
     }
 
-    /// How many entries the page has.
-    fn len(&self) -> usize;
+    /// The page's entries.
+    fn list(&self) -> &List<Self::Item>;
 
+    /// The entries that could be read.
     fn into_items(self) -> Vec<Self::Item>;
 }
 
-impl<T: DeserializeOwned + Serialize + Send> Page for Vec<T> {
+impl<T: DeserializeOwned + Serialize + Send> Page for List<T> {
     type Item = T;
 
-    fn len(&self) -> usize {
-        self.len()
-    }
-
-    fn into_items(self) -> Self {
+    fn list(&self) -> &Self {
         self
     }
+
+    fn into_items(self) -> Vec<T> {
+        self.into_entries()
+    }
+}
+
+/// A list, all pages of it.
+#[derive(Debug)]
+pub(super) struct Whole<T> {
+    /// The entries that could be read.
+    pub(super) items: Vec<T>,
+    /// How many could not: what is missing among `items` may be there all the same.
+    pub(super) unread: usize,
 }
 
 /// What an answer says about further pages.

@@ -38,6 +38,15 @@ pub struct JitConfig {
     pub config: SecretString,
 }
 
+/// The runners of a scope, as GitHub lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runners {
+    /// Those that could be read.
+    pub list: Vec<Registered>,
+    /// Whether those are all: else one that is missing here may be there all the same.
+    pub whole: bool,
+}
+
 /// What became of a registration that was to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregistered {
@@ -49,17 +58,19 @@ pub enum Deregistered {
 
 impl GitHubClient {
     /// All runners of `scope`, ours or not.
-    pub async fn registrations(&self, scope: &Scope) -> Result<Vec<Registered>, GitHubError> {
+    pub async fn registrations(&self, scope: &Scope) -> Result<Runners, GitHubError> {
         let per_page = PER_PAGE.to_string();
         let call = self.runners(scope, Priority::Demand, "", &[], &[("per_page", &per_page)])?;
-        let listed = self.get_all::<wire::Runners>(call).await?;
+        let listed = self.get_whole::<wire::Runners>(call).await?;
+        // Where GitHub does not say, it is taken for one that works: nothing is ended by a field that is missing.
         let registered = |runner: wire::Runner| Registered {
             id: RunnerId(runner.id),
             name: runner.name,
-            online: runner.status.eq_ignore_ascii_case("online"),
-            busy: runner.busy,
+            online: runner.status.is_none_or(|status| status.eq_ignore_ascii_case("online")),
+            busy: runner.busy.unwrap_or(true),
         };
-        Ok(listed.into_iter().map(registered).collect())
+        let list = listed.items.into_iter().map(registered).collect();
+        Ok(Runners { list, whole: listed.unread == 0 })
     }
 
     /// Registers `name` for one job. A leftover registration of that name is replaced if it is offline and idle.
@@ -133,7 +144,7 @@ impl GitHubClient {
         name: &RunnerName,
         message: String,
     ) -> Result<(), GitHubError> {
-        let list = self.registrations(scope).await?;
+        let list = self.registrations(scope).await?.list;
         let same =
             list.iter().find(|registered| registered.name.eq_ignore_ascii_case(name.as_str()));
         match same {

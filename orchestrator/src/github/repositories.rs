@@ -4,12 +4,14 @@
 //! and reading can stop where nothing is new. An installation's list has no order and is read whole (REST "Repositories",
 //! "Installations").
 
+use mayfly_common::lenient::List;
 use mayfly_common::scope::{Login, RepoSlug};
 
 use super::budget::Priority;
 use super::call::{Call, Who};
 use super::client::{GitHubClient, PER_PAGE};
 use super::error::GitHubError;
+use super::page::Page;
 use super::wire;
 
 /// Whose repositories are looked at.
@@ -50,13 +52,25 @@ pub enum Depth {
     Recent,
 }
 
+/// How much of what there is was listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Coverage {
+    /// A part: the rest is as it was, as far as is known.
+    Part,
+    /// All that could be read, but some entries could not: what is missing may be there all the same.
+    Readable,
+    /// All of it: what is missing is gone.
+    #[default]
+    Whole,
+}
+
 /// What was listed.
 #[derive(Debug, Default)]
 pub struct Listed {
     /// The repositories, each once.
     pub repositories: Vec<Repository>,
-    /// Whether those are all there are: what is missing then is gone.
-    pub whole: bool,
+    /// How much of what there is they are.
+    pub coverage: Coverage,
     /// Lists that could not be read.
     pub problems: Vec<(String, GitHubError)>,
 }
@@ -72,24 +86,24 @@ impl GitHubClient {
         priority: Priority,
         known: impl Fn(&Repository) -> bool,
     ) -> Result<Listed, GitHubError> {
-        let mut listed = Listed { whole: true, ..Listed::default() };
+        let mut listed = Listed::default();
         let lists = self.lists(mode, priority).await?;
         for (name, call) in lists {
             let read = if call.route == "/installation/repositories" {
-                self.get_all::<wire::InstallationRepos>(call).await.map(|found| (found, true))
+                self.whole_list::<wire::InstallationRepos>(call).await
             } else {
                 self.by_last_push(call, depth, &known).await
             };
             match read {
-                Ok((found, whole)) => {
-                    listed.whole &= whole;
-                    listed.repositories.extend(found.into_iter().filter_map(repository));
+                Ok((found, coverage)) => {
+                    listed.coverage = listed.coverage.min(coverage);
+                    listed.repositories.extend(found.into_iter().map(repository));
                 }
                 // A token of an organisation has no user behind it.
                 Err(GitHubError::Forbidden(_) | GitHubError::NotFound)
                     if name == "the user" && !listed.repositories.is_empty() => {}
                 Err(error) => {
-                    listed.whole = false;
+                    listed.coverage = Coverage::Part;
                     listed.problems.push((name, error));
                 }
             }
@@ -141,27 +155,37 @@ impl GitHubClient {
         Ok(calls)
     }
 
-    /// Reads a list that is ordered by the last push. Answers whether all of it was read.
+    async fn whole_list<P: Page<Item = wire::Repo>>(
+        &self,
+        call: Call,
+    ) -> Result<(Vec<wire::Repo>, Coverage), GitHubError> {
+        let found = self.get_whole::<P>(call).await?;
+        Ok((found.items, Coverage::of(found.unread)))
+    }
+
+    /// Reads a list that is ordered by the last push.
     async fn by_last_push(
         &self,
         call: Call,
         depth: Depth,
         known: &impl Fn(&Repository) -> bool,
-    ) -> Result<(Vec<wire::Repo>, bool), GitHubError> {
+    ) -> Result<(Vec<wire::Repo>, Coverage), GitHubError> {
         if depth == Depth::Whole {
-            return Ok((self.get_all::<Vec<wire::Repo>>(call).await?, true));
+            return self.whole_list::<List<wire::Repo>>(call).await;
         }
-        let (mut all, mut at, mut number) = (Vec::new(), call, 1);
+        let (mut all, mut unread, mut at, mut number) = (Vec::new(), 0, call, 1);
         loop {
-            let (page, next) = self.get_page::<Vec<wire::Repo>>(&at, number).await?;
+            let (page, next) = self.get_page::<List<wire::Repo>>(&at, number).await?;
+            unread += page.odd().len();
+            let page = page.into_entries();
             // Whoever does not order the list may have news on any page.
             let ordered = page.windows(2).all(|pair| pair[0].pushed_at >= pair[1].pushed_at);
-            let last = page.last().cloned().and_then(repository);
+            let last = page.last().cloned().map(repository);
             let news_end = ordered && last.is_some_and(|last| known(&last));
             all.extend(page);
             match next {
-                None => return Ok((all, true)),
-                Some(_) if news_end => return Ok((all, false)),
+                None => return Ok((all, Coverage::of(unread))),
+                Some(_) if news_end => return Ok((all, Coverage::Part)),
                 Some(next) => at = at.at(next),
             }
             number += 1;
@@ -169,14 +193,21 @@ impl GitHubClient {
     }
 }
 
-fn repository(found: wire::Repo) -> Option<Repository> {
-    Some(Repository {
+impl Coverage {
+    /// The coverage of a list that was read to its end, `unread` of whose entries could not be read.
+    fn of(unread: usize) -> Self {
+        if unread == 0 { Self::Whole } else { Self::Readable }
+    }
+}
+
+fn repository(found: wire::Repo) -> Repository {
+    Repository {
         id: found.id,
-        slug: RepoSlug::parse(&found.full_name).ok()?,
+        slug: found.full_name,
         pushed_at: found.pushed_at,
         private: found.private,
         fork: found.fork,
         archived: found.archived,
         disabled: found.disabled,
-    })
+    }
 }

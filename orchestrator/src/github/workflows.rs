@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::SignedDuration;
+use mayfly_common::lenient::List;
 use mayfly_common::scope::RepoSlug;
 use serde_json::{Map, Value};
 use tracing::warn;
@@ -49,6 +50,19 @@ pub struct Folder {
     pub slug: Option<RepoSlug>,
     /// Its YAML files; none also if there is no such folder, or the repository is empty.
     pub files: Vec<FileVersion>,
+    /// What is wrong with each entry that could not be read.
+    pub odd: Vec<String>,
+}
+
+/// What was read of a version of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileText {
+    /// Its text.
+    Read(String),
+    /// It is too large, or not text.
+    NoText,
+    /// GitHub listed it and has no such file.
+    Missing,
 }
 
 /// A version of a workflow file.
@@ -96,16 +110,16 @@ impl GitHubClient {
         self.in_batches(repos, priority).await
     }
 
-    /// The texts of files. None: it is too large, or not text.
+    /// The texts of files.
     pub async fn workflow_texts(
         &self,
         files: Vec<(RepoSlug, FileVersion)>,
         priority: Priority,
-    ) -> Read<(RepoSlug, FileVersion), Option<String>> {
+    ) -> Read<(RepoSlug, FileVersion), FileText> {
         let (large, files): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|(_, file)| file.size > MAX_FILE);
         let mut read = self.in_batches(files, priority).await;
-        read.extend(large.into_iter().map(|wanted| (wanted, Ok(None))));
+        read.extend(large.into_iter().map(|wanted| (wanted, Ok(FileText::NoText))));
         read
     }
 
@@ -206,17 +220,19 @@ impl GitHubClient {
         repo: &RepoSlug,
         priority: Priority,
     ) -> Result<Folder, GitHubError> {
-        let entries: Vec<wire::Entry> = match self.get(&self.contents(repo, None, priority)).await {
+        let entries: List<wire::Entry> = match self.get(&self.contents(repo, None, priority)).await
+        {
             Ok(entries) => entries,
             // No such folder, or an empty repository.
             Err(GitHubError::NotFound) => return Ok(Folder::default()),
             Err(error) => return Err(error),
         };
-        let files =
-            entries.into_iter().filter(|entry| entry.kind == "file" && is_yaml(&entry.name));
+        let odd = entries.odd().to_vec();
+        let files = entries.into_entries().into_iter();
+        let files = files.filter(|entry| entry.kind == "file" && is_yaml(&entry.name));
         let version =
             |entry: wire::Entry| FileVersion { name: entry.name, oid: entry.sha, size: entry.size };
-        Ok(Folder { files: files.map(version).collect(), ..Folder::default() })
+        Ok(Folder { files: files.map(version).collect(), odd, ..Folder::default() })
     }
 
     async fn text_by_rest(
@@ -224,15 +240,20 @@ impl GitHubClient {
         repo: &RepoSlug,
         file: &FileVersion,
         priority: Priority,
-    ) -> Result<Option<String>, GitHubError> {
-        let found: wire::File = self.get(&self.contents(repo, Some(&file.name), priority)).await?;
+    ) -> Result<FileText, GitHubError> {
+        let call = self.contents(repo, Some(&file.name), priority);
+        let found: wire::File = match self.get(&call).await {
+            Err(GitHubError::NotFound) => return Ok(FileText::Missing),
+            outcome => outcome?,
+        };
         let bytes = match found.encoding.as_str() {
             "base64" => {
                 STANDARD.decode(found.content.split_ascii_whitespace().collect::<String>()).ok()
             }
             _ => None,
         };
-        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.map_or(FileText::NoText, FileText::Read))
     }
 
     fn contents(&self, repo: &RepoSlug, file: Option<&str>, priority: Priority) -> Call {

@@ -35,8 +35,7 @@ pub(super) async fn list(
     let repo = repo.map(|repo| repo.to_string());
     let found = api.handle.store().jobs(repo, query.status, page).await;
     let (total_count, rows) = found.map_err(Failure::unreadable)?;
-    let now = api.handle.now();
-    let jobs = rows.iter().map(|row| shown(row, now)).collect();
+    let jobs = rows.iter().map(shown).collect();
     Ok(Json(JobList { total_count, jobs }))
 }
 
@@ -64,7 +63,7 @@ pub(super) async fn show(
 ) -> Result<Json<Job>, Failure> {
     let row = row(&api, number(&id)?).await?;
     let row = row.ok_or_else(|| Problem::not_found("There is no such job in the ledger."))?;
-    Ok(Json(shown(&row, api.handle.now())))
+    Ok(Json(shown(&row)))
 }
 
 pub(super) async fn explained(

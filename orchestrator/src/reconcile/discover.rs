@@ -1,6 +1,8 @@
 //! Brings the catalogue up to date: lists what may have changed, looks at the folders that are due, reads versions of files that
 //! nobody has read. What cannot be read keeps its last known state and stays due.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use mayfly_common::api::PassReport;
 use mayfly_common::scope::RepoSlug;
@@ -8,7 +10,7 @@ use mayfly_common::scope::RepoSlug;
 use super::report::trouble;
 use super::{Reconciler, State};
 use crate::github::budget::Priority;
-use crate::github::{FileVersion, Folder, GitHubError};
+use crate::github::{FileText, FileVersion, Folder, GitHubError};
 
 impl Reconciler {
     pub(super) async fn discover(
@@ -22,44 +24,36 @@ impl Reconciler {
         if self.github.take_moved() {
             state.catalog.distrust();
         }
-        if !self.list(state, now, priority, report).await {
-            return;
-        }
+        let Some(listed) = self.list(state, now, priority, report).await else { return };
         let due = state.catalog.due(now);
         let mut unread: Vec<(RepoSlug, FileVersion)> = Vec::new();
         for (repo, folder) in self.github.workflow_folders(due, priority).await {
-            let files = learn_folder(state, &repo, folder, now, report);
+            let files = learn_folder(state, (&repo, listed.contains(&repo)), folder, now, report);
             unread.extend(files.into_iter().map(|file| (repo.clone(), file)));
         }
         for ((repo, file), text) in self.github.workflow_texts(unread, priority).await {
             match text {
-                Ok(text) => {
-                    let problem = state.catalog.text(&repo, &file, text.as_deref());
-                    report.problems.extend(problem);
+                Ok(text) => state.catalog.text(&repo, &file, &text),
+                Err(GitHubError::NotFound) => {
+                    state.catalog.text(&repo, &file, &FileText::Missing);
                 }
                 Err(error) => {
                     state.catalog.unread(&repo);
-                    // Deleted since the folder was looked at.
-                    if error != GitHubError::NotFound {
-                        trouble(
-                            report,
-                            &format!("{repo}: workflow {} cannot be read", file.name),
-                            &error,
-                        );
-                    }
+                    let what = format!("{repo}: workflow {} cannot be read", file.name);
+                    trouble(report, &what, &error);
                 }
             }
         }
     }
 
-    /// Answers whether anything could be listed.
+    /// Answers with what was listed just now, unless nothing could be.
     async fn list(
         &self,
         state: &mut State,
         now: Timestamp,
         priority: Priority,
         report: &mut PassReport,
-    ) -> bool {
+    ) -> Option<BTreeSet<RepoSlug>> {
         let (config, depth) = (&self.config.github, state.catalog.depth(now));
         let catalog = &state.catalog;
         let known = |repo: &_| catalog.is_known(repo);
@@ -68,24 +62,25 @@ impl Reconciler {
             Ok(listed) => listed,
             Err(error) => {
                 trouble(report, "repositories cannot be listed", &error);
-                return false;
+                return None;
             }
         };
         for (list, error) in &listed.problems {
             trouble(report, &format!("repositories of {list} cannot be listed"), error);
         }
-        let lost = state.catalog.listed(&listed.repositories, listed.whole, &config.filter, now);
+        let lost = state.catalog.listed(&listed.repositories, listed.coverage, &config.filter, now);
         for repo in &lost {
             state.forget(repo, now);
         }
-        listed.problems.is_empty() || !listed.repositories.is_empty()
+        let any = listed.problems.is_empty() || !listed.repositories.is_empty();
+        any.then(|| listed.repositories.into_iter().map(|repo| repo.slug).collect())
     }
 }
 
-/// Answers with the versions of files that must be read.
+/// Answers with the versions of files that must be read. The repository comes with whether GitHub listed it just now.
 fn learn_folder(
     state: &mut State,
-    repo: &RepoSlug,
+    (repo, listed): (&RepoSlug, bool),
     folder: Result<Folder, GitHubError>,
     now: Timestamp,
     report: &mut PassReport,
@@ -97,6 +92,10 @@ fn learn_folder(
                 state.catalog.distrust();
             }
             state.catalog.folder(repo, folder, now)
+        }
+        Err(GitHubError::NotFound) if listed => {
+            state.catalog.hidden(repo, now);
+            Vec::new()
         }
         Err(GitHubError::NotFound) => {
             state.catalog.gone(repo);

@@ -102,6 +102,7 @@ impl Launcher {
     pub(super) async fn withdraw(&self, launch: &Launch) -> Result<(), ActionError> {
         let listed = self.github.registrations(&launch.scope).await?;
         let same = listed
+            .list
             .iter()
             .find(|registered| registered.name.eq_ignore_ascii_case(launch.name.as_str()));
         if let Some(registered) = same {

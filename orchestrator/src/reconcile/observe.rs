@@ -142,7 +142,8 @@ impl Reconciler {
         let mut results = stream::iter(asked).buffer_unordered(CONCURRENT);
         while let Some((scope, result)) = results.next().await {
             let listing = match result {
-                Ok(list) => Listing::Known(list),
+                Ok(found) if found.whole => Listing::Known(found.list),
+                Ok(found) => Listing::Partial(found.list),
                 Err(error) => {
                     trouble(report, &format!("{scope}: runners cannot be listed"), &error);
                     Listing::Unknown
@@ -197,7 +198,7 @@ impl Reconciler {
         // A job that was seen earlier and could not be looked at now may be served by now: rather too few runners for a moment
         // than too many.
         let catalog = &state.catalog;
-        let known = state.ledger.queued(now, |row| {
+        let known = state.ledger.queued(|row| {
             (row.told_at.is_some() || polled.contains(&row.repo)) && catalog.serves(&row.repo)
         });
         Jobs { known, complete }
@@ -248,7 +249,7 @@ fn repositories_to_poll(
     now: Timestamp,
 ) -> Vec<RepoSlug> {
     let healthy = state.hearing.is_healthy(now);
-    let waiting = state.ledger.waiting_in(now);
+    let waiting = state.ledger.waiting_in();
     let mut repos = state.catalog.relevant(now);
     let relevant: BTreeSet<&RepoSlug> = repos.iter().collect();
     let more: Vec<RepoSlug> = waiting

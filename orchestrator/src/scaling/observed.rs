@@ -19,6 +19,8 @@ use mayfly_common::runner::RunnerState;
 pub enum Listing {
     /// The whole list.
     Known(Vec<Registered>),
+    /// A list with entries that cannot be read: one that is missing in it may be there all the same.
+    Partial(Vec<Registered>),
     /// GitHub could not be asked; nothing may be concluded.
     Unknown,
 }
@@ -141,10 +143,8 @@ impl Observed {
     pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
         match self.registrations.get(&instance.scope) {
             None | Some(Listing::Unknown) => Sight::Unknown,
-            Some(Listing::Known(list)) => {
-                let found = list.iter().find(|registered| is_of(registered, instance));
-                found.map_or(Sight::Absent, Sight::Listed)
-            }
+            Some(Listing::Known(list)) => in_list(list, instance).unwrap_or(Sight::Absent),
+            Some(Listing::Partial(list)) => in_list(list, instance).unwrap_or(Sight::Unknown),
         }
     }
 
@@ -176,6 +176,10 @@ impl Observed {
     pub(super) fn names(&self) -> BTreeSet<&str> {
         self.instances.iter().map(|instance| instance.name.as_str()).collect()
     }
+}
+
+fn in_list<'a>(list: &'a [Registered], instance: &Instance) -> Option<Sight<'a>> {
+    list.iter().find(|registered| is_of(registered, instance)).map(Sight::Listed)
 }
 
 /// Ids are compared where we know ours: a name could have been registered again by somebody else.

@@ -21,6 +21,7 @@ mod jobs;
 mod metrics;
 #[path = "../../../common/tests/support/metrics_table.rs"]
 mod metrics_table;
+mod oddities;
 mod pools;
 mod program;
 mod pull;

@@ -93,6 +93,13 @@ impl Platform {
         })
     }
 
+    /// A client of its own, with the platform's credential.
+    pub(crate) fn client(&self) -> GitHubClient {
+        let settings = GitHubSettings { retries: 0, ..GitHubSettings::of(&self.config.github) };
+        let clock: Arc<dyn Clock> = Arc::new(Shared(self.clock.clone(), self.ahead));
+        GitHubClient::new(settings, clock).expect("a client")
+    }
+
     /// What a restart does: everything in memory is gone, containers and GitHub stay.
     pub(crate) fn restart(&mut self) {
         let backend: Arc<FakeBackend> = Arc::clone(&self.backend);

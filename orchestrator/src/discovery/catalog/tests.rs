@@ -41,13 +41,15 @@ fn names(repos: &[RepoSlug]) -> Vec<String> {
 }
 
 /// A catalogue with one repository whose workflow is `text`.
-fn with(text: Option<&str>) -> (Catalog, Option<String>) {
+fn with(text: Option<&str>) -> (Catalog, Vec<String>) {
     let mut catalog = Catalog::default();
     catalog.offer(vec![offered()]);
-    catalog.listed(&[repo(1, "o/r", Some("t1"))], true, &Filter::default(), at(0));
+    catalog.listed(&[repo(1, "o/r", Some("t1"))], Coverage::Whole, &Filter::default(), at(0));
     let unread = catalog.folder(&slug("o/r"), folder(&[file("ci.yml", "v1")]), at(0));
-    let problem = catalog.text(&slug("o/r"), &unread[0], text);
-    (catalog, problem)
+    let text = text.map_or(FileText::NoText, |text| FileText::Read(text.to_owned()));
+    catalog.text(&slug("o/r"), &unread[0], &text);
+    let problems = catalog.problems();
+    (catalog, problems)
 }
 
 #[test]
@@ -64,8 +66,8 @@ fn what_may_need_us_is_kept_and_the_rest_is_not() {
         ("runs-on: some-scale-set", false),
     ];
     for (runs_on, expected) in rows {
-        let (catalog, problem) = with(Some(&workflow(runs_on)));
-        assert_eq!(problem, None, "{runs_on}");
+        let (catalog, problems) = with(Some(&workflow(runs_on)));
+        assert!(problems.is_empty(), "{runs_on}");
         assert_eq!(!catalog.relevant(at(0)).is_empty(), expected, "{runs_on}");
     }
     let (catalog, _) = with(None);
@@ -74,12 +76,13 @@ fn what_may_need_us_is_kept_and_the_rest_is_not() {
 
 #[test]
 fn a_broken_file_is_told_and_the_others_count() {
-    let (mut catalog, problem) = with(Some("jobs: ["));
-    assert!(problem.is_some_and(|problem| problem.starts_with("o/r: workflow ci.yml is skipped")));
+    let (mut catalog, problems) = with(Some("jobs: ["));
+    assert!(problems[0].starts_with("o/r: workflow ci.yml is skipped"), "{problems:?}");
     let both = folder(&[file("ci.yml", "v1"), file("b.yml", "v2")]);
     let unread = catalog.folder(&slug("o/r"), both, at(0));
     assert_eq!(unread, [file("b.yml", "v2")], "a broken version is read once, too");
-    catalog.text(&slug("o/r"), &unread[0], Some(&workflow("runs-on: self-hosted")));
+    let text = FileText::Read(workflow("runs-on: self-hosted"));
+    catalog.text(&slug("o/r"), &unread[0], &text);
     assert_eq!(catalog.relevant(at(0)).len(), 1);
 }
 
@@ -89,7 +92,7 @@ fn only_what_changed_is_due() {
     let filter = Filter::default();
     assert!(catalog.is_cold() && catalog.depth(at(0)) == Depth::Whole);
     let listing = [repo(1, "o/a", Some("t1")), repo(2, "o/b", Some("t1")), repo(3, "o/c", None)];
-    catalog.listed(&listing, true, &filter, at(0));
+    catalog.listed(&listing, Coverage::Whole, &filter, at(0));
     assert_eq!(names(&catalog.due(at(0))), ["o/a", "o/b", "o/c"]);
     for repo in ["o/a", "o/b", "o/c"] {
         catalog.folder(&slug(repo), Folder::default(), at(0));
@@ -97,7 +100,7 @@ fn only_what_changed_is_due() {
     assert!(catalog.due(at(1)).is_empty() && catalog.depth(at(1)) == Depth::Recent);
     assert!(catalog.is_known(&listing[0]) && !catalog.is_known(&repo(1, "o/a", Some("t2"))));
 
-    catalog.listed(&[repo(1, "o/a", Some("t2"))], false, &filter, at(2));
+    catalog.listed(&[repo(1, "o/a", Some("t2"))], Coverage::Part, &filter, at(2));
     assert_eq!(names(&catalog.due(at(2))), ["o/a"], "a push");
     assert_eq!(catalog.served(), 3, "a listing that is not whole forgets nothing");
     catalog.folder(&slug("o/a"), Folder::default(), at(2));
@@ -112,25 +115,78 @@ fn what_two_whole_listings_lack_is_gone() {
     let mut catalog = Catalog::default();
     let filter = Filter::default();
     let both = [repo(1, "o/a", Some("t")), repo(2, "o/b", Some("t"))];
-    catalog.listed(&both, true, &filter, at(0));
+    catalog.listed(&both, Coverage::Whole, &filter, at(0));
     catalog.folder(&slug("o/a"), Folder::default(), at(0));
     catalog.folder(&slug("o/b"), Folder::default(), at(0));
-    assert!(catalog.listed(&both[..1], true, &filter, at(1)).is_empty(), "lists can skip an entry");
+    assert!(
+        catalog.listed(&both[..1], Coverage::Whole, &filter, at(1)).is_empty(),
+        "lists can skip an entry"
+    );
     assert_eq!(names(&catalog.due(at(1))), ["o/b"], "GitHub is asked whether it is there");
-    assert_eq!(names(&catalog.listed(&both[..1], true, &filter, at(2))), ["o/b"]);
+    assert_eq!(names(&catalog.listed(&both[..1], Coverage::Whole, &filter, at(2))), ["o/b"]);
     catalog.gone(&slug("o/a"));
     assert!(catalog.served() == 0 && catalog.due(at(2)).is_empty());
+}
+
+#[test]
+fn a_listing_with_an_entry_that_cannot_be_read_forgets_nobody() {
+    let mut catalog = Catalog::default();
+    let filter = Filter::default();
+    let both = [repo(1, "o/a", Some("t")), repo(2, "o/b", Some("t"))];
+    catalog.listed(&both, Coverage::Whole, &filter, at(0));
+    for minute in 1..5 {
+        let lost = catalog.listed(&both[..1], Coverage::Readable, &filter, at(minute));
+        assert!(lost.is_empty() && catalog.served() == 2, "{minute}");
+    }
+    assert_eq!(catalog.depth(at(5)), Depth::Recent, "nor is all of it listed at every check");
+}
+
+#[test]
+fn a_version_that_github_lists_and_does_not_have_is_told_of_and_asked_for_once() {
+    let mut catalog = Catalog::default();
+    catalog.listed(&[repo(1, "o/r", Some("t1"))], Coverage::Whole, &Filter::default(), at(0));
+    let version = |oid| folder(&[file("ci.yml", oid)]);
+    let unread = catalog.folder(&slug("o/r"), version("v1"), at(0));
+    catalog.text(&slug("o/r"), &unread[0], &FileText::Missing);
+    for minute in 1..3 {
+        assert!(catalog.folder(&slug("o/r"), version("v1"), at(minute)).is_empty());
+        assert!(catalog.problems()[0].starts_with("o/r: workflow ci.yml is listed by GitHub"));
+        assert_eq!(catalog.relevant(at(minute)).len(), 1, "what is not known may need us");
+    }
+    let unread = catalog.folder(&slug("o/r"), version("v2"), at(3));
+    assert_eq!((unread.len(), catalog.problems().len()), (1, 0), "it changed");
+    // So it is with a whole repository.
+    catalog.hidden(&slug("o/r"), at(4));
+    assert!(catalog.due(at(5)).is_empty());
+    assert!(catalog.problems()[0].starts_with("o/r: GitHub lists it"), "{:?}", catalog.problems());
+    assert_eq!(names(&catalog.due(at(64))), ["o/r"]);
+}
+
+#[test]
+fn problems_are_told_in_few_lines() {
+    let mut catalog = Catalog::default();
+    let listing: Vec<_> = (0..500).map(|id| repo(id, &format!("o/r{id}"), None)).collect();
+    catalog.listed(&listing, Coverage::Whole, &Filter::default(), at(0));
+    for repo in &listing {
+        let unread = catalog.folder(&repo.slug, folder(&[file("ci.yml", "v1")]), at(0));
+        catalog.text(&repo.slug, &unread[0], &FileText::Missing);
+    }
+    let problems = catalog.problems();
+    assert_eq!((problems.len(), &*problems[20]), (21, "so it is with 480 more workflows"));
 }
 
 #[test]
 fn a_new_name_is_the_same_repository() {
     let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
     let renamed = [repo(1, "o/new", Some("t1"))];
-    assert_eq!(names(&catalog.listed(&renamed, false, &Filter::default(), at(1))), ["o/r"]);
+    assert_eq!(
+        names(&catalog.listed(&renamed, Coverage::Part, &Filter::default(), at(1))),
+        ["o/r"]
+    );
     assert_eq!(names(&catalog.relevant(at(1))), ["o/new"]);
     assert!(catalog.due(at(1)).is_empty(), "its files are known");
     // Another takes the old name.
-    catalog.listed(&[repo(2, "o/r", Some("t1"))], false, &Filter::default(), at(1));
+    catalog.listed(&[repo(2, "o/r", Some("t1"))], Coverage::Part, &Filter::default(), at(1));
     assert_eq!(names(&catalog.due(at(1))), ["o/r"]);
     catalog.gone(&slug("o/r"));
     assert_eq!(names(&catalog.relevant(at(1))), ["o/new"]);
@@ -140,11 +196,14 @@ fn a_new_name_is_the_same_repository() {
 fn what_is_not_served_is_not_read() {
     let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
     let public = Repository { private: false, ..repo(1, "o/r", Some("t2")) };
-    assert_eq!(names(&catalog.listed(&[public], false, &Filter::default(), at(1))), ["o/r"]);
+    assert_eq!(
+        names(&catalog.listed(&[public], Coverage::Part, &Filter::default(), at(1))),
+        ["o/r"]
+    );
     assert!(catalog.due(at(1)).is_empty() && catalog.relevant(at(1)).is_empty());
     assert_eq!(catalog.refused().values().sum::<usize>(), 1);
     assert!(!catalog.heard_job(1, at(1)), "nor are its jobs taken when they are heard of");
-    catalog.listed(&[repo(1, "o/r", Some("t2"))], false, &Filter::default(), at(2));
+    catalog.listed(&[repo(1, "o/r", Some("t2"))], Coverage::Part, &Filter::default(), at(2));
     assert_eq!(names(&catalog.due(at(2))), ["o/r"], "private again");
 }
 
@@ -162,7 +221,7 @@ fn a_job_that_was_heard_of_makes_its_repository_relevant_for_a_while() {
 fn whoever_waited_longest_is_asked_first() {
     let mut catalog = Catalog::default();
     let listing: Vec<_> = (1..4).map(|id| repo(id, &format!("o/r{id}"), Some("t"))).collect();
-    catalog.listed(&listing, true, &Filter::default(), at(0));
+    catalog.listed(&listing, Coverage::Whole, &Filter::default(), at(0));
     for id in 1..4 {
         catalog.heard_job(id, at(0));
     }

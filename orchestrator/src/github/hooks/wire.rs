@@ -1,6 +1,7 @@
 //! GitHub's JSON of hooks and deliveries: the fields we read. It is written, too: what is held for conditional requests is this.
 
 use jiff::Timestamp;
+use mayfly_common::lenient::{self, List};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -10,19 +11,19 @@ use crate::github::page::Page;
 #[derive(Deserialize, Serialize)]
 pub(super) struct Hook {
     pub(super) id: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::option")]
     active: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     events: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     config: Config,
 }
 
 #[derive(Default, Deserialize, Serialize)]
 pub(super) struct Config {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::option")]
     url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::option")]
     content_type: Option<String>,
     /// A text or a number.
     #[serde(default, deserialize_with = "is_set")]
@@ -34,7 +35,7 @@ pub(super) struct Config {
 
 #[derive(Deserialize, Serialize)]
 pub(super) struct App {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub(super) events: Vec<String>,
 }
 
@@ -43,35 +44,35 @@ pub(super) struct Delivery {
     id: i64,
     guid: String,
     delivered_at: Timestamp,
-    #[serde(default)]
-    redelivery: bool,
-    #[serde(default)]
-    duration: Option<f64>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    status_code: Option<i64>,
     event: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    redelivery: bool,
+    #[serde(default, deserialize_with = "lenient::option")]
+    duration: Option<f64>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    status: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    status_code: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::option")]
     action: Option<String>,
 }
 
 /// A page of deliveries. The next is where the cursor in its `Link` header says, and nowhere else.
 #[derive(Deserialize, Serialize)]
 #[serde(transparent)]
-pub(super) struct Deliveries(Vec<Delivery>);
+pub(super) struct Deliveries(List<Delivery>);
 
 impl Page for Deliveries {
     type Item = Delivery;
 
     const NUMBERED: bool = false;
 
-    fn len(&self) -> usize {
-        self.0.len()
+    fn list(&self) -> &List<Delivery> {
+        &self.0
     }
 
     fn into_items(self) -> Vec<Delivery> {
-        self.0
+        self.0.into_entries()
     }
 }
 

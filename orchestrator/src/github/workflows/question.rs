@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use mayfly_common::scope::RepoSlug;
 use serde_json::{Map, Value};
 
-use super::{FileVersion, Folder, Wanted};
+use super::{FileText, FileVersion, Folder, Wanted};
 use crate::github::budget::Priority;
 use crate::github::client::GitHubClient;
 use crate::github::error::GitHubError;
@@ -63,7 +63,9 @@ impl Wanted for RepoSlug {
     fn answer(index: usize, answered: &Answered) -> Result<Folder, GitHubError> {
         let found: wire::FolderOf = alias(index, answered)?;
         let entries = found.object.map(|tree| tree.entries).unwrap_or_default();
+        let odd = entries.odd().to_vec();
         let files = entries
+            .into_entries()
             .into_iter()
             .filter(|entry| entry.kind.as_deref() == Some("blob") && is_yaml(&entry.name))
             .map(|entry| FileVersion { name: entry.name, oid: entry.oid, size: entry.size });
@@ -71,6 +73,7 @@ impl Wanted for RepoSlug {
             id: found.database_id,
             slug: Self::parse(&found.name_with_owner).ok(),
             files: files.collect(),
+            odd,
         })
     }
 
@@ -84,7 +87,7 @@ impl Wanted for RepoSlug {
 }
 
 impl Wanted for (RepoSlug, FileVersion) {
-    type Found = Option<String>;
+    type Found = FileText;
 
     fn repo(&self) -> &RepoSlug {
         &self.0
@@ -112,21 +115,21 @@ impl Wanted for (RepoSlug, FileVersion) {
         )
     }
 
-    fn answer(index: usize, answered: &Answered) -> Result<Option<String>, GitHubError> {
+    fn answer(index: usize, answered: &Answered) -> Result<FileText, GitHubError> {
         #[derive(serde::Deserialize)]
         struct Of {
             object: Option<wire::Blob>,
         }
         let found: Of = alias(index, answered)?;
-        let blob = found.object.ok_or(GitHubError::NotFound)?;
-        Ok(blob.text.filter(|_| !blob.is_truncated))
+        let Some(blob) = found.object else { return Ok(FileText::Missing) };
+        Ok(blob.text.filter(|_| !blob.is_truncated).map_or(FileText::NoText, FileText::Read))
     }
 
     fn by_rest<'a>(
         &'a self,
         client: &'a GitHubClient,
         priority: Priority,
-    ) -> BoxFuture<'a, Result<Option<String>, GitHubError>> {
+    ) -> BoxFuture<'a, Result<FileText, GitHubError>> {
         client.text_by_rest(&self.0, &self.1, priority).boxed()
     }
 }

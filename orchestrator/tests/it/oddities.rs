@@ -1,0 +1,227 @@
+//! One entry of one of GitHub's lists is not as described: the others count, the entry is told of, nothing is ended by it.
+
+use github_sim::Fault;
+use mayfly_common::runner::RunnerState;
+use orchestrator::github::hooks::HookPlace;
+use serde_json::{Value, json};
+
+use crate::support::{Platform, SELF_HOSTED, slug};
+
+const RUNS: &str = "/repos/{owner}/{repo}/actions/runs";
+const RUN_JOBS: &str = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
+const RUNNERS: &str = "/repos/{owner}/{repo}/actions/runners";
+
+/// Entries that no description of GitHub's allows.
+fn odd() -> Vec<Value> {
+    vec![json!(null), json!("x"), json!({}), json!({"id": null, "name": null}), json!([])]
+}
+
+/// From now on GitHub answers so.
+fn answer(platform: &Platform, route: &str, body: &Value) {
+    let route = route.to_owned();
+    let body = Some(body.to_string());
+    platform.fault(Fault { route, status: 200, times: 1_000, body, ..Fault::default() });
+}
+
+/// The list with an odd entry at its beginning and at its end.
+fn among(odd: &Value, good: &Value) -> Value {
+    json!([odd, good, odd])
+}
+
+fn told(problems: &[String], path: &str) -> usize {
+    let line = format!("{path}: an entry cannot be read and is left out");
+    problems.iter().filter(|problem| problem.contains(&line)).count()
+}
+
+#[tokio::test]
+async fn a_job_is_served_whatever_stands_beside_it() {
+    for odd in odd() {
+        let platform = Platform::new().await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        let run = platform.sim.with(|world| world.job(job).unwrap().run_id);
+        let good = json!({"id": job, "status": "queued", "labels": ["self-hosted"]});
+        answer(&platform, RUN_JOBS, &json!({"total_count": 3, "jobs": among(&odd, &good)}));
+        let good = json!({"id": run, "updated_at": null});
+        answer(&platform, RUNS, &json!({"total_count": 3, "workflow_runs": among(&odd, &good)}));
+        let repo = json!({"id": 9, "full_name": "octo-admin/app", "private": true, "fork": null});
+        answer(&platform, "/user/repos", &among(&odd, &repo));
+        let report = platform.pass().await;
+        assert_eq!(report.launched, 1, "{odd} {report:?}");
+        let runs = "/repos/octo-admin/app/actions/runs";
+        for path in ["/user/repos", runs, &format!("{runs}/{run}/jobs")] {
+            assert!(told(&report.problems, path) > 0, "{odd} {path}: {report:?}");
+        }
+        // As long as it is so, it is told in the same words, which are logged once.
+        let again = platform.pass().await;
+        assert_eq!(again.problems, report.problems, "{odd}");
+        platform.sim.clear_faults();
+        platform.wait(60);
+        assert!(platform.pass().await.problems.is_empty(), "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_with_odd_fields_is_served() {
+    let fields = [
+        json!({"name": null, "completed_at": "", "started_at": "soon", "created_at": null}),
+        json!({"labels": ["self-hosted", null, "", {"name": "x"}], "conclusion": 7}),
+        json!({"name": ["x"], "runner_name": {"a": 1}, "run_id": "y", "steps": null}),
+    ];
+    for odd in fields {
+        let platform = Platform::new().await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        let mut entry = json!({"id": job, "status": "queued", "labels": ["self-hosted"]});
+        entry.as_object_mut().unwrap().extend(odd.as_object().unwrap().clone());
+        answer(&platform, RUN_JOBS, &json!({"total_count": 1, "jobs": [entry]}));
+        let report = platform.pass().await;
+        assert_eq!((report.launched, report.problems.len()), (1, 0), "{odd} {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn labels_that_are_null_hide_no_other_job() {
+    for labels in [json!(null), json!("self-hosted"), json!([null]), json!([""])] {
+        let platform = Platform::new().await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        let good = json!({"id": job, "status": "queued", "labels": ["self-hosted"]});
+        let odd = json!({"id": job + 1, "status": "queued", "labels": labels});
+        answer(&platform, RUN_JOBS, &json!({"total_count": 2, "jobs": [odd, good]}));
+        let report = platform.pass().await;
+        assert_eq!((report.launched, report.unmet.len()), (1, 1), "{labels} {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_works_is_seen_beside_an_odd_one_and_none_is_taken_for_gone() {
+    for odd in odd() {
+        let platform = Platform::new().await;
+        let (first, second) = (
+            platform.queue("octo-admin/app", &["self-hosted"]),
+            platform.queue("octo-admin/app", &["self-hosted"]),
+        );
+        platform.pass().await;
+        let names = platform.containers();
+        let id = platform
+            .sim
+            .with(|world| world.all_runners().find(|runner| runner.name == names[0]).unwrap().id);
+        let jobs: Vec<_> = names.iter().filter_map(|name| platform.connect(name)).collect();
+        assert!(jobs.contains(&first) && jobs.contains(&second));
+        // One of them is listed; the other may be what cannot be read.
+        let good = json!({"id": id, "name": names[0], "status": "online", "busy": true});
+        answer(&platform, RUNNERS, &json!({"total_count": 3, "runners": among(&odd, &good)}));
+        for _ in 0..10 {
+            platform.wait(60);
+            let report = platform.pass().await;
+            assert_eq!((report.removed, report.deregistered), (0, 0), "{odd} {report:?}");
+            assert_eq!(told(&report.problems, "/repos/octo-admin/app/actions/runners"), 1);
+        }
+        let state = |name: &String| {
+            platform.runners().iter().find(|runner| runner.name == *name).unwrap().state
+        };
+        assert_eq!(state(&names[0]), RunnerState::Busy, "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_runner_of_which_github_does_not_say_how_it_stands_is_left_alone() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.pass().await;
+    let id = platform.sim.with(|world| world.all_runners().next().unwrap().id);
+    let body = json!({"runners": [{"id": id, "name": name, "status": null, "busy": "yes"}]});
+    answer(&platform, RUNNERS, &body);
+    for _ in 0..10 {
+        platform.wait(60);
+        assert_eq!(platform.pass().await.removed, 0);
+    }
+    assert_eq!(platform.containers(), [name]);
+}
+
+#[tokio::test]
+async fn a_workflow_beside_an_odd_entry_is_read() {
+    for odd in [json!(null), json!({"name": "x.yml", "type": "blob", "oid": null})] {
+        let platform = Platform::new().await;
+        platform.queue("octo-admin/app", &["self-hosted"]);
+        let entry = json!({"name": "ci.yml", "type": "blob", "oid": "a".repeat(40), "size": 9});
+        let folder = json!({
+            "databaseId": null, "nameWithOwner": 7, "object": {"entries": among(&odd, &entry)},
+        });
+        let body = json!({"data": {"r0": folder}, "errors": null});
+        let body = Some(body.to_string());
+        let route = "/graphql".to_owned();
+        platform.fault(Fault { route, status: 200, body, ..Fault::default() });
+        let report = platform.pass().await;
+        let said = |what: &str| report.problems.iter().any(|problem| problem.contains(what));
+        assert!(said("octo-admin/app: an entry of .github/workflows cannot be read"), "{report:?}");
+        assert_eq!(report.launched, 1, "what is not known may need us: {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_graphql_lists_and_answers_with_null_is_told_of_and_asked_for_once() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    let entry = json!({"name": "ci.yml", "type": "blob", "oid": "b".repeat(40), "size": 9});
+    let folder =
+        json!({"databaseId": 1, "nameWithOwner": "octo-admin/app", "object": {"entries": [entry]}});
+    for (first, nothing) in [(true, json!({"object": null})), (false, json!(null))] {
+        let platform = if first { &platform } else { &Platform::new().await };
+        for body in [json!({"data": {"r0": folder}}), json!({"data": {"r0": nothing}})] {
+            let body = Some(body.to_string());
+            let route = "/graphql".to_owned();
+            platform.fault(Fault { route, status: 200, body, ..Fault::default() });
+        }
+        let asked = || platform.sim.counters().of("POST", "/graphql");
+        let report = platform.pass().await;
+        assert_eq!(asked(), 2);
+        let line = "octo-admin/app: workflow ci.yml is listed by GitHub, which has no such file";
+        for _ in 0..5 {
+            platform.wait(60);
+            let report = platform.pass().await;
+            let lines = report.problems.iter().filter(|problem| problem.starts_with(line));
+            assert_eq!((asked(), lines.count()), (2, 1), "{report:?}");
+        }
+        if first {
+            assert_eq!(report.launched, 1, "what is not known may need us: {report:?}");
+            assert_eq!(platform.job_status(job), github_sim::world::model::Status::Queued);
+        }
+        // It changes: it is read, and nothing is told of any more.
+        let put = platform.sim.with(|world| {
+            world.put_file(&slug("octo-admin/app"), ".github/workflows/ci.yml", SELF_HOSTED)
+        });
+        put.unwrap();
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert!(asked() == 4 && report.problems.is_empty(), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn hooks_and_deliveries_beside_an_odd_one_are_read() {
+    use jiff::Timestamp;
+    use orchestrator::github::budget::Priority;
+    use orchestrator::github::hooks::KnownHook;
+
+    let platform = Platform::new().await;
+    let place = HookPlace::Repo(slug("octo-admin/app"));
+    for odd in odd() {
+        platform.sim.clear_faults();
+        let good = json!({"id": 5, "active": null, "events": [null, "push"], "config": null});
+        answer(&platform, "/repos/{owner}/{repo}/hooks", &among(&odd, &good));
+        let good = json!({"id": 6, "guid": "g", "delivered_at": "2026-01-01T00:00:00Z", "event": "push", "status_code": "?"});
+        answer(&platform, "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries", &among(&odd, &good));
+        let client = platform.client();
+        let hooks = client.hooks(&place).await.unwrap();
+        assert_eq!(
+            (hooks.len(), hooks[0].id, hooks[0].events.as_slice()),
+            (1, Some(5), &["push".to_owned()][..])
+        );
+        let known = KnownHook { id: 5, place: place.clone() };
+        let read = client.deliveries(&known, Timestamp::MIN, Priority::Demand).await.unwrap();
+        assert_eq!((read.list.len(), read.list[0].id), (1, 6), "{odd}");
+        assert_eq!(client.oddities().len(), 2, "{odd}");
+    }
+}
