@@ -1,7 +1,8 @@
 //! What runs a runner: Docker first, others behind the same small trait.
 
+pub mod bounded;
 pub mod docker;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod fake;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,12 @@ use crate::model::{Instance, LaunchSpec};
 pub trait Backend: Send + Sync {
     /// The instance whose runners this backend sees: part of every name and label, the same after a restart.
     async fn instance(&self) -> Result<String, BackendError>;
+
+    /// Asks whether the engine answers, and nothing else.
+    async fn ping(&self) -> Result<(), BackendError>;
+
+    /// What the machine has on which runners run.
+    async fn machine(&self) -> Result<Machine, BackendError>;
 
     /// All our runners, those that ended included. Whatever does not carry our full set of labels is not ours.
     async fn list(&self) -> Result<Vec<Instance>, BackendError>;
@@ -68,6 +75,15 @@ impl Progress {
         let (done, size) = (self.done.load(Ordering::Relaxed), self.size.load(Ordering::Relaxed));
         (size > 0).then_some((done.min(size), size))
     }
+}
+
+/// What a machine has for all its runners together; none where the engine does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// Memory, in bytes.
+    pub memory: Option<i64>,
+    /// Processors, in billionths of one.
+    pub nano_cpus: Option<i64>,
 }
 
 /// How much a backend stores, in bytes.

@@ -54,6 +54,7 @@ use self::launch::Launcher;
 use self::report::{Sight, waits};
 use self::state::State;
 use crate::backend::Backend;
+use crate::backend::bounded::{Bounded, Contact};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::github::GitHubClient;
@@ -70,7 +71,9 @@ const REQUEST_QUEUE: usize = 64;
 /// Runs passes.
 pub struct Reconciler {
     config: Config,
-    backend: Arc<dyn Backend>,
+    backend: Arc<Bounded>,
+    /// The same engine, for questions beside passes.
+    beside: Arc<Bounded>,
     github: Arc<GitHubClient>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -101,20 +104,25 @@ impl Reconciler {
         let book = Arc::new(Book::new(&config, store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
         let images = Arc::new(Images::new(Arc::clone(&nudge)));
+        let contact = Arc::new(Contact::new(Arc::clone(&clock)));
+        let beside =
+            Arc::new(Bounded::for_readers(Arc::clone(&backend), Arc::clone(&contact)));
+        let backend = Arc::new(Bounded::for_passes(backend, Arc::clone(&contact)));
         let handle = Handle {
             images: Arc::clone(&images),
             requests: sender,
             snapshot: seen,
             events,
             nudge: Arc::clone(&nudge),
-            backend: Arc::clone(&backend),
+            backend: Arc::<Bounded>::clone(&beside),
+            contact,
             intake: Arc::clone(&intake),
             book: Arc::clone(&book),
             clock: Arc::clone(&clock),
             github: Arc::clone(&github),
         };
-        let launcher =
-            Launcher::new(&config, Arc::clone(&book), Arc::clone(&backend), Arc::clone(&github));
+        let acting: Arc<dyn Backend> = Arc::<Bounded>::clone(&backend);
+        let launcher = Launcher::new(&config, Arc::clone(&book), acting, Arc::clone(&github));
         let state = State::new(requests, journal, clock.now());
         let stopping = Arc::new(AtomicBool::new(false));
         let state = Mutex::new(state);
@@ -122,6 +130,7 @@ impl Reconciler {
             Self {
                 config,
                 backend,
+                beside,
                 github,
                 clock,
                 metrics,
@@ -177,6 +186,7 @@ impl Reconciler {
     async fn one_pass(&self) -> PassReport {
         let mut state = self.state.lock().await;
         let started_at = self.clock.now();
+        self.backend.begin_pass();
         state.passes += 1;
         let requests = self.take_requests(&mut state);
         let mut report = PassReport {
@@ -281,7 +291,7 @@ impl Reconciler {
             return false;
         }
         // An engine that is away is the next pass' business.
-        let instances = self.backend.list().await.unwrap_or_default();
+        let instances = self.beside.list().await.unwrap_or_default();
         instances.iter().any(|instance| {
             let works = matches!(instance.phase, Phase::Running { working: Some(true) });
             works && waiting.contains(instance.name.as_str())

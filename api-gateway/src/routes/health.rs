@@ -72,6 +72,7 @@ async fn health(State(gateway): State<Gateway>) -> Json<Health> {
         service: ALIVE.service.to_owned(),
         version: ALIVE.version.to_owned(),
         dependencies: BTreeMap::from([("orchestrator".to_owned(), state.to_owned())]),
+        answered_seconds_ago: BTreeMap::new(),
         orchestrator: orchestrator.map(Box::new),
     })
 }

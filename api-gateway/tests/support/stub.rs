@@ -239,6 +239,7 @@ async fn health() -> Json<Health> {
         service: "orchestrator".to_owned(),
         version: mayfly_common::VERSION.to_owned(),
         dependencies: BTreeMap::from([("docker".to_owned(), "healthy".to_owned())]),
+        answered_seconds_ago: BTreeMap::from([("docker".to_owned(), 3)]),
         orchestrator: None,
     })
 }

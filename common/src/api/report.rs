@@ -214,6 +214,9 @@ pub struct Health {
     pub version: String,
     /// What it depends on: name to state, in words.
     pub dependencies: BTreeMap<String, String>,
+    /// At the orchestrator: how many seconds ago `docker` and `github` last answered. One that has not answered yet is absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answered_seconds_ago: BTreeMap<String, u64>,
     /// At the gateway: the orchestrator's own answer, if it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(no_recursion)]

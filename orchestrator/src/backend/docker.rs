@@ -3,6 +3,7 @@
 //! Invariants: a container is ours only if it carries our instance and the full set of labels; the container's name is
 //! the runner's name; containers are removed by us alone, after their exit and log were read.
 
+mod connection;
 mod dind;
 mod error;
 mod labels;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use bollard::models::{ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
     ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -26,19 +27,27 @@ use bollard::query_parameters::{
 use futures::{TryStreamExt as _, future};
 use mayfly_common::name::RunnerName;
 use tokio::sync::{Notify, OnceCell};
+use tokio::time::timeout;
 
 use self::error::{refused, status};
 use self::labels::Identity;
 use self::pull::Layers;
 use self::spec::Template;
-use super::{Backend, BackendError, Progress, Storage};
+use super::{Backend, BackendError, Machine, Progress, Storage};
 use crate::config::Config;
 use crate::model::{Engine, EngineHealth, Exit, Instance, LaunchSpec, Phase};
 
-/// How long one call may take; a pull and the event stream are bounded by their first answer only.
-const CALL_TIMEOUT: Duration = Duration::from_mins(2);
+/// How long a pull may go without a word from the engine, which tells of every layer that moves. Checking a large layer takes
+/// minutes, and nothing is said meanwhile.
+const PULL_SILENCE: Duration = Duration::from_mins(5);
+/// How long the event stream may be silent before it is opened again: a frozen one looks like a quiet one.
+const EVENT_SILENCE: Duration = Duration::from_mins(5);
+/// How long the engine may take to remove a container before it is asked whether it does so at all.
+const REMOVAL: Duration = Duration::from_secs(8);
 /// How much of a log is read, in lines: what decides whether a job ran, and what an operator wants to see.
 const TAIL_LINES: u32 = 200;
+/// One processor, in the engine's unit.
+const NANO: i64 = 1_000_000_000;
 /// The process that the official runner starts for a job, and only then.
 const WORKER: &str = "Runner.Worker";
 
@@ -92,11 +101,8 @@ impl DockerBackend {
 
     async fn docker(&self) -> Result<&Docker, BackendError> {
         let connect = async || {
-            let connection = match &self.settings.host {
-                Some(host) => Docker::connect_with_host(host),
-                None => Docker::connect_with_socket_defaults(),
-            };
-            let docker = connection.map_err(refused("connect"))?.with_timeout(CALL_TIMEOUT);
+            let docker =
+                connection::connect(self.settings.host.as_deref()).map_err(refused("connect"))?;
             docker.negotiate_version().await.map_err(refused("negotiate a version"))
         };
         self.connection.get_or_try_init(connect).await
@@ -179,11 +185,17 @@ impl DockerBackend {
             ("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)]),
         ]);
         let options = EventsOptionsBuilder::default().filters(&filters).build();
-        let mut events = std::pin::pin!(docker.events(Some(options)));
-        while events.try_next().await.map_err(refused("stream events"))?.is_some() {
+        loop {
+            let mut events = std::pin::pin!(docker.events(Some(options.clone())));
+            while let Ok(next) = timeout(EVENT_SILENCE, events.try_next()).await {
+                if next.map_err(refused("stream events"))?.is_none() {
+                    return Ok(());
+                }
+                changed.notify_one();
+            }
+            // What a frozen stream kept back is seen by a look.
             changed.notify_one();
         }
-        Ok(())
     }
 
     /// Starts a container that was just created, or removes it: a created container is worth nothing.
@@ -262,6 +274,16 @@ impl Backend for DockerBackend {
             Ok(short_id(&info.id.unwrap_or_default()))
         };
         self.instance.get_or_try_init(find).await.cloned()
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.docker().await?.ping().await.map(drop).map_err(refused("answer"))
+    }
+
+    async fn machine(&self) -> Result<Machine, BackendError> {
+        let info = self.docker().await?.info().await.map_err(refused("tell of its machine"))?;
+        let nano_cpus = info.ncpu.map(|count| count.saturating_mul(NANO));
+        Ok(Machine { memory: info.mem_total, nano_cpus })
     }
 
     async fn list(&self) -> Result<Vec<Instance>, BackendError> {
@@ -359,14 +381,7 @@ impl Backend for DockerBackend {
         if found.is_none() {
             return Ok(());
         }
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match docker.remove_container(name.as_str(), Some(options)).await {
-            // 409: its removal is in progress.
-            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
-                Err(refused("remove a runner container")(error))
-            }
-            _ => Ok(()),
-        }
+        remove_container(docker, name.as_str(), "remove a runner container").await
     }
 
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
@@ -385,18 +400,29 @@ impl Backend for DockerBackend {
     }
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        let docker = self.docker().await?;
+        // A registry that is slow to answer keeps the engine's first word back.
+        let docker = self.docker().await?.clone().with_timeout(PULL_SILENCE);
         let options = CreateImageOptionsBuilder::default().from_image(image);
         // Without a tag or digest the engine would pull every tag there is.
         let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
         let options = if named { options.build() } else { options.tag("latest").build() };
         let mut layers = Layers::default();
-        let told = docker.create_image(Some(options), None, None);
-        let pulled = told.try_for_each(|told| {
-            layers.note(told, progress);
-            future::ok(())
-        });
-        match pulled.await {
+        let mut told = std::pin::pin!(docker.create_image(Some(options), None, None));
+        let outcome = loop {
+            match timeout(PULL_SILENCE, told.try_next()).await {
+                Ok(Ok(Some(told))) => layers.note(told, progress),
+                Ok(Ok(None)) => break Ok(()),
+                Ok(Err(error)) => break Err(error),
+                Err(_) => {
+                    let minutes = PULL_SILENCE.as_secs() / 60;
+                    return Err(BackendError::PullFailed {
+                        image: image.to_owned(),
+                        reason: format!("the engine told of no progress for {minutes} minutes"),
+                    });
+                }
+            }
+        };
+        match outcome {
             Ok(()) => Ok(()),
             // The stream can end badly after a good pull; the image's presence is the truth.
             Err(_) if matches!(self.image_id(image).await, Ok(Some(_))) => Ok(()),
@@ -420,6 +446,37 @@ impl Backend for DockerBackend {
             Ok(()) => BackendError::Unreachable("the event stream ended".to_owned()),
             Err(error) => error,
         }
+    }
+}
+
+/// Removes a container with its volumes, whatever it does. A removal that takes long goes on without us: deleting what a job wrote
+/// can take minutes.
+///
+/// Errors: the engine refuses, or does not answer.
+async fn remove_container(
+    docker: &Docker,
+    name: &str,
+    what: &'static str,
+) -> Result<(), BackendError> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    match timeout(REMOVAL, docker.remove_container(name, Some(options))).await {
+        // 409: its removal is in progress.
+        Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
+        Ok(_) => Ok(()),
+        Err(_) => match docker.inspect_container(name, None).await {
+            Ok(found) => {
+                let state = found.state.and_then(|state| state.status);
+                let seconds = REMOVAL.as_secs();
+                match state {
+                    Some(ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD) => {
+                        Ok(())
+                    }
+                    _ => Err(BackendError::Unreachable(format!("no answer within {seconds} s"))),
+                }
+            }
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(refused(what)(error)),
+        },
     }
 }
 

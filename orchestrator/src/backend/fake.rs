@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
-use super::{Backend, BackendError, Progress, Storage};
+use super::{Backend, BackendError, Machine, Progress, Storage};
 use crate::model::{EngineHealth, Exit, Instance, LaunchSpec, Phase};
 
 /// Containers in memory.
@@ -15,6 +15,7 @@ use crate::model::{EngineHealth, Exit, Instance, LaunchSpec, Phase};
 pub struct FakeBackend {
     state: Mutex<State>,
     events: Notify,
+    answers: Notify,
 }
 
 /// What the fake holds, open to tests.
@@ -26,6 +27,12 @@ pub struct State {
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
     /// Whether the engine is away.
     pub away: bool,
+    /// Whether the engine takes calls and does not answer until [`FakeBackend::answer`].
+    pub frozen: bool,
+    /// How many calls a frozen engine has taken.
+    pub taken: usize,
+    /// What the machine has.
+    pub machine: Machine,
     /// Whether images are there.
     pub image: bool,
     /// Images that are not there even so.
@@ -36,6 +43,8 @@ pub struct State {
     pub failing_launches: usize,
     /// How many of the next starts of runners with a Docker engine of their own fail.
     pub failing_starts: usize,
+    /// How many of the next starts of such runners do not reach the engine.
+    pub unreachable_starts: usize,
     /// Whether pulling fails.
     pub failing_pulls: bool,
     /// How many pulls there were.
@@ -45,7 +54,11 @@ pub struct State {
 impl FakeBackend {
     /// A backend with the image present and no container.
     pub fn new() -> Self {
-        Self { state: Mutex::new(State { image: true, ..State::default() }), events: Notify::new() }
+        Self {
+            state: Mutex::new(State { image: true, ..State::default() }),
+            events: Notify::new(),
+            answers: Notify::new(),
+        }
     }
 
     /// The state, to look at and to change.
@@ -79,7 +92,17 @@ impl FakeBackend {
         self.events.notify_one();
     }
 
-    fn reach(&self) -> Result<MutexGuard<'_, State>, BackendError> {
+    /// Answers what a frozen engine has taken so far.
+    pub fn answer(&self) {
+        self.answers.notify_waiters();
+    }
+
+    async fn reach(&self) -> Result<MutexGuard<'_, State>, BackendError> {
+        let frozen = self.state().frozen;
+        if frozen {
+            self.state().taken += 1;
+            self.answers.notified().await;
+        }
         let state = self.state();
         if state.away { Err(BackendError::Unreachable("no engine".to_owned())) } else { Ok(state) }
     }
@@ -88,15 +111,23 @@ impl FakeBackend {
 #[async_trait]
 impl Backend for FakeBackend {
     async fn instance(&self) -> Result<String, BackendError> {
-        self.reach().map(|_| "fake".to_owned())
+        self.reach().await.map(|_| "fake".to_owned())
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.reach().await.map(drop)
+    }
+
+    async fn machine(&self) -> Result<Machine, BackendError> {
+        Ok(self.reach().await?.machine)
     }
 
     async fn list(&self) -> Result<Vec<Instance>, BackendError> {
-        Ok(self.reach()?.instances.values().cloned().collect())
+        Ok(self.reach().await?.instances.values().cloned().collect())
     }
 
     async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
-        let mut state = self.reach()?;
+        let mut state = self.reach().await?;
         if state.failing_launches > 0 {
             state.failing_launches -= 1;
             return Err(BackendError::Refused {
@@ -132,8 +163,12 @@ impl Backend for FakeBackend {
     }
 
     async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
-        let mut state = self.reach()?;
+        let mut state = self.reach().await?;
         let what = "start a runner container";
+        if state.unreachable_starts > 0 {
+            state.unreachable_starts -= 1;
+            return Err(BackendError::Unreachable("no engine".to_owned()));
+        }
         if state.failing_starts > 0 {
             state.failing_starts -= 1;
             state.instances.remove(name);
@@ -149,24 +184,24 @@ impl Backend for FakeBackend {
     }
 
     async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
-        self.reach()?.instances.remove(name);
+        self.reach().await?.instances.remove(name);
         Ok(())
     }
 
     async fn logs(&self, name: &RunnerName, _lines: u32) -> Result<Option<String>, BackendError> {
-        Ok(self.reach()?.instances.get(name).map(|instance| match &instance.phase {
+        Ok(self.reach().await?.instances.get(name).map(|instance| match &instance.phase {
             Phase::Exited(exit) => exit.log_tail.clone(),
             _ => String::new(),
         }))
     }
 
     async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
-        let state = self.reach()?;
+        let state = self.reach().await?;
         Ok((state.image && !state.missing.contains(image)).then(|| state.image_id.clone()))
     }
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        let mut state = self.reach()?;
+        let mut state = self.reach().await?;
         progress.set(1 << 20, 4 << 20);
         state.pulls += 1;
         if state.failing_pulls {
@@ -181,7 +216,7 @@ impl Backend for FakeBackend {
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {
-        self.reach().map(|_| Storage { containers: 1_000, images: 2_000, volumes: 3_000 })
+        self.reach().await.map(|_| Storage { containers: 1_000, images: 2_000, volumes: 3_000 })
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {

@@ -76,6 +76,8 @@ pub struct GitHubClient {
     clock: Arc<dyn Clock>,
     /// GitHub's clock minus ours, in seconds.
     skew: AtomicI64,
+    /// When GitHub last answered, by our clock.
+    answered_at: Mutex<Option<Timestamp>>,
     held: HeldAnswers,
     budget: Mutex<Budget>,
     room: Semaphore,
@@ -112,6 +114,7 @@ impl GitHubClient {
             retries: settings.retries,
             clock,
             skew: AtomicI64::new(0),
+            answered_at: Mutex::default(),
             held: HeldAnswers::new(),
             budget: Mutex::default(),
             room: Semaphore::new(CONCURRENT),
@@ -156,6 +159,11 @@ impl GitHubClient {
     /// GitHub's clock minus ours, in seconds, as the last answer told it.
     pub fn skew(&self) -> i64 {
         self.skew.load(Ordering::Relaxed)
+    }
+
+    /// When GitHub last answered, whatever it said; none before it did.
+    pub fn answered_at(&self) -> Option<Timestamp> {
+        *self.answered_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request on `route`, whose `{placeholders}` take `values` in their order.

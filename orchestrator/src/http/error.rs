@@ -44,9 +44,8 @@ impl From<RequestError> for Failure {
             RequestError::GitHub(error) => github(error),
             RequestError::Backend(error) => backend(error),
             RequestError::Store(_) => unavailable(UNREADABLE),
-            RequestError::Unavailable(_) => {
-                unavailable("The orchestrator cannot see its containers now, or is stopping.")
-            }
+            // What stands here, /health says to everybody.
+            RequestError::Unavailable(why) => unavailable(why),
         };
         if problem.status >= 500 {
             error!(status = problem.status, "request failed: {error}");

@@ -6,30 +6,38 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::{StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::VERSION;
 use mayfly_common::api::{Health, HealthStatus};
 use mayfly_common::problem::Problem;
 
 use super::Api;
+use crate::backend::bounded::Seen;
 use crate::reconcile::handle::Snapshot;
+
+/// Said of what answers.
+const REACHABLE: &str = "reachable";
+/// The engine is asked every 15 s whether it answers. What is older than some of these times is not known any more.
+const STALE: SignedDuration = SignedDuration::from_secs(60);
 
 /// 200 whatever it says: degraded is a finding, not an error of this request.
 pub(super) async fn health(State(api): State<Api>) -> Json<Health> {
     let image_state = api.handle.image_state(&api.config.runner.image);
-    Json(judge(&api.handle.snapshot(), image_state))
+    let (contact, github) = (api.handle.contact(), api.handle.github_answered_at());
+    Json(judge(&api.handle.snapshot(), image_state, &contact, github, api.handle.now()))
 }
 
 pub(super) async fn live() -> Json<serde_json::Value> {
     Json(serde_json::json!({ "status": "healthy" }))
 }
 
-/// Ready once a pass has seen the containers.
+/// Ready once a pass has seen the containers, and as long as the engine answers.
 pub(super) async fn ready(State(api): State<Api>) -> Result<Json<serde_json::Value>, Problem> {
     let snapshot = api.handle.snapshot();
-    if snapshot.report.number > 0 && snapshot.blind.is_none() {
+    if docker(&snapshot, &api.handle.contact(), api.handle.now()) == REACHABLE {
         return Ok(Json(serde_json::json!({ "status": "ready" })));
     }
-    let detail = "No pass has seen the containers yet; GET /health tells why.";
+    let detail = "The containers cannot be seen just now; GET /health tells why.";
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready")
         .with_detail(detail)
         .with_retry_after(5))
@@ -42,14 +50,17 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     )
 }
 
-fn judge(snapshot: &Snapshot, image_state: String) -> Health {
-    let docker = match (&snapshot.blind, snapshot.report.number) {
-        (Some(why), _) => why.clone(),
-        (None, 0) => "not asked yet".to_owned(),
-        (None, _) => "reachable".to_owned(),
-    };
-    let github = snapshot.report.github_error.clone().unwrap_or_else(|| "reachable".to_owned());
-    let healthy = docker == "reachable" && github == "reachable";
+fn judge(
+    snapshot: &Snapshot,
+    image_state: String,
+    contact: &Seen,
+    github_answered_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Health {
+    let docker = docker(snapshot, contact, now);
+    let github = snapshot.report.github_error.clone().unwrap_or_else(|| REACHABLE.to_owned());
+    let healthy = docker == REACHABLE && github == REACHABLE;
+    let answered = [("docker", contact.answered_at), ("github", github_answered_at)];
     Health {
         status: if healthy { HealthStatus::Healthy } else { HealthStatus::Degraded },
         service: "orchestrator".to_owned(),
@@ -59,6 +70,69 @@ fn judge(snapshot: &Snapshot, image_state: String) -> Health {
             ("github".to_owned(), github),
             ("image".to_owned(), image_state),
         ]),
+        answered_seconds_ago: answered
+            .into_iter()
+            .filter_map(|(name, at)| Some((name.to_owned(), seconds_since(at?, now))))
+            .collect(),
         orchestrator: None,
+    }
+}
+
+/// The engine in words: reachable only if it answered lately.
+fn docker(snapshot: &Snapshot, contact: &Seen, now: Timestamp) -> String {
+    if let Some(why) = snapshot.blind.as_ref().or(contact.silent.as_ref()) {
+        return why.clone();
+    }
+    match contact.answered_at {
+        _ if snapshot.report.number == 0 => "not asked yet".to_owned(),
+        None => "unknown: it has not answered yet".to_owned(),
+        Some(at) if now.duration_since(at) > STALE => {
+            format!("unknown: the last answer is {} s old", seconds_since(at, now))
+        }
+        Some(_) => REACHABLE.to_owned(),
+    }
+}
+
+/// A clock that was set back makes nothing older.
+fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.duration_since(at).as_secs()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mayfly_common::api::PassReport;
+
+    #[test]
+    fn only_an_engine_that_answered_lately_is_reachable() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let passed = |number, blind: Option<&str>| Snapshot {
+            blind: blind.map(str::to_owned),
+            report: PassReport { number, ..PassReport::default() },
+            ..Snapshot::default()
+        };
+        let seen = |ago: Option<i64>, silent: Option<&str>| Seen {
+            answered_at: ago.map(|ago| now - SignedDuration::from_secs(ago)),
+            silent: silent.map(str::to_owned),
+        };
+        let rows = [
+            (passed(0, None), seen(None, None), "not asked yet"),
+            (passed(1, None), seen(Some(0), None), "reachable"),
+            (passed(1, None), seen(Some(60), None), "reachable"),
+            (passed(1, None), seen(Some(61), None), "unknown: the last answer is 61 s old"),
+            (passed(1, None), seen(Some(-90), None), "reachable"),
+            (passed(1, None), seen(Some(5), Some("no answer")), "no answer"),
+            (passed(1, Some("refused")), seen(Some(0), None), "refused"),
+            (passed(1, None), seen(None, None), "unknown: it has not answered yet"),
+        ];
+        for (snapshot, contact, expected) in rows {
+            assert_eq!(docker(&snapshot, &contact, now), expected, "{contact:?}");
+            let health = judge(&snapshot, String::new(), &contact, None, now);
+            let healthy = health.status == HealthStatus::Healthy;
+            assert_eq!(healthy, expected == "reachable", "{health:?}");
+        }
+        let health = judge(&passed(1, None), String::new(), &seen(Some(7), None), Some(now), now);
+        let ages: Vec<(String, u64)> = health.answered_seconds_ago.into_iter().collect();
+        assert_eq!(ages, [("docker".to_owned(), 7), ("github".to_owned(), 0)]);
     }
 }

@@ -11,15 +11,20 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use crate::backend::Backend;
+use crate::backend::bounded::Bounded;
 use crate::scaling::cadence::{GLANCE, MIN_GAP};
 
 /// How long to wait before following events again after the stream broke.
 const RECONNECT: Duration = Duration::from_secs(5);
 
+/// How often the engine is asked whether it answers. Passes may be minutes apart, and an engine that froze in between is to be known.
+const PING: Duration = Duration::from_secs(15);
+
 /// Runs passes until `shutdown`. A pass that has begun is finished, but starts no further runner.
 pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>) {
-    let events =
-        tokio::spawn(follow(Arc::clone(&reconciler.backend), Arc::clone(&reconciler.nudge)));
+    let backend: Arc<dyn Backend> = Arc::<Bounded>::clone(&reconciler.backend);
+    let events = tokio::spawn(follow(backend, Arc::clone(&reconciler.nudge)));
+    let contact = tokio::spawn(keep_contact(Arc::clone(&reconciler.beside)));
     let mut shutdown = pin!(shutdown);
     loop {
         let mut pass = pin!(reconciler.pass());
@@ -37,6 +42,7 @@ pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>
         }
     }
     events.abort();
+    contact.abort();
     info!(category = SHUTDOWN, "the last pass is done; runners go on without us");
 }
 
@@ -62,6 +68,15 @@ async fn taken(reconciler: &Reconciler) {
     }
 }
 
+/// Asks the engine now and then whether it answers, beside the passes: [`Contact`](crate::backend::bounded::Contact) then knows.
+async fn keep_contact(backend: Arc<Bounded>) {
+    loop {
+        // What comes of it is noted, whatever it is.
+        let _ = backend.ping().await;
+        tokio::time::sleep(PING).await;
+    }
+}
+
 /// Turns the backend's events into nudges. That they cannot be followed is said once for as long as it lasts.
 async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
     let mut told = false;
@@ -76,5 +91,31 @@ async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
         tokio::time::sleep(RECONNECT).await;
         // Whatever happened in between is seen by a look.
         nudge.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::bounded::Contact;
+    use crate::backend::fake::FakeBackend;
+    use crate::clock::SystemClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_freezes_between_passes_is_known_within_half_a_minute() {
+        let fake = Arc::new(FakeBackend::new());
+        let contact = Arc::new(Contact::new(Arc::new(SystemClock)));
+        let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+        let backend = Arc::new(Bounded::for_readers(inner, Arc::clone(&contact)));
+        let asking = tokio::spawn(keep_contact(backend));
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert!(contact.seen().answered_at.is_some() && contact.seen().silent.is_none());
+        fake.state().frozen = true;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(contact.seen().silent.is_some_and(|why| why.contains("no answer")));
+        fake.state().frozen = false;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(contact.seen().silent, None);
+        asking.abort();
     }
 }

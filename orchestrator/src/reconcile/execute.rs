@@ -19,7 +19,8 @@ use tracing::{Instrument as _, Span, info_span};
 
 use super::history::History;
 use super::{Reconciler, State};
-use crate::backend::BackendError;
+use crate::backend::bounded::Bounded;
+use crate::backend::{Backend, BackendError};
 use crate::github::{Deregistered, GitHubError};
 use crate::ledger::Ran;
 use crate::model::{Exit, Instance, Phase, RunnerId};
@@ -52,6 +53,9 @@ pub(crate) enum ActionError {
     /// The engine did not do its part.
     #[error("{0}")]
     Backend(Arc<BackendError>),
+    /// It was not begun: the engine is too slow for all that is to be done in one pass.
+    #[error("the Docker Engine is slow, and what is left to do waits for the next pass")]
+    PutOff,
 }
 
 /// An action and its outcome, as words with few values.
@@ -87,6 +91,11 @@ fn kind(action: &Action) -> &'static str {
         Action::Remove { .. } => "remove",
         Action::Deregister { .. } => "deregister",
     }
+}
+
+/// Whether the pass waits for the engine while this is done.
+fn needs_engine(action: &Action) -> bool {
+    !matches!(action, Action::PullImage(_) | Action::Deregister { .. })
 }
 
 /// The span of an action.
@@ -156,7 +165,11 @@ impl Reconciler {
             let act = actions.into_iter().map(async |action: Action| {
                 let began = self.clock.now();
                 let span = span(&action, seen);
-                let result = self.act(&action, seen).instrument(span.clone()).await;
+                let result = if needs_engine(&action) && !self.backend.has_time() {
+                    (Outcome::Failed(ActionError::PutOff), None)
+                } else {
+                    self.act(&action, seen).instrument(span.clone()).await
+                };
                 span.record("outcome", result.0.as_str());
                 if matches!(result.0, Outcome::Failed(_)) {
                     traces::failed(&span);
@@ -204,7 +217,8 @@ impl Reconciler {
     ) -> (Outcome, Option<(Finished, String)>) {
         match action {
             Action::PullImage(image) => {
-                self.images.pull(image, Arc::clone(&self.backend), Arc::clone(&self.clock));
+                let backend: Arc<dyn Backend> = Arc::<Bounded>::clone(&self.backend);
+                self.images.pull(image, backend, Arc::clone(&self.clock));
                 (Outcome::Done, None)
             }
             Action::Launch(launch) => {

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::execute::{ActionError, Outcome};
 use super::image::Images;
+use crate::backend::bounded::{Contact, Seen};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::discovery::RepoFact;
@@ -115,6 +116,7 @@ pub struct Handle {
     pub(super) events: watch::Receiver<i64>,
     pub(super) nudge: Arc<Notify>,
     pub(super) backend: Arc<dyn Backend>,
+    pub(super) contact: Arc<Contact>,
     pub(super) intake: Arc<Intake>,
     pub(super) book: Arc<Book>,
     pub(super) images: Arc<Images>,
@@ -166,6 +168,16 @@ impl Handle {
     /// The id of the latest event that can be read; it changes when there are more, and is closed when there will be none.
     pub fn events(&self) -> watch::Receiver<i64> {
         self.events.clone()
+    }
+
+    /// When the engine last answered.
+    pub fn contact(&self) -> Seen {
+        self.contact.seen()
+    }
+
+    /// When GitHub last answered, whatever it said.
+    pub fn github_answered_at(&self) -> Option<Timestamp> {
+        self.github.answered_at()
     }
 
     /// Says "look now".
@@ -344,6 +356,7 @@ impl From<ActionError> for RequestError {
         match error {
             ActionError::GitHub(error) => Self::GitHub(error),
             ActionError::Backend(error) => Self::Backend(error),
+            ActionError::PutOff => Self::Unavailable(error.to_string()),
         }
     }
 }

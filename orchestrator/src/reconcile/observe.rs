@@ -12,7 +12,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use super::handle::Request;
 use super::report::trouble;
 use super::{Reconciler, State, name_prefix};
-use crate::backend::BackendError;
+use crate::backend::{Backend as _, BackendError};
 use crate::github::{DiscoveryMode, GitHubError};
 use crate::model::QueuedJob;
 use crate::scaling::cadence::CheckWait;

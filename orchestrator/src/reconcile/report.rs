@@ -11,7 +11,7 @@ use mayfly_common::scope::RepoSlug;
 use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
 
-use super::execute::{Carried, Outcome};
+use super::execute::{ActionError, Carried, Outcome};
 use super::handle::{PoolSeen, Request, RequestError, Snapshot, Wait};
 use super::journal::Mark;
 use super::{Reconciler, State};
@@ -88,8 +88,19 @@ impl Reconciler {
         report: &mut PassReport,
     ) {
         let now = self.clock.now();
+        let put_off = |(_, outcome): &&(Action, Outcome)| {
+            matches!(outcome, Outcome::Failed(ActionError::PutOff))
+        };
+        let waiting = outcomes.iter().filter(put_off).count();
+        if waiting > 0 {
+            let why = ActionError::PutOff;
+            report.problems.push(format!("{waiting} actions were not begun: {why}"));
+            self.nudge.notify_one();
+        }
         for (action, outcome) in outcomes {
             match (action, outcome) {
+                // Said above, once.
+                (_, Outcome::Failed(ActionError::PutOff)) => {}
                 (Action::Launch(launch), Outcome::Done) => {
                     report.launched += 1;
                     state.journal.started(launch, now);

@@ -309,6 +309,30 @@ async fn a_container_is_confined_and_labelled() {
 }
 
 #[tokio::test]
+async fn a_name_is_one_runner_s_alone() {
+    let Some(engine) = engine().await else { return };
+    let backend = engine.backend(&[]);
+    let sleeps = [("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")];
+    let first = spec_of(&engine, &sleeps, "mayfly-twin");
+    backend.launch(&first).await.unwrap();
+    let id = engine.inspect("mayfly-twin").await.id;
+    let later = first.created_at + jiff::SignedDuration::from_secs(1);
+    let other = [
+        LaunchSpec { created_at: later, ..spec_of(&engine, &sleeps, "mayfly-twin") },
+        LaunchSpec {
+            created_at: first.created_at,
+            github_id: Some(orchestrator::model::RunnerId(7)),
+            ..spec_of(&engine, &sleeps, "mayfly-twin")
+        },
+    ];
+    for other in other {
+        let taken = backend.launch(&other).await.unwrap_err();
+        assert!(matches!(taken, BackendError::NameTaken(_)), "{taken}");
+    }
+    assert_eq!(engine.inspect("mayfly-twin").await.id, id, "and the first goes on");
+}
+
+#[tokio::test]
 async fn a_worker_inside_is_seen_and_an_exit_is_read() {
     let Some(engine) = engine().await else { return };
     let worker = engine.backend(&[]);

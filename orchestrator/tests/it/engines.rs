@@ -93,6 +93,18 @@ async fn a_runner_that_cannot_be_started_leaves_nothing_and_is_not_tried_again_a
 }
 
 #[tokio::test]
+async fn a_start_that_does_not_reach_the_engine_keeps_the_registration_and_is_tried_again() {
+    let (platform, name, job) = with_runner(&[]).await;
+    platform.backend.engine(&name, &EngineHealth::Healthy);
+    platform.backend.state().unreachable_starts = 1;
+    platform.pass().await;
+    assert_eq!((phase(&platform), platform.registrations()), (Phase::Created, vec![name.clone()]));
+    platform.pass().await;
+    assert_eq!(phase(&platform), Phase::Running { working: Some(false) });
+    assert_eq!(platform.connect(&name), Some(job), "with the registration it was made with");
+}
+
+#[tokio::test]
 async fn the_engine_s_image_is_pulled_like_the_runner_s() {
     let platform = Platform::with(&DIND).await;
     platform.backend.state().missing.insert("docker:27-dind".to_owned());

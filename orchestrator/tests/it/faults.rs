@@ -17,7 +17,10 @@ fn fault(route: &str, status: u16) -> Fault {
 
 /// A platform with one runner that runs a job.
 async fn with_busy_runner() -> (Platform, String, u64) {
-    let platform = Platform::new().await;
+    busy(Platform::new().await).await
+}
+
+async fn busy(platform: Platform) -> (Platform, String, u64) {
     let job = platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
     let name = platform.containers()[0].clone();
@@ -59,7 +62,7 @@ async fn no_trouble_of_github_ends_a_busy_runner() {
 
 #[tokio::test]
 async fn a_github_that_hangs_is_given_up_and_asked_again() {
-    let (platform, name, job) = with_busy_runner().await;
+    let (platform, name, job) = busy(Platform::impatient().await).await;
     platform.wait(60);
     platform.fault(Fault { kind: FaultKind::Hang, times: 1_000, ..Fault::default() });
     let report = platform.pass().await;
@@ -350,6 +353,98 @@ async fn deregistering_that_fails_keeps_the_container_until_it_works() {
     assert_eq!((report.removed, platform.containers().len()), (0, 1), "{report:?}");
     assert_eq!(platform.pass().await.removed, 1);
     assert!(platform.registrations().is_empty());
+}
+
+#[tokio::test]
+async fn a_good_pull_ends_what_the_failed_one_before_it_left() {
+    let platform = Platform::with(&[("RUNNER_PULL_POLICY", "always")]).await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.backend.state().failing_pulls = true;
+    platform.pass().await;
+    until(|| platform.backend.state().pulls == 1).await;
+    tokio::task::yield_now().await;
+    let report = platform.pass().await;
+    assert!(report.problems.iter().any(|why| why.contains("cannot be pulled")), "{report:?}");
+    platform.backend.state().failing_pulls = false;
+    platform.wait(5);
+    platform.pass().await;
+    until(|| platform.backend.state().pulls == 2).await;
+    tokio::task::yield_now().await;
+    let report = platform.pass().await;
+    assert_eq!((report.launched, report.problems.as_slice()), (1, &[][..]), "{report:?}");
+    platform.wait(3_600);
+    let report = platform.pass().await;
+    assert!(report.problems.iter().all(|why| !why.contains("pulled")), "{report:?}");
+    let wait = platform.reconciler.next_pass().await.duration_since(platform.now());
+    assert!(wait.as_secs() > 0, "a retry that is long past must not be due for ever: {wait}");
+}
+
+#[tokio::test]
+async fn a_stop_while_github_is_asked_starts_no_runner() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    let asked = async {
+        while platform.sim.counters().of("GET", "/user/repos") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let reconciler = std::sync::Arc::clone(&platform.reconciler);
+    orchestrator::reconcile::driver::run(reconciler, asked).await;
+    let report = platform.handle.snapshot().report;
+    assert_eq!((report.queued_jobs, report.launched), (1, 0), "{report:?}");
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_beside_a_dry_run_is_carried_out() {
+    let platform = Platform::with(&[("AUTO_CREATE_RUNNERS", "false")]).await;
+    let wanted = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    let wanted = || {
+        mayfly_common::api::CreateRunners::from_json(wanted.to_string().as_bytes()).unwrap()
+    };
+    let passes = async {
+        tokio::task::yield_now().await;
+        platform.pass().await;
+        platform.pass().await;
+        platform.pass().await;
+    };
+    // A dry run between two requests.
+    let (first, dry, second, ()) = tokio::join!(
+        platform.handle.create(wanted()),
+        platform.handle.cleanup(true),
+        platform.handle.create(wanted()),
+        passes
+    );
+    assert_eq!((first.unwrap().len(), second.unwrap().len()), (1, 1));
+    assert!(dry.unwrap().dry_run);
+    assert_eq!(platform.containers().len(), 2);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_too_slow_for_all_at_once_does_the_rest_in_the_next_pass() {
+    let platform = Platform::with(&[("AUTO_CREATE_RUNNERS", "false")]).await;
+    let body = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    platform.create(&body).await.unwrap();
+    let name = platform.containers()[0].clone();
+    platform.backend.exit(&name, 1, "");
+    platform.backend.state().frozen = true;
+    // The first two answers, to list and to look at the image, take so long that too little of the pass is left to act.
+    let slow = async {
+        for (call, seconds) in [(1, 14), (2, 8)] {
+            until(|| platform.backend.state().taken == call).await;
+            tokio::time::pause();
+            tokio::time::advance(std::time::Duration::from_secs(seconds)).await;
+            tokio::time::resume();
+            platform.backend.state().frozen = call < 2;
+            platform.backend.answer();
+        }
+    };
+    let (report, ()) = tokio::join!(platform.pass(), slow);
+    assert_eq!(report.problems.len(), 1, "{report:?}");
+    assert!(report.problems[0].starts_with("1 actions were not begun"), "{report:?}");
+    assert_eq!((platform.containers(), platform.registrations()), (vec![name.clone()], vec![name]));
+    assert_eq!(platform.pass().await.removed, 1);
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
 }
 
 /// Waits for something another task does.

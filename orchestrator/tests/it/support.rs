@@ -49,8 +49,14 @@ pub(crate) struct Platform {
     pub(crate) config: Config,
     clock: SimClock,
     ahead: SignedDuration,
+    timeout: Duration,
     store: Store,
 }
+
+/// How long GitHub may take to answer: as good as for ever, for a simulator next door on a machine that is busy.
+pub(crate) const PATIENT: Duration = Duration::from_mins(2);
+/// The same in a test of a GitHub that never answers, and then does.
+const IMPATIENT: Duration = Duration::from_secs(5);
 
 impl Platform {
     /// Automatic mode, four runners at most, one repository `octo-admin/app` with a job for self-hosted runners.
@@ -65,6 +71,15 @@ impl Platform {
 
     /// The same, with a clock that is `ahead` of GitHub's.
     pub(crate) async fn with_clock(variables: &[(&str, &str)], ahead: SignedDuration) -> Self {
+        Self::start(variables, ahead, PATIENT).await
+    }
+
+    /// A platform that gives up on a GitHub that does not answer, while the test waits.
+    pub(crate) async fn impatient() -> Self {
+        Self::start(&[], SignedDuration::ZERO, IMPATIENT).await
+    }
+
+    async fn start(variables: &[(&str, &str)], ahead: SignedDuration, timeout: Duration) -> Self {
         let clock = SimClock::manual(Timestamp::from_second(1_800_000_000).expect("within range"));
         let sim = Checked::start(SimConfig { clock: clock.clone(), ..SimConfig::default() })
             .await
@@ -77,9 +92,9 @@ impl Platform {
         let store = Store::in_memory().expect("a store");
         let config = config(&sim.url(), variables);
         let (reconciler, handle, metrics) =
-            wire(&config, Arc::<FakeBackend>::clone(&backend), &clock, ahead, store.clone());
+            wire(&config, Arc::<FakeBackend>::clone(&backend), &clock, ahead, timeout, store.clone());
         let platform =
-            Self { sim, backend, reconciler, handle, metrics, config, clock, ahead, store };
+            Self { sim, backend, reconciler, handle, metrics, config, clock, ahead, timeout, store };
         platform.repo("octo-admin/app", SELF_HOSTED);
         platform
     }
@@ -104,7 +119,7 @@ impl Platform {
     pub(crate) fn restart(&mut self) {
         let backend: Arc<FakeBackend> = Arc::clone(&self.backend);
         (self.reconciler, self.handle, self.metrics) =
-            wire(&self.config, backend, &self.clock, self.ahead, self.store.clone());
+            wire(&self.config, backend, &self.clock, self.ahead, self.timeout, self.store.clone());
     }
 
     pub(crate) fn repo(&self, name: &str, workflow: &str) {
@@ -215,16 +230,15 @@ impl Platform {
     }
 }
 
-fn wire(
+pub(crate) fn wire(
     config: &Config,
     backend: Arc<dyn Backend>,
     clock: &SimClock,
     ahead: SignedDuration,
+    timeout: Duration,
     store: Store,
 ) -> (Arc<Reconciler>, Handle, Arc<Metrics>) {
     let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone(), ahead));
-    // Long for a simulator next door, short for a test of one that hangs.
-    let timeout = Duration::from_secs(2);
     let settings = GitHubSettings { timeout, retries: 0, ..GitHubSettings::of(&config.github) };
     let github = Arc::new(GitHubClient::new(settings, Arc::clone(&clock)).expect("a client"));
     let metrics = Arc::new(Metrics::new(github.traffic()));

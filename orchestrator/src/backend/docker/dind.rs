@@ -7,12 +7,12 @@ use bollard::Docker;
 use bollard::models::{
     ContainerSummary, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
 };
-use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
 use mayfly_common::name::RunnerName;
 
 use super::error::{refused, status};
 use super::spec::Template;
-use super::{labels, sidecar, tail};
+use super::{labels, remove_container, sidecar, tail};
 use crate::backend::BackendError;
 use crate::model::{Engine, EngineHealth, LaunchSpec};
 
@@ -68,14 +68,7 @@ pub(super) async fn detach(
     runner: &RunnerName,
 ) -> Result<(), BackendError> {
     if is_ours(docker, instance, runner).await? {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match docker.remove_container(&sidecar::name(runner), Some(options)).await {
-            // 409: its removal is in progress.
-            Err(error) if !matches!(status(&error), Some(404 | 409)) => {
-                return Err(refused("remove a Docker engine")(error));
-            }
-            _ => {}
-        }
+        remove_container(docker, &sidecar::name(runner), "remove a Docker engine").await?;
     }
     let Some(network) = find_network(docker, instance, runner).await? else { return Ok(()) };
     let request = NetworkDisconnectRequest { container: runner.to_string(), force: Some(true) };

@@ -152,7 +152,7 @@ impl GitHubClient {
     ) -> Result<(Reply, Option<Refusal>), GitHubError> {
         let mut response = request.send().await.map_err(|error| self.network(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        self.note_time(&headers);
+        self.note_answer(&headers);
         if status.is_success() && response.url() != &call.url {
             self.moved.store(true, Ordering::Relaxed);
         }
@@ -189,7 +189,8 @@ impl GitHubClient {
         }
     }
 
-    fn note_time(&self, headers: &HeaderMap) {
+    fn note_answer(&self, headers: &HeaderMap) {
+        *self.answered_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
         let told = headers.get(header::DATE).and_then(|value| value.to_str().ok());
         let Some(told) = told.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) else { return };
         let skew = told.timestamp().duration_since(self.clock.now()).as_secs();
