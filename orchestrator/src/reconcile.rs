@@ -105,8 +105,7 @@ impl Reconciler {
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
         let images = Arc::new(Images::new(Arc::clone(&nudge)));
         let contact = Arc::new(Contact::new(Arc::clone(&clock)));
-        let beside =
-            Arc::new(Bounded::for_readers(Arc::clone(&backend), Arc::clone(&contact)));
+        let beside = Arc::new(Bounded::for_readers(Arc::clone(&backend), Arc::clone(&contact)));
         let backend = Arc::new(Bounded::for_passes(backend, Arc::clone(&contact)));
         let handle = Handle {
             images: Arc::clone(&images),

@@ -399,9 +399,8 @@ async fn a_stop_while_github_is_asked_starts_no_runner() {
 async fn a_request_beside_a_dry_run_is_carried_out() {
     let platform = Platform::with(&[("AUTO_CREATE_RUNNERS", "false")]).await;
     let wanted = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
-    let wanted = || {
-        mayfly_common::api::CreateRunners::from_json(wanted.to_string().as_bytes()).unwrap()
-    };
+    let wanted =
+        || mayfly_common::api::CreateRunners::from_json(wanted.to_string().as_bytes()).unwrap();
     let passes = async {
         tokio::task::yield_now().await;
         platform.pass().await;

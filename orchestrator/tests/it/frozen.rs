@@ -26,7 +26,8 @@ const SLACK: Duration = Duration::from_secs(10);
 async fn get(router: &axum::Router, path: &str) -> (StatusCode, Value) {
     let request = Request::get(path).body(Body::empty()).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
-    let (status, body) = (response.status(), to_bytes(response.into_body(), 1 << 20).await.unwrap());
+    let (status, body) =
+        (response.status(), to_bytes(response.into_body(), 1 << 20).await.unwrap());
     (status, serde_json::from_slice(&body).unwrap())
 }
 
@@ -74,7 +75,8 @@ async fn a_pass_on_an_engine_that_freezes(how: Freeze) {
 }
 
 #[tokio::test]
-async fn an_engine_that_freezes_holds_a_pass_for_half_a_minute_at_most_and_is_not_called_reachable() {
+async fn an_engine_that_freezes_holds_a_pass_for_half_a_minute_at_most_and_is_not_called_reachable()
+{
     tokio::join!(
         a_pass_on_an_engine_that_freezes(Freeze::Silent),
         a_pass_on_an_engine_that_freezes(Freeze::HalfWay),

@@ -91,10 +91,26 @@ impl Platform {
         let backend = Arc::new(FakeBackend::new());
         let store = Store::in_memory().expect("a store");
         let config = config(&sim.url(), variables);
-        let (reconciler, handle, metrics) =
-            wire(&config, Arc::<FakeBackend>::clone(&backend), &clock, ahead, timeout, store.clone());
-        let platform =
-            Self { sim, backend, reconciler, handle, metrics, config, clock, ahead, timeout, store };
+        let (reconciler, handle, metrics) = wire(
+            &config,
+            Arc::<FakeBackend>::clone(&backend),
+            &clock,
+            ahead,
+            timeout,
+            store.clone(),
+        );
+        let platform = Self {
+            sim,
+            backend,
+            reconciler,
+            handle,
+            metrics,
+            config,
+            clock,
+            ahead,
+            timeout,
+            store,
+        };
         platform.repo("octo-admin/app", SELF_HOSTED);
         platform
     }
