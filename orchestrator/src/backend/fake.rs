@@ -20,6 +20,7 @@ pub struct FakeBackend {
 
 /// What the fake holds, open to tests.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "knobs, each on its own")]
 pub struct State {
     /// The containers.
     pub instances: BTreeMap<RunnerName, Instance>,

@@ -99,8 +99,9 @@ impl Reconciler {
         }
         for (action, outcome) in outcomes {
             match (action, outcome) {
-                // Said above, once.
-                (_, Outcome::Failed(ActionError::PutOff)) => {}
+                // What was put off is said above, once.
+                (_, Outcome::Failed(ActionError::PutOff))
+                | (Action::PullImage(_), Outcome::Done) => {}
                 (Action::Launch(launch), Outcome::Done) => {
                     report.launched += 1;
                     state.journal.started(launch, now);
@@ -152,7 +153,6 @@ impl Reconciler {
                     report.deregistered += 1;
                     info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
                 }
-                (Action::PullImage(_), Outcome::Done) => {}
                 (_, Outcome::Kept) => {
                     info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job")
                 }
