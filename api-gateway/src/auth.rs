@@ -1,7 +1,7 @@
 //! API keys: which there are, and whether a request shows one of them.
 //!
 //! Invariants: a key in the clear lives only as long as it takes to hash it; comparing takes the same time whichever key
-//! is shown; a refusal does not say what was wrong.
+//! is shown; a refusal says whether a key was shown, and no more: every wrong key gets the same answer.
 //!
 //! Wrong keys draw on the quota of the address they come from. A known key is let through even from an address whose
 //! wrong ones are being turned away: behind a shared address a stranger could otherwise lock the owner out. Guessing is
@@ -75,6 +75,7 @@ fn refusal(gateway: &Gateway, request: &Request) -> Option<Problem> {
     gateway.metrics.unauthorized.inc();
     let bucket = Bucket::of_address(caller);
     Some(match gateway.limits.limiter().check_key(&bucket) {
+        Ok(()) if presented(request.headers()).is_some() => Problem::invalid_key(),
         Ok(()) => Problem::unauthorized(),
         Err(refusal) => {
             gateway.metrics.rate_limited.inc();

@@ -20,7 +20,7 @@
 //! | [`openapi`], `docs` | the description of all this, and its two viewers, served offline |
 //!
 //! Invariants: the gateway keeps no state but rate-limit buckets and counters; no credential is forwarded, logged or
-//! answered; nothing the orchestrator says in a 5xx reaches a client.
+//! answered; of what the orchestrator says in a 5xx, only a problem that it made for the public reaches a client.
 
 pub mod auth;
 pub mod client_address;

@@ -1,42 +1,71 @@
-//! `api-gateway`: serves the gateway. `--check-config`, `healthcheck` and `--version` do what they say and end.
+//! `api-gateway`: serves the gateway. `--check-config`, `healthcheck`, `--help` and `--version` do what they say and end.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use api_gateway::{Config, config};
+use clap::{Parser, Subcommand};
 use mayfly_common::{health, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 /// The configuration is wrong: restarting does not help (`EX_USAGE`).
 const BAD_CONFIGURATION: u8 = 64;
 
+/// Mayfly's public interface: checks API keys, limits and input, verifies GitHub's webhooks, and forwards to the orchestrator.
+///
+/// It is configured by environment variables. deploy/.env.example (in a release: .env.example) lists each with its default and
+/// its effect, in the section "Public interface (api-gateway)"; docs/service.md says how to run it as a service.
+#[derive(Parser)]
+#[command(name = "api-gateway", version = mayfly_common::VERSION, after_help = AFTER_HELP)]
+struct Arguments {
+    /// Check the configuration, say everything that is wrong with it, and stop.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the gateway on this machine whether it lives; for Docker's HEALTHCHECK.
+    Healthcheck,
+}
+
+/// What a caller needs to know first.
+const AFTER_HELP: &str = "\
+Exit codes: 0 after a stop signal; 1 if it cannot go on; 64 if the configuration or an argument is wrong.
+
+Once it runs: GET /docs (Swagger UI), /redoc, /openapi.json, /health, /metrics.";
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => serve().await,
-        ["--check-config"] => match Config::from_env() {
-            Ok(_) => say("The configuration is valid."),
-            Err(errors) => fail(BAD_CONFIGURATION, &errors.to_string()),
-        },
-        ["healthcheck"] => match config::healthcheck_port() {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return parsed(&answer),
+    };
+    if let Some(Command::Healthcheck) = arguments.command {
+        return match config::healthcheck_port() {
             Ok(port) => {
                 health::check(port).await.map_or_else(|why| fail(1, &why), |()| ExitCode::SUCCESS)
             }
             Err(errors) => fail(BAD_CONFIGURATION, &errors.to_string()),
-        },
-        ["--version"] => say(&format!("api-gateway {}", mayfly_common::VERSION)),
-        _ => {
-            fail(BAD_CONFIGURATION, "usage: api-gateway [--check-config | healthcheck | --version]")
-        }
+        };
+    }
+    match Config::from_env() {
+        Err(errors) => fail(BAD_CONFIGURATION, &errors.to_string()),
+        Ok(_) if arguments.check_config => say("The configuration is valid."),
+        Ok(config) => serve(config).await,
     }
 }
 
-async fn serve() -> ExitCode {
-    let config = match Config::from_env() {
-        Ok(config) => config,
-        Err(errors) => return fail(BAD_CONFIGURATION, &errors.to_string()),
-    };
+/// Help and version are printed and are no mistake; a wrong argument ends as a wrong configuration does: restarting does not help.
+fn parsed(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print();
+    let code = if answer.use_stderr() { BAD_CONFIGURATION } else { 0 };
+    printed.map_or(ExitCode::FAILURE, |()| ExitCode::from(code))
+}
+
+async fn serve(config: Config) -> ExitCode {
     let traces = telemetry::start(config.logging, config.traces.as_ref());
     let listener = match TcpListener::bind(config.address()).await {
         Ok(listener) => listener,

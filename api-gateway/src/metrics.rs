@@ -1,4 +1,4 @@
-//! Counters and durations, in Prometheus' text format.
+//! Counters and durations, for Prometheus.
 //!
 //! Invariant: every label has a fixed set of values. A path, a name or an address is never one.
 
@@ -13,9 +13,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-
-/// The media type of [`Metrics::render`].
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper bounds in seconds: from an answer of our own to `REQUEST_TIMEOUT`.
 const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
@@ -202,7 +199,7 @@ impl Metrics {
         self.deliveries.get_or_create(&DeliveryLabels { event, outcome }).inc();
     }
 
-    /// Everything as text.
+    /// Everything as `OpenMetrics` text.
     pub(crate) fn render(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

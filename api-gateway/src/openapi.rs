@@ -146,8 +146,14 @@ impl IntoResponses for Problems {
             ("422", "A parameter or field is wrong; `errors` lists each."),
             ("429", "Too many requests: wait for as long as `Retry-After` says."),
             ("500", "Something went wrong in the gateway."),
-            ("502", "The orchestrator did not answer properly."),
-            ("503", "The orchestrator is not available."),
+            (
+                "502",
+                "GitHub did not do its part (`type` ends with `github-unavailable`), or the orchestrator did not answer properly.",
+            ),
+            (
+                "503",
+                "This cannot be done now: try again after `Retry-After`. `type` says whether the orchestrator is not available, or what it waits for.",
+            ),
             ("504", "The orchestrator took too long."),
             ("default", "Any other error."),
         ];

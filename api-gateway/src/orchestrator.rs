@@ -106,11 +106,11 @@ impl Orchestrator {
         headers: &HeaderMap,
         caller: &Caller,
     ) -> Response {
-        let answered = match timeout(self.timeout, self.attempts(call, headers, caller)).await {
-            Ok(Ok(response)) => answer::pass_on(response, &self.stop),
-            Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(Failure::TooSlow(self.timeout)),
+        let answered = async {
+            answer::pass_on(self.attempts(call, headers, caller).await?, &self.stop).await
         };
+        let answered = timeout(self.timeout, answered).await;
+        let answered = answered.unwrap_or(Err(Failure::TooSlow(self.timeout)));
         answered.unwrap_or_else(|failure| self.failed(&failure, call, caller).into_response())
     }
 

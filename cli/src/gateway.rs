@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::Args;
 use mayfly_common::env::{self, set};
-use mayfly_common::problem::{PROBLEM_JSON, Problem};
+use mayfly_common::problem::{INVALID_KEY, PROBLEM_JSON, Problem};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -87,6 +87,10 @@ fn words(problem: &Problem) -> String {
         let _ = write!(text, "\n  {pointer} {}", error.detail);
     }
     let hint = match problem.status {
+        401 if problem.is(INVALID_KEY) => Some(
+            "check MAYFLY_API_KEY, the file that --api-key-file names, or the profile's api_key_file"
+                .to_owned(),
+        ),
         401 => Some("set MAYFLY_API_KEY, or name the key's file with --api-key-file".to_owned()),
         412 => Some(
             "somebody changed it meanwhile: look at it again, then repeat your change".to_owned(),

@@ -20,6 +20,11 @@ use tokio::net::TcpListener;
 const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
 const KEY: &str = "topsecret-key-of-the-gateway-0123456789";
 
+/// An orchestrator in memory, in which runners named `busy-…` execute a job.
+#[expect(dead_code, reason = "the gateway's own tests use more of it")]
+#[path = "../../api-gateway/tests/support/stub.rs"]
+mod stub;
+
 struct Scene {
     url: String,
     folder: PathBuf,
@@ -52,6 +57,18 @@ impl Scene {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         Self { url, folder, _sim: sim }
+    }
+
+    /// The same gateway before an orchestrator in memory, which has runners.
+    async fn with_runners(test: &str) -> Self {
+        let mut scene = Self::new(test).await;
+        let public = free_port().await;
+        scene.url = format!("http://{}", public.local_addr().unwrap());
+        let orchestrator = format!("http://{}", stub::Stub::default().start().await);
+        let variables = [("ORCHESTRATOR_URL", &*orchestrator), ("API_KEYS", KEY)];
+        let config = api_gateway::Config::from_variables(owned(&variables)).unwrap();
+        tokio::spawn(api_gateway::run(config, public, pending()));
+        scene
     }
 
     async fn with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -275,6 +292,31 @@ async fn output_that_is_lost_is_an_error_and_a_reader_that_left_is_none() {
             assert_eq!(said.contains("standard output cannot be written"), lost, "{said}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_called_wrong() {
+    let scene = Scene::new("wrong-key").await;
+    let wrong = "another-key-of-the-gateway-0123456789";
+    let variables = [("MAYFLY_URL", &*scene.url), ("MAYFLY_API_KEY", wrong)];
+    let output = scene.with(&["status"], &variables).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("none of the gateway's API_KEYS"), "{error}");
+    assert!(!error.contains("Send it as") && !error.contains("set MAYFLY_API_KEY"), "{error}");
+    assert!(!error.contains(wrong), "{error}");
+}
+
+#[tokio::test]
+async fn a_runner_at_work_is_deleted_only_by_force() {
+    let scene = Scene::with_runners("force").await;
+    let create = ["runner", "create", "octo-admin/app", "--name", "busy-box"];
+    scene.text(&create).await;
+    let (code, error) = scene.error(&["runner", "delete", "busy-box"]).await;
+    assert!(code == 1 && error.contains("executing a job"), "{error}");
+    scene.text(&["runner", "delete", "--force", "busy-box"]).await;
+    let (code, error) = scene.error(&["runner", "delete", "--force", "busy-box"]).await;
+    assert!(code == 1 && error.contains("no runner of that id"), "{error}");
 }
 
 #[tokio::test]

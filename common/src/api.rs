@@ -14,7 +14,9 @@ pub use jobs::{
     ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, Reason, RepositoryStats,
     StatsQuery,
 };
-pub use list::{ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches};
+pub use list::{
+    CleanupQuery, DeleteQuery, ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches,
+};
 pub use pools::{ImagePull, Pool, PoolList, PoolSource, PoolSpecBody, PoolStatus};
 pub use report::{
     CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, Finished, FinishedList,

@@ -13,8 +13,8 @@
 //! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
 //! | [`problem`] | RFC 9457 errors |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
-//! | [`health`] | the check a container runs on itself |
 //! | [`loopback`] | names and addresses of this machine itself |
+//! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
 //! | [`telemetry`], [`traces`], [`shutdown`] | what every service's `main` needs |
 //!
 //! Invariant: this crate knows neither Docker nor, beyond webhooks, GitHub's wire format. A value of one of its types is valid:
@@ -22,6 +22,7 @@
 
 pub mod api;
 pub mod env;
+pub mod exposition;
 pub mod health;
 pub mod image;
 pub mod label;

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// What the type of every problem of ours begins with.
+pub const PREFIX: &str = "urn:mayfly:problem:";
+
+/// The kind of problem that a key which is none of ours is.
+pub const INVALID_KEY: &str = "invalid-api-key";
+
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FieldError {
@@ -48,7 +54,7 @@ impl Problem {
     /// A problem of the kind `slug` (lower-case words joined by hyphens).
     pub fn new(status: StatusCode, slug: &str, title: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:mayfly:problem:{slug}"),
+            kind: format!("{PREFIX}{slug}"),
             title: title.into(),
             status: status.as_u16(),
             detail: None,
@@ -89,10 +95,17 @@ impl Problem {
         }
     }
 
-    /// 401: no key, or not one of ours; which of the two is not said.
+    /// 401: the request shows no key.
     pub fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is required")
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "An API key is required")
             .with_detail("Send it as `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+    }
+
+    /// 401: the key that the request shows is not one of ours.
+    pub fn invalid_key() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, INVALID_KEY, "The API key is not valid").with_detail(
+            "The key that was sent is none of the gateway's API_KEYS. Check that it is whole and still in use.",
+        )
     }
 
     /// 404: there is no such runner, route or scope.
@@ -119,6 +132,11 @@ impl Problem {
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here")
             .with_detail("The log has the reason under this request's id.")
+    }
+
+    /// Whether this is a problem of the kind `slug`.
+    pub fn is(&self, slug: &str) -> bool {
+        self.kind.strip_prefix(PREFIX) == Some(slug)
     }
 
     /// The status as a type.

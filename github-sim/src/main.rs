@@ -10,9 +10,12 @@ use mayfly_common::telemetry::{self, Logging};
 use mayfly_common::{VERSION, shutdown};
 use tracing::info;
 
-/// GitHub's REST API for Actions runners, simulated: repositories, workflow runs and runners without an account.
+/// GitHub's REST and GraphQL API for Actions runners, simulated: repositories, workflow runs and runners without an account.
+///
+/// Each option can also be set by the environment variable shown with it. GET /_sim/ on a running simulator lists its control
+/// interface; deploy/compose.demo.yaml shows it at work.
 #[derive(Parser)]
-#[command(version = VERSION)]
+#[command(name = "github-sim", version = VERSION)]
 struct Arguments {
     /// Where to listen; may be given more than once.
     #[arg(

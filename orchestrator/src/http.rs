@@ -17,10 +17,10 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
-use mayfly_common::problem::Problem;
+use mayfly_common::problem::{FieldError, Problem};
 use mayfly_common::traces;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
@@ -45,18 +45,37 @@ pub struct Api {
 
 /// All routes.
 pub fn router(api: Api) -> Router {
+    with_parameters()
+        .merge(without_parameters().layer(middleware::from_fn(no_parameters)))
+        .fallback(async || Problem::not_found("There is no such path."))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(traced))
+        .with_state(api)
+}
+
+/// The routes with query parameters, each of which refuses those that it does not know.
+fn with_parameters() -> Router<Api> {
     Router::new()
-        .route("/api/v1/runners", get(runners::list).post(runners::create))
+        .route("/api/v1/runners", get(runners::list))
         .route("/api/v1/runners/cleanup", post(runners::cleanup))
-        .route("/api/v1/runners/{id}", get(runners::show).delete(runners::delete))
-        .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route("/api/v1/runners/{id}", delete(runners::delete))
         .route("/api/v1/finished-runners", get(finished::list))
-        .route("/api/v1/finished-runners/{name}", get(finished::show))
         .route("/api/v1/events", get(events::list).layer(Extension(events::Places::default())))
         .route("/api/v1/jobs", get(jobs::list))
         .route("/api/v1/jobs/stats", get(jobs::stats))
-        .route("/api/v1/jobs/{id}", get(jobs::show))
         .route("/api/v1/jobs/{id}/explain", get(jobs::explained))
+}
+
+/// The routes without any.
+fn without_parameters() -> Router<Api> {
+    Router::new()
+        .route("/api/v1/runners", post(runners::create))
+        .route("/api/v1/runners/{id}", get(runners::show))
+        .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route("/api/v1/finished-runners/{name}", get(finished::show))
+        .route("/api/v1/jobs/{id}", get(jobs::show))
         .route("/api/v1/pools", get(pools::list).post(pools::create))
         .route(
             "/api/v1/pools/{name}",
@@ -75,12 +94,18 @@ pub fn router(api: Api) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(async || Problem::not_found("There is no such path."))
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(middleware::from_fn(traced))
-        .with_state(api)
+}
+
+/// Refuses a query where there are no parameters: a caller who misspells or misplaces one learns it.
+async fn no_parameters(request: Request, next: Next) -> Response {
+    match request.uri().query() {
+        None | Some("") => next.run(request).await,
+        Some(_) => {
+            let detail = "there are no parameters here".to_owned();
+            let wrong = FieldError { pointer: "?".to_owned(), detail };
+            Problem::invalid(vec![wrong]).into_response()
+        }
+    }
 }
 
 /// Makes a request a span, part of the gateway's.

@@ -10,9 +10,11 @@ use orchestrator::config::Config;
 const BAD_CONFIG: u8 = 64;
 
 /// Mayfly's internal service: finds queued jobs and gives each a fresh runner container.
-/// It is configured by environment variables; deploy/.env.example lists them.
+///
+/// It is configured by environment variables. deploy/.env.example (in a release: .env.example) lists each with its default and
+/// its effect; GITHUB_RUNNER_TOKEN and RUNNER_IMAGE are the first ones to set. docs/service.md says how to run it as a service.
 #[derive(Parser)]
-#[command(version = mayfly_common::VERSION)]
+#[command(name = "orchestrator", version = mayfly_common::VERSION, after_help = AFTER_HELP)]
 struct Arguments {
     /// Check the configuration, say what is wrong, and stop.
     #[arg(long)]
@@ -27,10 +29,23 @@ enum Command {
     Healthcheck,
 }
 
+/// What a caller needs to know first.
+const AFTER_HELP: &str = "\
+Exit codes: 0 after a stop signal; 1 if it cannot go on; 64 if the configuration or an argument is wrong.
+
+Its HTTP interface asks for no key and is for the api-gateway only. `mayfly` and the gateway's /docs are for people.";
+
 #[tokio::main]
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's own messages")]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help and version are printed, and are no mistake. With a wrong argument, restarting does not help.
+            let code = if answer.use_stderr() { BAD_CONFIG } else { 0 };
+            return answer.print().map_or(ExitCode::FAILURE, |()| ExitCode::from(code));
+        }
+    };
     let config = match Config::from_environment() {
         Ok(config) => config,
         Err(errors) => {

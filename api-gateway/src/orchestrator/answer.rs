@@ -1,18 +1,19 @@
 //! What of the orchestrator's answer reaches the client.
 //!
-//! Passed on, streamed: JSON and events with 2xx, problems with 4xx, and 304. Everything else is a failure of ours to explain:
-//! a 5xx may say something internal, a redirect leads into the internal network, HTML comes from something that is not
-//! the orchestrator.
+//! Passed on, streamed: JSON and events with 2xx, problems with 4xx, and 304. Of a 5xx only what the orchestrator made for the
+//! public: the known fields of a problem of its own ([`public`]), such as that GitHub does not answer. Everything else is a failure
+//! of ours to explain: another 5xx may say something internal, a redirect leads into the internal network, HTML comes from
+//! something that is not the orchestrator.
 
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use mayfly_common::problem::PROBLEM_JSON;
+use mayfly_common::problem::{PREFIX, PROBLEM_JSON, Problem};
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutBody;
 
@@ -35,8 +36,11 @@ const EVENTS: &str = "text/event-stream";
 /// Longest wait for the next piece of a body.
 const BODY_PAUSE: Duration = Duration::from_secs(30);
 
+/// Most bytes read of a problem that comes with a 5xx.
+const MAX_PROBLEM: usize = 16 * 1024;
+
 /// The part of `response` that may be passed on.
-pub(super) fn pass_on(
+pub(super) async fn pass_on(
     response: http::Response<Incoming>,
     stop: &CancellationToken,
 ) -> Result<Response, Failure> {
@@ -47,8 +51,16 @@ pub(super) fn pass_on(
         200..=299 => bodiless || kind == "application/json" || kind == EVENTS,
         304 => true,
         400..=499 => kind == PROBLEM_JSON,
-        503 => return Err(Failure::Unavailable(retry_after(response.headers()))),
-        500.. => return Err(Failure::ServerError(status)),
+        500.. => {
+            let retry_after = retry_after(response.headers());
+            return match public(response).await {
+                Some(problem) => Ok(problem.into_response()),
+                None if status == StatusCode::SERVICE_UNAVAILABLE => {
+                    Err(Failure::Unavailable(retry_after))
+                }
+                None => Err(Failure::ServerError(status)),
+            };
+        }
         _ => false,
     };
     if !spoken {
@@ -73,6 +85,19 @@ pub(super) fn pass_on(
         }
     }
     Ok(passed)
+}
+
+/// The problem in a 5xx, if the orchestrator made it for the public. A 500 is never that: it means that something is wrong there.
+async fn public(response: http::Response<Incoming>) -> Option<Problem> {
+    let status = response.status();
+    if status == StatusCode::INTERNAL_SERVER_ERROR || media_type(response.headers()) != PROBLEM_JSON
+    {
+        return None;
+    }
+    let body = Limited::new(response.into_body(), MAX_PROBLEM).collect().await.ok()?;
+    let problem: Problem = serde_json::from_slice(&body.to_bytes()).ok()?;
+    let own = problem.kind.starts_with(PREFIX) && problem.status == status.as_u16();
+    own.then_some(problem)
 }
 
 /// The media type without its parameters, in lower case.

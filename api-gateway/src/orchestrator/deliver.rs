@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use mayfly_common::problem::Problem;
 use mayfly_common::webhook::{Delivery, Receipt};
@@ -51,11 +51,15 @@ impl Orchestrator {
         headers: &HeaderMap,
         caller: &Caller,
     ) -> Result<Receipt, Failure> {
-        let response = answer::pass_on(self.attempts(call, headers, caller).await?, &self.stop)?;
+        let response = self.attempts(call, headers, caller).await?;
+        let response = answer::pass_on(response, &self.stop).await?;
         let status = response.status();
         let kind = response.headers().get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
         let foreign = || Failure::Foreign(status, kind);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(Failure::Unavailable(None));
+        }
         // A 4xx says that the two services do not understand each other, which GitHub cannot mend.
         if !status.is_success() {
             return Err(foreign());

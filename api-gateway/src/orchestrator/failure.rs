@@ -1,6 +1,7 @@
 //! The ways in which the orchestrator fails a request, and what the client is told.
 //!
-//! Invariant: `Display` is for the log; the problem says nothing that came from the orchestrator.
+//! Invariant: `Display` is for the log; the problem says nothing that came from the orchestrator. (A problem that the orchestrator
+//! made for the public is an answer, not a failure.)
 
 use std::error::Error as _;
 use std::fmt;

@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::header;
+use http::{HeaderMap, header};
+use mayfly_common::exposition::Format;
 use mayfly_common::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::gateway::Gateway;
-use crate::metrics::CONTENT_TYPE;
 use crate::openapi::Problems;
 
 pub(super) fn routes() -> OpenApiRouter<Gateway> {
@@ -17,21 +17,26 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 
 /// Get metrics
 ///
-/// The gateway's own counters in Prometheus' text format.
+/// The gateway's own counters, as OpenMetrics text; in Prometheus' older text format where `Accept` prefers `text/plain`.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "getMetrics",
     tag = "Health",
     responses(
-        (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text"),
+        (status = 200, description = "The metrics.", content(
+            (String = "application/openmetrics-text"),
+            (String = "text/plain")
+        )),
         Problems
     )
 )]
-async fn metrics(State(gateway): State<Gateway>) -> Result<Response, Problem> {
+async fn metrics(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, Problem> {
     let text = gateway.metrics.render().map_err(|error| {
         tracing::error!(%error, "metrics cannot be written");
         Problem::internal()
     })?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+    let format = Format::preferred(&headers);
+    let described = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    Ok((described, format.write(text)).into_response())
 }

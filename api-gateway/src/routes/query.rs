@@ -30,7 +30,12 @@ pub(super) fn list(query: Option<&str>) -> Result<String, Problem> {
     )
 }
 
-/// `POST /runners/cleanup`.
+/// `DELETE /runners/{id}`, as [`DeleteQuery`](mayfly_common::api::DeleteQuery).
+pub(super) fn remove(query: Option<&str>) -> Result<String, Problem> {
+    checked(query, &[("force", |text| one_of(text, &["true", "false"]))])
+}
+
+/// `POST /runners/cleanup`, as [`CleanupQuery`](mayfly_common::api::CleanupQuery).
 pub(super) fn cleanup(query: Option<&str>) -> Result<String, Problem> {
     checked(query, &[("dry_run", |text| one_of(text, &["true", "false"]))])
 }

@@ -6,7 +6,10 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::Method;
 use http::request::Parts;
-use mayfly_common::api::{CleanupReport, CreateRunners, ListQuery, Runner, RunnerList, RunnerLogs};
+use mayfly_common::api::{
+    CleanupQuery, CleanupReport, CreateRunners, DeleteQuery, ListQuery, Runner, RunnerList,
+    RunnerLogs,
+};
 use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
@@ -124,17 +127,18 @@ async fn read(
 
 /// Remove a runner
 ///
-/// Deletes the registration at GitHub, then the container. A runner that is executing a job is left alone.
+/// Deletes the registration at GitHub, then the container. A runner that is executing a job is left alone, unless `force` is
+/// `true`: then it is removed, and its job fails.
 #[utoipa::path(
     delete,
     path = "/api/v1/runners/{id}",
     operation_id = "deleteRunner",
     tag = "Runners",
-    params(RunnerPath),
+    params(RunnerPath, DeleteQuery),
     responses(
         (status = 204, description = "The runner is gone."),
         (status = 404, description = "There is no such runner.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The runner is executing a job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The runner is executing a job, and `force` is not `true`.", body = Problem, content_type = "application/problem+json"),
         Problems
     )
 )]
@@ -144,8 +148,8 @@ async fn remove(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    query::none(parts.uri.query())?;
-    let call = Call::new(Method::DELETE, &format!("/api/v1/runners/{}", name.as_str()));
+    let options = query::remove(parts.uri.query())?;
+    let call = Call::new(Method::DELETE, &format!("/api/v1/runners/{}{options}", name.as_str()));
     Ok(forward(gateway, parts, call).await)
 }
 
@@ -184,7 +188,7 @@ async fn logs(
     path = "/api/v1/runners/cleanup",
     operation_id = "cleanUpRunners",
     tag = "Runners",
-    params(("dry_run" = Option<bool>, Query, description = "With `true`, only say what would be done.")),
+    params(CleanupQuery),
     responses((status = 200, description = "What was done.", body = CleanupReport), Problems)
 )]
 async fn cleanup(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {

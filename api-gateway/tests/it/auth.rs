@@ -27,25 +27,34 @@ async fn either_header_carries_the_key() {
 }
 
 #[tokio::test]
-async fn a_missing_or_wrong_key_is_refused_alike() {
+async fn every_wrong_key_is_refused_alike_and_a_missing_one_is_asked_for() {
     let (client, stub) = gateway().await;
     let longer = format!("Bearer {KEY}x");
     let shorter = format!("Bearer {}", &KEY[..KEY.len() - 1]);
     let upper = format!("Bearer {}", KEY.to_uppercase());
     let mut bodies = Vec::new();
-    for header in [None, Some("Bearer x"), Some(&*longer), Some(&*shorter), Some(&*upper)] {
-        let mut request = anonymous(Method::GET, "/api/v1/runners");
-        if let Some(value) = header {
-            request = request.header("authorization", value);
-        }
+    for value in ["Bearer x", &*longer, &*shorter, &*upper] {
+        let request = anonymous(Method::GET, "/api/v1/runners").header("authorization", value);
         let answer = client.send(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{header:?}");
-        assert_eq!(answer.problem().kind, "urn:mayfly:problem:unauthorized");
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value}");
+        let problem = answer.problem();
+        assert_eq!(problem.kind, "urn:mayfly:problem:invalid-api-key");
+        assert!(!problem.detail.unwrap().contains("Send it as"), "it was sent");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         bodies.push(answer.body);
     }
     bodies.dedup();
-    assert_eq!(bodies.len(), 1, "a refusal says what was wrong");
+    assert_eq!(bodies.len(), 1, "a refusal says what was wrong with the key");
+    for other in [None, Some("Basic dXNlcjpwYXNzd29yZA==")] {
+        let mut request = anonymous(Method::GET, "/api/v1/runners");
+        if let Some(value) = other {
+            request = request.header("authorization", value);
+        }
+        let missing = client.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(missing.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(missing.problem().kind, "urn:mayfly:problem:unauthorized");
+        assert!(missing.problem().detail.unwrap().contains("Send it as"));
+    }
     assert!(stub.memory().seen.is_empty(), "a refused request went to the orchestrator");
 }
 

@@ -39,3 +39,15 @@ fn version_health_check_and_nonsense() {
     assert_eq!(run(&["healthcheck"], &[("API_GATEWAY_PORT", "x")]).status.code(), Some(64));
     assert_eq!(run(&["serve"], &[]).status.code(), Some(64));
 }
+
+#[test]
+fn help_is_no_mistake_and_says_where_the_variables_are() {
+    for argument in ["--help", "-h", "help"] {
+        // Not even a wrong configuration is in its way.
+        let output = run(&[argument], &[("API_KEYS", "short")]);
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{argument}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("--check-config") && said.contains("healthcheck"), "{said}");
+        assert!(argument == "-h" || said.contains(".env.example"), "{said}");
+    }
+}

@@ -56,7 +56,9 @@ async fn unknown_or_bad_parameters_are_named() {
         (Method::GET, "/api/v1/runners?page=0&state=x&foo=1", vec!["?page", "?state", "?foo"]),
         (Method::POST, "/api/v1/runners/cleanup?dry_run=perhaps", vec!["?dry_run"]),
         (Method::GET, "/api/v1/status?verbose=1", vec!["?verbose"]),
-        (Method::DELETE, "/api/v1/runners/some-runner?force=true", vec!["?force"]),
+        (Method::DELETE, "/api/v1/runners/some-runner?force=yes", vec!["?force"]),
+        (Method::DELETE, "/runners/some-runner?dry_run=true", vec!["?dry_run"]),
+        (Method::GET, "/api/v1/runners/some-runner?force=true", vec!["?force"]),
         (Method::GET, "/api/v1/config/info?x", vec!["?x"]),
     ];
     for (method, path, pointers) in cases {

@@ -11,6 +11,7 @@ mod errors;
 mod health;
 mod limits;
 mod logs;
+mod metrics;
 #[path = "../../../common/tests/support/metrics_table.rs"]
 mod metrics_table;
 mod passing_on;

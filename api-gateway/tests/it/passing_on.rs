@@ -57,6 +57,19 @@ async fn the_orchestrator_s_problems_pass_unchanged() {
 }
 
 #[tokio::test]
+async fn a_runner_at_work_is_removed_if_the_caller_insists() {
+    let (client, stub) = gateway().await;
+    let body = r#"{"scope":"org","scope_name":"octo","runner_name":"busy-box"}"#;
+    assert_eq!(client.send(create(body)).await.status, StatusCode::CREATED);
+    for kept in ["/api/v1/runners/busy-box", "/runners/busy-box?force=false"] {
+        assert_eq!(client.call(Method::DELETE, kept).await.status, StatusCode::CONFLICT, "{kept}");
+    }
+    let insisting = "/api/v1/runners/busy-box?force=true";
+    assert_eq!(client.call(Method::DELETE, insisting).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(stub.memory().seen.last().unwrap().target, insisting);
+}
+
+#[tokio::test]
 async fn no_credential_and_no_hop_header_is_sent_on() {
     let (client, stub) = gateway().await;
     let request = request(Method::GET, "/api/v1/runners")

@@ -47,10 +47,33 @@ async fn one_that_does_not_answer_in_time_is_504() {
 async fn a_5xx_is_replaced_and_says_nothing_of_its_inside() {
     let plain = (StatusCode::INTERNAL_SERVER_ERROR, SECRET);
     let problem = Problem::internal().with_detail(SECRET);
+    let of_another = (
+        StatusCode::BAD_GATEWAY,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        format!(r#"{{"type":"about:blank","title":"{SECRET}","status":502}}"#),
+    );
+    let contradicting = (
+        StatusCode::BAD_GATEWAY,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        format!(r#"{{"type":"urn:mayfly:problem:x","title":"{SECRET}","status":200}}"#),
+    );
+    let endless = (
+        StatusCode::BAD_GATEWAY,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        format!(
+            r#"{{"type":"urn:mayfly:problem:x","title":"{SECRET}","status":502,"detail":"{}"}}"#,
+            "x".repeat(20_000)
+        ),
+    );
     let odd = (StatusCode::from_u16(599).unwrap(), [(header::SERVER, SECRET)], SECRET);
-    for client in
-        [answering(plain).await, answering(Answering(problem)).await, answering(odd).await]
-    {
+    for client in [
+        answering(plain).await,
+        answering(Answering(problem)).await,
+        answering(of_another).await,
+        answering(contradicting).await,
+        answering(endless).await,
+        answering(odd).await,
+    ] {
         let answer = client.get("/api/v1/runners").await;
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
         assert_eq!(answer.problem().kind, "urn:mayfly:problem:bad-gateway");
@@ -70,11 +93,40 @@ impl IntoResponse for Answering {
 
 #[tokio::test]
 async fn a_503_keeps_its_retry_after() {
-    let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "paused", SECRET).with_retry_after(17);
-    let answer = answering(Answering(busy)).await.get("/api/v1/runners").await;
+    let busy = (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "17")], SECRET);
+    let answer = answering(busy).await.get("/api/v1/runners").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.problem().retry_after, Some(17));
+    assert_eq!(answer.problem().kind, "urn:mayfly:problem:orchestrator-unavailable");
     assert!(!answer.text().contains("hunter2"));
+}
+
+/// GitHub's trouble is not the orchestrator's, and the orchestrator's own reasons are worth reading.
+#[tokio::test]
+async fn a_problem_made_for_the_public_passes_with_its_known_fields_only() {
+    let away =
+        Problem::new(StatusCode::BAD_GATEWAY, "github-unavailable", "GitHub did not do its part")
+            .with_detail("GitHub cannot be reached.");
+    let image =
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "This cannot be done now")
+            .with_detail("The runner image is not on the host.")
+            .with_retry_after(30);
+    for problem in [away, image] {
+        let client = answering(Answering(problem.clone())).await;
+        assert_eq!(client.get("/api/v1/runners").await.problem(), problem);
+        let body = r#"{"scope":"org","scope_name":"octo"}"#;
+        assert_eq!(client.send(create(body)).await.problem(), problem);
+        let metrics = client.get("/metrics").await.text();
+        assert!(!metrics.contains("upstream_errors_total{"), "the orchestrator did its part");
+    }
+    let more = (
+        StatusCode::BAD_GATEWAY,
+        [(header::CONTENT_TYPE, "application/problem+json"), (header::SERVER, SECRET)],
+        format!(r#"{{"type":"urn:mayfly:problem:x","title":"T","status":502,"cause":"{SECRET}"}}"#),
+    );
+    let answer = answering(more).await.get("/api/v1/runners").await;
+    assert_eq!(answer.problem().title, "T");
+    assert!(!format!("{answer:?} {}", answer.text()).contains("hunter2"));
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@ use axum::{Json, Router};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use mayfly_common::api::{
-    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, CreateRunners, GitHubStatus,
-    Health, HealthStatus, ListQuery, PassReport, Runner, RunnerList, RunnerLogs, Status,
+    CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, CreateRunners, DeleteQuery,
+    GitHubStatus, Health, HealthStatus, ListQuery, PassReport, Runner, RunnerList, RunnerLogs,
+    Status,
 };
 use mayfly_common::problem::Problem;
 use mayfly_common::runner::RunnerState;
@@ -146,10 +147,14 @@ async fn read(State(stub): State<Stub>, Path(id): Path<String>) -> Result<Json<R
     memory.runners.iter().find(|runner| runner.id == id).cloned().map(Json).ok_or_else(unknown)
 }
 
-async fn remove(State(stub): State<Stub>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+async fn remove(
+    State(stub): State<Stub>,
+    Path(id): Path<String>,
+    Query(query): Query<DeleteQuery>,
+) -> Result<StatusCode, Problem> {
     let mut memory = stub.memory();
     let place = memory.runners.iter().position(|runner| runner.id == id).ok_or_else(unknown)?;
-    if memory.runners[place].state == RunnerState::Busy {
+    if memory.runners[place].state == RunnerState::Busy && !query.force {
         return Err(Problem::conflict("runner-busy", "The runner is executing a job."));
     }
     memory.runners.remove(place);

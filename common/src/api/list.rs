@@ -58,6 +58,7 @@ pub struct RunnerList {
 /// What `GET /api/v1/runners` filters and pages by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Only runners of this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +78,32 @@ pub struct ListQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 100)]
     pub per_page: Option<u32>,
+}
+
+/// The query of `DELETE /api/v1/runners/{id}`.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams,
+)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteQuery {
+    /// With `true`, the runner is removed even while it executes a job, which then fails.
+    #[serde(default)]
+    #[param(required = false)]
+    pub force: bool,
+}
+
+/// The query of `POST /api/v1/runners/cleanup`.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams,
+)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CleanupQuery {
+    /// With `true`, only say what would be done.
+    #[serde(default)]
+    #[param(required = false)]
+    pub dry_run: bool,
 }
 
 /// What a runner printed.

@@ -112,19 +112,30 @@ fn github(error: &GitHubError) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "github-refuses", "GitHub refuses this")
                 .with_detail(error.to_string())
         }
-        GitHubError::RateLimited { .. } | GitHubError::PutOff { .. } => {
-            unavailable("GitHub's rate limit is spent; status tells until when.")
+        GitHubError::RateLimited { until } => {
+            unavailable(&format!("GitHub's rate limit is spent until {until}."))
         }
-        GitHubError::Unauthorized
-        | GitHubError::Server(_)
-        | GitHubError::Malformed(_)
-        | GitHubError::Network(_)
-        | GitHubError::TimedOut => Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "github-unavailable",
-            "GitHub did not do its part",
+        GitHubError::PutOff { until, why } => {
+            unavailable(&format!("GitHub is not asked before {until}: {why}."))
+        }
+        GitHubError::Unauthorized => no_help(
+            "GitHub refuses the configured credential (401). `mayfly doctor github` checks it.",
         ),
+        GitHubError::Server(_) => {
+            no_help("GitHub answered with an error of its own. Try again later.")
+        }
+        GitHubError::Malformed(_) => no_help("GitHub's answer cannot be read; the log says why."),
+        GitHubError::Network(_) => {
+            no_help("GitHub cannot be reached. `mayfly doctor github` checks the way.")
+        }
+        GitHubError::TimedOut => no_help("GitHub did not answer in time. Try again later."),
     }
+}
+
+/// 502: GitHub did not do its part. The detail is fixed text: what GitHub or the network said is in the log only.
+fn no_help(detail: &str) -> Problem {
+    Problem::new(StatusCode::BAD_GATEWAY, "github-unavailable", "GitHub did not do its part")
+        .with_detail(detail)
 }
 
 fn backend(error: &BackendError) -> Problem {

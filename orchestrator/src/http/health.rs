@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::VERSION;
 use mayfly_common::api::{Health, HealthStatus};
+use mayfly_common::exposition::Format;
 use mayfly_common::problem::Problem;
 
 use super::Api;
@@ -43,11 +44,10 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Json<serde_json::Val
         .with_retry_after(5))
 }
 
-pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
-        api.metrics.render(),
-    )
+pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> impl IntoResponse {
+    let format = Format::preferred(&headers);
+    let described = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    (described, format.write(api.metrics.render()))
 }
 
 fn judge(

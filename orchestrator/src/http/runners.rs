@@ -5,10 +5,12 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
-use mayfly_common::api::{CleanupReport, CreateRunners, ListQuery, Runner, RunnerList, RunnerLogs};
+use mayfly_common::api::{
+    CleanupQuery, CleanupReport, CreateRunners, DeleteQuery, ListQuery, Runner, RunnerList,
+    RunnerLogs,
+};
 use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
-use serde::Deserialize;
 
 use super::Api;
 use super::error::{Failure, bad_query, too_large};
@@ -17,20 +19,6 @@ use crate::redact::redact;
 
 /// Lines of a log that are shown.
 const LOG_LINES: u32 = 200;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DeleteQuery {
-    #[serde(default)]
-    force: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CleanupQuery {
-    #[serde(default)]
-    dry_run: bool,
-}
 
 /// 201 with the new runners: all that were asked for, or an error and none.
 pub(super) async fn create(

@@ -269,6 +269,14 @@ async fn metrics_count_what_happened() {
     platform.pass().await;
     let (_, kind, text) = send(&platform, Method::GET, "/metrics", "").await;
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    let plain = Request::get("/metrics").header(header::ACCEPT, "text/plain").body(Body::empty());
+    let plain = platform.router().oneshot(plain.unwrap()).await.unwrap();
+    assert_eq!(plain.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    let plain = to_bytes(plain.into_body(), 1 << 20).await.unwrap();
+    let plain = String::from_utf8(plain.to_vec()).unwrap();
+    assert!(plain.contains("# TYPE mayfly_actions_total counter\n"), "{plain}");
+    assert!(plain.contains("# TYPE mayfly_build_info gauge\n"), "{plain}");
+    assert!(!plain.contains("# UNIT") && !plain.contains("# EOF"), "{plain}");
     for line in [
         "mayfly_runners{pool=\"default\",state=\"starting\"} 1",
         "mayfly_runner_creation_seconds_count{pool=\"default\"} 1",

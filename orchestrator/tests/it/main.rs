@@ -23,6 +23,7 @@ mod metrics;
 #[path = "../../../common/tests/support/metrics_table.rs"]
 mod metrics_table;
 mod oddities;
+mod parameters;
 mod pools;
 mod program;
 mod pull;

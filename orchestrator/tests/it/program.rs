@@ -52,6 +52,18 @@ fn checking_the_configuration_connects_to_nothing() {
 }
 
 #[test]
+fn help_is_no_mistake_and_a_wrong_argument_is_one_that_a_restart_does_not_mend() {
+    let help = orchestrator(&["--help"], &[]);
+    assert_eq!((help.status.code(), &*help.stderr), (Some(0), &b""[..]));
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains(".env.example") && help.contains("--check-config"), "{help}");
+    let version = orchestrator(&["--version"], &[]);
+    let expected = format!("orchestrator {}\n", mayfly_common::VERSION);
+    assert_eq!(String::from_utf8(version.stdout).unwrap(), expected);
+    assert_eq!(orchestrator(&["serve"], &[]).status.code(), Some(64));
+}
+
+#[test]
 fn the_health_check_fails_where_nothing_listens() {
     let good =
         [("GITHUB_RUNNER_TOKEN", TOKEN), ("RUNNER_IMAGE", "img:1"), ("ORCHESTRATOR_PORT", "1")];
