@@ -17,7 +17,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 
 /// Get metrics
 ///
-/// The gateway's own counters, as OpenMetrics text; in Prometheus' older text format where `Accept` prefers `text/plain`.
+/// The gateway's own counters, in the format of `OpenMetrics`; in Prometheus' older text format where `Accept` prefers `text/plain`.
 #[utoipa::path(
     get,
     path = "/metrics",
