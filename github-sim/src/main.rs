@@ -12,7 +12,7 @@ use tracing::info;
 
 /// GitHub's REST and GraphQL API for Actions runners, simulated: repositories, workflow runs and runners without an account.
 ///
-/// Each option can also be set by the environment variable shown with it. GET /_sim/ on a running simulator lists its control
+/// Each option can also be set by the environment variable shown with it. `GET /_sim/` on a running simulator lists its control
 /// interface; deploy/compose.demo.yaml shows it at work.
 #[derive(Parser)]
 #[command(name = "github-sim", version = VERSION)]

@@ -12,7 +12,7 @@ const BAD_CONFIG: u8 = 64;
 /// Mayfly's internal service: finds queued jobs and gives each a fresh runner container.
 ///
 /// It is configured by environment variables. deploy/.env.example (in a release: .env.example) lists each with its default and
-/// its effect; GITHUB_RUNNER_TOKEN and RUNNER_IMAGE are the first ones to set. docs/service.md says how to run it as a service.
+/// its effect; docs/service.md says how to run it as a service.
 #[derive(Parser)]
 #[command(name = "orchestrator", version = mayfly_common::VERSION, after_help = AFTER_HELP)]
 struct Arguments {
