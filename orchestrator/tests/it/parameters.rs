@@ -127,7 +127,7 @@ async fn a_busy_runner_goes_through_the_gateway_only_by_force() {
         (StatusCode::CONFLICT, &json!("urn:mayfly:problem:runner-busy"))
     );
     assert_eq!(delete("?force=false").await.0, StatusCode::CONFLICT);
-    assert_eq!(platform.containers(), [name.clone()]);
+    assert_eq!(platform.containers(), std::slice::from_ref(&name));
     assert_eq!(delete("?force=true").await.0, StatusCode::NO_CONTENT);
     assert!(platform.containers().is_empty());
 }
