@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `arguments`, `settings` | what is asked, and what is configured |
 //! | `topic` | what there is to check |
+//! | `lifetime` | whether a runner that hangs ends in reasonable time |
 //! | `engine`, `image`, `disk`, `webhooks`, `clock`, `isolation` | one topic each: asking, and judging, which is pure |
 //! | `finding`, `print` | what was found, and how it is shown |
 
@@ -17,6 +18,7 @@ mod engine;
 mod finding;
 mod image;
 mod isolation;
+mod lifetime;
 mod print;
 mod settings;
 mod topic;
@@ -169,7 +171,11 @@ impl Checkup<'_> {
         let (settings, config) = (self.settings, &self.settings.config);
         let image = settings.image.as_deref();
         match topic {
-            About::Docker => engine.findings(),
+            About::Docker => engine
+                .findings()
+                .into_iter()
+                .chain(lifetime::judge(config.runner.max_lifetime))
+                .collect(),
             About::Disk => disk::check(engine).await,
             About::Clock => vec![clock::engine(engine)],
             About::Image => match image {

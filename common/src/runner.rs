@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Where a runner is in its one life.
 ///
 /// ```text
-/// requested → starting → idle → busy → finished | failed → gone
-///                          └── draining ──────────────────┘
+/// starting → idle → busy → finished | failed → gone
+///              └───────┴── draining ──────────┘
 /// ```
 #[derive(
     Debug,
@@ -23,15 +23,13 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum RunnerState {
-    /// Decided on; no container yet.
-    Requested,
-    /// The container exists, the runner is not yet online at GitHub.
+    /// The container exists, the runner is not online at GitHub: not yet, or not at the moment.
     Starting,
     /// Registered and online at GitHub, waiting for a job. Never merely "the container runs".
     Idle,
     /// Executing its job.
     Busy,
-    /// Being deregistered so that it gets no job any more.
+    /// Its registration is gone, so it gets no job any more, and its container has not ended yet.
     Draining,
     /// The container ended after running a job, whatever the job's result.
     Finished,
@@ -50,7 +48,6 @@ impl RunnerState {
     /// The state in lower case, as the API and the metrics spell it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Requested => "requested",
             Self::Starting => "starting",
             Self::Idle => "idle",
             Self::Busy => "busy",

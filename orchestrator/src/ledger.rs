@@ -289,6 +289,13 @@ impl Ledger {
         known.into_iter().filter_map(|id| self.rows.get(&id).cloned()).collect()
     }
 
+    /// When the job that each runner had was over, where that is known.
+    pub fn ended_by_runner(&self) -> BTreeMap<&str, Timestamp> {
+        let over = self.rows.values().filter(|row| row.status == JobStatus::Completed);
+        over.filter_map(|row| Some((row.runner.as_deref()?, row.completed_at.or(row.told_at)?)))
+            .collect()
+    }
+
     /// When the latest job of each repository was queued.
     pub fn latest(&self) -> BTreeMap<RepoSlug, Timestamp> {
         let mut latest: BTreeMap<RepoSlug, Timestamp> = BTreeMap::new();

@@ -18,7 +18,7 @@ use ring::digest::{Context, SHA256};
 
 use crate::config::{Config, Environment, Registration, RunnerConfig, registration_of};
 use crate::model::{Material, Profile};
-use crate::scaling::PoolPolicy;
+use crate::scaling::{PoolPolicy, naming};
 use crate::template::Template;
 
 /// A pool, ready to run.
@@ -192,7 +192,7 @@ impl Pool {
 
     /// How the names of its numbered places begin.
     fn name_prefix(&self, instance: &str) -> String {
-        let own = || format!("mayfly-{instance}-{}", self.spec.name);
+        let own = || format!("{}{}", naming::prefix(instance), self.spec.name);
         match (self.spec.naming, &self.spec.name_prefix) {
             (Naming::Stable, Some(prefix)) => prefix.clone(),
             _ => own(),

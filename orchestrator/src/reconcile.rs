@@ -34,19 +34,20 @@ mod unplaced;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use mayfly_common::api::{PassReport, Runner};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
 use mayfly_common::traces::{self, TARGET};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
 pub(crate) use self::execute::Carried;
-use self::execute::Outcome;
+use self::execute::{ActionError, Outcome};
 use self::handle::{Handle, Request, RequestError, Snapshot};
 use self::image::Images;
 use self::journal::Journal;
@@ -57,12 +58,16 @@ use crate::backend::Backend;
 use crate::backend::bounded::{Bounded, Contact};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::github::GitHubClient;
+use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
-use crate::model::{Instance, Phase};
+use crate::model::{Instance, Phase, RunnerId};
 use crate::pool::book::Book;
-use crate::scaling::{Action, Caps, Memory, Plan, Policy, PoolPolicy, Verdict, plan};
+use crate::scaling::cadence::{self, Pace};
+use crate::scaling::{
+    Action, Caps, Listing, Memory, Observed, Plan, Policy, PoolPolicy, RequestId, Verdict, naming,
+    plan,
+};
 use crate::store::Store;
 
 /// Requests that may wait for the next pass.
@@ -110,6 +115,7 @@ impl Reconciler {
         let handle = Handle {
             images: Arc::clone(&images),
             requests: sender,
+            asked: Arc::new(AtomicU64::new(0)),
             snapshot: seen,
             events,
             nudge: Arc::clone(&nudge),
@@ -207,7 +213,10 @@ impl Reconciler {
         };
         report.problems.extend(state.catalog.problems());
         report.problems.extend(self.github.oddities());
-        let planned = plan(&seen, &policy, self.clock.now());
+        let now = self.clock.now();
+        let planned = plan(&seen, &policy, now);
+        state.planned_at = now;
+        report.problems.extend(planned.clashes.iter().map(ToString::to_string));
 
         let now = self.clock.now();
         state.ledger.pools(|runner| {
@@ -218,14 +227,14 @@ impl Reconciler {
         report.queued_jobs = planned.demand;
         report.unmet = planned.unmet.iter().map(report::unmet).collect();
         Self::tell_unmet(&mut state, &planned);
-        let dry = requests.iter().any(Request::is_dry_run);
+        let dry = requests.iter().any(|(_, request)| request.is_dry_run());
         let outcomes = if dry {
             Vec::new()
         } else {
             self.execute(&mut state, &planned, &seen.instances).await
         };
         for instance in &seen.instances {
-            let online = |memory: &Memory| memory.of(&instance.name).was_online;
+            let online = |memory: &Memory| memory.of(instance).was_online;
             // One that was there before we were did not come online just now.
             let ours = instance.created_at >= state.listening;
             if ours && online(&seen.memory) && !online(&state.memory) {
@@ -234,6 +243,9 @@ impl Reconciler {
             }
         }
         state.memory = seen.memory.clone();
+        if !dry {
+            note_outcomes(&mut state, &seen, &outcomes, &policy, now);
+        }
         self.keep(&mut state).await;
         self.settle(&mut state, &outcomes, &mut report);
         let (instances, verdicts) =
@@ -259,20 +271,30 @@ impl Reconciler {
     pub async fn next_pass(&self) -> Timestamp {
         let state = self.state.lock().await;
         let now = self.clock.now();
-        let states: Vec<RunnerState> =
-            self.snapshot.borrow().runners.iter().map(|runner| runner.state).collect();
-        let waiting = !state.ledger.waiting_in().is_empty();
-        let held = state.backoff.active(now).map(|(_, streak)| streak.until);
-        let retry = held.chain(self.images.retry_at()).filter(|_| waiting).min();
+        let snapshot = self.snapshot.borrow();
+        let put_off = |runner: &Runner| {
+            let scope = Scope::parse(runner.scope, &runner.scope_name).ok();
+            let id = runner.github_runner_id.map(RunnerId);
+            let both = scope.zip(id);
+            both.is_some_and(|(scope, id)| state.memory.put_off(&scope, id, now).is_some())
+        };
+        let paces = snapshot
+            .runners
+            .iter()
+            .map(|runner| if put_off(runner) { Pace::Alive } else { Pace::of(runner.state) });
+        let waiting = !state.ledger.waiting_in().is_empty()
+            || snapshot.pools.values().any(|pool| pool.short.is_some());
+        let held = state.backoff.active(state.planned_at).map(|(_, streak)| streak.until);
+        let starts = held.chain(self.images.retries()).filter(|_| waiting);
+        let entries = self.book.all();
+        let changes = entries.iter().filter_map(|entry| entry.pool.next_change(state.planned_at));
+        let due = starts.chain(changes).chain(state.memory.retries());
         let check = if self.config.auto_create {
             state.next_check(now).min(state.next_sweep)
         } else {
             state.next_sweep
         };
-        let changes = self.book.all();
-        let change = changes.iter().filter_map(|entry| entry.pool.next_change(now)).min();
-        let next = crate::scaling::cadence::next_pass(states, retry, check, now);
-        change.map_or(next, |change| next.min(change.max(now)))
+        cadence::next_pass(paces, due, state.planned_at, check, now)
     }
 
     /// Whether a job's process runs in one of the runners that the last pass saw waiting, in a pool that keeps some waiting.
@@ -337,21 +359,21 @@ impl Reconciler {
             default,
             pools,
             clean_registrations: self.config.github.cleanup,
-            name_prefix: name_prefix(instance),
+            name_prefix: naming::prefix(instance),
         }
     }
 
     /// The requests for this pass. One for a dry run has a pass of its own, in which nothing is done; another follows at once.
-    fn take_requests(&self, state: &mut State) -> Vec<Request> {
+    fn take_requests(&self, state: &mut State) -> Vec<(RequestId, Request)> {
         let mut requests = Vec::new();
         while let Some(request) = state.held.take().or_else(|| state.requests.try_recv().ok()) {
-            if request.is_dry_run() && !requests.is_empty() {
+            if request.1.is_dry_run() && !requests.is_empty() {
                 state.held = Some(request);
                 self.nudge.notify_one();
                 break;
             }
             requests.push(request);
-            if requests.iter().any(Request::is_dry_run) {
+            if requests.iter().any(|(_, request): &(_, Request)| request.is_dry_run()) {
                 self.nudge.notify_one();
                 break;
             }
@@ -386,13 +408,13 @@ impl Reconciler {
     /// Tells each request what became of it.
     fn answer(
         &self,
-        requests: Vec<Request>,
+        requests: Vec<(RequestId, Request)>,
         planned: &Plan,
         outcomes: &[(Action, Outcome)],
         report: &PassReport,
     ) {
         let runners = self.snapshot.borrow().runners.clone();
-        for (id, request) in (0..).zip(requests) {
+        for (id, request) in requests {
             let refusal = planned
                 .refusals
                 .iter()
@@ -406,7 +428,40 @@ impl Reconciler {
     }
 }
 
-/// How the names of an instance's runners begin.
-fn name_prefix(instance: &str) -> String {
-    format!("mayfly-{instance}-")
+/// Remembers what the actions told: names that were used, deletions that GitHub refused, names that are taken at GitHub.
+fn note_outcomes(
+    state: &mut State,
+    seen: &Observed,
+    outcomes: &[(Action, Outcome)],
+    policy: &Policy,
+    now: Timestamp,
+) {
+    for (action, outcome) in outcomes {
+        match (action, outcome) {
+            (Action::Launch(launch), outcome) => {
+                state.memory.launched(&launch.name, now);
+                if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
+                    // Long enough to see a registration that nobody uses offline for its time, and to clear it.
+                    let span = policy.terms(&launch.pool).registration_timeout.saturating_mul(2);
+                    let until = now.saturating_add(span).unwrap_or(Timestamp::MAX);
+                    state.contested.insert(launch.scope.clone(), until);
+                }
+            }
+            (
+                Action::Retire { scope, id, .. }
+                | Action::Remove { scope, id: Some(id), .. }
+                | Action::Deregister { scope, id, .. },
+                Outcome::Kept,
+            ) => {
+                let busy = seen.registrations.get(scope).is_some_and(|listing| match listing {
+                    Listing::Known(list) => {
+                        list.iter().any(|registered| registered.id == *id && registered.busy)
+                    }
+                    Listing::Unknown => false,
+                });
+                state.memory.refused(scope, *id, busy, now);
+            }
+            _ => {}
+        }
+    }
 }

@@ -47,7 +47,11 @@ impl Topic {
             Self::GitHub => return github,
             Self::Webhooks => return github || name == "MAYFLY_WEBHOOK_URL",
             Self::Clock => return github || engine,
-            Self::Docker | Self::Disk => return engine,
+            Self::Docker => {
+                return engine
+                    || matches!(&*name, "RUNNER_MAX_LIFETIME" | "RUNNER_REGISTRATION_TIMEOUT");
+            }
+            Self::Disk => return engine,
             Self::Image => &["RUNNER_IMAGE", "RUNNER_PULL_POLICY"],
             Self::Isolation => &[
                 "DOCKER_NETWORK",

@@ -73,7 +73,9 @@ impl GitHubClient {
         Ok(Runners { list, whole: listed.unread == 0 })
     }
 
-    /// Registers `name` for one job. A leftover registration of that name is replaced if it is offline and idle.
+    /// Registers `name` for one job.
+    ///
+    /// Errors: [`GitHubError::Conflict`] if a runner of that name is registered there, whoever made it.
     pub async fn jit_config(
         &self,
         scope: &Scope,
@@ -88,13 +90,7 @@ impl GitHubClient {
             "work_folder": "_work",
         });
         let call = self.runners(scope, Priority::Job, "/generate-jitconfig", &[], &[])?;
-        let made: wire::Jit = match self.post(&call, Some(&body)).await {
-            Err(GitHubError::Conflict(message)) => {
-                self.clear_name(scope, name, message).await?;
-                self.post(&call, Some(&body)).await?
-            }
-            outcome => outcome?,
-        };
+        let made: wire::Jit = self.post(&call, Some(&body)).await?;
         if made.encoded_jit_config.is_empty() {
             return Err(GitHubError::Malformed(
                 "the just-in-time configuration is empty".to_owned(),
@@ -138,12 +134,10 @@ impl GitHubClient {
         }
     }
 
-    async fn clear_name(
-        &self,
-        scope: &Scope,
-        name: &RunnerName,
-        message: String,
-    ) -> Result<(), GitHubError> {
+    /// Deletes the registration named `name` if it is offline and idle.
+    ///
+    /// Errors: [`GitHubError::Conflict`] if it is not.
+    pub async fn clear_name(&self, scope: &Scope, name: &RunnerName) -> Result<(), GitHubError> {
         let list = self.registrations(scope).await?.list;
         let same =
             list.iter().find(|registered| registered.name.eq_ignore_ascii_case(name.as_str()));
@@ -154,7 +148,7 @@ impl GitHubClient {
             Some(_) => {
                 Err(GitHubError::Conflict(format!("a runner named {name} is online there already")))
             }
-            None => Err(GitHubError::Conflict(message)),
+            None => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use mayfly_common::api::{
@@ -111,7 +112,8 @@ pub(super) enum Request {
 /// The way to the reconciler.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) requests: mpsc::Sender<(RequestId, Request)>,
+    pub(super) asked: Arc<AtomicU64>,
     pub(super) snapshot: watch::Receiver<Snapshot>,
     pub(super) events: watch::Receiver<i64>,
     pub(super) nudge: Arc<Notify>,
@@ -237,7 +239,8 @@ impl Handle {
         answer: oneshot::Receiver<Result<T, RequestError>>,
     ) -> Result<T, RequestError> {
         let stopped = || RequestError::Unavailable("the orchestrator is stopping".to_owned());
-        self.requests.send(request).await.map_err(|_| stopped())?;
+        let id = RequestId(self.asked.fetch_add(1, Ordering::Relaxed));
+        self.requests.send((id, request)).await.map_err(|_| stopped())?;
         self.nudge();
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }

@@ -124,9 +124,9 @@ impl Images {
         });
     }
 
-    /// When the first of the failed pulls is tried again.
-    pub(super) fn retry_at(&self) -> Option<Timestamp> {
-        self.states().values().filter_map(|state| state.retry_at).min()
+    /// When failed pulls may be tried again; moments of the past are those of images that nobody wants any more.
+    pub(super) fn retries(&self) -> Vec<Timestamp> {
+        self.states().values().filter_map(|state| state.retry_at).collect()
     }
 
     /// What is wrong, if anything is.

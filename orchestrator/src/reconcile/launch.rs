@@ -14,11 +14,11 @@ use tracing::warn;
 use super::execute::ActionError;
 use crate::backend::{Backend, BackendError};
 use crate::config::{Config, Registration};
-use crate::github::GitHubClient;
+use crate::github::{GitHubClient, GitHubError};
 use crate::model::{LaunchSpec, RunnerId};
 use crate::pool::Pool;
 use crate::pool::book::Book;
-use crate::scaling::Launch;
+use crate::scaling::{Launch, SameName};
 use crate::template::Value;
 
 /// The variable from which the official runner takes a just-in-time configuration.
@@ -114,9 +114,16 @@ impl Launcher {
     async fn register(&self, launch: &Launch, pool: &Pool) -> Result<Credentials, ActionError> {
         match pool.registration {
             Registration::Jit => {
-                let (group, labels) = (launch.group.as_deref(), &launch.labels);
-                let jit =
-                    self.github.jit_config(&launch.scope, &launch.name, labels, group).await?;
+                let (scope, name) = (&launch.scope, &launch.name);
+                let make =
+                    || self.github.jit_config(scope, name, &launch.labels, launch.group.as_deref());
+                let jit = match make().await {
+                    Err(GitHubError::Conflict(_)) if launch.same_name == SameName::Replaced => {
+                        self.github.clear_name(scope, name).await?;
+                        make().await?
+                    }
+                    outcome => outcome?,
+                };
                 Ok(Credentials { id: Some(jit.id), placeholder: "jit_config", secret: jit.config })
             }
             Registration::Token => {

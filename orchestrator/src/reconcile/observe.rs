@@ -11,12 +11,12 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::handle::Request;
 use super::report::trouble;
-use super::{Reconciler, State, name_prefix};
+use super::{Reconciler, State};
 use crate::backend::{Backend as _, BackendError};
 use crate::github::{DiscoveryMode, GitHubError};
-use crate::model::QueuedJob;
+use crate::model::{Instance, QueuedJob};
 use crate::scaling::cadence::CheckWait;
-use crate::scaling::{Listing, Observed, RequestId, Wish};
+use crate::scaling::{Listing, Observed, RequestId, Wish, naming};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 const CONCURRENT: usize = 8;
@@ -30,13 +30,13 @@ impl Reconciler {
     pub(super) async fn observe(
         &self,
         state: &mut State,
-        requests: &[Request],
+        requests: &[(RequestId, Request)],
         instance: &str,
         report: &mut PassReport,
     ) -> Result<Observed, BackendError> {
         let instances = self.backend.list().await?;
         let now = self.clock.now();
-        let urged = requests.iter().any(|request| matches!(request, Request::Cleanup { .. }))
+        let urged = requests.iter().any(|(_, request)| matches!(request, Request::Cleanup { .. }))
             || self.book.take_changed();
         let check = self.config.auto_create && (urged || now >= state.next_check(now));
         let news = std::mem::take(&mut state.news) && self.config.auto_create;
@@ -54,7 +54,13 @@ impl Reconciler {
         }
         let used: BTreeSet<Scope> =
             instances.iter().map(|instance| instance.scope.clone()).collect();
-        let scopes = if sweep { self.scopes_to_sweep(state, &used, now) } else { used.clone() };
+        state.contested.retain(|_, until| *until > now);
+        let scopes = if sweep {
+            self.scopes_to_sweep(state, &used, now)
+        } else {
+            let contested = state.contested.keys().cloned();
+            used.iter().cloned().chain(contested).chain(state.memory.watched()).collect()
+        };
         state.scopes.extend(used);
         let look = check || sweep || self.may_look(state, now);
         let registrations = if look {
@@ -89,6 +95,7 @@ impl Reconciler {
             wishes: wishes(requests),
             fresh_names: self.fresh_names(instance),
             held_back: state.backoff.held_back(now),
+            jobs_over: jobs_over(state, &instances),
             memory: state.memory.clone(),
             instances,
             registrations,
@@ -110,6 +117,7 @@ impl Reconciler {
         now: Timestamp,
     ) -> BTreeSet<Scope> {
         let mut scopes: BTreeSet<Scope> = state.scopes.union(used).cloned().collect();
+        scopes.extend(state.contested.keys().cloned());
         if let DiscoveryMode::Organization(org) = &self.config.github.discovery {
             scopes.insert(Scope::Org(org.clone()));
         }
@@ -217,11 +225,8 @@ impl Reconciler {
 
     /// More names than one plan can need.
     fn fresh_names(&self, instance: &str) -> Vec<RunnerName> {
-        let prefix = name_prefix(instance);
-        let name = |_| {
-            let random = uuid::Uuid::new_v4().simple().to_string();
-            RunnerName::parse(&format!("{prefix}{}", &random[..12])).ok()
-        };
+        let prefix = naming::prefix(instance);
+        let name = |_| naming::generated(&prefix, &uuid::Uuid::new_v4().simple().to_string());
         (0..self.config.runner.max).filter_map(name).collect()
     }
 }
@@ -266,8 +271,17 @@ fn repositories_to_poll(
     repos
 }
 
-fn wishes(requests: &[Request]) -> Vec<(RequestId, Wish)> {
-    (0..).zip(requests).filter_map(|(id, request)| Some((id, request.wish()?))).collect()
+fn wishes(requests: &[(RequestId, Request)]) -> Vec<(RequestId, Wish)> {
+    requests.iter().filter_map(|(id, request)| Some((*id, request.wish()?))).collect()
+}
+
+/// When the jobs of these runners were over, as far as the ledger knows.
+fn jobs_over(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, Timestamp> {
+    let over = state.ledger.ended_by_runner();
+    let at = |instance: &Instance| over.get(instance.name.as_str()).copied();
+    let known =
+        instances.iter().filter_map(|instance| Some((instance.name.clone(), at(instance)?)));
+    known.collect()
 }
 
 fn after(now: Timestamp, span: SignedDuration) -> Timestamp {

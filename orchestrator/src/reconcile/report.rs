@@ -24,7 +24,7 @@ use crate::model::Instance;
 use crate::pool::book::Entry;
 use crate::scaling::backoff::Place;
 use crate::scaling::cadence::CheckWait;
-use crate::scaling::{Action, Plan, Unmet, Verdict};
+use crate::scaling::{Action, Plan, RequestId, Unmet, Verdict};
 
 /// What a pass saw beside runners, for people to look at.
 pub(super) struct Sight {
@@ -53,7 +53,7 @@ impl Reconciler {
         &self,
         state: &mut State,
         mut report: PassReport,
-        requests: Vec<Request>,
+        requests: Vec<(RequestId, Request)>,
         error: &BackendError,
     ) -> PassReport {
         self.metrics.trouble(Trouble::Docker);
@@ -70,7 +70,7 @@ impl Reconciler {
         };
         self.publish(state, &mut report, instance, runners, sight).await;
         self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
-        for request in requests {
+        for (_, request) in requests {
             request.refuse(RequestError::Unavailable(why.clone()));
         }
         // Not at once again: the engine is away, or its socket is not ours to open.

@@ -14,14 +14,15 @@ use super::unplaced::Unplaced;
 use crate::discovery::Catalog;
 use crate::ledger::{Hearing, Ledger};
 use crate::scaling::Memory;
+use crate::scaling::RequestId;
 use crate::scaling::backoff::Backoff;
 use crate::scaling::cadence::CheckWait;
 
 /// What passes remember. All of it may vanish; see [`Memory`], [`Catalog`] and [`Backoff`] for what that costs.
 pub(super) struct State {
-    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) requests: mpsc::Receiver<(RequestId, Request)>,
     /// A request that waits for a pass of its own.
-    pub(super) held: Option<Request>,
+    pub(super) held: Option<(RequestId, Request)>,
     pub(super) memory: Memory,
     pub(super) backoff: Backoff,
     pub(super) catalog: Catalog,
@@ -45,6 +46,8 @@ pub(super) struct State {
     pub(super) news: bool,
     /// Scopes in which there may be registrations of ours.
     pub(super) scopes: BTreeSet<Scope>,
+    /// Scopes where a name that we want is taken, and until when they are looked at for it.
+    pub(super) contested: BTreeMap<Scope, Timestamp>,
     /// When the other places were last looked at for some.
     pub(super) swept: BTreeMap<Scope, Timestamp>,
     pub(super) checked_at: Timestamp,
@@ -52,6 +55,8 @@ pub(super) struct State {
     pub(super) next_sweep: Timestamp,
     /// When GitHub was last asked about runners.
     pub(super) last_look: Timestamp,
+    /// When the last plan was made: what is due later than that is still to come.
+    pub(super) planned_at: Timestamp,
     pub(super) passes: u64,
     /// What was logged already and still holds, so that it is logged once.
     pub(super) told_problems: BTreeSet<String>,
@@ -60,7 +65,11 @@ pub(super) struct State {
 
 impl State {
     /// Nothing is known yet. `now`: since when webhooks can tell of a job.
-    pub(super) fn new(requests: mpsc::Receiver<Request>, journal: Journal, now: Timestamp) -> Self {
+    pub(super) fn new(
+        requests: mpsc::Receiver<(RequestId, Request)>,
+        journal: Journal,
+        now: Timestamp,
+    ) -> Self {
         Self {
             requests,
             held: None,
@@ -78,7 +87,9 @@ impl State {
             scaled: BTreeMap::new(),
             pools_loaded: false,
             scopes: BTreeSet::new(),
+            contested: BTreeMap::new(),
             swept: BTreeMap::new(),
+            planned_at: Timestamp::MIN,
             checked_at: Timestamp::MIN,
             check_wait: CheckWait::fixed(SignedDuration::ZERO),
             next_sweep: Timestamp::MIN,

@@ -9,8 +9,9 @@ use mayfly_common::scope::Scope;
 use super::lifecycle::Failure;
 use crate::model::RunnerId;
 
-/// Identifies a request from the API within the process.
-pub type RequestId = u64;
+/// Identifies a request from the API within the process, from when it is asked until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
 
 /// One thing to do, with the reason an operator will read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +93,21 @@ pub struct Launch {
     pub explicit_labels: bool,
     /// Its runner group; none means GitHub's default.
     pub group: Option<String>,
+    /// What happens to an offline registration that has the name already.
+    pub same_name: SameName,
     /// Why.
     pub why: String,
     /// Who asked.
     pub request: Option<RequestId>,
+}
+
+/// What happens to an offline, idle registration that has the name of a new runner. One that is online or busy always stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameName {
+    /// It stays, and the new runner is not started.
+    Kept,
+    /// It is deleted: somebody asked for a runner of this very name.
+    Replaced,
 }
 
 /// Why a request is not carried out.

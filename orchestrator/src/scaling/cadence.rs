@@ -49,46 +49,88 @@ impl CheckWait {
     }
 }
 
+/// How often a runner is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Nothing but GitHub or its own end changes it.
+    Alive,
+    /// It starts or ends.
+    InMotion,
+}
+
+impl Pace {
+    /// The pace of a runner in this state.
+    pub fn of(state: RunnerState) -> Self {
+        match state {
+            RunnerState::Idle | RunnerState::Busy => Self::Alive,
+            RunnerState::Starting
+            | RunnerState::Draining
+            | RunnerState::Finished
+            | RunnerState::Failed
+            | RunnerState::Gone => Self::InMotion,
+        }
+    }
+
+    fn wait(self) -> SignedDuration {
+        match self {
+            Self::Alive => ALIVE,
+            Self::InMotion => IN_MOTION,
+        }
+    }
+}
+
 /// When the next pass is due, if nothing nudges before.
 ///
-/// `next_check` is when GitHub is next asked for jobs, `retry_at` when the first held-back scope may be tried again.
+/// `next_check` is when GitHub is next asked for jobs. `due` is when something may be tried again or begins to hold; what was due
+/// when the last plan was made, at `planned_at`, is done by now or not wanted, and makes no pass.
 pub fn next_pass(
-    states: impl IntoIterator<Item = RunnerState>,
-    retry_at: Option<Timestamp>,
+    paces: impl IntoIterator<Item = Pace>,
+    due: impl IntoIterator<Item = Timestamp>,
+    planned_at: Timestamp,
     next_check: Timestamp,
     now: Timestamp,
 ) -> Timestamp {
-    let pace = states.into_iter().map(|state| match state {
-        RunnerState::Idle | RunnerState::Busy => ALIVE,
-        _ => IN_MOTION,
-    });
-    let look = pace.min().map(|wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
-    [look, retry_at].into_iter().flatten().fold(next_check, Timestamp::min).max(now)
+    // A plan that lies ahead was made before the clock was set back.
+    let planned_at = planned_at.min(now);
+    let due = due.into_iter().filter(|at| *at > planned_at).min();
+    let pace = paces.into_iter().map(Pace::wait).min();
+    let look = pace.map(|wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+    [look, due].into_iter().flatten().fold(next_check, Timestamp::min).max(now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scaling::lifecycle::tests::at;
-    use RunnerState::{Busy, Failed, Idle, Starting};
+    use RunnerState::{Busy, Draining, Failed, Finished, Idle, Starting};
 
     #[test]
     fn the_more_moves_the_sooner() {
-        let rows: [(&[RunnerState], Option<i64>, i64); 6] = [
-            (&[], None, 300),
-            (&[Busy, Idle], None, 20),
-            (&[Busy, Starting], None, 3),
-            (&[Failed], None, 3),
-            (&[], Some(7), 7),
-            (&[Busy], Some(-5), 0),
+        let rows: [(&[RunnerState], &[i64], i64); 13] = [
+            (&[], &[], 300),
+            (&[Busy, Idle], &[], 20),
+            (&[Busy, Starting], &[], 3),
+            (&[Draining], &[], 3),
+            (&[Finished], &[], 3),
+            (&[Failed], &[], 3),
+            (&[], &[7, 9], 7),
+            (&[], &[400], 300),
+            (&[Busy], &[30], 20),
+            // Nobody acted on what was due at the last plan, so nobody will.
+            (&[], &[-5], 300),
+            (&[], &[-3_600, 7], 7),
+            // It came due while the pass went on.
+            (&[], &[-1], 0),
+            (&[Busy], &[-2], 20),
         ];
-        for (states, retry, expected) in rows {
-            assert_eq!(
-                next_pass(states.iter().copied(), retry.map(at), at(300), at(0)),
-                at(expected),
-                "{states:?} {retry:?}"
-            );
+        for (states, due, expected) in rows {
+            let paces = states.iter().copied().map(Pace::of);
+            let due = due.iter().copied().map(at);
+            let next = next_pass(paces, due, at(-2), at(300), at(0));
+            assert_eq!(next, at(expected), "{states:?} {expected}");
         }
+        // The clock was set back after the last plan.
+        assert_eq!(next_pass([], [at(7)], at(7_200), at(300), at(0)), at(7));
     }
 
     #[test]

@@ -117,7 +117,11 @@ mod tests {
 
     #[test]
     fn one_pool_takes_what_its_labels_cover() {
-        let rows: [(&[&str], &str); 6] = [
+        let rows: [(&[&str], &str); 7] = [
+            (
+                &["self-hosted", "ubuntu-22.04"],
+                "no runner here has the label ubuntu-22.04; ours have linux,self-hosted,x64",
+            ),
             (&["self-hosted"], "default"),
             (&["Self-Hosted", "X64"], "default"),
             (&["ubuntu-latest"], "hosted"),

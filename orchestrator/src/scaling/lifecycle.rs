@@ -5,7 +5,8 @@ mod reason;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::reason::{Ending, Failure, Reason};
-use super::observed::{Sight, Sighting};
+use super::memory::Sighting;
+use super::observed::Sight;
 use crate::model::{EngineHealth, Exit, Instance, Phase};
 
 /// How long a runner that was online may be offline, or unknown to GitHub, while its container runs and nothing works inside.
@@ -13,6 +14,17 @@ use crate::model::{EngineHealth, Exit, Instance, Phase};
 /// GitHub removes an ephemeral registration when the job is done; the container needs a moment to end. After that it is
 /// a zombie (actions/runner issue 4617).
 pub const MISSING_GRACE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long a process that calls itself a job's worker counts after the job was over, once the registration is gone.
+///
+/// The worker of a job that is over still uploads logs and cleans up, for seconds.
+pub const WORKER_AFTER_JOB: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long such a process counts once the registration is gone, where nobody told of the job's end.
+///
+/// GitHub removes an ephemeral registration when the job is over or given up, so no job can be left. A job writes the names of
+/// its processes itself: without a registration a name proves nothing.
+pub const WORKER_WITHOUT_REGISTRATION: SignedDuration = SignedDuration::from_mins(10);
 
 /// The runner's exit code for "this version is refused", if the image was told to say so (actions/runner issue 4285).
 const EXIT_VERSION_REFUSED: i64 = 7;
@@ -43,6 +55,9 @@ pub fn reason_of(
         sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
     match sight {
         Sight::Listed(registered) if registered.busy => Reason::Busy,
+        Sight::Absent if working && outlived(sighting, now) => {
+            Reason::Failed(Failure::RegistrationGone)
+        }
         _ if working => Reason::Working,
         // Its next job could not use it. What GitHub does not list may be about to end after its job.
         Sight::Listed(_) if let Some(why) = broken(instance) => {
@@ -62,6 +77,14 @@ pub fn reason_of(
         Sight::Absent => Reason::Failed(Failure::RegistrationGone),
         Sight::Listed(_) => Reason::Failed(Failure::LostConnection),
     }
+}
+
+/// True if the worker process of a runner without a registration cannot belong to a job any more.
+fn outlived(sighting: Sighting, now: Timestamp) -> bool {
+    let Some(absent_since) = sighting.absent_since else { return false };
+    let over = sighting.job_over_at.map(|at| at.max(absent_since));
+    over.is_some_and(|at| now.duration_since(at) >= WORKER_AFTER_JOB)
+        || now.duration_since(absent_since) >= WORKER_WITHOUT_REGISTRATION
 }
 
 /// What is said of a runner whose container waits to be started: only with a Docker engine of its own that may still answer.
@@ -245,7 +268,14 @@ pub(super) mod tests {
                 500,
                 Busy,
             ),
-            ("worker though deregistered", worker, Sight::Absent, seen(Some(0)), 5_000, Busy),
+            (
+                "worker though deregistered",
+                worker.clone(),
+                Sight::Absent,
+                seen(Some(0)),
+                5_000,
+                Busy,
+            ),
             (
                 "deregistered, ending",
                 running.clone(),
@@ -261,7 +291,7 @@ pub(super) mod tests {
                 Sight::Listed(&offline),
                 seen(Some(100)),
                 130,
-                Draining,
+                Starting,
             ),
             (
                 "connection lost for good",
@@ -277,10 +307,26 @@ pub(super) mod tests {
                 Sight::Listed(&offline),
                 late(400),
                 410,
-                Draining,
+                Starting,
             ),
             ("never came online", running.clone(), Sight::Listed(&offline), late(0), 300, Failed),
             ("past its deadline", running, Sight::Listed(&busy), seen(None), 100_000, Failed),
+            (
+                "past its deadline at work",
+                worker.clone(),
+                Sight::Listed(&busy),
+                seen(None),
+                100_000,
+                Failed,
+            ),
+            (
+                "past its deadline, GitHub silent",
+                worker,
+                Sight::Unknown,
+                seen(None),
+                100_000,
+                Failed,
+            ),
             (
                 "job done",
                 exit(0, "Running job: a\nJob a completed with result: Failed"),
@@ -312,6 +358,8 @@ pub(super) mod tests {
             ("connection lost for good", "lost_connection"),
             ("never came online", "registration_timeout"),
             ("past its deadline", "past_deadline"),
+            ("past its deadline at work", "past_deadline"),
+            ("past its deadline, GitHub silent", "past_deadline"),
             ("exit 0 without a job", "ended_before_job"),
             ("exit 0, GitHub silent", "ended_before_job"),
             ("exit 1 after being busy", "ended_in_job"),
@@ -329,6 +377,81 @@ pub(super) mod tests {
                 failures.iter().find(|(name, _)| *name == what).map(|(_, kind)| *kind),
                 "{what}: {reason}"
             );
+        }
+    }
+
+    #[test]
+    fn without_a_registration_a_worker_s_name_counts_for_a_while_only() {
+        let worker = instance("a1", Phase::Running { working: Some(true) });
+        let timeout = policy().default.registration_timeout;
+        let offline = registered(1, "a1", false, false);
+        let online = registered(1, "a1", true, false);
+        let busy = registered(1, "a1", true, true);
+        let gone = |absent: i64, over: Option<i64>| Sighting {
+            was_online: true,
+            missing_since: Some(at(absent)),
+            absent_since: Some(at(absent)),
+            job_over_at: over.map(at),
+            ..Sighting::default()
+        };
+        let rows = [
+            ("nobody told of its job", Sight::Absent, gone(1_000, None), 1_599, true),
+            ("for ten minutes", Sight::Absent, gone(1_000, None), 1_600, false),
+            ("its job was over a moment ago", Sight::Absent, gone(1_000, Some(1_010)), 1_069, true),
+            (
+                "its job was over for a minute",
+                Sight::Absent,
+                gone(1_000, Some(1_010)),
+                1_070,
+                false,
+            ),
+            ("the registration went later", Sight::Absent, gone(1_000, Some(500)), 1_059, true),
+            ("and a minute passed", Sight::Absent, gone(1_000, Some(500)), 1_060, false),
+            // Whatever a webhook told: as long as there is a registration, or nobody knows, the name counts.
+            ("GitHub silent", Sight::Unknown, gone(1_000, Some(500)), 9_000, true),
+            ("listed offline", Sight::Listed(&offline), gone(1_000, Some(500)), 9_000, true),
+            ("listed online", Sight::Listed(&online), gone(1_000, Some(500)), 9_000, true),
+            ("listed busy", Sight::Listed(&busy), gone(1_000, Some(500)), 9_000, true),
+        ];
+        for (what, sight, sighting, now, counts) in rows {
+            let reason = reason_of(&worker, sight, sighting, timeout, at(now));
+            assert_eq!(reason.state() == RunnerState::Busy, counts, "{what}: {reason}");
+            let failed = reason.failure().as_ref().map(Failure::kind);
+            assert_eq!(failed, (!counts).then_some("registration_gone"), "{what}");
+        }
+    }
+
+    #[test]
+    fn spans_that_depend_on_each_other_agree() {
+        assert!(WORKER_AFTER_JOB >= MISSING_GRACE, "a container that ends has its usual time");
+        assert!(WORKER_WITHOUT_REGISTRATION > WORKER_AFTER_JOB);
+    }
+
+    #[test]
+    fn only_what_waits_or_has_time_left_is_supply() {
+        let running = instance("a1", Phase::Running { working: Some(false) });
+        let worker = instance("a1", Phase::Running { working: Some(true) });
+        let timeout = policy().default.registration_timeout;
+        let offline = registered(1, "a1", false, false);
+        let online = registered(1, "a1", true, false);
+        let seen = |missing: Option<i64>| Sighting {
+            was_online: missing.is_none_or(|at| at < 1_000),
+            missing_since: missing.map(at),
+            ..Sighting::default()
+        };
+        let rows = [
+            ("online", &running, Sight::Listed(&online), seen(None), 5, true),
+            ("not online yet", &running, Sight::Listed(&offline), Sighting::default(), 5, true),
+            ("not listed yet", &running, Sight::Absent, Sighting::default(), 5, true),
+            ("GitHub silent", &running, Sight::Unknown, seen(None), 5, true),
+            ("busy", &worker, Sight::Listed(&online), seen(None), 5, false),
+            ("ending", &running, Sight::Absent, seen(Some(100)), 130, false),
+            ("disconnected", &running, Sight::Listed(&offline), seen(Some(100)), 130, false),
+            ("late", &running, Sight::Listed(&offline), seen(Some(1_000)), 1_010, false),
+        ];
+        for (what, runner, sight, sighting, now, expected) in rows {
+            let reason = reason_of(runner, sight, sighting, timeout, at(now));
+            assert_eq!(reason.is_supply(), expected, "{what}: {reason}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What one pass saw: plain data that a test can build by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mayfly_common::api::CreateRunners;
@@ -9,10 +9,8 @@ use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::RequestId;
-use super::lifecycle::reason_of;
-use super::policy::Policy;
+use super::memory::Memory;
 use crate::model::{Instance, QueuedJob, Registered};
-use mayfly_common::runner::RunnerState;
 
 /// The runners GitHub lists for a scope. A listing that failed is not an empty one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +67,9 @@ pub struct Observed {
     pub held_back: BTreeMap<(PoolName, Scope), Timestamp>,
     /// When the policy `ratio` last changed the number of a pool's runners.
     pub scaled: BTreeMap<PoolName, Timestamp>,
-    /// What earlier passes saw of each runner.
+    /// When the job of a runner was over, by what webhooks and GitHub's lists told.
+    pub jobs_over: BTreeMap<RunnerName, Timestamp>,
+    /// What earlier passes saw.
     pub memory: Memory,
 }
 
@@ -110,34 +110,6 @@ pub enum Image {
     Awaited,
 }
 
-/// What earlier passes saw of a runner: the times that neither Docker nor GitHub keeps.
-///
-/// A cache: losing it restarts the periods it measures, which only makes the platform more patient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sighting {
-    /// Whether it was ever online.
-    pub was_online: bool,
-    /// Whether GitHub ever said that it runs a job.
-    pub was_busy: bool,
-    /// Since when it has been idle, without interruption.
-    pub idle_since: Option<Timestamp>,
-    /// Since when GitHub has said, without interruption, that it is offline or not there.
-    pub missing_since: Option<Timestamp>,
-}
-
-/// Sightings by runner.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
-    sightings: BTreeMap<RunnerName, Sighting>,
-}
-
-impl Memory {
-    /// What is known of `name`.
-    pub fn of(&self, name: &RunnerName) -> Sighting {
-        self.sightings.get(name).copied().unwrap_or_default()
-    }
-}
-
 impl Observed {
     /// What GitHub says of `instance`.
     pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
@@ -146,35 +118,6 @@ impl Observed {
             Some(Listing::Known(list)) => in_list(list, instance).unwrap_or(Sight::Absent),
             Some(Listing::Partial(list)) => in_list(list, instance).unwrap_or(Sight::Unknown),
         }
-    }
-
-    /// Folds what this pass saw into the memory of earlier ones.
-    #[must_use]
-    pub fn remember(mut self, policy: &Policy, now: Timestamp) -> Self {
-        let mut sightings = BTreeMap::new();
-        for instance in &self.instances {
-            let mut sighting = self.memory.of(&instance.name);
-            let sight = self.sight_of(instance);
-            if sight != Sight::Unknown {
-                let online = sight.listed().is_some_and(|registered| registered.online);
-                sighting.was_online |= online;
-                sighting.was_busy |= sight.listed().is_some_and(|registered| registered.busy);
-                sighting.missing_since =
-                    if online { None } else { sighting.missing_since.or(Some(now)) };
-                let timeout = policy.terms(&instance.pool).registration_timeout;
-                let reason = reason_of(instance, sight, sighting, timeout, now);
-                let idle = reason.state() == RunnerState::Idle;
-                sighting.idle_since = if idle { sighting.idle_since.or(Some(now)) } else { None };
-            }
-            sightings.insert(instance.name.clone(), sighting);
-        }
-        self.memory = Memory { sightings };
-        self
-    }
-
-    /// The names of all our containers.
-    pub(super) fn names(&self) -> BTreeSet<&str> {
-        self.instances.iter().map(|instance| instance.name.as_str()).collect()
     }
 }
 

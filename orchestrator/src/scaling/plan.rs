@@ -18,15 +18,17 @@ mod jobs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::CreateRunners;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{Naming, PoolName};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 
-use super::action::{Action, Launch, Refusal, RequestId};
+use super::action::{Action, Launch, Refusal, RequestId, SameName};
 use super::lifecycle::{Failure, reason_of};
+use super::memory::Clash;
+use super::naming;
 use super::observed::{Image, Listing, Observed, Sight, Wish};
 use super::policy::{Policy, PoolPolicy};
 use super::room::{Cap, Room};
@@ -57,6 +59,8 @@ pub struct Plan {
     pub short: BTreeMap<PoolName, Cause>,
     /// Pools whose number of runners is changed by the policy `ratio`.
     pub scaled: BTreeSet<PoolName>,
+    /// Other orchestrators that use our runners' names.
+    pub clashes: Vec<Clash>,
 }
 
 /// A job that waits for a runner that is not on its way.
@@ -120,6 +124,8 @@ pub struct Verdict {
     pub failure: Option<Failure>,
     /// Its registration, if GitHub lists one.
     pub id: Option<RunnerId>,
+    /// Whether it can still take a job.
+    pub is_supply: bool,
 }
 
 /// A job that gets no runner, and why.
@@ -138,7 +144,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
         seen,
         policy,
         now,
-        plan: Plan::default(),
+        plan: Plan { clashes: seen.memory.clashes().cloned().collect(), ..Plan::default() },
         names: seen.fresh_names.iter().cloned(),
         room: Room::beside(policy, running.clone()),
         standing: BTreeMap::new(),
@@ -183,7 +189,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn judge(&mut self) {
         for instance in &self.seen.instances {
             let sight = self.seen.sight_of(instance);
-            let sighting = self.seen.memory.of(&instance.name);
+            let sighting = self.seen.memory.of(instance);
             let reason = reason_of(
                 instance,
                 sight,
@@ -198,6 +204,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 why: reason.to_string(),
                 failure: reason.failure(),
                 id,
+                is_supply: reason.is_supply(),
             });
         }
     }
@@ -220,6 +227,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 Sight::Unknown if verdict.state == RunnerState::Finished => None,
                 Sight::Unknown => instance.github_id,
             };
+            // The container stays with its registration, unless somebody asks again.
+            if self.is_put_off(&instance.scope, id) && !self.is_to_be_deleted(&instance.name) {
+                continue;
+            }
             self.plan.actions.push(Action::Remove {
                 name: instance.name.clone(),
                 pool: instance.pool.clone(),
@@ -231,6 +242,17 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 request: None,
             });
         }
+    }
+
+    /// True if GitHub refused to delete this registration a moment ago, because its runner runs a job.
+    fn is_put_off(&self, scope: &Scope, id: Option<RunnerId>) -> bool {
+        id.is_some_and(|id| self.seen.memory.put_off(scope, id, self.now).is_some())
+    }
+
+    /// True if somebody asks for the end of this runner.
+    fn is_to_be_deleted(&self, runner: &RunnerName) -> bool {
+        let deletes = |wish: &Wish| matches!(wish, Wish::Delete { name, .. } if name == runner);
+        self.seen.wishes.iter().any(|(_, wish)| deletes(wish))
     }
 
     fn serve_deletions(&mut self) {
@@ -300,31 +322,50 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// Deletes registrations of ours that have no container: what a crash between registering and creating leaves, and
-    /// what a container removed behind our back leaves.
+    /// what a container removed behind our back leaves. One that is young may belong to a runner that another orchestrator with
+    /// our names starts just now.
     fn clean_registrations(&mut self) {
         if !self.policy.clean_registrations {
             return;
         }
-        let names = self.seen.names();
         for (scope, listing) in &self.seen.registrations {
             let Listing::Known(list) = listing else { continue };
-            let orphan = |registered: &&Registered| {
-                let name = registered.name.to_ascii_lowercase();
-                let ours = name.starts_with(&self.policy.name_prefix.to_ascii_lowercase())
-                    || self.policy.all().any(|pool| place_number(pool, &name).is_some());
-                ours && !registered.online
-                    && !registered.busy
-                    && !names.iter().any(|known| known.eq_ignore_ascii_case(&name))
-            };
-            for registered in list.iter().filter(orphan) {
-                self.plan.actions.push(Action::Deregister {
-                    scope: scope.clone(),
-                    id: registered.id,
-                    name: registered.name.clone(),
-                    why: "it is offline and has no container here".to_owned(),
-                });
+            for registered in list {
+                let stray = self.seen.memory.stray(scope, registered.id);
+                let timeout = self.policy.default.registration_timeout;
+                if stray.is_some_and(|stray| stray.ours)
+                    && self.is_abandoned(scope, registered, timeout)
+                {
+                    self.deregister(scope, registered);
+                }
             }
         }
+    }
+
+    /// True if a registration without a machine was offline for as long as a runner may take to come online.
+    fn is_abandoned(
+        &self,
+        scope: &Scope,
+        registered: &Registered,
+        timeout: SignedDuration,
+    ) -> bool {
+        let stray = self.seen.memory.stray(scope, registered.id);
+        let since = stray.and_then(|stray| stray.offline_since);
+        since.is_some_and(|since| self.now.duration_since(since) >= timeout)
+            && !self.is_put_off(scope, Some(registered.id))
+    }
+
+    fn deregister(&mut self, scope: &Scope, registered: &Registered) {
+        let is_planned = |action: &Action| matches!(action, Action::Deregister { id, .. } if *id == registered.id);
+        if self.plan.actions.iter().any(is_planned) {
+            return;
+        }
+        self.plan.actions.push(Action::Deregister {
+            scope: scope.clone(),
+            id: registered.id,
+            name: registered.name.clone(),
+            why: "it is offline and has no container here".to_owned(),
+        });
     }
 
     fn serve_creations(&mut self) {
@@ -361,16 +402,17 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(name) = wanted.names.iter().find(taken) {
             return Err(Refusal::NameTaken(name.clone()));
         }
+        let mut room = self.room.clone();
+        for _ in 0..asked {
+            room.take_by_hand(&PoolName::manual(), terms, &wanted.scope)
+                .map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
+        }
         let names: Vec<RunnerName> = if wanted.names.is_empty() {
             self.names.by_ref().take(asked).collect()
         } else {
             wanted.names.clone()
         };
-        for _ in &names {
-            self.room
-                .take_by_hand(&PoolName::manual(), terms, &wanted.scope)
-                .map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
-        }
+        self.room = room;
         let launch = |name| Launch {
             name,
             pool: PoolName::manual(),
@@ -378,6 +420,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             labels: wanted.labels.clone().unwrap_or_else(|| terms.labels.clone()),
             explicit_labels: wanted.labels.is_some(),
             group: wanted.group.clone(),
+            same_name: SameName::Replaced,
             why: "it was asked for through the API".to_owned(),
             request: Some(request),
         };
@@ -391,10 +434,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Runners that can still take a job: idle, or starting within their time. Failed ones never count.
     fn available(&self) -> Vec<&'a Instance> {
         self.judged()
-            .filter(|(instance, verdict)| {
-                matches!(verdict.state, RunnerState::Idle | RunnerState::Starting)
-                    && !self.leaving(&instance.name)
-            })
+            .filter(|(instance, verdict)| verdict.is_supply && !self.leaving(&instance.name))
             .map(|(instance, _)| instance)
             .collect()
     }
@@ -424,21 +464,33 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    /// A name for a new runner of the pool: a fresh one, or the lowest place that is free.
-    fn name_for(&mut self, pool: &PoolPolicy) -> Option<RunnerName> {
+    /// A name for a new runner of the pool: a fresh one, or the lowest free place. A place is taken while a machine or a
+    /// registration has its name; one whose registration is abandoned is cleared if there is no other.
+    fn name_for(&mut self, pool: &PoolPolicy, scope: &Scope) -> Option<RunnerName> {
         if pool.naming == Naming::Unique {
             return self.names.next();
         }
-        let taken: BTreeSet<usize> = self
-            .seen
-            .instances
-            .iter()
-            .map(|instance| &instance.name)
-            .chain(self.launches().map(|launch| &launch.name))
-            .filter_map(|name| place_number(pool, name.as_str()))
-            .collect();
-        let free = (1..=pool.max).find(|number| !taken.contains(number))?;
-        RunnerName::parse(&format!("{}-{free}", pool.name_prefix)).ok()
+        let used = self.seen.instances.iter().map(|instance| &instance.name);
+        let used = used.chain(self.launches().map(|launch| &launch.name));
+        let mut taken: BTreeSet<usize> =
+            used.filter_map(|name| naming::place_number(pool, name.as_str())).collect();
+        let mut abandoned: BTreeMap<usize, &'a Registered> = BTreeMap::new();
+        if let Some(Listing::Known(list)) = self.seen.registrations.get(scope) {
+            for registered in list {
+                let Some(number) = naming::place_number(pool, &registered.name) else { continue };
+                let clears = self.policy.clean_registrations && !taken.contains(&number);
+                if clears && self.is_abandoned(scope, registered, pool.registration_timeout) {
+                    abandoned.insert(number, registered);
+                }
+                taken.insert(number);
+            }
+        }
+        let free = (1..=pool.max).find(|number| !taken.contains(number));
+        if let (None, Some((_, registered))) = (free, abandoned.first_key_value()) {
+            self.deregister(scope, registered);
+        }
+        let number = free.or_else(|| abandoned.keys().next().copied())?;
+        naming::place(pool, number)
     }
 
     fn launches(&self) -> impl Iterator<Item = &Launch> {
@@ -447,15 +499,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             _ => None,
         })
     }
-}
-
-/// The number of a pool's numbered place, if `name` is one.
-fn place_number(pool: &PoolPolicy, name: &str) -> Option<usize> {
-    if pool.naming != Naming::Stable {
-        return None;
-    }
-    let (prefix, number) = name.rsplit_once('-')?;
-    prefix.eq_ignore_ascii_case(&pool.name_prefix).then(|| number.parse().ok())?
 }
 
 fn instance_runs(instance: &Instance) -> bool {

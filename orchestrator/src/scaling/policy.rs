@@ -18,8 +18,7 @@ pub struct Policy {
     pub pools: Vec<PoolPolicy>,
     /// Whether registrations of ours without a container are deleted.
     pub clean_registrations: bool,
-    /// How the names of this instance's runners begin. Registrations with other names are never touched, but for a pool's own
-    /// numbered places.
+    /// How the names that this installation generates begin.
     pub name_prefix: String,
 }
 

@@ -63,6 +63,7 @@ impl fmt::Display for Cap {
 }
 
 /// What is in use, and what may be.
+#[derive(Clone)]
 pub(super) struct Room<'a> {
     caps: &'a Caps,
     runners: usize,
@@ -109,8 +110,8 @@ impl<'a> Room<'a> {
         self.repos.get(repo).copied().unwrap_or_default()
     }
 
-    /// Takes a place, if there is one.
-    pub(super) fn take(&mut self, pool: &PoolPolicy, scope: &Scope) -> Result<(), Cap> {
+    /// Says which cap is in the way of one more runner, if any is. Takes nothing.
+    pub(super) fn admits(&self, pool: &PoolPolicy, scope: &Scope) -> Result<(), Cap> {
         let caps = self.caps;
         self.fits(pool)?;
         if self.of_pool(&pool.name) >= pool.max {
@@ -126,7 +127,6 @@ impl<'a> Room<'a> {
         {
             return Err(Cap::Repo(repo.clone(), max));
         }
-        self.add(&pool.name, pool, scope);
         Ok(())
     }
 
@@ -158,7 +158,8 @@ impl<'a> Room<'a> {
         }
     }
 
-    fn add(&mut self, name: &PoolName, terms: &PoolPolicy, scope: &Scope) {
+    /// Counts one more runner.
+    pub(super) fn add(&mut self, name: &PoolName, terms: &PoolPolicy, scope: &Scope) {
         self.runners += 1;
         self.memory = self.memory.saturating_add(terms.memory);
         self.nano_cpus = self.nano_cpus.saturating_add(terms.nano_cpus);
@@ -212,11 +213,13 @@ mod tests {
         for (words, narrow) in rows {
             let mut policy = base.clone();
             (policy.default.memory, policy.default.nano_cpus) = (2 << 20, 1_000_000_000);
-            let mut room = Room::beside(&policy, running.iter());
-            assert_eq!(room.take(&policy.default, &scope), Ok(()));
+            assert_eq!(
+                Room::beside(&policy, running.iter()).admits(&policy.default, &scope),
+                Ok(())
+            );
             narrow(&mut policy);
-            let mut room = Room::beside(&policy, running.iter());
-            assert_eq!(room.take(&policy.default, &scope).unwrap_err().to_string(), words);
+            let room = Room::beside(&policy, running.iter());
+            assert_eq!(room.admits(&policy.default, &scope).unwrap_err().to_string(), words);
         }
     }
 }

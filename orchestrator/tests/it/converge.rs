@@ -213,8 +213,13 @@ async fn a_crash_between_registering_and_creating_is_repaired() {
             .unwrap();
     });
     platform.restart();
+    // Another host with the same id may just be starting it.
+    assert_eq!(platform.pass().await.deregistered, 0);
+    platform.wait(299);
+    assert_eq!(platform.pass().await.deregistered, 0);
+    platform.wait(1);
     let report = platform.pass().await;
-    assert_eq!(report.deregistered, 1);
+    assert_eq!((report.deregistered, report.problems.len()), (1, 0), "{report:?}");
     assert_eq!(
         platform.registrations(),
         ["mayfly-other-0123456789ab", "somebody-s-server"],
@@ -251,7 +256,6 @@ async fn a_runner_that_took_a_job_in_the_meantime_is_kept() {
     platform.pass().await;
     assert_eq!(platform.runners()[0].state, RunnerState::Idle);
     // GitHub's list still says idle; its DELETE does not.
-    platform.queue("octo-admin/app", &["self-hosted"]);
     platform.fault(github_sim::Fault {
         route: "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned(),
         method: Some("DELETE".to_owned()),
@@ -260,7 +264,9 @@ async fn a_runner_that_took_a_job_in_the_meantime_is_kept() {
     });
     let error = platform.delete(&runners[0].name, false).await.unwrap_err();
     assert!(error.to_string().contains("running a job"), "{error}");
+    assert_eq!(platform.runners()[0].state, RunnerState::Idle);
     assert_eq!(platform.containers().len(), 1);
+    assert_eq!(platform.registrations().len(), 1);
 }
 
 #[tokio::test]

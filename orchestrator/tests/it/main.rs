@@ -28,6 +28,7 @@ mod pools;
 mod program;
 mod pull;
 mod repositories;
+mod safety;
 mod stub_engine;
 mod support;
 mod traces;

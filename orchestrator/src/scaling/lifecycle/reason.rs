@@ -80,12 +80,35 @@ impl Reason {
         match self {
             Self::Busy | Self::Working => RunnerState::Busy,
             Self::Waiting | Self::WasOnline => RunnerState::Idle,
-            Self::NotAsked | Self::NotOnlineYet | Self::EngineStarts | Self::EngineReady => {
-                RunnerState::Starting
-            }
-            Self::Ending | Self::Disconnected | Self::Late => RunnerState::Draining,
+            Self::NotAsked
+            | Self::NotOnlineYet
+            | Self::EngineStarts
+            | Self::EngineReady
+            | Self::Disconnected
+            | Self::Late => RunnerState::Starting,
+            Self::Ending => RunnerState::Draining,
             Self::Result(_) | Self::AfterItsJob => RunnerState::Finished,
             Self::Failed(_) => RunnerState::Failed,
+        }
+    }
+
+    /// True if the runner can still take a job: it waits, or has time left to come online.
+    pub fn is_supply(&self) -> bool {
+        match self {
+            Self::Waiting
+            | Self::WasOnline
+            | Self::NotAsked
+            | Self::NotOnlineYet
+            | Self::EngineStarts
+            | Self::EngineReady => true,
+            Self::Busy
+            | Self::Working
+            | Self::Ending
+            | Self::Disconnected
+            | Self::Late
+            | Self::Result(_)
+            | Self::AfterItsJob
+            | Self::Failed(_) => false,
         }
     }
 

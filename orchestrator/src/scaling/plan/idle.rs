@@ -106,7 +106,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut excess = running.saturating_sub(pool.max);
         let mut shrink = self.shrink.remove(&pool.name).unwrap_or_default();
         for instance in fresh {
-            let idle_since = self.seen.memory.of(&instance.name).idle_since;
+            let idle_since = self.seen.memory.of(instance).idle_since;
             let long =
                 idle_since.is_some_and(|since| self.now.duration_since(since) >= pool.idle_timeout);
             if excess > 0 {
@@ -129,6 +129,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     fn retire(&mut self, instance: &Instance, why: String) {
         let Some(registered) = self.seen.sight_of(instance).listed() else { return };
+        if self.is_put_off(&instance.scope, Some(registered.id)) {
+            return;
+        }
         self.plan.actions.push(Action::Retire {
             name: instance.name.clone(),
             scope: instance.scope.clone(),

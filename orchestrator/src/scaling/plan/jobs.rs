@@ -11,7 +11,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::{Cause, Planner, Unmet, Waiting};
 use crate::model::{Instance, QueuedJob};
-use crate::scaling::action::{Action, Launch};
+use crate::scaling::action::{Action, Launch, SameName};
 use crate::scaling::choice::{Offer, offer};
 use crate::scaling::matching::{Supply, match_jobs};
 use crate::scaling::observed::Image;
@@ -199,8 +199,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(until) = held.filter(|until| **until > self.now) {
             return Err(Cause::HeldBack(scope.clone(), *until));
         }
-        self.room.take(pool, scope).map_err(Cause::Cap)?;
-        let Some(name) = self.name_for(pool) else { return Err(Cause::NoName) };
+        self.room.admits(pool, scope).map_err(Cause::Cap)?;
+        let Some(name) = self.name_for(pool, scope) else { return Err(Cause::NoName) };
+        self.room.add(&pool.name, pool, scope);
         self.plan.actions.push(Action::Launch(Launch {
             name: name.clone(),
             pool: pool.name.clone(),
@@ -208,6 +209,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             labels: pool.labels.clone(),
             explicit_labels: !pool.name.is_reserved(),
             group: pool.group.clone(),
+            same_name: SameName::Kept,
             why,
             request: None,
         }));

@@ -245,6 +245,17 @@ fn the_ratio_decides_how_many_and_the_jobs_where() {
     assert_eq!(many.scaled.iter().map(PoolName::as_str).collect::<Vec<_>>(), ["r"]);
     seen.scaled = [(PoolName::parse("r").unwrap(), at(5))].into();
     assert_eq!(launches(&plan(&seen, &ratio(Ratio::default()), at(10))), 0, "within the cooldown");
+    // Those that are to wait are part of the number there are, not beside it.
+    let mut full = ratio(Ratio::default());
+    full.pools[0].min_idle = 2;
+    let mut busy = Observed { jobs: Vec::new(), scaled: BTreeMap::new(), ..seen.clone() };
+    for name in ["b1", "b2"] {
+        busy = waiting(busy, name, 0);
+        let new = busy.instances.last_mut().unwrap();
+        new.pool = PoolName::parse("r").unwrap();
+        new.phase = Phase::Running { working: Some(true) };
+    }
+    assert_eq!(launches(&plan(&busy, &full, at(10))), 0);
     // Down: those that nobody needs, at once.
     let mut idle = Observed { jobs: Vec::new(), scaled: BTreeMap::new(), ..seen };
     for name in ["r1", "r2", "r3"] {
@@ -263,22 +274,61 @@ fn numbered_places_are_taken_again() {
     let seen = waiting(seen(), "runner-2", 0);
     let names: Vec<String> = plan(&seen, &policy, at(1)).launches_named();
     assert_eq!(names, ["runner-1", "runner-3"]);
-    // A registration that such a runner left is ours to delete, one of another name is not.
-    let mut left = seen;
-    let list = vec![
-        registered(8, "runner-1", false, false),
-        registered(9, "runner-x", false, false),
-        registered(1, "runner-2", true, false),
+}
+
+#[test]
+fn places_are_cleared_only_of_registrations_that_are_in_the_way_for_long() {
+    let mut policy = warm(2, 2);
+    policy.pools[0].naming = Naming::Stable;
+    policy.pools[0].name_prefix = "runner".to_owned();
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let with = |list: Vec<Registered>, now: i64, wanted: usize| {
+        let mut policy = policy.clone();
+        policy.pools[0].min_idle = wanted;
+        let registrations = BTreeMap::from([(scope.clone(), Listing::Known(list))]);
+        let first = Observed { registrations, ..seen() }.remember(&policy, at(0));
+        let plan = plan(&first.remember(&policy, at(now)), &policy, at(now));
+        (plan.launches_named(), deregistered(&plan))
+    };
+    let server = || registered(8, "Runner-1", false, false);
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    // Somebody's server is off: while another place is free it is nobody's business.
+    assert_eq!(with(vec![server()], 9_000, 1), (names(&["runner-2"]), vec![]));
+    // In the way it is given the time that a runner has to come online.
+    assert_eq!(with(vec![server()], 299, 2), (names(&["runner-2"]), vec![]));
+    assert_eq!(with(vec![server()], 300, 2), (names(&["runner-2", "runner-1"]), vec![8]));
+    let cleans_nothing = |policy: &mut Policy| policy.clean_registrations = false;
+    let mut kept = policy.clone();
+    cleans_nothing(&mut kept);
+    let registrations = BTreeMap::from([(scope.clone(), Listing::Known(vec![server()]))]);
+    let seen = Observed { registrations, ..seen() }.remember(&kept, at(0));
+    let plan = plan(&seen.remember(&kept, at(9_000)), &kept, at(9_000));
+    assert_eq!((plan.launches_named(), deregistered(&plan)), (names(&["runner-2"]), vec![]));
+    assert_eq!(plan.short.values().next(), Some(&Cause::NoName));
+    // What is online, busy, or beyond the pool's places stays in any case.
+    let theirs = vec![
+        registered(1, "runner-1", true, false),
+        registered(2, "runner-2", false, true),
+        registered(3, "runner-3", false, false),
+        registered(4, "runner-01", false, false),
+        registered(5, "runner-x", false, false),
     ];
-    left.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
-    let deleted: Vec<String> = lines(&plan(&left, &policy, at(1)))
-        .into_iter()
-        .filter(|line| line.starts_with("delete"))
-        .collect();
-    assert_eq!(
-        deleted,
-        ["delete registration runner-1 of repo:o/r: it is offline and has no container here"]
-    );
+    assert_eq!(with(theirs, 9_000, 2), (vec![], vec![]));
+}
+
+#[test]
+fn a_place_s_leftover_of_a_machine_of_ours_is_deleted_though_nobody_wants_the_place() {
+    let mut policy = warm(1, 2);
+    policy.pools[0].naming = Naming::Stable;
+    policy.pools[0].name_prefix = "runner".to_owned();
+    let running = waiting(seen(), "runner-1", 0).remember(&policy, at(0));
+    let mut gone = Observed { instances: Vec::new(), ..running };
+    let list = vec![registered(1, "runner-1", false, false)];
+    gone.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
+    policy.pools[0].min_idle = 0;
+    let gone = gone.remember(&policy, at(10));
+    let at_300 = gone.remember(&policy, at(310));
+    assert_eq!(deregistered(&plan(&at_300, &policy, at(310))), [1]);
 }
 
 #[test]
@@ -293,14 +343,4 @@ fn waiting_runners_are_spread_over_the_repositories_that_have_jobs() {
     );
     let none = plan(&Observed { repositories: Vec::new(), ..seen }, &policy, at(0));
     assert_eq!(none.short.values().collect::<Vec<_>>(), [&Cause::NoPlace]);
-}
-
-impl Plan {
-    fn launches_named(&self) -> Vec<String> {
-        let named = self.actions.iter().filter_map(|action| match action {
-            Action::Launch(launch) => Some(launch.name.to_string()),
-            _ => None,
-        });
-        named.collect()
-    }
 }
