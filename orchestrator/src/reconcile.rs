@@ -453,12 +453,8 @@ fn note_outcomes(
                 | Action::Deregister { scope, id, .. },
                 Outcome::Kept,
             ) => {
-                let busy = seen.registrations.get(scope).is_some_and(|listing| match listing {
-                    Listing::Known(list) => {
-                        list.iter().any(|registered| registered.id == *id && registered.busy)
-                    }
-                    Listing::Unknown => false,
-                });
+                let listed = seen.registrations.get(scope).map_or(&[][..], Listing::entries);
+                let busy = listed.iter().any(|registered| registered.id == *id && registered.busy);
                 state.memory.refused(scope, *id, busy, now);
             }
             _ => {}

@@ -177,10 +177,11 @@ impl Observed {
         });
         memory.sightings = sightings.collect();
         for (scope, listing) in &self.registrations {
-            let Listing::Known(list) = listing else { continue };
-            self.note_strays(&mut memory, scope, list, policy, now);
-            memory.note_refusals(scope, list);
-            memory.listed.insert(scope.clone());
+            self.note_strays(&mut memory, scope, listing, policy, now);
+            if let Listing::Known(list) = listing {
+                memory.note_refusals(scope, list);
+                memory.listed.insert(scope.clone());
+            }
         }
         memory.clashes.retain(|_, clash| now.duration_since(clash.seen_at) < CLASH_KEPT);
         self.memory = memory;
@@ -222,13 +223,13 @@ impl Observed {
         &self,
         memory: &mut Memory,
         scope: &Scope,
-        list: &[Registered],
+        listing: &Listing,
         policy: &Policy,
         now: Timestamp,
     ) {
         let was_listed = memory.listed.contains(scope);
         let mut strays = BTreeMap::new();
-        for registered in list {
+        for registered in listing.entries() {
             let key = (scope.clone(), registered.id);
             let ours = naming::is_generated(&policy.name_prefix, &registered.name)
                 || memory.registrations.contains_key(&key);
@@ -261,7 +262,9 @@ impl Observed {
             }
             strays.insert(key, Stray { offline_since: offline.then_some(since), ours, foreign });
         }
-        memory.strays.retain(|(place, _), _| place != scope);
+        // What is not in a whole list is gone.
+        let whole = matches!(listing, Listing::Known(_));
+        memory.strays.retain(|(place, _), _| place != scope || !whole);
         memory.strays.append(&mut strays);
     }
 }

@@ -23,6 +23,16 @@ pub enum Listing {
     Unknown,
 }
 
+impl Listing {
+    /// What is listed: all of it, a part of it, or nothing because nobody knows.
+    pub fn entries(&self) -> &[Registered] {
+        match self {
+            Self::Known(list) | Self::Partial(list) => list,
+            Self::Unknown => &[],
+        }
+    }
+}
+
 /// What GitHub says of one of our runners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight<'a> {

@@ -329,8 +329,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return;
         }
         for (scope, listing) in &self.seen.registrations {
-            let Listing::Known(list) = listing else { continue };
-            for registered in list {
+            for registered in listing.entries() {
                 let stray = self.seen.memory.stray(scope, registered.id);
                 let timeout = self.policy.default.registration_timeout;
                 if stray.is_some_and(|stray| stray.ours)
@@ -475,15 +474,14 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut taken: BTreeSet<usize> =
             used.filter_map(|name| naming::place_number(pool, name.as_str())).collect();
         let mut abandoned: BTreeMap<usize, &'a Registered> = BTreeMap::new();
-        if let Some(Listing::Known(list)) = self.seen.registrations.get(scope) {
-            for registered in list {
-                let Some(number) = naming::place_number(pool, &registered.name) else { continue };
-                let clears = self.policy.clean_registrations && !taken.contains(&number);
-                if clears && self.is_abandoned(scope, registered, pool.registration_timeout) {
-                    abandoned.insert(number, registered);
-                }
-                taken.insert(number);
+        let listing = self.seen.registrations.get(scope);
+        for registered in listing.map_or(&[][..], Listing::entries) {
+            let Some(number) = naming::place_number(pool, &registered.name) else { continue };
+            let clears = self.policy.clean_registrations && !taken.contains(&number);
+            if clears && self.is_abandoned(scope, registered, pool.registration_timeout) {
+                abandoned.insert(number, registered);
             }
+            taken.insert(number);
         }
         let free = (1..=pool.max).find(|number| !taken.contains(number));
         if let (None, Some((_, registered))) = (free, abandoned.first_key_value()) {
