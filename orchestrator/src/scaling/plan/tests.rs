@@ -352,9 +352,9 @@ fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not
     let foreign = vec![registered(3, "mayfly-i-2-aaaaaaaaaaaa", true, false)];
     assert_eq!(clashes(&listed(left.clone(), foreign, 1_010)), 0);
     // A launch whose answer was lost, and a runner whose container somebody removed, are ours.
-    let mut lost = left.clone();
-    lost.memory.launched(&RunnerName::parse("mayfly-i-aaaaaaaaaaaa").unwrap(), at(1_005));
-    assert_eq!(clashes(&listed(lost, vec![other], 1_010)), 0);
+    let mut unanswered = left.clone();
+    unanswered.memory.launched(&RunnerName::parse("mayfly-i-aaaaaaaaaaaa").unwrap(), at(1_005));
+    assert_eq!(clashes(&listed(unanswered, vec![other], 1_010)), 0);
     let running =
         with_runner(left, "mayfly-i-r0", IDLE, true, false).remember(&policy(), at(1_010));
     let removed = Observed { instances: Vec::new(), ..running };
