@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text::steers;
 use serde::Serialize;
 
 use crate::gateway::Failure;
@@ -142,12 +143,6 @@ pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> S
 /// Without what could steer the terminal, line breaks excepted: some of it others wrote.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().filter(|found| *found == '\n' || !steers(*found)).collect()
-}
-
-/// Whether a character would steer a terminal, or turn around or hide what is beside it.
-pub(crate) fn steers(found: char) -> bool {
-    found.is_control()
-        || matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A moment without the fractions of its second.

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::foreign_text::{cut, steers};
+
 /// Most labels one runner may carry (GitHub REST "Create configuration for a just-in-time runner": 1 to 100).
 pub const MAX_LABELS: usize = 100;
 /// Longest label, in characters (the limit of GitHub's label form).
@@ -36,9 +38,12 @@ impl Label {
         Ok(Self::requested(text))
     }
 
-    /// A label as a job asks for it: any text, because what a workflow's author wrote is not ours to refuse.
+    /// A label as a job asks for it: any text, because what a workflow's author wrote is not ours to refuse. What no label of a
+    /// runner can hold is replaced, and what is longer than any is cut, so that it matches none.
     pub fn requested(text: &str) -> Self {
-        Self(text.trim().to_lowercase())
+        let plain = text.trim().to_lowercase();
+        let plain = plain.replace(steers, "\u{fffd}");
+        Self(cut(&plain, MAX_LABEL_LENGTH + 1))
     }
 
     /// The label in lower case.
@@ -48,9 +53,16 @@ impl Label {
 }
 
 impl LabelSet {
-    /// The labels a job asks for.
+    /// The labels a job asks for. Of more than a runner can have, so many are kept that no runner has them.
     pub fn requested<I: IntoIterator<Item = S>, S: AsRef<str>>(labels: I) -> Self {
-        Self(labels.into_iter().map(|label| Label::requested(label.as_ref())).collect())
+        let mut set = BTreeSet::new();
+        for label in labels {
+            if set.len() > MAX_LABELS {
+                break;
+            }
+            set.insert(Label::requested(label.as_ref()));
+        }
+        Self(set)
     }
 
     /// Whether a runner with these labels may take a job that asks for `wanted`: it has all of them.

@@ -12,6 +12,7 @@
 //! | [`lenient`] | reading what GitHub sends so that one odd value spoils nothing beside it |
 //! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
 //! | [`problem`] | RFC 9457 errors |
+//! | [`foreign_text`] | text from outside, cut, cleaned and redacted where it enters |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
 //! | [`loopback`] | names and addresses of this machine itself |
 //! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
@@ -23,6 +24,7 @@
 pub mod api;
 pub mod env;
 pub mod exposition;
+pub mod foreign_text;
 pub mod health;
 pub mod image;
 pub mod label;

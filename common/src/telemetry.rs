@@ -17,6 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::foreign_text::steers;
 use crate::traces::{TraceConfig, Traces};
 
 /// A service starts to serve.
@@ -196,7 +197,8 @@ impl Visit for Fields<'_, '_> {
     }
 }
 
-/// Keeps an event on its line: text from outside must not be able to start a line of its own.
+/// Keeps an event on its line and in its order: text from outside must not be able to start a line of its own, nor to turn around
+/// or hide what is beside it.
 struct OneLine<'w, 'a>(&'w mut Writer<'a>);
 
 impl fmt::Write for OneLine<'_, '_> {
@@ -204,7 +206,16 @@ impl fmt::Write for OneLine<'_, '_> {
         if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             return self.0.write_str(text);
         }
-        text.chars().try_for_each(|c| self.0.write_char(if c.is_control() { '␤' } else { c }))
+        text.chars().try_for_each(|found| self.0.write_char(shown(found)))
+    }
+}
+
+/// A character as a log line shows it.
+fn shown(found: char) -> char {
+    match found {
+        _ if found.is_control() => '␤',
+        _ if steers(found) => char::REPLACEMENT_CHARACTER,
+        _ => found,
     }
 }
 
@@ -311,7 +322,7 @@ mod tests {
         tracing::dispatcher::with_default(&dispatch, || {
             tracing::info!(category = START, port = 8000, "listening");
             tracing::warn!(category = MONITOR, name = "a\n2026 🚀 START forged", "odd");
-            tracing::info!("plain");
+            tracing::info!(job = "Failed\u{202e}\u{200b}ok", "plain é");
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
@@ -320,7 +331,7 @@ mod tests {
             [
                 "🚀 START listening port=8000",
                 "⚠️ WARNING odd name=a␤2026 🚀 START forged",
-                "📋 INFO plain"
+                "📋 INFO plain é job=Failed\u{fffd}\u{fffd}ok"
             ]
         );
     }

@@ -73,7 +73,10 @@ fn without_parameters() -> Router<Api> {
     Router::new()
         .route("/api/v1/runners", post(runners::create))
         .route("/api/v1/runners/{id}", get(runners::show))
-        .route("/api/v1/runners/{id}/logs", get(runners::logs))
+        .route(
+            "/api/v1/runners/{id}/logs",
+            get(runners::logs).layer(Extension(runners::LogPlaces::default())),
+        )
         .route("/api/v1/finished-runners/{name}", get(finished::show))
         .route("/api/v1/jobs/{id}", get(jobs::show))
         .route("/api/v1/pools", get(pools::list).post(pools::create))

@@ -18,6 +18,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
 use crate::model::QueuedJob;
+use crate::scaling::lifecycle::JobResult;
 
 pub use hearing::Hearing;
 
@@ -28,6 +29,9 @@ const LAG: SignedDuration = SignedDuration::from_secs(15);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// How long a row that is over is kept, so that an event that comes late changes nothing.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Most changed rows that wait for a file that cannot be written.
+const UNSAVED: usize = 10_000;
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,20 +89,10 @@ pub struct Ran<'a> {
     pub scope: &'a Scope,
     /// The job's name, as the runner printed it.
     pub job: Option<&'a str>,
-    /// Its result, in the runner's words: `Succeeded`, `Failed`, `Canceled`.
-    pub result: Option<&'a str>,
+    /// Its result, as the runner printed it.
+    pub result: Option<JobResult>,
     /// When it began.
     pub started_at: Option<Timestamp>,
-}
-
-/// A result in GitHub's words.
-fn conclusion(result: &str) -> String {
-    match result {
-        "Succeeded" => "success".to_owned(),
-        "Failed" => "failure".to_owned(),
-        "Canceled" => "cancelled".to_owned(),
-        other => other.to_ascii_lowercase(),
-    }
 }
 
 /// All jobs known.
@@ -111,6 +105,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// These rows could not be kept: they are among those that changed until they can. Of very many, some are lost to the file.
+    pub fn keep_later(&mut self, rows: &[Row]) {
+        self.changed.extend(rows.iter().map(|row| row.id).filter(|id| self.rows.contains_key(id)));
+        while self.changed.len() > UNSAVED {
+            self.changed.pop_first();
+        }
+    }
+
     /// Takes in what an earlier process left.
     pub fn load(&mut self, rows: impl IntoIterator<Item = Row>) {
         self.rows.extend(rows.into_iter().map(|row| (row.id, row)));
@@ -143,7 +145,8 @@ impl Ledger {
         let started_at = job.started_at.filter(|_| job.status >= JobStatus::InProgress);
         row.started_at = pick(started_at, row.started_at);
         row.completed_at = pick(job.completed_at, row.completed_at);
-        row.conclusion = row.conclusion.take().or_else(|| job.conclusion.clone());
+        // GitHub knows better than a runner, whose words its job can forge.
+        row.conclusion = job.conclusion.clone().or_else(|| row.conclusion.take());
         row.runner = row.runner.take().or_else(|| job.runner_name.clone());
         if row.status < JobStatus::Completed && job.status == JobStatus::Completed {
             self.ended.insert(job.id);
@@ -249,15 +252,16 @@ impl Ledger {
         }
     }
 
-    /// A runner ended after a job. Where no webhook told which, it is the oldest of that name that left the queue of a place
-    /// where the runner could be. Answers whether there is one.
+    /// A runner ended after a job. Where GitHub did not tell which, it is the oldest of that name that left the queue of the
+    /// runner's repository. A job can forge the name, so that a runner of several repositories ends no job by it. Answers whether
+    /// there is one.
     pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) -> bool {
         // One that may still wait is never taken for the one that ended: it would get no runner any more.
         let by_name = |row: &Row| {
             row.runner.is_none()
                 && row.status < JobStatus::Completed
                 && (row.left_at.is_some() || row.status == JobStatus::InProgress)
-                && ran.scope.covers(&row.repo)
+                && matches!(ran.scope, Scope::Repo(repo) if *repo == row.repo)
                 && Some(row.name.as_str()) == ran.job
         };
         let told = self.rows.values().find(|row| row.runner.as_deref() == Some(ran.runner));
@@ -268,9 +272,14 @@ impl Ledger {
         let Some(row) = self.rows.get_mut(&id) else { return false };
         row.runner = Some(ran.runner.to_owned());
         row.pool = Some(ran.pool.to_owned());
-        row.started_at = row.started_at.or(ran.started_at);
+        // Nothing runs before it is queued, whatever was printed.
+        let started_at = ran.started_at.map(|at| at.max(row.queued_at).min(now));
+        row.started_at = row.started_at.or(started_at);
         row.completed_at = row.completed_at.or(Some(now));
-        row.conclusion = row.conclusion.take().or_else(|| ran.result.map(conclusion));
+        row.conclusion = row
+            .conclusion
+            .take()
+            .or_else(|| ran.result.map(|result| result.conclusion().to_owned()));
         if row.status < JobStatus::Completed {
             self.ended.insert(id);
         }

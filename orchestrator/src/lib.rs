@@ -29,7 +29,6 @@ pub mod metrics;
 pub mod model;
 pub mod pool;
 pub mod reconcile;
-pub mod redact;
 pub mod redelivery;
 pub mod scaling;
 pub mod storage;

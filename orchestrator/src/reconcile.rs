@@ -13,6 +13,8 @@
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
 //! | `history` | the latest runners that are gone |
 //! | `journal` | what happened, as events |
+//! | `lost` | runners that somebody else removed |
+//! | `problems` | which problems last |
 //! | `state` | what passes remember |
 //! | `unplaced` | jobs that nobody told of, for the ledger |
 //! | `report` | tells what was seen and done |
@@ -27,7 +29,9 @@ mod history;
 mod image;
 mod journal;
 mod launch;
+mod lost;
 mod observe;
+mod problems;
 mod report;
 mod state;
 mod unplaced;
@@ -52,6 +56,7 @@ use self::handle::{Handle, Request, RequestError, Snapshot};
 use self::image::Images;
 use self::journal::Journal;
 use self::launch::Launcher;
+use self::lost::Left;
 use self::report::{Sight, waits};
 use self::state::State;
 use crate::backend::Backend;
@@ -214,6 +219,7 @@ impl Reconciler {
         report.problems.extend(state.catalog.problems());
         report.problems.extend(self.github.oddities());
         let now = self.clock.now();
+        self.tell_lost(&mut state, &seen.instances, now);
         let planned = plan(&seen, &policy, now);
         state.planned_at = now;
         report.problems.extend(planned.clashes.iter().map(ToString::to_string));
@@ -225,7 +231,7 @@ impl Reconciler {
         });
         state.scaled.extend(planned.scaled.iter().map(|pool| (pool.clone(), now)));
         report.queued_jobs = planned.demand;
-        report.unmet = planned.unmet.iter().map(report::unmet).collect();
+        report.unmet = planned.unmet.iter().take(report::MOST_UNMET).map(report::unmet).collect();
         Self::tell_unmet(&mut state, &planned);
         let dry = requests.iter().any(|(_, request)| request.is_dry_run());
         let outcomes = if dry {
@@ -250,12 +256,13 @@ impl Reconciler {
         self.settle(&mut state, &outcomes, &mut report);
         let (instances, verdicts) =
             self.look_again(&seen, &policy, &planned, !outcomes.is_empty()).await;
+        state.left = Left::of(&instances, &verdicts, &outcomes);
         let runners: Vec<Runner> = instances
             .iter()
             .zip(&verdicts)
             .map(|(instance, verdict)| report::runner(instance, verdict))
             .collect();
-        let (queued, unmet) = (report.queued_jobs, report.unmet.len());
+        let (queued, unmet) = (report.queued_jobs, planned.unmet.len());
         self.metrics.observed(&runners, queued, unmet, &seen.jobs, self.clock.now());
         let sight = Sight {
             pools: self.pools_seen(&planned),
@@ -294,6 +301,7 @@ impl Reconciler {
         } else {
             state.next_sweep
         };
+        let due = due.chain(state.problems.next_end(now));
         cadence::next_pass(paces, due, state.planned_at, check, now)
     }
 

@@ -7,6 +7,7 @@
 //! Invariants: one connection, used by one thread at a time, never on the async threads; a delivery is durable before it is
 //! answered (WAL); the schema only grows, by numbered steps.
 
+mod bounds;
 mod history;
 mod rows;
 mod schema;
@@ -147,6 +148,7 @@ impl Store {
 
     fn with(mut connection: Connection, durable: bool) -> Result<Self, StoreError> {
         schema::bring_up_to_date(&mut connection)?;
+        bounds::apply(&mut connection)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), durable })
     }
 
@@ -387,6 +389,14 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// Refuses whatever would write, as a full disk does, or takes it again.
+    ///
+    /// Errors: none in practice.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn refuse_writes(&self, refuse: bool) -> Result<(), StoreError> {
+        self.run(move |connection| connection.pragma_update(None, "query_only", refuse)).await
     }
 
     /// Runs `work` on a thread that may wait.

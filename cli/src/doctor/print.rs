@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use mayfly_common::foreign_text::steers;
 use orchestrator::github::checkup::{Finding, Level};
 use serde::Serialize;
 
@@ -62,7 +63,7 @@ fn line(out: &mut impl Write, finding: &Finding, colours: bool) -> io::Result<()
 
 /// Without what could speak to the terminal: some of it is GitHub's or the engine's, or whoever answered in their place.
 fn plain(text: &str) -> String {
-    text.chars().filter(|found| !crate::print::steers(*found)).collect()
+    text.chars().filter(|found| !steers(*found)).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use mayfly_common::foreign_text::steers;
 use orchestrator::discovery::workflow::{Answer, JobKind};
 
 use super::calls::{Job, Scanned};
@@ -91,7 +92,7 @@ fn wanted(job: &Job) -> String {
 
 /// One line without what would steer a terminal, or turn around or hide what is beside it: the text was written by strangers.
 fn plain(text: &str) -> String {
-    text.chars().map(|found| if crate::print::steers(found) { ' ' } else { found }).collect()
+    text.chars().map(|found| if steers(found) { ' ' } else { found }).collect()
 }
 
 /// How many of everything there are.

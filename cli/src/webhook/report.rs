@@ -1,10 +1,9 @@
 //! What a command has to say, for people and for programs.
 
 use comfy_table::{ContentArrangement, Table, presets};
+use mayfly_common::foreign_text::steers;
 use orchestrator::github::hooks::HookDelivery;
 use serde_json::Value;
-
-use crate::print::steers;
 
 /// The outcome of a command.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::payload::Payload;
 use super::{Content, Delivery, EventJob, EventRepository, Head, Hook, HookTarget, JobStatus};
+use crate::foreign_text::name;
 use crate::scope::{InvalidScope, RepoSlug};
 
 /// The actions of `workflow_job`, each named as the status it leads to (docs: "Webhook events and payloads").
@@ -92,15 +93,15 @@ fn job(payload: &Payload) -> Read {
         id: job.id.ok_or(ParseError::Lacks("workflow_job.id"))?,
         // Nothing hangs on it.
         run_id: job.run_id.unwrap_or_default(),
-        name: job.name.clone().unwrap_or_default(),
+        name: job.name.as_deref().map(name).unwrap_or_default(),
         status,
-        conclusion: job.conclusion.clone().filter(|_| ended),
+        conclusion: job.conclusion.as_deref().map(name).filter(|_| ended),
         labels: job.labels.clone(),
         created_at: job.created_at,
         started_at: job.started_at,
         completed_at: job.completed_at.filter(|_| ended),
         // GitHub's own example of a queued job names a runner.
-        runner_name: job.runner_name.clone().filter(|name| taken && !name.is_empty()),
+        runner_name: job.runner_name.as_deref().map(name).filter(|it| taken && !it.is_empty()),
     };
     Ok(Some(Content::Job { repository: repository(payload)?, job }))
 }
@@ -154,12 +155,12 @@ fn meta(payload: &Payload) -> Read {
 
 fn repository(payload: &Payload) -> Result<EventRepository, ParseError> {
     let repository = payload.repository.as_ref().ok_or(ParseError::Lacks("repository"))?;
-    let name = repository.full_name.as_deref();
-    let name = name.ok_or(ParseError::Lacks("repository.full_name"))?;
-    RepoSlug::parse(name)?;
+    let full_name = repository.full_name.as_deref();
+    let full_name = full_name.ok_or(ParseError::Lacks("repository.full_name"))?;
+    RepoSlug::parse(full_name)?;
     Ok(EventRepository {
         id: repository.id.ok_or(ParseError::Lacks("repository.id"))?,
-        full_name: name.to_owned(),
+        full_name: full_name.to_owned(),
         // Unsaid means public, which is the careful reading: public repositories are refused by default.
         private: repository.private.unwrap_or_default(),
         fork: repository.fork.unwrap_or_default(),

@@ -7,6 +7,7 @@ mod connection;
 mod dind;
 mod error;
 mod labels;
+mod log;
 mod network;
 mod pull;
 mod sidecar;
@@ -22,9 +23,9 @@ use bollard::Docker;
 use bollard::models::{ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
-    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
 };
-use futures::{TryStreamExt as _, future};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mayfly_common::name::RunnerName;
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::timeout;
@@ -48,6 +49,8 @@ const REMOVAL: Duration = Duration::from_secs(8);
 const TAIL_LINES: u32 = 200;
 /// One processor, in the engine's unit.
 const NANO: i64 = 1_000_000_000;
+/// Containers that are read at a time. Each may have a log that takes memory while it is read.
+const READ_AT_A_TIME: usize = 16;
 /// The process that the official runner starts for a job, and only then.
 const WORKER: &str = "Runner.Worker";
 
@@ -165,7 +168,7 @@ impl DockerBackend {
             Err(error) if status(&error) == Some(404) => return Ok(None),
             Err(error) => return Err(refused("inspect a container")(error)),
         };
-        let Some(log_tail) = tail(docker, id, TAIL_LINES).await? else { return Ok(None) };
+        let Some(log_tail) = log::ends(docker, id, TAIL_LINES).await? else { return Ok(None) };
         Ok(Some(Exit {
             code: state.exit_code.unwrap_or_default(),
             out_of_memory: state.oom_killed.unwrap_or_default(),
@@ -307,8 +310,12 @@ impl Backend for DockerBackend {
             self.read(docker, identity, summary, sidecar)
         });
         let read: Vec<_> = read.collect();
-        let mut instances: Vec<Instance> =
-            future::try_join_all(read).await?.into_iter().flatten().collect();
+        let mut read = stream::iter(read).buffer_unordered(READ_AT_A_TIME);
+        let mut instances: Vec<Instance> = Vec::new();
+        while let Some(instance) = read.try_next().await? {
+            instances.extend(instance);
+        }
+        drop(read);
         instances
             .extend(sidecars.into_values().map(|(identity, sidecar)| orphan(identity, sidecar)));
         instances.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
@@ -386,7 +393,7 @@ impl Backend for DockerBackend {
 
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
         match self.find(name).await? {
-            Some(_) => tail(self.docker().await?, name.as_str(), lines).await,
+            Some(_) => log::tail(self.docker().await?, name.as_str(), lines).await,
             None => Ok(None),
         }
     }
@@ -491,27 +498,6 @@ async fn working(docker: &Docker, id: &str) -> Option<bool> {
     let top = docker.top_processes(id, None).await.ok()?;
     let processes = top.processes.unwrap_or_default();
     Some(processes.iter().flatten().any(|column| column.contains(WORKER)))
-}
-
-/// The last lines a container printed; `None` if it is gone or going.
-async fn tail(
-    docker: &Docker,
-    container: &str,
-    lines: u32,
-) -> Result<Option<String>, BackendError> {
-    let options =
-        LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
-    let mut text = Vec::new();
-    let mut chunks = std::pin::pin!(docker.logs(container, Some(options)));
-    loop {
-        match chunks.try_next().await {
-            Ok(Some(chunk)) => text.extend_from_slice(&chunk.into_bytes()),
-            Ok(None) => return Ok(Some(String::from_utf8_lossy(&text).into_owned())),
-            // 409: it is being removed.
-            Err(error) if matches!(status(&error), Some(404 | 409)) => return Ok(None),
-            Err(error) => return Err(refused("read a container's log")(error)),
-        }
-    }
 }
 
 /// Eight characters of an engine's id, which is stable and unique per engine.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text::line;
 use reqwest::{Client, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -319,6 +320,10 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, GitHubError>
     // A byte that is no text spoils the text it is in, and nothing else.
     serde_json::from_str(&String::from_utf8_lossy(body)).map_err(|error| {
         let html = body.trim_ascii_start().starts_with(b"<");
-        GitHubError::Malformed(if html { "it is HTML".to_owned() } else { error.to_string() })
+        GitHubError::Malformed(if html {
+            "it is HTML".to_owned()
+        } else {
+            line(&error.to_string())
+        })
     })
 }

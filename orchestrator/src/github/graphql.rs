@@ -3,6 +3,7 @@
 //! Facts are from "Forming calls with GraphQL", "Rate limits and query limits for the GraphQL API". An answer can hold data and
 //! errors at once: an error names the alias it is about, and the others are right.
 
+use mayfly_common::foreign_text::line;
 use mayfly_common::lenient::{self, List};
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -59,14 +60,9 @@ impl Complaint {
     pub(super) fn error(&self) -> GitHubError {
         match self.kind.as_str() {
             "NOT_FOUND" => GitHubError::NotFound,
-            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => GitHubError::Forbidden(self.line()),
-            _ => GitHubError::Invalid(self.line()),
+            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => GitHubError::Forbidden(line(&self.message)),
+            _ => GitHubError::Invalid(line(&self.message)),
         }
-    }
-
-    /// GitHub's words, cut to a line.
-    fn line(&self) -> String {
-        self.message.chars().filter(|c| !c.is_control()).take(200).collect()
     }
 }
 

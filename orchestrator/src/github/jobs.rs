@@ -2,6 +2,7 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
+use mayfly_common::foreign_text::name;
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{EventJob, JobStatus};
@@ -60,10 +61,10 @@ impl GitHubClient {
         since: Timestamp,
     ) -> Result<Vec<EventJob>, GitHubError> {
         let who = || Who::Owner(repo.owner().clone());
-        let (owner, name) = (repo.owner().as_str(), repo.name());
+        let (owner, repository) = (repo.owner().as_str(), repo.name());
         let query = [("per_page", LATEST)];
         let route = "/repos/{owner}/{repo}/actions/runs";
-        let call = self.call(who(), Priority::Discovery, route, &[owner, name], &query);
+        let call = self.call(who(), Priority::Discovery, route, &[owner, repository], &query);
         let runs = self.get::<wire::Runs>(&call).await?.into_items();
         let heard = |run: &wire::Run| {
             let at = run.updated_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
@@ -73,7 +74,7 @@ impl GitHubClient {
         for run in runs.into_iter().filter(heard) {
             let query = [("filter", "latest"), ("per_page", &*PER_PAGE.to_string())];
             let route = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
-            let values = [owner, name, &run.id.to_string()];
+            let values = [owner, repository, &run.id.to_string()];
             let call = self.call(who(), Priority::Discovery, route, &values, &query);
             let jobs = self.get_all::<wire::Jobs>(call).await?;
             found.extend(jobs.into_iter().map(told).filter(|job| job.runner_name.is_some()));
@@ -113,7 +114,7 @@ impl GitHubClient {
         let waiting = jobs.into_iter().filter(|job| job.status == "queued").map(|job| QueuedJob {
             id: job.id,
             repo: repo.clone(),
-            name: job.name,
+            name: name(&job.name),
             labels: LabelSet::requested(job.labels),
             queued_at: job.created_at.or(job.started_at).unwrap_or(Timestamp::UNIX_EPOCH),
         });
@@ -143,14 +144,14 @@ fn told(job: wire::Job) -> EventJob {
     EventJob {
         id: job.id,
         run_id: 0,
-        name: job.name,
+        name: name(&job.name),
         // `requested` and `pending`, and what GitHub may call it one day: it is not for a runner yet.
         status: known.map_or(JobStatus::Waiting, |(status, _)| *status),
-        conclusion: job.conclusion,
+        conclusion: job.conclusion.as_deref().map(name),
         labels: job.labels,
         created_at: job.created_at,
         started_at: job.started_at,
         completed_at: job.completed_at,
-        runner_name: job.runner_name.filter(|name| !name.is_empty()),
+        runner_name: job.runner_name.as_deref().map(name).filter(|name| !name.is_empty()),
     }
 }

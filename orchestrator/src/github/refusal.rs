@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text::line;
 use serde_json::Value;
 
 use super::budget::Told;
@@ -83,7 +84,7 @@ fn limit(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp)
 fn message(body: &[u8]) -> String {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = value.get("message").and_then(Value::as_str).unwrap_or_default();
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    line(text)
 }
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
                 422,
                 headers(&[]),
                 r#"{"message":"Bad\nlabels"}"#,
-                error(GitHubError::Invalid("Badlabels".into())),
+                error(GitHubError::Invalid("Bad labels".into())),
             ),
             (502, headers(&[]), "<html>", error(GitHubError::Server(502))),
             (302, headers(&[]), "", error(GitHubError::Invalid("status 302".into()))),

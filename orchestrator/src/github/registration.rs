@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::scope::{Scope, ScopeKind};
@@ -65,7 +66,7 @@ impl GitHubClient {
         // Where GitHub does not say, it is taken for one that works: nothing is ended by a field that is missing.
         let registered = |runner: wire::Runner| Registered {
             id: RunnerId(runner.id),
-            name: runner.name,
+            name: foreign_text::name(&runner.name),
             online: runner.status.is_none_or(|status| status.eq_ignore_ascii_case("online")),
             busy: runner.busy.unwrap_or(true),
         };

@@ -1,5 +1,8 @@
 //! `/api/v1/runners`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -11,14 +14,29 @@ use mayfly_common::api::{
 };
 use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
+use tokio::sync::Semaphore;
 
 use super::Api;
-use super::error::{Failure, bad_query, too_large};
+use super::error::{Failure, bad_query, too_large, unavailable};
 use super::page::page;
-use crate::redact::redact;
 
 /// Lines of a log that are shown.
 const LOG_LINES: u32 = 200;
+
+/// Logs that are read at a time: the engine sends megabytes for each, whatever is shown of them.
+const LOG_READERS: usize = 4;
+/// How long a request waits for its turn.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Places for those who read logs.
+#[derive(Clone)]
+pub(super) struct LogPlaces(Arc<Semaphore>);
+
+impl Default for LogPlaces {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LOG_READERS)))
+    }
+}
 
 /// 201 with the new runners: all that were asked for, or an error and none.
 pub(super) async fn create(
@@ -50,11 +68,15 @@ pub(super) async fn show(
 
 pub(super) async fn logs(
     State(api): State<Api>,
+    axum::Extension(places): axum::Extension<LogPlaces>,
     Path(id): Path<String>,
 ) -> Result<Json<RunnerLogs>, Failure> {
     let name = RunnerName::parse(&id).map_err(|_| no_such_runner(&id))?;
+    // Held until the log is read.
+    let place = tokio::time::timeout(LOG_PATIENCE, places.0.acquire()).await;
+    let _place = place.map_err(|_| unavailable("Too many logs are being read."))?;
     let logs = api.handle.logs(&name, LOG_LINES).await?.ok_or_else(|| no_such_runner(&id))?;
-    Ok(Json(RunnerLogs { id, logs: redact(&logs) }))
+    Ok(Json(RunnerLogs { id, logs }))
 }
 
 pub(super) async fn delete(

@@ -172,7 +172,7 @@ fn a_runner_s_own_words_complete_what_nobody_told() {
         pool: "ci",
         scope,
         job: Some("job 1"),
-        result: Some("Failed"),
+        result: Some(JobResult::Failed),
         started_at: Some(at(3)),
     };
     let mut ledger = Ledger::default();
@@ -199,4 +199,96 @@ fn a_runner_s_own_words_complete_what_nobody_told() {
     ledger.ran(&Ran { runner: "runner", ..ran("runner", &scope) }, at(21));
     let row = ledger.row(3).unwrap();
     assert_eq!((row.conclusion.as_deref(), row.completed_at), (Some("success"), Some(at(9))));
+}
+
+#[test]
+fn a_printed_name_ends_no_job_of_another_repository() {
+    let org: Scope = "org:o".parse().unwrap();
+    let enterprise: Scope = "enterprise:e".parse().unwrap();
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &[listed(1)], at(1), at(0));
+    ledger.polled(&repo(), &[], at(8), at(0));
+    for scope in [&org, &enterprise] {
+        let ran = Ran {
+            runner: "r1",
+            pool: "ci",
+            scope,
+            job: Some("job 1"),
+            result: Some(JobResult::Succeeded),
+            started_at: Some(at(3)),
+        };
+        assert!(!ledger.ran(&ran, at(9)));
+        assert_eq!(ledger.row(1).unwrap().status, Queued, "{scope}");
+    }
+    // GitHub told which job the runner has.
+    ledger.told(&repo(), &event(2, InProgress), at(9));
+    let ran = Ran {
+        runner: "runner",
+        pool: "ci",
+        scope: &org,
+        job: Some("job 1"),
+        result: Some(JobResult::Failed),
+        started_at: None,
+    };
+    assert!(ledger.ran(&ran, at(10)));
+    assert_eq!((ledger.row(1).unwrap().status, ledger.row(2).unwrap().status), (Queued, Completed));
+}
+
+#[test]
+fn github_s_conclusion_counts_for_more_than_what_a_runner_printed() {
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let ran = Ran {
+        runner: "runner",
+        pool: "ci",
+        scope: &scope,
+        job: Some("job 1"),
+        result: Some(JobResult::Succeeded),
+        started_at: Some(at(3)),
+    };
+    let failed = EventJob { conclusion: Some("failure".to_owned()), ..event(1, Completed) };
+    for printed_first in [true, false] {
+        let mut ledger = Ledger::default();
+        ledger.told(&repo(), &event(1, InProgress), at(1));
+        if printed_first {
+            ledger.ran(&ran, at(9));
+            assert_eq!(ledger.row(1).unwrap().conclusion.as_deref(), Some("success"));
+        }
+        ledger.told(&repo(), &failed, at(9));
+        ledger.ran(&ran, at(10));
+        assert_eq!(ledger.row(1).unwrap().conclusion.as_deref(), Some("failure"));
+    }
+}
+
+#[test]
+fn no_job_began_before_it_was_queued_or_after_it_ended() {
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    for (printed, expected) in [(-63_000_000_000, 0), (3, 3), (63_000_000_000, 9)] {
+        let mut ledger = Ledger::default();
+        ledger.polled(&repo(), &[listed(1)], at(1), at(0));
+        ledger.polled(&repo(), &[], at(8), at(0));
+        let ran = Ran {
+            runner: "r1",
+            pool: "ci",
+            scope: &scope,
+            job: Some("job 1"),
+            result: None,
+            started_at: Some(at(printed)),
+        };
+        assert!(ledger.ran(&ran, at(9)));
+        assert_eq!(ledger.row(1).unwrap().started_at, Some(at(expected)), "{printed}");
+    }
+}
+
+#[test]
+fn rows_that_could_not_be_kept_are_handed_out_again() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(1));
+    let changed = ledger.take_changed();
+    assert!(ledger.take_changed().is_empty());
+    ledger.keep_later(&changed);
+    ledger.prune(at(1_000_000));
+    assert_eq!(ledger.take_changed(), changed, "what waits for the file is not forgotten");
+    ledger.prune(at(1_000_000));
+    ledger.keep_later(&changed);
+    assert!(ledger.take_changed().is_empty());
 }

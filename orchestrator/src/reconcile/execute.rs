@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::Finished;
+use mayfly_common::foreign_text::{message, name};
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
@@ -24,8 +25,7 @@ use crate::backend::{Backend, BackendError};
 use crate::github::{Deregistered, GitHubError};
 use crate::ledger::Ran;
 use crate::model::{Exit, Instance, Phase, RunnerId};
-use crate::redact::redact;
-use crate::scaling::lifecycle::{began, job_of};
+use crate::scaling::lifecycle::{printed, result_of};
 use crate::scaling::{Action, Launch, Plan};
 
 /// Actions that are under way at a time.
@@ -188,7 +188,7 @@ impl Reconciler {
                         note_job(state, instance, &log, self.clock.now());
                     }
                     state.history.add(&finished, &log);
-                    let log = Some(History::end_of(&redact(&log)).to_owned());
+                    let log = Some(History::end_of(&log).to_owned());
                     state.journal.gone(Finished { log, ..finished }, self.clock.now());
                 }
                 outcomes.push((action, outcome));
@@ -281,7 +281,7 @@ impl Reconciler {
         (Outcome::Done, gone)
     }
 
-    fn finished(&self, instance: &Instance, state: RunnerState, why: &str) -> Finished {
+    pub(super) fn finished(&self, instance: &Instance, state: RunnerState, why: &str) -> Finished {
         let exit = match &instance.phase {
             Phase::Exited(exit) => Some(exit),
             _ => None,
@@ -293,7 +293,7 @@ impl Reconciler {
             pool: instance.pool.to_string(),
             image: instance.image.clone(),
             state,
-            reason: why.to_owned(),
+            reason: message(why),
             exit_code: exit.map(|exit: &Exit| exit.code),
             out_of_memory: exit.is_some_and(|exit| exit.out_of_memory),
             created_at: instance.created_at,
@@ -338,7 +338,12 @@ impl Reconciler {
 
 /// Notes in the ledger which job a runner had, if it says so.
 fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
-    let (job, result) = job_of(log);
+    let (log, result) = match &instance.phase {
+        // It holds the first lines, too, which the job could not write.
+        Phase::Exited(exit) => (&*exit.log_tail, result_of(exit)),
+        _ => (log, None),
+    };
+    let job = printed::job(log).map(name);
     if job.is_none() && result.is_none() {
         return;
     }
@@ -346,9 +351,9 @@ fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
         runner: instance.name.as_str(),
         pool: instance.pool.as_str(),
         scope: &instance.scope,
-        job,
+        job: job.as_deref(),
         result,
-        started_at: Some(began(log).unwrap_or(instance.created_at)),
+        started_at: printed::began(log, (instance.created_at, now)).or(Some(instance.created_at)),
     };
     if !state.ledger.ran(&ran, now) {
         state.unplaced.note(&ran, now);

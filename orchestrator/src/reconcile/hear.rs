@@ -59,8 +59,11 @@ impl Reconciler {
         let changed = state.ledger.take_changed();
         state.journal.jobs(&changed, now);
         if !changed.is_empty() {
-            let kept = self.intake.store().save(changed).await;
+            let kept = self.intake.store().save(changed.clone()).await;
             self.intake.written(kept.as_ref().map(drop));
+            if kept.is_err() {
+                state.ledger.keep_later(&changed);
+            }
         }
         state.ledger.prune(now);
         let ledger = &state.ledger;

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use mayfly_common::api::{Event, EventKind, Finished, Runner};
+use mayfly_common::foreign_text::{message, name};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::webhook::JobStatus;
 use tokio::sync::watch;
 
+use super::problems::Changes;
 use crate::ledger::Row;
 use crate::scaling::Launch;
 use crate::scaling::choice::is_hosted;
@@ -173,15 +175,10 @@ impl Journal {
         }
     }
 
-    /// These problems were there, and these are.
-    pub(super) fn problems(
-        &mut self,
-        before: &BTreeSet<String>,
-        after: &BTreeSet<String>,
-        now: Timestamp,
-    ) {
-        let began = after.difference(before).map(|problem| (EventKind::ProblemBegan, problem));
-        let ended = before.difference(after).map(|problem| (EventKind::ProblemEnded, problem));
+    /// These problems began, and these are over.
+    pub(super) fn problems(&mut self, changes: &Changes, now: Timestamp) {
+        let began = changes.began.iter().map(|problem| (EventKind::ProblemBegan, problem));
+        let ended = changes.ended.iter().map(|problem| (EventKind::ProblemEnded, problem));
         for (kind, problem) in began.chain(ended) {
             self.note(kind, Concerns { message: Some(problem), ..Concerns::default() }, now);
         }
@@ -210,6 +207,7 @@ impl Journal {
     fn note(&mut self, kind: EventKind, about: Concerns<'_>, now: Timestamp) {
         self.last_id = now.as_microsecond().max(self.last_id.saturating_add(1));
         let text = |text: &str| text.to_owned();
+        // Whoever wrote it: an event is small, and of plain text.
         self.events.push(Event {
             id: self.last_id,
             at: now,
@@ -218,8 +216,8 @@ impl Journal {
             runner: about.runner.map(text),
             scope: about.scope,
             job_id: about.job.map(|(id, _)| id),
-            job: about.job.map(|(_, name)| name.to_owned()),
-            message: about.message.map(text),
+            job: about.job.map(|(_, job)| name(job)),
+            message: about.message.map(message),
         });
     }
 }
@@ -289,8 +287,8 @@ mod tests {
             (EventKind::PoolRotated, "new".to_owned()),
         ];
         assert_eq!(told(&mut journal), expected);
-        let set = |problems: &[&str]| problems.iter().map(|text| (*text).to_owned()).collect();
-        journal.problems(&set(&["x", "y"]), &set(&["y", "z"]), at(7));
+        let changes = Changes { began: vec!["z".to_owned()], ended: vec!["x".to_owned()] };
+        journal.problems(&changes, at(7));
         let expected =
             [(EventKind::ProblemBegan, "z".to_owned()), (EventKind::ProblemEnded, "x".to_owned())];
         assert_eq!(told(&mut journal), expected);
@@ -338,12 +336,12 @@ mod tests {
     #[tokio::test]
     async fn ids_only_grow_and_what_was_written_can_be_read() {
         let (mut journal, feed) = Journal::new();
-        let none = BTreeSet::new();
-        let problem = BTreeSet::from(["x".to_owned()]);
-        journal.problems(&none, &problem, at(10));
-        journal.problems(&problem, &none, at(10));
+        let began = Changes { began: vec!["x".to_owned()], ..Changes::default() };
+        let ended = Changes { ended: vec!["x".to_owned()], ..Changes::default() };
+        journal.problems(&began, at(10));
+        journal.problems(&ended, at(10));
         // The clock is set back.
-        journal.problems(&none, &problem, at(0));
+        journal.problems(&began, at(0));
         let store = Store::in_memory().unwrap();
         assert_eq!(*feed.borrow(), 0);
         journal.write(&store).await.unwrap();
@@ -358,8 +356,32 @@ mod tests {
         // Another process goes on from there, though its clock is behind.
         let (mut next, _feed) = Journal::new();
         next.go_on(store.last_event().await.unwrap(), &[]);
-        next.problems(&none, &problem, at(0));
+        next.problems(&began, at(0));
         next.write(&store).await.unwrap();
         assert_eq!(store.last_event().await.unwrap(), first + 3);
+    }
+    #[tokio::test]
+    async fn what_cannot_be_written_is_kept_and_written_with_the_next_call() {
+        let (mut journal, feed) = Journal::new();
+        let began = Changes { began: vec!["x".to_owned()], ..Changes::default() };
+        journal.problems(&began, at(10));
+        let store = Store::in_memory().unwrap();
+        store.refuse_writes(true).await.unwrap();
+        journal.write(&store).await.unwrap_err();
+        assert_eq!(*feed.borrow(), 0, "nobody is told of what cannot be read");
+        store.refuse_writes(false).await.unwrap();
+        journal.write(&store).await.unwrap();
+        let events = store.events(Some(0), 10).await.unwrap();
+        assert_eq!((events.len(), *feed.borrow()), (1, at(10).as_microsecond()));
+    }
+
+    #[test]
+    fn an_event_is_small_and_plain_whatever_it_repeats() {
+        let (mut journal, _feed) = Journal::new();
+        let bomb = format!("\u{202e}\u{1b}[31m{}", "é".repeat(3_000_000));
+        let changes = Changes { began: vec![bomb], ..Changes::default() };
+        journal.problems(&changes, at(0));
+        let event = serde_json::to_string(&journal.events[0]).unwrap();
+        assert!(event.len() < 2_000 && !event.contains('\u{202e}'), "{} bytes", event.len());
     }
 }

@@ -50,7 +50,9 @@ impl Reconciler {
             self.github.budget().check_began();
         }
         if check || news {
+            let before = report.problems.len();
             self.discover(state, now, report).await;
+            state.problems.checked(report.problems.get(before..).unwrap_or_default());
         }
         let used: BTreeSet<Scope> =
             instances.iter().map(|instance| instance.scope.clone()).collect();
@@ -67,7 +69,7 @@ impl Reconciler {
             state.last_look = now;
             self.registrations(&scopes, report).await
         } else {
-            scopes.into_iter().map(|scope| (scope, Listing::Unknown)).collect()
+            scopes.into_iter().map(|scope| (scope, Listing::Unasked)).collect()
         };
         if sweep {
             state.next_sweep = after(now, self.config.purge_interval);

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{GitHubStatus, LimitStatus, PassReport, Runner, UnmetJob};
+use mayfly_common::foreign_text::message;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
-use mayfly_common::scope::RepoSlug;
+use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
 
 use super::execute::{ActionError, Carried, Outcome};
 use super::handle::{PoolSeen, Request, RequestError, Snapshot, Wait};
 use super::journal::Mark;
+use super::problems::shortened;
 use super::{Reconciler, State};
 use crate::backend::BackendError;
 use crate::discovery::RepoFact;
@@ -24,6 +26,7 @@ use crate::model::Instance;
 use crate::pool::book::Entry;
 use crate::scaling::backoff::Place;
 use crate::scaling::cadence::CheckWait;
+use crate::scaling::lifecycle::Failure;
 use crate::scaling::{Action, Plan, RequestId, Unmet, Verdict};
 
 /// What a pass saw beside runners, for people to look at.
@@ -44,6 +47,10 @@ pub(super) fn waits(planned: &Plan) -> BTreeMap<i64, Wait> {
     unmet.chain(waiting).chain(expected).chain(hosted).collect()
 }
 
+/// Most jobs that a report names as those that get no runner.
+pub(super) const MOST_UNMET: usize = 200;
+/// How long it is remembered that GitHub put off the end of a runner. The next try may be a while off.
+const PUT_OFF_KNOWN: SignedDuration = SignedDuration::from_hours(1);
 /// How long to wait after a pass that could not see anything.
 const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
 
@@ -109,16 +116,18 @@ impl Reconciler {
                 }
                 (Action::Launch(launch), Outcome::Failed(error)) => {
                     let place = (launch.pool.clone(), launch.scope.clone());
-                    state.backoff.failed(&place, &error.to_string(), now);
-                    report.problems.push(format!("{}: runner not started: {error}", launch.scope));
+                    let why = message(&error.to_string());
+                    report.problems.push(not_started(&launch.scope, &why));
+                    state.backoff.failed(&place, &why, now);
                 }
                 (Action::Start { name, scope, why, .. }, Outcome::Done) => {
                     info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner goes on");
                 }
                 (Action::Start { pool, scope, .. }, Outcome::Failed(error)) => {
                     let place = (pool.clone(), scope.clone());
-                    state.backoff.failed(&place, &error.to_string(), now);
-                    report.problems.push(format!("{scope}: runner not started: {error}"));
+                    let why = message(&error.to_string());
+                    report.problems.push(not_started(scope, &why));
+                    state.backoff.failed(&place, &why, now);
                 }
                 (
                     Action::Remove { name, pool, scope, state: ended, why, failure, .. },
@@ -131,7 +140,9 @@ impl Reconciler {
                     report.removed += 1;
                     match ended {
                         RunnerState::Failed => {
-                            state.backoff.failed(&place, why, now);
+                            if failure.as_ref().is_none_or(Failure::is_of_start) {
+                                state.backoff.failed(&place, why, now);
+                            }
                             warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
                         }
                         RunnerState::Finished => {
@@ -154,13 +165,17 @@ impl Reconciler {
                     info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
                 }
                 (_, Outcome::Kept) => {
-                    info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job")
+                    let known = state.put_off.insert(action.about().to_owned(), now).is_some();
+                    if !known {
+                        info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job");
+                    }
                 }
                 (_, Outcome::Failed(error)) => {
                     report.problems.push(format!("could not {action}: {error}"))
                 }
             }
         }
+        state.put_off.retain(|_, at| now.duration_since(*at) < PUT_OFF_KNOWN);
         if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
             self.metrics.trouble(Trouble::Action);
         }
@@ -191,12 +206,20 @@ impl Reconciler {
             .started_at
             .map_or(SignedDuration::ZERO, |started_at| now.duration_since(started_at));
         report.duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or_default();
-        let problems: BTreeSet<String> = report.problems.iter().cloned().collect();
-        for problem in problems.difference(&state.told_problems) {
+        for problem in &mut report.problems {
+            *problem = message(problem);
+        }
+        shortened(&mut report.problems);
+        // A place that waits after a failure to start a runner has its problem still, though nothing is tried.
+        let active = state.backoff.active(now);
+        let held: BTreeSet<String> = active
+            .map(|((_, scope), streak)| message(&not_started(scope, &streak.reason)))
+            .collect();
+        let changes = state.problems.note(&report.problems, |problem| held.contains(problem), now);
+        for problem in &changes.began {
             warn!(category = MONITOR, "{problem}");
         }
-        state.journal.problems(&state.told_problems, &problems, now);
-        state.told_problems = problems;
+        state.journal.problems(&changes, now);
         state.journal.runners(&runners, now);
         state.journal.pools(&self.marks(), now);
         let written = state.journal.write(self.intake.store()).await;
@@ -306,6 +329,11 @@ fn held_back_name((pool, scope): &Place) -> String {
     if pool.is_reserved() { scope.to_string() } else { format!("{scope} ({pool})") }
 }
 
+/// The problem of a place where a runner could not be started.
+fn not_started(scope: &Scope, why: &str) -> String {
+    format!("{scope}: runner not started: {why}")
+}
+
 /// Notes what GitHub did not tell. What only has to wait is said once, not for everything that waits.
 pub(super) fn trouble(report: &mut PassReport, what: &str, error: &GitHubError) {
     if !matches!(error, GitHubError::PutOff { .. }) {
@@ -323,7 +351,7 @@ pub(super) fn unmet(unmet: &Unmet) -> UnmetJob {
         job_id: unmet.job.id,
         repository: unmet.job.repo.to_string(),
         job: unmet.job.name.clone(),
-        reason: unmet.why.clone(),
+        reason: message(&unmet.why),
     }
 }
 

@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 use super::handle::Request;
 use super::history::History;
 use super::journal::Journal;
+use super::lost::Left;
+use super::problems::Problems;
 use super::unplaced::Unplaced;
 use crate::discovery::Catalog;
 use crate::ledger::{Hearing, Ledger};
@@ -58,9 +60,13 @@ pub(super) struct State {
     /// When the last plan was made: what is due later than that is still to come.
     pub(super) planned_at: Timestamp,
     pub(super) passes: u64,
+    /// The runners that the last pass left behind.
+    pub(super) left: Left,
+    pub(super) problems: Problems,
     /// What was logged already and still holds, so that it is logged once.
-    pub(super) told_problems: BTreeSet<String>,
     pub(super) told_unmet: BTreeSet<i64>,
+    /// Runners whose end GitHub puts off, each with when it last did.
+    pub(super) put_off: BTreeMap<String, Timestamp>,
 }
 
 impl State {
@@ -95,8 +101,10 @@ impl State {
             next_sweep: Timestamp::MIN,
             last_look: Timestamp::MIN,
             passes: 0,
-            told_problems: BTreeSet::new(),
+            left: Left::default(),
+            problems: Problems::default(),
             told_unmet: BTreeSet::new(),
+            put_off: BTreeMap::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use tracing::debug;
 
 use super::{Reconciler, State};
 use crate::ledger::Ran;
+use crate::scaling::lifecycle::JobResult;
 
 /// Most runners whose job is looked for.
 const MOST: usize = 200;
@@ -31,7 +32,7 @@ struct Runner {
     pool: String,
     scope: Scope,
     repo: RepoSlug,
-    result: Option<String>,
+    result: Option<JobResult>,
     started_at: Option<Timestamp>,
     ended_at: Timestamp,
     looks: u32,
@@ -47,7 +48,7 @@ impl Unplaced {
                 pool: ran.pool.to_owned(),
                 scope: ran.scope.clone(),
                 repo: repo.clone(),
-                result: ran.result.map(str::to_owned),
+                result: ran.result,
                 started_at: ran.started_at,
                 ended_at: now,
                 looks: 0,
@@ -95,7 +96,7 @@ impl Reconciler {
                     pool: &runner.pool,
                     scope: &runner.scope,
                     job: None,
-                    result: runner.result.as_deref(),
+                    result: runner.result,
                     started_at: runner.started_at,
                 };
                 state.ledger.ran(&ran, runner.ended_at);

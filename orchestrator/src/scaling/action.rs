@@ -148,6 +148,18 @@ pub enum Refusal {
 }
 
 impl Action {
+    /// What it is about: a runner, a registration or an image, by its name.
+    pub fn about(&self) -> &str {
+        match self {
+            Self::PullImage(image) => image,
+            Self::Launch(Launch { name, .. })
+            | Self::Start { name, .. }
+            | Self::Retire { name, .. }
+            | Self::Remove { name, .. } => name.as_str(),
+            Self::Deregister { name, .. } => name,
+        }
+    }
+
     /// Whether this action starts a runner.
     pub fn is_launch(&self) -> bool {
         matches!(self, Self::Launch(_) | Self::Start { .. })

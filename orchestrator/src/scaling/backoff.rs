@@ -93,6 +93,24 @@ mod tests {
     }
 
     #[test]
+    fn a_success_ends_the_streak_of_its_place_alone() {
+        let place = |pool: &str, scope: &str| -> Place {
+            (PoolName::parse(pool).unwrap(), scope.parse().unwrap())
+        };
+        let places = [place("ci", "repo:o/r"), place("ci", "repo:o/s"), place("gpu", "repo:o/r")];
+        let mut backoff = Backoff::default();
+        for place in &places {
+            backoff.failed(place, "x", at(0));
+            backoff.failed(place, "x", at(0));
+        }
+        backoff.succeeded(&places[0]);
+        let held: Vec<Place> = backoff.held_back(at(1)).into_keys().collect();
+        assert_eq!(held, places[1..]);
+        backoff.failed(&places[0], "x", at(1));
+        assert_eq!(backoff.held_back(at(1))[&places[0]], at(6), "it begins anew");
+    }
+
+    #[test]
     fn old_failures_are_forgotten() {
         let mut backoff = Backoff::default();
         for number in 0..100 {

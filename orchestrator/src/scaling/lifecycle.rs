@@ -1,9 +1,12 @@
 //! Which state a runner is in: one function, from what Docker, GitHub and earlier passes say.
 
+pub mod printed;
 mod reason;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text::line;
 
+pub use self::printed::JobResult;
 pub use self::reason::{Ending, Failure, Reason};
 use super::memory::Sighting;
 use super::observed::Sight;
@@ -28,10 +31,8 @@ pub const WORKER_WITHOUT_REGISTRATION: SignedDuration = SignedDuration::from_min
 
 /// The runner's exit code for "this version is refused", if the image was told to say so (actions/runner issue 4285).
 const EXIT_VERSION_REFUSED: i64 = 7;
-
-/// Lines by which the official runner tells of its job. Its exit code does not: 0 is also "I gave up".
-const LANDMARK_STARTED: &str = "Running job: ";
-const LANDMARK_RESULT: &str = " completed with result: ";
+/// The exit code of a process that a signal ended is this and the signal's number.
+const EXIT_BY_SIGNAL: i64 = 128;
 
 /// Why `instance` is in the state it is in. `registration_timeout`: how long it may take to come online.
 pub fn reason_of(
@@ -64,8 +65,9 @@ pub fn reason_of(
             Reason::Failed(Failure::EngineEnded(why.to_owned()))
         }
         Sight::Listed(registered) if registered.online => Reason::Waiting,
-        Sight::Unknown if sighting.was_online => Reason::WasOnline,
+        Sight::Unknown | Sight::Unasked if sighting.was_online => Reason::WasOnline,
         Sight::Unknown => Reason::NotAsked,
+        Sight::Unasked => Reason::NotOnlineYet,
         _ if !sighting.was_online && !late => Reason::NotOnlineYet,
         Sight::Absent if sighting.was_online && gone_for < MISSING_GRACE => Reason::Ending,
         Sight::Listed(_) if sighting.was_online && gone_for < MISSING_GRACE => Reason::Disconnected,
@@ -110,38 +112,34 @@ fn broken(instance: &Instance) -> Option<&str> {
     }
 }
 
-/// What a runner printed of its job: its name, and its result.
-pub fn job_of(log: &str) -> (Option<&str>, Option<&str>) {
-    let name = log.lines().find_map(|line| Some(line.split_once(LANDMARK_STARTED)?.1.trim()));
-    let result =
-        log.lines().rev().find_map(|line| Some(line.split_once(LANDMARK_RESULT)?.1.trim()));
-    (name, result)
-}
-
-/// When its job began, if the runner says so: its lines begin with `2026-01-31 23:59:59Z: `.
-pub fn began(log: &str) -> Option<Timestamp> {
-    let line = log.lines().find(|line| line.contains(LANDMARK_STARTED))?;
-    let (time, _) = line.split_once(": ")?;
-    time.trim().replacen(' ', "T", 1).parse().ok()
-}
-
 /// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.
 fn exited(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> Reason {
-    let result = exit.log_tail.lines().rev().find_map(|line| line.split_once(LANDMARK_RESULT));
-    if let Some((_, result)) = result {
-        return Reason::Result(result.trim().to_owned());
+    if let Some(result) = result_of(exit) {
+        return Reason::Result(result);
     }
     let ending = Ending { code: exit.code, out_of_memory: exit.out_of_memory };
-    let started =
-        sighting.was_busy || exit.log_tail.lines().any(|line| line.contains(LANDMARK_STARTED));
+    let started = sighting.was_busy || printed::job(&exit.log_tail).is_some();
     // GitHub deletes a one-job registration when the job is done, and only then without our asking.
     let deregistered = sight == Sight::Absent;
     match (exit.code, started, deregistered) {
         (0, true, _) | (0, _, true) => Reason::AfterItsJob,
-        (EXIT_VERSION_REFUSED, _, _) => Reason::Failed(Failure::VersionRefused),
         (_, true, _) => Reason::Failed(Failure::EndedInJob(ending)),
-        (_, false, _) => Reason::Failed(Failure::EndedBeforeJob(ending)),
+        (EXIT_VERSION_REFUSED, false, _) if printed::refused(&exit.log_tail) => {
+            Reason::Failed(Failure::VersionRefused)
+        }
+        (_, false, _) => {
+            let last = printed::last_line(&exit.log_tail).map(line).unwrap_or_default();
+            Reason::Failed(Failure::EndedBeforeJob(ending, last))
+        }
     }
+}
+
+/// The result of its job that a runner printed, unless its end speaks against it: a process that a signal ended, or the kernel for
+/// want of memory, crashed, and no crash is a success.
+pub fn result_of(exit: &Exit) -> Option<JobResult> {
+    let crashed = exit.code >= EXIT_BY_SIGNAL || (exit.code != 0 && exit.out_of_memory);
+    let result = printed::result(&exit.log_tail).filter(|_| !crashed)?;
+    (exit.code == 0 || !result.is_good()).then_some(result)
 }
 
 #[cfg(test)]
@@ -225,6 +223,10 @@ pub(super) mod tests {
     fn exit(code: i64, log_tail: &str) -> Phase {
         Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() })
     }
+
+    const DONE: &str = "Running job: a\nJob a completed with result: Succeeded\n";
+    const FAILED: &str = "Running job: a\nJob a completed with result: Failed\n";
+    const REFUSED: &str = "An error occured: Runner version v2.300.0 is deprecated and cannot receive messages.\nRunner listener exit because of runner version is deprecated.";
 
     #[test]
     fn every_state_has_its_row() {
@@ -310,7 +312,14 @@ pub(super) mod tests {
                 Starting,
             ),
             ("never came online", running.clone(), Sight::Listed(&offline), late(0), 300, Failed),
-            ("past its deadline", running, Sight::Listed(&busy), seen(None), 100_000, Failed),
+            (
+                "past its deadline",
+                running.clone(),
+                Sight::Listed(&busy),
+                seen(None),
+                100_000,
+                Failed,
+            ),
             (
                 "past its deadline at work",
                 worker.clone(),
@@ -349,7 +358,22 @@ pub(super) mod tests {
             ("exit 1 after being busy", exit(1, ""), Sight::Absent, was_busy, 5, Failed),
             ("exit 1, registration gone", exit(1, ""), Sight::Absent, unseen, 5, Failed),
             ("killed in the middle", exit(137, "Running job: a"), Sight::Absent, unseen, 5, Failed),
-            ("version refused", exit(7, ""), Sight::Unknown, unseen, 5, Failed),
+            ("version refused", exit(7, REFUSED), Sight::Unknown, unseen, 5, Failed),
+            (
+                "exit 7 for a reason of its own",
+                exit(7, "no disk"),
+                Sight::Unknown,
+                unseen,
+                5,
+                Failed,
+            ),
+            ("exit 7 after being busy", exit(7, REFUSED), Sight::Unknown, was_busy, 5, Failed),
+            ("crashed and says it succeeded", exit(139, DONE), Sight::Absent, unseen, 5, Failed),
+            ("killed and says it failed", exit(137, FAILED), Sight::Absent, unseen, 5, Failed),
+            ("exit 1 and says it succeeded", exit(1, DONE), Sight::Absent, unseen, 5, Failed),
+            ("exit 2 after a job that failed", exit(2, FAILED), Sight::Absent, unseen, 5, Finished),
+            ("just started, not asked", running.clone(), Sight::Unasked, unseen, 5, Starting),
+            ("not asked, was online", running.clone(), Sight::Unasked, seen(None), 5_000, Idle),
         ];
         // Every row that is missing here has not failed.
         let failures = [
@@ -366,6 +390,11 @@ pub(super) mod tests {
             ("exit 1, registration gone", "ended_before_job"),
             ("killed in the middle", "ended_in_job"),
             ("version refused", "version_refused"),
+            ("exit 7 for a reason of its own", "ended_before_job"),
+            ("exit 7 after being busy", "ended_in_job"),
+            ("crashed and says it succeeded", "ended_in_job"),
+            ("killed and says it failed", "ended_in_job"),
+            ("exit 1 and says it succeeded", "ended_in_job"),
         ];
         for (what, phase, registration, sighting, now, state) in rows {
             let timeout = policy().default.registration_timeout;
@@ -551,16 +580,32 @@ pub(super) mod tests {
 
     #[test]
     fn the_words_name_the_job_s_result_and_how_it_ended() {
-        let why = |exit: &Exit| exited(exit, Sight::Unknown, Sighting::default()).to_string();
-        let done = Exit {
-            log_tail: "x Job b completed with result: Succeeded\n".into(),
-            ..Exit::default()
+        let why = |code: i64, out_of_memory: bool, log: &str| {
+            let exit = Exit { code, out_of_memory, log_tail: log.to_owned() };
+            exited(&exit, Sight::Unknown, Sighting::default()).to_string()
         };
-        assert_eq!(why(&done), "its job's result was Succeeded");
-        let killed = Exit { code: 137, out_of_memory: true, log_tail: String::new() };
-        assert_eq!(
-            why(&killed),
-            "it ended with exit code 137, out of memory without having run a job"
+        let rows = [
+            (0, false, DONE, "its job's result was Succeeded"),
+            (139, false, DONE, "it ended with exit code 139 in the middle of its job"),
+            (7, false, REFUSED, "GitHub refuses this runner version; update the image"),
+            (137, true, "", "it ended with exit code 137, out of memory without having run a job"),
+            (
+                7,
+                false,
+                "starting\n\u{1b}[31mno room\u{202e} for ghp_0123456789abcdef0123456789abcdef0123\n\n",
+                "it ended with exit code 7 without having run a job; its last words: no room for ***",
+            ),
+        ];
+        for (code, out_of_memory, log, expected) in rows {
+            assert_eq!(why(code, out_of_memory, log), expected);
+        }
+        let bomb = format!(
+            "{}\nJob a completed with result: {}",
+            "é".repeat(3_000_000),
+            "A".repeat(3_000_000)
         );
+        for log in [bomb.as_str(), bomb.split_once('\n').unwrap().0] {
+            assert!(why(139, false, log).len() < 600);
+        }
     }
 }

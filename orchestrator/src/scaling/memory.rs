@@ -14,7 +14,7 @@ use super::lifecycle::reason_of;
 use super::naming;
 use super::observed::{Listing, Observed, Sight};
 use super::policy::Policy;
-use crate::model::{Instance, Registered, RunnerId};
+use crate::model::{Instance, Phase, Registered, RunnerId};
 
 /// The wait after GitHub first refused to delete a registration; doubled by each further refusal.
 const REFUSED_FIRST: SignedDuration = SignedDuration::from_secs(30);
@@ -31,7 +31,7 @@ const CLASH_KEPT: SignedDuration = SignedDuration::from_mins(10);
 pub struct Sighting {
     /// Whether it was ever online.
     pub was_online: bool,
-    /// Whether GitHub ever said that it runs a job.
+    /// Whether GitHub ever said that it runs a job, or a job's process was seen inside.
     pub was_busy: bool,
     /// Since when it has been idle, without interruption.
     pub idle_since: Option<Timestamp>,
@@ -201,8 +201,11 @@ impl Observed {
         sighting.job_over_at = over.or(sighting.job_over_at);
         // One that had a job was online, whether or not somebody looked at that moment.
         sighting.was_online |= over.is_some();
+        // GitHub is asked now and then; that a job began is remembered however it was seen.
+        let worked = instance.phase == Phase::Running { working: Some(true) };
+        sighting.was_busy |= worked || over.is_some();
         let sight = self.sight_of(instance);
-        if sight == Sight::Unknown {
+        if matches!(sight, Sight::Unknown | Sight::Unasked) {
             return sighting;
         }
         let listed = sight.listed();

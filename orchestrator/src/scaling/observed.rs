@@ -19,6 +19,8 @@ pub enum Listing {
     Known(Vec<Registered>),
     /// A list with entries that cannot be read: one that is missing in it may be there all the same.
     Partial(Vec<Registered>),
+    /// GitHub was not asked in this pass; nothing may be concluded.
+    Unasked,
     /// GitHub could not be asked; nothing may be concluded.
     Unknown,
 }
@@ -28,7 +30,7 @@ impl Listing {
     pub fn entries(&self) -> &[Registered] {
         match self {
             Self::Known(list) | Self::Partial(list) => list,
-            Self::Unknown => &[],
+            Self::Unasked | Self::Unknown => &[],
         }
     }
 }
@@ -38,6 +40,8 @@ impl Listing {
 pub enum Sight<'a> {
     /// GitHub could not be asked.
     Unknown,
+    /// GitHub was not asked: it started after the asking.
+    Unasked,
     /// It is not listed.
     Absent,
     /// Its registration.
@@ -49,7 +53,7 @@ impl<'a> Sight<'a> {
     pub fn listed(self) -> Option<&'a Registered> {
         match self {
             Self::Listed(registered) => Some(registered),
-            Self::Unknown | Self::Absent => None,
+            Self::Unknown | Self::Unasked | Self::Absent => None,
         }
     }
 }
@@ -124,7 +128,8 @@ impl Observed {
     /// What GitHub says of `instance`.
     pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
         match self.registrations.get(&instance.scope) {
-            None | Some(Listing::Unknown) => Sight::Unknown,
+            None | Some(Listing::Unasked) => Sight::Unasked,
+            Some(Listing::Unknown) => Sight::Unknown,
             Some(Listing::Known(list)) => in_list(list, instance).unwrap_or(Sight::Absent),
             Some(Listing::Partial(list)) => in_list(list, instance).unwrap_or(Sight::Unknown),
         }

@@ -224,8 +224,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 Sight::Listed(registered) => Some(registered.id),
                 Sight::Absent => None,
                 // GitHub removed the registration of a runner that did its job; any other may still be there.
-                Sight::Unknown if verdict.state == RunnerState::Finished => None,
-                Sight::Unknown => instance.github_id,
+                Sight::Unknown | Sight::Unasked if verdict.state == RunnerState::Finished => None,
+                Sight::Unknown | Sight::Unasked => instance.github_id,
             };
             // The container stays with its registration, unless somebody asks again.
             if self.is_put_off(&instance.scope, id) && !self.is_to_be_deleted(&instance.name) {
@@ -309,8 +309,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             (RunnerState::Busy, _, false) => Err(Refusal::Busy(instance.name.clone())),
             // GitHub keeps a busy registration; it is cleaned when GitHub has noticed that the runner is gone.
             (RunnerState::Busy, _, true) | (_, Sight::Absent, _) => Ok(Some(gone(None))),
-            (_, Sight::Unknown, false) => Err(Refusal::Unsure(instance.name.clone())),
-            (_, Sight::Unknown, true) => Ok(Some(gone(instance.github_id))),
+            (_, Sight::Unknown | Sight::Unasked, false) => {
+                Err(Refusal::Unsure(instance.name.clone()))
+            }
+            (_, Sight::Unknown | Sight::Unasked, true) => Ok(Some(gone(instance.github_id))),
             (_, Sight::Listed(registered), _) => Ok(Some(Action::Retire {
                 name,
                 scope,

@@ -17,6 +17,9 @@ const FINISHED_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Of how many runners at most.
 const FINISHED_MOST: i64 = 5_000;
 
+/// Largest page of events, in bytes.
+const PAGE: usize = 1 << 20;
+
 /// The columns that [`finished`] reads.
 const FINISHED: &str = "name, pool, scope, scope_name, image, state, reason, exit_code, out_of_memory, created_at, removed_at";
 
@@ -37,22 +40,32 @@ impl Store {
         .await
     }
 
-    /// At most `limit` events with an id above `after`, the oldest first; without `after` the latest ones.
+    /// At most `limit` events with an id above `after`, the oldest first; without `after` the latest ones. Fewer, but one at least,
+    /// where they would be more than a page may be.
     ///
     /// Errors: they cannot be read.
     pub async fn events(&self, after: Option<i64>, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.run(move |connection| {
             let query = match after {
                 Some(_) => "SELECT event FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
-                None => {
-                    "SELECT event FROM (SELECT id, event FROM events WHERE id > ?1 ORDER BY id DESC LIMIT ?2) ORDER BY id"
-                }
+                None => "SELECT event FROM events WHERE id > ?1 ORDER BY id DESC LIMIT ?2",
             };
             let mut query = connection.prepare_cached(query)?;
-            let found = query.query_map(params![after.unwrap_or_default(), limit], |row| row.get::<_, String>(0))?;
-            let texts: Vec<String> = found.collect::<Result<_, _>>()?;
-            // One that a newer release wrote may be of a kind that is not known here.
-            Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+            let mut found = query.query(params![after.unwrap_or_default(), limit])?;
+            let (mut events, mut size) = (Vec::new(), 0);
+            while let Some(row) = found.next()? {
+                let text = row.get_ref(0)?.as_str()?;
+                size += text.len();
+                if size > PAGE && !events.is_empty() {
+                    break;
+                }
+                // One that a newer release wrote may be of a kind that is not known here.
+                events.extend(serde_json::from_str::<Event>(text));
+            }
+            if after.is_none() {
+                events.reverse();
+            }
+            Ok(events)
         })
         .await
     }

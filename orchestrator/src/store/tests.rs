@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use mayfly_common::api::{Event, FinishedQuery};
 use mayfly_common::label::LabelSet;
 use mayfly_common::webhook::{EventJob, EventRepository, Hook, JobStatus};
 
@@ -159,4 +160,67 @@ async fn a_full_disk_is_an_error_and_not_the_end() {
     };
     assert!(matches!(error, StoreError::Full), "{error:?}");
     assert!(store.hooks().await.is_ok(), "reading goes on");
+}
+
+/// A file as an earlier release left it, which kept whatever a job printed.
+fn poison(path: &std::path::Path) {
+    let big = "é".repeat(3_000_000);
+    let connection = Connection::open(path).unwrap();
+    let job = "INSERT INTO jobs (id, repository, name, labels, status, conclusion, queued_at, seen_at, runner, pool)
+         VALUES (?1, 'o/r', ?2, ?2, 'queued', ?2, 0, 0, ?2, ?2)";
+    let event = format!(
+        r#"{{"id":1,"at":"2026-01-01T00:00:00Z","kind":"runner.finished","job":"{big}","message":"{big}"}}"#
+    );
+    let gone = "INSERT INTO finished_runners (name, pool, scope, scope_name, image, state, reason, out_of_memory, created_at,
+             removed_at, log) VALUES (?1, 'ci', 'repo', 'o/r', 'i', 'finished', ?2, 0, 0, 0, ?2)";
+    for id in 1..=4 {
+        connection.execute(job, params![id, big]).unwrap();
+        connection.execute("INSERT INTO events VALUES (?1, ?2)", params![id, event]).unwrap();
+        connection.execute(gone, params![id.to_string(), big]).unwrap();
+    }
+    connection.execute("INSERT INTO events VALUES (9, ?1)", [&big]).unwrap();
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_kept_is_cut() {
+    let folder = Folder::new();
+    let text =
+        r#"{"id":5,"at":"2026-01-01T00:00:00Z","kind":"job.queued","job":"b","message":"m"}"#;
+    let keep = |id: i64| Event { id, ..serde_json::from_str(text).unwrap() };
+    Store::open(&folder.file()).unwrap().save_events(vec![keep(5)]).await.unwrap();
+    poison(&folder.file());
+    let store = Store::open(&folder.file()).unwrap();
+    let events = store.events(Some(0), 1_000).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 1, 1, 1, 5]);
+    assert_eq!(events[4], keep(5), "what is short stays as it is");
+    let jobs = store.open_jobs().await.unwrap();
+    let (_, gone) = store.finished(FinishedQuery::default(), (10, 0)).await.unwrap();
+    let log = store.finished_runner("1".to_owned()).await.unwrap().unwrap().log.unwrap();
+    assert_eq!((jobs.len(), gone.len(), log.len() <= 128 << 10), (4, 4, true));
+    let told = format!("{events:?}{jobs:?}{gone:?}");
+    assert!(told.len() < 64 << 10, "{} bytes", told.len());
+}
+
+#[tokio::test]
+async fn a_page_of_events_is_bounded_and_the_next_goes_on_there() {
+    let store = Store::in_memory().unwrap();
+    let event = |id: i64| {
+        let text = r#"{"id":0,"at":"2026-01-01T00:00:00Z","kind":"problem.began"}"#;
+        Event { id, message: Some("é".repeat(2_000)), ..serde_json::from_str(text).unwrap() }
+    };
+    store.save_events((1..=600).map(event).collect()).await.unwrap();
+    let mut after = 0;
+    let mut pages = Vec::new();
+    loop {
+        let page = store.events(Some(after), 1_000).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(serde_json::to_string(&page).unwrap().len() < 1_100_000);
+        assert_eq!(page[0].id, after + 1);
+        after = last.id;
+        pages.push(page.len());
+    }
+    assert!(after == 600 && pages.len() > 1, "{pages:?}");
+    let latest = store.events(None, 1_000).await.unwrap();
+    assert_eq!(latest.last().unwrap().id, 600);
+    assert!(latest.len() < 600 && latest.is_sorted_by_key(|event| event.id));
 }

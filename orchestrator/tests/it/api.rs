@@ -286,3 +286,20 @@ async fn metrics_count_what_happened() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
+
+#[tokio::test]
+async fn only_a_few_logs_are_read_at_a_time() {
+    let platform = Platform::new().await;
+    let made =
+        post(&platform, &json!({"scope": "repo", "scope_name": REPO, "runner_name": "one"})).await;
+    assert_eq!(made.0, StatusCode::CREATED);
+    let router = platform.router();
+    let ask = async || {
+        let request =
+            Request::builder().uri("/api/v1/runners/one/logs").body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap().status()
+    };
+    let answers = futures::future::join_all((0..40).map(|_| ask())).await;
+    assert!(answers.iter().all(|status| *status == StatusCode::OK), "{answers:?}");
+    assert_eq!(platform.backend.state().readers, (0, 4));
+}

@@ -152,8 +152,122 @@ async fn trouble_is_told_when_it_begins_and_when_it_ends() {
     platform.backend.state().away = false;
     platform.pass().await;
     let list: EventList = get(&platform, "/events").await;
+    assert_eq!(kinds(&list.events), [EventKind::ProblemBegan], "not in the same second");
+    platform.wait(1);
+    platform.pass().await;
+    let due = platform.reconciler.next_pass().await.duration_since(platform.now());
+    assert!(due.as_secs() < 10, "{due}");
+    platform.wait(9);
+    platform.pass().await;
+    let list: EventList = get(&platform, "/events").await;
     let trouble = [EventKind::ProblemBegan, EventKind::ProblemEnded];
     assert_eq!(kinds(&list.events), trouble, "{:?}", list.events);
+}
+
+#[tokio::test]
+async fn a_runner_that_cannot_be_started_is_one_problem_until_one_is() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.backend.state().failing_launches = 4;
+    platform.wait(400);
+    // A pass every second, and each in which the engine tells of a container that is gone.
+    for _ in 0..120 {
+        platform.pass().await;
+        platform.pass().await;
+        platform.wait(1);
+    }
+    let list: EventList = get(&platform, "/events?limit=1000").await;
+    let problems: Vec<&Event> = list
+        .events
+        .iter()
+        .filter(|event| matches!(event.kind, EventKind::ProblemBegan | EventKind::ProblemEnded))
+        .collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    let message = problems[0].message.as_deref().unwrap();
+    assert!(
+        message.contains("runner not started") && message.contains("no space left"),
+        "{message}"
+    );
+    assert_eq!(problems[0].message, problems[1].message);
+    let started = list.events.iter().find(|event| event.kind == EventKind::RunnerStarted).unwrap();
+    assert!(problems[1].at > started.at, "{:?}", list.events);
+}
+
+#[tokio::test]
+async fn what_a_check_found_is_one_problem_until_a_check_finds_it_no_more() {
+    let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
+    let broken = github_sim::Fault {
+        route: "/user/repos".to_owned(),
+        status: 502,
+        times: 3,
+        ..github_sim::Fault::default()
+    };
+    platform.fault(broken);
+    for _ in 0..60 {
+        platform.pass().await;
+        platform.wait(5);
+    }
+    let list: EventList = get(&platform, "/events?limit=1000").await;
+    let trouble = [EventKind::ProblemBegan, EventKind::ProblemEnded];
+    assert_eq!(kinds(&list.events), trouble, "{:?}", list.events);
+}
+
+#[tokio::test]
+async fn a_runner_that_somebody_removes_leaves_an_event_and_a_record() {
+    for busy in [true, false] {
+        let platform = Platform::new().await;
+        platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.pass().await;
+        let name = platform.containers()[0].clone();
+        if busy {
+            platform.connect(&name);
+        }
+        platform.wait(5);
+        platform.pass().await;
+        platform.backend.state().instances.clear();
+        platform.wait(5);
+        platform.pass().await;
+        platform.pass().await;
+        let list: EventList = get(&platform, "/events?limit=1000").await;
+        let of_it: Vec<&Event> = list
+            .events
+            .iter()
+            .filter(|event| event.runner.as_deref() == Some(name.as_str()))
+            .collect();
+        let (kind, state) = if busy {
+            (EventKind::RunnerFailed, RunnerState::Failed)
+        } else {
+            (EventKind::RunnerGone, RunnerState::Gone)
+        };
+        assert_eq!(of_it.last().map(|event| event.kind), Some(kind), "{of_it:?}");
+        assert_eq!(of_it.iter().filter(|event| event.kind == kind).count(), 1, "told once");
+        let finished: Finished = get(&platform, &format!("/finished-runners/{name}")).await;
+        assert_eq!((finished.state, finished.exit_code), (state, None));
+        assert_eq!(finished.reason, "its container was removed by somebody else");
+        assert_eq!(platform.handle.snapshot().finished[0].name, name);
+        let failures = "mayfly_runner_failures_total{pool=\"default\",reason=\"removed\"} 1";
+        assert_eq!(platform.metrics.render().contains(failures), busy);
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_we_end_is_not_told_as_removed_by_somebody() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    one_job(&platform).await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(400);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.delete(&name, false).await.unwrap();
+    for _ in 0..3 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    let finished = platform.handle.snapshot().finished;
+    let reasons: Vec<&str> = finished.iter().map(|runner| runner.reason.as_str()).collect();
+    assert!(!reasons.iter().any(|reason| reason.contains("somebody else")), "{reasons:?}");
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use github_sim::{Effect, Fault, FaultKind};
 use mayfly_common::runner::RunnerState;
 use orchestrator::model::Phase;
+use tower::ServiceExt as _;
 
-use crate::support::{Platform, SELF_HOSTED};
+use crate::support::{DONE, Platform, SELF_HOSTED};
 
 const JIT: &str = "/repos/{owner}/{repo}/actions/runners/generate-jitconfig";
 const RUNNERS: &str = "/repos/{owner}/{repo}/actions/runners";
@@ -448,6 +449,138 @@ async fn an_engine_that_is_too_slow_for_all_at_once_does_the_rest_in_the_next_pa
     assert_eq!((platform.containers(), platform.registrations()), (vec![name.clone()], vec![name]));
     assert_eq!(platform.pass().await.removed, 1);
     assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+}
+
+/// A runner for the next job in `repo` of an organisation-wide pool takes it and crashes, though it says that all is well.
+async fn crash(platform: &Platform, repo: &str) -> String {
+    let known = platform.containers();
+    platform.queue(repo, &["self-hosted"]);
+    platform.wait(15);
+    platform.pass().await;
+    let name = platform.containers().into_iter().find(|name| !known.contains(name)).unwrap();
+    platform.connect(&name);
+    platform.backend.exit(&name, 139, DONE);
+    platform.sim.with(|world| world.lose_runner(&name)).unwrap();
+    platform.wait(3);
+    platform.pass().await;
+    name
+}
+
+#[tokio::test]
+async fn a_repository_whose_jobs_crash_holds_nobody_back() {
+    let discovery = [("DISCOVERY_MODE", "organization"), ("GITHUB_ORGANIZATION", "octo-org")];
+    let platform = Platform::with(&discovery).await;
+    platform.repo("octo-org/tools", SELF_HOSTED);
+    let pool = serde_json::json!({
+        "name": "org", "labels": ["self-hosted"], "scopes": ["org:octo-org"], "priority": 9,
+    });
+    let body = axum::body::Body::from(pool.to_string());
+    let made = http::Request::post("/api/v1/pools").body(body).unwrap();
+    let made = platform.router().oneshot(made).await.unwrap();
+    assert_eq!(made.status(), http::StatusCode::CREATED);
+    platform.pass().await;
+    for _ in 0..4 {
+        let name = crash(&platform, "octo-org/tools").await;
+        let finished = platform.handle.snapshot().finished.remove(0);
+        assert_eq!((finished.name, finished.state), (name, RunnerState::Failed));
+        assert_eq!(finished.reason, "it ended with exit code 139 in the middle of its job");
+        assert_eq!(platform.handle.snapshot().finished[0].scope_name, "octo-org");
+        assert!(platform.handle.snapshot().held_back.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_crash_that_says_it_succeeded_is_no_success() {
+    let platform = Platform::new().await;
+    let name = crash(&platform, "octo-admin/app").await;
+    assert!(!platform.containers().contains(&name));
+    let (_, jobs) = platform.handle.store().jobs(None, None, (10, 0)).await.unwrap();
+    assert_eq!(jobs.len(), 1);
+    assert_ne!(jobs[0].conclusion.as_deref(), Some("success"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_success_ends_the_streak_of_failures() {
+    let platform = Platform::new().await;
+    let launch_fails = async |waits: i64| {
+        platform.backend.state().failing_launches = 1;
+        assert_eq!(platform.pass().await.launched, 0);
+        platform.wait(waits - 1);
+        assert_eq!(platform.pass().await.launched, 0, "it waits {waits} s");
+        platform.wait(1);
+    };
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    launch_fails(5).await;
+    launch_fails(10).await;
+    assert_eq!(platform.pass().await.launched, 1);
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(job));
+    platform.finish(&name, job);
+    platform.pass().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(15);
+    launch_fails(5).await;
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
+async fn rows_of_the_ledger_that_could_not_be_written_are_written_later() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    let store = platform.handle.store();
+    store.refuse_writes(true).await.unwrap();
+    let job = i64::try_from(platform.queue("octo-admin/app", &["self-hosted"])).unwrap();
+    platform.wait(15);
+    platform.pass().await;
+    assert_eq!(store.job(job).await.unwrap(), None);
+    store.refuse_writes(false).await.unwrap();
+    platform.wait(1);
+    platform.pass().await;
+    assert!(store.job(job).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_healthy_start_never_says_that_github_could_not_be_asked() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    for _ in 0..3 {
+        platform.pass().await;
+        let reason = platform.runners()[0].reason.clone().unwrap();
+        assert_eq!(reason, "it is not online yet");
+        platform.wait(3);
+    }
+    platform.fault(Fault { times: 9, ..fault(RUNNERS, 502) });
+    platform.pass().await;
+    let reason = platform.runners()[0].reason.clone().unwrap();
+    assert_eq!(reason, "GitHub could not be asked about it");
+}
+
+#[tokio::test]
+async fn what_a_job_prints_stays_small_wherever_it_is_told() {
+    let platform = Platform::new().await;
+    let bomb = format!(
+        "{DONE}\u{1b}[31m{}\u{202e}\nJob big completed with result: {}",
+        "\u{fffd}".repeat(3_000_000),
+        "A".repeat(3_000_000)
+    );
+    for code in [0, 1, 139] {
+        platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.wait(400);
+        platform.pass().await;
+        let name = platform.containers()[0].clone();
+        platform.backend.exit(&name, code, &bomb);
+        platform.wait(3);
+        platform.pass().await;
+        platform.wait(400);
+        platform.pass().await;
+    }
+    let events = platform.handle.store().events(Some(0), 1_000).await.unwrap();
+    let finished = platform.handle.snapshot();
+    let log = platform.handle.store().finished_runner(finished.finished[0].name.clone()).await;
+    let log = log.unwrap().unwrap().log.unwrap();
+    assert!(log.len() <= 16 << 10 && !log.contains(['\u{1b}', '\u{202e}']), "{} bytes", log.len());
+    let told = format!("{events:?} {:?} {:?}", finished.finished, finished.report);
+    assert!(told.len() < 64 << 10 && !told.contains("AAAA"), "{} bytes", told.len());
 }
 
 /// Waits for something another task does.

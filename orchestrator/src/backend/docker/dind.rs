@@ -11,8 +11,9 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 use mayfly_common::name::RunnerName;
 
 use super::error::{refused, status};
+use super::log::tail;
 use super::spec::Template;
-use super::{labels, remove_container, sidecar, tail};
+use super::{labels, remove_container, sidecar};
 use crate::backend::BackendError;
 use crate::model::{Engine, EngineHealth, LaunchSpec};
 

@@ -3,12 +3,11 @@
 //! Invariant: what the engine says becomes one short line without the bodies of other services' answers.
 
 use bollard::errors::Error;
+use mayfly_common::foreign_text::line;
 use tracing::debug;
 
 use crate::backend::BackendError;
 
-/// Longest reason, in characters.
-const MAX_REASON: usize = 200;
 /// What comes before the answer of a registry, or of whatever listens where an image's name points, that is none.
 const FOREIGN_ANSWER: &str = "response body:";
 
@@ -20,7 +19,7 @@ pub(super) fn status(error: &Error) -> Option<u16> {
     }
 }
 
-/// Sorts an error of trying `what`: the engine refused, or it could not be reached.
+/// Sorts an error of trying `what`: the engine refused, or it could not be reached. What it said may be a whole page of a stranger's.
 pub(super) fn refused(what: &'static str) -> impl FnOnce(Error) -> BackendError {
     move |error| match error {
         Error::DockerResponseServerError { message: reason, .. }
@@ -39,15 +38,7 @@ pub(super) fn short(text: &str) -> String {
         Some((before, _)) => format!("{before}{}", FOREIGN_ANSWER.trim_end_matches(':')),
         None => text.to_owned(),
     };
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|w| !w.is_empty())
-        .collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(MAX_REASON) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    line(&text)
 }
 
 /// An error with its causes: the library's outermost text is often just "client error".

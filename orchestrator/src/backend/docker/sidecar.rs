@@ -10,6 +10,7 @@ use bollard::models::{
     ContainerCreateBody, ContainerState, ContainerStateStatusEnum, EndpointSettings, HealthConfig,
     HealthStatusEnum, HostConfig, NetworkCreateRequest, NetworkingConfig,
 };
+use mayfly_common::foreign_text::line;
 use mayfly_common::name::RunnerName;
 
 use super::labels;
@@ -39,8 +40,6 @@ const NO_CERTIFICATES: &str = "DOCKER_TLS_CERTDIR=";
 const SECOND: i64 = 1_000_000_000;
 /// From this version of the API on, a container can be asked more often while it starts (Docker docs: "Engine API version history").
 const START_INTERVAL_SINCE: (usize, usize) = (1, 44);
-/// Longest text of a reason, in characters.
-const LONGEST: usize = 300;
 
 /// The name of the container, and of the network, of a runner's engine.
 pub(super) fn name(runner: &RunnerName) -> String {
@@ -152,7 +151,7 @@ pub(super) fn ended(state: &ContainerState, log: &str) -> EngineHealth {
 pub(super) fn failed(what: &str, said: &str) -> EngineHealth {
     let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
     let why = match last {
-        Some(last) => format!("{what}: {}", last.chars().take(LONGEST).collect::<String>()),
+        Some(last) => format!("{what}: {}", line(last)),
         None => what.to_owned(),
     };
     EngineHealth::Failed { why }

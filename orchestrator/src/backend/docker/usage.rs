@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use mayfly_common::foreign_text::line;
 use reqwest::Client;
 use serde::Deserialize;
 
@@ -88,7 +89,7 @@ pub(super) async fn measure(
     };
     let usage: Usage = serde_json::from_slice(&usage).map_err(|error| BackendError::Refused {
         what: WHAT,
-        reason: format!("its answer cannot be read: {error}"),
+        reason: line(&format!("its answer cannot be read: {error}")),
     })?;
     Ok(usage.sum(instance))
 }

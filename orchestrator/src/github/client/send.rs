@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text::line;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
@@ -205,7 +206,7 @@ impl GitHubClient {
 
     fn network(&self, error: &reqwest::Error) -> GitHubError {
         if !error.is_timeout() {
-            return GitHubError::Network(transport::causes(error));
+            return GitHubError::Network(line(&transport::causes(error)));
         }
         let until = self.clock.now().saturating_add(HANGING).ok();
         *self.hanging_until.lock().unwrap_or_else(PoisonError::into_inner) = until;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use mayfly_common::foreign_text::line;
 use mayfly_common::scope::RepoSlug;
 use serde_json::{Map, Value};
 
@@ -142,7 +143,7 @@ fn alias<T: serde::de::DeserializeOwned>(
     let name = format!("r{index}");
     match answered.data.get(&name) {
         Some(value) if !value.is_null() => {
-            T::deserialize(value).map_err(|error| GitHubError::Malformed(error.to_string()))
+            T::deserialize(value).map_err(|error| GitHubError::Malformed(line(&error.to_string())))
         }
         _ => {
             let about = |path: &[Value]| path.first().and_then(Value::as_str) == Some(&name);

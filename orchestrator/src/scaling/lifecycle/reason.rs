@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::runner::RunnerState;
 
+use super::printed::JobResult;
+
 /// Why a runner is in the state it is in. Its `Display` is what an operator reads; nothing else makes these words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -16,7 +18,7 @@ pub enum Reason {
     Waiting,
     /// It was online when GitHub could last be asked.
     WasOnline,
-    /// GitHub could not be asked, and it was never seen online.
+    /// Asking GitHub failed, and it was never seen online.
     NotAsked,
     /// It has time left to come online.
     NotOnlineYet,
@@ -31,7 +33,7 @@ pub enum Reason {
     /// It is late, or unregistered, and was seen for a moment only.
     Late,
     /// It told its job's result.
-    Result(String),
+    Result(JobResult),
     /// It ended as one does after a job.
     AfterItsJob,
     /// It failed.
@@ -57,12 +59,14 @@ pub enum Failure {
     LostConnection,
     /// Its registration is gone, and its container did not end.
     RegistrationGone,
+    /// Somebody else removed its container.
+    Removed,
     /// GitHub refuses its version.
     VersionRefused,
     /// It ended in the middle of its job.
     EndedInJob(Ending),
-    /// It ended without having run one.
-    EndedBeforeJob(Ending),
+    /// It ended without having run one; the last line it printed.
+    EndedBeforeJob(Ending, String),
 }
 
 /// How a container ended, without what it printed.
@@ -133,9 +137,29 @@ impl Failure {
             Self::RegistrationTimeout(_) => "registration_timeout",
             Self::LostConnection => "lost_connection",
             Self::RegistrationGone => "registration_gone",
+            Self::Removed => "removed",
             Self::VersionRefused => "version_refused",
             Self::EndedInJob(_) => "ended_in_job",
-            Self::EndedBeforeJob(_) => "ended_before_job",
+            Self::EndedBeforeJob(..) => "ended_before_job",
+        }
+    }
+
+    /// Whether its pool cannot start runners, so that the next one must wait. What happens once a runner was online is the affair of
+    /// its job: other jobs do not wait for it.
+    pub fn is_of_start(&self) -> bool {
+        match self {
+            Self::NeverStarted
+            | Self::NotStartedInTime(_)
+            | Self::EngineUnhealthy(_)
+            | Self::EngineEnded(_)
+            | Self::RegistrationTimeout(_)
+            | Self::VersionRefused
+            | Self::EndedBeforeJob(..) => true,
+            Self::PastDeadline(_)
+            | Self::LostConnection
+            | Self::RegistrationGone
+            | Self::Removed
+            | Self::EndedInJob(_) => false,
         }
     }
 
@@ -187,11 +211,17 @@ impl fmt::Display for Failure {
             Self::RegistrationGone => {
                 f.write_str("its registration is gone and the container did not end")
             }
+            Self::Removed => f.write_str("its container was removed by somebody else"),
             Self::VersionRefused => {
                 f.write_str("GitHub refuses this runner version; update the image")
             }
             Self::EndedInJob(ending) => write!(f, "{ending} in the middle of its job"),
-            Self::EndedBeforeJob(ending) => write!(f, "{ending} without having run a job"),
+            Self::EndedBeforeJob(ending, last) if last.is_empty() => {
+                write!(f, "{ending} without having run a job")
+            }
+            Self::EndedBeforeJob(ending, last) => {
+                write!(f, "{ending} without having run a job; its last words: {last}")
+            }
         }
     }
 }
