@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set, variables};
+use mayfly_common::env::known::{meant, unknown};
+use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port, set, variables};
 use mayfly_common::telemetry::{Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
 use mayfly_common::webhook::signature::Secrets;
@@ -49,6 +50,8 @@ pub struct Config {
     pub logging: Logging,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` (none: there are no traces) and `OTEL_SERVICE_NAME` (`api-gateway`).
     pub traces: Option<TraceConfig>,
+    /// What is probably not wanted, one line each: `VARIABLE: reason`.
+    pub warnings: Vec<String>,
 }
 
 impl Default for Config {
@@ -67,6 +70,7 @@ impl Default for Config {
             request_timeout: Duration::from_mins(1),
             logging: Logging::default(),
             traces: None,
+            warnings: Vec::new(),
         }
     }
 }
@@ -104,10 +108,21 @@ impl Config {
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let raw: Raw = envy::from_iter(variables)
-            .map_err(|error| ConfigErrors(vec![format!("environment: cannot be read: {error}")]))?;
+        let variables = clean::all(variables);
+        let misspelt = misspelt_keys(&variables);
+        let mut warnings = unknown(&variables);
         let default = Self::default();
         let mut check = Checker::new();
+        let raw: Raw = check.read(variables);
+        let given = set(raw.api_keys.clone()).is_some() || set(raw.api_keys_file.clone()).is_some();
+        // Without this the gateway would be open to all, and its owner would think otherwise.
+        for (name, known) in misspelt.iter().filter(|_| !given) {
+            warnings.retain(|line| !line.starts_with(&format!("{name}:")));
+            check.fail(
+                name,
+                format!("is not read; is {known} meant? Without a key anybody may call"),
+            );
+        }
         let keys = keys(&mut check, raw.api_keys, raw.api_keys_file);
         let anonymous = check.optional("ALLOW_ANONYMOUS", raw.allow_anonymous, false, boolean);
         // With keys a key is asked for, whatever this says: it only matters where there are none.
@@ -179,8 +194,10 @@ impl Config {
                 raw.otel_service_name,
                 "api-gateway",
             ),
+            warnings: Vec::new(),
         };
-        check.finish(Some(config))
+        warnings.append(&mut check.take_warnings());
+        check.finish(Some(Self { warnings, ..config }))
     }
 
     /// The address to listen on.
@@ -195,6 +212,13 @@ pub fn healthcheck_port() -> Result<u16, ConfigErrors> {
     let raw = variables().into_iter().find(|(name, _)| name == "API_GATEWAY_PORT");
     let port = check.optional("API_GATEWAY_PORT", raw.map(|(_, value)| value), DEFAULT_PORT, port);
     check.finish(Some(port))
+}
+
+/// The set variables that nobody reads and whose names are like that of the keys, each with the name that is meant.
+fn misspelt_keys(variables: &[(String, String)]) -> Vec<(String, &'static str)> {
+    let of_keys = |known: &&str| ["API_KEYS", "API_KEYS_FILE"].contains(known);
+    let set = variables.iter().filter(|(_, value)| !value.trim().is_empty());
+    set.filter_map(|(name, _)| Some((name.clone(), meant(name).filter(of_keys)?))).collect()
 }
 
 fn keys(check: &mut Checker, inline: Option<String>, file: Option<String>) -> ApiKeys {
@@ -217,16 +241,11 @@ fn several<T: Default>(
     from_list: Several<T>,
     from_lines: Several<T>,
 ) -> T {
-    let from_file = set(inline.clone()).is_none();
-    let Some(text) = check.secret(variable, inline, file) else { return T::default() };
-    let (source, parsed) = if from_file {
-        (format!("{variable}_FILE"), from_lines(&text))
-    } else {
-        (variable.to_owned(), from_list(&text))
-    };
-    parsed.unwrap_or_else(|reasons| {
+    let Some(secret) = check.secret(variable, inline, file) else { return T::default() };
+    let parse = if secret.from_file { from_lines } else { from_list };
+    parse(&secret.text).unwrap_or_else(|reasons| {
         for reason in reasons {
-            check.fail(&source, reason);
+            check.fail(&secret.variable, reason);
         }
         T::default()
     })

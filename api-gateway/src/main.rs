@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use api_gateway::{Config, config};
 use clap::{Parser, Subcommand};
+use mayfly_common::env::known::unknown;
+use mayfly_common::env::{ConfigErrors, variables};
 use mayfly_common::{health, shutdown, telemetry};
 use tokio::net::TcpListener;
 
@@ -52,8 +54,11 @@ async fn main() -> ExitCode {
         };
     }
     match Config::from_env() {
-        Err(errors) => fail(BAD_CONFIGURATION, &errors.to_string()),
-        Ok(_) if arguments.check_config => say("The configuration is valid."),
+        Err(errors) => refuse(&errors),
+        Ok(config) if arguments.check_config => {
+            warn(&config.warnings);
+            say("The configuration is valid.")
+        }
         Ok(config) => serve(config).await,
     }
 }
@@ -67,6 +72,9 @@ fn parsed(answer: &clap::Error) -> ExitCode {
 
 async fn serve(config: Config) -> ExitCode {
     let traces = telemetry::start(config.logging, config.traces.as_ref());
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let listener = match TcpListener::bind(config.address()).await {
         Ok(listener) => listener,
         Err(error) => return fail(1, &format!("cannot listen on {}: {error}", config.address())),
@@ -78,6 +86,20 @@ async fn serve(config: Config) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error.to_string()),
+    }
+}
+
+/// Ends because of the configuration. A misspelt name may be why one is missing, so these are said, too.
+fn refuse(errors: &ConfigErrors) -> ExitCode {
+    let code = fail(BAD_CONFIGURATION, &errors.to_string());
+    warn(&unknown(&variables()));
+    code
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        // Nothing can be done if even standard error is closed.
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
 }
 

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join, join_all};
+use mayfly_common::env::known::unknown;
 use mayfly_common::{env, shutdown};
 use orchestrator::clock::SystemClock;
 use orchestrator::github::checkup::{Finding, Level, Wanted};
@@ -68,8 +69,13 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
     let probe_image = options.probe_image.is_some();
     let settings = match Settings::read(one, probe_image, env::variables()) {
         Ok(settings) => settings,
-        Err(errors) => return refuse(&errors.to_string()),
+        Err(errors) => {
+            let refused = refuse(&errors.to_string());
+            warn(&unknown(&env::variables()));
+            return refused;
+        }
     };
+    warn(&settings.config.warnings);
     let client = settings.credential.then(|| {
         GitHubClient::new(GitHubSettings::of(&settings.config.github), Arc::new(SystemClock))
     });
@@ -99,6 +105,13 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
     let unfit = levels.any(|level| level == Level::Failure);
     let code = if unfit { UNFIT } else { crate::print::DONE };
     crate::print::written(written.and_then(|()| out.flush()), code)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        // Whoever closed standard error does not read it.
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
 }
 
 /// What is checked, and with what.

@@ -7,12 +7,12 @@ mod stream;
 mod way;
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use mayfly_common::env::{self, set};
+use mayfly_common::env::{self, known, secret, set};
 use mayfly_common::problem::{INVALID_KEY, PROBLEM_JSON, Problem};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
@@ -101,6 +101,17 @@ fn words(problem: &Problem) -> String {
     hint.map(|hint| format!("{text}\n→ {hint}")).unwrap_or(text)
 }
 
+/// A key without white space around it.
+///
+/// Errors: it holds what no key has; the text names where it comes from, and not the key.
+fn checked_key(origin: &str, key: &SecretString) -> Result<SecretString, Failure> {
+    let key = key.expose_secret().trim();
+    match env::blemish(key) {
+        None => Ok(key.into()),
+        Some(reason) => Err(Failure::Usage(format!("{origin}: {reason}"))),
+    }
+}
+
 /// The gateway.
 pub(crate) struct Gateway {
     client: Client,
@@ -117,6 +128,13 @@ impl Gateway {
             let found = variables.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
             set(found.map(|(_, value)| value.clone()))
         };
+        let ours = |name: &&str| name.starts_with("MAYFLY_");
+        for (name, _) in &variables {
+            if let Some(known) = known::meant(name).filter(ours) {
+                // Whoever closed standard error does not read it.
+                let _ = writeln!(io::stderr(), "warning: {name}: is not read; is {known} meant?");
+            }
+        }
         let profile = Profile::read(
             connection.profile.clone().or_else(|| variable("MAYFLY_PROFILE")),
             &variables,
@@ -131,19 +149,14 @@ impl Gateway {
             None => read_url(&text).map_err(|why| Failure::Usage(format!("{origin}: {why}")))?,
         };
         let file = |path: PathBuf| {
-            let read = std::fs::read_to_string(&path);
-            let read =
-                read.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-            let key = read.trim();
-            if key.is_empty() {
-                return Err(Failure::Usage(format!("{}: the file holds no key", path.display())));
-            }
-            Ok::<_, Failure>(SecretString::from(key))
+            let key = secret::read(&path.to_string_lossy());
+            let key = key.map_err(|why| Failure::Usage(format!("the API key's file: {why}")))?;
+            checked_key("the API key's file", &key)
         };
         let key = if let Some(path) = &connection.api_key_file {
             Some(file(path.clone())?)
         } else if let Some(key) = variable("MAYFLY_API_KEY") {
-            Some(SecretString::from(key.trim()))
+            Some(checked_key("MAYFLY_API_KEY", &key.into())?)
         } else {
             let path = variable("MAYFLY_API_KEY_FILE").or(profile.api_key_file);
             path.map(|path| file(path.into())).transpose()?

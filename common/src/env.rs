@@ -1,19 +1,33 @@
 //! Reading configuration from the environment so that every mistake is reported at once, each with its variable's name.
 //!
-//! The pattern: [`variables`] hands UTF-8 pairs to `envy`, which fills a struct of `Option<String>` and so cannot fail;
-//! a [`Checker`] then turns each text into its type and collects what is wrong. An empty value counts as unset, because
-//! compose files pass `X=${X:-}`. A secret's value never becomes part of an error.
+//! The pattern: [`Checker::read`] fills a struct of `Option<String>`, which cannot fail; the [`Checker`] then turns each text
+//! into its type and collects what is wrong. An empty value counts as unset, because compose files pass `X=${X:-}`. A secret's
+//! value never becomes part of an error.
+//!
+//! | module | what |
+//! |---|---|
+//! | here | [`Checker`] |
+//! | [`clean`] | what editors and readers of environment files leave in values, removed or named |
+//! | [`known`] | the variables there are, and which one a misspelt name means |
+//! | [`secret`] | secrets, from a variable or the file that it names |
 
+pub mod clean;
+pub mod known;
+pub mod secret;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
-use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
-/// The process' variables whose names and values are UTF-8. (`envy::from_env` panics on any that is not.)
+pub use clean::blemish;
+pub use secret::Secret;
+
+/// The process's variables, as [`clean::all`] leaves them. Bytes that are not UTF-8 become U+FFFD, which [`blemish`] refuses.
+/// (`envy::from_env` panics on them.)
 pub fn variables() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    clean::all(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
 }
 
 /// Everything that is wrong with a configuration, one line each: `VARIABLE: reason`.
@@ -32,6 +46,7 @@ impl std::error::Error for ConfigErrors {}
 #[derive(Debug, Default)]
 pub struct Checker {
     errors: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Checker {
@@ -45,6 +60,62 @@ impl Checker {
         self.errors.push(format!("{variable}: {reason}"));
     }
 
+    /// Notes that `variable` is probably not what its author wants.
+    pub fn warn(&mut self, variable: &str, reason: impl fmt::Display) {
+        self.warnings.push(format!("{variable}: {reason}"));
+    }
+
+    /// What is probably not wanted, one line each: `VARIABLE: reason`.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Fills a struct, all of whose fields are `Option<String>`, from the variables of the fields' names in any case.
+    pub fn read<T: DeserializeOwned + Default>(&mut self, variables: Vec<(String, String)>) -> T {
+        let mut found: BTreeMap<String, (String, String)> = BTreeMap::new();
+        for (name, value) in clean::all(variables).into_iter().filter(|(_, v)| !v.trim().is_empty())
+        {
+            let key = name.to_ascii_lowercase();
+            match found.get(&key) {
+                Some((other, text)) if *text != value => {
+                    let reason =
+                        format!("is set twice, to different values: as {other} and as {name}");
+                    self.fail(&name.to_ascii_uppercase(), reason);
+                }
+                _ => drop(found.insert(key, (name, value))),
+            }
+        }
+        let pairs = found.into_iter().map(|(key, (_, value))| (key, value));
+        envy::from_iter(pairs).unwrap_or_else(|error| {
+            self.fail("environment", format!("cannot be read: {error}"));
+            T::default()
+        })
+    }
+
+    /// The text of a variable, if it is set to something that can be meant.
+    pub fn text(&mut self, variable: &str, raw: Option<String>) -> Option<String> {
+        let text = set(raw)?;
+        match blemish(&text) {
+            None => Some(text.trim().to_owned()),
+            Some(reason) => {
+                self.fail(variable, reason);
+                None
+            }
+        }
+    }
+
+    /// The same for a text in which quotation marks and line breaks may be meant.
+    pub fn free_text(&mut self, variable: &str, raw: Option<String>) -> Option<String> {
+        let text = set(raw)?;
+        match clean::garbled(&text) {
+            None => Some(text),
+            Some(reason) => {
+                self.fail(variable, reason);
+                None
+            }
+        }
+    }
+
     /// The value of an optional variable, or `default`.
     pub fn optional<T, E: fmt::Display>(
         &mut self,
@@ -53,7 +124,7 @@ impl Checker {
         default: T,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> T {
-        match set(raw).map(|text| parse(&text)) {
+        match self.text(variable, raw).map(|text| parse(&text)) {
             None => default,
             Some(Ok(value)) => value,
             Some(Err(reason)) => {
@@ -70,42 +141,12 @@ impl Checker {
         raw: Option<String>,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let Some(text) = set(raw) else {
+        if set(raw.clone()).is_none() {
             self.fail(variable, "is required");
             return None;
-        };
-        parse(&text).map_err(|reason| self.fail(variable, reason)).ok()
-    }
-
-    /// A secret from `variable` or, if `variable`_FILE is set, from that file (trailing white space is dropped).
-    pub fn secret(
-        &mut self,
-        variable: &str,
-        raw: Option<String>,
-        file: Option<String>,
-    ) -> Option<SecretString> {
-        match (set(raw), set(file)) {
-            (Some(_), Some(_)) => {
-                self.fail(
-                    variable,
-                    format!("is set twice: set either {variable} or {variable}_FILE"),
-                );
-                None
-            }
-            (Some(value), None) => Some(value.into()),
-            (None, Some(path)) => match std::fs::read_to_string(Path::new(&path)) {
-                Ok(text) if text.trim().is_empty() => {
-                    self.fail(&format!("{variable}_FILE"), format!("{path} is empty"));
-                    None
-                }
-                Ok(text) => Some(text.trim_end().to_owned().into()),
-                Err(error) => {
-                    self.fail(&format!("{variable}_FILE"), format!("cannot read {path}: {error}"));
-                    None
-                }
-            },
-            (None, None) => None,
         }
+        let text = self.text(variable, raw)?;
+        parse(&text).map_err(|reason| self.fail(variable, reason)).ok()
     }
 
     /// `value` if nothing was wrong, else everything that was.
@@ -144,8 +185,22 @@ pub fn port(text: &str) -> Result<u16, String> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
-    use secrecy::ExposeSecret as _;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    struct Raw {
+        one: Option<String>,
+        other: Option<String>,
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> (Raw, Vec<String>) {
+        let mut check = Checker::new();
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let raw = check.read(pairs.collect());
+        (raw, check.finish(Some(())).err().map(|errors| errors.0).unwrap_or_default())
+    }
 
     #[test]
     fn every_mistake_is_reported_with_its_variable() {
@@ -153,29 +208,46 @@ mod tests {
         let a = check.optional("A", Some("x".into()), true, boolean);
         let b = check.optional("B", Some("0".into()), 8080, port);
         let c: Option<u64> = check.required("C", Some("  ".into()), |text| integer(text, 1..=2));
-        assert_eq!((a, b, c), (true, 8080, None));
-        let errors = check.finish(Some(())).unwrap_err().to_string();
+        let d: Option<u64> = check.required("D", Some("'1'".into()), |text| integer(text, 1..=2));
+        assert_eq!((a, b, c, d), (true, 8080, None, None));
+        let errors = check.finish(Some(())).unwrap_err().0;
         assert_eq!(
-            errors,
-            "A: must be true or false\nB: must be a whole number from 1 to 65535\nC: is required"
+            errors[..3],
+            [
+                "A: must be true or false",
+                "B: must be a whole number from 1 to 65535",
+                "C: is required"
+            ]
+        );
+        assert!(
+            errors.len() == 4 && errors[3].starts_with("D: is in quotation marks"),
+            "{errors:?}"
         );
     }
 
     #[test]
-    fn secrets_come_from_the_variable_or_its_file_and_stay_out_of_errors() {
-        let path = std::env::temp_dir().join(format!("mayfly-env-test-{}", std::process::id()));
-        std::fs::write(&path, "s3cret\n").unwrap();
-        let file = Some(path.to_string_lossy().into_owned());
+    fn warnings_stop_nothing() {
         let mut check = Checker::new();
-        assert_eq!(check.secret("T", None, file.clone()).unwrap().expose_secret(), "s3cret");
-        assert!(check.secret("T", Some("s3cret".into()), file).is_none());
-        assert!(check.secret("T", None, Some("/does/not/exist".into())).is_none());
-        std::fs::remove_file(path).unwrap();
-        let errors = check.finish(Some(())).unwrap_err().to_string();
-        assert!(
-            errors.contains("T: is set twice") && errors.contains("T_FILE: cannot read"),
-            "{errors}"
-        );
-        assert!(!errors.contains("s3cret"), "{errors}");
+        check.warn("A", "is odd");
+        assert_eq!(check.take_warnings(), ["A: is odd"]);
+        assert_eq!(check.finish(Some(1)), Ok(1));
+    }
+
+    #[test]
+    fn names_have_no_case_and_blank_is_unset() {
+        let (raw, errors) = read(&[("ONE", "1"), ("one", " "), ("Other", "2"), ("unknown", "3")]);
+        assert_eq!(raw, Raw { one: Some("1".into()), other: Some("2".into()) });
+        assert!(errors.is_empty(), "{errors:?}");
+        let (_, errors) = read(&[("ONE", "1"), ("one", "1")]);
+        assert!(errors.is_empty(), "{errors:?}");
+        let (_, errors) = read(&[("ONE", "1"), ("one", "2")]);
+        assert_eq!(errors, ["ONE: is set twice, to different values: as ONE and as one"]);
+    }
+
+    #[test]
+    fn what_an_editor_leaves_is_not_part_of_a_value() {
+        let (raw, errors) = read(&[("\u{feff}ONE", "1\r"), ("OTHER", "\u{feff}2\r\n")]);
+        assert_eq!(raw, Raw { one: Some("1".into()), other: Some("2".into()) });
+        assert!(errors.is_empty(), "{errors:?}");
     }
 }

@@ -31,7 +31,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::env::{Checker, set};
+use crate::env::Checker;
 
 /// The target of spans.
 pub const TARGET: &str = "traces";
@@ -64,8 +64,8 @@ impl TraceConfig {
     ) -> Option<Self> {
         let parse = |text: &str| collector(text).map(Some);
         let endpoint = check.optional("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint, None, parse)?;
-        let service = set(service).unwrap_or_else(|| default_service.to_owned());
-        Some(Self { endpoint, service: service.trim().to_owned() })
+        let service = check.text("OTEL_SERVICE_NAME", service);
+        Some(Self { endpoint, service: service.unwrap_or_else(|| default_service.to_owned()) })
     }
 }
 

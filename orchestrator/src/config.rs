@@ -3,6 +3,7 @@
 //! Every problem is reported at once, each with its variable's name; nothing is connected to. `.env.example` in `deploy/`
 //! describes the same variables for operators; a test holds the two together.
 
+mod credential;
 mod docker;
 mod github;
 mod images;
@@ -13,7 +14,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
-use mayfly_common::env::{Checker, ConfigErrors, boolean, integer, port, set};
+use mayfly_common::env::known::{RUNNER_PREFIX, unknown};
+use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port};
 use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
 use serde::Deserialize;
@@ -113,6 +115,8 @@ pub struct Config {
     pub purge_interval: SignedDuration,
     /// What only placeholders show.
     pub shown: Shown,
+    /// What is probably not wanted, one line each: `VARIABLE: reason`.
+    pub warnings: Vec<String>,
 }
 
 /// Values that exist for placeholders alone.
@@ -138,21 +142,15 @@ impl Config {
     ///
     /// Errors: every variable that is missing or wrong.
     pub fn from_variables(variables: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
-        let templates: Vec<(String, String)> = variables
-            .iter()
-            .filter_map(|(name, value)| {
-                Some((name.strip_prefix(runner::PREFIX)?.to_owned(), value.clone()))
-            })
-            .collect();
+        let variables = clean::all(variables);
+        let mut warnings = unknown(&variables);
+        let (templates, variables): (Vec<_>, Vec<_>) =
+            variables.into_iter().partition(|(name, _)| name.starts_with(RUNNER_PREFIX));
         let mut check = Checker::new();
-        let raw: Raw = match envy::from_iter(
-            variables.into_iter().filter(|(name, _)| !name.starts_with(runner::PREFIX)),
-        ) {
-            Ok(raw) => raw,
-            Err(error) => return Err(ConfigErrors(vec![error.to_string()])),
-        };
+        let raw = check.read(variables);
         let config = Self::read(raw, templates, &mut check);
-        check.finish(config)
+        warnings.append(&mut check.take_warnings());
+        check.finish(config.map(|config| Self { warnings, ..config }))
     }
 
     fn read(mut raw: Raw, templates: Vec<(String, String)>, check: &mut Checker) -> Option<Self> {
@@ -202,8 +200,12 @@ impl Config {
                 8080,
                 port,
             ),
-            registry: set(raw.registry.take()).unwrap_or_else(|| "unknown".to_owned()),
-            user_login: set(raw.github_user_login.take()).unwrap_or_else(|| "unknown".to_owned()),
+            registry: check
+                .text("REGISTRY", raw.registry.take())
+                .unwrap_or_else(|| "unknown".to_owned()),
+            user_login: check
+                .text("GITHUB_USER_LOGIN", raw.github_user_login.take())
+                .unwrap_or_else(|| "unknown".to_owned()),
             hostname: parse::hostname(),
         };
         let github = github::read(&mut raw, check);
@@ -222,6 +224,7 @@ impl Config {
             check_interval,
             purge_interval,
             shown,
+            warnings: Vec::new(),
         })
     }
 }

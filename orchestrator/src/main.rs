@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mayfly_common::env::known::unknown;
+use mayfly_common::env::variables;
 use mayfly_common::{shutdown, telemetry};
 use orchestrator::config::Config;
 
@@ -50,6 +52,10 @@ async fn main() -> ExitCode {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("{errors}");
+            // A misspelt name may be why one is missing.
+            for warning in unknown(&variables()) {
+                eprintln!("warning: {warning}");
+            }
             return ExitCode::from(BAD_CONFIG);
         }
     };
@@ -63,10 +69,16 @@ async fn main() -> ExitCode {
         };
     }
     if arguments.check_config {
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
+        }
         println!("the configuration is valid");
         return ExitCode::SUCCESS;
     }
     let traces = telemetry::start(config.logging, config.traces.as_ref());
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let outcome = match tokio::net::TcpListener::bind(config.listen).await {
         Ok(listener) => orchestrator::run(config, listener, shutdown::signal()).await,
         Err(error) => Err(std::io::Error::new(

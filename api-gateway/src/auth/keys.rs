@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mayfly_common::env::blemish;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -33,7 +34,9 @@ impl ApiKeys {
         let mut errors = Vec::new();
         let keys = texts.map(str::trim).filter(|key| !key.is_empty());
         for (index, key) in keys.enumerate() {
-            if key.chars().count() < MIN_KEY_LENGTH {
+            if let Some(reason) = blemish(key) {
+                errors.push(format!("key {} {reason}", index + 1));
+            } else if key.chars().count() < MIN_KEY_LENGTH {
                 errors
                     .push(format!("key {} is shorter than {MIN_KEY_LENGTH} characters", index + 1));
             } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {

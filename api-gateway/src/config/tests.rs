@@ -94,6 +94,53 @@ fn keys_come_from_a_file_with_comments() {
 }
 
 #[test]
+fn a_misspelt_name_of_the_keys_stops_the_start() {
+    for name in ["API_KEY", "APIKEYS", "api_key", "API_KEYS_FILES", "API_KEY_FILE"] {
+        let refused = read(&[(name, KEY)]).unwrap_err();
+        let start = format!("{name}: is not read; is API_KEYS");
+        assert!(refused.starts_with(&start) && refused.lines().count() == 1, "{refused}");
+        assert!(!refused.contains(KEY), "{refused}");
+        // With a key the gateway is not open: a word will do.
+        let config = read(&[(name, "x"), ("API_KEYS", KEY)]).unwrap();
+        assert!(config.warnings.len() == 1 && config.warnings[0].starts_with(name));
+        assert!(read(&[(name, " ")]).unwrap().warnings.is_empty(), "Compose passes it empty");
+    }
+    let config = read(&[("TRUSTED_PROXY", "x"), ("RATE_LIMIT_BRUST", "1")]).unwrap();
+    assert_eq!(
+        config.warnings,
+        [
+            "RATE_LIMIT_BRUST: is not read; is RATE_LIMIT_BURST meant?",
+            "TRUSTED_PROXY: is not read; is TRUSTED_PROXIES meant?"
+        ]
+    );
+}
+
+#[test]
+fn what_surrounds_a_secret_is_cleaned_or_the_reason() {
+    let rows = [
+        ("API_KEYS", format!("\"{KEY}\""), "API_KEYS: key 1 is in quotation marks"),
+        ("API_KEYS", format!("{KEY},'{KEY}'"), "API_KEYS: key 2 is in quotation marks"),
+        (
+            "API_KEYS",
+            format!("{KEY}\\r\\n"),
+            "API_KEYS: key 1 ends in a line break that is written out",
+        ),
+        ("WEBHOOK_SECRET", format!("\"{KEY}\""), "WEBHOOK_SECRET: secret 1 is in quotation marks"),
+        ("WEBHOOK_SECRET", format!("{KEY}\\n"), "WEBHOOK_SECRET: secret 1 ends in a line break"),
+        ("API_GATEWAY_PORT", "\"8080\"".to_owned(), "API_GATEWAY_PORT: is in quotation marks"),
+        ("CORS_ORIGINS", "'https://a.example'".to_owned(), "CORS_ORIGINS: is in quotation marks"),
+    ];
+    for (name, value, start) in &rows {
+        let refused = read(&[(name, value)]).unwrap_err();
+        assert!(refused.starts_with(start) && refused.lines().count() == 1, "{refused}");
+        assert!(!refused.contains(KEY), "{refused}");
+    }
+    let clean = read(&[("API_KEYS", &format!("\u{feff}{KEY}\r")), ("API_GATEWAY_PORT", "81\r")]);
+    let clean = clean.unwrap();
+    assert!(clean.port == 81 && clean.keys.find(KEY.as_bytes()).is_some());
+}
+
+#[test]
 fn debug_shows_no_key() {
     let config = read(&[("API_KEYS", KEY)]).unwrap();
     let shown = format!("{config:?} {config:#?}");
@@ -139,6 +186,8 @@ fn the_example_file_and_the_compose_file_list_every_variable() {
             line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}{sign}"))
         };
         assert!(example.lines().any(|line| starts(line, '=')), "{name} is not in .env.example");
+        let known = mayfly_common::env::known::KNOWN.contains(&name.as_str());
+        assert!(known, "{name} is not in mayfly_common::env::known");
         assert!(compose.lines().any(|line| starts(line, ':')), "{name} is not in compose.yaml");
     }
 }

@@ -1,6 +1,6 @@
 //! What a webhook signs with: a secret that the gateway knows, or a new one.
 
-use mayfly_common::env::{Checker, set};
+use mayfly_common::env::{Checker, Secret, set};
 use mayfly_common::webhook::signature::Secrets;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -26,21 +26,16 @@ impl HookSecret {
     /// to come: the gateway takes deliveries signed with any of them.
     pub(super) fn of(variables: &[(String, String)]) -> Result<Self, Failure> {
         let (inline, file) = (variable(variables, NAME), variable(variables, FILE));
-        let from_file = set(inline.clone()).is_none();
         let given = set(inline.clone()).is_some() || set(file.clone()).is_some();
         if !given {
             return Ok(Self { text: generate()?, new: true });
         }
         let mut check = Checker::new();
-        let text = check.secret(NAME, inline, file);
-        let first = text.and_then(|text| {
-            let (source, read) = if from_file {
-                (FILE, Secrets::from_lines(&text))
-            } else {
-                (NAME, Secrets::from_list(&text))
-            };
-            for reason in read.err().into_iter().flatten() {
-                check.fail(source, reason);
+        let secret = check.secret(NAME, inline, file);
+        let first = secret.and_then(|Secret { text, variable, from_file }| {
+            let parse = if from_file { Secrets::from_lines } else { Secrets::from_list };
+            for reason in parse(&text).err().into_iter().flatten() {
+                check.fail(&variable, reason);
             }
             first(&text, from_file)
         });

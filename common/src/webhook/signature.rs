@@ -8,6 +8,8 @@ use std::fmt;
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::env::blemish;
+
 /// The header of the signature.
 pub const HEADER: &str = "x-hub-signature-256";
 /// The header of the former signature, HMAC-SHA1: never enough by itself.
@@ -108,10 +110,13 @@ fn key(secret: &str) -> hmac::Key {
 
 /// What is wrong with a secret, if anything.
 fn fault(secret: &str) -> Option<String> {
+    if let Some(reason) = blemish(secret) {
+        return Some(reason.to_owned());
+    }
     if secret.chars().count() < MIN_SECRET_LENGTH {
         return Some(format!("is shorter than {MIN_SECRET_LENGTH} characters"));
     }
-    secret.chars().any(char::is_control).then(|| "holds a control character".to_owned())
+    None
 }
 
 fn nibble(digit: u8) -> Option<u8> {

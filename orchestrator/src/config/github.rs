@@ -1,13 +1,19 @@
 //! GitHub's part of the configuration: where it is, who we are there, which repositories are served.
 
-use mayfly_common::env::{Checker, ConfigErrors, boolean, set};
+use mayfly_common::env::{Checker, ConfigErrors, boolean};
 use mayfly_common::scope::Login;
 use reqwest::Url;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::{Raw, parse};
 use crate::discovery::filter::{Filter, Pattern};
 use crate::github::{AppKey, DiscoveryMode, certificates};
+
+const API_URL: &str = "GITHUB_API_URL";
+const SERVER_URL: &str = "GITHUB_SERVER_URL";
+/// Hosts of GitHub.com.
+const PUBLIC_API: &str = "api.github.com";
+const PUBLIC_SERVER: &str = "github.com";
 
 /// GitHub's part of the configuration.
 #[derive(Debug, Clone)]
@@ -54,34 +60,20 @@ impl GitHubConfig {
     /// Errors: every variable of this part that is missing or wrong.
     pub fn from_variables(variables: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
         let mut check = Checker::new();
-        let own =
-            variables.into_iter().filter(|(name, _)| !name.starts_with(super::runner::PREFIX));
-        let mut raw: Raw =
-            envy::from_iter(own).map_err(|error| ConfigErrors(vec![error.to_string()]))?;
+        let mut raw: Raw = check.read(variables);
         let config = read(&mut raw, &mut check);
         check.finish(config)
     }
 }
 
 pub(super) fn read(raw: &mut Raw, check: &mut Checker) -> Option<GitHubConfig> {
-    let api_url = check.optional(
-        "GITHUB_API_URL",
-        raw.github_api_url.take(),
-        parse::url("https://api.github.com").ok(),
-        |text| parse::url(text).map(Some),
-    );
-    let server_url = check.optional(
-        "GITHUB_SERVER_URL",
-        raw.github_server_url.take(),
-        parse::url("https://github.com").ok(),
-        |text| parse::url(text).map(Some),
-    );
+    let (api_url, server_url) = addresses(raw, check);
     let ca = check.optional("GITHUB_CA_FILE", raw.github_ca_file.take(), None, |path| {
         let bundle = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
         certificates(&bundle).map_err(|error| format!("{path}: {error}"))?;
         Ok::<_, String>(Some(bundle))
     });
-    let credential = credential(raw, check);
+    let credential = super::credential::read(raw, check);
     let discovery = discovery(raw, check);
     let filter = Filter {
         include: patterns("DISCOVERY_INCLUDE", raw.discovery_include.take(), check),
@@ -101,76 +93,73 @@ pub(super) fn read(raw: &mut Raw, check: &mut Checker) -> Option<GitHubConfig> {
     })
 }
 
-fn credential(raw: &mut Raw, check: &mut Checker) -> Option<Credential> {
-    let (direct, file) = (raw.github_runner_token.take(), raw.github_runner_token_file.take());
-    let token_given = set(direct.clone()).is_some() || set(file.clone()).is_some();
-    let app_id = set(raw.github_app_id.take());
-    let key = (raw.github_app_private_key.take(), raw.github_app_private_key_file.take());
-    let key_given = set(key.0.clone()).is_some() || set(key.1.clone()).is_some();
-    let only = set(raw.github_app_installation.take());
-    if app_id.is_none() && !key_given {
-        if only.is_some() {
-            check.fail("GITHUB_APP_INSTALLATION", "means nothing without GITHUB_APP_ID");
+/// Where GitHub's API is, and GitHub itself.
+fn addresses(raw: &mut Raw, check: &mut Checker) -> (Option<Url>, Option<Url>) {
+    let server_set = raw.github_server_url.is_some();
+    let api = check.optional(
+        API_URL,
+        raw.github_api_url.take(),
+        parse::url("https://api.github.com").ok(),
+        |text| api_url(text).map(Some),
+    );
+    let server = check.optional(
+        SERVER_URL,
+        raw.github_server_url.take(),
+        parse::url("https://github.com").ok(),
+        |text| parse::url(text).map(Some),
+    );
+    if let (Some(api), Some(server)) = (&api, &server) {
+        if let Some(reason) = doubt(api) {
+            check.warn(API_URL, reason);
         }
-        return token(direct, file, token_given, check).map(Credential::Token);
+        let (at, of) = (host(api), host(server));
+        if at != PUBLIC_API && is_name(api) && of == PUBLIC_SERVER {
+            let why = if server_set { "is" } else { "is not set, so it is" };
+            let reason = format!(
+                "{why} https://{of}, while {API_URL} is at {at}: images that register themselves go to the wrong GitHub"
+            );
+            check.warn(SERVER_URL, reason);
+        }
     }
-    if token_given {
-        check.fail(
-            "GITHUB_RUNNER_TOKEN",
-            "is set beside GITHUB_APP_ID: set either a token or an App",
-        );
-    }
-    app(app_id, key, only, check).map(Credential::App)
+    (api, server)
 }
 
-fn token(
-    direct: Option<String>,
-    file: Option<String>,
-    given: bool,
-    check: &mut Checker,
-) -> Option<SecretString> {
-    if !given {
-        check.fail(
-            "GITHUB_RUNNER_TOKEN",
-            "is required (or GITHUB_RUNNER_TOKEN_FILE, or GITHUB_APP_ID): a token that may manage runners",
-        );
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default()
+}
+
+/// Whether a URL's host is a name that can be a GitHub's: no IP address, and not this machine.
+fn is_name(url: &Url) -> bool {
+    let host = host(url);
+    url.domain().is_some() && host.contains('.') && !host.ends_with(".localhost")
+}
+
+fn api_url(text: &str) -> Result<Url, String> {
+    let url = parse::url(text)?;
+    let path = url.path().trim_end_matches('/');
+    match host(&url) {
+        PUBLIC_SERVER | "www.github.com" => {
+            Err(format!("is GitHub's web site; its API is at https://{PUBLIC_API}"))
+        }
+        PUBLIC_API if !path.is_empty() => {
+            Err(format!("must have no path at {PUBLIC_API}; {path} is of GitHub Enterprise Server"))
+        }
+        _ => Ok(url),
+    }
+}
+
+/// What is unusual in the address of an API (GitHub Enterprise Server docs: "REST API endpoints"; data residency has
+/// `api.SUBDOMAIN.ghe.com`).
+fn doubt(api: &Url) -> Option<String> {
+    let host = host(api);
+    if !is_name(api) || host.starts_with("api.") {
         return None;
     }
-    let token = check.secret("GITHUB_RUNNER_TOKEN", direct, file)?;
-    parse::token(&token).map_err(|reason| check.fail("GITHUB_RUNNER_TOKEN", reason)).ok()?;
-    Some(token)
-}
-
-fn app(
-    id: Option<String>,
-    (key, file): (Option<String>, Option<String>),
-    only: Option<String>,
-    check: &mut Checker,
-) -> Option<AppCredential> {
-    let issuer = check.required("GITHUB_APP_ID", id, parse::app_id);
-    let given = set(key.clone()).is_some() || set(file.clone()).is_some();
-    if !given {
-        check.fail(
-            "GITHUB_APP_PRIVATE_KEY_FILE",
-            "is required with GITHUB_APP_ID: the file that GitHub gave when the key was made",
-        );
+    if host.ends_with(".ghe.com") {
+        return Some(format!("GitHub Enterprise Cloud's API is at https://api.{host}"));
     }
-    // One line with \n for line breaks is how such a text survives most environment files.
-    let key = check.secret("GITHUB_APP_PRIVATE_KEY", key, file).and_then(|text| {
-        let text = text.expose_secret().replace("\\n", "\n");
-        let key = AppKey::from_pem(text.as_bytes());
-        key.map_err(|error| check.fail("GITHUB_APP_PRIVATE_KEY", error)).ok()
-    });
-    let only = only.and_then(|text| {
-        let wrong = "must be the login of an account, or the number of an installation";
-        let text = text.trim().to_owned();
-        let is_login = Login::parse(&text).is_ok();
-        if !is_login {
-            check.fail("GITHUB_APP_INSTALLATION", wrong);
-        }
-        is_login.then_some(text)
-    });
-    Some(AppCredential { issuer: issuer?, key: key?, only })
+    let whole = api.path().trim_end_matches('/').ends_with("/api/v3");
+    (!whole).then(|| format!("GitHub Enterprise Server's API is at https://{host}/api/v3"))
 }
 
 fn discovery(raw: &mut Raw, check: &mut Checker) -> DiscoveryMode {
@@ -197,7 +186,7 @@ fn discovery(raw: &mut Raw, check: &mut Checker) -> DiscoveryMode {
 }
 
 fn patterns(variable: &str, raw: Option<String>, check: &mut Checker) -> Vec<Pattern> {
-    let text = set(raw).unwrap_or_default();
+    let text = check.text(variable, raw).unwrap_or_default();
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let mut patterns = Vec::new();
     for part in parts {

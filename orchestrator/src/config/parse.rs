@@ -5,10 +5,6 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use reqwest::Url;
-use secrecy::{ExposeSecret as _, SecretString};
-
-/// What `.env.example` holds in the token's place.
-const TOKEN_PLACEHOLDER: &str = "replace-me";
 
 pub(super) fn seconds(number: u64) -> SignedDuration {
     SignedDuration::from_secs(i64::try_from(number).unwrap_or(i64::MAX))
@@ -33,21 +29,6 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
 pub(super) fn folder_url(text: &str) -> Result<String, String> {
     let url = url(text)?.to_string();
     Ok(if url.ends_with('/') { url } else { url + "/" })
-}
-
-/// Tokens are opaque: their form has changed more than once. What cannot be one is refused.
-pub(super) fn token(token: &SecretString) -> Result<(), String> {
-    let text = token.expose_secret();
-    if text == TOKEN_PLACEHOLDER || text.starts_with("ghp_xxxx") || text.starts_with("ghp_your") {
-        return Err("is still the placeholder of .env.example; put your token there".to_owned());
-    }
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(
-            "holds a character that no token has (a blank, a line break, a quotation mark?)"
-                .to_owned(),
-        );
-    }
-    Ok(())
 }
 
 /// An App's id (a number) or client id (letters, digits, dots).

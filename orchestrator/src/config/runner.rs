@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use mayfly_common::env::{Checker, boolean, integer, set};
+use mayfly_common::env::known::RUNNER_PREFIX;
+use mayfly_common::env::{Checker, boolean, clean, integer};
 use mayfly_common::image::ImageName;
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 use mayfly_common::pool::{DockerMode, Isolation, PullPolicy, ROTATION};
@@ -14,9 +15,6 @@ use super::{Raw, Shown, parse};
 use crate::backend::docker::spec::Profile;
 use crate::model::Engine;
 use crate::template::{Template, Value};
-
-/// How the names of the templates' variables begin. Case counts; what follows is the name in the container.
-pub(super) const PREFIX: &str = "runnerenv_";
 
 /// Where a runner finds a cache server, if its image looks there.
 const CACHE_VARIABLE: &str = "CUSTOM_ACTIONS_RESULTS_URL";
@@ -100,9 +98,7 @@ pub(super) fn read(
         PullPolicy::Missing,
         pull_policy,
     );
-    let command = check.optional("RUNNER_COMMAND", raw.runner_command.take(), None, |text| {
-        command(text).map(Some)
-    });
+    let command = command(raw, check);
     let cache_url = check.optional(
         "RUNNER_CACHE_URL",
         raw.runner_cache_url.take(),
@@ -116,13 +112,13 @@ pub(super) fn read(
     };
     if let (Some(token), Some(jit)) = (uses("registration_token"), uses("jit_config")) {
         let reason = format!(
-            "uses {{registration_token}} while {PREFIX}{jit} uses {{jit_config}}; a runner registers one way"
+            "uses {{registration_token}} while {RUNNER_PREFIX}{jit} uses {{jit_config}}; a runner registers one way"
         );
-        check.fail(&format!("{PREFIX}{token}"), reason);
+        check.fail(&format!("{RUNNER_PREFIX}{token}"), reason);
     }
     let registration = registration_of(&environment);
     let labels = labels(raw, &environment, shown, check);
-    let group = set(raw.runner_group.take()).map(|group| group.trim().to_owned());
+    let group = check.text("RUNNER_GROUP", raw.runner_group.take());
     let number = |least, most| move |text: &str| integer(text, least..=most);
     let max = check.optional("MAX_RUNNERS", raw.max_runners.take(), 10, number(1, 10_000));
     let count = |name: &str, value: Option<String>, check: &mut Checker| {
@@ -229,19 +225,43 @@ fn pull_policy(text: &str) -> Result<PullPolicy, String> {
     }
 }
 
-fn command(text: &str) -> Result<Vec<String>, String> {
-    let words = shlex::split(text).ok_or("has a quotation mark without its partner")?;
-    if words.is_empty() { Err("must hold a command".to_owned()) } else { Ok(words) }
+/// `RUNNER_COMMAND`, taken apart as a shell does.
+fn command(raw: &mut Raw, check: &mut Checker) -> Option<Vec<String>> {
+    const NAME: &str = "RUNNER_COMMAND";
+    let text = check.free_text(NAME, raw.runner_command.take())?;
+    if text.contains(['\r', '\0']) {
+        check.fail(NAME, "holds a carriage return or a zero byte: save the file that it comes from with Unix line ends");
+        return None;
+    }
+    let Some(words) = shlex::split(&text) else {
+        check.fail(NAME, "has a quotation mark without its partner");
+        return None;
+    };
+    if words.is_empty() {
+        check.fail(NAME, "must hold a command");
+        return None;
+    }
+    if words.len() == 1 && words[0].contains(' ') && clean::is_quoted(text.trim()) {
+        check.warn(
+            NAME,
+            "is one word with blanks in it, because quotation marks are around all of it; if it is a program with arguments, remove them",
+        );
+    }
+    Some(words)
 }
 
 fn environment(templates: Vec<(String, String)>, check: &mut Checker) -> Environment {
     let mut environment = Environment::new();
-    for (name, text) in templates {
-        let variable = format!("{PREFIX}{name}");
+    for (variable, text) in templates {
+        let name = variable.strip_prefix(RUNNER_PREFIX).unwrap_or_default().to_owned();
         if name.is_empty()
             || name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
         {
             check.fail(&variable, "must have a variable name after the prefix");
+            continue;
+        }
+        if let Some(reason) = clean::garbled(&text) {
+            check.fail(&variable, reason);
             continue;
         }
         match Template::parse(&text) {
@@ -269,8 +289,10 @@ fn labels(
     check: &mut Checker,
 ) -> LabelSet {
     let usual = usual_labels();
-    if let Some(text) = set(raw.runner_labels.take()) {
-        return parse_labels("RUNNER_LABELS", &text, check).unwrap_or(usual);
+    if let Some(text) = check.text("RUNNER_LABELS", raw.runner_labels.take()) {
+        let labels = parse_labels("RUNNER_LABELS", &text, check).unwrap_or(usual);
+        warn_of("RUNNER_LABELS", &labels, check);
+        return labels;
     }
     // An image that registers itself is told its labels by a template. If that is fixed text, it is the truth about them.
     let told =
@@ -282,11 +304,23 @@ fn labels(
             if environment.contains_key("NO_DEFAULT_LABELS") {
                 labels.clear();
             }
-            let told = parse_labels(&format!("{PREFIX}{name}"), &template.render(&known), check);
+            let variable = format!("{RUNNER_PREFIX}{name}");
+            let told = parse_labels(&variable, &template.render(&known), check);
             labels.extend(told.unwrap_or_default().iter().cloned());
-            labels.into_iter().collect()
+            let labels = labels.into_iter().collect();
+            warn_of(&variable, &labels, check);
+            labels
         }
         _ => usual,
+    }
+}
+
+fn warn_of(variable: &str, labels: &LabelSet, check: &mut Checker) {
+    if !labels.contains("self-hosted") {
+        check.warn(
+            variable,
+            "lacks self-hosted: a job whose runs-on has self-hosted gets no runner from here",
+        );
     }
 }
 

@@ -168,6 +168,130 @@ fn an_engine_is_never_asked_in_plain_text_where_tls_is_meant() {
 }
 
 #[test]
+fn a_carriage_return_at_the_end_is_no_part_of_any_value() {
+    let clean = [
+        ("RUNNER_COMMAND", "/run.sh --once"),
+        ("runnerenv_A", "{runner_name}"),
+        ("RUNNER_IMAGE", "img:1"),
+        ("RUNNER_GROUP", "gpu"),
+        ("RUNNER_LABELS", "self-hosted,gpu"),
+        ("MAX_RUNNERS", "3"),
+        ("DOCKER_NETWORK", "runners"),
+        ("DATABASE_PATH", "/tmp/mayfly.db"),
+        ("REGISTRY", "r"),
+        ("GITHUB_USER_LOGIN", "me"),
+        ("OTEL_SERVICE_NAME", "o"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
+    ];
+    let dirty = clean.map(|(name, value)| (name, format!("{value}\r")));
+    let dirty: Vec<(&str, &str)> = dirty.iter().map(|(name, value)| (*name, &**value)).collect();
+    assert_eq!(format!("{:?}", read(&dirty)), format!("{:?}", read(&clean)));
+    let named = format!("\u{feff}{}", "RUNNER_IMAGE");
+    let mut variables = variables(&[]);
+    variables.retain(|(name, _)| name != "RUNNER_IMAGE");
+    variables.push((named, "x:1".to_owned()));
+    assert_eq!(Config::from_variables(variables).unwrap().runner.image, "x:1");
+}
+
+#[test]
+fn quotation_marks_are_the_reason_that_is_given() {
+    for (name, value) in [
+        ("RUNNER_IMAGE", "\"img:1\""),
+        ("RUNNER_LABELS", "'self-hosted'"),
+        ("RUNNER_GROUP", "\"gpu\""),
+        ("MAX_RUNNERS", "\"3\""),
+        ("AUTO_CREATE_RUNNERS", "'true'"),
+        ("GITHUB_API_URL", "\"https://api.github.com\""),
+        ("DISCOVERY_INCLUDE", "\"a/*\""),
+        ("DATABASE_PATH", "\"/tmp/x.db\""),
+        ("DOCKER_HOST", "\"unix:///x\""),
+        ("REGISTRY", "\"r\""),
+        ("GITHUB_USER_LOGIN", "\"r\""),
+        ("OTEL_SERVICE_NAME", "\"o\""),
+    ] {
+        let extra = [(name, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")];
+        let found = errors(&extra);
+        let start = format!("{name}: is in quotation marks");
+        assert!(found.len() == 1 && found[0].starts_with(&start), "{found:?}");
+    }
+    // Here they can be meant.
+    let config = read(&[("RUNNER_COMMAND", "'/a b/run' x"), ("runnerenv_A", "\"x\"")]);
+    assert_eq!(config.runner.command.unwrap(), ["/a b/run", "x"]);
+    assert_eq!(config.runner.environment["A"].to_string(), "\"x\"");
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let found = errors(&[("RUNNER_COMMAND", "a\r\nb")]);
+    assert!(found[0].starts_with("RUNNER_COMMAND: holds a carriage return"), "{found:?}");
+    let found = errors(&[("runnerenv_A", "\u{fffd}"), ("RUNNER_GROUP", "\u{fffd}")]);
+    assert!(found.len() == 2 && found.iter().all(|line| line.contains("no UTF-8")), "{found:?}");
+}
+
+#[test]
+fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
+    const SERVER: (&str, &str) = ("GITHUB_SERVER_URL", "https://git.corp.example");
+    type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+    let rows: [Row; 12] = [
+        (&[("RUNER_IMAGE", "x")], &["RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?"]),
+        (&[("GITHUB_TOKEN", "x")], &["GITHUB_TOKEN: is not read; is GITHUB_RUNNER_TOKEN meant?"]),
+        (&[("RUNNERENV_A", "x")], &["RUNNERENV_A: is not read; "]),
+        (
+            &[("GITHUB_API_URL", "https://git.corp.example"), SERVER],
+            &[
+                "GITHUB_API_URL: GitHub Enterprise Server's API is at https://git.corp.example/api/v3",
+            ],
+        ),
+        (
+            &[("GITHUB_API_URL", "https://git.corp.example/api/v3/")],
+            &["GITHUB_SERVER_URL: is not set, so it is https://github.com, while"],
+        ),
+        (&[("GITHUB_API_URL", "https://git.corp.example/api/v3"), SERVER], &[]),
+        (
+            &[
+                ("GITHUB_API_URL", "https://api.octo.ghe.com"),
+                ("GITHUB_SERVER_URL", "https://octo.ghe.com"),
+            ],
+            &[],
+        ),
+        (
+            &[
+                ("GITHUB_API_URL", "https://octo.ghe.com"),
+                ("GITHUB_SERVER_URL", "https://octo.ghe.com"),
+            ],
+            &["GITHUB_API_URL: GitHub Enterprise Cloud's API is at https://api.octo.ghe.com"],
+        ),
+        (&[("GITHUB_API_URL", "http://127.0.0.1:8090")], &[]),
+        (&[("RUNNER_LABELS", "gpu")], &["RUNNER_LABELS: lacks self-hosted"]),
+        (
+            &[("runnerenv_LABELS", "gpu"), ("runnerenv_NO_DEFAULT_LABELS", "1")],
+            &["runnerenv_LABELS: lacks self-hosted"],
+        ),
+        (
+            &[("RUNNER_COMMAND", "\"/bin/sh -c x\"")],
+            &["RUNNER_COMMAND: is one word with blanks in it"],
+        ),
+    ];
+    let warnings = |extra: &[(&str, &str)]| read(extra).warnings;
+    assert!(warnings(&[]).is_empty());
+    for (extra, expected) in rows {
+        let found = warnings(extra);
+        let fits = found.len() == expected.len()
+            && found.iter().zip(expected).all(|(line, start)| line.starts_with(start));
+        assert!(fits, "{extra:?}: {found:?}");
+    }
+}
+
+#[test]
+fn an_address_that_can_be_no_api_is_refused() {
+    for (url, why) in [
+        ("https://github.com", "GITHUB_API_URL: is GitHub's web site"),
+        ("https://www.github.com/api/v3", "GITHUB_API_URL: is GitHub's web site"),
+        ("https://api.github.com/api/v3", "GITHUB_API_URL: must have no path at api.github.com"),
+    ] {
+        let found = errors(&[("GITHUB_API_URL", url)]);
+        assert!(found.len() == 1 && found[0].starts_with(why), "{found:?}");
+    }
+}
+
+#[test]
 fn every_problem_is_reported_at_once() {
     let found = errors(&[
         ("GITHUB_RUNNER_TOKEN", ""),
@@ -407,6 +531,9 @@ fn the_example_file_lists_every_variable() {
         text.lines()
             .any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}=")))
     };
+    let known = |name: &&String| !mayfly_common::env::known::KNOWN.contains(&name.as_str());
+    let unknown: Vec<&String> = names.iter().filter(known).collect();
+    assert!(unknown.is_empty(), "mayfly_common::env::known does not list {unknown:?}");
     let missing: Vec<&String> = names.iter().filter(|name| !listed(name)).collect();
     assert!(missing.is_empty(), "deploy/.env.example does not list {missing:?}");
 }

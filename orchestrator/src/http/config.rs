@@ -40,7 +40,7 @@ pub(super) async fn placeholders() -> Json<ConfigPlaceholders> {
 
 /// What is doubtful and what would be better. Errors there are none: they end the start.
 fn validation(config: &Config) -> ConfigValidation {
-    let mut warnings = Vec::new();
+    let mut warnings = config.warnings.clone();
     let mut recommendations = Vec::new();
     let interval = config.check_interval.as_secs();
     if config.auto_create && interval < 30 {
@@ -58,9 +58,6 @@ fn validation(config: &Config) -> ConfigValidation {
     let runner = &config.runner;
     if runner.registration == Registration::Token && !runner.environment.contains_key("EPHEMERAL") {
         warnings.push("runners register by token and runnerenv_EPHEMERAL is not set: an image may then keep its runner after a job".to_owned());
-    }
-    if !runner.labels.contains("self-hosted") {
-        warnings.push("the runners lack the label self-hosted, which most jobs ask for".to_owned());
     }
     if ImageName::parse(&runner.image).is_ok_and(|name| !name.is_pinned()) {
         recommendations.push("RUNNER_IMAGE names no fixed version: pin one, and renew it within 30 days of each runner release".to_owned());

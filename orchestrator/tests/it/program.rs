@@ -69,3 +69,40 @@ fn the_health_check_fails_where_nothing_listens() {
         [("GITHUB_RUNNER_TOKEN", TOKEN), ("RUNNER_IMAGE", "img:1"), ("ORCHESTRATOR_PORT", "1")];
     assert_eq!(orchestrator(&["healthcheck"], &good).status.code(), Some(1));
 }
+
+#[test]
+fn a_misspelt_variable_is_said_and_what_is_doubtful_too() {
+    let good = [
+        ("GITHUB_RUNNER_TOKEN", TOKEN),
+        ("RUNNER_IMAGE", "img:1"),
+        ("RUNNER_LABELS", "gpu"),
+        ("MAX_RUNNER", "3"),
+    ];
+    let output = orchestrator(&["--check-config"], &good);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "warning: MAX_RUNNER: is not read; is MAX_RUNNERS meant?");
+    assert!(lines.len() == 2 && lines[1].starts_with("warning: RUNNER_LABELS: lacks self-hosted"));
+
+    let output = orchestrator(&[], &[("GITHUB_RUNNER_TOKEN", TOKEN), ("RUNER_IMAGE", "img:1")]);
+    assert_eq!(output.status.code(), Some(64));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        text,
+        "RUNNER_IMAGE: is required\nwarning: RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?\n"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn bytes_that_are_no_text_are_the_reason_that_is_given() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command.env_clear().arg("--check-config").env("RUNNER_IMAGE", "img:1");
+    command.env("GITHUB_RUNNER_TOKEN", OsStr::from_bytes(b"ghp_\xff"));
+    let text = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(text.starts_with("GITHUB_RUNNER_TOKEN: holds bytes that are no UTF-8"), "{text}");
+}

@@ -1,0 +1,105 @@
+//! What editors, shells and readers of environment files leave in values: removed where it can mean nothing else, else named.
+
+/// Shows that bytes were no UTF-8.
+const NOT_UTF_8: char = '\u{fffd}';
+/// U+FEFF, which some editors put at the beginning of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The variables without byte-order marks at the beginning of names and values, and without carriage returns and line breaks at
+/// the end of values: files with Windows line ends leave them.
+pub fn all(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let clean = |(name, value): (String, String)| {
+        let name = name.trim_start_matches(BYTE_ORDER_MARK).to_owned();
+        (name, text(&value).to_owned())
+    };
+    variables.into_iter().map(clean).collect()
+}
+
+/// The same for one value, or for what a file holds.
+pub fn text(value: &str) -> &str {
+    value.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches(['\r', '\n'])
+}
+
+/// What keeps a text from being the value of any variable that is one line without quotation marks; never the text itself.
+pub fn blemish(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    if let Some(reason) = garbled(text) {
+        return Some(reason);
+    }
+    if text.contains(['\r', '\n']) {
+        return Some(
+            "holds a line break: write it in one line, and save the file that it comes from with Unix line ends",
+        );
+    }
+    if text.chars().any(char::is_control) {
+        return Some("holds a control character");
+    }
+    if text.contains(invisible) {
+        return Some("holds an invisible character, such as a zero-width space: type it anew");
+    }
+    if is_quoted(text) {
+        return Some(
+            "is in quotation marks, and what reads your environment file takes them as a part of the value: remove them",
+        );
+    }
+    if ["\\n", "\\r"].iter().any(|end| text.ends_with(end)) {
+        return Some("ends in a line break that is written out (\\n or \\r): remove it");
+    }
+    None
+}
+
+/// What keeps a text from being the value of any variable at all.
+pub fn garbled(text: &str) -> Option<&'static str> {
+    let why = "holds bytes that are no UTF-8: save the file that it comes from as UTF-8";
+    text.contains(NOT_UTF_8).then_some(why)
+}
+
+/// Whether a text begins and ends with the same quotation mark.
+pub fn is_quoted(text: &str) -> bool {
+    let inside = |mark| text.strip_prefix(mark).is_some_and(|rest: &str| rest.ends_with(mark));
+    inside('"') || inside('\'')
+}
+
+/// A character that no terminal shows and that gets into texts by copying.
+fn invisible(c: char) -> bool {
+    matches!(c, BYTE_ORDER_MARK | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_lines_and_marks_of_byte_order_go() {
+        let dirty = [("\u{feff}A", "x\r"), ("B", "\u{feff}x y \r\n"), ("C", "a\r\nb\r\n\r\n")];
+        let dirty = dirty.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let clean: Vec<(String, String)> = all(dirty);
+        let expected = [("A", "x"), ("B", "x y "), ("C", "a\r\nb")];
+        assert_eq!(clean, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_can_be_no_value_is_named() {
+        let rows = [
+            ("\"x\"", "is in quotation marks"),
+            (" 'x' ", "is in quotation marks"),
+            ("\"\"", "is in quotation marks"),
+            ("x\\r\\n", "ends in a line break that is written out"),
+            ("x\\n", "ends in a line break that is written out"),
+            ("x\ry", "holds a line break"),
+            ("x\ny", "holds a line break"),
+            ("x\ty", "holds a control character"),
+            ("x\u{200b}", "holds an invisible character"),
+            ("\u{202e}x", "holds an invisible character"),
+            ("x\u{fffd}", "holds bytes that are no UTF-8"),
+        ];
+        for (text, start) in rows {
+            let found = blemish(text);
+            assert!(found.is_some_and(|why| why.starts_with(start)), "{text:?}: {found:?}");
+        }
+        for good in ["x", "it's", "say \"x\" y", "\"", "'x", "a \\n b", "ä=ö,ü", "/bin/sh -c 'x' y"]
+        {
+            assert_eq!(blemish(good), None, "{good}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The variables there are, so that a misspelt one does not go unnoticed.
+
+use super::set;
+
+/// How the names of runners' variables begin. Case counts; what follows is the name in the container.
+pub const RUNNER_PREFIX: &str = "runnerenv_";
+
+/// Every variable of both services, of Compose's files and of the command line. A test holds this list and `.env.example` equal.
+pub const KNOWN: [&str; 81] = [
+    "ALLOWED_IMAGES",
+    "ALLOW_ANONYMOUS",
+    "ALLOW_PUBLIC_REPOS",
+    "API_GATEWAY_BIND",
+    "API_GATEWAY_HOST",
+    "API_GATEWAY_PORT",
+    "API_KEYS",
+    "API_KEYS_FILE",
+    "AUTO_CREATE_RUNNERS",
+    "COMPOSE_PROJECT_NAME",
+    "CORS_ORIGINS",
+    "DATABASE_PATH",
+    "DIND_ENABLED",
+    "DIND_IMAGE",
+    "DIND_PRIVILEGED",
+    "DISCOVERY_EXCLUDE",
+    "DISCOVERY_INCLUDE",
+    "DISCOVERY_MODE",
+    "DOCKER_HOST",
+    "DOCKER_NETWORK",
+    "DOCKER_SOCKET",
+    "DOCKER_SOCKET_USER",
+    "DOCKER_TLS_VERIFY",
+    "GITHUB_API_URL",
+    "GITHUB_APP_ID",
+    "GITHUB_APP_INSTALLATION",
+    "GITHUB_APP_PRIVATE_KEY",
+    "GITHUB_APP_PRIVATE_KEY_FILE",
+    "GITHUB_CA_FILE",
+    "GITHUB_CLEANUP_ENABLED",
+    "GITHUB_ORGANIZATION",
+    "GITHUB_RUNNER_TOKEN",
+    "GITHUB_RUNNER_TOKEN_FILE",
+    "GITHUB_SERVER_URL",
+    "GITHUB_USER_LOGIN",
+    "IMAGE_VERSION",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "LOG_VERBOSE",
+    "MAX_RUNNERS",
+    "MAX_RUNNERS_CPUS",
+    "MAX_RUNNERS_MEMORY",
+    "MAX_RUNNERS_PER_OWNER",
+    "MAX_RUNNERS_PER_REPO",
+    "MAYFLY_API_KEY",
+    "MAYFLY_API_KEY_FILE",
+    "MAYFLY_ENV_FILE",
+    "MAYFLY_PRICE_PER_MINUTE",
+    "MAYFLY_PROFILE",
+    "MAYFLY_URL",
+    "MAYFLY_WEBHOOK_URL",
+    "ORCHESTRATOR_HOST",
+    "ORCHESTRATOR_ID",
+    "ORCHESTRATOR_PORT",
+    "ORCHESTRATOR_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_SERVICE_NAME",
+    "RATE_LIMIT_BURST",
+    "RATE_LIMIT_PER_SECOND",
+    "REGISTRY",
+    "REQUEST_TIMEOUT",
+    "RUNNER_CACHE_URL",
+    "RUNNER_CHECK_INTERVAL",
+    "RUNNER_COMMAND",
+    "RUNNER_CPUS",
+    "RUNNER_DOCKER",
+    "RUNNER_GROUP",
+    "RUNNER_IMAGE",
+    "RUNNER_ISOLATION",
+    "RUNNER_LABELS",
+    "RUNNER_MAX_LIFETIME",
+    "RUNNER_MEMORY",
+    "RUNNER_MIN_IDLE",
+    "RUNNER_PIDS_LIMIT",
+    "RUNNER_PULL_POLICY",
+    "RUNNER_PURGE_INTERVAL",
+    "RUNNER_REGISTRATION_TIMEOUT",
+    "RUNNER_ROTATION_INTERVAL",
+    "TRUSTED_PROXIES",
+    "WEBHOOK_SECRET",
+    "WEBHOOK_SECRET_FILE",
+];
+
+/// Names that other tools have for the same, too far from ours for a comparison of letters.
+const ALIASES: [(&str, &str); 11] = [
+    ("GITHUB_TOKEN", "GITHUB_RUNNER_TOKEN"),
+    ("GITHUB_PAT", "GITHUB_RUNNER_TOKEN"),
+    ("GITHUB_ACCESS_TOKEN", "GITHUB_RUNNER_TOKEN"),
+    ("RUNNER_TOKEN", "GITHUB_RUNNER_TOKEN"),
+    ("GITHUB_ORG", "GITHUB_ORGANIZATION"),
+    ("GITHUB_APP_KEY", "GITHUB_APP_PRIVATE_KEY"),
+    ("GITHUB_APP_INSTALLATION_ID", "GITHUB_APP_INSTALLATION"),
+    ("GITHUB_WEBHOOK_SECRET", "WEBHOOK_SECRET"),
+    ("API_KEY_FILE", "API_KEYS_FILE"),
+    ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+    ("DOCKER_CONTEXT", "DOCKER_HOST"),
+];
+/// Names that look like ours and are others'.
+const OTHERS: [&str; 2] = ["RUNNER_NAME", "DOCKER_CERT_PATH"];
+
+/// The known variable that `name` is probably meant to be; none if it is one, or is like none.
+pub fn meant(name: &str) -> Option<&'static str> {
+    if name.starts_with(RUNNER_PREFIX) {
+        return None;
+    }
+    let upper = name.to_ascii_uppercase().replace(['-', '.'], "_");
+    // Names are read in any case, but with these signs they are others.
+    if name.eq_ignore_ascii_case(&upper) && (KNOWN.contains(&&*upper) || OTHERS.contains(&&*upper))
+    {
+        return None;
+    }
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == upper).map(|(_, known)| *known);
+    let is_runner_variable =
+        ["RUNNERENV", "RUNNER_ENV_"].iter().any(|start| upper.starts_with(start));
+    if alias.is_some() || is_runner_variable {
+        return alias.or(Some(RUNNER_PREFIX));
+    }
+    let tolerance = if upper.len() < 8 { 1 } else { 2 };
+    let distance = |known: &&str| strsim::osa_distance(&upper, known);
+    let nearest = KNOWN.iter().min_by_key(|known| distance(known))?;
+    (distance(nearest) <= tolerance).then_some(*nearest)
+}
+
+/// The variables that nobody reads and that look like one that somebody does, one line each.
+pub fn unknown(variables: &[(String, String)]) -> Vec<String> {
+    let told = |(name, value): &(String, String)| {
+        let known = set(Some(value.clone())).and_then(|_| meant(name))?;
+        Some(if known == RUNNER_PREFIX {
+            format!(
+                "{name}: is not read; a variable for runners begins with {RUNNER_PREFIX}, in lower case"
+            )
+        } else {
+            format!("{name}: is not read; is {known} meant?")
+        })
+    };
+    let mut lines: Vec<String> = variables.iter().filter_map(told).collect();
+    lines.sort();
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_means_the_nearest_known_one() {
+        let rows = [
+            ("RUNER_IMAGE", "RUNNER_IMAGE"),
+            ("MAX_RUNNER", "MAX_RUNNERS"),
+            ("GITHUB_TOKEN", "GITHUB_RUNNER_TOKEN"),
+            ("API_KEY", "API_KEYS"),
+            ("APIKEYS", "API_KEYS"),
+            ("API_KEY_FILE", "API_KEYS_FILE"),
+            ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+            ("AUTO_CREATE_RUNNER", "AUTO_CREATE_RUNNERS"),
+            ("DISCOVERY-MODE", "DISCOVERY_MODE"),
+            ("DISCOVERY-MODES", "DISCOVERY_MODE"),
+            ("WEBHOOK_SECRETS", "WEBHOOK_SECRET"),
+            ("ALLOWED_IMAGE", "ALLOWED_IMAGES"),
+            ("max_runner", "MAX_RUNNERS"),
+            ("RUNNERENV_TZ", RUNNER_PREFIX),
+            ("RunnerEnv_TZ", RUNNER_PREFIX),
+            ("runner_env_TZ", RUNNER_PREFIX),
+            ("runnerenvTZ", RUNNER_PREFIX),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(meant(name), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_known_or_foreign_name_means_nothing_else() {
+        let known = KNOWN.iter().copied().chain(["runner_image", "Max_Runners", "runnerenv_TZ"]);
+        // What shells, systemd, Kubernetes, Compose and GitHub's own runner set.
+        let foreign = [
+            "PATH",
+            "HOME",
+            "USER",
+            "LANG",
+            "TERM",
+            "PWD",
+            "SHLVL",
+            "HOSTNAME",
+            "TZ",
+            "LOGNAME",
+            "INVOCATION_ID",
+            "JOURNAL_STREAM",
+            "NOTIFY_SOCKET",
+            "STATE_DIRECTORY",
+            "KUBERNETES_PORT",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "NO_PROXY",
+            "SSL_CERT_FILE",
+            "RUST_LOG",
+            "CI",
+            "XDG_CONFIG_HOME",
+            "DOCKER_CERT_PATH",
+            "DOCKER_CONFIG",
+            "DOCKER_API_VERSION",
+            "COMPOSE_FILE",
+            "NO_COLOR",
+            "RUNNER_OS",
+            "RUNNER_ARCH",
+            "RUNNER_TEMP",
+            "RUNNER_NAME",
+            "RUNNER_TOOL_CACHE",
+            "RUNNER_WORKSPACE",
+            "RUNNER_ENVIRONMENT",
+            "RUNNER_DEBUG",
+            "RUNNER_TRACKING_ID",
+            "GITHUB_ACTIONS",
+            "GITHUB_ACTOR",
+            "GITHUB_ENV",
+            "GITHUB_JOB",
+            "GITHUB_REF",
+            "GITHUB_RUN_ID",
+            "GITHUB_SHA",
+            "GITHUB_REPOSITORY",
+            "GITHUB_WORKSPACE",
+            "GITHUB_EVENT_NAME",
+            "GITHUB_STATE",
+            "GITHUB_GRAPHQL_URL",
+            "GITHUB_SIM_LISTEN",
+            "GITHUB_SIM_SEED_DEMO",
+            "MAYFLY_TEST_DOCKER",
+            "ORCHESTRATOR_SERVICE_HOST",
+            "OTEL_RESOURCE_ATTRIBUTES",
+        ];
+        for name in known.chain(foreign) {
+            assert_eq!(meant(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_set_is_told_and_never_its_value() {
+        let pairs = [("RUNER_IMAGE", "ghp_secret"), ("MAX_RUNNER", " "), ("RUNNERENV_A", "x")];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            unknown(&pairs),
+            [
+                "RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?",
+                "RUNNERENV_A: is not read; a variable for runners begins with runnerenv_, in lower case",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_example_file_and_this_list_have_the_same_variables() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/.env.example");
+        let text = std::fs::read_to_string(file).unwrap();
+        let name = |line: &str| {
+            let name = line.trim_start_matches('#').split_once('=')?.0.to_owned();
+            let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+            (!name.is_empty() && name.bytes().all(plain)).then_some(name)
+        };
+        let listed: std::collections::BTreeSet<String> = text.lines().filter_map(name).collect();
+        // The command line's: they say where a gateway is, not how one runs.
+        let command_line = ["API_KEY", "API_KEY_FILE", "PRICE_PER_MINUTE", "PROFILE", "URL"];
+        let command_line = command_line.map(|name| format!("MAYFLY_{name}"));
+        let known = KNOWN.iter().map(|name| (*name).to_owned());
+        let known: std::collections::BTreeSet<String> =
+            known.filter(|name| !command_line.contains(name)).collect();
+        assert_eq!(listed, known);
+        assert!(KNOWN.is_sorted(), "the list is in order, so that a second entry is seen");
+    }
+}
