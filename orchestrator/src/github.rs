@@ -46,6 +46,7 @@ pub use app::{AppKey, KeyError};
 pub use client::{GitHubClient, GitHubSettings};
 pub use error::GitHubError;
 pub use identity::Installation;
+pub use jobs::{HeldStatus, Look};
 pub use registration::{Deregistered, JitConfig, Runners};
 pub use repositories::{Coverage, Depth, DiscoveryMode, Listed, Repository};
 pub use traffic::Traffic;

@@ -324,6 +324,15 @@ impl Ledger {
         waiting
     }
 
+    /// The jobs that wait, by repository.
+    pub fn waiting_jobs(&self) -> BTreeMap<RepoSlug, BTreeSet<i64>> {
+        let mut waiting: BTreeMap<RepoSlug, BTreeSet<i64>> = BTreeMap::new();
+        for row in self.rows.values().filter(|row| row.waits()) {
+            waiting.entry(row.repo.clone()).or_default().insert(row.id);
+        }
+        waiting
+    }
+
     /// The repository is not served any more, or not under this name: its jobs do not wait for us.
     pub fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
         for row in self.rows.values_mut().filter(|row| row.repo == *repo && row.waits()) {

@@ -63,6 +63,8 @@ pub struct Repo {
     pub workflow_ids: BTreeMap<String, u64>,
     /// How many runs it had, for `run_number`.
     pub runs_made: u64,
+    /// Environments whose reviewers must approve a job before a runner may take it, in lower case.
+    pub reviewed: BTreeSet<String>,
 }
 
 /// One run of one workflow file.
@@ -90,6 +92,43 @@ pub struct Run {
     pub started_at: Timestamp,
     /// The last time any of its jobs changed.
     pub updated_at: Timestamp,
+    /// How it is shown while it is not completed, where that does not follow from its jobs.
+    pub shown_as: Option<RunStatus>,
+}
+
+/// How a run is shown. (`GET /repos/{owner}/{repo}/actions/runs`, parameter and field `status`.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It was asked for, by another run or from outside.
+    Requested,
+    /// Somebody must let it go on, as the first run of a contributor's pull request.
+    ActionRequired,
+    /// It waits for a concurrency group, or a job of it does.
+    Pending,
+    /// A job of it waits for an approval, whatever the others do.
+    Waiting,
+    /// No job of it has begun.
+    Queued,
+    /// A job of it has begun.
+    InProgress,
+    /// Every job of it has ended.
+    Completed,
+}
+
+impl RunStatus {
+    /// As the REST API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::ActionRequired => "action_required",
+            Self::Pending => "pending",
+            Self::Waiting => "waiting",
+            Self::Queued => "queued",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+        }
+    }
 }
 
 /// Where a job stands. (`GET /repos/{owner}/{repo}/actions/jobs/{job_id}`, field `status`.)
@@ -227,7 +266,7 @@ pub struct JobSpec {
     pub always: bool,
     /// Never runs (`if: false`, or a reusable workflow, which is not simulated).
     pub never: bool,
-    /// The environment whose reviewers must approve it before a runner may take it.
+    /// The environment it deploys to. Where that has reviewers, one must approve before a runner may take it.
     pub environment: Option<String>,
     /// Variables of every step: the workflow's and the job's `env`.
     pub env: BTreeMap<String, String>,
@@ -250,6 +289,17 @@ impl JobSpec {
     }
 }
 
+/// Whether someone must approve a job. (GitHub docs, "Managing environments for deployment", "Required reviewers".)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody, or it was approved.
+    Given,
+    /// Someone must, once the jobs in its `needs` have ended.
+    Needed,
+    /// Someone was asked to.
+    Asked,
+}
+
 /// A job of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -267,8 +317,8 @@ pub struct Job {
     pub status: Status,
     /// How it ended, once it has.
     pub conclusion: Option<Conclusion>,
-    /// Whether it waits for someone's approval.
-    pub held: bool,
+    /// Whether someone must approve it.
+    pub approval: Approval,
     /// Who took it.
     pub taker: Option<Taker>,
     /// The session it was handed out to, which may report about it even after the registration has gone.

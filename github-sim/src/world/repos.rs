@@ -41,6 +41,7 @@ impl World {
             files: BTreeMap::new(),
             workflow_ids: BTreeMap::new(),
             runs_made: 0,
+            reviewed: std::collections::BTreeSet::new(),
         };
         for (path, text) in files {
             check_path(&path)?;

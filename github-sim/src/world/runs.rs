@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use mayfly_common::scope::RepoSlug;
 
 use super::events::JobAction;
-use super::model::{Conclusion, Connection, Job, JobSpec, Run, Status, StepResult, Taker};
+use super::model::{
+    Approval, Conclusion, Connection, Job, JobSpec, Run, RunStatus, Status, StepResult, Taker,
+};
 use super::{DEFAULT_GROUP, Refusal, World, workflow};
 
 impl World {
@@ -15,9 +17,29 @@ impl World {
         let repo = self.repos.get(slug).ok_or(Refusal::NotFound("repository"))?;
         let id = *repo.workflow_ids.get(path).ok_or(Refusal::NotFound("workflow"))?;
         let text = repo.files.get(path).ok_or(Refusal::NotFound("workflow"))?;
-        let parsed =
+        let mut parsed =
             workflow::parse(path, text).map_err(|why| Refusal::Invalid(why.to_string()))?;
+        for job in &mut parsed.jobs {
+            let reviewed = |name: &String| repo.reviewed.contains(&name.to_lowercase());
+            job.environment = job.environment.take().filter(reviewed);
+        }
         self.start_run(slug, path, id, &parsed.name, parsed.jobs)
+    }
+
+    /// From now on jobs that deploy to an environment of a repository wait for someone's approval, as with required reviewers.
+    pub fn require_review(&mut self, slug: &RepoSlug, environment: &str) -> Result<(), Refusal> {
+        let repo = self.repos.get_mut(slug).ok_or(Refusal::NotFound("repository"))?;
+        repo.reviewed.insert(environment.to_lowercase());
+        Ok(())
+    }
+
+    /// Has a run shown so while it is not completed: for what is not simulated, as concurrency groups and the first pull request
+    /// of a contributor. `None`: as its jobs stand.
+    pub fn show_run(&mut self, id: u64, shown_as: Option<RunStatus>) -> Result<(), Refusal> {
+        let now = self.now();
+        self.runs.get_mut(&id).ok_or(Refusal::NotFound("run"))?.shown_as = shown_as;
+        self.touch(id, now);
+        Ok(())
     }
 
     /// Starts a run of one job that no workflow file describes, and returns the job's id.
@@ -59,6 +81,7 @@ impl World {
             created_at: now,
             started_at: now,
             updated_at: now,
+            shown_as: None,
         };
         self.runs.insert(id, run);
         self.add_jobs(id, 1, specs);
@@ -76,7 +99,10 @@ impl World {
                 run_id,
                 attempt,
                 repo: run.repo.clone(),
-                held: spec.environment.is_some(),
+                approval: match spec.environment {
+                    Some(_) => Approval::Needed,
+                    None => Approval::Given,
+                },
                 spec,
                 status: Status::Waiting,
                 conclusion: None,
@@ -90,17 +116,13 @@ impl World {
                 step_results: Vec::new(),
                 log: Vec::new(),
             };
-            let held = job.held;
             self.jobs.insert(id, job);
-            if held {
-                self.tell_of_job(id, JobAction::Waiting);
-            }
         }
     }
 
     /// Approves a job that waits for it, as a reviewer of its environment does. Repeating it changes nothing.
     pub fn approve_job(&mut self, id: u64) -> Result<(), Refusal> {
-        self.jobs.get_mut(&id).ok_or(Refusal::NotFound("job"))?.held = false;
+        self.jobs.get_mut(&id).ok_or(Refusal::NotFound("job"))?.approval = Approval::Given;
         self.settle();
         Ok(())
     }
@@ -111,25 +133,33 @@ impl World {
         self.jobs.values().filter(move |job| job.run_id == run_id && job.attempt == attempt)
     }
 
-    /// Where a run stands, which follows from the jobs of its latest attempt.
-    pub fn run_status(&self, run: &Run) -> (Status, Option<Conclusion>) {
+    /// How a run is shown, which follows from the jobs of its latest attempt unless it is shown otherwise.
+    pub fn run_status(&self, run: &Run) -> (RunStatus, Option<Conclusion>) {
         let jobs: Vec<&Job> = self.jobs_of(run, None).collect();
         let any = |status: Status| jobs.iter().any(|job| job.status == status);
         let ended = |how: Conclusion| jobs.iter().any(|job| job.conclusion == Some(how));
         if jobs.iter().any(|job| job.status != Status::Completed) {
             let begun = any(Status::InProgress) || any(Status::Completed);
-            return (if begun { Status::InProgress } else { Status::Queued }, None);
+            let asked = jobs
+                .iter()
+                .any(|job| job.approval == Approval::Asked && job.status == Status::Waiting);
+            let of_jobs = match (asked, begun) {
+                (true, _) => RunStatus::Waiting,
+                (false, true) => RunStatus::InProgress,
+                (false, false) => RunStatus::Queued,
+            };
+            return (run.shown_as.unwrap_or(of_jobs), None);
         }
         let order = [Conclusion::Failure, Conclusion::Cancelled, Conclusion::Success];
         let conclusion = order.into_iter().find(|&how| ended(how)).unwrap_or(Conclusion::Skipped);
-        (Status::Completed, Some(conclusion))
+        (RunStatus::Completed, Some(conclusion))
     }
 
     /// Cancels a run: jobs nobody has end at once, a runner that has one is told with its next heartbeat.
     pub fn cancel_run(&mut self, run_id: u64) -> Result<(), Refusal> {
         let run = self.runs.get(&run_id).ok_or(Refusal::NotFound("run"))?;
         let jobs: Vec<u64> = self.jobs_of(run, None).map(|job| job.id).collect();
-        if self.run_status(run).0 == Status::Completed {
+        if self.run_status(run).0 == RunStatus::Completed {
             return Err(Refusal::Invalid("Cannot cancel a workflow run that is completed.".into()));
         }
         for id in jobs {
@@ -154,7 +184,7 @@ impl World {
     pub fn rerun(&mut self, run_id: u64) -> Result<(), Refusal> {
         let now = self.now();
         let run = self.runs.get(&run_id).ok_or(Refusal::NotFound("run"))?;
-        if self.run_status(run).0 != Status::Completed {
+        if self.run_status(run).0 != RunStatus::Completed {
             return Err(Refusal::Invalid("This workflow run is still in progress.".into()));
         }
         let specs = self.jobs_of(run, None).map(|job| job.spec.clone()).collect();
@@ -264,25 +294,35 @@ impl World {
             let Some(verdict) = self.jobs.get(&id).and_then(|job| self.verdict(job)) else {
                 continue;
             };
+            let Some(job) = self.jobs.get_mut(&id) else { continue };
+            let run_id = job.run_id;
+            let told = match (verdict, job.approval) {
+                (false, _) => {
+                    moved += 1;
+                    self.complete(id, Conclusion::Skipped);
+                    continue;
+                }
+                (true, Approval::Asked) => continue,
+                (true, Approval::Needed) => {
+                    job.approval = Approval::Asked;
+                    JobAction::Waiting
+                }
+                (true, Approval::Given) => {
+                    job.status = Status::Queued;
+                    job.queued_at = Some(now);
+                    JobAction::Queued
+                }
+            };
             moved += 1;
-            if verdict && let Some(job) = self.jobs.get_mut(&id) {
-                job.status = Status::Queued;
-                job.queued_at = Some(now);
-                let run_id = job.run_id;
-                self.touch(run_id, now);
-                self.tell_of_job(id, JobAction::Queued);
-            } else {
-                self.complete(id, Conclusion::Skipped);
-            }
+            self.touch(run_id, now);
+            self.tell_of_job(id, told);
         }
         moved
     }
 
-    /// Whether a waiting job may run (`Some(true)`), never will (`Some(false)`) or must wait on (`None`).
+    /// Whether a waiting job may run as soon as it is approved (`Some(true)`), never will (`Some(false)`) or must wait for others
+    /// (`None`).
     fn verdict(&self, job: &Job) -> Option<bool> {
-        if job.held {
-            return None;
-        }
         let needed = || {
             let same_attempt = |other: &&Job| {
                 other.run_id == job.run_id
@@ -385,6 +425,40 @@ mod tests {
         assert_eq!((found[1], found[2], found[3].0), (skipped, skipped, Status::Queued));
     }
 
+    const GATED: &str = "on: push\njobs:\n  build: {runs-on: self-hosted}\n  deploy: {runs-on: self-hosted, environment: {name: Prod}}\n  later: {runs-on: self-hosted, needs: build, environment: prod}\n  free: {runs-on: self-hosted, environment: test}";
+
+    #[test]
+    fn a_run_is_shown_as_waiting_while_a_job_of_it_awaits_an_approval() {
+        let (mut world, _) = world();
+        let (repo, path) = (slug("octo-org/tools"), ".github/workflows/g.yml");
+        world.put_file(&repo, path, GATED).unwrap();
+        world.require_review(&repo, "prod").unwrap();
+        let run = world.dispatch_workflow(&repo, path).unwrap();
+        let shown = |world: &World| world.run_status(world.run(run).unwrap()).0;
+        let of = |world: &World, key: &str| {
+            let run = world.run(run).unwrap();
+            let job = world.jobs_of(run, None).find(|job| job.spec.key == key).unwrap();
+            (job.id, job.status, job.approval)
+        };
+        assert_eq!(shown(&world), RunStatus::Waiting);
+        assert_eq!(of(&world, "build").1, Status::Queued);
+        assert_eq!(of(&world, "free").1, Status::Queued, "its environment has no reviewers");
+        assert_eq!(of(&world, "later").2, Approval::Needed, "nobody is asked before it could run");
+        world.approve_job(of(&world, "deploy").0).unwrap();
+        assert_eq!((shown(&world), of(&world, "deploy").1), (RunStatus::Queued, Status::Queued));
+        let org = scope("org:octo-org");
+        world.add_offline_runner(&org, "r1", &["self-hosted"]).unwrap();
+        assert_eq!(world.connect_runner(&org, "r1").unwrap(), Some(of(&world, "build").0));
+        world.disconnect_runner("r1").unwrap();
+        assert_eq!(shown(&world), RunStatus::InProgress);
+        world.finish_job(of(&world, "build").0, Conclusion::Success).unwrap();
+        assert_eq!((shown(&world), of(&world, "later").2), (RunStatus::Waiting, Approval::Asked));
+        world.show_run(run, Some(RunStatus::Pending)).unwrap();
+        assert_eq!(shown(&world), RunStatus::Pending);
+        world.cancel_run(run).unwrap();
+        assert_eq!(shown(&world), RunStatus::Completed);
+    }
+
     #[test]
     fn github_runs_its_own_jobs_and_no_self_hosted_runner_gets_one() {
         let (mut world, _) = world();
@@ -408,7 +482,7 @@ mod tests {
         world.cancel_run(run).unwrap();
         assert!(world.cancel_run(run).is_err());
         let shown = world.run_status(world.run(run).unwrap());
-        assert_eq!(shown, (Status::Completed, Some(Conclusion::Cancelled)));
+        assert_eq!(shown, (RunStatus::Completed, Some(Conclusion::Cancelled)));
         world.rerun(run).unwrap();
         let again = world.jobs_of(world.run(run).unwrap(), None).next().unwrap();
         assert_eq!((again.attempt, again.status), (2, Status::Queued));

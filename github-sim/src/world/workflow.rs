@@ -1,7 +1,7 @@
 //! A workflow file as [`JobSpec`]s: pure, text in, data out.
 //!
 //! Understood: `name`, `on` (only for existence), `env`, `jobs.<key>` with `name`, `runs-on` in its three forms, `needs`,
-//! `if: false | always()`, `env`, a static `strategy.matrix` with `include` and `exclude`, and `steps`. `${{ matrix.x }}`
+//! `if: false | always()`, `environment`, `env`, a static `strategy.matrix` with `include` and `exclude`, and `steps`. `${{ matrix.x }}`
 //! is filled in everywhere; of the other contexts a few constants are known and the rest is empty, as on GitHub.
 //! (GitHub docs, "Workflow syntax for GitHub Actions".)
 
@@ -100,7 +100,7 @@ fn job_specs(
             needs: list(job.get("needs")).iter().map(matrix::text).collect(),
             always: condition == Some("always()"),
             never: condition == Some("false") || reusable,
-            environment: None,
+            environment: environment(job).map(fill),
             env,
             steps: steps(key, job, &variant, workflow)?,
         });
@@ -119,6 +119,12 @@ fn runs_on(
         }
         other => (list(other).iter().map(fill).collect(), None),
     }
+}
+
+/// An environment is its name, or a mapping with it.
+fn environment(job: &Value) -> Option<&Value> {
+    let environment = job.get("environment")?;
+    if environment.is_object() { environment.get("name") } else { Some(environment) }
 }
 
 fn steps(

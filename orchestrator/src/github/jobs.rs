@@ -1,4 +1,10 @@
 //! The jobs that wait in a repository (REST "Workflow runs", "Workflow jobs").
+//!
+//! GitHub lists jobs by run, and runs by one status each. A run has queued jobs not only where it is `queued` or `in_progress`: it is
+//! `waiting` as soon as one of its jobs awaits an approval, whatever the others do, and `pending`, `action_required` or `requested`
+//! alike. Those lists are empty nearly always, so they are asked for at checks, and between checks where there was such a run.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -19,27 +25,97 @@ use crate::model::QueuedJob;
 const LATEST: &str = "20";
 /// Requests of one reading that are under way at a time.
 const CONCURRENT: usize = 4;
+/// Most requests of one check for lists of runs that are nearly always empty.
+const RARE: usize = 100;
+
+/// A status of runs that are held up and may have queued jobs all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeldStatus {
+    /// A job awaits an approval.
+    Waiting,
+    /// A job awaits a concurrency group.
+    Pending,
+    /// Somebody must let it go on.
+    ActionRequired,
+    /// It was just asked for.
+    Requested,
+}
+
+impl HeldStatus {
+    /// All there are.
+    pub const ALL: [Self; 4] =
+        [Self::Waiting, Self::Pending, Self::ActionRequired, Self::Requested];
+
+    /// Those to ask for in each of `repositories` at the check of this `number`: the one that is common always, the others as
+    /// long as that costs little, else in turn.
+    pub fn at_check(number: u64, repositories: usize) -> BTreeSet<Self> {
+        let [common, rare @ ..] = Self::ALL;
+        let few = (RARE / repositories.max(1)).clamp(1, rare.len());
+        let first = usize::try_from(number % rare.len() as u64).unwrap_or_default();
+        let turn = rare.iter().cycle().skip(first).take(few).copied();
+        std::iter::once(common).chain(turn).collect()
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Pending => "pending",
+            Self::ActionRequired => "action_required",
+            Self::Requested => "requested",
+        }
+    }
+}
+
+/// What to look for in a repository.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// Runs held up in this way, beside those that were seen last time.
+    pub held: BTreeSet<HeldStatus>,
+    /// Jobs that should wait there: where one is not found, it is looked for in runs of every status.
+    pub expected: BTreeSet<i64>,
+}
 
 impl GitHubClient {
-    /// The jobs of a repository that wait for a runner: those of queued runs, and those of runs in progress, where other jobs
-    /// of the same run have started already.
-    pub async fn queued_jobs(&self, repo: &RepoSlug) -> Result<Vec<QueuedJob>, GitHubError> {
-        // In this order: a run goes from the first list to the second, so it is in one of them when each is read.
-        let queued = self.runs(repo, "queued").await?;
-        let going = self.runs(repo, "in_progress").await?;
-        let ids: Vec<i64> = queued.iter().map(|run| run.id).collect();
-        self.waiting_runs.keep(repo, &ids);
-        let going = going.into_iter().filter(|run| !ids.contains(&run.id));
-        // What is in motion is read every time; what only waits, when it changes.
-        let going: Vec<wire::Run> =
-            going.map(|run| wire::Run { updated_at: None, ..run }).collect();
-        let jobs = queued.into_iter().chain(going).map(|run| self.jobs_in(repo, run));
-        let mut queued: Vec<QueuedJob> =
-            stream::iter(jobs).buffered(CONCURRENT).try_concat().await?;
-        // A run can move from one list to the other between the two readings.
-        queued.sort_by_key(|job| job.id);
-        queued.dedup_by_key(|job| job.id);
-        Ok(queued)
+    /// The jobs of a repository that wait for a runner.
+    pub async fn queued_jobs(
+        &self,
+        repo: &RepoSlug,
+        look: &Look,
+    ) -> Result<Vec<QueuedJob>, GitHubError> {
+        let before = self.waiting_runs.held_in(repo);
+        let held: BTreeSet<HeldStatus> = look.held.union(&before).copied().collect();
+        let mut runs = self.held_runs(repo, &held).await?;
+        // In this order: a run goes from the first list to the last, so it is in one of them when each is read.
+        runs.extend(by_id(self.runs(repo, "queued").await?, Standing::Queued));
+        runs.extend(by_id(self.runs(repo, "in_progress").await?, Standing::Moving));
+        let mut jobs = self.jobs_in(repo, &runs).await?;
+        let found = |jobs: &[QueuedJob]| jobs.iter().map(|job| job.id).collect::<BTreeSet<i64>>();
+        if !look.expected.is_subset(&found(&jobs)) {
+            // Most have begun. But a run can have become a held one since, or be one that nobody looked for.
+            let others: BTreeSet<HeldStatus> = HeldStatus::ALL.into_iter().collect();
+            let mut others = self.held_runs(repo, &others).await?;
+            others.retain(|id, _| !runs.contains_key(id));
+            jobs.extend(self.jobs_in(repo, &others).await?);
+            runs.extend(others);
+        }
+        self.waiting_runs.keep(repo, &runs);
+        // A run can move from one list to another between two readings.
+        jobs.sort_by_key(|job| job.id);
+        jobs.dedup_by_key(|job| job.id);
+        Ok(jobs)
+    }
+
+    async fn held_runs(
+        &self,
+        repo: &RepoSlug,
+        statuses: &BTreeSet<HeldStatus>,
+    ) -> Result<Runs, GitHubError> {
+        let mut runs = Runs::new();
+        for status in statuses {
+            let found = self.runs(repo, status.as_str()).await?;
+            runs.extend(by_id(found, Standing::Held(*status)));
+        }
+        Ok(runs)
     }
 
     /// One job, as GitHub has it now.
@@ -88,37 +164,35 @@ impl GitHubClient {
         self.list::<wire::Runs>(repo, route, &[], &query).await
     }
 
-    async fn jobs_in(
+    async fn jobs_in(&self, repo: &RepoSlug, runs: &Runs) -> Result<Vec<QueuedJob>, GitHubError> {
+        let read: Vec<_> = runs.values().map(|run| self.jobs_in_run(repo, run)).collect();
+        stream::iter(read).buffered(CONCURRENT).try_concat().await
+    }
+
+    /// What waits in a run. What stands still is read when it changes; what is in motion, every time.
+    async fn jobs_in_run(
         &self,
         repo: &RepoSlug,
-        run: wire::Run,
+        run: &Listed,
     ) -> Result<Vec<QueuedJob>, GitHubError> {
-        let Some(updated_at) = run.updated_at else { return self.jobs_of(repo, run.id).await };
         let now = self.now();
-        if let Some(known) = self.waiting_runs.jobs(repo, run.id, &updated_at, now) {
+        if let Some(known) = self.waiting_runs.jobs(repo, run, now) {
             return Ok(known);
         }
         let jobs = self.jobs_of(repo, run.id).await?;
-        self.waiting_runs.read(repo, run.id, &updated_at, &jobs, now);
-        Ok(jobs)
+        let queued = queued(repo, &jobs, now);
+        self.waiting_runs.read(repo, run, &jobs, &queued, now);
+        Ok(queued)
     }
 
-    async fn jobs_of(&self, repo: &RepoSlug, run: i64) -> Result<Vec<QueuedJob>, GitHubError> {
+    async fn jobs_of(&self, repo: &RepoSlug, run: i64) -> Result<Vec<wire::Job>, GitHubError> {
         let query = [("filter", "latest"), ("per_page", &*PER_PAGE.to_string())];
         let route = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
-        let jobs = match self.list::<wire::Jobs>(repo, route, &[&run.to_string()], &query).await {
+        match self.list::<wire::Jobs>(repo, route, &[&run.to_string()], &query).await {
             // The run was deleted since it was listed.
-            Err(GitHubError::NotFound) => Vec::new(),
-            outcome => outcome?,
-        };
-        let waiting = jobs.into_iter().filter(|job| job.status == "queued").map(|job| QueuedJob {
-            id: job.id,
-            repo: repo.clone(),
-            name: name(&job.name),
-            labels: LabelSet::requested(job.labels),
-            queued_at: job.created_at.or(job.started_at).unwrap_or(Timestamp::UNIX_EPOCH),
-        });
-        Ok(waiting.collect())
+            Err(GitHubError::NotFound) => Ok(Vec::new()),
+            outcome => outcome,
+        }
     }
 
     async fn list<P: Page>(
@@ -138,6 +212,44 @@ impl GitHubClient {
     }
 }
 
+/// Runs by their id.
+pub(super) type Runs = BTreeMap<i64, Listed>;
+
+/// A run as a list of GitHub's has it.
+pub(super) struct Listed {
+    pub(super) id: i64,
+    pub(super) updated_at: Option<String>,
+    pub(super) standing: Standing,
+}
+
+/// In which list a run was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is held up; what is not, goes on.
+    Held(HeldStatus),
+    /// No job has begun.
+    Queued,
+    /// Some job has begun.
+    Moving,
+}
+
+fn by_id(runs: Vec<wire::Run>, standing: Standing) -> impl Iterator<Item = (i64, Listed)> {
+    let listed = move |run: wire::Run| Listed { id: run.id, updated_at: run.updated_at, standing };
+    runs.into_iter().map(move |run| (run.id, listed(run)))
+}
+
+/// Those of `jobs` that wait for a runner. One of which GitHub does not say when it was made was seen just now.
+fn queued(repo: &RepoSlug, jobs: &[wire::Job], now: Timestamp) -> Vec<QueuedJob> {
+    let waiting = jobs.iter().filter(|job| job.status == "queued").map(|job| QueuedJob {
+        id: job.id,
+        repo: repo.clone(),
+        name: name(&job.name),
+        labels: LabelSet::requested(&job.labels),
+        queued_at: job.created_at.or(job.started_at).unwrap_or(now),
+    });
+    waiting.collect()
+}
+
 /// A job as GitHub has it.
 fn told(job: wire::Job) -> EventJob {
     let known = JobStatus::ALL.iter().find(|(_, text)| *text == job.status);
@@ -153,5 +265,28 @@ fn told(job: wire::Job) -> EventJob {
         started_at: job.started_at,
         completed_at: job.completed_at,
         runner_name: job.runner_name.as_deref().map(name).filter(|name| !name.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rare_lists_are_asked_for_often_where_few_are_and_in_turn_where_many_are() {
+        for repositories in [0, 1, 33] {
+            assert_eq!(HeldStatus::at_check(7, repositories).len(), 4, "{repositories}");
+        }
+        for repositories in [34, 50, 100, 5_000] {
+            let at = |number| HeldStatus::at_check(number, repositories);
+            let asked: Vec<_> = (0..3).map(at).collect();
+            for statuses in &asked {
+                let requests = (statuses.len() - 1) * repositories;
+                assert!(requests <= RARE.max(repositories), "{repositories}: {statuses:?}");
+                assert!(statuses.contains(&HeldStatus::Waiting));
+            }
+            let all: BTreeSet<_> = asked.into_iter().flatten().collect();
+            assert_eq!(all.len(), 4, "each within three checks: {repositories}");
+        }
     }
 }

@@ -1,70 +1,124 @@
-//! Queued runs whose jobs were read: while such a run stands as it stood, so do its jobs, and nobody has to ask again.
+//! Runs whose jobs were read: while such a run stands as it stood, so do its jobs, and nobody has to ask again.
 //!
-//! A cache. In a run that is queued no job has begun, so what waits in it changes only when the run does; `updated_at` tells. Without
-//! this, two hundred queued runs cost two hundred requests in every pass, which GitHub counts by the minute even where they are
-//! answered "unchanged" (docs: "Rate limits for the REST API", secondary limits).
+//! A cache. In a run in which nothing moves, what waits changes only when the run does; `updated_at` tells. Without this, two hundred
+//! queued runs cost two hundred requests in every pass, which GitHub counts by the minute even where they are answered "unchanged"
+//! (docs: "Rate limits for the REST API", secondary limits).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
 
+use super::jobs::{HeldStatus, Listed, Runs, Standing};
+use super::wire;
 use crate::model::QueuedJob;
 
 /// How long what was read counts, whatever GitHub says of the run: a job of it may have been cancelled alone.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
+/// The same where nothing in the run can begin before somebody approves it.
+const FRESH_HELD: SignedDuration = SignedDuration::from_mins(30);
 
-/// Jobs of queued runs, by repository and run.
+/// What is known of runs, by repository.
 #[derive(Debug, Default)]
-pub(super) struct WaitingRuns(Mutex<BTreeMap<(RepoSlug, i64), Known>>);
+pub(super) struct WaitingRuns(Mutex<BTreeMap<RepoSlug, Of>>);
+
+/// Of one repository.
+#[derive(Debug, Default)]
+struct Of {
+    /// Ways in which runs of it were held up when it was last looked at.
+    held: BTreeSet<HeldStatus>,
+    runs: BTreeMap<i64, Known>,
+}
 
 #[derive(Debug)]
 struct Known {
     updated_at: String,
+    standing: Standing,
     read_at: Timestamp,
     jobs: Vec<QueuedJob>,
 }
 
 impl WaitingRuns {
-    /// The jobs of a run that was last changed at `updated_at`, if they are known.
+    /// In which ways runs of `repo` were held up when it was last looked at.
+    pub(super) fn held_in(&self, repo: &RepoSlug) -> BTreeSet<HeldStatus> {
+        self.known().get(repo).map(|of| of.held.clone()).unwrap_or_default()
+    }
+
+    /// What waits in `run`, if that is known.
     pub(super) fn jobs(
         &self,
         repo: &RepoSlug,
-        run: i64,
-        updated_at: &str,
+        run: &Listed,
         now: Timestamp,
     ) -> Option<Vec<QueuedJob>> {
         let known = self.known();
-        let known = known.get(&(repo.clone(), run))?;
-        let same = known.updated_at == updated_at && now.duration_since(known.read_at) < FRESH;
+        let known = known.get(repo)?.runs.get(&run.id)?;
+        let same = Some(&known.updated_at) == run.updated_at.as_ref()
+            && known.standing == run.standing
+            && now.duration_since(known.read_at) < known.good_for();
         same.then(|| known.jobs.clone())
     }
 
-    /// The jobs of a queued run were read. None at all means that GitHub is still making them.
+    /// The `jobs` of a run were read, and `queued` is what waits of them.
     pub(super) fn read(
         &self,
         repo: &RepoSlug,
-        run: i64,
-        updated_at: &str,
-        jobs: &[QueuedJob],
+        run: &Listed,
+        jobs: &[wire::Job],
+        queued: &[QueuedJob],
         now: Timestamp,
     ) {
-        if jobs.is_empty() {
-            return;
+        let Some(updated_at) = run.updated_at.clone() else { return };
+        let still = match run.standing {
+            Standing::Moving => false,
+            // Where none is there, GitHub is still making them.
+            Standing::Queued => !queued.is_empty(),
+            // What is queued there can begin without a change of the run's status.
+            Standing::Held(_) => {
+                !jobs.is_empty() && jobs.iter().all(|job| !moves(job.status.as_str()))
+            }
+        };
+        if still {
+            let jobs = queued.to_vec();
+            let known = Known { updated_at, standing: run.standing, read_at: now, jobs };
+            self.known().entry(repo.clone()).or_default().runs.insert(run.id, known);
         }
-        let known = Known { updated_at: updated_at.to_owned(), read_at: now, jobs: jobs.to_vec() };
-        self.known().insert((repo.clone(), run), known);
     }
 
-    /// Only these runs of `repo` are queued still.
-    pub(super) fn keep(&self, repo: &RepoSlug, runs: &[i64]) {
-        self.known().retain(|(other, run), _| other != repo || runs.contains(run));
+    /// These are the runs of `repo` that are there.
+    pub(super) fn keep(&self, repo: &RepoSlug, runs: &Runs) {
+        let mut known = self.known();
+        let of = known.entry(repo.clone()).or_default();
+        of.runs.retain(|id, _| runs.contains_key(id));
+        of.held = runs
+            .values()
+            .filter_map(|run| match run.standing {
+                Standing::Held(status) => Some(status),
+                Standing::Queued | Standing::Moving => None,
+            })
+            .collect();
+        if of.held.is_empty() && of.runs.is_empty() {
+            known.remove(repo);
+        }
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<(RepoSlug, i64), Known>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<RepoSlug, Of>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Known {
+    fn good_for(&self) -> SignedDuration {
+        match self.standing {
+            Standing::Held(_) => FRESH_HELD,
+            Standing::Queued | Standing::Moving => FRESH,
+        }
+    }
+}
+
+fn moves(status: &str) -> bool {
+    matches!(status, "queued" | "in_progress")
 }
 
 #[cfg(test)]
@@ -73,28 +127,86 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_was_read_counts_until_the_run_changes_or_time_passes() {
-        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
-        let repo = RepoSlug::parse("o/r").unwrap();
-        let job = QueuedJob {
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn repo() -> RepoSlug {
+        RepoSlug::parse("o/r").unwrap()
+    }
+
+    fn run(id: i64, updated_at: &str, standing: Standing) -> Listed {
+        Listed { id, updated_at: Some(updated_at.to_owned()), standing }
+    }
+
+    fn runs(list: impl IntoIterator<Item = Listed>) -> Runs {
+        list.into_iter().map(|run| (run.id, run)).collect()
+    }
+
+    fn jobs(statuses: &[&str]) -> Vec<wire::Job> {
+        let job = |status: &&str| {
+            serde_json::from_value(serde_json::json!({"id": 1, "status": status})).unwrap()
+        };
+        statuses.iter().map(job).collect()
+    }
+
+    fn job() -> QueuedJob {
+        QueuedJob {
             id: 1,
-            repo: repo.clone(),
+            repo: repo(),
             name: "build".to_owned(),
             labels: LabelSet::default(),
             queued_at: at(0),
-        };
-        let runs = WaitingRuns::default();
-        runs.read(&repo, 7, "t1", std::slice::from_ref(&job), at(0));
-        assert_eq!(runs.jobs(&repo, 7, "t1", at(299)), Some(vec![job.clone()]));
-        assert_eq!(runs.jobs(&repo, 7, "t2", at(1)), None, "it changed");
-        assert_eq!(runs.jobs(&repo, 7, "t1", at(300)), None, "long ago");
-        assert_eq!(runs.jobs(&repo, 8, "t1", at(1)), None);
-        runs.read(&repo, 9, "t1", &[], at(0));
-        assert_eq!(runs.jobs(&repo, 9, "t1", at(1)), None, "its jobs are being made");
-        runs.keep(&RepoSlug::parse("o/other").unwrap(), &[]);
-        assert!(runs.jobs(&repo, 7, "t1", at(1)).is_some());
-        runs.keep(&repo, &[9]);
-        assert_eq!(runs.jobs(&repo, 7, "t1", at(1)), None);
+        }
+    }
+
+    #[test]
+    fn what_was_read_counts_while_the_run_stands_and_not_for_long() {
+        let known = WaitingRuns::default();
+        let queued = |id, updated_at| run(id, updated_at, Standing::Queued);
+        known.read(&repo(), &queued(7, "t1"), &jobs(&["queued"]), &[job()], at(0));
+        let ask = |run: &Listed, second| known.jobs(&repo(), run, at(second));
+        assert_eq!(ask(&queued(7, "t1"), 299), Some(vec![job()]));
+        assert_eq!(ask(&queued(7, "t2"), 1), None, "it changed");
+        assert_eq!(ask(&queued(7, "t1"), 300), None, "long ago");
+        assert_eq!(ask(&queued(8, "t1"), 1), None);
+        assert_eq!(ask(&run(7, "t1", Standing::Moving), 1), None, "it began");
+        let other = RepoSlug::parse("o/other").unwrap();
+        known.keep(&other, &runs([]));
+        assert!(ask(&queued(7, "t1"), 1).is_some());
+        known.keep(&repo(), &runs([queued(9, "t1")]));
+        assert_eq!(ask(&queued(7, "t1"), 1), None);
+    }
+
+    #[test]
+    fn what_moves_is_read_every_time() {
+        let held = Standing::Held(HeldStatus::Waiting);
+        let rows: [(Standing, &[&str], bool, bool); 8] = [
+            (Standing::Queued, &["queued"], true, true),
+            (Standing::Queued, &[], false, false),
+            (Standing::Moving, &["queued", "in_progress"], true, false),
+            (Standing::Moving, &["completed"], false, false),
+            (held, &["waiting", "completed"], false, true),
+            (held, &["waiting", "queued"], true, false),
+            (held, &["waiting", "in_progress"], false, false),
+            (held, &[], false, false),
+        ];
+        for (standing, statuses, waits, kept) in rows {
+            let known = WaitingRuns::default();
+            let waiting: Vec<QueuedJob> = waits.then(job).into_iter().collect();
+            known.read(&repo(), &run(7, "t", standing), &jobs(statuses), &waiting, at(0));
+            let found = known.jobs(&repo(), &run(7, "t", standing), at(1));
+            assert_eq!(found.is_some(), kept, "{standing:?} {statuses:?}");
+        }
+    }
+
+    #[test]
+    fn in_which_way_runs_are_held_up_is_remembered_from_look_to_look() {
+        let known = WaitingRuns::default();
+        let held = |id, status| run(id, "t", Standing::Held(status));
+        known.keep(&repo(), &runs([held(1, HeldStatus::Pending), run(2, "t", Standing::Queued)]));
+        assert_eq!(known.held_in(&repo()), BTreeSet::from([HeldStatus::Pending]));
+        known.keep(&repo(), &runs([run(2, "t", Standing::Queued)]));
+        assert!(known.held_in(&repo()).is_empty());
     }
 }

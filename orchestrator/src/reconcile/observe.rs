@@ -13,7 +13,7 @@ use super::handle::Request;
 use super::report::trouble;
 use super::{Reconciler, State};
 use crate::backend::{Backend as _, BackendError};
-use crate::github::{DiscoveryMode, GitHubError};
+use crate::github::{DiscoveryMode, GitHubError, HeldStatus, Look};
 use crate::model::{Instance, QueuedJob};
 use crate::scaling::cadence::CheckWait;
 use crate::scaling::{Listing, Observed, RequestId, Wish, naming};
@@ -179,9 +179,25 @@ impl Reconciler {
         let mut polled: BTreeSet<RepoSlug> = BTreeSet::new();
         let (mut complete, mut missed) = (look || repos.is_empty(), 0);
         if look {
-            let asked = repos
+            // With little left of the hour's requests, what is nearly always empty is not asked for.
+            let little = self.github.budget().pace(self.github.now()).is_some();
+            let held = if all && !little {
+                state.checks += 1;
+                HeldStatus::at_check(state.checks, repos.len())
+            } else {
+                BTreeSet::new()
+            };
+            let mut waiting = if little { BTreeMap::new() } else { state.ledger.waiting_jobs() };
+            let looks: Vec<(RepoSlug, Look)> = repos
                 .into_iter()
-                .map(async |repo: RepoSlug| (self.github.queued_jobs(&repo).await, repo));
+                .map(|repo| {
+                    let expected = waiting.remove(&repo).unwrap_or_default();
+                    (repo, Look { held: held.clone(), expected })
+                })
+                .collect();
+            let asked = looks.into_iter().map(async |(repo, look): (RepoSlug, Look)| {
+                (self.github.queued_jobs(&repo, &look).await, repo)
+            });
             let mut results = stream::iter(asked).buffered(CONCURRENT);
             while let Some((result, repo)) = results.next().await {
                 match result {

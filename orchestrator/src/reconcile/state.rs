@@ -63,6 +63,8 @@ pub(super) struct State {
     /// The runners that the last pass left behind.
     pub(super) left: Left,
     pub(super) problems: Problems,
+    /// Checks at which jobs were asked for.
+    pub(super) checks: u64,
     /// What was logged already and still holds, so that it is logged once.
     pub(super) told_unmet: BTreeSet<i64>,
     /// Runners whose end GitHub puts off, each with when it last did.
@@ -103,6 +105,7 @@ impl State {
             passes: 0,
             left: Left::default(),
             problems: Problems::default(),
+            checks: 0,
             told_unmet: BTreeSet::new(),
             put_off: BTreeMap::new(),
         }

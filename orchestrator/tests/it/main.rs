@@ -17,6 +17,7 @@ mod events;
 mod fairness;
 mod faults;
 mod frozen;
+mod held_runs;
 mod hooks;
 mod jobs;
 mod metrics;

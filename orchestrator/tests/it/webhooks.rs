@@ -26,7 +26,7 @@ fn repository(platform: &Platform, name: &str) -> EventRepository {
 }
 
 /// What GitHub tells of a job of the simulator, as it stands or as it stood.
-fn told(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Content {
+pub(crate) fn told(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Content {
     let created_at = platform.sim.with(|world| world.job(job).unwrap().created_at);
     let labels = platform.sim.with(|world| world.job(job).unwrap().spec.labels.clone());
     Content::Job {
@@ -46,7 +46,7 @@ fn told(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Content
     }
 }
 
-async fn deliver(platform: &Platform, id: &str, content: Content) -> Outcome {
+pub(crate) async fn deliver(platform: &Platform, id: &str, content: Content) -> Outcome {
     let event = "workflow_job".to_owned();
     let delivery = Delivery { id: id.to_owned(), event, hook: None, content };
     platform.handle.deliver(delivery).await

@@ -50,6 +50,14 @@ const ROUTES: &[(&str, &str)] = &[
     ),
     ("POST /_sim/jobs/{id}/approve", "approve a job that waits for it"),
     ("POST /_sim/demo", "dispatch the demo's workflows: {jobs}"),
+    (
+        "PUT /_sim/environments",
+        "have jobs of workflows that deploy to an environment wait for approval: {repo, environment}",
+    ),
+    (
+        "PUT /_sim/runs/{id}/shown",
+        "have a run shown otherwise than its jobs stand: {status: requested|action_required|pending|waiting|queued|in_progress|null}",
+    ),
     ("POST /_sim/runs/{id}/cancel", "cancel a run"),
     ("POST /_sim/runs/{id}/rerun", "run every job of a completed run again"),
     ("GET /_sim/jobs/{id}/log", "what a job's steps printed"),
@@ -133,6 +141,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_sim/dispatch", post(world::dispatch))
         .route("/_sim/jobs", post(world::job))
         .route("/_sim/demo", post(world::demo))
+        .route("/_sim/environments", put(world::require_review))
+        .route("/_sim/runs/{id}/shown", put(world::show))
         .route("/_sim/runs/{id}/cancel", post(world::cancel))
         .route("/_sim/runs/{id}/rerun", post(world::rerun))
         .route("/_sim/runners/{name}/lose", post(world::lose))

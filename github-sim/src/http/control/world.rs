@@ -18,7 +18,7 @@ use crate::http::protocol::{Reply, refused};
 use crate::http::shared::Shared;
 use crate::http::strict::Strict;
 use crate::world::World;
-use crate::world::model::{JobSpec, NewRepo, Step};
+use crate::world::model::{JobSpec, NewRepo, RunStatus, Step};
 
 pub(super) fn slug(text: &str) -> Result<RepoSlug, Problem> {
     RepoSlug::parse(text).map_err(|why| wrong("/repo", why))
@@ -183,6 +183,37 @@ pub(super) async fn demo(
     demo::load(&mut world).map_err(|refusal| refused(&refusal))?;
     let jobs = demo::dispatch(&mut world, body.jobs).map_err(|refusal| refused(&refusal))?;
     Ok((StatusCode::CREATED, Json(jobs)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Environment {
+    repo: String,
+    environment: String,
+}
+
+pub(super) async fn require_review(
+    State(shared): State<Arc<Shared>>,
+    Strict(body): Strict<Environment>,
+) -> Reply {
+    let required = shared.world().require_review(&slug(&body.repo)?, &body.environment);
+    required.map_err(|refusal| refused(&refusal))?;
+    Ok(done())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shown {
+    status: Option<RunStatus>,
+}
+
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<u64>,
+    Strict(body): Strict<Shown>,
+) -> Reply {
+    shared.world().show_run(id, body.status).map_err(|refusal| refused(&refusal))?;
+    Ok(done())
 }
 
 pub(super) async fn cancel(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Reply {
