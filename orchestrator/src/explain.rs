@@ -126,6 +126,11 @@ fn github(facts: &Facts<'_>) -> Vec<Reason> {
             "mayfly doctor github says what is wrong with the credential or the way to GitHub";
         reasons.push(reason("github", format!("GitHub cannot be asked: {error}"), Some(hint)));
     }
+    let owner = facts.repo.map(|repo| repo.owner().as_str());
+    if let Some(error) = owner.and_then(|owner| seen.report.github_accounts.get(owner)) {
+        let hint = "mayfly doctor github says what the credential may do there";
+        reasons.push(reason("github_account", error.clone(), Some(hint)));
+    }
     if let Some(waits) = seen.report.waiting.as_ref().or(seen.github.discovery_waits.as_ref()) {
         let hint =
             "a GitHub App has more requests an hour than a token, and webhooks need next to none";

@@ -216,6 +216,8 @@ impl Reconciler {
             Ok(seen) => seen.remember(&policy, self.clock.now()),
             Err(error) => return self.give_up(&mut state, report, requests, &error).await,
         };
+        state.accounts.append(&mut report.github_accounts);
+        report.github_accounts.clone_from(&state.accounts);
         report.problems.extend(state.catalog.problems());
         report.problems.extend(self.github.oddities());
         let now = self.clock.now();

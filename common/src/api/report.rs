@@ -32,9 +32,12 @@ pub struct PassReport {
     pub removed: usize,
     /// Registrations deleted.
     pub deregistered: usize,
-    /// The first error of GitHub in this pass.
+    /// The first error of GitHub as a whole in this pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github_error: Option<String>,
+    /// Errors that concern one account at GitHub only, such as a suspended installation of the App; the others are served.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub github_accounts: BTreeMap<String, String>,
     /// What waits for a rate limit, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,

@@ -149,6 +149,17 @@ fn what_holds_for_all_comes_first() {
     let mut away = seen(None);
     away.report.github_error = Some("401".to_owned());
     assert_eq!(told(&away, Some(&row()), |_| {}).0, "github");
+    // One account's trouble is in the way of its own repositories only.
+    let mut suspended = seen(None);
+    let why = "o is not served: the App cannot act for o: installation 7 is suspended";
+    suspended.report.github_accounts.insert("o".to_owned(), why.to_owned());
+    assert_eq!(
+        told(&suspended, Some(&row()), |_| {}),
+        ("github_account".to_owned(), why.to_owned())
+    );
+    let mut other = seen(None);
+    other.report.github_accounts.insert("p".to_owned(), why.to_owned());
+    assert_eq!(told(&other, Some(&row()), |_| {}).0, "not_seen_yet");
     let mut spent = seen(None);
     spent.github.discovery_waits = Some("until 10:00".to_owned());
     assert_eq!(told(&spent, Some(&row()), |_| {}).0, "rate_limit");

@@ -27,10 +27,8 @@ pub enum GitHubError {
         /// Why not now.
         why: String,
     },
-    /// The App is not installed there, or the installation is suspended.
-    #[error(
-        "the App cannot act for {0}: it is not installed there, or the installation is suspended"
-    )]
+    /// The App is not installed there, or the installation is suspended: which, and why.
+    #[error("the App cannot act for {0}")]
     NotInstalled(String),
     /// 404 or 410: not there, or not visible to the credential.
     #[error("GitHub does not know it, or does not show it to this credential (404)")]
@@ -59,6 +57,18 @@ impl GitHubError {
     /// Whether the very same request may succeed in a moment.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Server(_) | Self::Network(_) | Self::Malformed(_))
+    }
+
+    /// Whether it concerns what was asked about, rather than GitHub or the credential as a whole.
+    pub fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Self::Forbidden(_)
+                | Self::NotInstalled(_)
+                | Self::NotFound
+                | Self::Conflict(_)
+                | Self::Invalid(_)
+        )
     }
 
     /// Whether it is only a matter of limits: nothing is wrong, it has to wait.

@@ -65,6 +65,13 @@ pub struct Installation {
     pub permissions: BTreeMap<String, String>,
 }
 
+impl Installation {
+    /// Why nothing can be done there while it is suspended.
+    pub fn suspension(&self) -> GitHubError {
+        GitHubError::NotInstalled(format!("{}: installation {} is suspended", self.owner, self.id))
+    }
+}
+
 impl Identity {
     pub(super) fn new(credential: Credential) -> Self {
         match credential {
@@ -150,7 +157,9 @@ impl GitHubClient {
         match self.post::<wire::Token>(&call, None).await {
             Ok(made) => Ok((made.token.into(), made.expires_at)),
             Err(GitHubError::Forbidden(_) | GitHubError::NotFound) => {
-                Err(GitHubError::NotInstalled(format!("installation {id}")))
+                Err(GitHubError::NotInstalled(format!(
+                    "installation {id}: it was ended, or is suspended"
+                )))
             }
             Err(error) => Err(error),
         }
@@ -179,6 +188,17 @@ impl GitHubClient {
         }
     }
 
+    /// GitHub says that an installation is suspended: the list of them is out of date. Answers with the error that it means.
+    pub(super) async fn suspended(&self, id: i64) -> GitHubError {
+        let unnamed =
+            || GitHubError::NotInstalled(format!("an account: installation {id} is suspended"));
+        let Identity::App(app) = &self.identity else { return unnamed() };
+        let mut known = app.installations.lock().await;
+        known.read_at = None;
+        let found = known.by_owner.values().find(|installation| installation.id == id);
+        found.map_or_else(unnamed, Installation::suspension)
+    }
+
     async fn installation_of(&self, app: &AppIdentity, owner: &Login) -> Result<i64, GitHubError> {
         // Held across the request on purpose: all who need the list wait for one reading of it.
         let mut known = app.installations.lock().await;
@@ -186,10 +206,11 @@ impl GitHubClient {
         if !known.by_owner.contains_key(owner) {
             self.refresh(app, &mut known, LIST_REREAD).await?;
         }
-        let found = known.by_owner.get(owner).filter(|installation| !installation.suspended);
-        found
-            .map(|installation| installation.id)
-            .ok_or_else(|| GitHubError::NotInstalled(owner.to_string()))
+        match known.by_owner.get(owner) {
+            Some(found) if found.suspended => Err(found.suspension()),
+            Some(found) => Ok(found.id),
+            None => Err(GitHubError::NotInstalled(format!("{owner}: it is not installed there"))),
+        }
     }
 
     async fn refresh(

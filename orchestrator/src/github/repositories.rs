@@ -11,6 +11,7 @@ use super::budget::Priority;
 use super::call::{Call, Who};
 use super::client::{GitHubClient, PER_PAGE};
 use super::error::GitHubError;
+use super::identity::Installation;
 use super::page::Page;
 use super::wire;
 
@@ -73,6 +74,8 @@ pub struct Listed {
     pub coverage: Coverage,
     /// Lists that could not be read.
     pub problems: Vec<(String, GitHubError)>,
+    /// Installations of the App that are suspended: nothing of theirs is listed.
+    pub suspended: Vec<Installation>,
 }
 
 impl GitHubClient {
@@ -87,7 +90,7 @@ impl GitHubClient {
         known: impl Fn(&Repository) -> bool,
     ) -> Result<Listed, GitHubError> {
         let mut listed = Listed::default();
-        let lists = self.lists(mode, priority).await?;
+        let lists = self.lists(mode, priority, &mut listed.suspended).await?;
         for (name, call) in lists {
             let read = if call.route == "/installation/repositories" {
                 self.whole_list::<wire::InstallationRepos>(call).await
@@ -118,6 +121,7 @@ impl GitHubClient {
         &self,
         mode: &DiscoveryMode,
         priority: Priority,
+        suspended: &mut Vec<Installation>,
     ) -> Result<Vec<(String, Call)>, GitHubError> {
         let per_page = PER_PAGE.to_string();
         if self.is_app() {
@@ -126,9 +130,10 @@ impl GitHubClient {
                 DiscoveryMode::Organization(org) => org == login,
             };
             let installations = self.installations().await?;
-            let used =
-                installations.into_iter().filter(|found| !found.suspended && of(&found.owner));
-            let calls = used.map(|found| {
+            let wanted = installations.into_iter().filter(|found| of(&found.owner));
+            let (ended, used): (Vec<_>, Vec<_>) = wanted.partition(|found| found.suspended);
+            *suspended = ended;
+            let calls = used.into_iter().map(|found| {
                 let query = [("per_page", per_page.as_str())];
                 let who = Who::Installation(found.id);
                 let call = self.call(who, priority, "/installation/repositories", &[], &query);

@@ -59,17 +59,20 @@ fn judge(
 ) -> Health {
     let docker = docker(snapshot, contact, now);
     let github = snapshot.report.github_error.clone().unwrap_or_else(|| REACHABLE.to_owned());
-    let healthy = docker == REACHABLE && github == REACHABLE;
+    let accounts = &snapshot.report.github_accounts;
+    let healthy = docker == REACHABLE && github == REACHABLE && accounts.is_empty();
+    let mut dependencies = BTreeMap::from([
+        ("docker".to_owned(), docker),
+        ("github".to_owned(), github),
+        ("image".to_owned(), image_state),
+    ]);
+    dependencies.extend(accounts.iter().map(|(name, why)| (format!("github {name}"), why.clone())));
     let answered = [("docker", contact.answered_at), ("github", github_answered_at)];
     Health {
         status: if healthy { HealthStatus::Healthy } else { HealthStatus::Degraded },
         service: "orchestrator".to_owned(),
         version: VERSION.to_owned(),
-        dependencies: BTreeMap::from([
-            ("docker".to_owned(), docker),
-            ("github".to_owned(), github),
-            ("image".to_owned(), image_state),
-        ]),
+        dependencies,
         answered_seconds_ago: answered
             .into_iter()
             .filter_map(|(name, at)| Some((name.to_owned(), seconds_since(at?, now))))

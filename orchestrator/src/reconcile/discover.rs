@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use mayfly_common::api::PassReport;
 use mayfly_common::scope::RepoSlug;
 
-use super::report::trouble;
+use super::report::{trouble, trouble_at};
 use super::{Reconciler, State};
 use crate::github::budget::Priority;
 use crate::github::{FileText, FileVersion, Folder, GitHubError};
@@ -40,7 +40,7 @@ impl Reconciler {
                 Err(error) => {
                     state.catalog.unread(&repo);
                     let what = format!("{repo}: workflow {} cannot be read", file.name);
-                    trouble(report, &what, &error);
+                    trouble_at(report, repo.owner().as_str(), &what, &error);
                 }
             }
         }
@@ -66,7 +66,18 @@ impl Reconciler {
             }
         };
         for (list, error) in &listed.problems {
-            trouble(report, &format!("repositories of {list} cannot be listed"), error);
+            let what = format!("repositories of {list} cannot be listed");
+            // Each installation is an account of its own; a token that may not list is wrong altogether.
+            if self.github.is_app() {
+                trouble_at(report, list, &what, error);
+            } else {
+                trouble(report, &what, error);
+            }
+        }
+        for installation in &listed.suspended {
+            let what = format!("{} is not served", installation.owner);
+            let error = installation.suspension();
+            trouble_at(report, installation.owner.as_str(), &what, &error);
         }
         let lost = state.catalog.listed(&listed.repositories, listed.coverage, &config.filter, now);
         for repo in &lost {
@@ -103,7 +114,8 @@ fn learn_folder(
             Vec::new()
         }
         Err(error) => {
-            trouble(report, &format!("{repo}: workflows cannot be read"), &error);
+            let what = format!("{repo}: workflows cannot be read");
+            trouble_at(report, repo.owner().as_str(), &what, &error);
             Vec::new()
         }
     }

@@ -10,7 +10,7 @@ use mayfly_common::pool::{PoolScope, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::handle::Request;
-use super::report::trouble;
+use super::report::trouble_at;
 use super::{Reconciler, State};
 use crate::backend::{Backend as _, BackendError};
 use crate::github::{DiscoveryMode, GitHubError, HeldStatus, Look};
@@ -48,6 +48,7 @@ impl Reconciler {
         let cold = state.catalog.is_cold();
         if check {
             self.github.budget().check_began();
+            state.accounts.clear();
         }
         if check || news {
             let before = report.problems.len();
@@ -155,7 +156,8 @@ impl Reconciler {
                 Ok(found) if found.whole => Listing::Known(found.list),
                 Ok(found) => Listing::Partial(found.list),
                 Err(error) => {
-                    trouble(report, &format!("{scope}: runners cannot be listed"), &error);
+                    let what = format!("{scope}: runners cannot be listed");
+                    trouble_at(report, account(&scope), &what, &error);
                     Listing::Unknown
                 }
             };
@@ -212,7 +214,8 @@ impl Reconciler {
                         state.forget(&repo, now);
                     }
                     Err(error) => {
-                        trouble(report, &format!("{repo}: jobs cannot be read"), &error);
+                        let what = format!("{repo}: jobs cannot be read");
+                        trouble_at(report, repo.owner().as_str(), &what, &error);
                         complete = false;
                     }
                 }
@@ -246,6 +249,15 @@ impl Reconciler {
         let prefix = naming::prefix(instance);
         let name = |_| naming::generated(&prefix, &uuid::Uuid::new_v4().simple().to_string());
         (0..self.config.runner.max).filter_map(name).collect()
+    }
+}
+
+/// The account that a scope belongs to.
+fn account(scope: &Scope) -> &str {
+    match scope {
+        Scope::Repo(slug) => slug.owner().as_str(),
+        Scope::Org(login) => login.as_str(),
+        Scope::Enterprise(slug) => slug.as_str(),
     }
 }
 

@@ -195,7 +195,7 @@ impl Reconciler {
         if !images.is_empty() {
             self.metrics.trouble(Trouble::Image);
         }
-        if report.github_error.is_some() {
+        if report.github_error.is_some() || !report.github_accounts.is_empty() {
             self.metrics.trouble(Trouble::GitHub);
         }
         report.problems.extend(images);
@@ -334,7 +334,23 @@ fn not_started(scope: &Scope, why: &str) -> String {
     format!("{scope}: runner not started: {why}")
 }
 
-/// Notes what GitHub did not tell. What only has to wait is said once, not for everything that waits.
+/// Most accounts at GitHub that are named.
+const ACCOUNTS: usize = 20;
+
+/// Notes what GitHub did not tell of something of `account`. What only has to wait is said once, not for everything that waits;
+/// what concerns that account only says nothing of GitHub.
+pub(super) fn trouble_at(report: &mut PassReport, account: &str, what: &str, error: &GitHubError) {
+    if !error.is_local() {
+        return trouble(report, what, error);
+    }
+    let line = format!("{what}: {error}");
+    if report.github_accounts.len() < ACCOUNTS {
+        report.github_accounts.entry(account.to_owned()).or_insert_with(|| line.clone());
+    }
+    report.problems.push(line);
+}
+
+/// Notes what GitHub did not tell.
 pub(super) fn trouble(report: &mut PassReport, what: &str, error: &GitHubError) {
     if !matches!(error, GitHubError::PutOff { .. }) {
         report.github_error.get_or_insert_with(|| error.to_string());

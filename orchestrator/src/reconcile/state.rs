@@ -59,6 +59,8 @@ pub(super) struct State {
     pub(super) last_look: Timestamp,
     /// When the last plan was made: what is due later than that is still to come.
     pub(super) planned_at: Timestamp,
+    /// Errors that concern one account at GitHub only, since the last check.
+    pub(super) accounts: BTreeMap<String, String>,
     pub(super) passes: u64,
     /// The runners that the last pass left behind.
     pub(super) left: Left,
@@ -102,6 +104,7 @@ impl State {
             check_wait: CheckWait::fixed(SignedDuration::ZERO),
             next_sweep: Timestamp::MIN,
             last_look: Timestamp::MIN,
+            accounts: BTreeMap::new(),
             passes: 0,
             left: Left::default(),
             problems: Problems::default(),

@@ -35,6 +35,15 @@ fn installation(platform: &Platform, account: &str) -> u64 {
     })
 }
 
+/// What `GET /health` says.
+async fn health(platform: &Platform) -> serde_json::Value {
+    use tower::ServiceExt as _;
+    let request = http::Request::get("/health").body(axum::body::Body::empty()).unwrap();
+    let response = platform.router().oneshot(request).await.unwrap();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
 /// Queues a job in both repositories and has both done.
 async fn both_are_served(platform: &Platform) {
     let jobs = [
@@ -94,13 +103,32 @@ async fn a_suspended_installation_is_told_and_the_other_goes_on() {
     platform.wait(10);
     let report = platform.pass().await;
     assert_eq!(report.launched, 1, "{report:?}");
-    assert!(!report.problems.is_empty(), "{report:?}");
+    assert_eq!(report.github_error, None, "GitHub as a whole is well");
+    let seen = health(&platform).await;
+    let said = seen["dependencies"]["github octo-org"].as_str().unwrap_or_default();
+    assert!(said.contains(&format!("installation {id} is suspended")), "{seen}");
+    assert_eq!(
+        (&seen["dependencies"]["github"], &seen["status"]),
+        (&"reachable".into(), &"degraded".into())
+    );
+    assert_eq!(seen["dependencies"].as_object().unwrap().len(), 4, "{seen}");
     let name = platform.containers()[0].clone();
     let job = platform.connect(&name).unwrap();
     assert_eq!(job, served);
     platform.finish(&name, job);
     platform.pass().await;
 
+    // So it is between two checks, and for as long as it is so; and nothing is asked more often for it.
+    for _ in 0..12 {
+        platform.wait(400);
+        platform.pass().await;
+        let now = health(&platform).await;
+        assert!(now["dependencies"].get("github octo-org").is_some(), "{now}");
+        platform.wait(1);
+        platform.pass().await;
+        let now = health(&platform).await;
+        assert!(now["dependencies"].get("github octo-org").is_some(), "{now}");
+    }
     platform.sim.with(|world| world.unsuspend_installation(id)).unwrap();
     platform.wait(600);
     platform.pass().await;
@@ -108,6 +136,7 @@ async fn a_suspended_installation_is_told_and_the_other_goes_on() {
     platform.pass().await;
     let name = platform.containers()[0].clone();
     assert_eq!(platform.connect(&name), Some(stuck), "and served when it may act again");
+    assert_eq!(health(&platform).await["status"], "healthy");
 }
 
 #[tokio::test]

@@ -256,8 +256,9 @@ async fn a_runner_that_took_a_job_in_the_meantime_is_kept() {
     platform.pass().await;
     assert_eq!(platform.runners()[0].state, RunnerState::Idle);
     // GitHub's list still says idle; its DELETE does not.
+    let route = "/repos/{owner}/{repo}/actions/runners/{runner_id}";
     platform.fault(github_sim::Fault {
-        route: "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned(),
+        route: route.to_owned(),
         method: Some("DELETE".to_owned()),
         status: 422,
         ..github_sim::Fault::default()
@@ -265,6 +266,7 @@ async fn a_runner_that_took_a_job_in_the_meantime_is_kept() {
     let error = platform.delete(&runners[0].name, false).await.unwrap_err();
     assert!(error.to_string().contains("running a job"), "{error}");
     assert_eq!(platform.runners()[0].state, RunnerState::Idle);
+    assert_eq!(platform.sim.counters().of("DELETE", route), 1);
     assert_eq!(platform.containers().len(), 1);
     assert_eq!(platform.registrations().len(), 1);
 }

@@ -57,14 +57,14 @@ async fn a_hundred_repositories_cost_a_handful_of_requests() {
     let expected = [
         ("GET /user/repos 200", 2),
         ("POST /graphql 200", 2),
-        ("GET /repos/{owner}/{repo}/actions/runs 200", 12),
+        ("GET /repos/{owner}/{repo}/actions/runs 200", 36),
     ];
     same(&cold, &expected);
 
     // Nothing changed: nothing is read, and what is asked costs nothing of the primary limit.
     let runs = "GET /repos/{owner}/{repo}/actions/runs 304";
     for _ in 0..3 {
-        same(&next_check(&platform).await, &[("GET /user/repos 304", 1), (runs, 12)]);
+        same(&next_check(&platform).await, &[("GET /user/repos 304", 1), (runs, 36)]);
     }
 
     // A push is noticed in the list: the folder is looked at, and the file read if it is another one.
@@ -72,16 +72,16 @@ async fn a_hundred_repositories_cost_a_handful_of_requests() {
         platform.sim.with(|world| world.put_file(&slug(repo), path, text)).expect("a push");
     };
     push("octo-admin/r5", "readme.md", "hello");
-    let looked = [("GET /user/repos 200", 1), ("POST /graphql 200", 1), (runs, 12)];
+    let looked = [("GET /user/repos 200", 1), ("POST /graphql 200", 1), (runs, 36)];
     same(&next_check(&platform).await, &looked);
     push("octo-admin/r5", FILE, &format!("{HOSTED}# changed\n"));
-    let read = [("GET /user/repos 200", 1), ("POST /graphql 200", 2), (runs, 12)];
+    let read = [("GET /user/repos 200", 1), ("POST /graphql 200", 2), (runs, 36)];
     same(&next_check(&platform).await, &read);
 
     // From now on the repository is asked for runs, too, and one that needs us no more is not.
     push("octo-admin/r10", FILE, SELF_HOSTED);
-    let new = ("GET /repos/{owner}/{repo}/actions/runs 200", 2);
-    same(&next_check(&platform).await, &[read[0], read[1], new, (runs, 12)]);
+    let new = ("GET /repos/{owner}/{repo}/actions/runs 200", 6);
+    same(&next_check(&platform).await, &[read[0], read[1], new, (runs, 36)]);
     push("octo-admin/r10", FILE, HOSTED);
     same(&next_check(&platform).await, &read);
 
@@ -91,7 +91,7 @@ async fn a_hundred_repositories_cost_a_handful_of_requests() {
     }
     let expected = [
         ("GET /user/repos 304", 1),
-        (runs, 10),
+        (runs, 34),
         ("GET /repos/{owner}/{repo}/actions/runs 200", 2),
         ("GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs 200", 2),
         ("POST /repos/{owner}/{repo}/actions/runners/generate-jitconfig 201", 2),

@@ -583,6 +583,146 @@ async fn what_a_job_prints_stays_small_wherever_it_is_told() {
     assert!(told.len() < 64 << 10 && !told.contains("AAAA"), "{} bytes", told.len());
 }
 
+#[tokio::test]
+async fn a_list_is_read_to_its_end_however_short_its_first_page_is() {
+    let platform = Platform::new().await;
+    for _ in 0..2 {
+        platform.queue("octo-admin/app", &["self-hosted"]);
+    }
+    platform.pass().await;
+    let names = platform.containers();
+    for name in &names {
+        platform.connect(name);
+    }
+    platform.pass().await;
+    let listed: Vec<serde_json::Value> = platform.sim.with(|world| {
+        let shown = |runner: &github_sim::world::model::Runner| {
+            serde_json::json!({"id": runner.id, "name": runner.name, "status": "online", "busy": true})
+        };
+        world.all_runners().map(shown).collect()
+    });
+    let next = format!(
+        "{}{}?per_page=100&page=2",
+        platform.sim.url(),
+        "/repos/octo-admin/app/actions/runners"
+    );
+    for _ in 0..10 {
+        platform.wait(60);
+        for (page, rel) in [(&listed[0], "next"), (&listed[1], "prev")] {
+            let body = serde_json::json!({"total_count": 2, "runners": [page]}).to_string();
+            let headers = BTreeMap::from([("link".to_owned(), format!("<{next}>; rel=\"{rel}\""))]);
+            platform.fault(Fault { body: Some(body), headers, ..fault(RUNNERS, 200) });
+        }
+        let report = platform.pass().await;
+        assert_eq!((report.removed, report.problems.len()), (0, 0), "{report:?}");
+        assert!(platform.runners().iter().all(|runner| runner.state == RunnerState::Busy));
+    }
+    assert_eq!(platform.containers(), names);
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_not_taken_for_a_job() {
+    let platform = Platform::new().await;
+    let asked = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    let name = platform.create(&asked).await.unwrap()[0].name.clone();
+    platform.connect(&name);
+    platform.pass().await;
+    let one = format!("{RUNNERS}/{{runner_id}}");
+    platform.fault(Fault { method: Some("DELETE".to_owned()), ..fault(&one, 403) });
+    let error = platform.delete(&name, false).await.unwrap_err();
+    assert!(error.to_string().contains("forbids"), "{error}");
+    let problems = platform.handle.snapshot().report.problems;
+    assert!(problems.iter().any(|problem| problem.contains("forbids")), "{problems:?}");
+    assert_eq!(platform.containers(), std::slice::from_ref(&name));
+    platform.delete(&name, false).await.unwrap();
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+}
+
+#[tokio::test]
+async fn a_registration_that_is_gone_keeps_no_container_while_the_list_is_unknown() {
+    let platform = Platform::new().await;
+    let asked = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    let name = platform.create(&asked).await.unwrap()[0].name.clone();
+    platform.sim.with(|world| {
+        let id = world.all_runners().next().unwrap().id;
+        world.delete_runner(&crate::support::scope("repo:octo-admin/app"), id).unwrap();
+    });
+    platform.fault(Fault { times: 1_000, ..fault(RUNNERS, 502) });
+    platform.backend.exit(&name, 1, "");
+    let report = platform.pass().await;
+    assert_eq!(report.removed, 1, "{report:?}");
+    let route = format!("{RUNNERS}/{{runner_id}}");
+    assert_eq!(platform.sim.counters().of("DELETE", &route), 1, "it was asked for, and is gone");
+}
+
+const RUNS: &str = "/repos/{owner}/{repo}/actions/runs";
+
+#[tokio::test]
+async fn an_idle_runner_stays_while_jobs_cannot_be_read() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let run = platform.sim.with(|world| world.job(job).unwrap().run_id);
+    platform.sim.with(|world| world.cancel_run(run)).unwrap();
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.pass().await;
+    platform.fault(Fault { times: 1_000, ..fault(RUNS, 502) });
+    for _ in 0..10 {
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert_eq!(report.removed, 0, "it may be needed: {report:?}");
+    }
+    platform.sim.clear_faults();
+    platform.wait(60);
+    assert_eq!(platform.pass().await.removed, 1);
+}
+
+#[tokio::test]
+async fn a_job_that_could_not_be_looked_at_again_starts_no_runner() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.backend.state().failing_launches = 1;
+    platform.pass().await;
+    platform.fault(Fault { times: 1_000, ..fault(RUNS, 502) });
+    for _ in 0..5 {
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert_eq!(report.launched, 0, "it may be served by now: {report:?}");
+    }
+    platform.sim.clear_faults();
+    platform.wait(60);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
+async fn a_place_where_a_runner_was_is_swept_though_discovery_does_not_know_it() {
+    let platform = Platform::new().await;
+    let asked = serde_json::json!({"scope": "org", "scope_name": "octo-org"});
+    let name = platform.create(&asked).await.unwrap()[0].name.clone();
+    platform.delete(&name, false).await.unwrap();
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+    let org = crate::support::scope("org:octo-org");
+    let left = "mayfly-fake-0123456789ab";
+    platform.sim.with(|world| world.add_offline_runner(&org, left, &["self-hosted"])).unwrap();
+    for _ in 0..60 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    assert!(platform.registrations().is_empty(), "{:?}", platform.registrations());
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_no_check() {
+    let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
+    platform.pass().await;
+    platform.wait(-7_200);
+    platform.repo("octo-admin/new", SELF_HOSTED);
+    platform.queue("octo-admin/new", &["self-hosted"]);
+    let report = platform.pass().await;
+    assert_eq!(report.launched, 1, "a repository that is new is found: {report:?}");
+}
+
 /// Waits for something another task does.
 async fn until(done: impl Fn() -> bool) {
     while !done() {

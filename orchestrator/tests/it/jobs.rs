@@ -212,6 +212,33 @@ async fn a_job_that_a_waiting_runner_took_before_anybody_looked_is_in_the_ledger
 }
 
 #[tokio::test]
+async fn a_job_that_nobody_knows_is_looked_for_three_times() {
+    let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "60")]).await;
+    let asked = json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    let name = platform.create(&asked).await.unwrap()[0].name.clone();
+    platform.connect(&name);
+    platform.pass().await;
+    // It says that it ran a job, of which GitHub has nothing.
+    platform.backend.exit(&name, 0, crate::support::DONE);
+    let id = platform.sim.with(|world| world.all_runners().next().unwrap().id);
+    let scope = crate::support::scope("repo:octo-admin/app");
+    platform.sim.with(|world| world.delete_runner(&scope, id)).unwrap();
+    platform.pass().await;
+    assert!(platform.containers().is_empty());
+    let looked = || {
+        let recorded = platform.sim.recorded();
+        let latest = "/repos/octo-admin/app/actions/runs?per_page=20";
+        recorded.iter().filter(|request| request.path_and_query == latest).count()
+    };
+    let before = looked();
+    for _ in 0..8 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    assert_eq!((before, looked()), (0, 3));
+}
+
+#[tokio::test]
 async fn what_became_of_a_job_is_measured_by_pool() {
     let platform = Platform::new().await;
     let job = platform.queue("octo-admin/app", &["self-hosted"]);

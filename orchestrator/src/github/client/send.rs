@@ -139,8 +139,18 @@ impl GitHubClient {
             Some(Refusal::Error(error)) => {
                 let failed = matches!(error, GitHubError::Server(_));
                 self.traffic.ended(call.route, if failed { Ended::Failed } else { Ended::Refused });
-                Err(error)
+                Err(self.named(account, error).await)
             }
+        }
+    }
+
+    /// The error with the installation's name, if it is that the installation was suspended since its token was made.
+    async fn named(&self, account: Account, error: GitHubError) -> GitHubError {
+        match (account, error) {
+            (Account::Installation(id), GitHubError::Forbidden(said)) if is_suspension(&said) => {
+                self.suspended(id).await
+            }
+            (_, error) => error,
         }
     }
 
@@ -260,4 +270,10 @@ impl Drop for Leave<'_> {
 
 fn resource(call: &Call) -> Resource {
     if call.route == graphql::ROUTE { Resource::Graphql } else { Resource::Core }
+}
+
+/// Whether GitHub's words say that an installation is suspended ("This installation has been suspended").
+fn is_suspension(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("installation") && message.contains("suspended")
 }
