@@ -6,19 +6,19 @@
 #[cfg(test)]
 mod tests;
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use mayfly_common::api::{Explanation, Job, Reason, Runner};
 use mayfly_common::runner::RunnerState;
-use mayfly_common::scope::{RepoSlug, ScopeKind};
+use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::JobStatus;
 
 use crate::discovery::RepoFact;
 use crate::ledger::Row;
 use crate::reconcile::handle::{PoolSeen, Snapshot, Wait};
+use crate::scaling::assignment::{NotAssigned, PATIENCE};
 use crate::scaling::{Cap, Cause};
-
-/// After this long a waiting runner should have taken its job.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 
 /// What an explanation is made from.
 #[derive(Debug, Clone)]
@@ -185,8 +185,19 @@ fn repository(facts: &Facts<'_>) -> Vec<Reason> {
 }
 
 /// What is in the way of this job.
-fn job(facts: &Facts<'_>) -> Option<Reason> {
-    let row = facts.job?;
+fn job(facts: &Facts<'_>) -> Vec<Reason> {
+    let Some(row) = facts.job else { return Vec::new() };
+    let mut reasons: Vec<Reason> = wait(row, facts).into_iter().collect();
+    // Another runner is on its way: the earlier one tells more.
+    let failed = facts.seen.not_assigned.get(&facts.id);
+    if let (Some(Wait::Runner(_)), Some(failed)) = (facts.seen.waits.get(&facts.id), failed) {
+        reasons.push(not_assigned(failed, &row.repo, &failed.to_string()));
+    }
+    reasons
+}
+
+/// How it stands with this job.
+fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
     match facts.seen.waits.get(&facts.id) {
         Some(Wait::Hosted) => Some(reason(
             "hosted",
@@ -198,10 +209,10 @@ fn job(facts: &Facts<'_>) -> Option<Reason> {
             why.clone(),
             Some("make a pool with these labels (mayfly pool create), or change runs-on"),
         )),
-        Some(Wait::For(cause)) => Some(caused(cause, facts)),
+        Some(Wait::For(cause)) => Some(caused(cause, row, facts)),
         Some(Wait::Runner(runner)) => {
             let runner = facts.seen.runners.iter().find(|other| other.name == runner.as_str())?;
-            Some(expected(runner, waited(row, runner, facts.now)))
+            Some(expected(runner))
         }
         None if row.expired() => Some(reason(
             "left_the_queue",
@@ -225,11 +236,12 @@ fn job(facts: &Facts<'_>) -> Option<Reason> {
     }
 }
 
-fn caused(cause: &Cause, facts: &Facts<'_>) -> Reason {
+fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
     match cause {
+        Cause::NotAssigned(failed) => not_assigned(failed, &row.repo, &cause.to_string()),
         Cause::Cap(cap) => {
-            let (what, hint) = (format!("{cap}{}", users(cap, facts)), raise(cap));
-            reason("cap", what, Some(hint))
+            let what = format!("{cap}{}", users(cap, facts));
+            reason("cap", what, Some(&room(cap, facts)))
         }
         Cause::Paused(pool) => reason(
             "paused",
@@ -269,70 +281,85 @@ fn caused(cause: &Cause, facts: &Facts<'_>) -> Reason {
     }
 }
 
-/// Who has the runners that a cap counts.
-fn users(cap: &Cap, facts: &Facts<'_>) -> String {
-    let counts = |runner: &&Runner| match cap {
+/// Whether a cap counts a runner.
+fn counts(cap: &Cap, runner: &Runner) -> bool {
+    match cap {
         Cap::Pool(pool, _) => runner.pool == pool.as_str(),
         Cap::Owner(owner, _) => runner.scope_name.split('/').next() == Some(owner.as_str()),
         Cap::Repo(repo, _) => runner.scope_name == repo.to_string(),
         Cap::Runners(_) | Cap::Memory(_) | Cap::Cpus(_) => true,
-    };
-    let mut by: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
-    for runner in facts.seen.runners.iter().filter(counts) {
-        *by.entry(&runner.scope_name).or_default() += 1;
     }
-    let mut by: Vec<(&str, usize)> = by.into_iter().collect();
-    by.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
-    let shown: Vec<String> =
-        by.iter().take(3).map(|(name, count)| format!("{name} has {count}")).collect();
+}
+
+/// Who has the runners that a cap counts.
+fn users(cap: &Cap, facts: &Facts<'_>) -> String {
+    let mut by: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for runner in facts.seen.runners.iter().filter(|runner| counts(cap, runner)) {
+        let (all, idle) = by.entry(&runner.scope_name).or_default();
+        *all += 1;
+        *idle += usize::from(runner.state == RunnerState::Idle);
+    }
+    let mut by: Vec<(&str, (usize, usize))> = by.into_iter().collect();
+    by.sort_by_key(|(name, (all, _))| (std::cmp::Reverse(*all), *name));
+    let shown = by.iter().take(3).map(|(name, (all, idle))| match idle {
+        0 => format!("{name} has {all}"),
+        _ => format!("{name} has {all} ({idle} idle)"),
+    });
+    let shown: Vec<String> = shown.collect();
     if shown.is_empty() { String::new() } else { format!(": {}", shown.join(", ")) }
 }
 
-fn raise(cap: &Cap) -> &'static str {
-    match cap {
-        Cap::Runners(_) => "raise MAX_RUNNERS if the host has room",
-        Cap::Memory(_) => "raise MAX_RUNNERS_MEMORY if the host has room, or give runners less",
-        Cap::Cpus(_) => "raise MAX_RUNNERS_CPUS if the host has room, or give runners less",
-        Cap::Pool(..) => "raise the pool's max: mayfly pool scale NAME --max N",
-        Cap::Owner(..) => "raise MAX_RUNNERS_PER_OWNER",
-        Cap::Repo(..) => "raise MAX_RUNNERS_PER_REPO",
+/// How room comes: by itself, from a runner that is idle beside a job, or by a higher cap.
+fn room(cap: &Cap, facts: &Facts<'_>) -> String {
+    let idle_for = |name: &str| {
+        let mut idle = facts.seen.runners.iter().filter(|runner| counts(cap, runner));
+        idle.any(|runner| runner.name == name && runner.state == RunnerState::Idle)
+    };
+    let mut beside = facts.seen.waits.iter().filter_map(|(job, wait)| match wait {
+        Wait::Runner(runner) if idle_for(runner.as_str()) => Some((*job, runner.as_str())),
+        _ => None,
+    });
+    match beside.next() {
+        Some((job, runner)) => format!(
+            "runner {runner} is idle beside job {job}; if GitHub does not assign the job to it within {} min, the runner is removed and its room is free; else {}",
+            PATIENCE.as_mins(),
+            raise(cap)
+        ),
+        None => raise(cap),
     }
 }
 
-/// How long job and runner have been there, both. A job can be much older: it was made long before somebody approved it.
-fn waited(row: &Row, runner: &Runner, now: Timestamp) -> SignedDuration {
-    now.duration_since(row.queued_at.max(runner.created_at))
+fn raise(cap: &Cap) -> String {
+    match cap {
+        Cap::Runners(_) => "raise MAX_RUNNERS if the host has room".to_owned(),
+        Cap::Memory(_) => {
+            "raise MAX_RUNNERS_MEMORY if the host has room, or give runners less".to_owned()
+        }
+        Cap::Cpus(_) => {
+            "raise MAX_RUNNERS_CPUS if the host has room, or give runners less".to_owned()
+        }
+        Cap::Pool(pool, max) => {
+            format!("raise the pool's max: mayfly pool scale {pool} --max {}", max + 1)
+        }
+        Cap::Owner(..) => "raise MAX_RUNNERS_PER_OWNER".to_owned(),
+        Cap::Repo(..) => "raise MAX_RUNNERS_PER_REPO".to_owned(),
+    }
+}
+
+/// GitHub did not assign the job to a runner that was idle beside it.
+fn not_assigned(failed: &NotAssigned, repo: &RepoSlug, what: &str) -> Reason {
+    let code = if matches!(failed.scope, Scope::Repo(_)) { "bound" } else { "group" };
+    let what = format!("{what}. Likely causes: {}", failed.causes(repo));
+    reason(code, what, Some(&failed.remedy(repo)))
 }
 
 /// A runner is there for it, or on its way.
-fn expected(runner: &Runner, waited: SignedDuration) -> Reason {
+fn expected(runner: &Runner) -> Reason {
     let name = &runner.name;
     if runner.state != RunnerState::Idle {
         let why = runner.reason.as_deref().unwrap_or("it is not online yet");
         return reason("starting", format!("runner {name} is starting for it: {why}"), None);
     }
-    if waited < PATIENCE {
-        return reason(
-            "about_to_start",
-            format!("runner {name} waits for it and should have it any moment"),
-            None,
-        );
-    }
-    if runner.scope == ScopeKind::Repo {
-        let what = format!(
-            "runner {name} has waited for it for long, and GitHub does not hand it over: it may be bound to a runner that is gone"
-        );
-        return reason("bound", what, Some("cancel the run at GitHub and start it again"));
-    }
-    let what = format!(
-        "runner {name} of {} waits for it, and GitHub does not hand it over: its runner group may exclude the repository, or the job is bound to a runner that is gone",
-        runner.scope_name
-    );
-    reason(
-        "group",
-        what,
-        Some(
-            "look at the runner group's repositories in the organisation's settings; else cancel the run and start it again",
-        ),
-    )
+    let what = format!("runner {name} is idle and GitHub should assign the job to it any moment");
+    reason("about_to_start", what, None)
 }

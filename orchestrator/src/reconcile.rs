@@ -234,6 +234,7 @@ impl Reconciler {
         state.scaled.extend(planned.scaled.iter().map(|pool| (pool.clone(), now)));
         report.queued_jobs = planned.demand;
         report.unmet = planned.unmet.iter().take(report::MOST_UNMET).map(report::unmet).collect();
+        report.problems.extend(report::not_assigned(&planned));
         Self::tell_unmet(&mut state, &planned);
         let dry = requests.iter().any(|(_, request)| request.is_dry_run());
         let outcomes = if dry {
@@ -269,6 +270,7 @@ impl Reconciler {
         let sight = Sight {
             pools: self.pools_seen(&planned),
             waits: waits(&planned),
+            not_assigned: report::by_job(&planned),
             repositories: Arc::new(state.catalog.facts(self.clock.now())),
         };
         self.publish(&mut state, &mut report, instance, runners, sight).await;
@@ -297,7 +299,12 @@ impl Reconciler {
         let starts = held.chain(self.images.retries()).filter(|_| waiting);
         let entries = self.book.all();
         let changes = entries.iter().filter_map(|entry| entry.pool.next_change(state.planned_at));
-        let due = starts.chain(changes).chain(state.memory.retries());
+        let assignments = state.memory.assignments();
+        let assigned = assignments
+            .flat_map(|known| [known.confirm_at(), known.held_until(state.planned_at)])
+            .flatten()
+            .filter(|_| waiting);
+        let due = starts.chain(changes).chain(state.memory.retries()).chain(assigned);
         let check = if self.config.auto_create {
             state.next_check(now).min(state.next_sweep)
         } else {

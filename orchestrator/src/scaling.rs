@@ -11,6 +11,7 @@
 //! | [`policy`] | what holds for all decisions, pool by pool |
 //! | [`choice`] | which pools a job is for |
 //! | [`matching`] | which queued jobs a runner is there or on its way for |
+//! | [`assignment`] | which queued jobs GitHub does not assign to a runner that is there |
 //! | [`backoff`] | how long a scope waits after failures |
 //! | [`cadence`] | when to look again |
 //! | [`room`] | how many more runners fit |
@@ -19,6 +20,7 @@
 //! | [`plan`] | what to do |
 
 mod action;
+pub mod assignment;
 pub mod backoff;
 pub mod cadence;
 pub mod choice;
@@ -36,7 +38,7 @@ pub mod room;
 pub use action::{Action, Launch, Refusal, RequestId, SameName};
 pub use memory::{Clash, Memory, Sighting, Stray};
 pub use observed::{Image, ImageSeen, Listing, Observed, Sight, Wish};
-pub use plan::{Cause, Plan, Unmet, Verdict, Waiting, plan};
+pub use plan::{Cause, Plan, Unassigned, Unmet, Verdict, Waiting, plan};
 pub use policy::{Caps, Policy, PoolPolicy};
 pub use room::Cap;
 

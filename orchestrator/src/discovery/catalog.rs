@@ -283,6 +283,11 @@ impl Catalog {
         }
     }
 
+    /// When the jobs of a repository were last asked for.
+    pub fn polled_at(&self, repo: &RepoSlug) -> Option<Timestamp> {
+        self.known.get(self.ids.get(repo)?)?.polled_at
+    }
+
     /// How many repositories are served.
     pub fn served(&self) -> usize {
         self.known.values().filter(|known| known.refused.is_none()).count()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
+use mayfly_common::scope::ScopeKind;
 
 use super::*;
 use crate::reconcile::handle::PoolSeen;
@@ -87,7 +88,7 @@ fn each_cause_has_its_answer() {
     let rows: Vec<(&str, Wait, &str)> = vec![
         ("no_pool", Wait::Unmet("no runner here has the label gpu".to_owned()), "gpu"),
         ("hosted", Wait::Hosted, "GitHub's own machines"),
-        ("cap", Wait::For(Cause::Cap(Cap::Runners(1))), "(MAX_RUNNERS): o/r has 1"),
+        ("cap", Wait::For(Cause::Cap(Cap::Runners(1))), "(MAX_RUNNERS): o/r has 1 (1 idle)"),
         ("cap", Wait::For(Cause::Cap(Cap::Pool(pool(), 3))), "all 3 runners of pool ci"),
         ("paused", Wait::For(Cause::Paused(pool())), "pool ci is paused"),
         ("image", Wait::For(Cause::Image("i".to_owned())), "image i cannot be used: denied"),
@@ -118,23 +119,62 @@ fn each_cause_has_its_answer() {
 }
 
 #[test]
-fn a_runner_that_waits_for_long_is_suspicious() {
-    let explained = |kind, scope: &str, state, now| {
-        let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
-        seen.runners = vec![runner(scope, kind, state)];
-        told(&seen, Some(&row()), |facts| facts.now = at(now)).0
+fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
+    let failed = |scope: &str| NotAssigned {
+        runner: RunnerName::parse("r1").unwrap(),
+        scope: scope.parse().unwrap(),
+        group: Some("ci".to_owned()),
+        until: at(420),
     };
-    assert_eq!(explained(ScopeKind::Repo, "o/r", RunnerState::Starting, 500), "starting");
-    assert_eq!(explained(ScopeKind::Repo, "o/r", RunnerState::Idle, 119), "about_to_start");
-    assert_eq!(explained(ScopeKind::Repo, "o/r", RunnerState::Idle, 120), "bound");
-    assert_eq!(explained(ScopeKind::Org, "o", RunnerState::Idle, 120), "group");
-    // The job is a day old, and was approved a moment ago: its runner is young.
-    let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
-    let young =
-        Runner { created_at: at(86_000), ..runner("o/r", ScopeKind::Repo, RunnerState::Idle) };
-    seen.runners = vec![young];
-    assert_eq!(told(&seen, Some(&row()), |facts| facts.now = at(86_119)).0, "about_to_start");
-    assert_eq!(told(&seen, Some(&row()), |facts| facts.now = at(86_120)).0, "bound");
+    let explained = |seen: &Snapshot| {
+        let (row, repo) = (row(), repo());
+        let facts = Facts {
+            id: 7,
+            job: Some(&row),
+            repo: Some(&repo),
+            unasked: None,
+            seen,
+            auto_create: true,
+            now: at(130),
+        };
+        explain(&facts).reasons
+    };
+    let held = |scope| explained(&seen(Some(Wait::For(Cause::NotAssigned(failed(scope))))));
+    let (repo, org) = (held("repo:o/r"), held("org:o"));
+    assert_eq!((repo[0].code.as_str(), org[0].code.as_str()), ("bound", "group"));
+    let group = "its runner group \"ci\" excludes o/r";
+    assert!(org[0].what.contains(group) && !repo[0].what.contains(group), "{}", org[0].what);
+    assert!(
+        org[0].what.contains("runner r1 of org:o") && org[0].what.contains(&at(420).to_string())
+    );
+    // The next one is on its way: that comes first, and the earlier one after it.
+    let mut trying = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+    trying.runners = vec![runner("o", ScopeKind::Org, RunnerState::Starting)];
+    trying.not_assigned.insert(7, failed("org:o"));
+    let reasons = explained(&trying);
+    let codes: Vec<&str> = reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(codes, ["starting", "group"]);
+}
+
+#[test]
+fn a_job_that_waits_for_room_is_told_of_runners_that_are_idle() {
+    let mut seen = seen(Some(Wait::For(Cause::Cap(Cap::Runners(1)))));
+    seen.runners = vec![runner("o", ScopeKind::Org, RunnerState::Idle)];
+    seen.waits.insert(8, Wait::Runner(RunnerName::parse("r1").unwrap()));
+    let (row, repo) = (row(), repo());
+    let facts = Facts {
+        id: 7,
+        job: Some(&row),
+        repo: Some(&repo),
+        unasked: None,
+        seen: &seen,
+        auto_create: true,
+        now: at(30),
+    };
+    let reasons = explain(&facts).reasons;
+    assert!(reasons[0].what.ends_with("(MAX_RUNNERS): o has 1 (1 idle)"), "{}", reasons[0].what);
+    let hint = reasons[0].hint.as_deref().unwrap();
+    assert!(hint.starts_with("runner r1 is idle beside job 8;"), "{hint}");
 }
 
 #[test]

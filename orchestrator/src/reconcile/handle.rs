@@ -24,6 +24,7 @@ use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, Row};
 use crate::pool::book::Book;
+use crate::scaling::assignment::NotAssigned;
 use crate::scaling::{Action, Cause, Plan, Refusal, RequestId, Wish};
 use crate::store::{Store, StoreError};
 
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub pools: BTreeMap<PoolName, PoolSeen>,
     /// How it stands with each job that waits.
     pub waits: BTreeMap<i64, Wait>,
+    /// Queued jobs that GitHub did not assign to a runner that was idle beside them.
+    pub not_assigned: BTreeMap<i64, NotAssigned>,
     /// The repositories known.
     pub repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
     /// How things stand with GitHub.

@@ -92,6 +92,7 @@ impl Reconciler {
         Ok(Observed {
             jobs: jobs.known,
             jobs_complete: jobs.complete,
+            listed_at: listed_at(state),
             images,
             repositories: by_activity(state, now),
             scaled: state.scaled.clone(),
@@ -276,7 +277,14 @@ fn by_activity(state: &State, now: Timestamp) -> Vec<RepoSlug> {
     repositories
 }
 
-/// All that may have jobs, or, between checks, those where something is going on that no webhook tells of.
+/// When the queued jobs of repositories that have some were last read.
+fn listed_at(state: &State) -> BTreeMap<RepoSlug, Timestamp> {
+    let repos = state.ledger.waiting_in().into_keys();
+    repos.filter_map(|repo| state.catalog.polled_at(&repo).map(|at| (repo, at))).collect()
+}
+
+/// All that may have jobs, or, between checks, those where something is going on that no webhook tells of, and those where a job
+/// that webhooks told of should have begun: a delivery may be lost.
 fn repositories_to_poll(
     state: &State,
     registrations: &BTreeMap<Scope, Listing>,
@@ -293,10 +301,17 @@ fn repositories_to_poll(
         .cloned()
         .collect();
     repos.extend(more);
+    let doubtful: BTreeSet<&RepoSlug> = state
+        .memory
+        .assignments()
+        .filter(|known| known.confirm_at().is_some_and(|at| at <= now))
+        .map(|known| &known.repo)
+        .collect();
     repos.retain(|repo| {
         let told = waiting.get(repo).copied();
         let runs = || registrations.keys().any(|scope| scope.covers(repo));
-        all || told == Some(false) || (!healthy && (told.is_some() || runs()))
+        let doubted = told.is_some() && doubtful.contains(repo);
+        all || told == Some(false) || doubted || (!healthy && (told.is_some() || runs()))
     });
     repos
 }

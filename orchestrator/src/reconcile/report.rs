@@ -22,17 +22,19 @@ use crate::discovery::RepoFact;
 use crate::github::GitHubError;
 use crate::github::budget::{Account, Limit, Priority, Resource};
 use crate::metrics::{Orphan, Trouble};
-use crate::model::Instance;
+use crate::model::{Instance, QueuedJob};
 use crate::pool::book::Entry;
+use crate::scaling::assignment::NotAssigned;
 use crate::scaling::backoff::Place;
 use crate::scaling::cadence::CheckWait;
 use crate::scaling::lifecycle::Failure;
-use crate::scaling::{Action, Plan, RequestId, Unmet, Verdict};
+use crate::scaling::{Action, Plan, RequestId, Unassigned, Unmet, Verdict};
 
 /// What a pass saw beside runners, for people to look at.
 pub(super) struct Sight {
     pub(super) pools: BTreeMap<PoolName, PoolSeen>,
     pub(super) waits: BTreeMap<i64, Wait>,
+    pub(super) not_assigned: BTreeMap<i64, NotAssigned>,
     pub(super) repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
 }
 
@@ -51,6 +53,29 @@ pub(super) fn waits(planned: &Plan) -> BTreeMap<i64, Wait> {
 pub(super) const MOST_UNMET: usize = 200;
 /// How long it is remembered that GitHub put off the end of a runner. The next try may be a while off.
 const PUT_OFF_KNOWN: SignedDuration = SignedDuration::from_hours(1);
+
+/// The queued jobs that GitHub did not assign to a runner that was idle beside them.
+pub(super) fn by_job(planned: &Plan) -> BTreeMap<i64, NotAssigned> {
+    planned.not_assigned.iter().map(|one| (one.job.id, one.failed.clone())).collect()
+}
+
+/// The same as problems, one for each repository and place: the oldest job stands for the others.
+pub(super) fn not_assigned(planned: &Plan) -> Vec<String> {
+    let mut told: BTreeSet<(&RepoSlug, &Scope)> = BTreeSet::new();
+    let problem = |Unassigned { job, failed }: &Unassigned| {
+        let QueuedJob { id, repo, name, .. } = job;
+        let (scope, causes) = (&failed.scope, failed.causes(repo));
+        format!(
+            "{repo}: GitHub does not assign job {id} ({name:?}) to idle runners of {scope}. Likely causes: {causes}."
+        )
+    };
+    let first = planned
+        .not_assigned
+        .iter()
+        .filter(|Unassigned { job, failed }| told.insert((&job.repo, &failed.scope)));
+    first.map(problem).collect()
+}
+
 /// How long to wait after a pass that could not see anything.
 const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
 
@@ -71,6 +96,7 @@ impl Reconciler {
             let sight = Sight {
                 pools: last.pools.clone(),
                 waits: last.waits.clone(),
+                not_assigned: last.not_assigned.clone(),
                 repositories: Arc::clone(&last.repositories),
             };
             (last.runners.clone(), last.instance.clone(), sight)
@@ -238,6 +264,7 @@ impl Reconciler {
             held_back: held_back.collect(),
             pools: sight.pools,
             waits: sight.waits,
+            not_assigned: sight.not_assigned,
             repositories: sight.repositories,
             github,
             finished: state.history.latest(),

@@ -27,8 +27,13 @@ pub struct Match {
     pub by: Vec<Option<usize>>,
 }
 
-/// Sets jobs against supply: oldest job first, each to the fitting runner with the narrowest scope and fewest labels.
-pub fn match_jobs(jobs: &[QueuedJob], supply: &[Supply<'_>]) -> Match {
+/// Sets jobs against supply: oldest job first, each to the fitting runner with the narrowest scope and fewest labels for which
+/// `may_count_on(job, supply)` holds, both given by their index.
+pub fn match_jobs(
+    jobs: &[QueuedJob],
+    supply: &[Supply<'_>],
+    may_count_on: impl Fn(usize, usize) -> bool,
+) -> Match {
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| (jobs[index].queued_at, jobs[index].id));
     let mut outcome = Match {
@@ -39,7 +44,7 @@ pub fn match_jobs(jobs: &[QueuedJob], supply: &[Supply<'_>]) -> Match {
     for index in order {
         let job = &jobs[index];
         let best = (0..supply.len())
-            .filter(|&slot| !outcome.needed[slot])
+            .filter(|&slot| !outcome.needed[slot] && may_count_on(index, slot))
             .filter(|&slot| {
                 supply[slot].scope.covers(&job.repo) && supply[slot].labels.covers(&job.labels)
             })
@@ -88,8 +93,10 @@ mod tests {
             job(4, "x/y", &["self-hosted"], 0),
             job(5, "o/r", &["self-hosted"], 9),
         ];
-        let outcome = match_jobs(&jobs, &supply);
+        let outcome = match_jobs(&jobs, &supply, |_, _| true);
         assert_eq!(outcome.needed, [true, true, true]);
         assert_eq!(outcome.unserved, [3, 4]);
+        let outcome = match_jobs(&jobs, &supply, |job, slot| (job, slot) != (2, 0));
+        assert_eq!(outcome.by, [Some(2), Some(1), None, None, Some(0)]);
     }
 }

@@ -10,6 +10,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
+use super::assignment::{self, Assignment};
 use super::lifecycle::reason_of;
 use super::naming;
 use super::observed::{Listing, Observed, Sight};
@@ -99,6 +100,8 @@ pub struct Memory {
     /// Scopes whose runners were listed before.
     listed: BTreeSet<Scope>,
     clashes: BTreeMap<Scope, Clash>,
+    /// By job.
+    assignments: BTreeMap<i64, Assignment>,
 }
 
 impl Memory {
@@ -108,6 +111,16 @@ impl Memory {
         known
             .filter(|(made, _)| *made == instance.created_at)
             .map_or_else(Default::default, |(_, sighting)| *sighting)
+    }
+
+    /// What is known of a queued job's assignment.
+    pub fn assignment(&self, job: i64) -> Option<&Assignment> {
+        self.assignments.get(&job)
+    }
+
+    /// What is known of the assignment of all queued jobs.
+    pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
+        self.assignments.values()
     }
 
     /// What is known of a registration without a machine.
@@ -176,6 +189,8 @@ impl Observed {
             (instance.name.clone(), (instance.created_at, sighting))
         });
         memory.sightings = sightings.collect();
+        let idle_since = |instance: &Instance| memory.of(instance).idle_since;
+        memory.assignments = assignment::after(&self, &memory.assignments, idle_since, policy, now);
         for (scope, listing) in &self.registrations {
             self.note_strays(&mut memory, scope, listing, policy, now);
             if let Listing::Known(list) = listing {

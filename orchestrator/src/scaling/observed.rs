@@ -69,6 +69,8 @@ pub struct Observed {
     pub jobs: Vec<QueuedJob>,
     /// Whether `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
     pub jobs_complete: bool,
+    /// When GitHub last listed the queued jobs of a repository.
+    pub listed_at: BTreeMap<RepoSlug, Timestamp>,
     /// The images that pools are made from.
     pub images: BTreeMap<(String, PullPolicy), ImageSeen>,
     /// Repositories that may have jobs for us, those first that had one last.

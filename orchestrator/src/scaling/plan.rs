@@ -9,11 +9,13 @@
 //! | here | what is over, what was asked for, what is left over at GitHub |
 //! | `jobs` | runners for queued jobs |
 //! | `idle` | runners that wait |
+//! | `reclaim` | idle runners that give their room to jobs |
 //! | `engine` | runners that wait for a Docker engine of their own |
 
 mod engine;
 mod idle;
 mod jobs;
+mod reclaim;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,6 +28,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::{Action, Launch, Refusal, RequestId, SameName};
+use super::assignment::NotAssigned;
 use super::lifecycle::{Failure, reason_of};
 use super::memory::Clash;
 use super::naming;
@@ -49,6 +52,8 @@ pub struct Plan {
     pub waiting: Vec<Waiting>,
     /// Jobs that are expected to be taken by a runner that waits or starts.
     pub expected: BTreeMap<i64, RunnerName>,
+    /// Queued jobs that GitHub did not assign to a runner that was idle beside them.
+    pub not_assigned: Vec<Unassigned>,
     /// Jobs for GitHub's own machines.
     pub hosted: BTreeSet<i64>,
     /// How many queued jobs are for runners like ours.
@@ -74,9 +79,20 @@ pub struct Waiting {
     pub cause: Cause,
 }
 
+/// A queued job that GitHub did not assign, and the runner that was idle beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unassigned {
+    /// The job.
+    pub job: QueuedJob,
+    /// The runner.
+    pub failed: NotAssigned,
+}
+
 /// Why a runner is not started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
+    /// GitHub did not assign the job to a runner that was idle beside it.
+    NotAssigned(NotAssigned),
     /// There is no room.
     Cap(Cap),
     /// The pool is paused.
@@ -96,6 +112,9 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotAssigned(failed) => {
+                write!(f, "{failed}; the next is started at {}", failed.until)
+            }
             Self::Cap(cap) => write!(f, "{cap}"),
             Self::Paused(pool) => write!(f, "pool {pool} is paused"),
             Self::Image(image) => write!(f, "image {image} is not on the host yet"),
@@ -149,6 +168,9 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
         room: Room::beside(policy, running.clone()),
         standing: BTreeMap::new(),
         needed: BTreeSet::new(),
+        kept: BTreeMap::new(),
+        held: BTreeMap::new(),
+        blocked: Vec::new(),
         shrink: BTreeMap::new(),
     };
     for instance in running {
@@ -164,6 +186,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
     planner.serve_jobs();
     planner.keep_waiting();
     planner.retire_idle();
+    planner.make_room();
     planner.start_prepared();
     planner.plan
 }
@@ -181,6 +204,12 @@ struct Planner<'a, N> {
     standing: BTreeMap<&'a RepoSlug, usize>,
     /// Runners that a queued job counts on.
     needed: BTreeSet<RunnerName>,
+    /// Idle runners that stay for a job that GitHub has not assigned to them so far, as long as nobody needs their room.
+    kept: BTreeMap<RunnerName, i64>,
+    /// How many jobs of each pool wait because GitHub did not assign them.
+    held: BTreeMap<PoolName, usize>,
+    /// Where a runner would have been started for a job, had there been room: the first such pool of each job.
+    blocked: Vec<(&'a PoolPolicy, Scope)>,
     /// How many runners pools with the policy `ratio` are to lose.
     shrink: BTreeMap<PoolName, usize>,
 }

@@ -26,6 +26,18 @@ pub enum Cap {
     Repo(RepoSlug, usize),
 }
 
+impl Cap {
+    /// Whether this cap counts a runner of `pool` in `scope`.
+    pub fn counts(&self, pool: &PoolName, scope: &Scope) -> bool {
+        match self {
+            Self::Runners(_) | Self::Memory(_) | Self::Cpus(_) => true,
+            Self::Pool(name, _) => name == pool,
+            Self::Owner(login, _) => owner(scope) == Some(login),
+            Self::Repo(slug, _) => matches!(scope, Scope::Repo(repo) if repo == slug),
+        }
+    }
+}
+
 impl fmt::Display for Cap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -142,6 +154,25 @@ impl<'a> Room<'a> {
         Ok(())
     }
 
+    /// Gives back the place of a runner that is counted.
+    pub(super) fn release(&mut self, pool: &PoolName, terms: &PoolPolicy, scope: &Scope) {
+        fn less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+            if let Some(count) = counts.get_mut(key) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.runners = self.runners.saturating_sub(1);
+        self.memory = self.memory.saturating_sub(terms.memory);
+        self.nano_cpus = self.nano_cpus.saturating_sub(terms.nano_cpus);
+        less(&mut self.pools, pool);
+        if let Some(owner) = owner(scope) {
+            less(&mut self.owners, owner);
+        }
+        if let Scope::Repo(repo) = scope {
+            less(&mut self.repos, repo);
+        }
+    }
+
     fn fits(&self, pool: &PoolPolicy) -> Result<(), Cap> {
         let caps = self.caps;
         if self.runners >= caps.runners {
@@ -218,8 +249,13 @@ mod tests {
                 Ok(())
             );
             narrow(&mut policy);
-            let room = Room::beside(&policy, running.iter());
-            assert_eq!(room.admits(&policy.default, &scope).unwrap_err().to_string(), words);
+            let mut room = Room::beside(&policy, running.iter());
+            let cap = room.admits(&policy.default, &scope).unwrap_err();
+            assert_eq!(cap.to_string(), words);
+            // What is given back is free again, for as long as it counts here at all.
+            assert!(cap.counts(&running[0].pool, &running[0].scope));
+            room.release(&running[0].pool, &policy.default, &running[0].scope);
+            assert_eq!(room.admits(&policy.default, &scope), Ok(()), "{words}");
         }
     }
 }

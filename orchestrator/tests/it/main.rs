@@ -5,6 +5,7 @@
 
 mod api;
 mod app;
+mod assignment;
 mod budget;
 mod checkup;
 mod converge;

@@ -63,6 +63,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 && instance.pool != PoolName::manual()
                 && !self.leaving(&instance.name)
                 && !self.needed.contains(&instance.name)
+                && !(self.kept.contains_key(&instance.name) && self.serves(&instance.pool))
             {
                 pools.entry(instance.pool.clone()).or_default().push(instance);
             }
@@ -79,6 +80,11 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 Some(pool) => self.retire_some(pool, idle),
             }
         }
+    }
+
+    /// Whether there is a pool of this name that serves jobs.
+    fn serves(&self, pool: &PoolName) -> bool {
+        self.policy.pool(pool).is_some_and(|pool| pool.enabled)
     }
 
     fn retire_all(&mut self, idle: Vec<&'a Instance>, why: &str) {
@@ -127,7 +133,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    fn retire(&mut self, instance: &Instance, why: String) {
+    pub(super) fn retire(&mut self, instance: &Instance, why: String) {
         let Some(registered) = self.seen.sight_of(instance).listed() else { return };
         if self.is_put_off(&instance.scope, Some(registered.id)) {
             return;

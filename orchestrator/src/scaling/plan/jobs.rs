@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use mayfly_common::pool::{Autoscaling, PoolName};
 use mayfly_common::scope::{RepoSlug, Scope};
 
-use super::{Cause, Planner, Unmet, Waiting};
+use super::{Cause, Planner, Unassigned, Unmet, Waiting};
 use crate::model::{Instance, QueuedJob};
 use crate::scaling::action::{Action, Launch, SameName};
 use crate::scaling::choice::{Offer, offer};
@@ -48,13 +48,17 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 *self.plan.pending.entry(pool.name.clone()).or_default() += 1;
             }
         }
+        self.report_not_assigned(&ours);
         let free: Vec<&Instance> = self.available();
+        let (held, ours): (Vec<Ours<'a>>, Vec<Ours<'a>>) =
+            ours.into_iter().partition(|ours| self.is_held(ours.job));
         let supply: Vec<Supply<'_>> = free
             .iter()
             .map(|instance| Supply { scope: &instance.scope, labels: &instance.labels })
             .collect();
         let jobs: Vec<QueuedJob> = ours.iter().map(|ours| ours.job.clone()).collect();
-        let matched = match_jobs(&jobs, &supply);
+        let may_count_on = |job: usize, slot: usize| !self.is_in_vain(&jobs[job], free[slot]);
+        let matched = match_jobs(&jobs, &supply, may_count_on);
         for (job, by) in jobs.iter().zip(&matched.by) {
             if let Some(instance) = by.and_then(|slot| free.get(slot)) {
                 self.plan.expected.insert(job.id, instance.name.clone());
@@ -62,6 +66,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         let needed = free.iter().zip(&matched.needed).filter(|(_, needed)| **needed);
         self.needed = needed.map(|(instance, _)| instance.name.clone()).collect();
+        self.hold(&held, &free);
         if !self.policy.auto_create {
             return;
         }
@@ -72,6 +77,56 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let unserved: BTreeSet<usize> = matched.unserved.iter().copied().collect();
         let left = ours.into_iter().enumerate().filter(|(index, _)| unserved.contains(index));
         self.start_for(left.map(|(_, ours)| ours).collect());
+    }
+
+    /// Tells which jobs GitHub did not assign to a runner that was idle beside them.
+    fn report_not_assigned(&mut self, ours: &[Ours<'a>]) {
+        for job in ours.iter().map(|ours| ours.job) {
+            let failed = self.seen.memory.assignment(job.id).and_then(|known| known.failed.clone());
+            if let Some(failed) = failed {
+                self.plan.not_assigned.push(Unassigned { job: job.clone(), failed });
+            }
+        }
+    }
+
+    /// Whether no runner is started for a job because GitHub did not assign it to the last one.
+    fn is_held(&self, job: &QueuedJob) -> bool {
+        let known = self.seen.memory.assignment(job.id);
+        known.is_some_and(|known| known.held_until(self.now).is_some())
+    }
+
+    /// Whether a runner has been idle beside a job for so long that GitHub will not assign the job to it.
+    fn is_in_vain(&self, job: &QueuedJob, instance: &Instance) -> bool {
+        let idle_since = self.seen.memory.of(instance).idle_since;
+        let known = self.seen.memory.assignment(job.id).zip(idle_since);
+        known.is_some_and(|(known, since)| known.is_in_vain(since))
+    }
+
+    /// Has jobs wait that GitHub did not assign. The runner that was idle beside each stays while nobody needs its room: GitHub
+    /// assigns the job to it as soon as what is in the way is mended.
+    fn hold(&mut self, jobs: &[Ours<'a>], free: &[&'a Instance]) {
+        for ours in jobs {
+            let job = ours.job;
+            let pool = ours.pools.first().map(|(pool, _)| pool.name.clone());
+            if let Some(pool) = &pool {
+                *self.held.entry(pool.clone()).or_default() += 1;
+            }
+            let beside = free.iter().find(|instance| {
+                instance.scope.covers(&job.repo)
+                    && instance.labels.covers(&job.labels)
+                    && self.is_in_vain(job, instance)
+                    && !self.needed.contains(&instance.name)
+                    && !self.kept.contains_key(&instance.name)
+            });
+            if let Some(instance) = beside {
+                self.kept.insert(instance.name.clone(), job.id);
+            }
+            let failed = self.seen.memory.assignment(job.id).and_then(|known| known.failed.clone());
+            if let Some(failed) = failed {
+                let cause = Cause::NotAssigned(failed);
+                self.plan.waiting.push(Waiting { job: job.id, pool, cause });
+            }
+        }
     }
 
     /// Whether a runner that somebody made by hand is there for a job that no pool takes.
@@ -89,10 +144,14 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for job in jobs {
             queues.entry(&job.job.repo).or_default().push_back(job);
         }
+        // One that GitHub did not assign so far comes after those that may run at once.
+        let memory = &self.seen.memory;
+        let failed = |job: &QueuedJob| memory.assignment(job.id).is_some_and(|it| it.failures > 0);
+        let rank = |ours: &Ours<'_>| (Reverse(ours.priority()), failed(ours.job));
         for queue in queues.values_mut() {
             queue
                 .make_contiguous()
-                .sort_by_key(|ours| (Reverse(ours.priority()), ours.job.queued_at, ours.job.id));
+                .sort_by_key(|ours| (rank(ours), ours.job.queued_at, ours.job.id));
         }
         // Runners of an organisation serve any of its repositories: what was started for a repository in this pass counts.
         let mut started: BTreeMap<&'a RepoSlug, usize> = BTreeMap::new();
@@ -105,7 +164,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 .iter()
                 .filter_map(|(repo, queue)| Some((*repo, queue.front()?)))
                 .min_by_key(|(repo, ours)| {
-                    (Reverse(ours.priority()), load(repo), ours.job.queued_at, ours.job.id)
+                    (rank(ours), load(repo), ours.job.queued_at, ours.job.id)
                 })
                 .map(|(repo, _)| repo);
             let Some(repo) = next else { break };
@@ -128,7 +187,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for pool in self.policy.all().filter(|pool| pool.enabled) {
             let Autoscaling::Ratio(ratio) = &pool.autoscaling else { continue };
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let pending = self.plan.pending.get(&pool.name).copied().unwrap_or_default();
+            let count =
+                |jobs: &BTreeMap<PoolName, usize>| jobs.get(&pool.name).copied().unwrap_or(0);
+            let pending = count(&self.plan.pending).saturating_sub(count(&self.held));
             let bounds = (number(pool.min_idle), number(pool.max));
             let last = self.seen.scaled.get(&pool.name).copied();
             let current = number(self.room.of_pool(&pool.name));
@@ -159,10 +220,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             (Reverse(pool.priority), pool.labels.len(), self.room.of_pool(&pool.name), &pool.name)
         });
         let mut first: Option<Cause> = None;
-        for (pool, scope) in pools {
+        let mut blocked: Option<(&'a PoolPolicy, Scope)> = None;
+        for &(pool, ref scope) in pools {
             let allowance = allowed.get_mut(&pool.name);
             // Another pool is no way round the thresholds: the job waits for this one.
             if let Some((0, reason)) = &allowance {
+                self.blocked.extend(blocked);
                 return Err(Some(first.unwrap_or(Cause::Ratio(pool.name.clone(), reason.clone()))));
             }
             let why = format!("job {:?} of {} waits", ours.job.name, ours.job.repo);
@@ -175,9 +238,15 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                     }
                     return Ok(());
                 }
-                Err(cause) => drop(first.get_or_insert(cause)),
+                Err(cause) => {
+                    if matches!(cause, Cause::Cap(_)) {
+                        blocked.get_or_insert_with(|| (pool, scope.clone()));
+                    }
+                    first.get_or_insert(cause);
+                }
             }
         }
+        self.blocked.extend(blocked);
         Err(first)
     }
 

@@ -1,6 +1,7 @@
 //! Tables and properties of [`plan`](super::plan).
 
 mod pools;
+mod reclaim;
 
 use super::*;
 use crate::model::{EngineHealth, Exit};

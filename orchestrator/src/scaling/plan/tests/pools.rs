@@ -6,7 +6,7 @@ use mayfly_common::pool::{Autoscaling, Ratio};
 use super::*;
 use crate::scaling::policy::PoolPolicy;
 
-fn pool(name: &str, labels: &[&str]) -> PoolPolicy {
+pub(super) fn pool(name: &str, labels: &[&str]) -> PoolPolicy {
     PoolPolicy {
         name: PoolName::parse(name).unwrap(),
         labels: LabelSet::requested(labels),
@@ -15,7 +15,7 @@ fn pool(name: &str, labels: &[&str]) -> PoolPolicy {
 }
 
 /// The usual policy with another room and other pools beside the default one.
-fn with_pools(runners: usize, pools: Vec<PoolPolicy>) -> Policy {
+pub(super) fn with_pools(runners: usize, pools: Vec<PoolPolicy>) -> Policy {
     Policy { pools, ..capped(runners) }
 }
 
@@ -26,7 +26,7 @@ fn warm(min_idle: usize, max: usize) -> Policy {
 }
 
 /// A waiting runner of the pool `warm`, made at a second.
-fn waiting(seen: Observed, name: &str, created: i64) -> Observed {
+pub(super) fn waiting(seen: Observed, name: &str, created: i64) -> Observed {
     let mut seen = with_runner(seen, name, IDLE, true, false);
     let new = seen.instances.last_mut().unwrap();
     new.pool = PoolName::parse("warm").unwrap();
@@ -35,7 +35,7 @@ fn waiting(seen: Observed, name: &str, created: i64) -> Observed {
     seen
 }
 
-fn pools_of(plan: &Plan) -> Vec<String> {
+pub(super) fn pools_of(plan: &Plan) -> Vec<String> {
     let launched = plan.actions.iter().filter_map(|action| match action {
         Action::Launch(launch) => Some(format!("{} {}", launch.pool, launch.scope)),
         _ => None,
@@ -43,7 +43,7 @@ fn pools_of(plan: &Plan) -> Vec<String> {
     launched.collect()
 }
 
-fn retired(plan: &Plan) -> Vec<&str> {
+pub(super) fn retired(plan: &Plan) -> Vec<&str> {
     let names = plan.actions.iter().filter_map(|action| match action {
         Action::Retire { name, .. } => Some(name.as_str()),
         _ => None,

@@ -1,0 +1,298 @@
+//! Queued jobs that GitHub does not assign to an idle runner that may take them.
+//!
+//! GitHub assigns a queued job to an idle runner within seconds. A job that stays queued beside an idle runner with its scope and
+//! labels is not assigned to that runner at all: its runner group excludes the repository, the workflow names another group, the job
+//! is bound to a runner that no longer exists, or the runner does not listen. Another runner of the same kind helps in the last case
+//! only, so the next one is started after a wait that doubles, and the idle one holds no room that other jobs need.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use mayfly_common::scope::{RepoSlug, Scope};
+
+use super::observed::Observed;
+use super::policy::Policy;
+use crate::model::{Instance, QueuedJob};
+
+/// How long a job may be queued beside an idle runner before GitHub is asked whether it is queued still: a delivery may be lost.
+pub const DOUBT: SignedDuration = SignedDuration::from_secs(20);
+/// How long a job may be queued beside an idle runner before it counts as not assigned.
+pub const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+/// The wait before the next runner is started for a job that was not assigned; doubled by each further one.
+pub const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(5);
+/// The longest such wait.
+pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// What earlier passes saw of a queued job's assignment. A cache: losing it restarts its periods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The job's repository.
+    pub repo: RepoSlug,
+    /// When the job was first seen queued.
+    pub queued_since: Timestamp,
+    /// Since when a runner has been idle beside it that may take it; runners that failed before count no more.
+    pub beside_since: Option<Timestamp>,
+    /// When GitHub last listed it as queued.
+    pub listed_at: Option<Timestamp>,
+    /// How many runners were idle beside it in vain, one after the other.
+    pub failures: u32,
+    /// The latest of them.
+    pub failed: Option<NotAssigned>,
+}
+
+/// A runner that was idle beside a queued job for [`PATIENCE`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAssigned {
+    /// The runner.
+    pub runner: RunnerName,
+    /// Where it is, or was, registered.
+    pub scope: Scope,
+    /// Its runner group; none is GitHub's default one.
+    pub group: Option<String>,
+    /// Until when no other runner is started for the job.
+    pub until: Timestamp,
+}
+
+/// A runner that GitHub lists as online and not busy.
+#[derive(Debug, Clone, Copy)]
+pub struct Idle<'a> {
+    /// Its name.
+    pub name: &'a RunnerName,
+    /// Where it is registered.
+    pub scope: &'a Scope,
+    /// Its labels.
+    pub labels: &'a LabelSet,
+    /// Its runner group; none is GitHub's default one.
+    pub group: Option<&'a str>,
+    /// Since when it has been idle.
+    pub since: Timestamp,
+}
+
+impl Idle<'_> {
+    fn may_take(&self, job: &QueuedJob) -> bool {
+        self.scope.covers(&job.repo) && self.labels.covers(&job.labels)
+    }
+}
+
+impl Assignment {
+    /// What is known of `job` after a pass that saw these runners idle. `listed_at`: when GitHub last listed the repository's queued
+    /// jobs.
+    pub fn next(
+        previous: Option<&Self>,
+        job: &QueuedJob,
+        idle: &[Idle<'_>],
+        listed_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let mut this = previous.cloned().unwrap_or_else(|| Self {
+            repo: job.repo.clone(),
+            queued_since: now,
+            beside_since: None,
+            listed_at: None,
+            failures: 0,
+            failed: None,
+        });
+        this.listed_at = this.listed_at.max(listed_at);
+        // A runner that failed before proves nothing new.
+        let after = this.failed.as_ref().map_or(Timestamp::MIN, |failed| failed.until);
+        let beside = idle.iter().filter(|idle| idle.since >= after && idle.may_take(job));
+        let longest = beside.min_by_key(|idle| idle.since);
+        this.beside_since = longest.map(|idle| idle.since.max(this.queued_since));
+        let in_vain = longest.filter(|idle| this.is_in_vain(idle.since));
+        if let (Some(idle), None) = (in_vain, this.held_until(now)) {
+            this.failures = this.failures.saturating_add(1);
+            this.failed = Some(NotAssigned {
+                runner: idle.name.clone(),
+                scope: idle.scope.clone(),
+                group: idle.group.map(str::to_owned),
+                until: now.saturating_add(wait(this.failures)).unwrap_or(Timestamp::MAX),
+            });
+        }
+        this
+    }
+
+    /// Whether GitHub lists the job as queued after it was beside a runner, idle `since`, for [`PATIENCE`].
+    pub fn is_in_vain(&self, since: Timestamp) -> bool {
+        let from = since.max(self.queued_since);
+        self.listed_at.is_some_and(|listed_at| listed_at.duration_since(from) >= PATIENCE)
+    }
+
+    /// Until when no runner is started for the job, if one was idle beside it in vain. A wait that is longer than the longest is from
+    /// before the clock was set back.
+    pub fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.failed.as_ref()?.until;
+        (until > now && until.duration_since(now) <= LONGEST_WAIT).then_some(until)
+    }
+
+    /// When GitHub is to be asked whether the job is queued still; none if that is known well enough.
+    pub fn confirm_at(&self) -> Option<Timestamp> {
+        let since = self.beside_since?;
+        let moments = [DOUBT, PATIENCE].map(|span| since.saturating_add(span));
+        let mut moments = moments.into_iter().map(|moment| moment.unwrap_or(Timestamp::MAX));
+        moments.find(|moment| self.listed_at.is_none_or(|listed_at| listed_at < *moment))
+    }
+}
+
+/// What is known of the assignment of each queued job after a pass that saw this. `idle_since`: since when a runner has been idle.
+pub fn after(
+    seen: &Observed,
+    before: &BTreeMap<i64, Assignment>,
+    idle_since: impl Fn(&Instance) -> Option<Timestamp>,
+    policy: &Policy,
+    now: Timestamp,
+) -> BTreeMap<i64, Assignment> {
+    let listed = |one: &&Instance| seen.sight_of(one).listed().is_some();
+    let idle = seen.instances.iter().filter(listed).filter_map(|instance| {
+        let Instance { name, scope, labels, pool, .. } = instance;
+        let group = policy.pool(pool).and_then(|pool| pool.group.as_deref());
+        Some(Idle { name, scope, labels, group, since: idle_since(instance)? })
+    });
+    let idle: Vec<Idle<'_>> = idle.collect();
+    // A job that is missing because GitHub could not be asked about its repository may be queued still.
+    let unasked = |last: &Assignment| {
+        let listed_at = seen.listed_at.get(&last.repo).copied();
+        !seen.jobs_complete && listed_at.is_some() && listed_at == last.listed_at
+    };
+    let mut after = before.clone();
+    after.retain(|_, last| unasked(last));
+    for job in &seen.jobs {
+        let listed_at = seen.listed_at.get(&job.repo).copied();
+        let next = Assignment::next(before.get(&job.id), job, &idle, listed_at, now);
+        after.insert(job.id, next);
+    }
+    after
+}
+
+/// The wait after so many failures in a row.
+fn wait(failures: u32) -> SignedDuration {
+    let factor = 1i32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
+    FIRST_WAIT.checked_mul(factor).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+}
+
+impl NotAssigned {
+    /// The likely causes, for a job of `repo`.
+    pub fn causes(&self, repo: &RepoSlug) -> String {
+        let bound = "the job is bound to a runner that no longer exists";
+        match &self.scope {
+            Scope::Repo(_) => format!("{bound}, or the runner does not listen"),
+            Scope::Org(_) | Scope::Enterprise(_) => format!(
+                "its runner group \"{}\" excludes {repo}, the workflow's runs-on names another group, or {bound}",
+                self.group()
+            ),
+        }
+    }
+
+    /// What to do about it, for a job of `repo`.
+    pub fn remedy(&self, repo: &RepoSlug) -> String {
+        let again = "cancel the run at GitHub and start it again";
+        let group = self.group();
+        match &self.scope {
+            Scope::Repo(_) => again.to_owned(),
+            Scope::Org(name) => format!(
+                "give {repo} access to the runner group \"{group}\" (settings of {name}, Actions, Runner groups); if it has access, {again}"
+            ),
+            Scope::Enterprise(name) => format!(
+                "give {repo} access to the runner group \"{group}\" (settings of the enterprise {name}, Actions, Runner groups); if it has access, {again}"
+            ),
+        }
+    }
+
+    /// The runner group's name.
+    fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or("Default")
+    }
+}
+
+impl fmt::Display for NotAssigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (runner, scope, minutes) = (&self.runner, &self.scope, PATIENCE.as_mins());
+        write!(
+            f,
+            "GitHub did not assign it to runner {runner} of {scope}, which was idle beside it for {minutes} min"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::lifecycle::tests::at;
+
+    fn job() -> QueuedJob {
+        QueuedJob {
+            id: 1,
+            repo: RepoSlug::parse("o/r").unwrap(),
+            name: "build".to_owned(),
+            labels: LabelSet::requested(["self-hosted"]),
+            queued_at: at(0),
+        }
+    }
+
+    /// Passes at these seconds, each with GitHub's list and one runner idle since a second.
+    fn after(passes: &[i64], idle_since: i64, from: Option<&Assignment>) -> Assignment {
+        let (name, scope) = (RunnerName::parse("r1").unwrap(), "org:o".parse().unwrap());
+        let labels = LabelSet::requested(["self-hosted", "linux"]);
+        let since = at(idle_since);
+        let idle = [Idle { name: &name, scope: &scope, labels: &labels, group: None, since }];
+        let pass = |last: Option<Assignment>, second: &i64| {
+            let (now, last) = (at(*second), last.as_ref().or(from));
+            Some(Assignment::next(last, &job(), &idle, Some(now), now))
+        };
+        passes.iter().fold(None, pass).unwrap()
+    }
+
+    #[test]
+    fn two_minutes_beside_an_idle_runner_are_a_failure_and_waits_double() {
+        assert_eq!(after(&[0, 119], 0, None).failed, None);
+        // A runner that was idle before the job came, and a job that came before the runner.
+        assert_eq!(after(&[100, 219], 0, None).failures, 0);
+        assert_eq!(after(&[0, 219], 100, None).failures, 0);
+        let first = after(&[0, 120], 0, None);
+        assert_eq!((first.failures, first.held_until(at(120))), (1, Some(at(420))));
+        assert_eq!(first.held_until(at(420)), None);
+        assert_eq!(first.held_until(at(-3_600)), None, "the clock was set back");
+        // The same runner is no second failure, whatever time passes; a new one is.
+        assert_eq!(after(&[140, 420, 900], 0, Some(&first)).failures, 1);
+        let second = after(&[430, 550], 430, Some(&first));
+        assert_eq!((second.failures, second.held_until(at(550))), (2, Some(at(1_150))));
+        let waits = [1, 2, 3, 4, 5, u32::MAX].map(|failures| wait(failures).as_mins());
+        assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn only_what_github_listed_proves_anything() {
+        let first = after(&[0], 0, None);
+        let (name, scope) = (RunnerName::parse("r1").unwrap(), "repo:o/r".parse().unwrap());
+        let labels = job().labels;
+        let since = at(0);
+        let idle = [Idle { name: &name, scope: &scope, labels: &labels, group: None, since }];
+        let later = Assignment::next(Some(&first), &job(), &idle, Some(at(119)), at(500));
+        assert_eq!(later.failures, 0, "it may have been taken since");
+        let other = [Idle { scope: &"repo:o/other".parse().unwrap(), ..idle[0] }];
+        let later = Assignment::next(Some(&first), &job(), &other, Some(at(500)), at(500));
+        assert_eq!((later.failures, later.beside_since), (0, None));
+        let fewer = LabelSet::requested(["linux"]);
+        let other = [Idle { labels: &fewer, ..idle[0] }];
+        assert_eq!(
+            Assignment::next(Some(&first), &job(), &other, Some(at(500)), at(500)).failures,
+            0
+        );
+    }
+
+    #[test]
+    fn github_is_asked_once_after_a_while_and_once_before_the_runner_is_given_up() {
+        let mut this = after(&[10], 0, None);
+        assert_eq!(this.confirm_at(), Some(at(30)), "from when both were there");
+        this.listed_at = Some(at(29));
+        assert_eq!(this.confirm_at(), Some(at(30)));
+        this.listed_at = Some(at(31));
+        assert_eq!(this.confirm_at(), Some(at(130)));
+        this.listed_at = Some(at(130));
+        assert_eq!(this.confirm_at(), None);
+        this.listed_at = None;
+        assert_eq!(this.confirm_at(), Some(at(30)));
+    }
+}
