@@ -8,7 +8,7 @@
 //! | `arguments`, `settings` | what is asked, and what is configured |
 //! | `topic` | what there is to check |
 //! | `lifetime` | whether a runner that hangs ends in reasonable time |
-//! | `engine`, `image`, `disk`, `webhooks`, `clock`, `isolation` | one topic each: asking, and judging, which is pure |
+//! | `engine` with `host`, `image`, `disk`, `webhooks`, `clock`, `isolation` | one topic each: asking, and judging, which is pure |
 //! | `finding`, `print` | what was found, and how it is shown |
 
 mod arguments;
@@ -16,6 +16,7 @@ mod clock;
 mod disk;
 mod engine;
 mod finding;
+mod host;
 mod image;
 mod isolation;
 mod lifetime;
@@ -184,11 +185,12 @@ impl Checkup<'_> {
         let (settings, config) = (self.settings, &self.settings.config);
         let image = settings.image.as_deref();
         match topic {
-            About::Docker => engine
-                .findings()
-                .into_iter()
-                .chain(lifetime::judge(config.runner.max_lifetime))
-                .collect(),
+            About::Docker => {
+                let mut found = engine.findings();
+                found.extend(host::check(engine, config).await);
+                found.extend(lifetime::judge(config.runner.max_lifetime));
+                found
+            }
             About::Disk => disk::check(engine).await,
             About::Clock => vec![clock::engine(engine)],
             About::Image => match image {

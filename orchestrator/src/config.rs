@@ -24,6 +24,9 @@ pub use github::{AppCredential, Credential, GitHubConfig};
 pub use images::AllowedImages;
 pub use runner::{Environment, Registration, RunnerConfig, registration_of};
 
+/// What an MTU may be, in bytes: what every IPv4 host takes (RFC 791), and the longest packet.
+const MTU: std::ops::RangeInclusive<u64> = 576..=65_535;
+
 /// The variables as they come. Nothing here can fail: [`Config::from_variables`] checks.
 #[derive(Debug, Default, Deserialize)]
 struct Raw {
@@ -74,6 +77,7 @@ struct Raw {
     runner_cpus: Option<String>,
     runner_pids_limit: Option<String>,
     runner_isolation: Option<String>,
+    runner_seccomp_profile: Option<String>,
     runner_docker: Option<String>,
     dind_enabled: Option<String>,
     dind_image: Option<String>,
@@ -82,6 +86,7 @@ struct Raw {
     docker_host: Option<String>,
     docker_tls_verify: Option<String>,
     docker_network: Option<String>,
+    docker_network_mtu: Option<String>,
     orchestrator_id: Option<String>,
     registry: Option<String>,
 }
@@ -103,6 +108,8 @@ pub struct Config {
     pub docker_host: Option<String>,
     /// `DOCKER_NETWORK` (`mayfly-runners`): the network runners join; made if it is not there.
     pub network: String,
+    /// `DOCKER_NETWORK_MTU`: the MTU of the networks that runners join; none means that of the engine's default network.
+    pub network_mtu: Option<u32>,
     /// `ORCHESTRATOR_ID`: which runners are ours; none means a name made from the Docker engine's own id.
     pub instance: Option<String>,
     /// `DATABASE_PATH`: the file of the job ledger; none means that it ends with the process.
@@ -186,6 +193,10 @@ impl Config {
             "mayfly-runners".to_owned(),
             parse::network,
         );
+        let network_mtu =
+            check.optional("DOCKER_NETWORK_MTU", raw.docker_network_mtu.take(), None, |text| {
+                integer(text, MTU).map(|mtu| u32::try_from(mtu).ok())
+            });
         let database = check.optional("DATABASE_PATH", raw.database_path.take(), None, |text| {
             parse::new_file(text).map(Some)
         });
@@ -218,6 +229,7 @@ impl Config {
             runner: runner?,
             docker_host,
             network,
+            network_mtu,
             database,
             instance,
             auto_create,

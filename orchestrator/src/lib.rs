@@ -25,6 +25,7 @@ pub mod github;
 pub mod http;
 pub mod intake;
 pub mod ledger;
+pub mod machine;
 pub mod metrics;
 pub mod model;
 pub mod pool;
@@ -83,6 +84,8 @@ pub async fn run(
     );
     let check = checkup::tell(Arc::clone(&github), config.github.clone(), store.clone());
     let check = tokio::spawn(check);
+    let fits = checkup::tell_misfits(Arc::clone(&backend), handle.clone(), config.clone());
+    let fits = tokio::spawn(fits);
     let storage = storage::run(backend, config.database.clone(), Arc::clone(&metrics));
     let storage = tokio::spawn(storage);
     let router = http::router(Api { handle, config: Arc::new(config), metrics });
@@ -91,6 +94,7 @@ pub async fn run(
     let redelivery = tokio::spawn(redelivery::run(store, github, shutdown.clone()));
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
     check.abort();
+    fits.abort();
     storage.abort();
     redelivery.abort();
     driver.await.map_err(io::Error::other)

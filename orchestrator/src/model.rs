@@ -1,5 +1,7 @@
 //! Plain data that `scaling`, `discovery`, `backend` and `github` share. Nothing here does anything.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
@@ -21,6 +23,8 @@ pub struct Profile {
     pub pids: i64,
     /// How tightly it is confined.
     pub isolation: Isolation,
+    /// The system calls it may make, as Docker reads them (a seccomp profile in JSON); none means the engine's own filter.
+    pub seccomp: Option<Arc<str>>,
     /// The Docker engine of its own, if it has one.
     pub engine: Option<Engine>,
 }

@@ -229,6 +229,7 @@ fn profile(spec: &PoolSpec, runner: &RunnerConfig) -> Profile {
         nano_cpus: number(&resources.cpus, quantity::nano_cpus, base.nano_cpus),
         pids: resources.pids.map_or(base.pids, i64::from),
         isolation: spec.isolation.unwrap_or(base.isolation),
+        seccomp: base.seccomp.clone(),
         engine: runner.dind.of(spec.docker),
     }
 }

@@ -19,9 +19,11 @@ pub(crate) struct Asked {
 /// One topic.
 #[derive(Debug, Subcommand)]
 enum One {
-    /// The Docker Engine: whether it can be reached and by which way, its version, and what it confines containers with.
+    /// The Docker Engine: whether it can be reached and by which way, its version, what it confines containers with, and whether
+    /// runners fit on its machine.
     ///
-    /// Reads `DOCKER_HOST`.
+    /// Reads `DOCKER_HOST`, `DOCKER_NETWORK`, `DOCKER_NETWORK_MTU`, `RUNNER_MEMORY`, `RUNNER_CPUS`, `RUNNER_DOCKER`, `MAX_RUNNERS`
+    /// and `MAX_RUNNERS_MEMORY`.
     Docker(Plain),
     /// The runners' image: whether it is there, how old it is, and whether it fits the engine.
     ///
@@ -49,7 +51,8 @@ enum One {
     /// What a runner can reach that it must not: the orchestrator's port, the cloud's metadata address, other runners.
     ///
     /// Starts two containers like runners on the runners' network, for 20 seconds at most, and removes them. Reads
-    /// `RUNNER_IMAGE`, `DOCKER_NETWORK`, `DOCKER_HOST`, `ORCHESTRATOR_HOST`, `ORCHESTRATOR_PORT` and the runners' limits.
+    /// `RUNNER_IMAGE`, `DOCKER_NETWORK`, `DOCKER_HOST`, `ORCHESTRATOR_HOST`, `ORCHESTRATOR_PORT`, `RUNNER_SECCOMP_PROFILE`
+    /// and the runners' limits.
     Isolation(Isolation),
 }
 

@@ -55,7 +55,9 @@ pub(super) async fn check(
                 format!(
                     "what a runner can reach was not tried: the image {image} is not on the engine"
                 ),
-                format!("docker pull {image}, or name one that is there: --probe-image IMAGE"),
+                format!(
+                    "docker pull {image}, or name one that is there, such as --probe-image debian:stable-slim"
+                ),
             )];
         }
         Err(error) => return vec![refused(&said(&error))],
@@ -110,7 +112,7 @@ fn late() -> Finding {
 fn unfit(image: &str, why: &str) -> Finding {
     warning(
         format!("what a runner can reach cannot be tried with this image ({image}): {why}"),
-        "name an image with /bin/sh, and bash or nc, that is on the engine: --probe-image IMAGE",
+        "name an image with /bin/sh, and bash or nc, that is on the engine, such as --probe-image debian:stable-slim",
     )
 }
 
@@ -146,7 +148,9 @@ async fn attempt(
     };
     let peer = start("peer", &probe::peer()).await?;
     let address = address(docker, &peer, &config.network).await.map_err(refused)?;
-    let targets = Targets { port: config.listen.port(), host, peer: address };
+    let network = docker.inspect_network(&config.network, None).await.map_err(refused)?;
+    let (port, driver) = (config.listen.port(), network.driver);
+    let targets = Targets { port, host, peer: address, driver };
     let prober = start("probe", &probe::prober(&targets.list())).await?;
     let printed = listen(docker, &prober).await.map_err(refused)?;
     // One that ended meanwhile cannot be reached for that reason alone.

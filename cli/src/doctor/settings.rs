@@ -146,7 +146,8 @@ mod tests {
         let mut all = wrong.map(|(name, _)| name);
         all.sort_unstable();
         assert_eq!(names(None), all);
-        assert_eq!(names(Some(Topic::Docker)), ["DOCKER_HOST"]);
+        assert_eq!(names(Some(Topic::Docker)), ["DOCKER_HOST", "RUNNER_MEMORY"]);
+        assert_eq!(names(Some(Topic::Disk)), ["DOCKER_HOST"]);
         assert_eq!(names(Some(Topic::Image)), ["DOCKER_HOST", "RUNNER_IMAGE"]);
         assert_eq!(names(Some(Topic::GitHub)), ["GITHUB_RUNNER_TOKEN"]);
         let webhooks = ["GITHUB_RUNNER_TOKEN", "MAYFLY_WEBHOOK_URL"];

@@ -47,14 +47,22 @@ impl Topic {
             Self::GitHub => return github,
             Self::Webhooks => return github || name == "MAYFLY_WEBHOOK_URL",
             Self::Clock => return github || engine,
-            Self::Docker => {
-                return engine
-                    || matches!(&*name, "RUNNER_MAX_LIFETIME" | "RUNNER_REGISTRATION_TIMEOUT");
-            }
             Self::Disk => return engine,
+            Self::Docker => &[
+                "DOCKER_NETWORK",
+                "DOCKER_NETWORK_MTU",
+                "MAX_RUNNERS",
+                "MAX_RUNNERS_MEMORY",
+                "RUNNER_CPUS",
+                "RUNNER_DOCKER",
+                "RUNNER_MAX_LIFETIME",
+                "RUNNER_MEMORY",
+                "RUNNER_REGISTRATION_TIMEOUT",
+            ],
             Self::Image => &["RUNNER_IMAGE", "RUNNER_PULL_POLICY"],
             Self::Isolation => &[
                 "DOCKER_NETWORK",
+                "DOCKER_NETWORK_MTU",
                 "ORCHESTRATOR_HOST",
                 "ORCHESTRATOR_PORT",
                 "RUNNER_IMAGE",
@@ -62,6 +70,7 @@ impl Topic {
                 "RUNNER_CPUS",
                 "RUNNER_PIDS_LIMIT",
                 "RUNNER_ISOLATION",
+                "RUNNER_SECCOMP_PROFILE",
             ],
         };
         engine || listed.contains(&&*name)

@@ -278,3 +278,17 @@ async fn a_try_that_is_broken_off_leaves_nothing() {
     assert_eq!(code, Some(130));
     engine.leaves_nothing().await;
 }
+
+#[tokio::test]
+async fn limits_that_the_machine_does_not_have_are_told_of() {
+    let Some(_engine) = engine().await else { return };
+    let output = mayfly(&["doctor", "docker", "--json"], &[("RUNNER_CPUS", "1024")]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(levels(&output, "RUNNER_CPUS=1024 is more than the machine's"), ["failure"]);
+    let output = mayfly(&["doctor", "docker", "--json"], &[("DOCKER_NETWORK_MTU", "65535")]).await;
+    // Where the engine's bridge is on this machine.
+    let compared = levels(&output, "lets packets of 65535 bytes out");
+    let unseen = levels(&output, "the MTU of the uplink were not looked at");
+    assert_eq!(compared.len() + unseen.len(), 1, "{output:?}");
+    assert!(compared.iter().all(|level| level == "warning"), "{output:?}");
+}

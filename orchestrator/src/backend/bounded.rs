@@ -254,7 +254,7 @@ mod tests {
         let answered = contact.seen();
         assert!(answered.answered_at.is_some() && answered.silent.is_none());
         fake.state().frozen = true;
-        let (began, name) = (Instant::now(), RunnerName::parse("r").unwrap());
+        let (began, name) = (Instant::now(), RunnerName::parse("runner").unwrap());
         for _ in 0..10 {
             backend.list().await.unwrap_err();
             backend.image_id("i").await.unwrap_err();
@@ -292,7 +292,7 @@ mod tests {
         fake.state().frozen = true;
         for _ in 0..5 {
             let began = Instant::now();
-            reader.logs(&RunnerName::parse("r").unwrap(), 5).await.unwrap_err();
+            reader.logs(&RunnerName::parse("runner").unwrap(), 5).await.unwrap_err();
             let waited = began.elapsed();
             assert!(waited >= QUESTION && waited < QUESTION + TICK, "{waited:?}");
         }

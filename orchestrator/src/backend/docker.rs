@@ -8,7 +8,7 @@ mod dind;
 mod error;
 mod labels;
 mod log;
-mod network;
+pub mod network;
 mod pull;
 mod sidecar;
 pub mod spec;
@@ -32,6 +32,7 @@ use tokio::time::timeout;
 
 use self::error::{refused, status};
 use self::labels::Identity;
+use self::network::RunnerNetwork;
 use self::pull::Layers;
 use self::spec::Template;
 use super::{Backend, BackendError, Machine, Progress, Storage};
@@ -63,6 +64,8 @@ pub struct DockerSettings {
     pub instance: Option<String>,
     /// The network of the runners.
     pub network: String,
+    /// `DOCKER_NETWORK_MTU`: the MTU of that network and of those of Docker engines; none means that of the engine's default network.
+    pub mtu: Option<u32>,
 }
 
 impl DockerSettings {
@@ -72,6 +75,7 @@ impl DockerSettings {
             host: config.docker_host.clone(),
             instance: config.instance.clone(),
             network: config.network.clone(),
+            mtu: config.network_mtu,
         }
     }
 }
@@ -81,25 +85,21 @@ pub struct DockerBackend {
     settings: DockerSettings,
     connection: OnceCell<Docker>,
     instance: OnceCell<String>,
-    network: OnceCell<()>,
+    network: RunnerNetwork,
 }
 
 impl DockerBackend {
     /// A backend that has not connected yet.
     pub fn new(settings: DockerSettings) -> Self {
-        Self {
-            settings,
-            connection: OnceCell::new(),
-            instance: OnceCell::new(),
-            network: OnceCell::new(),
-        }
+        let network = RunnerNetwork::new(settings.network.clone(), settings.mtu);
+        Self { settings, connection: OnceCell::new(), instance: OnceCell::new(), network }
     }
 
     /// Where containers on the runners' network reach this machine; makes the network if it is not there.
     pub async fn network_gateway(&self) -> Result<Option<IpAddr>, BackendError> {
-        let (docker, name) = (self.docker().await?, &self.settings.network);
-        self.network.get_or_try_init(|| network::ensure(docker, name)).await?;
-        network::gateway(docker, name).await
+        let docker = self.docker().await?;
+        drop(self.network.ready(docker).await?);
+        self.network.gateway(docker).await
     }
 
     async fn docker(&self) -> Result<&Docker, BackendError> {
@@ -226,7 +226,11 @@ impl DockerBackend {
         spec: &LaunchSpec,
         engine: &Engine,
     ) -> Result<(), BackendError> {
-        let Err(error) = dind::attach(docker, template, spec, engine).await else { return Ok(()) };
+        let attached = match self.network.mtu(docker).await {
+            Ok(mtu) => dind::attach(docker, template, spec, engine, mtu).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = attached else { return Ok(()) };
         let error = match self.image_id(&engine.image).await {
             Ok(None) => BackendError::ImageMissing(engine.image.clone()),
             _ => error,
@@ -325,7 +329,7 @@ impl Backend for DockerBackend {
     async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
         let (docker, instance) = (self.docker().await?, self.instance().await?);
         let settings = &self.settings;
-        self.network.get_or_try_init(|| network::ensure(docker, &settings.network)).await?;
+        let network = self.network.ready(docker).await?;
         let image_id = self.image_id(&spec.material.image).await?;
         let template = Template {
             instance: &instance,
@@ -352,7 +356,9 @@ impl Backend for DockerBackend {
         match self.run(docker, &spec.name).await {
             // Somebody removed it since we looked.
             Err(error) if lacks_network(&error) => {
-                network::ensure(docker, &settings.network).await?;
+                drop(network);
+                self.network.forget().await;
+                let _network = self.network.ready(docker).await?;
                 docker
                     .create_container(Some(options()), body)
                     .await
@@ -374,7 +380,8 @@ impl Backend for DockerBackend {
         if let Err(error) = &outcome
             && lacks_network(error)
         {
-            network::ensure(docker, &self.settings.network).await?;
+            self.network.forget().await;
+            drop(self.network.ready(docker).await?);
         }
         outcome
     }
@@ -449,7 +456,10 @@ impl Backend for DockerBackend {
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {
-        match self.follow(changed).await {
+        let outcome = self.follow(changed).await;
+        // The engine may have been started anew, with another default.
+        self.network.forget().await;
+        match outcome {
             Ok(()) => BackendError::Unreachable("the event stream ended".to_owned()),
             Err(error) => error,
         }

@@ -1,6 +1,7 @@
 //! What runners are made from: image, command, labels, limits, and the templates of their environment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use mayfly_common::env::known::RUNNER_PREFIX;
@@ -70,7 +71,7 @@ pub struct RunnerConfig {
     pub registration_timeout: SignedDuration,
     /// `RUNNER_MAX_LIFETIME` (432000 s, the five days GitHub gives a job): when a runner ends whatever it does.
     pub max_lifetime: SignedDuration,
-    /// `RUNNER_MEMORY`, `RUNNER_CPUS`, `RUNNER_PIDS_LIMIT`, `RUNNER_ISOLATION`, `RUNNER_DOCKER`.
+    /// `RUNNER_MEMORY`, `RUNNER_CPUS`, `RUNNER_PIDS_LIMIT`, `RUNNER_ISOLATION`, `RUNNER_SECCOMP_PROFILE`, `RUNNER_DOCKER`.
     pub profile: Profile,
     /// `DIND_IMAGE` (`docker:27-dind`), `DIND_PRIVILEGED` (true): the engine of each runner in the pools with `docker: dind`.
     pub dind: Engine,
@@ -358,6 +359,20 @@ fn dind(raw: &mut Raw, check: &mut Checker) -> Engine {
     }
 }
 
+/// The seccomp profile in the file at `path`, as short as JSON can be.
+fn seccomp(path: &str) -> Result<Arc<str>, String> {
+    let text = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let profile: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|error| format!("{path} is not JSON: {error}"))?;
+    // The engine says the rest, but only when a runner starts.
+    if !profile["defaultAction"].is_string() || !profile["syscalls"].is_array() {
+        return Err(format!(
+            "{path} is no seccomp profile of Docker's form: it needs \"defaultAction\" and \"syscalls\""
+        ));
+    }
+    Ok(profile.to_string().into())
+}
+
 fn profile(raw: &mut Raw, dind: &Engine, check: &mut Checker) -> Profile {
     let isolation = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
         "strict" => Ok(Isolation::Strict),
@@ -382,6 +397,12 @@ fn profile(raw: &mut Raw, dind: &Engine, check: &mut Checker) -> Profile {
             raw.runner_isolation.take(),
             Isolation::Strict,
             isolation,
+        ),
+        seccomp: check.optional(
+            "RUNNER_SECCOMP_PROFILE",
+            raw.runner_seccomp_profile.take(),
+            None,
+            |path| seccomp(path.trim()).map(Some),
         ),
         engine: dind.of(docker),
     }

@@ -452,6 +452,34 @@ fn sizes_and_processors() {
 }
 
 #[test]
+fn a_filter_of_system_calls_is_read_from_its_file() {
+    const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/seccomp/runner.json");
+    let profile = read(&[("RUNNER_SECCOMP_PROFILE", OURS)]).runner.profile.seccomp.unwrap();
+    let profile: serde_json::Value = serde_json::from_str(&profile).unwrap();
+    assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO", "what is not named is refused");
+    assert_eq!(read(&[]).runner.profile.seccomp, None);
+    let not_json = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let rows = [("/does/not/exist", "cannot read"), (not_json, "is not JSON")];
+    for (path, words) in rows {
+        let found = errors(&[("RUNNER_SECCOMP_PROFILE", path)]);
+        assert!(
+            found[0].starts_with("RUNNER_SECCOMP_PROFILE: ") && found[0].contains(words),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn the_mtu_is_a_number_that_packets_can_have() {
+    assert_eq!(read(&[]).network_mtu, None);
+    assert_eq!(read(&[("DOCKER_NETWORK_MTU", " 1450 ")]).network_mtu, Some(1450));
+    for wrong in ["0", "575", "65536", "big", "-1"] {
+        let found = errors(&[("DOCKER_NETWORK_MTU", wrong)]);
+        assert!(found[0].starts_with("DOCKER_NETWORK_MTU: must be a whole number"), "{found:?}");
+    }
+}
+
+#[test]
 fn the_organisation_mode_needs_its_organisation() {
     assert_eq!(
         errors(&[("DISCOVERY_MODE", "organization")]),

@@ -175,6 +175,14 @@ impl Handle {
         self.events.clone()
     }
 
+    /// Waits for a pass that has seen the containers.
+    pub async fn first_pass(&self) {
+        let mut snapshot = self.snapshot.clone();
+        let seen = |snapshot: &Snapshot| snapshot.report.number > 0 && snapshot.blind.is_none();
+        // It ends with the process at the latest.
+        drop(snapshot.wait_for(seen).await);
+    }
+
     /// When the engine last answered.
     pub fn contact(&self) -> Seen {
         self.contact.seen()

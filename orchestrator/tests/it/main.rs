@@ -8,6 +8,7 @@ mod app;
 mod assignment;
 mod budget;
 mod checkup;
+mod confinement;
 mod converge;
 mod dind;
 mod discovery;

@@ -84,7 +84,7 @@ pub(super) fn closed(way: &Way, error: &io::Error, rights: Option<&Rights>) -> F
     match error.kind() {
         io::ErrorKind::NotFound => failure(
             format!("there is no Docker socket at {way}"),
-            "start the Docker Engine, or have DOCKER_HOST name its socket; rootless Docker's is unix:///run/user/<uid>/docker.sock",
+            "start the Docker Engine, or have DOCKER_HOST name its socket; rootless Docker's is that of its user's number, such as unix:///run/user/1000/docker.sock",
         ),
         io::ErrorKind::PermissionDenied => match rights {
             Some(Rights { mode, owner, group }) => failure(
@@ -92,7 +92,7 @@ pub(super) fn closed(way: &Way, error: &io::Error, rights: Option<&Rights>) -> F
                     "you may not use the Docker socket {way}: it is for user {owner} and group {group} (mode {mode:04o})"
                 ),
                 format!(
-                    "join the group (sudo usermod -aG {group} <user>) and log in anew; know that whoever may use this socket can become root on this machine"
+                    "join the group (sudo usermod -aG {group} $USER) and log in anew; know that whoever may use this socket can become root on this machine"
                 ),
             ),
             None => failure(

@@ -11,6 +11,10 @@ use crate::doctor::finding::{failure, ok, warning};
 /// Where clouds tell machines about themselves, credentials included.
 const METADATA: &str = "169.254.169.254";
 const METADATA_PORT: u16 = 80;
+/// A container's own loopback, where nobody listens, unless it shares the machine's.
+const LOOPBACK: &str = "127.0.0.1";
+/// The driver of the network that is the machine's own.
+const HOST_DRIVER: &str = "host";
 /// An address that nobody has (RFC 5737, TEST-NET-3): if it is reached, something on the way takes every connection.
 const NOWHERE: &str = "203.0.113.1";
 /// Any port will do: where packets arrive, a closed port answers, too.
@@ -25,6 +29,8 @@ pub(super) struct Targets {
     pub(super) host: Vec<IpAddr>,
     /// The other container's address, if it has one.
     pub(super) peer: Option<IpAddr>,
+    /// The driver of the runners' network.
+    pub(super) driver: Option<String>,
 }
 
 impl Targets {
@@ -36,9 +42,10 @@ impl Targets {
             .iter()
             .map(|address| target(&format!("host-{address}"), address.to_string(), self.port));
         let peer = self.peer.iter().map(|peer| target("peer", peer.to_string(), PEER_PORT));
+        let loopback = target("loopback", LOOPBACK.to_owned(), self.port);
         let metadata = target("metadata", METADATA.to_owned(), METADATA_PORT);
         let nowhere = target("nowhere", NOWHERE.to_owned(), METADATA_PORT);
-        host.chain(peer).chain([metadata, nowhere]).collect()
+        host.chain(peer).chain([loopback, metadata, nowhere]).collect()
     }
 }
 
@@ -48,10 +55,29 @@ pub(super) fn findings(
     answers: &BTreeMap<String, Answer>,
     listens: IpAddr,
 ) -> Vec<Finding> {
-    let mut found = host(targets, answers, listens);
+    let mut found = match own_network(targets, answers.get("loopback")) {
+        Some(finding) => vec![finding],
+        None => host(targets, answers, listens),
+    };
     found.push(metadata(answers.get("metadata"), answers.get("nowhere")));
     found.push(peer(targets.peer, answers.get("peer")));
     found
+}
+
+/// A runner that is on the machine's own network: whatever listens there on 127.0.0.1 is open to it.
+fn own_network(targets: &Targets, loopback: Option<&Answer>) -> Option<Finding> {
+    let hint = "any job could start and remove runners, and reach whatever listens on this machine: set DOCKER_NETWORK to the name of a network for runners alone, or leave it out, and the orchestrator makes one";
+    let port = targets.port;
+    match (loopback, targets.driver.as_deref()) {
+        (Some(Answer::Connected), _) => Some(failure(
+            format!(
+                "a runner reaches port {port}, the orchestrator's, at {LOOPBACK}: it is on this machine's own network"
+            ),
+            hint,
+        )),
+        (_, Some(HOST_DRIVER)) => Some(failure("runners are on this machine's own network", hint)),
+        _ => None,
+    }
 }
 
 fn host(targets: &Targets, answers: &BTreeMap<String, Answer>, listens: IpAddr) -> Vec<Finding> {
@@ -138,7 +164,7 @@ fn unclear(what: &str) -> Finding {
         format!(
             "whether a runner reaches {what} could not be told from what the image's tool said"
         ),
-        "name an image with bash that is on the engine: --probe-image IMAGE",
+        "name an image with bash that is on the engine, such as --probe-image debian:stable-slim",
     )
 }
 
@@ -153,6 +179,7 @@ mod tests {
             port: 8000,
             host: vec!["172.17.0.1".parse().unwrap(), "192.0.2.7".parse().unwrap()],
             peer: Some("172.18.0.3".parse().unwrap()),
+            driver: Some("bridge".to_owned()),
         }
     }
 
@@ -160,7 +187,9 @@ mod tests {
     fn every_target_is_listed_with_a_name_of_its_own() {
         let list = targets().list();
         let names: Vec<&str> = list.iter().map(|target| target.name.as_str()).collect();
-        assert_eq!(names, ["host-172.17.0.1", "host-192.0.2.7", "peer", "metadata", "nowhere"]);
+        assert_eq!(names, [
+            "host-172.17.0.1", "host-192.0.2.7", "peer", "loopback", "metadata", "nowhere"
+        ]);
         assert_eq!(list.last().map(|target| target.port), Some(80));
     }
 
@@ -201,6 +230,24 @@ mod tests {
             let found = findings(&targets(), &answers, listens.parse().unwrap());
             let levels: Vec<Level> = found.iter().map(|one| one.level).collect();
             assert_eq!(levels, expected, "{answers:?} {listens}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_runner_on_the_machine_s_own_network_is_a_failure() {
+        let listens = IpAddr::from([127, 0, 0, 1]);
+        let host = || Targets { driver: Some("host".to_owned()), ..targets() };
+        let loopback = |answer| BTreeMap::from([("loopback".to_owned(), answer)]);
+        let rows = [
+            (targets(), Answer::Refused, Level::Ok, "does not reach port 8000"),
+            (targets(), Answer::Connected, Level::Failure, "at 127.0.0.1"),
+            (host(), Answer::Refused, Level::Failure, "this machine's own network"),
+            (host(), Answer::Connected, Level::Failure, "at 127.0.0.1"),
+        ];
+        for (targets, answer, level, words) in rows {
+            let found = findings(&targets, &loopback(answer), listens);
+            assert_eq!(found[0].level, level, "{found:?}");
+            assert!(found[0].what.contains(words), "{found:?}");
         }
     }
 

@@ -28,12 +28,13 @@ pub(super) async fn attach(
     template: &Template<'_>,
     spec: &LaunchSpec,
     engine: &Engine,
+    mtu: Option<u32>,
 ) -> Result<(), BackendError> {
     let (runner, name) = (&spec.name, sidecar::name(&spec.name));
     let network = if let Some(id) = find_network(docker, template.instance, runner).await? {
         id
     } else {
-        let made = docker.create_network(sidecar::network(template.instance, runner)).await;
+        let made = docker.create_network(sidecar::network(template.instance, runner, mtu)).await;
         made.map_err(refused("create the network of a Docker engine"))?.id
     };
     let request = NetworkConnectRequest {
@@ -47,7 +48,7 @@ pub(super) async fn attach(
     let version = docker.client_version();
     let api = (version.major_version, version.minor_version);
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
-    let body = sidecar::body(template, spec, engine, api);
+    let body = sidecar::body(template, spec, engine, api, mtu);
     match docker.create_container(Some(options), body).await {
         Ok(_) => {}
         Err(error) if status(&error) == Some(409) => {

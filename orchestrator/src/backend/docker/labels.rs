@@ -149,6 +149,7 @@ mod tests {
                     nano_cpus: 1,
                     pids: 1,
                     isolation: Isolation::Strict,
+                    seccomp: None,
                     engine: None,
                 },
                 fingerprint: "f00".to_owned(),

@@ -1,10 +1,15 @@
 //! The runners' network: a bridge of its own with egress, on which containers do not reach each other.
+//!
+//! Its MTU is that of the engine's default network, or the one that is configured: packets that are larger than what the machine's
+//! uplink carries are lost, and downloads hang.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use bollard::Docker;
-use bollard::models::NetworkCreateRequest;
+use bollard::models::{NetworkCreateRequest, NetworkInspect};
+use bollard::query_parameters::ListContainersOptionsBuilder;
+use tokio::sync::{RwLock, RwLockReadGuard};
 use tracing::{info, warn};
 
 use super::error::{refused, status};
@@ -12,41 +17,180 @@ use crate::backend::BackendError;
 
 /// The bridge driver's option for traffic between its containers (Docker docs: "Bridge network driver").
 const ICC: &str = "com.docker.network.bridge.enable_icc";
+/// The option for the MTU, of the same source.
+pub const MTU: &str = "com.docker.network.driver.mtu";
 /// Marks the network as made by us.
 const MARK: &str = "dev.mayfly.network";
+/// The engine's default network.
+const DEFAULT: &str = "bridge";
 
-/// Makes sure that `name` exists; one that somebody made is taken as it is.
-pub(super) async fn ensure(docker: &Docker, name: &str) -> Result<(), BackendError> {
-    match docker.inspect_network(name, None).await {
-        Ok(found) => {
-            let separated = found
-                .options
-                .and_then(|mut options| options.remove(ICC))
-                .is_some_and(|icc| icc == "false");
-            if !separated {
+/// The network and what is known of it.
+pub(super) struct RunnerNetwork {
+    name: String,
+    /// `DOCKER_NETWORK_MTU`.
+    configured: Option<u32>,
+    /// Held for reading while a runner is launched: the network is not replaced under it.
+    fit: RwLock<Fit>,
+}
+
+/// What is known of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Not looked at yet, or it was seen to be gone.
+    Unknown,
+    /// It is there, as it shall be.
+    Fit,
+    /// It is there and ours, with another MTU; runners were in it when it was last looked at.
+    OtherMtu,
+}
+
+impl RunnerNetwork {
+    /// `configured`: the MTU that is asked for; none means that of the engine's default network.
+    pub(super) fn new(name: String, configured: Option<u32>) -> Self {
+        Self { name, configured, fit: RwLock::new(Fit::Unknown) }
+    }
+
+    /// Makes sure that it exists. One of ours with another MTU is made again if no container is in it. As long as the answer is
+    /// held, it is not replaced.
+    pub(super) async fn ready(
+        &self,
+        docker: &Docker,
+    ) -> Result<RwLockReadGuard<'_, Fit>, BackendError> {
+        let held = self.fit.read().await;
+        let known = *held;
+        if known == Fit::Fit {
+            return Ok(held);
+        }
+        drop(held);
+        let mut fit = match known {
+            // While others are being launched it cannot be empty.
+            Fit::OtherMtu => match self.fit.try_write() {
+                Ok(fit) => fit,
+                Err(_) => return Ok(self.fit.read().await),
+            },
+            _ => self.fit.write().await,
+        };
+        if *fit != Fit::Fit {
+            *fit = self.ensure(docker, *fit).await?;
+        }
+        Ok(fit.downgrade())
+    }
+
+    /// It is gone: whoever launches next looks again.
+    pub(super) async fn forget(&self) {
+        *self.fit.write().await = Fit::Unknown;
+    }
+
+    /// The MTU that our networks shall have; none where the engine does not tell, and its own default holds.
+    pub(super) async fn mtu(&self, docker: &Docker) -> Result<Option<u32>, BackendError> {
+        if self.configured.is_some() {
+            return Ok(self.configured);
+        }
+        match docker.inspect_network(DEFAULT, None).await {
+            Ok(found) => Ok(mtu_of(&found)),
+            // The engine was started without it.
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(refused("look up its default network")(error)),
+        }
+    }
+
+    async fn ensure(&self, docker: &Docker, before: Fit) -> Result<Fit, BackendError> {
+        let (name, wanted) = (&self.name, self.mtu(docker).await?);
+        let found = match docker.inspect_network(name, None).await {
+            Ok(found) => found,
+            Err(error) if status(&error) == Some(404) => {
+                create(docker, name, wanted).await?;
+                return Ok(Fit::Fit);
+            }
+            Err(error) => return Err(refused("look up the runner network")(error)),
+        };
+        let options = found.options.as_ref();
+        if options.and_then(|options| options.get(ICC)).is_none_or(|icc| icc != "false") {
+            warn!(
+                network = name,
+                "runners on this network can reach each other; create it with {ICC}=false to separate them"
+            );
+        }
+        let Some(wanted) = wanted.filter(|wanted| mtu_of(&found) != Some(*wanted)) else {
+            return Ok(Fit::Fit);
+        };
+        let has = mtu_of(&found).map_or_else(|| "the driver's".to_owned(), |mtu| mtu.to_string());
+        if found.labels.as_ref().is_none_or(|labels| !labels.contains_key(MARK)) {
+            if self.configured.is_some() {
                 warn!(
                     network = name,
-                    "runners on this network can reach each other; create it with {ICC}=false to separate them"
+                    "its MTU is {has}, not {wanted}; it was not made by Mayfly and stays as it is: create it with {MTU}={wanted}"
                 );
             }
-            Ok(())
+            return Ok(Fit::Fit);
         }
-        Err(error) if status(&error) == Some(404) => create(docker, name).await,
-        Err(error) => Err(refused("look up the runner network")(error)),
+        if !is_empty(docker, name).await? {
+            // Said once.
+            if before != Fit::OtherMtu {
+                info!(
+                    network = name,
+                    "its MTU is {has}; it is made again with {wanted} once no runner is in it"
+                );
+            }
+            return Ok(Fit::OtherMtu);
+        }
+        match docker.remove_network(name).await.map_err(refused("remove the runner network")) {
+            Ok(()) => {}
+            // A container of somebody else joined meanwhile.
+            Err(BackendError::Refused { reason, .. }) if reason.contains("active endpoints") => {
+                return Ok(Fit::OtherMtu);
+            }
+            // A filtering proxy, for one: runners start all the same.
+            Err(BackendError::Refused { reason, .. }) => {
+                warn!(
+                    network = name,
+                    "its MTU is {has}, not {wanted}, and it cannot be removed to be made again: {reason}"
+                );
+                return Ok(Fit::Fit);
+            }
+            Err(error) => return Err(error),
+        }
+        create(docker, name, Some(wanted)).await?;
+        Ok(Fit::Fit)
+    }
+
+    /// The address of this machine on the network.
+    pub(super) async fn gateway(&self, docker: &Docker) -> Result<Option<IpAddr>, BackendError> {
+        let found = docker
+            .inspect_network(&self.name, None)
+            .await
+            .map_err(refused("look up the runner network"))?;
+        let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        Ok(configs.into_iter().find_map(|config| config.gateway?.parse().ok()))
     }
 }
 
-async fn create(docker: &Docker, name: &str) -> Result<(), BackendError> {
+/// The MTU that a network was made with.
+fn mtu_of(network: &NetworkInspect) -> Option<u32> {
+    network.options.as_ref()?.get(MTU)?.parse().ok()
+}
+
+/// Whether no container is in the network; those that do not run count, too: they were made for it.
+async fn is_empty(docker: &Docker, name: &str) -> Result<bool, BackendError> {
+    let filters = HashMap::from([("network".to_owned(), vec![name.to_owned()])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let found = docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+    Ok(found.is_empty())
+}
+
+async fn create(docker: &Docker, name: &str, mtu: Option<u32>) -> Result<(), BackendError> {
+    let mut options = mtu_option(mtu);
+    options.insert(ICC.to_owned(), "false".to_owned());
     let request = NetworkCreateRequest {
         name: name.to_owned(),
         driver: Some("bridge".to_owned()),
-        options: Some(HashMap::from([(ICC.to_owned(), "false".to_owned())])),
+        options: Some(options),
         labels: Some(HashMap::from([(MARK.to_owned(), "1".to_owned())])),
         ..NetworkCreateRequest::default()
     };
     match docker.create_network(request).await {
         Ok(_) => {
-            info!(network = name, "created the runner network");
+            info!(network = name, mtu, "created the runner network");
             Ok(())
         }
         // Somebody else was faster.
@@ -55,10 +199,7 @@ async fn create(docker: &Docker, name: &str) -> Result<(), BackendError> {
     }
 }
 
-/// The address of this machine on the network.
-pub(super) async fn gateway(docker: &Docker, name: &str) -> Result<Option<IpAddr>, BackendError> {
-    let found =
-        docker.inspect_network(name, None).await.map_err(refused("look up the runner network"))?;
-    let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-    Ok(configs.into_iter().find_map(|config| config.gateway?.parse().ok()))
+/// The option of a network that has this MTU.
+pub(super) fn mtu_option(mtu: Option<u32>) -> HashMap<String, String> {
+    mtu.map(|mtu| (MTU.to_owned(), mtu.to_string())).into_iter().collect()
 }

@@ -14,6 +14,7 @@ use mayfly_common::foreign_text::line;
 use mayfly_common::name::RunnerName;
 
 use super::labels;
+use super::network::mtu_option;
 use super::spec::{Template, limited};
 use crate::model::{Engine, EngineHealth, LaunchSpec, Profile};
 
@@ -47,22 +48,29 @@ pub(super) fn name(runner: &RunnerName) -> String {
 }
 
 /// The body of `POST /networks/create` for the network of a runner and its engine: with egress, so that images can be pulled.
-pub(super) fn network(instance: &str, runner: &RunnerName) -> NetworkCreateRequest {
+pub(super) fn network(
+    instance: &str,
+    runner: &RunnerName,
+    mtu: Option<u32>,
+) -> NetworkCreateRequest {
     let labels = [(labels::INSTANCE, instance), (labels::DOCKER_OF, runner.as_str())];
     NetworkCreateRequest {
         name: name(runner),
         driver: Some("bridge".to_owned()),
         labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+        options: Some(mtu_option(mtu)),
         ..NetworkCreateRequest::default()
     }
 }
 
-/// The body of `POST /containers/create` for a runner's engine. `api`: the version of the API that is spoken.
+/// The body of `POST /containers/create` for a runner's engine. `api`: the version of the API that is spoken; `mtu`: what the
+/// networks of the job's own containers have, too.
 pub(super) fn body(
     template: &Template<'_>,
     spec: &LaunchSpec,
     engine: &Engine,
     api: (usize, usize),
+    mtu: Option<u32>,
 ) -> ContainerCreateBody {
     let prepare = if engine.privileged { "" } else { CONTROL_GROUPS };
     let script = [OPEN, prepare, DAEMON].join("\n");
@@ -73,7 +81,11 @@ pub(super) fn body(
     ContainerCreateBody {
         image: Some(engine.image.clone()),
         entrypoint: Some(entry.map(str::to_owned).to_vec()),
-        cmd: Some(vec![NO_TLS.to_owned()]),
+        cmd: Some(
+            std::iter::once(NO_TLS.to_owned())
+                .chain(mtu.map(|mtu| format!("--mtu={mtu}")))
+                .collect(),
+        ),
         hostname: Some(ALIAS.to_owned()),
         env: Some(vec![NO_CERTIFICATES.to_owned()]),
         labels: Some(labels::encode_sidecar(template, spec)),
@@ -174,6 +186,7 @@ mod tests {
             nano_cpus: 500_000_000,
             pids: 100,
             isolation: Isolation::Strict,
+            seccomp: None,
             engine: Some(engine.clone()),
         };
         let spec = LaunchSpec {
@@ -193,7 +206,16 @@ mod tests {
             deadline: Timestamp::UNIX_EPOCH,
         };
         let template = Template { instance: "i", network: "runners", image_id: None };
-        body(&template, &spec, &engine, api)
+        body(&template, &spec, &engine, api, Some(1400))
+    }
+
+    #[test]
+    fn packets_are_as_small_in_its_networks_as_in_the_runners_one() {
+        let runner = RunnerName::parse("mayfly-i-1").unwrap();
+        let option = |mtu| network("i", &runner, mtu).options.unwrap().into_values().next();
+        assert_eq!((option(Some(1400)), option(None)), (Some("1400".to_owned()), None));
+        let command = made(true, (1, 41)).cmd.unwrap();
+        assert!(command.contains(&"--mtu=1400".to_owned()), "{command:?}");
     }
 
     #[test]
@@ -247,7 +269,7 @@ mod tests {
 
     #[test]
     fn its_network_is_marked_as_its_runner_s() {
-        let network = network("i", &RunnerName::parse("mayfly-i-1").unwrap());
+        let network = network("i", &RunnerName::parse("mayfly-i-1").unwrap(), None);
         let labels = network.labels.unwrap();
         assert_eq!(network.name, "mayfly-i-1-docker");
         assert_eq!((&*labels[labels::INSTANCE], &*labels[labels::DOCKER_OF]), ("i", "mayfly-i-1"));

@@ -53,10 +53,11 @@ pub fn body(template: &Template<'_>, spec: &LaunchSpec) -> ContainerCreateBody {
 }
 
 fn host_config(template: &Template<'_>, profile: &Profile) -> HostConfig {
-    let (security, capabilities) = match profile.isolation {
+    let (mut security, capabilities) = match profile.isolation {
         Isolation::Strict => (vec!["no-new-privileges".to_owned()], Vec::new()),
         Isolation::Compat => (Vec::new(), COMPAT_CAPABILITIES.map(str::to_owned).to_vec()),
     };
+    security.extend(profile.seccomp.iter().map(|filter| format!("seccomp={filter}")));
     HostConfig {
         security_opt: Some(security),
         cap_drop: Some(vec!["ALL".to_owned()]),
@@ -113,7 +114,14 @@ mod tests {
         variable: &str,
     ) -> ContainerCreateBody {
         let profile =
-            Profile { memory: 4 << 30, nano_cpus: 2_000_000_000, pids: 4096, isolation, engine };
+            Profile {
+                memory: 4 << 30,
+                nano_cpus: 2_000_000_000,
+                pids: 4096,
+                isolation,
+                seccomp: None,
+                engine,
+            };
         let template = Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
         let spec = LaunchSpec {
             name: RunnerName::parse(&"x".repeat(64)).unwrap(),
@@ -168,6 +176,30 @@ mod tests {
         assert_eq!(with.env.unwrap(), ["A=$$HOME {x}", "DOCKER_HOST=tcp://docker:2375"]);
         let own = made_with(Isolation::Strict, engine(), "DOCKER_HOST");
         assert_eq!(own.env.unwrap(), ["DOCKER_HOST=$$HOME {x}"], "the pool's own word counts");
+    }
+
+    #[test]
+    fn a_filter_of_system_calls_takes_the_place_of_the_engine_s() {
+        let options = |isolation| {
+            let mut profile = Profile {
+                memory: 1,
+                nano_cpus: 1,
+                pids: 1,
+                isolation,
+                seccomp: None,
+                engine: None,
+            };
+            let template = Template { instance: "i", network: "n", image_id: None };
+            let without = host_config(&template, &profile).security_opt.unwrap();
+            profile.seccomp = Some("{}".into());
+            (without, host_config(&template, &profile).security_opt.unwrap())
+        };
+        let (without, with) = options(Isolation::Strict);
+        assert_eq!(without, ["no-new-privileges"]);
+        assert_eq!(with, ["no-new-privileges", "seccomp={}"]);
+        let (without, with) = options(Isolation::Compat);
+        assert!(without.is_empty());
+        assert_eq!(with, ["seccomp={}"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use mayfly_common::foreign_text::line;
 use reqwest::Client;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::error::short;
 use super::labels;
@@ -23,8 +24,10 @@ const SOCKET: &str = "unix:///var/run/docker.sock";
 /// What is asked.
 const WHAT: &str = "measure its storage";
 
-/// How often it is asked.
-const ATTEMPTS: u32 = 5;
+/// How long to wait before the engine is asked again after it failed, at first; twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest of these waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// The engine's answer to what it does not do.
 #[derive(Debug, Deserialize)]
@@ -71,7 +74,7 @@ pub(super) async fn measure(
 ) -> Result<Storage, BackendError> {
     let (client, base) = client(host.unwrap_or(SOCKET))?;
     let url = format!("{base}/v1.{}/system/df", minor.min(NEWEST));
-    let mut attempt = 1;
+    let (until, mut wait) = (Instant::now() + TIMEOUT, FIRST_WAIT);
     let usage = loop {
         let answer = client.get(&url).send().await.map_err(|error| unreachable(&error))?;
         let status = answer.status();
@@ -79,13 +82,15 @@ pub(super) async fn measure(
         if status.is_success() {
             break body;
         }
-        // It fails when a container goes while it counts.
-        if !status.is_server_error() || attempt == ATTEMPTS {
+        // It measures for one caller at a time, and refuses all others meanwhile; a measuring that an orchestrator asked for goes on
+        // when that one is gone, so that the next one often meets it at its start. It also fails when a container goes while it counts.
+        if !status.is_server_error() || Instant::now() + wait > until {
             let told = serde_json::from_slice::<Refusal>(&body).ok();
             let reason = told.map_or_else(|| format!("HTTP {status}"), |told| short(&told.message));
             return Err(BackendError::Refused { what: WHAT, reason });
         }
-        attempt += 1;
+        tokio::time::sleep(wait).await;
+        wait = wait.saturating_mul(2).min(LONGEST_WAIT);
     };
     let usage: Usage = serde_json::from_slice(&usage).map_err(|error| BackendError::Refused {
         what: WHAT,
@@ -170,6 +175,34 @@ mod tests {
             let sum = serde_json::from_str::<Usage>(text).unwrap().sum("a");
             assert_eq!((sum.containers, sum.images, sum.volumes), expected);
         }
+    }
+
+    /// An engine that answers so until `free`, and tells its storage then. Answers its address.
+    async fn busy_until(free: Instant, status: u16, message: &'static str) -> String {
+        let df = async move || {
+            if Instant::now() < free {
+                let told = serde_json::json!({ "message": message });
+                let status = http::StatusCode::from_u16(status).unwrap();
+                return (status, axum::Json(told));
+            }
+            (http::StatusCode::OK, axum::Json(serde_json::json!({ "LayersSize": 7 })))
+        };
+        let router = axum::Router::new().route("/v1.41/system/df", axum::routing::get(df));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("tcp://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        host
+    }
+
+    #[tokio::test]
+    async fn a_measuring_under_way_is_waited_for_and_a_refusal_is_not() {
+        let free = Instant::now() + Duration::from_secs(1);
+        let host = busy_until(free, 500, "a disk usage operation is already running").await;
+        assert_eq!(measure(Some(&host), 41, "a").await.unwrap().images, 7);
+        let never = Instant::now() + Duration::from_hours(1);
+        let host = busy_until(never, 403, "closed by the proxy").await;
+        let refused = measure(Some(&host), 41, "a").await.unwrap_err();
+        assert!(refused.to_string().ends_with("closed by the proxy"), "{refused}");
     }
 
     #[tokio::test]

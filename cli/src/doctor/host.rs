@@ -1,0 +1,233 @@
+//! The machine under the engine: whether runners fit on it, and kernel settings that jobs meet.
+//!
+//! What the engine does not tell is read from this machine's kernel, where the engine's bridge is seen to be on this machine.
+
+use std::path::Path;
+
+use bollard::models::NetworkInspect;
+use orchestrator::backend::Machine;
+use orchestrator::backend::docker::network::MTU;
+use orchestrator::config::Config;
+use orchestrator::github::checkup::Finding;
+use orchestrator::machine::{self, gibibytes};
+
+use super::engine::Engine;
+use super::finding::{failure, note, ok, warning};
+
+/// What one machine of its own would have (Linux, `fs/notify/inotify/inotify_user.c`); all runners share the limit of their user.
+const INOTIFY_EACH: u64 = 128;
+/// What is enough for most machines.
+const INOTIFY_ADVICE: u64 = 8192;
+/// The MTU of a network that does not say otherwise (Docker docs: "Bridge network driver").
+const USUAL_MTU: u32 = 1500;
+/// The bridge driver's option for the name of its interface (of the same source).
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+/// The engine's default network.
+const DEFAULT_NETWORK: &str = "bridge";
+
+/// What the machine's kernel says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Kernel {
+    /// `fs.inotify.max_user_instances`.
+    inotify: Option<u64>,
+    /// The interface of the way out, and its MTU.
+    uplink: Option<(String, u32)>,
+}
+
+/// Looks at the machine.
+pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
+    let machine = Machine {
+        memory: engine.info.mem_total,
+        nano_cpus: engine.info.ncpu.map(|count| count.saturating_mul(1_000_000_000)),
+    };
+    let mut found = limits(&machine, config);
+    let default = engine.docker.inspect_network(DEFAULT_NETWORK, None).await.ok();
+    // In a container, or beside a rootless engine, this machine's interfaces are others.
+    let here = default.as_ref().and_then(interface);
+    let here = here.is_some_and(|name| Path::new("/sys/class/net").join(name).exists());
+    if !engine.local || !here {
+        found.push(note(
+            "inotify's limit and the MTU of the uplink were not looked at: they are those of the engine's machine",
+        ));
+        return found;
+    }
+    let kernel = kernel();
+    found.push(inotify(kernel.inotify, config.runner.max));
+    let network = match engine.docker.inspect_network(&config.network, None).await {
+        Ok(network) => Some(mtu_of(&network)),
+        Err(_) => None,
+    };
+    let default = default.as_ref().map_or(USUAL_MTU, mtu_of);
+    let wanted = config.network_mtu.unwrap_or(default);
+    found.push(mtu(kernel.uplink.as_ref(), &config.network, network, wanted));
+    found
+}
+
+/// The interface of a bridge on the engine's machine.
+fn interface(network: &NetworkInspect) -> Option<&str> {
+    network.options.as_ref()?.get(BRIDGE_NAME).map(String::as_str)
+}
+
+fn kernel() -> Kernel {
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+    let uplink = way_out(&routes).and_then(|interface| {
+        let mtu = number(&format!("/sys/class/net/{interface}/mtu"))?;
+        Some((interface.to_owned(), u32::try_from(mtu).ok()?))
+    });
+    Kernel { inotify: number("/proc/sys/fs/inotify/max_user_instances"), uplink }
+}
+
+/// The interface of the default route with the lowest metric (Linux, `/proc/net/route`: interface, destination, gateway, flags, two
+/// counters, metric, mask).
+fn way_out(routes: &str) -> Option<&str> {
+    let default = |line: &'_ str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        (columns.len() > 7 && columns[1] == "00000000" && columns[7] == "00000000")
+            .then(|| columns[6].parse::<u32>().ok())
+            .flatten()
+    };
+    let found = routes.lines().filter_map(|line| Some((default(line)?, line)));
+    let (_, line) = found.min_by_key(|(metric, _)| *metric)?;
+    line.split_whitespace().next()
+}
+
+/// The MTU of a network.
+fn mtu_of(network: &NetworkInspect) -> u32 {
+    let told = network.options.as_ref().and_then(|options| options.get(MTU));
+    told.and_then(|mtu| mtu.parse().ok()).unwrap_or(USUAL_MTU)
+}
+
+fn limits(machine: &Machine, config: &Config) -> Vec<Finding> {
+    let misfits = machine::environment(machine, &config.runner);
+    let told = |misfit: machine::Misfit| {
+        let finding = if misfit.refused { failure } else { warning };
+        finding(misfit.what, misfit.hint)
+    };
+    let mut found: Vec<Finding> = misfits.into_iter().map(told).collect();
+    if found.is_empty() {
+        found.push(match (machine.memory, machine.nano_cpus) {
+            (Some(memory), Some(_)) => ok(format!(
+                "a runner's memory and processors fit the machine ({} of memory)",
+                gibibytes(memory)
+            )),
+            _ => note("the engine does not tell its machine's memory and processors"),
+        });
+    }
+    if let Some(most) = machine::unbounded(machine, &config.runner) {
+        found.push(note(format!(
+            "MAX_RUNNERS={} runners may use {} of memory together, which is more than the machine has; MAX_RUNNERS_MEMORY bounds it",
+            config.runner.max,
+            gibibytes(most)
+        )));
+    }
+    found
+}
+
+/// `runners`: how many there may be at a time.
+fn inotify(instances: Option<u64>, runners: usize) -> Finding {
+    let Some(instances) = instances else {
+        return note("the kernel does not tell fs.inotify.max_user_instances");
+    };
+    let what = format!("fs.inotify.max_user_instances is {instances}, for all runners together");
+    let wanted = u64::try_from(runners).unwrap_or(u64::MAX).saturating_mul(INOTIFY_EACH);
+    let wanted = wanted.min(INOTIFY_ADVICE);
+    if instances >= wanted {
+        return ok(what);
+    }
+    warning(
+        what,
+        format!(
+            "one job that watches many files leaves none to the others: sysctl -w fs.inotify.max_user_instances={INOTIFY_ADVICE}, and the same in /etc/sysctl.d"
+        ),
+    )
+}
+
+/// `network`: the MTU of the runners' network, if it is there; `wanted`: with what the orchestrator makes it.
+fn mtu(
+    uplink: Option<&(String, u32)>,
+    name: &str,
+    network: Option<u32>,
+    wanted: u32,
+) -> Finding {
+    let Some((interface, carries)) = uplink else {
+        return note("no default route is seen: the networks' MTU was not compared with the uplink's");
+    };
+    let has = network.unwrap_or(wanted);
+    if has <= *carries {
+        return ok(format!(
+            "the MTU of runners ({has}) fits the uplink {interface} ({carries})"
+        ));
+    }
+    let what = format!(
+        "the network {name} lets packets of {has} bytes out, and the uplink {interface} carries {carries}: downloads in jobs can hang"
+    );
+    if wanted <= *carries {
+        // The orchestrator mends its own at the next start of a runner.
+        return warning(
+            what,
+            format!(
+                "the orchestrator makes it again with {wanted} when no runner is in it; if somebody else made it, remove it: docker network rm {name}"
+            ),
+        );
+    }
+    warning(
+        what,
+        format!("set DOCKER_NETWORK_MTU={carries}, or \"mtu\": {carries} in /etc/docker/daemon.json"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator::github::checkup::Level;
+
+    use super::*;
+
+    const ROUTES: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+        wlan0\t00000000\t0100A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n\
+        eth0\t00000000\t010011AC\t0003\t0\t0\t100\t00000000\t0\t0\t0\n\
+        docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n";
+
+    #[test]
+    fn the_way_out_is_the_default_route_of_the_lowest_metric() {
+        assert_eq!(way_out(ROUTES), Some("eth0"));
+        assert_eq!(way_out(ROUTES.lines().next().unwrap()), None);
+        assert_eq!(way_out(""), None);
+    }
+
+    #[test]
+    fn packets_larger_than_the_uplink_carries_are_warned_of() {
+        let rows = [
+            (1500, Some(1500), 1500, Level::Ok, "fits"),
+            (1500, Some(1400), 1500, Level::Ok, "fits"),
+            (1450, Some(1500), 1500, Level::Warning, "DOCKER_NETWORK_MTU=1450"),
+            (1450, None, 1500, Level::Warning, "DOCKER_NETWORK_MTU=1450"),
+            (1450, Some(1500), 1450, Level::Warning, "docker network rm net"),
+            (1450, None, 1450, Level::Ok, "fits"),
+        ];
+        for (carries, network, wanted, level, words) in rows {
+            let found = mtu(Some(&("eth0".to_owned(), carries)), "net", network, wanted);
+            assert_eq!(found.level, level, "{found:?}");
+            let said = format!("{} {}", found.what, found.hint.unwrap_or_default());
+            assert!(said.contains(words), "{said}");
+        }
+        assert_eq!(mtu(None, "net", Some(1500), 1500).level, Level::Ok);
+    }
+
+    #[test]
+    fn few_inotify_instances_for_many_runners_are_warned_of() {
+        let rows = [
+            (Some(128), 1, Level::Ok),
+            (Some(128), 2, Level::Warning),
+            (Some(1279), 10, Level::Warning),
+            (Some(1280), 10, Level::Ok),
+            (Some(8192), 10_000, Level::Ok),
+            (None, 10, Level::Ok),
+        ];
+        for (instances, runners, level) in rows {
+            let found = inotify(instances, runners);
+            assert_eq!(found.level, level, "{instances:?} {runners}");
+            assert_eq!(found.hint.is_some(), level == Level::Warning);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Whether the limits of runners fit the machine that runs them. Pure.
+
+use mayfly_common::quantity::{show_cpus, show_memory};
+
+use crate::backend::Machine;
+use crate::config::RunnerConfig;
+use crate::model::Profile;
+use crate::pool::Pool;
+
+/// A limit that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// Whether Docker refuses to make such a container; otherwise jobs can take from the machine what it does not have.
+    pub refused: bool,
+    /// What does not fit.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// The limits of the environment that `machine` cannot keep: those of one runner, and those of all together.
+pub fn environment(machine: &Machine, runner: &RunnerConfig) -> Vec<Misfit> {
+    let mut found = one(machine, ("RUNNER_MEMORY=", "RUNNER_CPUS="), &runner.profile);
+    if let (Some(has), Some(cap)) = (machine.memory, runner.max_memory)
+        && cap > has
+    {
+        found.push(Misfit {
+            refused: false,
+            what: format!(
+                "MAX_RUNNERS_MEMORY={} is more than the machine's {} of memory",
+                show_memory(cap),
+                gibibytes(has)
+            ),
+            hint: "set MAX_RUNNERS_MEMORY to less than the machine has: when memory runs out, the kernel ends programs, and not only jobs".to_owned(),
+        });
+    }
+    found
+}
+
+/// The limits of a pool's runners that `machine` cannot keep.
+pub fn pool(machine: &Machine, pool: &Pool) -> Vec<Misfit> {
+    let name = &pool.spec.name;
+    let (memory, cpus) = (format!("pool {name}: memory "), format!("pool {name}: cpus "));
+    one(machine, (&memory, &cpus), &pool.material.profile)
+}
+
+/// How much memory all runners may use together, in bytes, if that is more than the machine has and nothing bounds it.
+pub fn unbounded(machine: &Machine, runner: &RunnerConfig) -> Option<i64> {
+    let most = i64::try_from(runner.max).unwrap_or(i64::MAX);
+    let most = most.saturating_mul(runner.profile.memory.saturating_mul(runner.profile.containers()));
+    let has = machine.memory?;
+    (runner.max_memory.is_none() && most > has).then_some(most)
+}
+
+fn one(machine: &Machine, (memory, cpus): (&str, &str), profile: &Profile) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    if let Some(has) = machine.nano_cpus
+        && profile.nano_cpus > has
+    {
+        let (asked, has) = (show_cpus(profile.nano_cpus), show_cpus(has));
+        found.push(Misfit {
+            refused: true,
+            what: format!("{cpus}{asked} is more than the machine's {has} processors"),
+            hint: format!("set it to {has} or less: Docker refuses to make such a runner"),
+        });
+    }
+    if let Some(has) = machine.memory
+        && profile.memory > has
+    {
+        let (asked, has) = (show_memory(profile.memory), gibibytes(has));
+        found.push(Misfit {
+            refused: false,
+            what: format!("{memory}{asked} is more than the machine's {has} of memory"),
+            hint: format!(
+                "set it to less than {has}: a job that uses what it is given makes the kernel end programs, and not only its own"
+            ),
+        });
+    }
+    found
+}
+
+/// An amount of memory for people: one digit after the point.
+pub fn gibibytes(bytes: i64) -> String {
+    let tenths = bytes.saturating_mul(10) >> 30;
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    const MACHINE: Machine = Machine { memory: Some(8 << 30), nano_cpus: Some(2_000_000_000) };
+
+    fn runner(variables: &[(&str, &str)]) -> RunnerConfig {
+        let fixed = [("GITHUB_RUNNER_TOKEN", "t"), ("RUNNER_IMAGE", "img")];
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        Config::from_variables(fixed.iter().chain(variables).map(owned).collect()).unwrap().runner
+    }
+
+    #[test]
+    fn what_the_machine_does_not_have_is_named_with_what_it_has() {
+        let rows: [(&[(&str, &str)], &[(bool, &str)]); 6] = [
+            (&[("RUNNER_CPUS", "2"), ("RUNNER_MEMORY", "8g")], &[]),
+            (
+                &[("RUNNER_CPUS", "2.5")],
+                &[(true, "RUNNER_CPUS=2.5 is more than the machine's 2 processors")],
+            ),
+            (
+                &[("RUNNER_MEMORY", "9g")],
+                &[(false, "RUNNER_MEMORY=9g is more than the machine's 8.0 GiB of memory")],
+            ),
+            (&[("MAX_RUNNERS_MEMORY", "8g")], &[]),
+            (
+                &[("MAX_RUNNERS_MEMORY", "12g")],
+                &[(false, "MAX_RUNNERS_MEMORY=12g is more than the machine's 8.0 GiB of memory")],
+            ),
+            (
+                &[("RUNNER_CPUS", "64"), ("RUNNER_MEMORY", "512g")],
+                &[
+                    (true, "RUNNER_CPUS=64 is more than the machine's 2 processors"),
+                    (false, "RUNNER_MEMORY=512g is more than the machine's 8.0 GiB of memory"),
+                ],
+            ),
+        ];
+        for (variables, expected) in rows {
+            let found = environment(&MACHINE, &runner(variables));
+            let found: Vec<(bool, &str)> =
+                found.iter().map(|misfit| (misfit.refused, misfit.what.as_str())).collect();
+            assert_eq!(found, expected, "{variables:?}");
+            assert!(environment(&Machine::default(), &runner(variables)).is_empty(), "not told");
+        }
+    }
+
+    #[test]
+    fn what_all_runners_may_use_together_counts_where_nothing_bounds_it() {
+        let of = |variables: &[(&str, &str)]| unbounded(&MACHINE, &runner(variables));
+        assert_eq!(of(&[("MAX_RUNNERS", "2"), ("RUNNER_MEMORY", "4g")]), None);
+        assert_eq!(of(&[("MAX_RUNNERS", "3"), ("RUNNER_MEMORY", "4g")]), Some(12 << 30));
+        assert_eq!(of(&[("MAX_RUNNERS", "3"), ("MAX_RUNNERS_MEMORY", "6g")]), None);
+        let dind = [("MAX_RUNNERS", "2"), ("RUNNER_MEMORY", "4g"), ("RUNNER_DOCKER", "dind")];
+        assert_eq!(of(&dind), Some(16 << 30), "the engine beside a runner counts, too");
+    }
+}

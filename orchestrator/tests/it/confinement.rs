@@ -1,0 +1,162 @@
+//! What runners may do, on the real engine: the size of their packets, and the system calls they may make.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Arc;
+
+use github_sim::world::model::Conclusion;
+use mayfly_common::name::RunnerName;
+use orchestrator::backend::Backend as _;
+use orchestrator::backend::docker::{DockerBackend, DockerSettings};
+use orchestrator::clock::SystemClock;
+use orchestrator::github::{GitHubClient, GitHubSettings};
+use orchestrator::metrics::Metrics;
+use orchestrator::model::Phase;
+use orchestrator::reconcile::Reconciler;
+use orchestrator::store::Store;
+
+use crate::docker::{Engine, engine, job, spec_of, until};
+use crate::support::slug;
+
+const MTU: &str = "com.docker.network.driver.mtu";
+/// One that no engine has by default.
+const OTHER_MTU: &str = "1313";
+const SLEEPS: (&str, &str) = ("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'");
+const TELLS: (&str, &str) =
+    ("RUNNER_COMMAND", "/bin/sh -c 'cat /sys/class/net/eth0/mtu; exec sleep 60'");
+const PROFILE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/seccomp/runner.json");
+
+async fn mtu(engine: &Engine, network: &str) -> Option<String> {
+    let found = engine.docker.inspect_network(network, None).await.unwrap();
+    found.options.unwrap_or_default().remove(MTU)
+}
+
+/// What a runner printed, as soon as it printed something.
+async fn printed(backend: &DockerBackend, name: &RunnerName) -> String {
+    let mut said = String::new();
+    until("it prints", async || {
+        said = backend.logs(name, 100).await.unwrap().unwrap_or_default();
+        said.ends_with('\n')
+    })
+    .await;
+    said
+}
+
+#[tokio::test]
+async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
+    let Some(engine) = engine().await else { return };
+    let usual = mtu(&engine, "bridge").await.expect("the engine's default network has one");
+    assert_ne!(usual, OTHER_MTU);
+    let backend = engine.backend(&[]);
+    let first = spec_of(&engine, &[SLEEPS], "mayfly-mtu-1");
+    backend.launch(&first).await.unwrap();
+    assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
+
+    // A network of ours with another MTU stays as long as a runner is in it, started or not, and is made again then.
+    let other = engine.backend(&[("DOCKER_NETWORK_MTU", OTHER_MTU)]);
+    let second = spec_of(&engine, &[SLEEPS], "mayfly-mtu-2");
+    other.launch(&second).await.unwrap();
+    assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
+    other.remove(&first.name).await.unwrap();
+    let third = spec_of(&engine, &[SLEEPS], "mayfly-mtu-3");
+    other.launch(&third).await.unwrap();
+    assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
+    other.remove(&second.name).await.unwrap();
+    other.remove(&third.name).await.unwrap();
+    let fourth = spec_of(&engine, &[TELLS], "mayfly-mtu-4");
+    other.launch(&fourth).await.unwrap();
+    assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(OTHER_MTU));
+    assert_eq!(printed(&other, &fourth.name).await, format!("{OTHER_MTU}\n"), "as the runner sees it");
+    let found = engine.docker.inspect_network(&engine.network(), None).await.unwrap();
+    assert_eq!(found.options.unwrap()["com.docker.network.bridge.enable_icc"], "false");
+}
+
+#[tokio::test]
+async fn a_network_that_somebody_else_made_is_left_alone() {
+    let Some(engine) = engine().await else { return };
+    let request = bollard::models::NetworkCreateRequest {
+        name: engine.network(),
+        ..bollard::models::NetworkCreateRequest::default()
+    };
+    let id = engine.docker.create_network(request).await.unwrap().id;
+    let backend = engine.backend(&[("DOCKER_NETWORK_MTU", OTHER_MTU)]);
+    backend.launch(&spec_of(&engine, &[SLEEPS], "mayfly-theirs")).await.unwrap();
+    let found = engine.docker.inspect_network(&engine.network(), None).await.unwrap();
+    assert_eq!(found.id, Some(id));
+}
+
+/// An archive of these programs of this machine, with the libraries they need.
+fn programs(programs: &[&str]) -> Vec<u8> {
+    let mut files: BTreeSet<String> = BTreeSet::new();
+    for program in programs {
+        files.insert(program.trim_start_matches('/').to_owned());
+        let told = Command::new("ldd").arg(program).output().unwrap().stdout;
+        let told = String::from_utf8(told).unwrap();
+        let words = told.split_whitespace().filter(|word| word.starts_with('/'));
+        files.extend(words.map(|word| word.trim_start_matches('/').to_owned()));
+    }
+    let tar = Command::new("tar").args(["-chf", "-", "-C", "/"]).args(files).output().unwrap();
+    assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
+    tar.stdout
+}
+
+/// Tries what a job may and may not do: a number and a word each. 40 is `AF_VSOCK`, 425 `io_uring_setup`, 272 `unshare` with
+/// `CLONE_NEWUSER`, 250 `keyctl` (Linux, x86-64).
+const TRIES: &str = r#"$| = 1; $p = "\0" x 120; @t = (inet => socket(A, 2, 1, 0), unix => socket(B, 1, 1, 0), netlink => socket(C, 16, 3, 0),
+vsock => socket(D, 40, 1, 0), alg => socket(E, 38, 5, 0), io_uring => syscall(425, 8, $p) >= 0,
+userns => syscall(272, 0x10000000) == 0, keyctl => syscall(250, 0, -3, 0) >= 0);
+while (($n, $r) = splice @t, 0, 2) { $s .= "$n=" . ($r ? 1 : 0) . " " } print "$s\n"; sleep 60"#;
+
+#[cfg(target_arch = "x86_64")]
+#[tokio::test]
+async fn our_filter_refuses_what_old_engines_let_through() {
+    let Some(engine) = engine().await else { return };
+    let image = engine.sidecar_image();
+    engine.import(&image, programs(&["/usr/bin/perl"]), vec![]).await;
+    let backend = engine.backend(&[]);
+    let command = format!("/usr/bin/perl -e '{TRIES}'");
+    for isolation in ["strict", "compat"] {
+        let variables = [
+            ("RUNNER_IMAGE", &*image),
+            ("RUNNER_COMMAND", &*command),
+            ("RUNNER_ISOLATION", isolation),
+            ("RUNNER_SECCOMP_PROFILE", PROFILE),
+        ];
+        let spec = spec_of(&engine, &variables, &format!("mayfly-filter-{isolation}"));
+        backend.launch(&spec).await.unwrap();
+        let said = printed(&backend, &spec.name).await;
+        let first = said.lines().next().unwrap_or_default().trim();
+        let expected = "inet=1 unix=1 netlink=1 vsock=0 alg=0 io_uring=0 userns=0 keyctl=0";
+        assert_eq!(first, expected, "{isolation}");
+    }
+}
+
+#[tokio::test]
+async fn jobs_run_under_our_filter() {
+    let Some(engine) = engine().await else { return };
+    let sim = engine.github().await;
+    let id = sim.with(|world| {
+        world.queue_job(&slug("octo-admin/app"), job("echo $((40+2)) | cat; ls / >/dev/null")).unwrap()
+    });
+    let config = engine.config(&sim.url(), &[("RUNNER_SECCOMP_PROFILE", PROFILE)]);
+    let clock = Arc::new(SystemClock);
+    let settings = GitHubSettings::of(&config.github);
+    let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
+    let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let metrics = Arc::new(Metrics::new(github.traffic()));
+    let store = Store::in_memory().unwrap();
+    let shared = Arc::<DockerBackend>::clone(&backend);
+    let (reconciler, _handle) = Reconciler::new(config, shared, github, clock, metrics, store);
+    assert_eq!(reconciler.pass().await.launched, 1);
+    until("the job is done", async || {
+        sim.with(|world| world.job(id).unwrap().conclusion.is_some())
+    })
+    .await;
+    assert_eq!(sim.with(|world| world.job(id).unwrap().conclusion), Some(Conclusion::Success));
+    until("its runner ended", async || {
+        let listed = backend.list().await.unwrap();
+        listed.iter().all(|one| matches!(one.phase, Phase::Exited(_)))
+    })
+    .await;
+}
