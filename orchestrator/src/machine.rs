@@ -47,7 +47,8 @@ pub fn pool(machine: &Machine, pool: &Pool) -> Vec<Misfit> {
 /// How much memory all runners may use together, in bytes, if that is more than the machine has and nothing bounds it.
 pub fn unbounded(machine: &Machine, runner: &RunnerConfig) -> Option<i64> {
     let most = i64::try_from(runner.max).unwrap_or(i64::MAX);
-    let most = most.saturating_mul(runner.profile.memory.saturating_mul(runner.profile.containers()));
+    let most =
+        most.saturating_mul(runner.profile.memory.saturating_mul(runner.profile.containers()));
     let has = machine.memory?;
     (runner.max_memory.is_none() && most > has).then_some(most)
 }

@@ -144,20 +144,15 @@ fn inotify(instances: Option<u64>, runners: usize) -> Finding {
 }
 
 /// `network`: the MTU of the runners' network, if it is there; `wanted`: with what the orchestrator makes it.
-fn mtu(
-    uplink: Option<&(String, u32)>,
-    name: &str,
-    network: Option<u32>,
-    wanted: u32,
-) -> Finding {
+fn mtu(uplink: Option<&(String, u32)>, name: &str, network: Option<u32>, wanted: u32) -> Finding {
     let Some((interface, carries)) = uplink else {
-        return note("no default route is seen: the networks' MTU was not compared with the uplink's");
+        return note(
+            "no default route is seen: the networks' MTU was not compared with the uplink's",
+        );
     };
     let has = network.unwrap_or(wanted);
     if has <= *carries {
-        return ok(format!(
-            "the MTU of runners ({has}) fits the uplink {interface} ({carries})"
-        ));
+        return ok(format!("the MTU of runners ({has}) fits the uplink {interface} ({carries})"));
     }
     let what = format!(
         "the network {name} lets packets of {has} bytes out, and the uplink {interface} carries {carries}: downloads in jobs can hang"
@@ -173,7 +168,9 @@ fn mtu(
     }
     warning(
         what,
-        format!("set DOCKER_NETWORK_MTU={carries}, or \"mtu\": {carries} in /etc/docker/daemon.json"),
+        format!(
+            "set DOCKER_NETWORK_MTU={carries}, or \"mtu\": {carries} in /etc/docker/daemon.json"
+        ),
     )
 }
 

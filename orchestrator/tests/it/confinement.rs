@@ -24,8 +24,7 @@ const OTHER_MTU: &str = "1313";
 const SLEEPS: (&str, &str) = ("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'");
 const TELLS: (&str, &str) =
     ("RUNNER_COMMAND", "/bin/sh -c 'cat /sys/class/net/eth0/mtu; exec sleep 60'");
-const PROFILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/seccomp/runner.json");
+const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/seccomp/runner.json");
 
 async fn mtu(engine: &Engine, network: &str) -> Option<String> {
     let found = engine.docker.inspect_network(network, None).await.unwrap();
@@ -67,7 +66,11 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
     let fourth = spec_of(&engine, &[TELLS], "mayfly-mtu-4");
     other.launch(&fourth).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(OTHER_MTU));
-    assert_eq!(printed(&other, &fourth.name).await, format!("{OTHER_MTU}\n"), "as the runner sees it");
+    assert_eq!(
+        printed(&other, &fourth.name).await,
+        format!("{OTHER_MTU}\n"),
+        "as the runner sees it"
+    );
     let found = engine.docker.inspect_network(&engine.network(), None).await.unwrap();
     assert_eq!(found.options.unwrap()["com.docker.network.bridge.enable_icc"], "false");
 }
@@ -137,7 +140,9 @@ async fn jobs_run_under_our_filter() {
     let Some(engine) = engine().await else { return };
     let sim = engine.github().await;
     let id = sim.with(|world| {
-        world.queue_job(&slug("octo-admin/app"), job("echo $((40+2)) | cat; ls / >/dev/null")).unwrap()
+        world
+            .queue_job(&slug("octo-admin/app"), job("echo $((40+2)) | cat; ls / >/dev/null"))
+            .unwrap()
     });
     let config = engine.config(&sim.url(), &[("RUNNER_SECCOMP_PROFILE", PROFILE)]);
     let clock = Arc::new(SystemClock);

@@ -187,9 +187,10 @@ mod tests {
     fn every_target_is_listed_with_a_name_of_its_own() {
         let list = targets().list();
         let names: Vec<&str> = list.iter().map(|target| target.name.as_str()).collect();
-        assert_eq!(names, [
-            "host-172.17.0.1", "host-192.0.2.7", "peer", "loopback", "metadata", "nowhere"
-        ]);
+        assert_eq!(
+            names,
+            ["host-172.17.0.1", "host-192.0.2.7", "peer", "loopback", "metadata", "nowhere"]
+        );
         assert_eq!(list.last().map(|target| target.port), Some(80));
     }
 

@@ -113,15 +113,14 @@ mod tests {
         engine: Option<Engine>,
         variable: &str,
     ) -> ContainerCreateBody {
-        let profile =
-            Profile {
-                memory: 4 << 30,
-                nano_cpus: 2_000_000_000,
-                pids: 4096,
-                isolation,
-                seccomp: None,
-                engine,
-            };
+        let profile = Profile {
+            memory: 4 << 30,
+            nano_cpus: 2_000_000_000,
+            pids: 4096,
+            isolation,
+            seccomp: None,
+            engine,
+        };
         let template = Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
         let spec = LaunchSpec {
             name: RunnerName::parse(&"x".repeat(64)).unwrap(),
