@@ -31,7 +31,9 @@ impl TrustedProxies {
             .map(Self)
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether `address` is one of these proxies.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 

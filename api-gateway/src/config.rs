@@ -1,7 +1,7 @@
 //! The gateway's configuration: the only place that reads the environment.
 //!
-//! Invariant: without an API key the gateway listens on this machine only, unless the operator says otherwise in words
-//! (`ALLOW_ANONYMOUS=true`).
+//! Invariants: the gateway listens on this machine only, unless `API_GATEWAY_HOST` says otherwise; without an API key it does so
+//! unless the operator also says in words that anybody may call (`ALLOW_ANONYMOUS=true`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mayfly_common::env::known::{meant, unknown};
 use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port, set, variables};
+use mayfly_common::host::PublicHosts;
 use mayfly_common::telemetry::{Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
 use mayfly_common::webhook::signature::Secrets;
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::auth::ApiKeys;
+use crate::base_path::BasePath;
 use crate::client_address::TrustedProxies;
 use crate::cors::CorsOrigins;
 use crate::orchestrator::OrchestratorUrl;
@@ -26,7 +28,7 @@ pub const DEFAULT_PORT: u16 = 8080;
 /// What the gateway is told to do. Each field names its variable and that variable's default.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `API_GATEWAY_HOST`: the address to listen on. 127.0.0.1 where anybody may call (no key), else 0.0.0.0.
+    /// `API_GATEWAY_HOST` (127.0.0.1): the address to listen on.
     pub host: IpAddr,
     /// `API_GATEWAY_PORT` (8080).
     pub port: u16,
@@ -44,6 +46,10 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// `CORS_ORIGINS` (none): which other origins' pages may call.
     pub cors: CorsOrigins,
+    /// `PUBLIC_HOSTS` (none): names, beside localhost and IP addresses, that the gateway answers to where no key is asked for.
+    pub public_hosts: PublicHosts,
+    /// `PUBLIC_BASE_PATH` (none): the path under which a reverse proxy shows the gateway.
+    pub base_path: BasePath,
     /// `REQUEST_TIMEOUT` (60 s): how long the orchestrator may take to answer.
     pub request_timeout: Duration,
     /// `LOG_LEVEL`, `LOG_VERBOSE`, `LOG_FORMAT`.
@@ -67,6 +73,8 @@ impl Default for Config {
             rate_burst: NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN),
             trusted_proxies: TrustedProxies::default(),
             cors: CorsOrigins::default(),
+            public_hosts: PublicHosts::default(),
+            base_path: BasePath::default(),
             request_timeout: Duration::from_mins(1),
             logging: Logging::default(),
             traces: None,
@@ -90,6 +98,8 @@ struct Raw {
     rate_limit_burst: Option<String>,
     trusted_proxies: Option<String>,
     cors_origins: Option<String>,
+    public_hosts: Option<String>,
+    public_base_path: Option<String>,
     request_timeout: Option<String>,
     log_level: Option<String>,
     log_verbose: Option<String>,
@@ -166,6 +176,18 @@ impl Config {
                 raw.cors_origins,
                 default.cors,
                 CorsOrigins::parse,
+            ),
+            public_hosts: check.optional(
+                "PUBLIC_HOSTS",
+                raw.public_hosts,
+                default.public_hosts,
+                PublicHosts::parse,
+            ),
+            base_path: check.optional(
+                "PUBLIC_BASE_PATH",
+                raw.public_base_path,
+                default.base_path,
+                BasePath::parse,
             ),
             request_timeout: check.optional(
                 "REQUEST_TIMEOUT",
@@ -252,12 +274,11 @@ fn several<T: Default>(
 }
 
 fn host(check: &mut Checker, raw: Option<String>, open_to_all: bool) -> IpAddr {
-    let default = if open_to_all { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
-    let host =
-        check.optional("API_GATEWAY_HOST", raw, IpAddr::V4(default), |text| match text.trim() {
-            "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            text => text.parse().map_err(|_| "must be an IP address or localhost"),
-        });
+    let default = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let host = check.optional("API_GATEWAY_HOST", raw, default, |text| match text.trim() {
+        "localhost" => Ok(default),
+        text => text.parse().map_err(|_| "must be an IP address or localhost"),
+    });
     if open_to_all && !host.is_loopback() {
         check.fail(
             "API_GATEWAY_HOST",

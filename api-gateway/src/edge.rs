@@ -1,9 +1,15 @@
-//! What holds for every answer, whoever gave it: a request id, two log lines, a count, and problem+json for every error.
+//! What holds for every answer, whoever gave it: a request id, log lines, a count, and problem+json for every error.
+//!
+//! A request that is admitted has two log lines ([`admit`]); one that is refused has at most one ([`refusals`]): strangers must not
+//! fill the log. What is refused here, before any route, [`browser`] says.
 //!
 //! Invariants: the query is never logged (somebody may have put a key there); probes are not logged, they come every few
 //! seconds; an error that some layer answered in another form leaves here as a problem.
 
+pub(crate) mod admit;
+mod browser;
 mod caller;
+mod refusals;
 
 use std::panic::AssertUnwindSafe;
 
@@ -14,15 +20,19 @@ use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
-use mayfly_common::telemetry::{REQUEST, RESPONSE};
+use mayfly_common::telemetry::RESPONSE;
 use mayfly_common::traces;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Level, Span, enabled, info};
 
+pub(crate) use admit::Admit;
+use admit::{Admitted, mark};
 pub(crate) use caller::Caller;
+pub(crate) use refusals::Refusals;
 
 use crate::gateway::Gateway;
 use crate::metrics::route_label;
+use crate::rate_limit::fold;
 
 /// Carries a request's id, from the client or made up here, to the orchestrator and back.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,17 +53,10 @@ pub(crate) async fn observe(
     let matched = matched.as_ref().map(MatchedPath::as_str);
     let route = route_label(matched);
     let path = request.uri().path();
-    let probe = matches!(path, "/health" | "/livez" | "/readyz");
+    let probe = is_probe(path);
     let quiet = probe || path == "/metrics";
-    let logged = (!probe && enabled!(Level::INFO)).then(|| shortened(path));
-    if let Some(path) = &logged {
-        info!(
-            category = REQUEST,
-            client = %caller.address,
-            request_id = caller.id(),
-            "{method} {path}"
-        );
-    }
+    let shown = enabled!(Level::INFO).then(|| shortened(path));
+    let refused = browser::refusal(&request, &gateway);
     request.extensions_mut().insert(caller.clone());
 
     // Whoever calls from outside is not believed to be part of a trace of ours.
@@ -62,9 +65,14 @@ pub(crate) async fn observe(
     } else {
         traces::request(&method, matched.unwrap_or("other"), None)
     };
-    let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()));
-    let answered = answered.catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_| after_panic(&caller));
+    let mut response = match refused {
+        Some(problem) => problem.into_response(),
+        None => {
+            let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()));
+            answered.catch_unwind().await.unwrap_or_else(|_| after_panic(&caller))
+        }
+    };
+    let admitted = response.extensions_mut().remove::<Admitted>().is_some();
 
     let status = response.status();
     traces::answered(&span, status);
@@ -76,7 +84,9 @@ pub(crate) async fn observe(
     headers.insert(X_REQUEST_ID, caller.id.clone());
     let took = started.elapsed();
     gateway.metrics.answered(&method, route, status, took);
-    if let Some(path) = &logged {
+    let Some(path) = shown else { return response };
+    let failed = status.is_client_error() || status.is_server_error();
+    if admitted && !probe {
         let key = caller.key.map(|id| id.0);
         info!(
             category = RESPONSE,
@@ -87,14 +97,31 @@ pub(crate) async fn observe(
             "{} {method} {path}",
             status.as_u16()
         );
+    } else if !admitted
+        && failed
+        && let Some(unlogged) = gateway.refusals.count(fold(caller.address), Instant::now())
+    {
+        info!(
+            category = RESPONSE,
+            client = %caller.address,
+            request_id = caller.id(),
+            unlogged,
+            "{} {method} {path}, refused (not said again of this client within a minute)",
+            status.as_u16()
+        );
     }
     response
+}
+
+/// Whether a path is for health checks.
+pub(crate) fn is_probe(path: &str) -> bool {
+    matches!(path, "/health" | "/livez" | "/readyz")
 }
 
 /// The answer to a panic. Its own text has gone to standard error; the client gets none of it.
 fn after_panic(caller: &Caller) -> Response {
     tracing::error!(request_id = caller.id(), "a handler panicked");
-    Problem::internal().into_response()
+    mark(Problem::internal().into_response())
 }
 
 /// 404 for a path that is not there.

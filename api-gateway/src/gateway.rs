@@ -9,10 +9,16 @@ use crate::auth::ApiKeys;
 use crate::client_address::TrustedProxies;
 use crate::config::Config;
 use crate::cors::CorsOrigins;
+use crate::edge::Refusals;
 use crate::metrics::Metrics;
 use crate::orchestrator::Orchestrator;
-use crate::rate_limit::{self, Limits};
+use crate::rate_limit::{self, Bucket, Limits};
+use crate::shares::Shares;
 use crate::webhook::Webhooks;
+use mayfly_common::host::PublicHosts;
+
+/// Most streams of events of one caller: nobody takes all of the orchestrator's places.
+const STREAMS_PER_CALLER: usize = 16;
 
 /// The parts of the gateway that handlers and layers share; cheap to clone.
 #[derive(Clone)]
@@ -23,7 +29,13 @@ pub(crate) struct Parts {
     pub(crate) keys: ApiKeys,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) cors: CorsOrigins,
+    pub(crate) public_hosts: PublicHosts,
     pub(crate) limits: Limits,
+    /// The limit on what may cost requests to GitHub.
+    pub(crate) costly: Limits,
+    /// Streams of events by caller.
+    pub(crate) streams: Shares<Bucket>,
+    pub(crate) refusals: Refusals,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) webhooks: Webhooks,
     pub(crate) metrics: Arc<Metrics>,
@@ -39,7 +51,11 @@ impl Gateway {
             keys: config.keys.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             cors: config.cors.clone(),
+            public_hosts: config.public_hosts.clone(),
             limits: rate_limit::limits(config),
+            costly: rate_limit::costly(),
+            streams: Shares::new(STREAMS_PER_CALLER),
+            refusals: Refusals::new(),
             orchestrator: Orchestrator::new(
                 &config.orchestrator,
                 config.request_timeout,

@@ -10,19 +10,21 @@
 //! |---|---|
 //! | [`config`] | the only reader of the environment |
 //! | [`server`](run) | sockets, slow clients, graceful stop |
-//! | `edge` | what holds for every answer: request id, log lines, metrics, problem+json |
+//! | `edge` | what holds for every answer: request id, log lines, metrics, problem+json; who is refused at the door |
 //! | [`auth`] | API keys |
 //! | [`client_address`] | who is asking, behind which proxies |
-//! | [`rate_limit`], [`cors`] | as named |
+//! | [`rate_limit`], [`cors`], [`base_path`] | as named |
+//! | `shares` | what each of many may hold of something that all share |
 //! | `webhook` | what GitHub's deliveries need: their signature, their room, their limits |
 //! | `routes` | one file per resource, with its OpenAPI description |
 //! | [`orchestrator`] | the hop to the orchestrator and how its answers are passed on |
 //! | [`openapi`], `docs` | the description of all this, and its two viewers, served offline |
 //!
-//! Invariants: the gateway keeps no state but rate-limit buckets and counters; no credential is forwarded, logged or
+//! Invariants: the gateway keeps no state but rate-limit buckets, counters, and the orchestrator's health of the last second; no credential is forwarded, logged or
 //! answered; of what the orchestrator says in a 5xx, only a problem that it made for the public reaches a client.
 
 pub mod auth;
+pub mod base_path;
 pub mod client_address;
 pub mod config;
 pub mod cors;
@@ -35,6 +37,7 @@ pub mod orchestrator;
 pub mod rate_limit;
 mod routes;
 mod server;
+mod shares;
 mod webhook;
 
 use std::future::Future;

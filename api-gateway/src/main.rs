@@ -7,7 +7,7 @@ use api_gateway::{Config, config};
 use clap::{Parser, Subcommand};
 use mayfly_common::env::known::unknown;
 use mayfly_common::env::{ConfigErrors, variables};
-use mayfly_common::{health, shutdown, telemetry};
+use mayfly_common::{descriptors, health, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 /// The configuration is wrong: restarting does not help (`EX_USAGE`).
@@ -74,6 +74,9 @@ async fn serve(config: Config) -> ExitCode {
     let traces = telemetry::start(config.logging, config.traces.as_ref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let listener = match TcpListener::bind(config.address()).await {
         Ok(listener) => listener,

@@ -65,6 +65,7 @@ fn info() -> Info {
              none is needed.\n\n\
              **Errors** are `application/problem+json` (RFC 9457). `type` tells the kinds apart; `errors` points at each \
              field that is wrong.\n\n\
+             **Browsers.** Where no key is needed, pages of other origins are refused, and so are names that are not the gateway's.\n\n\
              **Limits.** Past the rate limit the answer is 429, and `Retry-After` says how many seconds to wait.\n\n\
              **Request ids.** Send `X-Request-Id` to find a request again in the logs; every answer carries one.\n\n\
              The routes under `/api/v1/runners` are also there without `/api/v1`.",
@@ -142,6 +143,10 @@ impl IntoResponses for Problems {
             (
                 "403",
                 "No key is asked for here, and the request came from a page of another origin.",
+            ),
+            (
+                "421",
+                "No key is asked for here, and the request names a host that is neither localhost, an address, nor in PUBLIC_HOSTS.",
             ),
             ("422", "A parameter or field is wrong; `errors` lists each."),
             ("429", "Too many requests: wait for as long as `Retry-After` says."),

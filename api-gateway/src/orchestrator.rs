@@ -7,6 +7,7 @@
 mod answer;
 mod deliver;
 mod failure;
+mod probe;
 mod url;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use url::OrchestratorUrl;
 use crate::edge::{Caller, X_REQUEST_ID};
 use crate::metrics::Metrics;
 use failure::Failure;
+use probe::Probe;
 
 /// How often a request is tried when the orchestrator cannot be reached.
 const ATTEMPTS: u32 = 3;
@@ -80,6 +82,8 @@ pub(crate) struct Orchestrator {
     metrics: Arc<Metrics>,
     /// Streams end when it is cancelled.
     stop: CancellationToken,
+    health: Probe,
+    readiness: Probe,
 }
 
 impl Orchestrator {
@@ -96,7 +100,15 @@ impl Orchestrator {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
-        Self { client, authority: url.authority().clone(), timeout, metrics, stop }
+        Self {
+            client,
+            authority: url.authority().clone(),
+            timeout,
+            metrics,
+            stop,
+            health: Probe::default(),
+            readiness: Probe::default(),
+        }
     }
 
     /// Sends `call` for `caller` and gives the client what may be passed on of the answer.
@@ -165,12 +177,18 @@ impl Orchestrator {
         request
     }
 
+    /// What the orchestrator's `/health` answered within the last second, or answers within `limit`.
+    pub(crate) async fn health(&self, limit: Duration) -> Option<(StatusCode, Bytes)> {
+        self.health.answer(self.probe("/health", limit)).await
+    }
+
+    /// The same for `/readyz`.
+    pub(crate) async fn readiness(&self, limit: Duration) -> Option<(StatusCode, Bytes)> {
+        self.readiness.answer(self.probe("/readyz", limit)).await
+    }
+
     /// What `GET path` answers within `limit`: one attempt, no retry, because probes repeat themselves.
-    pub(crate) async fn probe(
-        &self,
-        path: &'static str,
-        limit: Duration,
-    ) -> Option<(StatusCode, Bytes)> {
+    async fn probe(&self, path: &'static str, limit: Duration) -> Option<(StatusCode, Bytes)> {
         let asked = async {
             let mut request = Request::new(Full::default());
             *request.uri_mut() = self.uri(PathAndQuery::from_static(path));

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use governor::NotUntil;
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::middleware::NoOpMiddleware;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use mayfly_common::problem::Problem;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
 use tower_governor::key_extractor::KeyExtractor;
@@ -22,11 +24,15 @@ use tower_governor::{GovernorError, GovernorLayer};
 
 use crate::auth::KeyId;
 use crate::config::Config;
-use crate::edge::Caller;
+use crate::edge::{Caller, is_probe};
 use crate::gateway::Gateway;
 
 /// How often buckets that are full again are forgotten.
 pub const TIDY_EVERY: Duration = Duration::from_mins(1);
+
+/// How often what may cost a request to GitHub may be asked for in the long run, and at once.
+const COSTLY_PERIOD: Duration = Duration::from_secs(1);
+const COSTLY_BURST: u32 = 20;
 
 /// Who shares a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +41,8 @@ pub enum Bucket {
     Key(KeyId),
     /// Everybody at this address: all requests when no key is asked for, else those that show a wrong one.
     Address(IpAddr),
+    /// Everybody at this address, on routes that ask for no key.
+    Public(IpAddr),
 }
 
 /// Finds the bucket of a request that has passed authentication.
@@ -44,14 +52,18 @@ pub struct ByCaller;
 impl KeyExtractor for ByCaller {
     type Key = Bucket;
 
-    fn extract<T>(&self, request: &Request<T>) -> Result<Bucket, GovernorError> {
-        let caller = Caller::of(request);
-        let key = caller.and_then(|caller| caller.key).map(Bucket::Key);
-        Ok(key.unwrap_or_else(|| Bucket::of_address(caller)))
+    fn extract<T>(&self, request: &http::Request<T>) -> Result<Bucket, GovernorError> {
+        Ok(Bucket::of(Caller::of(request)))
     }
 }
 
 impl Bucket {
+    /// The bucket of a caller: its key's, else its address'.
+    pub(crate) fn of(caller: Option<&Caller>) -> Self {
+        let key = caller.and_then(|caller| caller.key).map(Self::Key);
+        key.unwrap_or_else(|| Self::of_address(caller))
+    }
+
     /// The bucket of an address; one for all whose address is not known.
     pub(crate) fn of_address(caller: Option<&Caller>) -> Self {
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -72,6 +84,40 @@ pub(crate) fn limits(config: &Config) -> Limits {
     Arc::new(
         limits.expect("a billion over at most a million is not zero, and neither is the burst"),
     )
+}
+
+/// The limit on what may cost a request to GitHub: one per second, and some at once.
+pub(crate) fn costly() -> Limits {
+    let mut builder = GovernorConfigBuilder::default();
+    builder.period(COSTLY_PERIOD).burst_size(COSTLY_BURST);
+    let limits = builder.key_extractor(ByCaller).finish();
+    Arc::new(limits.expect("neither the period nor the burst is zero"))
+}
+
+/// Takes one from the quota of `bucket`.
+///
+/// Errors: 429 if there is none left.
+pub(crate) fn draw(gateway: &Gateway, limits: &Limits, bucket: &Bucket) -> Result<(), Problem> {
+    limits.limiter().check_key(bucket).map_err(|refusal| {
+        gateway.metrics.rate_limited.inc();
+        too_many(seconds_until(&refusal))
+    })
+}
+
+/// Limits the routes that ask for no key, by address; health checks of this machine itself are not limited.
+pub(crate) async fn public(
+    State(gateway): State<Gateway>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let caller = Caller::of(&request);
+    let address = caller.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address);
+    let is_own_check = is_probe(request.uri().path()) && address.is_loopback();
+    let bucket = Bucket::Public(fold(address));
+    if !is_own_check && let Err(problem) = draw(&gateway, &gateway.limits, &bucket) {
+        return problem.into_response();
+    }
+    next.run(request).await
 }
 
 /// The layer that enforces the limit.
@@ -118,8 +164,10 @@ pub(crate) async fn tidy(gateway: &Gateway) {
     let mut ticks = tokio::time::interval(TIDY_EVERY);
     loop {
         ticks.tick().await;
-        gateway.limits.limiter().retain_recent();
-        gateway.limits.limiter().shrink_to_fit();
+        for limits in [&gateway.limits, &gateway.costly] {
+            limits.limiter().retain_recent();
+            limits.limiter().shrink_to_fit();
+        }
     }
 }
 

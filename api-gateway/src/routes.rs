@@ -33,9 +33,10 @@ use crate::{auth, docs, edge, openapi, rate_limit};
 
 /// Everything the gateway serves, with all of its layers.
 pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
-    let (guarded, public) = described();
+    let Described { guarded, public, webhooks } = described();
     let (guarded, _) = guarded.split_for_parts();
     let (public, _) = public.split_for_parts();
+    let (webhooks, _) = webhooks.split_for_parts();
     // The last layer added is the first to see a request.
     let guarded = guarded
         .merge(runners::aliases())
@@ -44,38 +45,56 @@ pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
         .layer(
             ServiceBuilder::new()
                 .layer(auth::RequireKey(gateway.clone()))
-                .layer(rate_limit::layer(gateway)),
+                .layer(rate_limit::layer(gateway))
+                .layer(edge::Admit),
         );
-    let mut router = guarded
-        .merge(public)
-        .merge(docs::routes(&document()))
+    let open = public
+        .merge(docs::routes(&document(), &config.base_path))
+        .method_not_allowed_fallback(edge::wrong_method)
+        .layer(edge::Admit)
+        // What is at no path is not admitted, and limited all the same.
         .fallback(edge::nothing_here)
-        .method_not_allowed_fallback(edge::wrong_method);
+        .layer(from_fn_with_state(gateway.clone(), rate_limit::public));
+    let mut router =
+        open.merge(guarded).merge(webhooks).method_not_allowed_fallback(edge::wrong_method);
     if let Some(cors) = config.cors.layer() {
         router = router.layer(cors);
     }
-    router.layer(from_fn_with_state(gateway.clone(), edge::observe)).with_state(gateway.clone())
+    let router = router
+        .layer(from_fn_with_state(gateway.clone(), edge::observe))
+        .with_state(gateway.clone());
+    config.base_path.strip_before(router)
 }
 
 /// The OpenAPI description of the routes.
 pub(crate) fn document() -> OpenApi {
-    let (guarded, public) = described();
-    let all = OpenApiRouter::<Gateway>::with_openapi(openapi::base()).merge(guarded).merge(public);
-    openapi::complete(all.into_openapi())
+    let Described { guarded, public, webhooks } = described();
+    let all = OpenApiRouter::<Gateway>::with_openapi(openapi::base());
+    openapi::complete(all.merge(guarded).merge(public).merge(webhooks).into_openapi())
 }
 
-/// The described routes: those that ask for a key, and those that do not (a webhook shows a signature).
-fn described() -> (OpenApiRouter<Gateway>, OpenApiRouter<Gateway>) {
+/// The described routes, by what they ask of a caller.
+struct Described {
+    /// A key.
+    guarded: OpenApiRouter<Gateway>,
+    /// Nothing.
+    public: OpenApiRouter<Gateway>,
+    /// A signature.
+    webhooks: OpenApiRouter<Gateway>,
+}
+
+fn described() -> Described {
     let api = runners::routes()
         .merge(finished::routes())
         .merge(pools::routes())
         .merge(jobs::routes())
         .merge(events::routes())
         .merge(status::routes());
-    (
-        api.merge(config::routes()).merge(metrics::routes()),
-        health::routes().merge(webhooks::routes()),
-    )
+    Described {
+        guarded: api.merge(config::routes()).merge(metrics::routes()),
+        public: health::routes(),
+        webhooks: webhooks::routes(),
+    }
 }
 
 /// Sends `call`, which a handler made of checked input, to the orchestrator. What sending does not need is dropped here,

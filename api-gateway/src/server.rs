@@ -1,14 +1,16 @@
 //! Sockets: accepting, slow clients, and stopping without cutting anybody off.
 //!
-//! Invariants: a connection that does not send a whole request head in [`HEAD_TIMEOUT`] is closed; there are never more
-//! than [`MAX_CONNECTIONS`]; after the stop signal no connection is accepted, each open one ends with the answer it is
-//! giving, and [`GRACE`] later the process no longer waits.
+//! Invariants: a connection that does not send a whole request head in [`HEAD_TIMEOUT`], or takes nothing more of its answer for
+//! [`WRITE_TIMEOUT`], is closed; how many there are, of all and of one address, [`Places`] bounds, and what the kernel holds for
+//! each, [`prepare`]; after the stop signal no connection is accepted, each open one ends with the answer it is giving, and
+//! [`GRACE`] later the process no longer waits. (How long a body may take, those say who read bodies.)
+
+mod places;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,9 +21,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use mayfly_common::descriptors;
 use mayfly_common::telemetry::{SHUTDOWN, START};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -29,11 +34,16 @@ use tower::Service as _;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::rate_limit;
+use places::Places;
 
 /// How long a client may take to send a request head, and how long an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// Most connections at a time.
-const MAX_CONNECTIONS: usize = 2048;
+/// How long a client may take nothing of its answer. With [`SEND_BUFFER`] that is also a lowest speed, of some kB a second.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that the kernel is asked to hold until the client takes them. It doubles this (socket(7), `SO_SNDBUF`).
+const SEND_BUFFER: usize = 128 * 1024;
+/// The same for what a client sends and nobody has read yet.
+const RECEIVE_BUFFER: usize = 128 * 1024;
 /// Largest request head, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 /// How long requests in flight may take after the stop signal.
@@ -57,6 +67,7 @@ pub(crate) async fn serve(
         0 => "off".to_owned(),
         secrets => format!("signed with any of {secrets}"),
     };
+    let places = Places::new(descriptors::limit());
     tracing::info!(
         category = START,
         version = mayfly_common::VERSION,
@@ -64,17 +75,17 @@ pub(crate) async fn serve(
         orchestrator = %config.orchestrator,
         access,
         webhooks,
+        connections = places.most(),
         "api-gateway is listening"
     );
-    let stop = gateway.stop.clone();
     let connections = TaskTracker::new();
     tokio::select! {
         () = shutdown => {}
-        () = accept(&listener, &router, &stop, &connections) => {}
+        () = accept(&listener, &router, &gateway, &places, &connections) => {}
         () = rate_limit::tidy(&gateway) => {}
     }
     drop(listener);
-    stop.cancel();
+    gateway.stop.cancel();
     connections.close();
     tracing::info!(category = SHUTDOWN, open = connections.len(), "api-gateway is stopping");
     if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
@@ -86,15 +97,23 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     router: &Router,
-    stop: &CancellationToken,
+    gateway: &Gateway,
+    places: &Places,
     connections: &TaskTracker,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let place = places.any().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, router.clone(), stop.clone(), place));
+                if let Some(share) = places.of(peer.ip(), gateway)
+                    && prepare(&stream).is_ok()
+                {
+                    let served = connection(stream, peer, router.clone(), gateway.stop.clone());
+                    connections.spawn(async move {
+                        served.await;
+                        drop((place, share));
+                    });
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -111,16 +130,26 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
+/// Bounds what the kernel holds for a connection, and how long it tries to reach a peer that is gone.
+///
+/// Errors: the connection is closed already.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.set_tcp_user_timeout(Some(WRITE_TIMEOUT))
+}
+
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send,
     peer: SocketAddr,
     router: Router,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
 ) {
-    if stream.set_nodelay(true).is_err() {
-        return; // It is closed already.
-    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let stream = Box::pin(stream);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         // Most requests have no body: an empty one costs no allocation.
@@ -147,3 +176,6 @@ async fn connection(
         tracing::debug!(%error, %peer, "connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@
 //! | [`problem`] | RFC 9457 errors |
 //! | [`foreign_text`] | text from outside, cut, cleaned and redacted where it enters |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
-//! | [`loopback`] | names and addresses of this machine itself |
+//! | [`loopback`] | names and addresses of this machine itself; [`host`]: the names a service answers to; [`descriptors`]: how many files and sockets a process may have open |
 //! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
 //! | [`telemetry`], [`traces`], [`shutdown`] | what every service's `main` needs |
 //!
@@ -22,10 +22,12 @@
 //! constructors are fallible, and nothing behind them checks again.
 
 pub mod api;
+pub mod descriptors;
 pub mod env;
 pub mod exposition;
 pub mod foreign_text;
 pub mod health;
+pub mod host;
 pub mod image;
 pub mod label;
 pub mod lenient;

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use mayfly_common::env::known::{RUNNER_PREFIX, unknown};
 use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port};
+use mayfly_common::host::PublicHosts;
 use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
 use serde::Deserialize;
@@ -32,6 +33,7 @@ const MTU: std::ops::RangeInclusive<u64> = 576..=65_535;
 struct Raw {
     orchestrator_host: Option<String>,
     orchestrator_port: Option<String>,
+    public_hosts: Option<String>,
     api_gateway_port: Option<String>,
     log_level: Option<String>,
     log_verbose: Option<String>,
@@ -96,6 +98,8 @@ struct Raw {
 pub struct Config {
     /// `ORCHESTRATOR_HOST` (127.0.0.1) and `ORCHESTRATOR_PORT` (8000): where the internal API listens.
     pub listen: SocketAddr,
+    /// `PUBLIC_HOSTS` (none): public names that it may be called by, beside addresses and private ones.
+    pub public_hosts: PublicHosts,
     /// `LOG_LEVEL`, `LOG_VERBOSE`, `LOG_FORMAT`.
     pub logging: Logging,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` (none: there are no traces) and `OTEL_SERVICE_NAME` (`orchestrator`).
@@ -162,6 +166,12 @@ impl Config {
 
     fn read(mut raw: Raw, templates: Vec<(String, String)>, check: &mut Checker) -> Option<Self> {
         let listen = listen(&mut raw, check);
+        let public_hosts = check.optional(
+            "PUBLIC_HOSTS",
+            raw.public_hosts.take(),
+            PublicHosts::default(),
+            PublicHosts::parse,
+        );
         let logging = logging(&mut raw, check);
         let traces = TraceConfig::read(
             check,
@@ -223,6 +233,7 @@ impl Config {
         let runner = runner::read(&mut raw, templates, &shown, check);
         Some(Self {
             listen,
+            public_hosts,
             logging,
             traces,
             github: github?,

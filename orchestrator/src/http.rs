@@ -2,6 +2,7 @@
 
 mod config;
 mod deliveries;
+mod door;
 mod error;
 mod events;
 mod finished;
@@ -45,12 +46,14 @@ pub struct Api {
 
 /// All routes.
 pub fn router(api: Api) -> Router {
+    let door = middleware::from_fn_with_state(api.clone(), door::no_browsers);
     with_parameters()
         .merge(without_parameters().layer(middleware::from_fn(no_parameters)))
         .fallback(async || Problem::not_found("There is no such path."))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(door)
         .layer(middleware::from_fn(traced))
         .with_state(api)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mayfly_common::env::known::unknown;
 use mayfly_common::env::variables;
-use mayfly_common::{shutdown, telemetry};
+use mayfly_common::{descriptors, shutdown, telemetry};
 use orchestrator::config::Config;
 
 /// Exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
@@ -78,6 +78,9 @@ async fn main() -> ExitCode {
     let traces = telemetry::start(config.logging, config.traces.as_ref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let outcome = match tokio::net::TcpListener::bind(config.listen).await {
         Ok(listener) => orchestrator::run(config, listener, shutdown::signal()).await,

@@ -20,6 +20,7 @@
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
+mod asked;
 mod discover;
 pub mod driver;
 mod execute;
@@ -130,6 +131,7 @@ impl Reconciler {
             book: Arc::clone(&book),
             clock: Arc::clone(&clock),
             github: Arc::clone(&github),
+            asked: Arc::default(),
         };
         let acting: Arc<dyn Backend> = Arc::<Bounded>::clone(&backend);
         let launcher = Launcher::new(&config, Arc::clone(&book), acting, Arc::clone(&github));

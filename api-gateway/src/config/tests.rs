@@ -18,10 +18,11 @@ fn an_empty_environment_gives_the_defaults_on_loopback() {
 }
 
 #[test]
-fn the_bind_address_follows_who_may_call() {
-    let cases: [(&[(&str, &str)], &str); 4] = [
-        (&[("API_KEYS", KEY)], "0.0.0.0"),
-        (&[("ALLOW_ANONYMOUS", "true")], "0.0.0.0"),
+fn only_a_variable_makes_it_listen_beyond_this_machine() {
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&[("API_KEYS", KEY)], "127.0.0.1"),
+        (&[("ALLOW_ANONYMOUS", "true")], "127.0.0.1"),
+        (&[("API_KEYS", KEY), ("API_GATEWAY_HOST", "0.0.0.0")], "0.0.0.0"),
         (&[("API_GATEWAY_HOST", "localhost")], "127.0.0.1"),
         (&[("API_GATEWAY_HOST", "::1")], "::1"),
     ];
@@ -47,6 +48,8 @@ fn every_mistake_is_reported_at_once_and_no_key_is_shown() {
         ("RATE_LIMIT_BURST", "many"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("CORS_ORIGINS", "https://a.example/path"),
+        ("PUBLIC_HOSTS", "https://ci.example.com"),
+        ("PUBLIC_BASE_PATH", "mayfly"),
         ("REQUEST_TIMEOUT", "0"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_VERBOSE", "perhaps"),
@@ -64,6 +67,8 @@ fn every_mistake_is_reported_at_once_and_no_key_is_shown() {
         "RATE_LIMIT_BURST",
         "TRUSTED_PROXIES",
         "CORS_ORIGINS",
+        "PUBLIC_HOSTS",
+        "PUBLIC_BASE_PATH",
         "REQUEST_TIMEOUT",
         "LOG_LEVEL",
         "LOG_VERBOSE",

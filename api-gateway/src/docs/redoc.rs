@@ -11,10 +11,12 @@ use axum::response::Html;
 use axum::routing::get;
 use http::header;
 
+use crate::base_path::BasePath;
 use crate::gateway::Gateway;
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
+/// `{base}` stands for the prefix, here and below.
 const PAGE: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -25,15 +27,15 @@ const PAGE: &str = r#"<!DOCTYPE html>
 </head>
 <body>
 <div id="redoc"></div>
-<noscript>This page needs JavaScript; the description itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
-<script src="/redoc/viewer.js"></script>
-<script src="/redoc/start.js"></script>
+<noscript>This page needs JavaScript; the description itself is at <a href="{base}/openapi.json">{base}/openapi.json</a>.</noscript>
+<script src="{base}/redoc/viewer.js"></script>
+<script src="{base}/redoc/start.js"></script>
 </body>
 </html>
 "#;
 
 /// The search index would run in a worker made from a `blob:` URL, which the policy forbids.
-const START: &str = r#"Redoc.init("/openapi.json", {
+const START: &str = r#"Redoc.init("{base}/openapi.json", {
   disableSearch: true,
   hideDownloadButton: false,
   nativeScrollbars: true,
@@ -53,10 +55,15 @@ static VIEWER: LazyLock<Bytes> = LazyLock::new(|| {
     Bytes::from(script.replace(LOGO, NO_IMAGE))
 });
 
-pub(super) fn routes() -> Router<Gateway> {
+pub(super) fn routes(base: &BasePath) -> Router<Gateway> {
+    let under_base = |text: &str| Bytes::from(text.replace("{base}", base.as_str()));
+    let (page, start) = (under_base(PAGE), under_base(START));
     Router::new()
-        .route("/redoc", get(|| async { Html(PAGE) }))
-        .route("/redoc/start.js", get(|| async { ([(header::CONTENT_TYPE, JAVASCRIPT)], START) }))
+        .route("/redoc", get(move || async { Html(page) }))
+        .route(
+            "/redoc/start.js",
+            get(move || async { ([(header::CONTENT_TYPE, JAVASCRIPT)], start) }),
+        )
         .route(
             "/redoc/viewer.js",
             get(|| async { ([(header::CONTENT_TYPE, JAVASCRIPT)], VIEWER.clone()) }),

@@ -13,7 +13,8 @@ async fn ask(answer: axum::routing::MethodRouter<Gateway>) -> (StatusCode, Strin
         .route("/", answer)
         .layer(from_fn_with_state(gateway.clone(), observe))
         .with_state(gateway);
-    let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+    let request = Request::get("/").header(header::HOST, "localhost").body(Body::empty());
+    let response = router.oneshot(request.unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
     let kind = parts.headers[header::CONTENT_TYPE].to_str().unwrap().to_owned();
     assert!(parts.headers.contains_key(X_REQUEST_ID));

@@ -57,7 +57,7 @@ const ALIVE: Alive = Alive {
     )
 )]
 async fn health(State(gateway): State<Gateway>) -> Json<Health> {
-    let answer = gateway.orchestrator.probe("/health", PROBE_LIMIT).await;
+    let answer = gateway.orchestrator.health(PROBE_LIMIT).await;
     let orchestrator =
         answer.as_ref().and_then(|(_, body)| serde_json::from_slice::<Health>(body).ok());
     let state = match (&answer, &orchestrator) {
@@ -111,7 +111,7 @@ async fn livez() -> Json<Alive> {
     )
 )]
 async fn readyz(State(gateway): State<Gateway>) -> Result<Json<Alive>, Problem> {
-    match gateway.orchestrator.probe("/readyz", PROBE_LIMIT).await {
+    match gateway.orchestrator.readiness(PROBE_LIMIT).await {
         Some((StatusCode::OK, _)) => Ok(Json(ALIVE)),
         _ => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

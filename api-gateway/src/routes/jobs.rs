@@ -10,9 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{forward, query};
+use crate::edge::Caller;
 use crate::gateway::Gateway;
 use crate::openapi::Problems;
 use crate::orchestrator::Call;
+use crate::rate_limit::{self, Bucket};
 
 /// The path of one job, for the description.
 #[derive(utoipa::IntoParams)]
@@ -98,7 +100,8 @@ async fn read(
 /// Explain why a job waits
 ///
 /// All that is in its way, the most likely cause first, each with what to do about it. With the repository also for a job that
-/// nobody has told of: GitHub is asked then.
+/// nobody has told of: GitHub is asked then, when nothing more important needs its requests. So with a repository a caller may ask
+/// once a second, and 20 times at once.
 #[utoipa::path(
     get,
     path = "/api/v1/jobs/{id}/explain",
@@ -118,6 +121,11 @@ async fn explain(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let repository = query::explain(parts.uri.query())?;
+    // A job that nobody has told of costs a request to GitHub, which then is missing for jobs that wait.
+    if !repository.is_empty() {
+        let bucket = Bucket::of(parts.extensions.get::<Caller>());
+        rate_limit::draw(&gateway, &gateway.costly, &bucket)?;
+    }
     let call = Call::new(Method::GET, &format!("/api/v1/jobs/{id}/explain{repository}"));
     Ok(forward(gateway, parts, call).await)
 }

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::edge::Caller;
+use crate::edge::{Caller, admit};
 use crate::gateway::Gateway;
 use crate::metrics::DeliveryOutcome;
 use crate::rate_limit;
-use crate::webhook::body::{Held, MAX_BODY, Unread, discard};
+use crate::webhook::body::{Held, MAX_BODY, Sender, Unread, discard};
+use crate::webhook::suspects::SLOW;
 use crate::webhook::{Examined, examine};
 
 /// A delivery of a hook whose content type was left as it is by default.
@@ -79,6 +80,8 @@ async fn receive(State(gateway): State<Gateway>, request: Request) -> Response {
     }
     let event = request.headers().get("x-github-event").cloned();
     let answer = take(&gateway, request).await;
+    let signed = answer.as_ref().map_or_else(|refusal| refusal.signed, |_| true);
+    let answer = answer.map_err(|refusal| refusal.problem);
     let outcome = match &answer {
         Ok(Receipt { outcome: Outcome::Accepted }) => DeliveryOutcome::Accepted,
         Ok(Receipt { outcome: Outcome::Duplicate }) => DeliveryOutcome::Duplicate,
@@ -87,47 +90,83 @@ async fn receive(State(gateway): State<Gateway>, request: Request) -> Response {
         Err(_) => DeliveryOutcome::Failed,
     };
     gateway.metrics.delivery(event.as_ref().and_then(|event| event.to_str().ok()), outcome);
-    match answer {
+    let response = match answer {
         Ok(receipt) => (StatusCode::ACCEPTED, Json(receipt)).into_response(),
         Err(problem) => refused(problem),
+    };
+    // What a stranger sends is not admitted, and gets no line of its own in the log.
+    if signed { admit::mark(response) } else { response }
+}
+
+/// Why there is no receipt.
+struct Refusal {
+    problem: Problem,
+    /// Whether the delivery was signed as it must be.
+    signed: bool,
+}
+
+impl From<Problem> for Refusal {
+    /// Of a delivery that was not found to be signed.
+    fn from(problem: Problem) -> Self {
+        Self { problem, signed: false }
     }
 }
 
-async fn take(gateway: &Gateway, request: Request) -> Result<Receipt, Problem> {
+async fn take(gateway: &Gateway, request: Request) -> Result<Receipt, Refusal> {
     let (mut parts, body) = request.into_parts();
     let Some(caller) = parts.extensions.remove::<Caller>() else {
         tracing::error!("a request came past the outermost layer");
-        return Err(Problem::internal());
+        return Err(Problem::internal().into());
     };
+    let address = rate_limit::fold(caller.address);
     let declared = declared(&parts.headers);
     if declared.is_some_and(|length| length > MAX_BODY) {
-        return Err(Unread::TooLarge.problem());
+        return Err(Unread::TooLarge.problem().into());
     }
     let signature = match shown(&parts.headers) {
         Ok(signature) => signature,
         Err(why) => {
             discard(body).await;
-            return Err(unsigned(gateway, &caller, why));
+            return Err(unsigned(gateway, &caller, why).into());
         }
     };
     let webhooks = &gateway.webhooks;
-    let suspect = webhooks.suspects.has_none_left(rate_limit::fold(caller.address), Instant::now());
-    let held = webhooks.room.read(body, declared, !suspect).await.map_err(|unread| {
-        if unread == Unread::NoRoom {
-            tracing::warn!(request_id = caller.id(), "there is no room for a webhook's body");
-        }
-        unread.problem()
-    })?;
-    match examined(gateway, signature, parts.headers, held).await? {
-        Examined::Unsigned => Err(unsigned(gateway, &caller, "it is wrong")),
+    let suspect = webhooks.suspects.has_none_left(address, Instant::now());
+    let from = Sender { address, suspect };
+    let held = match webhooks.room.read(body, declared, from).await {
+        Ok(held) => held,
+        Err(unread) => return Err(given_up(gateway, &caller, unread).into()),
+    };
+    let examined = examined(gateway, signature, parts.headers, held).await?;
+    let signed = |problem| Refusal { problem, signed: true };
+    match examined {
+        Examined::Unsigned => Err(unsigned(gateway, &caller, "it is wrong").into()),
         Examined::Refused(problem) => {
             let detail = problem.detail.as_deref();
             tracing::warn!(request_id = caller.id(), detail, "a webhook cannot be read");
-            Err(problem)
+            Err(signed(problem))
         }
         Examined::Ignored => Ok(Receipt { outcome: Outcome::Ignored }),
-        Examined::Told(delivery) => gateway.orchestrator.deliver(&delivery, &caller).await,
+        Examined::Told(delivery) => {
+            gateway.orchestrator.deliver(&delivery, &caller).await.map_err(signed)
+        }
     }
+}
+
+/// The answer to a body that was not read to its end. Who sends slowly holds room that others need, and counts as a suspect.
+fn given_up(gateway: &Gateway, caller: &Caller, unread: Unread) -> Problem {
+    if matches!(unread, Unread::TooSlow | Unread::Broken) {
+        let address = rate_limit::fold(caller.address);
+        let verdict = gateway.webhooks.suspects.count(address, SLOW, Instant::now());
+        if verdict.log {
+            tracing::warn!(
+                request_id = caller.id(),
+                client = %caller.address,
+                "a webhook's body came too slowly or broke off (not said again of this client within an hour)"
+            );
+        }
+    }
+    unread.problem()
 }
 
 /// What there is to say of a body, which is gone with its room when this returns: before the orchestrator is asked.
@@ -170,7 +209,8 @@ fn shown(headers: &HeaderMap) -> Result<Signature, &'static str> {
 
 /// The answer to a signature that is missing or wrong. The log says which, the answer does not.
 fn unsigned(gateway: &Gateway, caller: &Caller, why: &str) -> Problem {
-    let verdict = gateway.webhooks.suspects.count(rate_limit::fold(caller.address), Instant::now());
+    let address = rate_limit::fold(caller.address);
+    let verdict = gateway.webhooks.suspects.count(address, 1, Instant::now());
     if verdict.log {
         tracing::warn!(
             request_id = caller.id(),

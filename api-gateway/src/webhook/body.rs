@@ -2,8 +2,11 @@
 //!
 //! Invariants: what is held for bodies never exceeds [`ORDINARY_ROOM`] + [`MAX_BODY`] (and as much again as one large form
 //! decodes to), however many come at once and whatever length they announce, because room is taken as bytes arrive; nobody
-//! who holds room waits for more of it, so no two bodies can block each other.
+//! who holds room waits for more of it, so no two bodies can block each other; no address holds more than a share of it; a body
+//! that comes slower than [`MIN_SPEED`], or stands still for [`STALL`], is given up; a suspect gets room only while others leave
+//! half of it free.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +15,9 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use mayfly_common::problem::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::shares::{Share, Shares};
 
 /// Largest body taken, in bytes: GitHub's cap of 25 MB (docs: "Webhook events and payloads", "Payload cap").
 pub(crate) const MAX_BODY: usize = 25 * 1024 * 1024;
@@ -24,8 +29,18 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long is read what nobody looks at.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes a second that a body must come with after its first second: a sender far away with a slow line has more.
+const MIN_SPEED: u32 = 32 * 1024;
+/// The same for a body that has the place for large ones, for which others wait.
+const LARGE_SPEED: u32 = 256 * 1024;
+/// How long a body may stand still.
+const STALL: Duration = Duration::from_secs(2);
 /// Memory for the ordinary bodies together, in bytes.
 const ORDINARY_ROOM: usize = 16 * 1024 * 1024;
+/// How much of it one address may hold: over 300 deliveries of jobs at once, and some of anything else that is ordinary.
+const ROOM_OF_ONE: usize = ORDINARY_ROOM / 4;
+/// How many large bodies of one address are read or wait for the place.
+const LARGE_OF_ONE: usize = 4;
 /// What room is counted in, in bytes.
 const UNIT: usize = 1024;
 /// First capacity for a body that does not say how long it is.
@@ -39,13 +54,27 @@ pub(crate) struct Room {
     ordinary: Arc<Semaphore>,
     /// The one place for a large body.
     large: Arc<Semaphore>,
+    /// Units of ordinary room, by address.
+    shares: Shares<IpAddr>,
+    /// Large bodies, by address.
+    queue: Shares<IpAddr>,
+}
+
+/// Who sends a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender {
+    /// Its address; the /64 of an IPv6 one.
+    pub(crate) address: IpAddr,
+    /// Whether it has used up its quota of bodies that were not signed, or came too slowly.
+    pub(crate) suspect: bool,
 }
 
 /// A body and the room it takes up.
 pub(crate) struct Held {
     pub(crate) bytes: Vec<u8>,
     room: Option<OwnedSemaphorePermit>,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<(OwnedSemaphorePermit, Share<IpAddr>)>,
+    share: Share<IpAddr>,
 }
 
 /// Why a body was not read.
@@ -57,7 +86,7 @@ pub(crate) enum Unread {
     Suspect,
     /// There is no room for it now.
     NoRoom,
-    /// It did not arrive in time.
+    /// It did not arrive in time, or came too slowly.
     TooSlow,
     /// It ended early.
     Broken,
@@ -68,20 +97,22 @@ impl Room {
         Self {
             ordinary: Arc::new(Semaphore::new(ORDINARY_ROOM / UNIT)),
             large: Arc::new(Semaphore::new(1)),
+            shares: Shares::new(ROOM_OF_ONE / UNIT),
+            queue: Shares::new(LARGE_OF_ONE),
         }
     }
 
-    /// Reads `body`, whose head announced `declared` bytes; one larger than [`ORDINARY`] only if that `may_be_large`.
+    /// Reads `body`, whose head announced `declared` bytes; of a suspect none that is larger than [`ORDINARY`].
     pub(crate) async fn read(
         &self,
         body: Body,
         declared: Option<usize>,
-        may_be_large: bool,
+        from: Sender,
     ) -> Result<Held, Unread> {
         if declared.is_some_and(|length| length > MAX_BODY) {
             return Err(Unread::TooLarge);
         }
-        let read = timeout(BODY_TIMEOUT, self.collect(body, declared, may_be_large));
+        let read = timeout(BODY_TIMEOUT, self.collect(body, declared, from));
         read.await.unwrap_or(Err(Unread::TooSlow))
     }
 
@@ -89,42 +120,60 @@ impl Room {
         &self,
         mut body: Body,
         declared: Option<usize>,
-        may_be_large: bool,
+        from: Sender,
     ) -> Result<Held, Unread> {
-        let mut held = Held { bytes: Vec::new(), room: None, place: None };
+        let share = self.shares.of(from.address);
+        let mut held = Held { bytes: Vec::new(), room: None, place: None, share };
         // Whoever announces a large body waits before it takes up any room.
         if declared.is_some_and(|length| length > ORDINARY) {
-            if !may_be_large {
+            if from.suspect {
                 return Err(Unread::Suspect);
             }
+            let queued = self.queue.take(from.address).ok_or(Unread::NoRoom)?;
             let place = timeout(PLACE_TIMEOUT, Arc::clone(&self.large).acquire_owned()).await;
-            held.place = Some(place.ok().and_then(Result::ok).ok_or(Unread::NoRoom)?);
+            let place = place.ok().and_then(Result::ok).ok_or(Unread::NoRoom)?;
+            held.place = Some((place, queued));
         }
-        while let Some(frame) = body.frame().await {
+        let started = Instant::now();
+        loop {
+            let speed = if held.is_large() { LARGE_SPEED } else { MIN_SPEED };
+            let deadline = slowest(started, held.bytes.len(), speed).min(Instant::now() + STALL);
+            let Some(frame) =
+                timeout_at(deadline, body.frame()).await.map_err(|_| Unread::TooSlow)?
+            else {
+                return Ok(held);
+            };
             let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
             let needed = held.bytes.len() + data.len();
             if needed > MAX_BODY {
                 return Err(Unread::TooLarge);
             }
             if needed > ORDINARY && held.place.is_none() {
-                if !may_be_large {
+                if from.suspect {
                     return Err(Unread::Suspect);
                 }
                 // It has room already, so it may not wait. GitHub announces its lengths.
+                let queued = self.queue.take(from.address).ok_or(Unread::NoRoom)?;
                 let place = Arc::clone(&self.large).try_acquire_owned();
-                held.place = Some(place.map_err(|_| Unread::NoRoom)?);
+                held.place = Some((place.map_err(|_| Unread::NoRoom)?, queued));
                 held.room = None;
+                held.share.clear();
             }
             if needed > held.bytes.capacity() {
-                self.grow(&mut held, needed, declared)?;
+                self.grow(&mut held, needed, declared, from)?;
             }
             held.bytes.extend_from_slice(&data);
         }
-        Ok(held)
     }
 
     /// Makes `held` able to hold `needed` bytes and more, up to the length that was declared.
-    fn grow(&self, held: &mut Held, needed: usize, declared: Option<usize>) -> Result<(), Unread> {
+    fn grow(
+        &self,
+        held: &mut Held,
+        needed: usize,
+        declared: Option<usize>,
+        from: Sender,
+    ) -> Result<(), Unread> {
         let most = if held.place.is_some() { MAX_BODY } else { ORDINARY };
         let likely = declared.unwrap_or(FIRST).min(FIRST);
         let doubled = held.bytes.capacity() * 2;
@@ -133,7 +182,16 @@ impl Room {
         let capacity = capacity.max(needed);
         if held.place.is_none() {
             let have = held.room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            let units = u32::try_from(capacity.div_ceil(UNIT).saturating_sub(have));
+            let units = capacity.div_ceil(UNIT).saturating_sub(have);
+            let left = self.ordinary.available_permits().saturating_sub(units);
+            // Others may need the room, and a suspect has shown that it wastes it.
+            if from.suspect && left < ORDINARY_ROOM / UNIT / 2 {
+                return Err(Unread::NoRoom);
+            }
+            if !held.share.grow(units) {
+                return Err(Unread::NoRoom);
+            }
+            let units = u32::try_from(units);
             let more = units.map(|units| Arc::clone(&self.ordinary).try_acquire_many_owned(units));
             let Ok(Ok(more)) = more else { return Err(Unread::NoRoom) };
             match &mut held.room {
@@ -144,6 +202,12 @@ impl Room {
         held.bytes.reserve_exact(capacity - held.bytes.len());
         Ok(())
     }
+}
+
+/// When so many bytes must have been followed by more, at `speed` bytes a second after a first second.
+fn slowest(started: Instant, received: usize, speed: u32) -> Instant {
+    let received = u32::try_from(received).unwrap_or(u32::MAX);
+    started + Duration::from_secs(1) + Duration::from_secs(1) * received / speed
 }
 
 /// Reads an ordinary body that nobody looks at, so that its sender hears the answer: a connection that is closed while

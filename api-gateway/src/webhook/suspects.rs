@@ -1,4 +1,4 @@
-//! Addresses that sent wrong signatures.
+//! Addresses that sent wrong signatures, or bodies that came too slowly or broke off.
 //!
 //! Invariant: at most [`MOST`] addresses are remembered, whoever sends what; the ones that have been quiet for longest are
 //! forgotten first.
@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 /// Wrong signatures of one address that are answered as such per [`WINDOW`].
 pub(crate) const QUOTA: u32 = 200;
+/// What a body that came too slowly, or broke off, counts as: room was held for it.
+pub(crate) const SLOW: u32 = 25;
 /// The time a quota is for.
 const WINDOW: Duration = Duration::from_mins(1);
 /// How long nothing more is logged of an address.
@@ -28,7 +30,7 @@ struct Record {
     logged: Instant,
 }
 
-/// What becomes of a wrong signature.
+/// What becomes of the one who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// Whether to log it: once per address and [`QUIET`].
@@ -42,11 +44,11 @@ impl Suspects {
         Self(Mutex::new(LruCache::new(MOST)))
     }
 
-    /// Counts a wrong signature of `address`.
-    pub(crate) fn count(&self, address: IpAddr, now: Instant) -> Verdict {
+    /// Counts something of `address` that weighs as much as so many wrong signatures.
+    pub(crate) fn count(&self, address: IpAddr, weight: u32, now: Instant) -> Verdict {
         let mut records = self.records();
         let Some(record) = records.get_mut(&address) else {
-            records.put(address, Record { window: now, wrong: 1, logged: now });
+            records.put(address, Record { window: now, wrong: weight, logged: now });
             return Verdict { log: true, wait: None };
         };
         if now.duration_since(record.window) >= WINDOW {
@@ -56,7 +58,7 @@ impl Suspects {
         if log {
             record.logged = now;
         }
-        record.wrong = record.wrong.saturating_add(1);
+        record.wrong = record.wrong.saturating_add(weight);
         let left = (record.window + WINDOW).duration_since(now);
         Verdict { log, wait: (record.wrong > QUOTA).then(|| left.as_secs() + 1) }
     }
@@ -92,23 +94,34 @@ mod tests {
         let start = Instant::now();
         for attempt in 0..QUOTA {
             assert!(!suspects.has_none_left(address(1), start), "{attempt}");
-            assert_eq!(suspects.count(address(1), start).wait, None, "{attempt}");
+            assert_eq!(suspects.count(address(1), 1, start).wait, None, "{attempt}");
         }
         assert!(suspects.has_none_left(address(1), start));
         let later = start + Duration::from_secs(20);
-        assert_eq!(suspects.count(address(1), later).wait, Some(41));
-        assert_eq!(suspects.count(address(2), later).wait, None, "somebody else");
+        assert_eq!(suspects.count(address(1), 1, later).wait, Some(41));
+        assert_eq!(suspects.count(address(2), 1, later).wait, None, "somebody else");
         assert!(!suspects.has_none_left(address(3), later));
         let next = start + WINDOW;
         assert!(!suspects.has_none_left(address(1), next));
-        assert_eq!(suspects.count(address(1), next).wait, None);
+        assert_eq!(suspects.count(address(1), 1, next).wait, None);
+    }
+
+    #[test]
+    fn slow_bodies_weigh_more_than_wrong_signatures() {
+        let suspects = Suspects::new();
+        let now = Instant::now();
+        for _ in 0..QUOTA / SLOW {
+            assert!(!suspects.has_none_left(address(1), now));
+            suspects.count(address(1), SLOW, now);
+        }
+        assert!(suspects.has_none_left(address(1), now));
     }
 
     #[test]
     fn an_address_is_logged_once_in_a_while() {
         let suspects = Suspects::new();
         let start = Instant::now();
-        let logged = |address, after| suspects.count(address, start + after).log;
+        let logged = |address, after| suspects.count(address, 1, start + after).log;
         assert!(logged(address(1), Duration::ZERO));
         assert!(!logged(address(1), Duration::from_mins(5)));
         assert!(logged(address(2), Duration::from_mins(5)));
@@ -122,7 +135,7 @@ mod tests {
         let suspects = Suspects::new();
         let now = Instant::now();
         for number in 0..20_000 {
-            suspects.count(address(number), now);
+            suspects.count(address(number), 1, now);
         }
         assert_eq!(suspects.records().len(), MOST.get());
     }

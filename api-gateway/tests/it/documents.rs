@@ -1,9 +1,10 @@
 //! The description and its viewers.
 
+use api_gateway::base_path::BasePath;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::support::{create, gateway};
+use crate::support::{create, gateway, gateway_with};
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 
@@ -126,4 +127,46 @@ async fn the_create_schema_and_the_code_agree() {
     for (count, taken) in [(0, false), (1, true), (most, true), (most + 1, false)] {
         assert_eq!(attempt(count, "labels", Value::Null).await, taken, "{count}");
     }
+}
+
+/// Behind a reverse proxy that shows the gateway under a path, whether or not it takes the path away.
+#[tokio::test]
+async fn under_a_path_everything_names_itself_with_it_and_is_found_with_and_without() {
+    let (client, stub) = gateway_with(|config| {
+        config.base_path = BasePath::parse("/tools/mayfly/").unwrap();
+    })
+    .await;
+    let document = client.get_anonymously("/tools/mayfly/openapi.json").await.json();
+    assert_eq!(document["servers"], serde_json::json!([{"url": "/tools/mayfly"}]));
+    let redirect = client.get_anonymously("/docs").await;
+    assert_eq!(redirect.header("location"), Some("/tools/mayfly/docs/"));
+    for prefix in ["", "/tools/mayfly"] {
+        let start = format!("{prefix}/docs/swagger-initializer.js");
+        let start = client.get_anonymously(&start).await.text();
+        assert!(start.contains("\"/tools/mayfly/openapi.json\""), "{start}");
+        let page = client.get_anonymously(&format!("{prefix}/redoc")).await.text();
+        let mut sources = 0;
+        for source in page.split("src=\"").skip(1) {
+            let source = source.split('"').next().unwrap();
+            assert!(source.starts_with("/tools/mayfly/redoc/"), "{source}");
+            let script = client.get_anonymously(source).await;
+            assert_eq!(script.status, StatusCode::OK, "{source}");
+            assert!(!script.text().contains("{base}"), "{source}");
+            sources += 1;
+        }
+        assert_eq!(sources, 2);
+        let start = client.get_anonymously("/redoc/start.js").await.text();
+        assert!(start.contains("Redoc.init(\"/tools/mayfly/openapi.json\""), "{start}");
+        stub.memory().seen.clear();
+        let answer = client.get(&format!("{prefix}/api/v1/runners?per_page=5")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(stub.memory().seen[0].target, "/api/v1/runners?per_page=5");
+        assert_eq!(client.get_anonymously(&format!("{prefix}/livez")).await.status, StatusCode::OK);
+        let guarded = client.get_anonymously(&format!("{prefix}/api/v1/runners")).await;
+        assert_eq!(guarded.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(client.get("/tools/mayflyer/livez").await.status, StatusCode::NOT_FOUND);
+    let metrics = client.get("/tools/mayfly/metrics").await.text();
+    assert!(!metrics.contains("tools"), "{metrics}");
+    assert!(metrics.contains("route=\"/api/v1/runners\""), "{metrics}");
 }

@@ -48,3 +48,19 @@ async fn a_degraded_or_odd_orchestrator_degrades_the_gateway() {
         assert_eq!(client.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
     }
 }
+
+/// Probes ask for no key: many of them are one question to the orchestrator.
+#[tokio::test]
+async fn many_probes_are_one_question_a_second() {
+    let (client, stub) = gateway().await;
+    let started = std::time::Instant::now();
+    for _ in 0..200 {
+        assert_eq!(client.get_anonymously("/health").await.status, StatusCode::OK);
+        assert_eq!(client.get_anonymously("/readyz").await.status, StatusCode::OK);
+    }
+    let most = 1 + started.elapsed().as_secs();
+    for path in ["/health", "/readyz"] {
+        let asked = stub.memory().seen.iter().filter(|seen| seen.target == path).count();
+        assert!(u64::try_from(asked).unwrap() <= most, "{path}: {asked}");
+    }
+}

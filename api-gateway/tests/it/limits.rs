@@ -6,9 +6,12 @@ use std::num::NonZeroU32;
 use api_gateway::Config;
 use api_gateway::auth::ApiKeys;
 use api_gateway::client_address::TrustedProxies;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::routing::get;
 use http::{Method, StatusCode};
+use tower::ServiceExt as _;
 
 use crate::support::{Client, KEY, anonymous, gateway_with};
 
@@ -92,16 +95,90 @@ async fn a_spoofed_forwarded_for_buys_nothing() {
     assert_eq!(passing(&client, None, "10.0.0.1:1", &["203.0.113.10"]).await, 3, "somebody else");
 }
 
+/// How many of six anonymous requests from `peer` pass.
+async fn passing_public(client: &Client, path: &str, peer: &str) -> usize {
+    let peer: SocketAddr = peer.parse().unwrap();
+    let mut passed = 0;
+    for _ in 0..6 {
+        let mut request = anonymous(Method::GET, path).body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answer = client.send(request).await;
+        passed += usize::from(answer.status != StatusCode::TOO_MANY_REQUESTS);
+    }
+    passed
+}
+
 #[tokio::test]
-async fn probes_and_documents_are_not_limited() {
-    let (client, _) = gateway_with(|config| {
-        tight(config);
-        config.keys = ApiKeys::default();
-    })
-    .await;
-    for path in ["/health", "/livez", "/readyz", "/openapi.json", "/docs/", "/redoc"] {
-        for _ in 0..6 {
-            assert_eq!(client.get_anonymously(path).await.status, StatusCode::OK, "{path}");
+async fn what_asks_for_no_key_is_limited_by_address_except_this_machine_s_health_checks() {
+    let (client, _) = gateway_with(tight).await;
+    let paths =
+        ["/health", "/livez", "/readyz", "/openapi.json", "/docs/", "/redoc", "/nowhere", "/"];
+    for (number, path) in paths.into_iter().enumerate() {
+        let stranger = format!("198.51.100.{number}:1");
+        assert_eq!(passing_public(&client, path, &stranger).await, 3, "{path}");
+        assert_eq!(passing_public(&client, path, &stranger).await, 0, "{path}");
+    }
+    for path in ["/health", "/livez", "/readyz"] {
+        for own in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert_eq!(passing_public(&client, path, own).await, 6, "{path} {own}");
         }
     }
+    assert_eq!(passing_public(&client, "/docs/", "127.0.0.1:1").await, 3);
+    // A key has its own quota, from wherever.
+    assert_eq!(passing(&client, Some(KEY), "198.51.100.1:1", &[]).await, 3);
+}
+
+/// With a repository GitHub may be asked, whose requests are for jobs that wait.
+#[tokio::test]
+async fn explanations_that_may_cost_a_request_to_github_are_limited_by_caller() {
+    let explained = get(|| async { ([("content-type", "application/json")], "{}") });
+    let upstream = Router::new().route("/api/v1/jobs/{id}/explain", explained);
+    let mut config = crate::support::config(crate::stub::serve(upstream).await);
+    config.keys = ApiKeys::from_list(&format!("{KEY},{OTHER_KEY}").into()).unwrap();
+    let client = Client(api_gateway::router(&config));
+    let explain = async |key: &str, query: &str, job: usize| {
+        let target = format!("/api/v1/jobs/{}/explain{query}", job + 1);
+        let request = anonymous(Method::GET, &target).header("x-api-key", key);
+        client.send(request.body(Body::empty()).unwrap()).await.status
+    };
+    let mut answered = 0;
+    for job in 0..200 {
+        let status = explain(KEY, "?repository=octo/hello", job).await;
+        answered += usize::from(status == StatusCode::OK);
+    }
+    // Twenty at once, and one more for each second that this took.
+    assert!((20..60).contains(&answered), "{answered}");
+    assert_eq!(explain(OTHER_KEY, "?repository=octo/hello", 1).await, StatusCode::OK);
+    assert_eq!(explain(KEY, "", 1).await, StatusCode::OK, "the ledger costs nothing");
+}
+
+/// A caller's streams, and that an ended one counts no more.
+#[tokio::test]
+async fn a_caller_has_sixteen_streams_of_events() {
+    let endless = get(|| async {
+        let pending = futures::stream::pending::<std::io::Result<axum::body::Bytes>>();
+        ([("content-type", "text/event-stream")], Body::from_stream(pending))
+    });
+    let upstream = Router::new().route("/api/v1/events", endless);
+    let mut config = crate::support::config(crate::stub::serve(upstream).await);
+    config.keys = ApiKeys::from_list(&format!("{KEY},{OTHER_KEY}").into()).unwrap();
+    let client = Client(api_gateway::router(&config));
+    let stream = async |key: &str| {
+        let request = anonymous(Method::GET, "/api/v1/events")
+            .header("x-api-key", key)
+            .header("accept", "text/event-stream");
+        client.0.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let response = stream(KEY).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        held.push(response);
+    }
+    let refused = stream(KEY).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(stream(OTHER_KEY).await.status(), StatusCode::OK);
+    held.pop();
+    held.push(stream(KEY).await);
+    assert!(held.iter().all(|response| response.status() == StatusCode::OK));
 }

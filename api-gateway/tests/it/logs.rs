@@ -124,3 +124,58 @@ async fn a_wrong_signature_is_logged_once_per_client_and_no_secret_ever() {
         assert!(!text.contains(hidden), "{hidden} is in {text}");
     }
 }
+
+/// Two lines for each of 200,000 made-up keys would be 43 MB.
+#[tokio::test]
+async fn refusals_cost_one_line_per_address() {
+    let (client, _) = gateway_with(|config| config.webhook_secrets = webhook_secrets()).await;
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    for number in 0..500 {
+        for path in ["/api/v1/runners", "/nowhere", "/api/v1/jobs/1"] {
+            let request = anonymous(Method::GET, path).header("x-api-key", format!("key-{number}"));
+            client.send(request.body(Body::empty()).unwrap()).await;
+        }
+        let mut doubled = anonymous(Method::GET, "/docs/").header("host", "evil.example");
+        doubled = doubled.header("x-request-id", "id-9");
+        client.send(doubled.body(Body::empty()).unwrap()).await;
+        let unsigned = anonymous(Method::POST, "/webhooks/github").body(Body::empty()).unwrap();
+        client.send(unsigned).await;
+    }
+    let text = lines.text();
+    let ours: Vec<&str> = text.lines().filter(|line| line.contains("api_gateway")).collect();
+    // The other line says once an hour that a signature is refused.
+    assert_eq!(ours.len(), 2, "{text}");
+    for part in ["401 GET /api/v1/runners, refused", "client=192.0.2.1", "unlogged=0"] {
+        assert!(ours[0].contains(part), "{part} is missing: {}", ours[0]);
+    }
+    client.get("/api/v1/status").await;
+    let text = lines.text();
+    let known = text.lines().filter(|line| line.contains(" GET /api/v1/status category="));
+    assert_eq!(known.count(), 2, "a known caller is logged: {text}");
+}
+
+#[tokio::test]
+async fn a_signed_delivery_is_logged_and_a_caller_past_the_limit_is_not_each_time() {
+    let (client, _) = gateway_with(|config| {
+        config.webhook_secrets = webhook_secrets();
+        config.rate_per_second = std::num::NonZeroU32::MIN;
+        config.rate_burst = std::num::NonZeroU32::MIN;
+    })
+    .await;
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    let signature = mayfly_common::webhook::signature::sign(&SECRET.to_owned().into(), b"{}");
+    let request = anonymous(Method::POST, "/webhooks/github")
+        .header("x-hub-signature-256", signature)
+        .header("x-github-event", "check_run")
+        .header("x-github-delivery", "1")
+        .header("content-type", "application/json");
+    client.send(request.body(Body::from("{}")).unwrap()).await;
+    let text = lines.text();
+    assert!(text.contains("202 POST /webhooks/github"), "{text}");
+    for _ in 0..50 {
+        client.get("/api/v1/status").await;
+    }
+    let text = lines.text();
+    assert_eq!(text.lines().filter(|line| line.contains("api_gateway::edge")).count(), 4, "{text}");
+    assert!(text.contains("429 GET /api/v1/status, refused"), "{text}");
+}

@@ -23,6 +23,9 @@ pub(crate) const KEY: &str = "test-key-of-more-than-16";
 /// The peer of a request that names none.
 pub(crate) const PEER: &str = "192.0.2.1:40000";
 
+/// The host that a request names.
+pub(crate) const HOST: &str = "localhost:8080";
+
 /// The secret that GitHub's stand-in signs with.
 pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 
@@ -82,7 +85,8 @@ pub(crate) fn request(method: Method, target: &str) -> http::request::Builder {
 /// A request that shows none.
 pub(crate) fn anonymous(method: Method, target: &str) -> http::request::Builder {
     let peer: SocketAddr = PEER.parse().expect("an address");
-    Request::builder().method(method).uri(target).extension(ConnectInfo(peer))
+    let request = Request::builder().method(method).uri(target).extension(ConnectInfo(peer));
+    request.header("host", HOST)
 }
 
 /// `POST /api/v1/runners` of a JSON text.

@@ -295,7 +295,7 @@ async fn a_signed_body_that_is_no_delivery_is_malformed() {
         ("workflow_job", json, "payload=%7B%7D", "not JSON"),
         ("workflow_job", json, "[]", "not the object"),
         ("workflow_job", json, "{}", "lacks workflow_job"),
-        ("workflow_job", json, r#"{"action":"queued","workflow_job":{"id":1}}"#, "run_id"),
+        ("workflow_job", json, r#"{"action":"queued","workflow_job":{"id":1}}"#, "lacks repository"),
         ("push", json, "{}", "lacks ref"),
         ("workflow_job", form, JOB, "no field named payload"),
         ("workflow_job", form, "payload=%7B", "not JSON"),
@@ -393,6 +393,40 @@ async fn many_large_bodies_at_once_leave_ordinary_ones_alone() {
     tokio::task::yield_now().await;
     assert_eq!(outcome(&Call::of("workflow_job", JOB).send(&client).await), "accepted");
     stuck.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A hundred bodies with a wrong signature that stand still half-way, from one address, as often as it likes. The signed deliveries
+/// are of an event for which the orchestrator is not asked, so no socket is involved, and the paused clock does not run ahead.
+#[tokio::test(start_paused = true)]
+async fn slow_bodies_of_one_address_do_not_keep_signed_deliveries_out() {
+    let client = at("127.0.0.1:1".parse().unwrap());
+    let stranger = SocketAddr::from(([198, 51, 100, 66], 40000));
+    let slow = |length: usize| {
+        let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b'{'; 131_073]))]);
+        let body = Body::from_stream(first.chain(stream::pending()));
+        let signature = Some(format!("sha256={}", "0".repeat(64)));
+        let call = Call { signature, body, peer: stranger, ..Call::of("push", "{") };
+        let mut request = call.request();
+        request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        let client = client.clone();
+        tokio::spawn(async move { client.send(request).await.status })
+    };
+    for _ in 0..3 {
+        let held: Vec<_> = (0..100).map(|_| slow(262_144)).collect();
+        tokio::task::yield_now().await;
+        assert_eq!(outcome(&Call::of("check_run", "{}").send(&client).await), "ignored");
+        let mut given_up = 0;
+        for held in held {
+            given_up += usize::from(held.await.unwrap() == StatusCode::REQUEST_TIMEOUT);
+        }
+        assert!(given_up <= 32, "{given_up} held room");
+    }
+    // The stranger is a suspect by now: no large body of it is waited for, and ordinary ones only while there is room.
+    assert_eq!(slow(1 << 20).await.unwrap(), StatusCode::TOO_MANY_REQUESTS);
+    let large = format!("{{}}{}", " ".repeat(300_000));
+    assert_eq!(outcome(&Call::of("check_run", large).send(&client).await), "ignored");
+    let shared = Call { peer: stranger, ..Call::of("check_run", "{}") };
+    assert_eq!(outcome(&shared.send(&client).await), "ignored", "a signature counts from anywhere");
 }
 
 /// No socket is involved, so the paused clock jumps straight to the deadline.

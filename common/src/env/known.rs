@@ -6,7 +6,7 @@ use super::set;
 pub const RUNNER_PREFIX: &str = "runnerenv_";
 
 /// Every variable of both services, of Compose's files and of the command line. A test holds this list and `.env.example` equal.
-pub const KNOWN: [&str; 81] = [
+pub const KNOWN: [&str; 83] = [
     "ALLOWED_IMAGES",
     "ALLOW_ANONYMOUS",
     "ALLOW_PUBLIC_REPOS",
@@ -64,6 +64,8 @@ pub const KNOWN: [&str; 81] = [
     "ORCHESTRATOR_URL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_SERVICE_NAME",
+    "PUBLIC_BASE_PATH",
+    "PUBLIC_HOSTS",
     "RATE_LIMIT_BURST",
     "RATE_LIMIT_PER_SECOND",
     "REGISTRY",

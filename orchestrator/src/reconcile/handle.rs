@@ -14,6 +14,7 @@ use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::asked::Asked;
 use super::execute::{ActionError, Outcome};
 use super::image::Images;
 use crate::backend::bounded::{Contact, Seen};
@@ -127,6 +128,7 @@ pub struct Handle {
     pub(super) images: Arc<Images>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) github: Arc<GitHubClient>,
+    pub(super) asked: Arc<Asked>,
 }
 
 impl Handle {
@@ -140,14 +142,18 @@ impl Handle {
         self.intake.store()
     }
 
-    /// What GitHub says of a job.
+    /// What GitHub says of a job that somebody asks about, or said within the last minute.
     ///
-    /// Errors: it cannot be asked, or knows no such job.
+    /// Errors: it cannot be asked, or knows no such job; or too many jobs were asked about.
     pub async fn job_at_github(&self, repo: &RepoSlug, id: i64) -> Result<Row, GitHubError> {
-        let job = self.github.job(repo, id).await?;
-        let mut ledger = Ledger::default();
-        ledger.told(repo, &job, self.now());
-        ledger.row(id).cloned().ok_or(GitHubError::NotFound)
+        let now = self.now();
+        let ask = async {
+            let job = self.github.job(repo, id).await?;
+            let mut ledger = Ledger::default();
+            ledger.told(repo, &job, now);
+            ledger.row(id).cloned().ok_or(GitHubError::NotFound)
+        };
+        self.asked.job(repo, id, now, ask).await
     }
 
     /// Whether an image can be used, in words.

@@ -263,6 +263,50 @@ async fn configuration_shows_names_and_never_values() {
 }
 
 #[tokio::test]
+async fn browsers_are_turned_away() {
+    let platform = Platform::new().await;
+    for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")] {
+        for (method, path) in [
+            (Method::POST, "/api/v1/runners"),
+            (Method::GET, "/api/v1/jobs/1/explain?repository=octo-admin/app"),
+            (Method::GET, "/health"),
+        ] {
+            let request = Request::builder().method(method).uri(path).header(name, value);
+            let request = request.body(Body::from(r#"{"scope":"org","scope_name":"octo-org"}"#));
+            let response = platform.router().oneshot(request.unwrap()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::FORBIDDEN, "{name} {path}");
+        }
+    }
+    let blind = Request::post("/api/v1/runners").header(header::CONTENT_TYPE, "text/plain");
+    let blind = blind.body(Body::from(r#"{"scope":"org","scope_name":"octo-org"}"#)).unwrap();
+    let response = platform.router().oneshot(blind).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let rebound = Request::get("/api/v1/runners").header(header::HOST, "evil.example:8000");
+    let response = platform.router().oneshot(rebound.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
+    assert!(platform.containers().is_empty());
+}
+
+/// Whoever asks about many jobs that nobody knows does not spend the requests that waiting jobs need.
+#[tokio::test]
+async fn explanations_cost_github_little() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    let questions = || {
+        let recorded = platform.sim.recorded();
+        recorded.iter().filter(|request| request.path_and_query.contains("/actions/jobs/")).count()
+    };
+    for job in 1..=200 {
+        let path = format!("/api/v1/jobs/{}/explain?repository={REPO}", 900_000 + job % 100);
+        get(&platform, &path).await;
+    }
+    assert_eq!(questions(), 30);
+    platform.wait(60);
+    get(&platform, &format!("/api/v1/jobs/900001/explain?repository={REPO}")).await;
+    assert_eq!(questions(), 31);
+}
+
+#[tokio::test]
 async fn metrics_count_what_happened() {
     let platform = Platform::new().await;
     platform.queue(REPO, &["self-hosted"]);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
 use github_sim::{Checked, Clock as SimClock, Fault, SimConfig};
+use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{CreateRunners, PassReport, Runner};
 use mayfly_common::name::RunnerName;
@@ -21,6 +23,7 @@ use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::{Handle, RequestError};
 use orchestrator::store::Store;
+use tower::ServiceExt as _;
 
 /// The workflow of repositories made by [`Platform::repo`].
 pub(crate) const SELF_HOSTED: &str = "on: push\njobs:\n  build:\n    runs-on: [self-hosted, linux]\n    steps:\n      - run: echo hello\n";
@@ -115,13 +118,26 @@ impl Platform {
         platform
     }
 
-    /// The internal API, without a socket.
+    /// The internal API, without a socket, for requests that are like the gateway's where they do not say otherwise: they name a
+    /// host, and a body is JSON.
     pub(crate) fn router(&self) -> Router {
-        router(Api {
+        let router = router(Api {
             handle: self.handle.clone(),
             config: Arc::new(self.config.clone()),
             metrics: Arc::clone(&self.metrics),
-        })
+        });
+        let filled = router.map_request(|mut request: axum::extract::Request| {
+            let is_empty = request.body().is_end_stream();
+            let headers = request.headers_mut();
+            let host = || HeaderValue::from_static("orchestrator:8000");
+            headers.entry(header::HOST).or_insert_with(host);
+            if !is_empty {
+                let json = || HeaderValue::from_static("application/json");
+                headers.entry(header::CONTENT_TYPE).or_insert_with(json);
+            }
+            request
+        });
+        Router::new().fallback_service(filled)
     }
 
     /// A client of its own, with the platform's credential.

@@ -98,6 +98,7 @@ async fn go(
     let mut answers = Vec::new();
     for path in ["/api/v1/runners?state=idle", "/api/v1/runners/nobody", "/health"] {
         let request = Request::get(path)
+            .header("host", "localhost")
             .header("traceparent", "00-11111111111111111111111111111111-2222222222222222-01")
             .header("authorization", "Bearer a-key-that-must-not-show");
         let request = request.body(Body::empty()).unwrap();

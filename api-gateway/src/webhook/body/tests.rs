@@ -5,6 +5,16 @@ use futures::{StreamExt as _, stream};
 
 use super::*;
 
+/// An address that nothing is known of.
+fn from(number: u8) -> Sender {
+    Sender { address: [192, 0, 2, number].into(), suspect: false }
+}
+
+/// One that is suspected.
+fn suspect(number: u8) -> Sender {
+    Sender { suspect: true, ..from(number) }
+}
+
 /// A body of `length` bytes in pieces.
 fn pieces(length: usize, piece: usize) -> Body {
     let whole = length / piece;
@@ -31,7 +41,7 @@ async fn bodies_of_every_size_up_to_the_cap_are_read_whole() {
     let room = Room::new();
     for length in [0, 1, FIRST, FIRST + 1, ORDINARY, ORDINARY + 1, MAX_BODY] {
         for declared in [None, Some(length)] {
-            let held = room.read(pieces(length, 7001), declared, true).await.ok().unwrap();
+            let held = room.read(pieces(length, 7001), declared, from(1)).await.ok().unwrap();
             assert_eq!(held.bytes.len(), length);
             assert!(held.bytes.capacity() <= MAX_BODY);
             assert_eq!(held.is_large(), length > ORDINARY);
@@ -48,7 +58,7 @@ async fn bodies_of_every_size_up_to_the_cap_are_read_whole() {
 async fn one_byte_more_is_refused_announced_or_not() {
     let room = Room::new();
     for declared in [None, Some(MAX_BODY + 1), Some(1)] {
-        let unread = room.read(pieces(MAX_BODY + 1, 1 << 20), declared, true).await.err();
+        let unread = room.read(pieces(MAX_BODY + 1, 1 << 20), declared, from(1)).await.err();
         assert_eq!(unread, Some(Unread::TooLarge), "{declared:?}");
     }
 }
@@ -56,9 +66,9 @@ async fn one_byte_more_is_refused_announced_or_not() {
 #[tokio::test]
 async fn a_suspect_may_send_ordinary_bodies_only() {
     let room = Room::new();
-    assert!(room.read(pieces(ORDINARY, 1000), None, false).await.is_ok());
+    assert!(room.read(pieces(ORDINARY, 1000), None, suspect(1)).await.is_ok());
     for declared in [None, Some(ORDINARY + 1)] {
-        let unread = room.read(pieces(ORDINARY + 1, 1000), declared, false).await.err();
+        let unread = room.read(pieces(ORDINARY + 1, 1000), declared, suspect(1)).await.err();
         assert_eq!(unread, Some(Unread::Suspect));
     }
 }
@@ -68,21 +78,22 @@ async fn room_is_taken_by_what_arrives_not_by_what_is_announced() {
     let room = Room::new();
     let mut slow = Vec::new();
     for _ in 0..1000 {
-        let mut read = Box::pin(room.read(stuck(1), Some(ORDINARY), true));
+        let sender = from(u8::try_from(slow.len() / 100).unwrap());
+        let mut read = Box::pin(room.read(stuck(1), Some(ORDINARY), sender));
         assert!(futures::poll!(&mut read).is_pending());
         slow.push(read);
     }
     // They announced 250 MB.
     assert_eq!(room.ordinary.available_permits(), (ORDINARY_ROOM - 1000 * FIRST) / UNIT);
-    assert!(room.read(pieces(10_000, 1000), Some(10_000), true).await.is_ok());
+    assert!(room.read(pieces(10_000, 1000), Some(10_000), from(1)).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn those_who_announce_large_bodies_wait_without_room() {
     let room = Room::new();
     let mut waiting = Vec::new();
-    for _ in 0..100 {
-        let mut read = Box::pin(room.read(stuck(ORDINARY), Some(MAX_BODY), true));
+    for sender in 0..100 {
+        let mut read = Box::pin(room.read(stuck(ORDINARY), Some(MAX_BODY), from(sender)));
         assert!(futures::poll!(&mut read).is_pending());
         waiting.push(read);
     }
@@ -93,30 +104,31 @@ async fn those_who_announce_large_bodies_wait_without_room() {
 async fn ordinary_bodies_beyond_the_room_are_refused_and_room_comes_back() {
     let room = Room::new();
     let mut held = Vec::new();
-    for _ in 0..ORDINARY_ROOM / ORDINARY {
-        held.push(room.read(pieces(ORDINARY, 8192), Some(ORDINARY), true).await.ok().unwrap());
+    for number in 0..ORDINARY_ROOM / ORDINARY {
+        let sender = from(u8::try_from(number / 8).unwrap());
+        held.push(room.read(pieces(ORDINARY, 8192), Some(ORDINARY), sender).await.ok().unwrap());
     }
-    let refused = room.read(pieces(10, 10), Some(10), true).await.err();
+    let refused = room.read(pieces(10, 10), Some(10), from(99)).await.err();
     assert_eq!(refused, Some(Unread::NoRoom));
-    let large = room.read(pieces(MAX_BODY, 1 << 20), Some(MAX_BODY), true).await;
+    let large = room.read(pieces(MAX_BODY, 1 << 20), Some(MAX_BODY), from(1)).await;
     assert!(large.is_ok(), "its room is another one");
     held.pop();
-    assert!(room.read(pieces(10, 10), Some(10), true).await.is_ok());
+    assert!(room.read(pieces(10, 10), Some(10), from(99)).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn large_bodies_wait_for_each_other_and_ordinary_ones_for_nobody() {
     let room = Room::new();
-    let large = || room.read(pieces(MAX_BODY, 1 << 20), Some(MAX_BODY), true);
+    let large = || room.read(pieces(MAX_BODY, 1 << 20), Some(MAX_BODY), from(1));
     let first = large().await.ok().unwrap();
     let mut second = Box::pin(large());
     assert!(futures::poll!(&mut second).is_pending());
-    assert!(room.read(pieces(ORDINARY, 8192), None, true).await.is_ok());
+    assert!(room.read(pieces(ORDINARY, 8192), None, from(1)).await.is_ok());
     drop(first);
     let second = second.await.ok().unwrap();
     let third = large().await.err();
     assert_eq!(third, Some(Unread::NoRoom), "nobody gives the place up");
-    let unannounced = room.read(pieces(MAX_BODY, 1 << 20), None, true).await.err();
+    let unannounced = room.read(pieces(MAX_BODY, 1 << 20), None, from(1)).await.err();
     assert_eq!(unannounced, Some(Unread::NoRoom), "nobody gives the place up");
     drop(second);
 }
@@ -124,8 +136,8 @@ async fn large_bodies_wait_for_each_other_and_ordinary_ones_for_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_is_given_up_and_its_room_comes_back() {
     let room = Room::new();
-    assert_eq!(room.read(stuck(100), Some(200), true).await.err(), Some(Unread::TooSlow));
-    assert_eq!(room.read(stuck(ORDINARY + 1), None, true).await.err(), Some(Unread::TooSlow));
+    assert_eq!(room.read(stuck(100), Some(200), from(1)).await.err(), Some(Unread::TooSlow));
+    assert_eq!(room.read(stuck(ORDINARY + 1), None, from(1)).await.err(), Some(Unread::TooSlow));
     assert_eq!(room.ordinary.available_permits(), ORDINARY_ROOM / UNIT);
     assert_eq!(room.large.available_permits(), 1);
 }
@@ -133,7 +145,7 @@ async fn a_slow_body_is_given_up_and_its_room_comes_back() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_malformed() {
     let items = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))];
-    let unread = Room::new().read(Body::from_stream(stream::iter(items)), None, true).await.err();
+    let unread = Room::new().read(Body::from_stream(stream::iter(items)), None, from(1)).await.err();
     assert_eq!(unread, Some(Unread::Broken));
 }
 
@@ -145,4 +157,79 @@ async fn what_nobody_looks_at_is_read_for_a_moment_only() {
     assert_eq!(started.elapsed(), Duration::ZERO);
     discard(stuck(10)).await;
     assert_eq!(started.elapsed().as_secs(), DISCARD_TIMEOUT.as_secs());
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_the_room_nor_wait_in_every_place() {
+    let room = Room::new();
+    let mut held = Vec::new();
+    while let Ok(more) = room.read(pieces(ORDINARY, 8192), Some(ORDINARY), from(1)).await {
+        held.push(more);
+    }
+    assert_eq!(held.len(), ROOM_OF_ONE / ORDINARY);
+    assert!(room.read(pieces(ORDINARY, 8192), Some(ORDINARY), from(2)).await.is_ok());
+    held.pop();
+    assert!(room.read(pieces(10, 10), Some(10), from(1)).await.is_ok(), "its share came back");
+    let mut waiting = Vec::new();
+    for _ in 0..LARGE_OF_ONE {
+        let mut read = Box::pin(room.read(stuck(1), Some(MAX_BODY), from(1)));
+        assert!(futures::poll!(&mut read).is_pending());
+        waiting.push(read);
+    }
+    let refused = room.read(stuck(1), Some(MAX_BODY), from(1)).await.err();
+    assert_eq!(refused, Some(Unread::NoRoom));
+}
+
+/// Three strangers who announce much and send nothing do not keep a signed push waiting for longer than it waits.
+#[tokio::test(start_paused = true)]
+async fn those_who_hold_the_place_and_send_nothing_lose_it_in_time() {
+    let room = Arc::new(Room::new());
+    for _ in 0..LARGE_OF_ONE {
+        let room = Arc::clone(&room);
+        tokio::spawn(async move { room.read(stuck(1), Some(1 << 20), from(1)).await.err() });
+        tokio::task::yield_now().await;
+    }
+    let push = room.read(pieces(300_000, 8192), Some(300_000), from(2)).await;
+    assert!(push.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_must_come_fast_enough() {
+    let room = Room::new();
+    let paced = |piece: usize, pause: u64| {
+        let pieces = stream::unfold(0, move |sent| async move {
+            if sent >= ORDINARY {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; piece])), sent + piece))
+        });
+        Body::from_stream(pieces)
+    };
+    // 40 kB a second; 16 kB a second; one piece after a pause of three seconds.
+    assert!(room.read(paced(4096, 100), Some(ORDINARY), from(1)).await.is_ok());
+    let started = Instant::now();
+    let slow = room.read(paced(1638, 100), Some(ORDINARY), from(1)).await.err();
+    assert_eq!(slow, Some(Unread::TooSlow));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    let started = Instant::now();
+    let stalled = stream::iter([Ok::<_, Infallible>(Bytes::from(vec![b'x'; ORDINARY / 2]))]);
+    let stalled = Body::from_stream(stalled.chain(stream::pending()));
+    let stalled = room.read(stalled, Some(ORDINARY), from(1)).await.err();
+    assert_eq!(stalled, Some(Unread::TooSlow));
+    assert_eq!(started.elapsed(), STALL);
+}
+
+#[tokio::test]
+async fn a_suspect_gets_room_only_while_half_of_it_is_free() {
+    let room = Room::new();
+    let mut held = Vec::new();
+    for number in 0..ORDINARY_ROOM / ORDINARY / 2 {
+        assert!(room.read(pieces(10, 10), Some(10), suspect(1)).await.is_ok());
+        let sender = from(u8::try_from(number / 8).unwrap());
+        held.push(room.read(pieces(ORDINARY, 8192), Some(ORDINARY), sender).await.ok().unwrap());
+    }
+    let refused = room.read(pieces(10, 10), Some(10), suspect(1)).await.err();
+    assert_eq!(refused, Some(Unread::NoRoom));
+    assert!(room.read(pieces(10, 10), Some(10), from(99)).await.is_ok());
 }

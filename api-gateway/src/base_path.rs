@@ -1,0 +1,94 @@
+//! The path under which a reverse proxy shows the gateway: `PUBLIC_BASE_PATH`.
+//!
+//! A proxy may take the prefix away or leave it there: both reach the same routes. What the gateway says about its own paths (the
+//! documentation's pages, `servers` in the description) carries the prefix.
+
+use axum::Router;
+use axum::extract::Request;
+use http::uri::{PathAndQuery, Uri};
+use tower::ServiceExt as _;
+
+/// The prefix: empty, or `/` and segments without a `/` at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BasePath(String);
+
+impl BasePath {
+    /// Takes a path like `/mayfly` or `/tools/mayfly/`; `/` is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let path = text.trim().trim_end_matches('/');
+        let is_segment = |segment: &str| {
+            !matches!(segment, "" | "." | "..")
+                && segment
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        };
+        let segments = path.strip_prefix('/');
+        if path.is_empty() || segments.is_some_and(|path| path.split('/').all(is_segment)) {
+            Ok(Self(path.to_owned()))
+        } else {
+            Err(format!("{text:?} is not a path like /mayfly, of letters, digits and -._~"))
+        }
+    }
+
+    /// The prefix, to put before a path of ours.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `router`, which also takes paths with the prefix. Routes are matched without it, so that they are counted by one name.
+    pub(crate) fn strip_before(&self, router: Router) -> Router {
+        if self.0.is_empty() {
+            return router;
+        }
+        let prefix = self.clone();
+        let stripped = router.map_request(move |mut request: Request| {
+            if let Some(uri) = prefix.stripped(request.uri()) {
+                *request.uri_mut() = uri;
+            }
+            request
+        });
+        Router::new().fallback_service(stripped)
+    }
+
+    /// `uri` without the prefix; nothing if it has none.
+    fn stripped(&self, uri: &Uri) -> Option<Uri> {
+        let rest = uri.path().strip_prefix(&self.0)?;
+        let path = match rest {
+            "" => "/",
+            rest if rest.starts_with('/') => rest,
+            _ => return None,
+        };
+        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::try_from(format!("{path}{query}")).ok()?);
+        Uri::from_parts(parts).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_plain_path() {
+        for (text, prefix) in
+            [("", ""), ("/", ""), ("/mayfly", "/mayfly"), (" /a/b-c_d.e/ ", "/a/b-c_d.e")]
+        {
+            assert_eq!(BasePath::parse(text).unwrap().as_str(), prefix);
+        }
+        for bad in ["mayfly", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/ä", "/a%2fb", "https://x/a"] {
+            assert!(BasePath::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_whole_segments_are_taken_away() {
+        let base = BasePath::parse("/mayfly").unwrap();
+        let stripped = |uri: &str| base.stripped(&uri.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(stripped("/mayfly/docs/?x=1").as_deref(), Some("/docs/?x=1"));
+        assert_eq!(stripped("/mayfly?x").as_deref(), Some("/?x"));
+        assert_eq!(stripped("http://h/mayfly/a").as_deref(), Some("http://h/a"));
+        assert_eq!(stripped("/mayflyer/docs"), None);
+        assert_eq!(stripped("/docs/mayfly"), None);
+    }
+}

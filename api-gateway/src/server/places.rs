@@ -1,0 +1,123 @@
+//! How many connections there may be, of all and of one address.
+//!
+//! Invariant: nobody but a trusted proxy has more than [`MOST_OF_ONE`], so that one address cannot keep others out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::edge::Refusals;
+use crate::gateway::Gateway;
+use crate::rate_limit::fold;
+use crate::shares::{Share, Shares};
+
+/// Most connections at a time, if there are descriptors for so many.
+const MOST: u64 = 2048;
+/// Most connections of one address (IPv6: of one /64).
+pub(super) const MOST_OF_ONE: usize = 128;
+/// Descriptors that are kept for other things: the listener, the log, the runtime.
+const KEPT: u64 = 64;
+/// Descriptors that a connection can need: its own, and one to the orchestrator.
+const EACH: u64 = 2;
+
+pub(super) struct Places {
+    most: usize,
+    all: Arc<Semaphore>,
+    each: Shares<IpAddr>,
+    refusals: Refusals,
+}
+
+/// The part of an address' share that one connection takes; nothing for a proxy.
+pub(super) struct Taken(#[expect(dead_code, reason = "held until it is dropped")] Option<Share<IpAddr>>);
+
+impl Places {
+    /// As many as fit into so many descriptors.
+    pub(super) fn new(descriptors: u64) -> Self {
+        let most = (descriptors.saturating_sub(KEPT) / EACH).clamp(1, MOST);
+        let most = usize::try_from(most).unwrap_or(1);
+        Self {
+            most,
+            all: Arc::new(Semaphore::new(most)),
+            // With few descriptors even one address must not have them all.
+            each: Shares::new(MOST_OF_ONE.min(most.div_ceil(2))),
+            refusals: Refusals::new(),
+        }
+    }
+
+    /// How many connections there may be.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// A place for anybody's connection, as soon as there is one.
+    pub(super) async fn any(&self) -> OwnedSemaphorePermit {
+        let place = Arc::clone(&self.all).acquire_owned().await;
+        place.expect("nobody closes the semaphore")
+    }
+
+    /// A connection of `peer`'s share, unless it has used it up. That is logged once per address and minute.
+    pub(super) fn of(&self, peer: IpAddr, gateway: &Gateway) -> Option<Taken> {
+        if gateway.trusted_proxies.contains(peer) {
+            return Some(Taken(None));
+        }
+        let address = fold(peer);
+        let share = self.each.take(address);
+        if share.is_none()
+            && let Some(unlogged) = self.refusals.count(address, Instant::now())
+        {
+            tracing::warn!(
+                client = %peer,
+                unlogged,
+                "connection refused: the client has {MOST_OF_ONE} open; a proxy must be named in TRUSTED_PROXIES"
+            );
+        }
+        share.map(|share| Taken(Some(share)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client_address::TrustedProxies;
+    use crate::config::Config;
+
+    fn gateway(trusted: &str) -> Gateway {
+        let trusted_proxies = TrustedProxies::parse(trusted).unwrap();
+        Gateway::new(&Config { trusted_proxies, ..Config::default() })
+    }
+
+    #[test]
+    fn there_are_as_many_as_the_descriptors_allow() {
+        for (descriptors, most) in
+            [(0, 1), (64, 1), (1024, 480), (4096, 2016), (8192, 2048), (u64::MAX, 2048)]
+        {
+            assert_eq!(Places::new(descriptors).most(), most, "{descriptors}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_a_proxy_has_no_limit() {
+        let (places, gateway) = (Places::new(u64::MAX), gateway("10.0.0.1"));
+        let of = |text: &str| places.of(text.parse().unwrap(), &gateway);
+        let mut held: Vec<_> = (0..MOST_OF_ONE).map(|_| of("192.0.2.1").unwrap()).collect();
+        assert!(of("192.0.2.1").is_none() && of("::ffff:192.0.2.1").is_none());
+        assert!(of("192.0.2.2").is_some());
+        held.pop();
+        assert!(of("192.0.2.1").is_some(), "a connection that ended counts no more");
+        let _one: Vec<_> = (0..MOST_OF_ONE).map(|_| of("2001:db8::1").unwrap()).collect();
+        assert!(of("2001:db8::2").is_none(), "its whole /64 is one");
+        assert!(of("2001:db8:0:1::1").is_some());
+        let proxied: Vec<_> = (0..10 * MOST_OF_ONE).map(|_| of("::ffff:10.0.0.1").unwrap()).collect();
+        assert_eq!(proxied.len(), 10 * MOST_OF_ONE);
+    }
+
+    #[test]
+    fn with_few_descriptors_one_address_does_not_get_them_all() {
+        let (places, gateway) = (Places::new(128), gateway(""));
+        let held: Vec<_> =
+            (0..64).map_while(|_| places.of([192, 0, 2, 1].into(), &gateway)).collect();
+        assert_eq!((places.most(), held.len()), (32, 16));
+    }
+}

@@ -1,0 +1,87 @@
+//! Time-outs on pipes in memory, so that the paused clock jumps straight to the next deadline.
+
+use std::net::Ipv4Addr;
+
+use axum::body::Bytes;
+use axum::routing::get;
+use futures::stream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::Instant;
+
+use super::*;
+
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 40000);
+const REQUEST: &[u8] = b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// Serves a connection, whose answers never end, over a pipe that holds `buffer` bytes.
+fn serve_one(buffer: usize) -> (DuplexStream, tokio::task::JoinHandle<()>) {
+    let (client, server) = duplex(buffer);
+    let piece = || async { Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b'x'; 4096])) };
+    let endless = get(move || async move {
+        Body::from_stream(stream::unfold((), move |()| async move { Some((piece().await, ())) }))
+    });
+    let router = Router::new().route("/endless", endless);
+    let served = connection(server, PEER, router, CancellationToken::new());
+    (client, tokio::spawn(served))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_nothing_is_closed() {
+    let start = Instant::now();
+    let (mut client, served) = serve_one(1024);
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+    served.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_byte_by_byte_is_given_up() {
+    let start = Instant::now();
+    let (mut client, served) = serve_one(1024);
+    for byte in REQUEST {
+        if client.write_all(&[*byte]).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    served.await.unwrap();
+    assert!(start.elapsed() <= HEAD_TIMEOUT + Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_takes_is_given_up() {
+    let start = Instant::now();
+    let (mut client, served) = serve_one(64 * 1024);
+    client.write_all(REQUEST).await.unwrap();
+    served.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), WRITE_TIMEOUT.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_taken_slowly_goes_on() {
+    let start = Instant::now();
+    let (mut client, served) = serve_one(64 * 1024);
+    client.write_all(REQUEST).await.unwrap();
+    let mut taken = vec![0; 32 * 1024];
+    for _ in 0..20 {
+        tokio::time::sleep(WRITE_TIMEOUT / 2).await;
+        client.read_exact(&mut taken).await.unwrap();
+    }
+    assert!(!served.is_finished());
+    assert!(start.elapsed() > 9 * WRITE_TIMEOUT);
+    drop(client);
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_kernel_holds_little_for_a_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    prepare(&stream).unwrap();
+    let socket = SockRef::from(&stream);
+    assert!(socket.send_buffer_size().unwrap() <= 2 * SEND_BUFFER);
+    assert!(socket.recv_buffer_size().unwrap() <= 2 * RECEIVE_BUFFER);
+    assert_eq!(socket.tcp_user_timeout().unwrap(), Some(WRITE_TIMEOUT));
+    drop(client);
+}
