@@ -65,12 +65,11 @@ pub(crate) async fn observe(
     } else {
         traces::request(&method, matched.unwrap_or("other"), None)
     };
-    let mut response = match refused {
-        Some(problem) => problem.into_response(),
-        None => {
-            let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()));
-            answered.catch_unwind().await.unwrap_or_else(|_| after_panic(&caller))
-        }
+    let mut response = if let Some(problem) = refused {
+        problem.into_response()
+    } else {
+        let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()));
+        answered.catch_unwind().await.unwrap_or_else(|_| after_panic(&caller))
     };
     let admitted = response.extensions_mut().remove::<Admitted>().is_some();
 

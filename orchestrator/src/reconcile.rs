@@ -20,7 +20,6 @@
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
-mod asked;
 mod discover;
 pub mod driver;
 mod execute;
@@ -30,6 +29,7 @@ mod history;
 mod image;
 mod journal;
 mod launch;
+mod lookups;
 mod lost;
 mod observe;
 mod problems;
@@ -131,7 +131,7 @@ impl Reconciler {
             book: Arc::clone(&book),
             clock: Arc::clone(&clock),
             github: Arc::clone(&github),
-            asked: Arc::default(),
+            lookups: Arc::default(),
         };
         let acting: Arc<dyn Backend> = Arc::<Bounded>::clone(&backend);
         let launcher = Launcher::new(&config, Arc::clone(&book), acting, Arc::clone(&github));

@@ -86,7 +86,9 @@ mod tests {
     fn many_addresses_cost_neither_lines_nor_memory_without_end() {
         let refusals = Refusals::new();
         let start = Instant::now();
-        let lines = |from: u32, now| (from..from + 20_000).filter_map(|n| refusals.count(address(n), now)).count();
+        let lines = |from: u32, now| {
+            (from..from + 20_000).filter_map(|n| refusals.count(address(n), now)).count()
+        };
         assert_eq!(lines(0, start), MOST_LINES as usize);
         assert_eq!(lines(20_000, start + QUIET), MOST_LINES as usize);
         assert!(refusals.0.lock().unwrap().records.len() <= MOST.get());

@@ -30,7 +30,9 @@ pub(super) struct Places {
 }
 
 /// The part of an address' share that one connection takes; nothing for a proxy.
-pub(super) struct Taken(#[expect(dead_code, reason = "held until it is dropped")] Option<Share<IpAddr>>);
+pub(super) struct Taken(
+    #[expect(dead_code, reason = "held until it is dropped")] Option<Share<IpAddr>>,
+);
 
 impl Places {
     /// As many as fit into so many descriptors.
@@ -109,7 +111,8 @@ mod tests {
         let _one: Vec<_> = (0..MOST_OF_ONE).map(|_| of("2001:db8::1").unwrap()).collect();
         assert!(of("2001:db8::2").is_none(), "its whole /64 is one");
         assert!(of("2001:db8:0:1::1").is_some());
-        let proxied: Vec<_> = (0..10 * MOST_OF_ONE).map(|_| of("::ffff:10.0.0.1").unwrap()).collect();
+        let proxied: Vec<_> =
+            (0..10 * MOST_OF_ONE).map(|_| of("::ffff:10.0.0.1").unwrap()).collect();
         assert_eq!(proxied.len(), 10 * MOST_OF_ONE);
     }
 

@@ -7,7 +7,9 @@ use http::{HeaderMap, Method, StatusCode};
 use mayfly_common::host::PublicHosts;
 
 use crate::stub::Stub;
-use crate::support::{Answer, Client, KEY, SECRET, anonymous, gateway, gateway_with, webhook_secrets};
+use crate::support::{
+    Answer, Client, KEY, SECRET, anonymous, gateway, gateway_with, webhook_secrets,
+};
 
 /// A gateway without keys, which has a name and lets one origin in.
 async fn open() -> (Client, Stub) {
@@ -61,7 +63,8 @@ async fn without_keys_only_names_of_ours_are_answered_to() {
     assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
     assert!(stub.memory().seen.is_empty());
     let own = ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "[::1]:8080", "192.0.2.7"];
-    for host in own.into_iter().chain(["mayfly.example", "Mayfly.Example.:443", "api-gateway:8080"]) {
+    for host in own.into_iter().chain(["mayfly.example", "Mayfly.Example.:443", "api-gateway:8080"])
+    {
         let answer = send(&client, Method::GET, "/api/v1/runners", &[("host", host)]).await;
         assert_eq!(answer.status, StatusCode::OK, "{host}");
     }
@@ -71,7 +74,10 @@ async fn without_keys_only_names_of_ours_are_answered_to() {
 async fn with_keys_and_for_signed_webhooks_any_name_will_do() {
     let (client, _) = gateway_with(|config| config.webhook_secrets = webhook_secrets()).await;
     let headers = [("host", "ci.example"), ("origin", "https://evil.example"), ("x-api-key", KEY)];
-    assert_eq!(send(&client, Method::GET, "/api/v1/runners", &headers).await.status, StatusCode::OK);
+    assert_eq!(
+        send(&client, Method::GET, "/api/v1/runners", &headers).await.status,
+        StatusCode::OK
+    );
     let (client, _) = open().await;
     let signature = mayfly_common::webhook::signature::sign(&SECRET.to_owned().into(), b"{}");
     let mut request = anonymous(Method::POST, "/webhooks/github")
@@ -102,8 +108,16 @@ async fn without_keys_a_foreign_page_can_change_and_read_nothing() {
             &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
             &[("sec-fetch-site", "cross-site")],
             &[("sec-fetch-site", "same-site")],
-            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
-            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "no-cors"),
+                ("sec-fetch-dest", "image"),
+            ],
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
         ] {
             let answer = send(&client, method.clone(), path, headers).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path} {headers:?}");

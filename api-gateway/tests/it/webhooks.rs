@@ -295,7 +295,12 @@ async fn a_signed_body_that_is_no_delivery_is_malformed() {
         ("workflow_job", json, "payload=%7B%7D", "not JSON"),
         ("workflow_job", json, "[]", "not the object"),
         ("workflow_job", json, "{}", "lacks workflow_job"),
-        ("workflow_job", json, r#"{"action":"queued","workflow_job":{"id":1}}"#, "lacks repository"),
+        (
+            "workflow_job",
+            json,
+            r#"{"action":"queued","workflow_job":{"id":1}}"#,
+            "lacks repository",
+        ),
         ("push", json, "{}", "lacks ref"),
         ("workflow_job", form, JOB, "no field named payload"),
         ("workflow_job", form, "payload=%7B", "not JSON"),

@@ -48,7 +48,9 @@ fn check(request: &Request, hosts: &PublicHosts) -> Result<(), Problem> {
         let title = "The body must be JSON";
         let detail = format!("Send Content-Type: {}.", TYPES.join(" or "));
         let slug = "unsupported-media-type";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, slug, title).with_detail(detail));
+        return Err(
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, slug, title).with_detail(detail)
+        );
     }
     Ok(())
 }
@@ -87,7 +89,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let hosts = PublicHosts::parse("mayfly.example").unwrap();
-        check(&request.body(Body::from(body)).unwrap(), &hosts).map_or_else(|it| it.status, |()| 200)
+        check(&request.body(Body::from(body)).unwrap(), &hosts)
+            .map_or_else(|it| it.status, |()| 200)
     }
 
     const HOST: (&str, &str) = ("host", "orchestrator:8000");
@@ -109,7 +112,13 @@ mod tests {
 
     #[test]
     fn a_name_that_a_page_can_have_is_refused() {
-        for host in ["evil.example:8000", "evil.example", "localhost.evil.example", "10.0.0.1.evil.example", "x.localdomain"] {
+        for host in [
+            "evil.example:8000",
+            "evil.example",
+            "localhost.evil.example",
+            "10.0.0.1.evil.example",
+            "x.localdomain",
+        ] {
             assert_eq!(status("", &[("host", host)]), 421, "{host}");
         }
         for host in [
@@ -134,7 +143,9 @@ mod tests {
             assert_eq!(status("{}", &[HOST, ("content-type", kind)]), 415, "{kind}");
         }
         assert_eq!(status("{}", &[HOST]), 415);
-        for kind in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
+        for kind in
+            ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"]
+        {
             assert_eq!(status("{}", &[HOST, ("content-type", kind)]), 200, "{kind}");
         }
         assert_eq!(status("", &[HOST]), 200, "without a body there is no type");

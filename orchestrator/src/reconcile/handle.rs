@@ -14,9 +14,9 @@ use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::asked::Asked;
 use super::execute::{ActionError, Outcome};
 use super::image::Images;
+use super::lookups::Lookups;
 use crate::backend::bounded::{Contact, Seen};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
@@ -128,7 +128,7 @@ pub struct Handle {
     pub(super) images: Arc<Images>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) github: Arc<GitHubClient>,
-    pub(super) asked: Arc<Asked>,
+    pub(super) lookups: Arc<Lookups>,
 }
 
 impl Handle {
@@ -153,7 +153,7 @@ impl Handle {
             ledger.told(repo, &job, now);
             ledger.row(id).cloned().ok_or(GitHubError::NotFound)
         };
-        self.asked.job(repo, id, now, ask).await
+        self.lookups.job(repo, id, now, ask).await
     }
 
     /// Whether an image can be used, in words.

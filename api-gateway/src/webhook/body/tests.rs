@@ -145,7 +145,8 @@ async fn a_slow_body_is_given_up_and_its_room_comes_back() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_malformed() {
     let items = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))];
-    let unread = Room::new().read(Body::from_stream(stream::iter(items)), None, from(1)).await.err();
+    let unread =
+        Room::new().read(Body::from_stream(stream::iter(items)), None, from(1)).await.err();
     assert_eq!(unread, Some(Unread::Broken));
 }
 

@@ -26,7 +26,7 @@ const MOST: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 type Answer = Result<Row, GitHubError>;
 
 /// The latest answers.
-pub(super) struct Asked(Mutex<Memory>);
+pub(super) struct Lookups(Mutex<Memory>);
 
 struct Memory {
     answers: LruCache<(RepoSlug, i64), (Timestamp, Answer)>,
@@ -34,14 +34,14 @@ struct Memory {
     minute: (Timestamp, u32),
 }
 
-impl Default for Asked {
+impl Default for Lookups {
     fn default() -> Self {
         let minute = (Timestamp::UNIX_EPOCH, 0);
         Self(Mutex::new(Memory { answers: LruCache::new(MOST), minute }))
     }
 }
 
-impl Asked {
+impl Lookups {
     /// What GitHub says of a job, by `ask` if it was not said lately.
     ///
     /// Errors: GitHub knows no such job or cannot be asked, or too much was asked within the minute.
@@ -102,7 +102,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_question_is_asked_once_a_minute_and_not_too_many_others() {
-        let (asked, questions) = (Asked::default(), Cell::new(0_u32));
+        let (lookups, questions) = (Lookups::default(), Cell::new(0_u32));
         let repo = RepoSlug::parse("octo-org/app").unwrap();
         let start = Timestamp::from_second(1_800_000_000).unwrap();
         let ask = async |id: i64, seconds: i64, error: GitHubError| {
@@ -111,7 +111,7 @@ mod tests {
                 Err(error)
             };
             let now = start + SignedDuration::from_secs(seconds);
-            asked.job(&repo, id, now, answer).await.unwrap_err()
+            lookups.job(&repo, id, now, answer).await.unwrap_err()
         };
         for second in 0..60 {
             assert_eq!(ask(1, second, GitHubError::NotFound).await, GitHubError::NotFound);
@@ -131,6 +131,6 @@ mod tests {
         assert_eq!(ask(100, 70, GitHubError::TimedOut).await, GitHubError::NotFound, "known");
         ask(5_000, 120, GitHubError::NotFound).await;
         assert_eq!(questions.get(), 2 + QUESTIONS);
-        assert!(asked.memory().answers.len() <= MOST.get());
+        assert!(lookups.memory().answers.len() <= MOST.get());
     }
 }
