@@ -28,6 +28,7 @@ mod webhooks;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join, join_all};
@@ -36,12 +37,13 @@ use mayfly_common::{env, shutdown};
 use orchestrator::clock::SystemClock;
 use orchestrator::github::checkup::{Finding, Level, Wanted};
 use orchestrator::github::{GitHubClient, GitHubSettings};
+use tokio::time::timeout;
 
 pub(crate) use arguments::Asked as Topic;
 
 use arguments::All;
 use engine::Engine;
-use finding::skipped;
+use finding::{failure, skipped};
 use isolation::Traces;
 use print::Found;
 use settings::Settings;
@@ -53,6 +55,9 @@ const UNFIT: u8 = 1;
 const CONFIGURATION: u8 = 2;
 /// Exit code of a program that was told to stop.
 const INTERRUPTED: u8 = 130;
+
+/// How long the engine may take to answer all that one topic asks.
+const TOPIC: Duration = Duration::from_mins(1);
 
 /// All topics, in the order in which they are told.
 const ALL: [About; 7] = [
@@ -166,7 +171,7 @@ impl Checkup<'_> {
                 join_all(
                     topics
                         .into_iter()
-                        .map(async |topic| (topic, self.with_engine(topic, engine).await)),
+                        .map(async |topic| (topic, self.in_time(topic, engine).await)),
                 )
                 .await
             }
@@ -179,6 +184,21 @@ impl Checkup<'_> {
                 topics.into_iter().map(|topic| (topic, vec![of(topic)])).collect()
             }
         }
+    }
+
+    /// As [`Self::with_engine`], for so long as an engine may take. What a runner can reach has its own bound, and things to remove.
+    async fn in_time(&self, topic: About, engine: &Engine) -> Vec<Finding> {
+        let checked = self.with_engine(topic, engine);
+        if topic == About::Isolation {
+            return checked.await;
+        }
+        timeout(TOPIC, checked).await.unwrap_or_else(|_| {
+            let seconds = TOPIC.as_secs();
+            vec![failure(
+                format!("the Docker Engine did not answer within {seconds} s"),
+                "look at the engine's log; a busy disk is one cause, an engine that has frozen another",
+            )]
+        })
     }
 
     async fn with_engine(&self, topic: About, engine: &Engine) -> Vec<Finding> {

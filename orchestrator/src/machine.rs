@@ -91,6 +91,9 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
+    /// Variables, and what does not fit: whether Docker refuses it, and its words.
+    type Row = (&'static [(&'static str, &'static str)], &'static [(bool, &'static str)]);
+
     const MACHINE: Machine = Machine { memory: Some(8 << 30), nano_cpus: Some(2_000_000_000) };
 
     fn runner(variables: &[(&str, &str)]) -> RunnerConfig {
@@ -101,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_the_machine_does_not_have_is_named_with_what_it_has() {
-        let rows: [(&[(&str, &str)], &[(bool, &str)]); 6] = [
+        let rows: [Row; 6] = [
             (&[("RUNNER_CPUS", "2"), ("RUNNER_MEMORY", "8g")], &[]),
             (
                 &[("RUNNER_CPUS", "2.5")],

@@ -53,12 +53,18 @@ impl Engine {
             None => Docker::connect_with_socket_defaults(),
         };
         let docker = connection.map_err(|error| judge::silent(&way, &said(&error)))?;
-        let docker = docker.with_timeout(ANSWER).negotiate_version().await;
-        let docker = docker.map_err(|error| trouble(&way, &error))?;
-        let before = SystemClock.now();
-        let info = docker.info().await.map_err(|error| trouble(&way, &error))?;
-        let asked = (before, SystemClock.now());
-        let version = docker.version().await.map_err(|error| trouble(&way, &error))?;
+        let docker = docker.with_timeout(ANSWER);
+        // One that begins an answer may never end it.
+        let asking = async {
+            let docker = docker.negotiate_version().await?;
+            let before = SystemClock.now();
+            let info = docker.info().await?;
+            let asked = (before, SystemClock.now());
+            let version = docker.version().await?;
+            Ok((docker, info, asked, version))
+        };
+        let told = timeout(ANSWER, asking).await.unwrap_or(Err(Error::RequestTimeoutError));
+        let (docker, info, asked, version) = told.map_err(|error| trouble(&way, &error))?;
         Ok(Self { docker, local: way.socket().is_some(), version, info, asked, way })
     }
 

@@ -112,3 +112,23 @@ async fn the_last_deliveries_are_told_where_they_can_be_seen() {
     let none = mayfly(&["doctor", "webhooks"], &elsewhere).await;
     assert!(text(&none).contains("no webhook that sends to https://other.example/x"), "{none:?}");
 }
+
+#[tokio::test]
+async fn an_engine_that_never_ends_its_answer_is_given_up() {
+    use tokio::io::AsyncWriteExt as _;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("tcp://{}", listener.local_addr().unwrap());
+    let frozen = tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let begun = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+            connection.write_all(begun).await.unwrap();
+            held.push(connection);
+        }
+    });
+    let output = mayfly(&["doctor", "docker"], &[("DOCKER_HOST", &host)]).await;
+    frozen.abort();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output).contains("the Docker Engine does not answer at"), "{output:?}");
+}

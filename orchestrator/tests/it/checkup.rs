@@ -12,7 +12,7 @@ use orchestrator::github::checkup::{Finding, Level, Wanted};
 use orchestrator::github::{GitHubClient, GitHubSettings};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::support::{TOKEN, config};
+use crate::support::{PATIENT, TOKEN, config};
 
 /// A clock that is this far ahead.
 struct Ahead(SignedDuration);
@@ -24,13 +24,13 @@ impl Clock for Ahead {
 }
 
 async fn found(sim: &Sim, ahead: i64) -> Vec<Finding> {
+    found_within(sim, ahead, PATIENT).await
+}
+
+async fn found_within(sim: &Sim, ahead: i64, timeout: Duration) -> Vec<Finding> {
     let config = config(&sim.url(), &[]).github;
     let clock = Arc::new(Ahead(SignedDuration::from_secs(ahead)));
-    let settings = GitHubSettings {
-        retries: 0,
-        timeout: Duration::from_secs(2),
-        ..GitHubSettings::of(&config)
-    };
+    let settings = GitHubSettings { retries: 0, timeout, ..GitHubSettings::of(&config) };
     let client = GitHubClient::new(settings, clock).unwrap();
     client.checkup(&Wanted::of(&config, false)).await
 }
@@ -91,7 +91,9 @@ async fn whatever_is_answered_becomes_a_finding() {
     for (fault, level, words) in rows {
         let sim = github().await;
         sim.add_fault(fault.clone());
-        let found = found(&sim, 0).await;
+        let hangs = fault.kind == FaultKind::Hang;
+        let timeout = if hangs { Duration::from_secs(2) } else { PATIENT };
+        let found = found_within(&sim, 0, timeout).await;
         let bad: Vec<_> = found.iter().filter(|one| one.level != Level::Ok).collect();
         assert_eq!((bad.len(), bad[0].level), (1, level), "{fault:?}: {found:?}");
         assert!(bad[0].what.contains(words) && bad[0].hint.is_some(), "{fault:?}: {bad:?}");

@@ -115,7 +115,7 @@ async fn the_engine_s_image_is_pulled_like_the_runner_s() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), launched).await.unwrap();
+    tokio::time::timeout(crate::support::PATIENT, launched).await.unwrap();
     assert_eq!(platform.backend.state().pulls, 1);
 
     let never = [("RUNNER_DOCKER", "dind"), ("RUNNER_PULL_POLICY", "never")];

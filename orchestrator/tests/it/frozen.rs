@@ -21,7 +21,7 @@ use crate::stub_engine::{Freeze, StubEngine};
 use crate::support::{PATIENT, config, wire};
 
 /// What the machine itself may take beside the waiting.
-const SLACK: Duration = Duration::from_secs(10);
+const SLACK: Duration = Duration::from_secs(20);
 
 async fn get(router: &axum::Router, path: &str) -> (StatusCode, Value) {
     let request = Request::get(path).body(Body::empty()).unwrap();
@@ -109,7 +109,7 @@ async fn a_connection_over_tcp_is_probed() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("a timer for probes");
+    tokio::time::timeout(PATIENT, seen).await.expect("a timer for probes");
     asking.abort();
 }
 

@@ -39,7 +39,7 @@ pub(super) enum Fit {
     /// Not looked at yet, or it was seen to be gone.
     Unknown,
     /// It is there, as it shall be.
-    Fit,
+    Good,
     /// It is there and ours, with another MTU; runners were in it when it was last looked at.
     OtherMtu,
 }
@@ -58,7 +58,7 @@ impl RunnerNetwork {
     ) -> Result<RwLockReadGuard<'_, Fit>, BackendError> {
         let held = self.fit.read().await;
         let known = *held;
-        if known == Fit::Fit {
+        if known == Fit::Good {
             return Ok(held);
         }
         drop(held);
@@ -70,7 +70,7 @@ impl RunnerNetwork {
             },
             _ => self.fit.write().await,
         };
-        if *fit != Fit::Fit {
+        if *fit != Fit::Good {
             *fit = self.ensure(docker, *fit).await?;
         }
         Ok(fit.downgrade())
@@ -100,7 +100,7 @@ impl RunnerNetwork {
             Ok(found) => found,
             Err(error) if status(&error) == Some(404) => {
                 create(docker, name, wanted).await?;
-                return Ok(Fit::Fit);
+                return Ok(Fit::Good);
             }
             Err(error) => return Err(refused("look up the runner network")(error)),
         };
@@ -112,7 +112,7 @@ impl RunnerNetwork {
             );
         }
         let Some(wanted) = wanted.filter(|wanted| mtu_of(&found) != Some(*wanted)) else {
-            return Ok(Fit::Fit);
+            return Ok(Fit::Good);
         };
         let has = mtu_of(&found).map_or_else(|| "the driver's".to_owned(), |mtu| mtu.to_string());
         if found.labels.as_ref().is_none_or(|labels| !labels.contains_key(MARK)) {
@@ -122,7 +122,7 @@ impl RunnerNetwork {
                     "its MTU is {has}, not {wanted}; it was not made by Mayfly and stays as it is: create it with {MTU}={wanted}"
                 );
             }
-            return Ok(Fit::Fit);
+            return Ok(Fit::Good);
         }
         if !is_empty(docker, name).await? {
             // Said once.
@@ -146,12 +146,12 @@ impl RunnerNetwork {
                     network = name,
                     "its MTU is {has}, not {wanted}, and it cannot be removed to be made again: {reason}"
                 );
-                return Ok(Fit::Fit);
+                return Ok(Fit::Good);
             }
             Err(error) => return Err(error),
         }
         create(docker, name, Some(wanted)).await?;
-        Ok(Fit::Fit)
+        Ok(Fit::Good)
     }
 
     /// The address of this machine on the network.
