@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{Explanation, Job, JobList, JobStats, RepositoryStats};
 use mayfly_common::scope::RepoSlug;
+use mayfly_common::webhook::JobStatus;
 use orchestrator::clock::{Clock as _, SystemClock};
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
@@ -151,26 +152,33 @@ async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
             let query = repo.map(|repo| format!("?repository={}", segment(&repo.to_string())));
             let path = format!("/jobs/{}/explain{}", which.job.id, query.unwrap_or_default());
             let explanation: Explanation = gateway.get(&path).await?;
-            Ok(Output::new(told(&explanation), &explanation))
+            let unknown = explanation.reasons.iter().any(|reason| reason.code == UNKNOWN_JOB);
+            Ok(Output { failed: unknown, ..Output::new(told(&explanation), &explanation) })
         }
     }
 }
 
 fn summed(stats: &JobStats, price: Option<f64>) -> Output {
-    let minutes = |one: &RepositoryStats| one.run_seconds / 60.0;
-    let cost =
-        |minutes: f64| price.map(|price| format!("{:.2}", minutes * price)).unwrap_or_default();
+    let minutes = |one: &RepositoryStats| one.run_seconds.map(|seconds| seconds / 60.0);
+    let cost = |minutes: Option<f64>| match (price, minutes) {
+        (None, _) => String::new(),
+        (Some(_), None) => UNKNOWN.to_owned(),
+        (Some(price), Some(minutes)) => format!("{:.2}", minutes * price),
+    };
+    let shown = |minutes: Option<f64>| {
+        minutes.map_or_else(|| UNKNOWN.to_owned(), |minutes| format!("{minutes:.1}"))
+    };
     let rows = stats.repositories.iter().map(|one| {
         [
             one.repository.clone(),
             one.jobs.to_string(),
             one.unsuccessful.to_string(),
-            format!("{:.1}", minutes(one)),
-            format!("{:.1} s", one.mean_wait_seconds),
+            shown(minutes(one)),
+            one.mean_wait_seconds.map_or_else(|| UNKNOWN.to_owned(), |wait| format!("{wait:.1} s")),
             cost(minutes(one)),
         ]
     });
-    let total: f64 = stats.repositories.iter().map(minutes).sum();
+    let total: f64 = stats.repositories.iter().filter_map(minutes).sum();
     let jobs: u64 = stats.repositories.iter().map(|one| one.jobs).sum();
     let last = [
         "all".to_owned(),
@@ -178,10 +186,17 @@ fn summed(stats: &JobStats, price: Option<f64>) -> Output {
         String::new(),
         format!("{total:.1}"),
         String::new(),
-        cost(total),
+        cost(Some(total)),
     ];
     let header = ["repository", "jobs", "unsuccessful", "minutes", "mean wait", "cost"];
-    let text = print::table(header, rows.chain([last]));
+    let mut text = print::table(header, rows.chain([last]));
+    let unmeasured: u64 = stats.repositories.iter().map(|one| one.unmeasured).sum();
+    if unmeasured > 0 {
+        let _ = writeln!(
+            text,
+            "{unmeasured} of {jobs} jobs are in no time: GitHub did not tell when they began."
+        );
+    }
     let json = serde_json::json!({
         "since": stats.since, "repositories": stats.repositories, "minutes": total, "cost": price.map(|price| total * price),
     });
@@ -213,17 +228,16 @@ fn told(explanation: &Explanation) -> String {
 
 pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
     let rows = jobs.iter().map(|job| {
-        let waited = job.started_at.unwrap_or(if job.waiting { now } else { job.queued_at });
-        let ran = job.started_at.map(|from| job.completed_at.unwrap_or(now).duration_since(from));
+        let Times { waited, ran } = times(job, now);
         [
             job.id.to_string(),
             job.repository.clone(),
             job.name.clone(),
             state(job),
             job.labels.join(","),
-            span(waited.duration_since(job.queued_at)),
-            ran.map(span).unwrap_or_default(),
-            job.runner.clone().unwrap_or_default(),
+            waited.map_or_else(|| UNKNOWN.to_owned(), span),
+            ran.map_or_else(|| UNKNOWN.to_owned(), span),
+            job.runner.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
             ago(job.queued_at, now),
         ]
     });
@@ -233,12 +247,37 @@ pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
     )
 }
 
+/// The code of the reason that nobody knows the job.
+const UNKNOWN_JOB: &str = "unknown_job";
+/// What stands where nothing is known, or nothing is to know.
+const UNKNOWN: &str = "-";
+
+/// How long a job waited for a runner, and how long it ran; none where that is not known.
+#[derive(Debug, PartialEq, Eq)]
+struct Times {
+    waited: Option<SignedDuration>,
+    ran: Option<SignedDuration>,
+}
+
+fn times(job: &Job, now: Timestamp) -> Times {
+    let over = job.status == JobStatus::Completed;
+    let taken = job.started_at.or(job.waiting.then_some(now));
+    let ended = job.completed_at.or((!over).then_some(now));
+    let between =
+        |from: Timestamp, to: Timestamp| to.duration_since(from).max(SignedDuration::ZERO);
+    Times {
+        waited: taken.map(|taken| between(job.queued_at, taken)),
+        ran: job.started_at.zip(ended).map(|(from, to)| between(from, to)),
+    }
+}
+
 /// How a job stands, in a word.
 fn state(job: &Job) -> String {
     match (&job.conclusion, job.waiting) {
         (Some(conclusion), _) => conclusion.clone(),
         (None, true) => "waits".to_owned(),
-        (None, false) if job.status.as_str() == "queued" => "taken or cancelled".to_owned(),
+        // It left the queue, and GitHub has not said yet what became of it.
+        (None, false) if job.status == JobStatus::Queued => "unknown".to_owned(),
         (None, false) => job.status.as_str().replace('_', " "),
     }
 }
@@ -262,6 +301,42 @@ fn page(job: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_known_is_no_number() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let job = |status, waiting, started: Option<i64>, ended: Option<i64>| Job {
+            id: 1,
+            repository: "o/r".to_owned(),
+            name: "build".to_owned(),
+            labels: Vec::new(),
+            status,
+            waiting,
+            conclusion: None,
+            runner: None,
+            pool: None,
+            queued_at: at(100),
+            started_at: started.map(at),
+            completed_at: ended.map(at),
+        };
+        use JobStatus::{Completed, InProgress, Queued};
+        let rows = [
+            (job(Queued, true, None, None), "waits", Some(50), None),
+            (job(Queued, false, None, None), "unknown", None, None),
+            (job(InProgress, false, Some(103), None), "in progress", Some(3), Some(47)),
+            (job(InProgress, false, None, None), "in progress", None, None),
+            (job(Completed, false, Some(103), Some(110)), "completed", Some(3), Some(7)),
+            (job(Completed, false, Some(103), None), "completed", Some(3), None),
+            (job(Completed, false, None, Some(110)), "completed", None, None),
+        ];
+        for (job, word, waited, ran) in rows {
+            let seconds = |span: Option<i64>| span.map(SignedDuration::from_secs);
+            let expected = Times { waited: seconds(waited), ran: seconds(ran) };
+            assert_eq!((state(&job).as_str(), times(&job, at(150))), (word, expected), "{job:?}");
+        }
+        let line = table(&[job(Queued, false, None, None)], at(150));
+        assert_eq!(line.lines().last().unwrap().matches(" - ").count(), 3, "{line}");
+    }
 
     #[test]
     fn a_job_is_named_by_its_id_or_its_page() {

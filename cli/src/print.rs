@@ -25,21 +25,27 @@ pub(crate) struct Output {
     pub(crate) text: String,
     /// For programs.
     pub(crate) json: serde_json::Value,
+    /// Whether the answer is that there is none: the exit code says so, too.
+    pub(crate) failed: bool,
 }
 
 impl Output {
     /// What `value` is for programs, and `text` for people.
     pub(crate) fn new(text: impl Into<String>, value: &impl Serialize) -> Self {
         // What the gateway answered was JSON.
-        Self { text: text.into(), json: serde_json::to_value(value).unwrap_or_default() }
+        let json = serde_json::to_value(value).unwrap_or_default();
+        Self { text: text.into(), json, failed: false }
     }
 }
 
 /// Prints the outcome; returns the exit code.
 pub(crate) fn finish(outcome: Result<Output, Failure>, json: bool) -> ExitCode {
     match outcome {
-        Ok(output) if json => written(line(&output.json), DONE),
-        Ok(output) => written(out(&output.text), DONE),
+        Ok(output) => {
+            let code = if output.failed { FAILED } else { DONE };
+            let written_out = if json { line(&output.json) } else { out(&output.text) };
+            written(written_out, code)
+        }
         Err(Failure::Output(error)) => written(Err(error), DONE),
         Err(failure) => {
             complain(&plain(&failure.to_string()));

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mayfly_common::api::{Explanation, Job, Reason, Runner};
+use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::JobStatus;
@@ -18,6 +19,8 @@ use crate::discovery::RepoFact;
 use crate::ledger::Row;
 use crate::reconcile::handle::{PoolSeen, Snapshot, Wait};
 use crate::scaling::assignment::{NotAssigned, PATIENCE};
+use crate::scaling::backoff::{Failed, Place, Streak};
+use crate::scaling::choice::Remedy;
 use crate::scaling::{Cap, Cause};
 
 /// What an explanation is made from.
@@ -57,8 +60,12 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
                 reasons.extend(github(facts));
             } else {
                 reasons.extend(github(facts));
-                reasons.extend(repository(facts));
-                reasons.extend(job(facts));
+                let of_repository = repository(facts);
+                // No look finds a job of a repository that is not asked for jobs.
+                if of_repository.is_empty() || facts.job.is_some_and(|row| !row.waits()) {
+                    reasons.extend(job(facts));
+                }
+                reasons.extend(of_repository);
             }
         }
     }
@@ -121,7 +128,10 @@ fn everything(facts: &Facts<'_>) -> Vec<Reason> {
 /// What is in the way between GitHub and us.
 fn github(facts: &Facts<'_>) -> Vec<Reason> {
     let (seen, mut reasons) = (facts.seen, Vec::new());
-    if let Some(error) = &seen.report.github_error {
+    let waiting = seen.report.waiting.as_ref();
+    // A limit is no fault of the credential, nor of the way to GitHub.
+    let limit = |error: &String| waiting.is_some_and(|waiting| waiting.ends_with(error.as_str()));
+    if let Some(error) = seen.report.github_error.as_ref().filter(|error| !limit(error)) {
         let hint =
             "mayfly doctor github says what is wrong with the credential or the way to GitHub";
         reasons.push(reason("github", format!("GitHub cannot be asked: {error}"), Some(hint)));
@@ -131,7 +141,9 @@ fn github(facts: &Facts<'_>) -> Vec<Reason> {
         let hint = "mayfly doctor github says what the credential may do there";
         reasons.push(reason("github_account", error.clone(), Some(hint)));
     }
-    if let Some(waits) = seen.report.waiting.as_ref().or(seen.github.discovery_waits.as_ref()) {
+    // Where GitHub refuses something, more requests do not help.
+    let waits = waiting.or(seen.github.discovery_waits.as_ref()).filter(|_| reasons.is_empty());
+    if let Some(waits) = waits {
         let hint =
             "a GitHub App has more requests an hour than a token, and webhooks need next to none";
         reasons.push(reason(
@@ -146,8 +158,9 @@ fn github(facts: &Facts<'_>) -> Vec<Reason> {
 /// What is in the way of every job of its repository.
 fn repository(facts: &Facts<'_>) -> Vec<Reason> {
     let Some(repo) = facts.repo else {
-        let hint = "say where it is: mayfly explain https://github.com/OWNER/REPO/actions/runs/RUN/job/JOB";
-        return vec![reason("unknown_job", "nobody has told of a job with this id", Some(hint))];
+        let what = format!("job {} is unknown", facts.id);
+        let hint = "give the job's URL, or its repository with --repo";
+        return vec![reason("unknown_job", what, Some(hint))];
     };
     let fact = facts.seen.repositories.get(repo);
     let told = matches!(fact, Some(RepoFact::Asked)) || facts.seen.waits.contains_key(&facts.id);
@@ -204,15 +217,13 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
             format!("it asks for GitHub's own machines: {}", row.labels),
             Some("with self-hosted among its labels it would be for a runner from here"),
         )),
-        Some(Wait::Unmet(why)) => Some(reason(
-            "no_pool",
-            why.clone(),
-            Some("make a pool with these labels (mayfly pool create), or change runs-on"),
-        )),
+        Some(Wait::Unmet(why, remedy)) => {
+            Some(reason("no_pool", why.clone(), Some(&remedied(remedy, row))))
+        }
         Some(Wait::For(cause)) => Some(caused(cause, row, facts)),
         Some(Wait::Runner(runner)) => {
             let runner = facts.seen.runners.iter().find(|other| other.name == runner.as_str())?;
-            Some(expected(runner))
+            Some(expected(runner, facts))
         }
         None if row.expired() => Some(reason(
             "left_the_queue",
@@ -221,7 +232,7 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
         )),
         None if !row.waits() => Some(reason(
             "left_the_queue",
-            "GitHub does not list it among the jobs that wait any more: it was taken by another runner, or cancelled",
+            "GitHub does not list it among the queued jobs any more: a runner has it, or it was cancelled; GitHub is asked which",
             None,
         )),
         None => {
@@ -246,31 +257,31 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
         Cause::Paused(pool) => reason(
             "paused",
             format!("pool {pool} is paused"),
-            Some("mayfly pool resume has it go on"),
+            Some(&format!("mayfly pool resume {pool} has it go on")),
         ),
         Cause::Image(image) => {
-            let of = |pool: &&PoolSeen| {
-                pool.image == *image || pool.engine_image.as_ref() == Some(image)
+            let of =
+                |pool: &PoolSeen| pool.image == *image || pool.engine_image.as_ref() == Some(image);
+            let found = facts.seen.pools.iter().find(|(_, pool)| of(pool));
+            let state = found.map(|(_, pool)| format!(": {}", pool.image_state));
+            let named = match found {
+                Some((pool, _)) if pool.is_reserved() => "RUNNER_IMAGE or DIND_IMAGE".to_owned(),
+                Some((pool, _)) => format!("pool {pool} (mayfly pool show {pool})"),
+                None => "the pool".to_owned(),
             };
-            let state = facts.seen.pools.values().find(of);
-            let state = state.map(|pool| format!(": {}", pool.image_state)).unwrap_or_default();
-            let hint =
-                "look at the image's name, the registry and the pull policy: mayfly doctor image";
-            reason("image", format!("image {image} cannot be used{state}"), Some(hint))
+            let what = format!("image {image} cannot be used{}", state.unwrap_or_default());
+            let hint = format!(
+                "{named} names the image: look at the name, the registry and the pull policy; `docker pull {image}` on the host says more"
+            );
+            reason("image", what, Some(&hint))
         }
-        Cause::HeldBack(scope, until) => {
-            let why = facts
-                .seen
-                .held_back
-                .iter()
-                .find(|(place, _)| place.starts_with(&scope.to_string()));
-            let why = why.map(|(_, why)| format!(" ({why})")).unwrap_or_default();
+        Cause::HeldBack(place, until) => {
+            let scope = &place.1;
+            let streak = facts.seen.failures.get(place);
+            let why = streak.map(|streak| format!(": {}", streak.reason)).unwrap_or_default();
             let what = format!("runners of {scope} failed, so the next is started at {until}{why}");
-            reason(
-                "held_back",
-                what,
-                Some("mayfly runner logs NAME shows what the last one printed"),
-            )
+            let hint = streak.map(|streak| failed(&streak.what, place));
+            reason("held_back", what, hint.as_deref())
         }
         Cause::Ratio(..) => reason(
             "ratio",
@@ -278,6 +289,38 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
             Some("lower jobs_per_runner or scale_up_threshold, or take the policy per-job"),
         ),
         Cause::NoName | Cause::NoPlace => reason("no_name", cause.to_string(), None),
+    }
+}
+
+/// What helps a job that no pool takes.
+fn remedied(remedy: &Remedy, row: &Row) -> String {
+    let (repo, labels) = (&row.repo, &row.labels);
+    match remedy {
+        Remedy::Enable(pool) if pool.is_reserved() => {
+            "have RUNNER_LABELS of the environment's pool serve it".to_owned()
+        }
+        Remedy::Enable(pool) => format!("mayfly pool enable {pool}"),
+        Remedy::Scope(pool) if pool.is_reserved() => {
+            format!("have discovery find {repo}, or make a pool with the scope repo:{repo}")
+        }
+        Remedy::Scope(pool) => format!("add repo:{repo} to the scopes of pool {pool}"),
+        Remedy::Labels => {
+            format!("make a pool with the labels {labels} (mayfly pool create), or change runs-on")
+        }
+        Remedy::Pool => format!("make a pool with the scope repo:{repo} (mayfly pool create)"),
+    }
+}
+
+/// Where to look when runners of a place fail.
+fn failed(what: &Failed, (pool, scope): &Place) -> String {
+    match what {
+        Failed::Runner(name) => {
+            format!("mayfly runner logs {name} shows what the last one printed")
+        }
+        Failed::Registration => format!(
+            "GitHub does not register runners of pool {pool} in {scope}: look at the pool's runner group and at the credential's rights: mayfly doctor github"
+        ),
+        Failed::Container => "the container never ran: mayfly doctor docker".to_owned(),
     }
 }
 
@@ -354,11 +397,27 @@ fn not_assigned(failed: &NotAssigned, repo: &RepoSlug, what: &str) -> Reason {
 }
 
 /// A runner is there for it, or on its way.
-fn expected(runner: &Runner) -> Reason {
+fn expected(runner: &Runner, facts: &Facts<'_>) -> Reason {
     let name = &runner.name;
     if runner.state != RunnerState::Idle {
         let why = runner.reason.as_deref().unwrap_or("it is not online yet");
-        return reason("starting", format!("runner {name} is starting for it: {why}"), None);
+        let age = facts.now.duration_since(runner.created_at).as_secs().max(0);
+        let pool = PoolName::parse(&runner.pool).ok();
+        let seen = pool.as_ref().and_then(|pool| facts.seen.pools.get(pool));
+        let limit = seen.map(|seen| seen.registration_timeout.as_secs());
+        let limit =
+            limit.map(|limit| format!(", of {limit} s that it may take")).unwrap_or_default();
+        let scope = Scope::parse(runner.scope, &runner.scope_name).ok();
+        let place = pool.zip(scope);
+        let streak = place.as_ref().and_then(|place| facts.seen.failures.get(place));
+        let before = streak.map(|streak| {
+            let Streak { failures, reason, .. } = streak;
+            format!("; {failures} before it failed in a row, the last because {reason}")
+        });
+        let before = before.unwrap_or_default();
+        let hint = streak.zip(place.as_ref()).map(|(streak, place)| failed(&streak.what, place));
+        let what = format!("runner {name} is starting for it since {age} s{limit}: {why}{before}");
+        return reason("starting", what, hint.as_deref());
     }
     let what = format!("runner {name} is idle and GitHub should assign the job to it any moment");
     reason("about_to_start", what, None)

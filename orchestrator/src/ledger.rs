@@ -7,6 +7,7 @@
 //! order and any number leave the same row; GitHub's list has the last word on what waits, but for what it cannot know yet.
 
 mod hearing;
+mod questions;
 #[cfg(test)]
 mod tests;
 
@@ -102,6 +103,10 @@ pub struct Ledger {
     changed: BTreeSet<i64>,
     /// Jobs that have ended and were not told of as such yet.
     ended: BTreeSet<i64>,
+    /// Jobs whose end only their runner's words tell so far.
+    unconfirmed: BTreeSet<i64>,
+    /// How often GitHub was asked for a job, and when last.
+    asked: BTreeMap<i64, (u32, Timestamp)>,
 }
 
 impl Ledger {
@@ -120,6 +125,14 @@ impl Ledger {
 
     /// A webhook tells of a job.
     pub fn told(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
+        self.learn(repo, job, now);
+        if let Some(row) = self.rows.get_mut(&job.id) {
+            row.told_at = row.told_at.max(Some(now));
+        }
+    }
+
+    /// Takes in what GitHub says of a job, by whichever way.
+    fn learn(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
         let row = self.rows.entry(job.id).or_insert_with(|| Row {
             id: job.id,
             repo: repo.clone(),
@@ -141,18 +154,26 @@ impl Ledger {
         let pick = |new: Option<Timestamp>, old: Option<Timestamp>| {
             if later { new.or(old) } else { old.or(new) }
         };
-        // GitHub sets this on waiting jobs, too, where it means nothing.
-        let started_at = job.started_at.filter(|_| job.status >= JobStatus::InProgress);
+        // GitHub sets this on waiting jobs, too, and on those that ended without a runner, where it means nothing.
+        let began = job.status == JobStatus::InProgress
+            || (job.status == JobStatus::Completed && job.runner_name.is_some());
+        let started_at = job.started_at.filter(|_| began);
         row.started_at = pick(started_at, row.started_at);
         row.completed_at = pick(job.completed_at, row.completed_at);
         // GitHub knows better than a runner, whose words its job can forge.
         row.conclusion = job.conclusion.clone().or_else(|| row.conclusion.take());
-        row.runner = row.runner.take().or_else(|| job.runner_name.clone());
+        if let Some(runner) = &job.runner_name
+            && row.runner.as_ref() != Some(runner)
+        {
+            (row.runner, row.pool) = (Some(runner.clone()), None);
+        }
         if row.status < JobStatus::Completed && job.status == JobStatus::Completed {
             self.ended.insert(job.id);
         }
         row.status = row.status.max(job.status);
-        row.told_at = row.told_at.max(Some(now));
+        if job.status == JobStatus::Completed {
+            self.unconfirmed.remove(&job.id);
+        }
         row.seen_at = row.seen_at.max(now);
         self.changed.insert(job.id);
     }
@@ -282,6 +303,12 @@ impl Ledger {
             .or_else(|| ran.result.map(|result| result.conclusion().to_owned()));
         if row.status < JobStatus::Completed {
             self.ended.insert(id);
+            self.unconfirmed.insert(id);
+            // Its delivery is on its way, if webhooks tell of it.
+            match row.told_at {
+                Some(_) => drop(self.asked.insert(id, (0, now))),
+                None => drop(self.asked.remove(&id)),
+            }
         }
         row.status = JobStatus::Completed;
         row.seen_at = row.seen_at.max(now);
@@ -289,10 +316,13 @@ impl Ledger {
         true
     }
 
-    /// The jobs that have ended since this was last asked, and of which it is known that a runner of ours had them.
+    /// The jobs that have ended since this was last asked, and of which it is known that a runner of ours had them. Those that GitHub
+    /// is still asked for come later: their times are not known.
     pub fn take_ended(&mut self) -> Vec<Row> {
-        let rows = &self.rows;
-        let ours = |id: &i64| rows.get(id).is_none_or(|row| row.pool.is_some());
+        let (rows, unconfirmed) = (&self.rows, &self.unconfirmed);
+        let ours = |id: &i64| {
+            !unconfirmed.contains(id) && rows.get(id).is_none_or(|row| row.pool.is_some())
+        };
         let known: Vec<i64> = self.ended.iter().copied().filter(ours).collect();
         self.ended.retain(|id| !known.contains(id));
         known.into_iter().filter_map(|id| self.rows.get(&id).cloned()).collect()
@@ -353,6 +383,9 @@ impl Ledger {
             let over = row.status != JobStatus::Waiting && !row.waits();
             !over || changed.contains(id) || now.duration_since(row.seen_at) < KEPT
         });
+        let rows = &self.rows;
+        self.unconfirmed.retain(|id| rows.contains_key(id));
+        self.asked.retain(|id, _| rows.contains_key(id));
     }
 
     /// The rows that changed since this was last asked.

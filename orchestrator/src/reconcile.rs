@@ -8,6 +8,7 @@
 //! | [`driver`] | the loop: tick, nudge, Docker event, shutdown; one pass at a time |
 //! | `observe`, `discover` | gather: what runs, what is registered, what waits; which repositories there are |
 //! | `hear` | takes in what webhooks told, keeps what was learnt |
+//! | `ask` | asks GitHub what became of jobs that nobody told the end of |
 //! | `execute` | one match on [`Action`] |
 //! | `launch` | register, render the environment, start |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
@@ -20,6 +21,7 @@
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
+mod ask;
 mod discover;
 pub mod driver;
 mod execute;
@@ -229,10 +231,6 @@ impl Reconciler {
         report.problems.extend(planned.clashes.iter().map(ToString::to_string));
 
         let now = self.clock.now();
-        state.ledger.pools(|runner| {
-            let of = seen.instances.iter().find(|instance| instance.name.as_str() == runner);
-            of.map(|instance| instance.pool.as_str())
-        });
         state.scaled.extend(planned.scaled.iter().map(|pool| (pool.clone(), now)));
         report.queued_jobs = planned.demand;
         report.unmet = planned.unmet.iter().take(report::MOST_UNMET).map(report::unmet).collect();
@@ -257,6 +255,14 @@ impl Reconciler {
         if !dry {
             note_outcomes(&mut state, &seen, &outcomes, &policy, now);
         }
+        if !dry {
+            self.ask_about_jobs(&mut state, &seen.instances).await;
+        }
+        let State { ledger, history, .. } = &mut *state;
+        ledger.pools(|runner| {
+            let of = seen.instances.iter().find(|instance| instance.name.as_str() == runner);
+            of.map(|instance| instance.pool.as_str()).or_else(|| history.pool_of(runner))
+        });
         self.keep(&mut state).await;
         self.settle(&mut state, &outcomes, &mut report);
         let (instances, verdicts) =

@@ -289,8 +289,8 @@ impl Store {
         self.run(move |connection| {
             let mut query = connection.prepare(
                 "SELECT repository, count(*), sum(conclusion IS NULL OR conclusion <> 'success'),
-                     sum(max(completed_at - coalesce(started_at, completed_at), 0)) / 1000.0,
-                     avg(max(coalesce(started_at, queued_at) - queued_at, 0)) / 1000.0
+                     sum(max(completed_at - started_at, 0)) / 1000.0, avg(max(started_at - queued_at, 0)) / 1000.0,
+                     sum(started_at IS NULL)
                  FROM jobs WHERE status = 'completed' AND pool IS NOT NULL AND completed_at >= ?1
                  GROUP BY repository ORDER BY 4 DESC, 1",
             )?;
@@ -302,6 +302,7 @@ impl Store {
                     unsuccessful: count(row.get(2)?),
                     run_seconds: row.get(3)?,
                     mean_wait_seconds: row.get(4)?,
+                    unmeasured: count(row.get(5)?),
                 })
             })?;
             found.collect()

@@ -10,6 +10,7 @@ use github_sim::world::model::{Job, Status};
 use jiff::{SignedDuration, Timestamp};
 
 use super::stage::state;
+use crate::print::span;
 
 /// One job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +51,15 @@ impl Row {
                 .map(|id| id.chars().take(12).collect())
                 .unwrap_or_default(),
             runner,
-            wait: wait.map(seconds).unwrap_or_default(),
-            duration: duration.map(seconds).unwrap_or_default(),
+            wait: wait.map(between).unwrap_or_default(),
+            duration: duration.map(between).unwrap_or_default(),
         }
     }
 }
 
-fn seconds((from, to): (Timestamp, Timestamp)) -> String {
-    format!("{:.1} s", to.duration_since(from).max(SignedDuration::ZERO).as_secs_f64())
+/// The time between two moments as `mayfly job list` shows it, who knows them from GitHub: in whole seconds.
+fn between((from, to): (Timestamp, Timestamp)) -> String {
+    span(SignedDuration::from_secs((to.as_second() - from.as_second()).max(0)))
 }
 
 /// The view on standard error.

@@ -99,10 +99,13 @@ pub struct RepositoryStats {
     pub jobs: u64,
     /// Those of them that did not succeed.
     pub unsuccessful: u64,
-    /// Seconds from each job's start to its end, summed.
-    pub run_seconds: f64,
-    /// Seconds that jobs waited for a runner, on average.
-    pub mean_wait_seconds: f64,
+    /// Seconds from each job's start to its end, summed; none if no start is known.
+    pub run_seconds: Option<f64>,
+    /// Seconds that jobs waited for a runner, on average; none if no start is known.
+    pub mean_wait_seconds: Option<f64>,
+    /// Jobs of which it is not known when they began. They are in neither number.
+    #[serde(default)]
+    pub unmeasured: u64,
 }
 
 /// The query of `GET /api/v1/jobs/{id}/explain`.

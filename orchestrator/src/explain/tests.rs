@@ -62,6 +62,25 @@ fn seen(wait: Option<Wait>) -> Snapshot {
     }
 }
 
+fn streak(what: Failed, reason: &str) -> Streak {
+    Streak { failures: 2, until: at(99), reason: reason.to_owned(), what }
+}
+
+/// The reasons, each with its hint.
+fn reasons(seen: &Snapshot) -> Vec<Reason> {
+    let (row, repo) = (row(), repo());
+    let facts = Facts {
+        id: 7,
+        job: Some(&row),
+        repo: Some(&repo),
+        unasked: None,
+        seen,
+        auto_create: true,
+        now: at(75),
+    };
+    explain(&facts).reasons
+}
+
 /// The code of the first reason, and the summary.
 fn told(seen: &Snapshot, row: Option<&Row>, change: impl Fn(&mut Facts<'_>)) -> (String, String) {
     let repo = repo();
@@ -86,13 +105,17 @@ fn each_cause_has_its_answer() {
     let name = || RunnerName::parse("r1").unwrap();
     let scope = || "repo:o/r".parse().unwrap();
     let rows: Vec<(&str, Wait, &str)> = vec![
-        ("no_pool", Wait::Unmet("no runner here has the label gpu".to_owned()), "gpu"),
+        (
+            "no_pool",
+            Wait::Unmet("no runner here has the label gpu".to_owned(), Remedy::Labels),
+            "gpu",
+        ),
         ("hosted", Wait::Hosted, "GitHub's own machines"),
         ("cap", Wait::For(Cause::Cap(Cap::Runners(1))), "(MAX_RUNNERS): o/r has 1 (1 idle)"),
         ("cap", Wait::For(Cause::Cap(Cap::Pool(pool(), 3))), "all 3 runners of pool ci"),
         ("paused", Wait::For(Cause::Paused(pool())), "pool ci is paused"),
         ("image", Wait::For(Cause::Image("i".to_owned())), "image i cannot be used: denied"),
-        ("held_back", Wait::For(Cause::HeldBack(scope(), at(99))), "(until then: it ended)"),
+        ("held_back", Wait::For(Cause::HeldBack((pool(), scope()), at(99))), ": it ended"),
         (
             "ratio",
             Wait::For(Cause::Ratio(pool(), "4 queued jobs want 2".to_owned())),
@@ -103,7 +126,8 @@ fn each_cause_has_its_answer() {
     for (code, wait, words) in rows {
         let mut seen = seen(Some(wait));
         seen.runners = vec![runner("o/r", ScopeKind::Repo, RunnerState::Idle)];
-        seen.held_back.insert("repo:o/r".to_owned(), "until then: it ended".to_owned());
+        seen.failures.insert((pool(), scope()), streak(Failed::Container, "it ended"));
+        seen.failures.insert((PoolName::default_pool(), scope()), streak(Failed::Container, "x"));
         seen.pools.insert(
             pool(),
             PoolSeen {
@@ -179,7 +203,7 @@ fn a_job_that_waits_for_room_is_told_of_runners_that_are_idle() {
 
 #[test]
 fn what_holds_for_all_comes_first() {
-    let wait = || Some(Wait::Unmet("no label".to_owned()));
+    let wait = || Some(Wait::Unmet("no label".to_owned(), Remedy::Labels));
     let blind = Snapshot { blind: Some("Docker cannot be reached".to_owned()), ..seen(wait()) };
     assert_eq!(told(&blind, Some(&row()), |_| {}).0, "docker");
     assert_eq!(
@@ -252,4 +276,88 @@ fn a_job_that_does_not_wait_is_said_to() {
         ("completed", "it has ended by runner r9: failure")
     );
     assert_eq!(of(|row| row.status = JobStatus::InProgress).0, "in_progress");
+}
+
+#[test]
+fn the_next_step_is_that_of_the_cause() {
+    let pool = |name| PoolName::parse(name).unwrap();
+    let unmet = |remedy| Wait::Unmet("why".to_owned(), remedy);
+    let rows = [
+        (unmet(Remedy::Enable(pool("off"))), "mayfly pool enable off"),
+        (unmet(Remedy::Scope(pool("theirs"))), "add repo:o/r to the scopes of pool theirs"),
+        (unmet(Remedy::Labels), "make a pool with the labels self-hosted"),
+        (unmet(Remedy::Pool), "make a pool with the scope repo:o/r"),
+        (Wait::For(Cause::Paused(pool("ci"))), "mayfly pool resume ci"),
+        (Wait::For(Cause::Cap(Cap::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
+        (Wait::For(Cause::Image("theirs:1".to_owned())), "pool ci (mayfly pool show ci)"),
+    ];
+    for (wait, words) in rows {
+        let mut seen = seen(Some(wait));
+        let of = PoolSeen { image: "theirs:1".to_owned(), ..PoolSeen::default() };
+        seen.pools.insert(pool("ci"), of);
+        let hint = reasons(&seen)[0].hint.clone().unwrap();
+        assert!(hint.contains(words), "{hint}");
+        assert!(!hint.contains("NAME") && !hint.contains("doctor image"), "{hint}");
+    }
+}
+
+#[test]
+fn where_runners_fail_the_hint_names_what_failed() {
+    let place = |pool: PoolName| -> Place { (pool, "repo:o/r".parse().unwrap()) };
+    let name = RunnerName::parse("r9").unwrap();
+    let rows = [
+        (Failed::Runner(name), "mayfly runner logs r9"),
+        (Failed::Registration, "GitHub does not register runners of pool manual in repo:o/r"),
+        (Failed::Container, "the container never ran"),
+    ];
+    for (what, words) in rows {
+        let manual = place(PoolName::manual());
+        let mut seen = seen(Some(Wait::For(Cause::HeldBack(manual.clone(), at(99)))));
+        // Another pool in the same place is another matter.
+        let other = streak(Failed::Container, "not this");
+        seen.failures.insert(place(PoolName::default_pool()), other);
+        seen.failures.insert(manual, streak(what, "it broke"));
+        let reason = reasons(&seen).remove(0);
+        assert!(reason.what.ends_with(": it broke"), "{}", reason.what);
+        assert!(reason.hint.unwrap().starts_with(words));
+    }
+}
+
+#[test]
+fn a_runner_that_does_not_come_online_is_told_with_its_age_its_limit_and_those_before_it() {
+    let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+    seen.runners = vec![runner("o/r", ScopeKind::Repo, RunnerState::Starting)];
+    let timeout = jiff::SignedDuration::from_secs(300);
+    let of = PoolSeen { registration_timeout: timeout, ..PoolSeen::default() };
+    seen.pools.insert(PoolName::default_pool(), of);
+    let first = reasons(&seen).remove(0);
+    let words =
+        "runner r1 is starting for it since 75 s, of 300 s that it may take: it is not online yet";
+    assert_eq!((first.what.as_str(), first.hint), (words, None));
+    let name = RunnerName::parse("r0").unwrap();
+    let place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
+    seen.failures.insert(place, streak(Failed::Runner(name), "it was late"));
+    let next = reasons(&seen).remove(0);
+    assert!(next.what.ends_with("; 2 before it failed in a row, the last because it was late"));
+    assert!(next.hint.unwrap().contains("mayfly runner logs r0"));
+}
+
+#[test]
+fn a_limit_and_a_refused_credential_are_two_things() {
+    let codes = |seen: &Snapshot| -> Vec<String> {
+        reasons(seen).into_iter().map(|reason| reason.code).collect()
+    };
+    let mut refused = seen(Some(Wait::Hosted));
+    refused.report.github_error = Some("401 Bad credentials".to_owned());
+    refused.github.discovery_waits = Some("until then".to_owned());
+    assert_eq!(codes(&refused), ["hosted", "github"]);
+    let mut limited = seen(Some(Wait::Hosted));
+    limited.report.github_error = Some("rate limit exceeded".to_owned());
+    limited.report.waiting = Some("o/r: jobs cannot be read: rate limit exceeded".to_owned());
+    assert_eq!(codes(&limited), ["hosted", "rate_limit"]);
+    // A webhook does not help a repository that is not served.
+    let fact = RepoFact::Refused("it is public".to_owned());
+    let repositories = Arc::new(BTreeMap::from([(repo(), fact)]));
+    let excluded = Snapshot { repositories, ..Snapshot::default() };
+    assert_eq!(codes(&excluded), ["repository_refused"]);
 }

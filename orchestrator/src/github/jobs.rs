@@ -118,14 +118,19 @@ impl GitHubClient {
         Ok(runs)
     }
 
-    /// One job, as GitHub has it now. For people who ask: everything that a waiting job needs comes first.
+    /// One job, as GitHub has it now.
     ///
     /// Errors: there is none, or GitHub cannot be asked.
-    pub async fn job(&self, repo: &RepoSlug, id: i64) -> Result<EventJob, GitHubError> {
+    pub async fn job(
+        &self,
+        repo: &RepoSlug,
+        id: i64,
+        priority: Priority,
+    ) -> Result<EventJob, GitHubError> {
         let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}";
         let (id, who) = (id.to_string(), Who::Owner(repo.owner().clone()));
         let values = [repo.owner().as_str(), repo.name(), &id];
-        let call = self.call(who, Priority::Upkeep, route, &values, &[]);
+        let call = self.call(who, priority, route, &values, &[]);
         let (job, _) = self.get_with_headers::<wire::Job>(&call).await?;
         Ok(told(job))
     }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use mayfly_common::api::Status;
+use mayfly_common::pool::PoolName;
 
 use super::Api;
+use crate::scaling::backoff::Place;
 
 pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let snapshot = api.handle.snapshot();
@@ -14,6 +16,12 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     for runner in &snapshot.runners {
         *runners.entry(runner.state.as_str().to_owned()).or_default() += 1;
     }
+    let held_back = snapshot.held_back.iter().map(|(place, until)| {
+        let streak = snapshot.failures.get(place);
+        let reason = streak.map(|streak| format!(": {}", streak.reason)).unwrap_or_default();
+        (name(place), format!("until {until}{reason}"))
+    });
+    let held_back = held_back.collect();
     Json(Status {
         version: mayfly_common::VERSION.to_owned(),
         instance: snapshot.instance,
@@ -23,9 +31,26 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
         image: api.config.runner.image.clone(),
         image_state: api.handle.image_state(&api.config.runner.image),
         runners,
-        held_back: snapshot.held_back,
+        held_back,
         github: snapshot.github,
         last_pass: snapshot.report,
         finished: snapshot.finished,
     })
+}
+
+/// A place in words: the scope, and the pool unless it is the environment's.
+fn name((pool, scope): &Place) -> String {
+    if *pool == PoolName::default_pool() { scope.to_string() } else { format!("{scope} ({pool})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_different_pools_have_different_names() {
+        let names = [PoolName::default_pool(), PoolName::manual(), PoolName::parse("ci").unwrap()]
+            .map(|pool| name(&(pool, "repo:o/r".parse().unwrap())));
+        assert_eq!(names, ["repo:o/r", "repo:o/r (manual)", "repo:o/r (ci)"]);
+    }
 }

@@ -25,6 +25,7 @@ use crate::backend::{Backend, BackendError};
 use crate::github::{Deregistered, GitHubError};
 use crate::ledger::Ran;
 use crate::model::{Exit, Instance, Phase, RunnerId};
+use crate::scaling::backoff::Failed;
 use crate::scaling::lifecycle::{printed, result_of};
 use crate::scaling::{Action, Launch, Plan};
 
@@ -56,6 +57,16 @@ pub(crate) enum ActionError {
     /// It was not begun: the engine is too slow for all that is to be done in one pass.
     #[error("the Docker Engine is slow, and what is left to do waits for the next pass")]
     PutOff,
+}
+
+impl ActionError {
+    /// What failed, of a runner that could not be started.
+    pub(super) fn what_failed(&self) -> Failed {
+        match self {
+            Self::GitHub(_) => Failed::Registration,
+            Self::Backend(_) | Self::PutOff => Failed::Container,
+        }
+    }
 }
 
 /// An action and its outcome, as words with few values.
@@ -353,7 +364,7 @@ fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
         scope: &instance.scope,
         job: job.as_deref(),
         result,
-        started_at: printed::began(log, (instance.created_at, now)).or(Some(instance.created_at)),
+        started_at: printed::began(log, (instance.created_at, now)),
     };
     if !state.ledger.ran(&ran, now) {
         state.unplaced.note(&ran, now);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{
     CleanupReport, CreateRunners, Finished, GitHubStatus, ImagePull, PassReport, Runner,
 };
@@ -21,11 +21,14 @@ use crate::backend::bounded::{Contact, Seen};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::discovery::RepoFact;
+use crate::github::budget::Priority;
 use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, Row};
 use crate::pool::book::Book;
 use crate::scaling::assignment::NotAssigned;
+use crate::scaling::backoff::{Place, Streak};
+use crate::scaling::choice::Remedy;
 use crate::scaling::{Action, Cause, Plan, Refusal, RequestId, Wish};
 use crate::store::{Store, StoreError};
 
@@ -38,8 +41,10 @@ pub struct Snapshot {
     pub instance: String,
     /// Our runners, oldest first.
     pub runners: Vec<Runner>,
-    /// Scopes in which starting runners is put off, and why.
-    pub held_back: BTreeMap<String, String>,
+    /// Where starting runners is put off, and until when.
+    pub held_back: BTreeMap<Place, Timestamp>,
+    /// Where runners failed one after the other, also where the next is not put off any more.
+    pub failures: BTreeMap<Place, Streak>,
     /// How the pools stand.
     pub pools: BTreeMap<PoolName, PoolSeen>,
     /// How it stands with each job that waits.
@@ -61,8 +66,8 @@ pub struct Snapshot {
 /// How it stands with a job that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
-    /// Nobody here offers what it asks for; the reason.
-    Unmet(String),
+    /// Nobody here offers what it asks for; the reason, and what helps.
+    Unmet(String, Remedy),
     /// It is for GitHub's own machines.
     Hosted,
     /// Something is in the way of a runner for it.
@@ -84,6 +89,8 @@ pub struct PoolSeen {
     pub queued_jobs: usize,
     /// Why it has fewer runners waiting than it should.
     pub short: Option<String>,
+    /// How long its runners may take to come online.
+    pub registration_timeout: SignedDuration,
 }
 
 /// Why a request was not carried out.
@@ -148,7 +155,7 @@ impl Handle {
     pub async fn job_at_github(&self, repo: &RepoSlug, id: i64) -> Result<Row, GitHubError> {
         let now = self.now();
         let ask = async {
-            let job = self.github.job(repo, id).await?;
+            let job = self.github.job(repo, id, Priority::Upkeep).await?;
             let mut ledger = Ledger::default();
             ledger.told(repo, &job, now);
             ledger.row(id).cloned().ok_or(GitHubError::NotFound)

@@ -34,6 +34,12 @@ impl History {
         &log[log.ceil_char_boundary(log.len().saturating_sub(KEPT_LOG))..]
     }
 
+    /// The pool that a runner was of.
+    pub(super) fn pool_of(&self, runner: &str) -> Option<&str> {
+        let gone = self.gone.iter().find(|(finished, _)| finished.name == runner);
+        gone.map(|(finished, _)| finished.pool.as_str())
+    }
+
     pub(super) fn latest(&self) -> Vec<Finished> {
         self.gone.iter().map(|(finished, _)| finished.clone()).collect()
     }

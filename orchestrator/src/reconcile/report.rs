@@ -25,7 +25,7 @@ use crate::metrics::{Orphan, Trouble};
 use crate::model::{Instance, QueuedJob};
 use crate::pool::book::Entry;
 use crate::scaling::assignment::NotAssigned;
-use crate::scaling::backoff::Place;
+use crate::scaling::backoff::Failed;
 use crate::scaling::cadence::CheckWait;
 use crate::scaling::lifecycle::Failure;
 use crate::scaling::{Action, Plan, RequestId, Unassigned, Unmet, Verdict};
@@ -40,7 +40,10 @@ pub(super) struct Sight {
 
 /// How it stands with each job that waits.
 pub(super) fn waits(planned: &Plan) -> BTreeMap<i64, Wait> {
-    let unmet = planned.unmet.iter().map(|unmet| (unmet.job.id, Wait::Unmet(unmet.why.clone())));
+    let unmet = planned
+        .unmet
+        .iter()
+        .map(|unmet| (unmet.job.id, Wait::Unmet(unmet.why.clone(), unmet.remedy.clone())));
     let waiting =
         planned.waiting.iter().map(|waiting| (waiting.job, Wait::For(waiting.cause.clone())));
     let expected =
@@ -144,7 +147,7 @@ impl Reconciler {
                     let place = (launch.pool.clone(), launch.scope.clone());
                     let why = message(&error.to_string());
                     report.problems.push(not_started(&launch.scope, &why));
-                    state.backoff.failed(&place, &why, now);
+                    state.backoff.failed(&place, error.what_failed(), &why, now);
                 }
                 (Action::Start { name, scope, why, .. }, Outcome::Done) => {
                     info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner goes on");
@@ -153,7 +156,7 @@ impl Reconciler {
                     let place = (pool.clone(), scope.clone());
                     let why = message(&error.to_string());
                     report.problems.push(not_started(scope, &why));
-                    state.backoff.failed(&place, &why, now);
+                    state.backoff.failed(&place, error.what_failed(), &why, now);
                 }
                 (
                     Action::Remove { name, pool, scope, state: ended, why, failure, .. },
@@ -167,7 +170,10 @@ impl Reconciler {
                     match ended {
                         RunnerState::Failed => {
                             if failure.as_ref().is_none_or(Failure::is_of_start) {
-                                state.backoff.failed(&place, why, now);
+                                let ran = !matches!(failure, Some(Failure::NeverStarted));
+                                let name = || Failed::Runner(name.clone());
+                                let what = if ran { name() } else { Failed::Container };
+                                state.backoff.failed(&place, what, why, now);
                             }
                             warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
                         }
@@ -253,15 +259,12 @@ impl Reconciler {
         self.tell_recovery(report);
         let github = self.github_status(state, now);
         self.metrics.passed(report, &github);
-        let held_back = state.backoff.active(now);
-        let held_back = held_back.map(|(place, streak)| {
-            (held_back_name(place), format!("until {}: {}", streak.until, streak.reason))
-        });
         self.snapshot.send_replace(Snapshot {
             blind: None,
             instance,
             runners,
-            held_back: held_back.collect(),
+            held_back: state.backoff.held_back(now),
+            failures: state.backoff.streaks().clone(),
             pools: sight.pools,
             waits: sight.waits,
             not_assigned: sight.not_assigned,
@@ -284,6 +287,7 @@ impl Reconciler {
                 image_state: self.images.describe_all(entry.pool.material.images()),
                 queued_jobs: planned.pending.get(&name).copied().unwrap_or_default(),
                 short: planned.short.get(&name).map(ToString::to_string),
+                registration_timeout: entry.pool.registration_timeout,
             };
             (name, seen)
         };
@@ -349,11 +353,6 @@ impl Reconciler {
         }
         state.told_unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
     }
-}
-
-/// A place in words: the scope, and the pool unless it is the environment's.
-fn held_back_name((pool, scope): &Place) -> String {
-    if pool.is_reserved() { scope.to_string() } else { format!("{scope} ({pool})") }
 }
 
 /// The problem of a place where a runner could not be started.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::Scope;
 
@@ -26,6 +27,19 @@ pub struct Streak {
     pub until: Timestamp,
     /// The latest reason.
     pub reason: String,
+    /// What failed.
+    pub what: Failed,
+}
+
+/// What failed, so that people look in the right place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// This runner, which was there and printed something.
+    Runner(RunnerName),
+    /// The registration at GitHub: there was no runner.
+    Registration,
+    /// The engine: the runner's container never ran.
+    Container,
 }
 
 /// Streaks by place. A cache: losing it costs one early retry.
@@ -42,13 +56,14 @@ pub fn delay(failures: u32) -> SignedDuration {
 
 impl Backoff {
     /// A runner of `place` could not be started, or ended without a job.
-    pub fn failed(&mut self, place: &Place, reason: &str, now: Timestamp) {
+    pub fn failed(&mut self, place: &Place, what: Failed, reason: &str, now: Timestamp) {
         let failures =
             self.streaks.get(place).map_or(0, |streak| streak.failures).saturating_add(1);
         // Nobody has tried for long: forgotten, so that made-up scopes do not pile up.
         self.streaks.retain(|_, streak| now.duration_since(streak.until) < FORGOTTEN);
         let until = now.saturating_add(delay(failures)).unwrap_or(Timestamp::MAX);
-        self.streaks.insert(place.clone(), Streak { failures, until, reason: reason.to_owned() });
+        let reason = reason.to_owned();
+        self.streaks.insert(place.clone(), Streak { failures, until, reason, what });
     }
 
     /// A runner of `place` did its work.
@@ -59,6 +74,11 @@ impl Backoff {
     /// The places that wait, and until when.
     pub fn held_back(&self, now: Timestamp) -> BTreeMap<Place, Timestamp> {
         self.active(now).map(|(place, streak)| (place.clone(), streak.until)).collect()
+    }
+
+    /// All streaks, also those whose wait is over: the next success ends them.
+    pub fn streaks(&self) -> &BTreeMap<Place, Streak> {
+        &self.streaks
     }
 
     /// The streaks that hold something back. One that ends later than the longest wait is from before the clock was set back.
@@ -81,11 +101,11 @@ mod tests {
         assert_eq!(seconds, [5, 10, 20, 160, 300, 300, 300]);
         let place: Place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
         let mut backoff = Backoff::default();
-        backoff.failed(&place, "x", at(0));
-        backoff.failed(&place, "y", at(5));
+        backoff.failed(&place, Failed::Registration, "x", at(0));
+        backoff.failed(&place, Failed::Registration, "y", at(5));
         assert_eq!(backoff.held_back(at(14)), [(place.clone(), at(15))].into());
         assert!(backoff.held_back(at(15)).is_empty());
-        backoff.failed(&place, "z", at(15));
+        backoff.failed(&place, Failed::Registration, "z", at(15));
         assert_eq!(backoff.held_back(at(16))[&place], at(35));
         assert!(backoff.held_back(at(-3_600)).is_empty(), "the clock was set back");
         backoff.succeeded(&place);
@@ -100,13 +120,13 @@ mod tests {
         let places = [place("ci", "repo:o/r"), place("ci", "repo:o/s"), place("gpu", "repo:o/r")];
         let mut backoff = Backoff::default();
         for place in &places {
-            backoff.failed(place, "x", at(0));
-            backoff.failed(place, "x", at(0));
+            backoff.failed(place, Failed::Registration, "x", at(0));
+            backoff.failed(place, Failed::Registration, "x", at(0));
         }
         backoff.succeeded(&places[0]);
         let held: Vec<Place> = backoff.held_back(at(1)).into_keys().collect();
         assert_eq!(held, places[1..]);
-        backoff.failed(&places[0], "x", at(1));
+        backoff.failed(&places[0], Failed::Registration, "x", at(1));
         assert_eq!(backoff.held_back(at(1))[&places[0]], at(6), "it begins anew");
     }
 
@@ -116,7 +136,7 @@ mod tests {
         for number in 0..100 {
             let scope = format!("repo:o/r{number}").parse().unwrap();
             let place = (PoolName::default_pool(), scope);
-            backoff.failed(&place, "x", at(number * 100));
+            backoff.failed(&place, Failed::Registration, "x", at(number * 100));
         }
         assert_eq!(backoff.streaks.len(), 37, "those of the last hour and their waits");
     }

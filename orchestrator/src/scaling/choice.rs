@@ -1,6 +1,7 @@
 //! Which pools a queued job can be for, and in which order; or why none can.
 
 use mayfly_common::label::{Label, LabelSet};
+use mayfly_common::pool::PoolName;
 use mayfly_common::scope::Scope;
 
 use super::policy::{Policy, PoolPolicy};
@@ -16,17 +17,28 @@ pub enum Offer<'a> {
     Ours(Vec<(&'a PoolPolicy, Scope)>),
     /// It is for GitHub's own machines.
     Hosted,
-    /// It asks for what nobody here offers; the reason.
-    Unmet(String),
+    /// It asks for what nobody here offers; the reason, and what helps.
+    Unmet(String, Remedy),
+}
+
+/// What helps a job that no pool takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// A pool with its labels, or other labels.
+    Labels,
+    /// To enable this pool.
+    Enable(PoolName),
+    /// To have this pool serve its repository.
+    Scope(PoolName),
+    /// A pool that serves its repository.
+    Pool,
 }
 
 /// The pools for `job`: higher priority first, then the tightest fit (the fewest labels).
 pub fn offer<'a>(job: &QueuedJob, policy: &'a Policy) -> Offer<'a> {
     if job.labels.is_empty() {
-        return Offer::Unmet(
-            "it asks for a runner group and no label; groups are not served automatically"
-                .to_owned(),
-        );
+        let why = "it asks for a runner group and no label; groups are not served automatically";
+        return Offer::Unmet(why.to_owned(), Remedy::Labels);
     }
     let fitting = policy.all().filter(|pool| pool.enabled && pool.labels.covers(&job.labels));
     let mut pools: Vec<(&PoolPolicy, Scope)> =
@@ -35,7 +47,11 @@ pub fn offer<'a>(job: &QueuedJob, policy: &'a Policy) -> Offer<'a> {
     if !pools.is_empty() {
         return Offer::Ours(pools);
     }
-    if is_hosted(&job.labels) { Offer::Hosted } else { Offer::Unmet(why_not(job, policy)) }
+    if is_hosted(&job.labels) {
+        return Offer::Hosted;
+    }
+    let (why, remedy) = why_not(job, policy);
+    Offer::Unmet(why, remedy)
 }
 
 /// Whether labels name one of GitHub's own machines.
@@ -45,19 +61,21 @@ pub fn is_hosted(labels: &LabelSet) -> bool {
 }
 
 /// Why no pool takes a job, and which comes nearest.
-fn why_not(job: &QueuedJob, policy: &Policy) -> String {
+fn why_not(job: &QueuedJob, policy: &Policy) -> (String, Remedy) {
     let fits = |pool: &&PoolPolicy| pool.labels.covers(&job.labels);
     let serves = |pool: &&PoolPolicy| pool.place_for(&job.repo).is_some();
     if let Some(pool) = policy.all().filter(fits).find(serves) {
-        return format!("pool {} would take it, but is disabled", pool.name);
+        let why = format!("pool {} would take it, but is disabled", pool.name);
+        return (why, Remedy::Enable(pool.name.clone()));
     }
     if let Some(pool) = policy.all().find(fits) {
         let scopes: Vec<String> = pool.scopes.iter().map(ToString::to_string).collect();
         let (name, scopes) = (&pool.name, scopes.join(", "));
-        return format!(
+        let why = format!(
             "pool {name} has its labels, but does not serve {}; it serves {scopes}",
             job.repo
         );
+        return (why, Remedy::Scope(name.clone()));
     }
     let serving: Vec<&PoolPolicy> =
         policy.all().filter(|pool| pool.enabled).filter(serves).collect();
@@ -66,9 +84,15 @@ fn why_not(job: &QueuedJob, policy: &Policy) -> String {
             pool.labels.missing(&job.labels).into_iter().map(Label::as_str).collect();
         missing.join(", ")
     };
-    let nearest = serving.iter().min_by_key(|pool| pool.labels.missing(&job.labels).len());
-    match (nearest, serving.len()) {
-        (None, _) => format!("no pool serves {}", job.repo),
+    // `self-hosted` is no property of a runner: a pool that lacks that alone is nearer than any other.
+    let distance = |pool: &&&PoolPolicy| {
+        let missing = pool.labels.missing(&job.labels);
+        let own = missing.iter().filter(|label| label.as_str() != "self-hosted").count();
+        (own, missing.len())
+    };
+    let nearest = serving.iter().min_by_key(distance);
+    let why = match (nearest, serving.len()) {
+        (None, _) => return (format!("no pool serves {}", job.repo), Remedy::Pool),
         (Some(pool), 1) => {
             format!("no runner here has the label {}; ours have {}", lacks(pool), pool.labels)
         }
@@ -77,14 +101,14 @@ fn why_not(job: &QueuedJob, policy: &Policy) -> String {
             pool.name,
             lacks(pool)
         ),
-    }
+    };
+    (why, Remedy::Labels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scaling::lifecycle::tests::{at, policy};
-    use mayfly_common::pool::PoolName;
     use mayfly_common::scope::RepoSlug;
 
     fn job(labels: &[&str]) -> QueuedJob {
@@ -111,7 +135,7 @@ mod tests {
                 pools.iter().map(|(pool, _)| pool.name.as_str()).collect::<Vec<_>>().join(" ")
             }
             Offer::Hosted => "hosted".to_owned(),
-            Offer::Unmet(why) => why,
+            Offer::Unmet(why, _) => why,
         }
     }
 
@@ -166,5 +190,46 @@ mod tests {
         for (labels, expected) in rows {
             assert_eq!(told(offer(&job(labels), &policy)), expected, "{labels:?}");
         }
+    }
+
+    #[test]
+    fn a_pool_that_lacks_only_self_hosted_is_the_nearest() {
+        let mut policy = policy();
+        policy.pools = vec![pool("gpu", &["gpu", "linux", "x64"])];
+        let why = told(offer(&job(&["self-hosted", "gpu"]), &policy));
+        assert_eq!(
+            why,
+            "no pool offers all its labels; the nearest is gpu, which lacks self-hosted"
+        );
+    }
+
+    #[test]
+    fn what_helps_is_what_is_in_the_way() {
+        let mut policy = policy();
+        policy.pools = vec![
+            PoolPolicy { enabled: false, ..pool("off", &["self-hosted", "special"]) },
+            PoolPolicy {
+                scopes: vec!["org:p".parse().unwrap()],
+                ..pool("theirs", &["self-hosted", "theirs"])
+            },
+        ];
+        let name = |name| PoolName::parse(name).unwrap();
+        let rows = [
+            ("special", Remedy::Enable(name("off"))),
+            ("theirs", Remedy::Scope(name("theirs"))),
+            ("other", Remedy::Labels),
+        ];
+        for (label, expected) in rows {
+            let Offer::Unmet(_, remedy) = offer(&job(&["self-hosted", label]), &policy) else {
+                panic!("{label} is offered")
+            };
+            assert_eq!(remedy, expected, "{label}");
+        }
+        policy.default.scopes = vec!["org:p".parse().unwrap()];
+        policy.pools.clear();
+        let Offer::Unmet(_, remedy) = offer(&job(&["self-hosted", "other"]), &policy) else {
+            panic!("it is offered")
+        };
+        assert_eq!(remedy, Remedy::Pool);
     }
 }

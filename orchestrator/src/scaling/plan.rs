@@ -29,6 +29,8 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::action::{Action, Launch, Refusal, RequestId, SameName};
 use super::assignment::NotAssigned;
+use super::backoff::Place;
+use super::choice::Remedy;
 use super::lifecycle::{Failure, reason_of};
 use super::memory::Clash;
 use super::naming;
@@ -100,7 +102,7 @@ pub enum Cause {
     /// The image is not on the host.
     Image(String),
     /// Failures make this place wait.
-    HeldBack(Scope, Timestamp),
+    HeldBack(Place, Timestamp),
     /// The policy `ratio` wants no more; its reason.
     Ratio(PoolName, String),
     /// All names are taken.
@@ -118,7 +120,7 @@ impl fmt::Display for Cause {
             Self::Cap(cap) => write!(f, "{cap}"),
             Self::Paused(pool) => write!(f, "pool {pool} is paused"),
             Self::Image(image) => write!(f, "image {image} is not on the host yet"),
-            Self::HeldBack(scope, until) => {
+            Self::HeldBack((_, scope), until) => {
                 write!(f, "runners of {scope} failed; the next is started at {until}")
             }
             Self::Ratio(pool, reason) => {
@@ -154,6 +156,8 @@ pub struct Unmet {
     pub job: QueuedJob,
     /// Why.
     pub why: String,
+    /// What helps.
+    pub remedy: Remedy,
 }
 
 /// Decides everything; does nothing. Same input, same output.

@@ -113,6 +113,7 @@ async fn jobs_that_github_does_not_assign_starve_nobody() {
     let about: Vec<&String> = problems.iter().filter(|text| text.contains(BARRED)).collect();
     assert_eq!(about.len(), 1, "one for all of them: {problems:?}");
     assert!(about[0].contains("Likely causes: its runner group \"Default\" excludes"), "{about:?}");
+    assert_eq!(explain(&platform, healthy).await["reasons"][0]["code"], "in_progress");
 }
 
 #[tokio::test]

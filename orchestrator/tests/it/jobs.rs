@@ -81,6 +81,106 @@ async fn a_job_is_followed_from_the_queue_to_its_end() {
 }
 
 #[tokio::test]
+async fn without_webhooks_a_job_has_github_s_times_and_its_runner() {
+    let platform = Platform::new().await;
+    let (job, next) = (
+        platform.queue("octo-admin/app", &["self-hosted"]),
+        platform.queue("octo-admin/app", &["self-hosted"]),
+    );
+    platform.pass().await;
+    let names = platform.containers();
+    platform.wait(7);
+    platform.sim.with(|world| {
+        let run = world.job(next).unwrap().run_id;
+        world.cancel_run(run).unwrap();
+    });
+    assert_eq!(platform.connect(&names[0]), Some(job));
+    platform.wait(13);
+    platform.sim.clear_counters();
+    platform.pass().await;
+    let of = |id: u64, field: &'static str| {
+        let platform = &platform;
+        async move { get(platform, &format!("/jobs/{id}")).await.1[field].clone() }
+    };
+    let at = |seconds: i64| {
+        let start = platform.sim.with(|world| world.job(job).unwrap().created_at);
+        json!(start + jiff::SignedDuration::from_secs(seconds))
+    };
+    assert_eq!(
+        (of(job, "status").await, of(job, "runner").await),
+        (json!("in_progress"), json!(names[0]))
+    );
+    assert_eq!((of(job, "started_at").await, of(job, "pool").await), (at(7), json!("default")));
+    assert_eq!(explain(&platform, job, None).await.0, "in_progress");
+    // The other was cancelled, and never began.
+    let ended = (of(next, "status").await, of(next, "conclusion").await);
+    assert_eq!(ended, (json!("completed"), json!("cancelled")));
+    assert_eq!(
+        (of(next, "started_at").await, of(next, "runner").await),
+        (Value::Null, Value::Null)
+    );
+    // One request each, and none while the runner works.
+    let asked = || {
+        let counters = platform.sim.counters();
+        let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}";
+        let single = counters.routes.iter().filter(|found| found.route == route);
+        single.map(|found| found.count).sum::<u64>()
+    };
+    assert_eq!(asked(), 2);
+    for _ in 0..10 {
+        platform.wait(30);
+        platform.pass().await;
+    }
+    assert_eq!(asked(), 2);
+    platform.finish(&names[0], job);
+    platform.wait(60);
+    platform.pass().await;
+    assert_eq!(of(job, "completed_at").await, at(320), "GitHub's, not the time somebody looked");
+    assert_eq!(
+        (of(job, "started_at").await, of(job, "conclusion").await),
+        (at(7), json!("success"))
+    );
+    let text = platform.metrics.render();
+    for line in [
+        "mayfly_job_wait_seconds_sum{pool=\"default\"} 7.0",
+        "mayfly_job_duration_seconds_sum{pool=\"default\"} 313.0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let (_, summed) = get(&platform, "/jobs/stats?days=1").await;
+    let sums = &summed["repositories"][0];
+    assert_eq!((&sums["mean_wait_seconds"], &sums["run_seconds"]), (&json!(7.0), &json!(313.0)));
+    assert_eq!(sums["unmeasured"], 0);
+}
+
+#[tokio::test]
+async fn what_github_cannot_be_asked_is_no_number() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.wait(7);
+    platform.connect(&name);
+    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
+    platform.fault(github_sim::Fault { route, status: 502, times: 999, ..Default::default() });
+    platform.pass().await;
+    platform.finish(&name, job);
+    for _ in 0..40 {
+        platform.wait(120);
+        platform.pass().await;
+    }
+    let (_, row) = get(&platform, &format!("/jobs/{job}")).await;
+    assert_eq!((row["conclusion"].as_str(), &row["started_at"]), (Some("success"), &Value::Null));
+    let (_, summed) = get(&platform, "/jobs/stats?days=1").await;
+    let sums = &summed["repositories"][0];
+    assert_eq!((&sums["mean_wait_seconds"], &sums["run_seconds"]), (&Value::Null, &Value::Null));
+    assert_eq!((&sums["jobs"], &sums["unmeasured"]), (&json!(1), &json!(1)));
+    let text = platform.metrics.render();
+    assert!(!text.contains("mayfly_job_wait_seconds_count{pool=\"default\"}"), "{text}");
+    assert!(text.contains("mayfly_jobs_completed_total{pool=\"default\",result=\"success\"} 1"));
+}
+
+#[tokio::test]
 async fn staged_situations_have_their_true_causes() {
     // Labels that nobody offers.
     let platform = Platform::with(&[("MAX_RUNNERS", "1")]).await;

@@ -37,8 +37,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for job in &self.seen.jobs {
             match offer(job, self.policy) {
                 Offer::Ours(pools) => ours.push(Ours { job, pools }),
-                Offer::Unmet(_) if self.by_hand(job) => ours.push(Ours { job, pools: Vec::new() }),
-                Offer::Unmet(why) => self.plan.unmet.push(Unmet { job: job.clone(), why }),
+                Offer::Unmet(..) if self.by_hand(job) => ours.push(Ours { job, pools: Vec::new() }),
+                Offer::Unmet(why, remedy) => {
+                    self.plan.unmet.push(Unmet { job: job.clone(), why, remedy });
+                }
                 Offer::Hosted => drop(self.plan.hosted.insert(job.id)),
             }
         }
@@ -266,7 +268,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         let held = self.seen.held_back.get(&(pool.name.clone(), scope.clone()));
         if let Some(until) = held.filter(|until| **until > self.now) {
-            return Err(Cause::HeldBack(scope.clone(), *until));
+            return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
         }
         self.room.admits(pool, scope).map_err(Cause::Cap)?;
         let Some(name) = self.name_for(pool, scope) else { return Err(Cause::NoName) };

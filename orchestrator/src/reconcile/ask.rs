@@ -1,0 +1,35 @@
+//! Asks GitHub what became of jobs that left the queue or ended without anybody telling: their runner, their times and their result.
+
+use futures::{StreamExt as _, stream};
+use mayfly_common::scope::RepoSlug;
+use tracing::debug;
+
+use super::{Reconciler, State};
+use crate::github::budget::Priority;
+use crate::model::Instance;
+
+/// Questions that are under way at a time.
+const CONCURRENT: usize = 8;
+
+impl Reconciler {
+    /// Asks about the jobs that are due. Nobody waits for it: what GitHub has no room for is asked later.
+    pub(super) async fn ask_about_jobs(&self, state: &mut State, seen: &[Instance]) {
+        let now = self.clock.now();
+        let works = |name: &str| seen.iter().any(|instance| instance.name.as_str() == name);
+        let questions = state.ledger.questions(works, now);
+        let asked = questions.into_iter().map(async |(repo, id): (RepoSlug, i64)| {
+            (self.github.job(&repo, id, Priority::Discovery).await, repo, id)
+        });
+        let mut answers = stream::iter(asked).buffered(CONCURRENT);
+        while let Some((answer, repo, job)) = answers.next().await {
+            match answer {
+                Ok(found) => state.ledger.found(&found, now),
+                Err(error) if error.is_wait() => break,
+                Err(error) => {
+                    debug!(%repo, job, "what became of a job cannot be asked: {error}");
+                    state.ledger.not_found(job, now);
+                }
+            }
+        }
+    }
+}
