@@ -21,8 +21,8 @@ fn serve_one(buffer: usize) -> (DuplexStream, tokio::task::JoinHandle<()>) {
         Body::from_stream(stream::unfold((), move |()| async move { Some((piece().await, ())) }))
     });
     let router = Router::new().route("/endless", endless);
-    let served = connection(server, PEER, router, CancellationToken::new());
-    (client, tokio::spawn(served))
+    let serving = connection(server, PEER, router, CancellationToken::new());
+    (client, tokio::spawn(serving))
 }
 
 #[tokio::test(start_paused = true)]
