@@ -64,6 +64,16 @@ impl Intake {
         &self.store
     }
 
+    /// How the file is, in words.
+    pub fn ledger(&self) -> String {
+        match (self.store.sound(), self.store.is_durable(), self.is_writable()) {
+            (Err(error), _, _) => format!("{error}; pools cannot be changed"),
+            (Ok(()), true, true) => "kept".to_owned(),
+            (Ok(()), true, false) => "cannot be written".to_owned(),
+            (Ok(()), false, _) => "in memory: it ends with the process".to_owned(),
+        }
+    }
+
     /// Whether the file was in order when it was last written.
     pub fn is_writable(&self) -> bool {
         self.writable.load(Ordering::Relaxed)
@@ -71,6 +81,9 @@ impl Intake {
 
     /// Says once that the file cannot be written, and once that it can again.
     pub(crate) fn written(&self, result: Result<(), &StoreError>) {
+        // A file that was deleted can still be written, and what is written is lost.
+        let sound = self.store.sound();
+        let result = result.and(sound.as_ref().map(|()| ()));
         let was = self.writable.swap(result.is_ok(), Ordering::Relaxed);
         match result {
             Err(error) if was => {
@@ -79,5 +92,37 @@ impl Intake {
             Ok(()) if !was => info!("the job ledger can be written again"),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mayfly_common::webhook::Content;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[tokio::test]
+    async fn an_unwritable_file_keeps_no_delivery_from_being_heard() {
+        let nudge = Arc::new(Notify::new());
+        let store = Store::in_memory().unwrap();
+        let intake = Intake::new(store.clone(), Arc::new(SystemClock), Arc::clone(&nudge));
+        let delivery = Delivery {
+            id: "a".to_owned(),
+            event: "ping".to_owned(),
+            hook: None,
+            content: Content::Ping,
+        };
+        store.break_writes();
+        assert_eq!(intake.accept(delivery.clone()).await, Outcome::Accepted);
+        // Told twice, because nothing could be noted: heard twice rather than never.
+        assert_eq!(intake.accept(delivery.clone()).await, Outcome::Accepted);
+        assert_eq!(intake.take().len(), 2);
+        nudge.notified().await;
+        assert!(!intake.is_writable());
+        store.mend_writes();
+        assert_eq!(intake.accept(delivery.clone()).await, Outcome::Accepted);
+        assert_eq!(intake.accept(delivery).await, Outcome::Duplicate);
+        assert_eq!((intake.take().len(), intake.is_writable()), (1, true));
     }
 }

@@ -102,20 +102,18 @@ pub async fn run(
 
 /// The store in the file at `path`. One that cannot be used is said, left as it is, and done without.
 fn open_store(path: Option<&Path>) -> io::Result<Store> {
-    match path.map(|path| (path, Store::open(path))) {
-        Some((_, Ok(store))) => return Ok(store),
-        Some((path, Err(error))) => {
-            warn!(
-                category = CONFIG,
-                "DATABASE_PATH: {}: {error}; the job ledger is kept in memory",
-                path.display()
-            );
-        }
-        None => {
-            info!(category = CONFIG, "DATABASE_PATH is not set: the job ledger is kept in memory")
-        }
-    }
-    Store::in_memory().map_err(io::Error::other)
+    let Some(path) = path else {
+        info!(category = CONFIG, "DATABASE_PATH is not set: the job ledger is kept in memory");
+        return Store::in_memory().map_err(io::Error::other);
+    };
+    Store::open(path).or_else(|error| {
+        warn!(
+            category = CONFIG,
+            "DATABASE_PATH: {}: {error}; the job ledger is kept in memory, the pools in the file are not served, and pools cannot be changed",
+            path.display()
+        );
+        Store::instead_of(path, &error).map_err(io::Error::other)
+    })
 }
 
 /// Says what the service is going to do. No secret is part of it.

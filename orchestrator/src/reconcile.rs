@@ -209,6 +209,7 @@ impl Reconciler {
             ..PassReport::default()
         };
 
+        self.look_after_store(&mut report).await;
         self.hear(&mut state, started_at).await;
         self.load_pools(&mut state, &mut report).await;
         let instance = match self.backend.instance().await {

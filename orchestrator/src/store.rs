@@ -2,12 +2,15 @@
 //! credential.
 //!
 //! Losing the file loses history, never a job: containers and GitHub are the truth about runners. So nothing here stops the
-//! service. A file that cannot be used is left as it is, said once, and everything goes on in memory.
+//! service. A file that cannot be used is left as it is, and everything goes on in memory; what would be lost with the process, a
+//! pool say, is refused then. A file that is deleted while the service runs is made again with all that it held.
 //!
-//! Invariants: one connection, used by one thread at a time, never on the async threads; a delivery is durable before it is
-//! answered (WAL); the schema only grows, by numbered steps.
+//! Invariants: only the file's owner may read it; one connection, used by one thread at a time, never on the async threads; a
+//! delivery is durable before it is answered (WAL); the schema only grows, by numbered steps.
 
 mod bounds;
+mod drain;
+mod file;
 mod history;
 mod rows;
 mod schema;
@@ -24,6 +27,7 @@ use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{Content, Delivery, HookTarget, JobStatus};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
+use self::file::File;
 use crate::ledger::Row;
 
 /// How long to wait for another process that writes.
@@ -38,7 +42,7 @@ const JOBS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 const JOBS_MOST: i64 = 100_000;
 
 /// Why the file cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It is no database, or a damaged one.
     #[error("it is damaged, or not a database; move it away to begin a new one")]
@@ -63,6 +67,14 @@ pub enum StoreError {
     /// It cannot be opened.
     #[error("it cannot be opened; check that its folder exists and that this user may write there")]
     CannotOpen,
+    /// Another file was put in its place while it was open.
+    #[error(
+        "another file was put in its place while it was in use; restart the orchestrator to use that one"
+    )]
+    Replaced,
+    /// `DATABASE_PATH` could not be used at the start; the path, and why.
+    #[error("{0}")]
+    Unusable(String),
     /// Something else.
     #[error("{0}")]
     Other(String),
@@ -124,37 +136,115 @@ pub struct PoolRow {
 #[derive(Clone)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
-    durable: bool,
+    /// The file, unless everything is in memory.
+    file: Option<Arc<Mutex<File>>>,
+    /// Why what is written now would be lost.
+    obstacle: Arc<Mutex<Option<StoreError>>>,
+    /// What was mended and not yet told.
+    mended: Arc<Mutex<Vec<String>>>,
 }
 
 impl Store {
-    /// Opens the file at `path`, which is made if it is not there, and brings its schema up to date.
+    /// Opens the file at `path`, which is made if it is not there, and brings its schema up to date. Only its owner may read it.
     ///
     /// Errors: it cannot be used; it is left as it is.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Self::with(connection, true)
+        let (connection, file) = file::open(path)?;
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            file: Some(Arc::new(Mutex::new(file))),
+            obstacle: Arc::default(),
+            mended: Arc::default(),
+        })
     }
 
     /// A store that ends with the process.
     ///
     /// Errors: none in practice.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::with(Connection::open_in_memory()?, false)
+        let mut connection = Connection::open_in_memory()?;
+        schema::bring_up_to_date(&mut connection)?;
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            file: None,
+            obstacle: Arc::default(),
+            mended: Arc::default(),
+        })
     }
 
-    fn with(mut connection: Connection, durable: bool) -> Result<Self, StoreError> {
-        schema::bring_up_to_date(&mut connection)?;
-        bounds::apply(&mut connection)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), durable })
+    /// A store that ends with the process, in the place of the file at `path`, which cannot be used.
+    ///
+    /// Errors: none in practice.
+    pub fn instead_of(path: &Path, error: &StoreError) -> Result<Self, StoreError> {
+        let store = Self::in_memory()?;
+        let why = format!("the database {} cannot be used: {error}", path.display());
+        *store.obstacle.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(StoreError::Unusable(why));
+        Ok(store)
     }
 
     /// Whether it outlives the process.
     pub fn is_durable(&self) -> bool {
-        self.durable
+        self.file.is_some()
+    }
+
+    /// Checks that what is written now is not lost, as far as the last [`Store::look_after`] could tell. A store that was never meant
+    /// to outlive the process is sound.
+    ///
+    /// Errors: why it would be lost.
+    pub fn sound(&self) -> Result<(), StoreError> {
+        let obstacle = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner);
+        obstacle.clone().map_or(Ok(()), Err)
+    }
+
+    /// Looks whether the file is still there, and makes it again if it was deleted: see [`Store::take_mended`].
+    ///
+    /// Errors: as [`Store::sound`].
+    pub async fn look_after(&self) -> Result<(), StoreError> {
+        let Some(file) = self.file.clone() else { return self.sound() };
+        let connection = Arc::clone(&self.connection);
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let shown = file.path.display().to_string();
+            file.look_after(&mut connection).map_err(|error| match error {
+                StoreError::Replaced => {
+                    StoreError::Unusable(format!("the database {shown}: {error}"))
+                }
+                error => StoreError::Unusable(format!(
+                    "the database {shown} was deleted, and cannot be made again: {error}"
+                )),
+            })
+        });
+        let looked = looked.await.unwrap_or_else(|error| Err(StoreError::Other(error.to_string())));
+        *self.obstacle.lock().unwrap_or_else(PoisonError::into_inner) =
+            looked.as_ref().err().cloned();
+        self.mended.lock().unwrap_or_else(PoisonError::into_inner).extend(looked?);
+        Ok(())
+    }
+
+    /// What [`Store::look_after`] mended since this was last called, in words.
+    pub fn take_mended(&self) -> Vec<String> {
+        std::mem::take(&mut *self.mended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on nothing can be written, as on a disk that is read-only.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn break_writes(&self) {
+        self.pragma("PRAGMA query_only = ON");
+    }
+
+    /// Ends what [`Store::break_writes`] began.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn mend_writes(&self) {
+        self.pragma("PRAGMA query_only = OFF");
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn pragma(&self, pragma: &str) {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        // A pragma that fails shows in the test that needs it.
+        drop(connection.execute_batch(pragma));
     }
 
     /// Notes a delivery and the hook that sent it, durably.

@@ -76,7 +76,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
         (status = 201, description = "The new pool.", body = Pool),
         (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There is a pool of that name.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is a pool of that name, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not marked as `application/json`.", body = Problem, content_type = "application/problem+json"),
         Problems
@@ -130,7 +130,7 @@ async fn read(
         (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the pool of the environment.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "The pool is another one by now.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not marked as `application/json`.", body = Problem, content_type = "application/problem+json"),
@@ -170,7 +170,7 @@ async fn replace(
         (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the pool of the environment.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "The pool is another one by now.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not marked as JSON.", body = Problem, content_type = "application/problem+json"),
@@ -208,7 +208,7 @@ async fn change(
     responses(
         (status = 204, description = "The pool is gone."),
         (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the pool of the environment.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "The pool is another one by now.", body = Problem, content_type = "application/problem+json"),
         Problems
     )
@@ -236,6 +236,7 @@ async fn remove(
     responses(
         (status = 200, description = "The pool; its runners are being replaced.", body = Pool),
         (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The database cannot be used.", body = Problem, content_type = "application/problem+json"),
         Problems
     )
 )]

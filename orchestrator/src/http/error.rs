@@ -76,6 +76,7 @@ impl From<BookError> for Failure {
             )
             .with_detail(error.to_string()),
             BookError::Invalid(errors) => Problem::invalid(errors),
+            BookError::Unusable(_) => Problem::conflict("database-unusable", error.to_string()),
             BookError::Store(error) => {
                 error!("a pool cannot be kept: {error}");
                 unavailable(

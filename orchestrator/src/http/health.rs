@@ -25,7 +25,13 @@ const STALE: SignedDuration = SignedDuration::from_secs(60);
 pub(super) async fn health(State(api): State<Api>) -> Json<Health> {
     let image_state = api.handle.image_state(&api.config.runner.image);
     let (contact, github) = (api.handle.contact(), api.handle.github_answered_at());
-    Json(judge(&api.handle.snapshot(), image_state, &contact, github, api.handle.now()))
+    let snapshot = api.handle.snapshot();
+    let mut health = judge(&snapshot, image_state, &contact, github, api.handle.now());
+    health.dependencies.insert("ledger".to_owned(), api.handle.ledger());
+    if api.handle.store().sound().is_err() {
+        health.status = HealthStatus::Degraded;
+    }
+    Json(health)
 }
 
 pub(super) async fn live() -> Json<serde_json::Value> {

@@ -56,6 +56,9 @@ pub enum BookError {
     /// The spec does not fit this installation.
     #[error("the pool is not valid")]
     Invalid(Vec<FieldError>),
+    /// The file cannot be used, so that the change would be lost with the process.
+    #[error("Pools cannot be changed: {0}.")]
+    Unusable(StoreError),
     /// The file cannot be written.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -174,6 +177,7 @@ impl Book {
     /// Errors: the name is taken, the spec does not fit, the file cannot be written.
     pub async fn create(&self, spec: PoolSpec, now: Timestamp) -> Result<Entry, BookError> {
         let _writing = self.writing.lock().await;
+        self.check_file().await?;
         if self.get(&spec.name).is_some() {
             return Err(BookError::Exists(spec.name));
         }
@@ -190,6 +194,7 @@ impl Book {
         now: Timestamp,
     ) -> Result<Entry, BookError> {
         let _writing = self.writing.lock().await;
+        self.check_file().await?;
         let old = self.current(&spec.name, revision)?;
         if old.pool.spec == spec {
             return Ok(old);
@@ -202,6 +207,7 @@ impl Book {
     /// Errors: there is no such pool, the file cannot be written.
     pub async fn rotate(&self, name: &PoolName, now: Timestamp) -> Result<Entry, BookError> {
         let _writing = self.writing.lock().await;
+        self.check_file().await?;
         let old = self.get(name).ok_or_else(|| BookError::NotFound(name.clone()))?;
         let entry = Entry { rotate_before: Some(now), ..old };
         if !name.is_reserved() {
@@ -215,6 +221,7 @@ impl Book {
     /// Errors: there is none, it was changed meanwhile, the file cannot be written.
     pub async fn delete(&self, name: &PoolName, revision: Option<i64>) -> Result<(), BookError> {
         let _writing = self.writing.lock().await;
+        self.check_file().await?;
         match self.current(name, revision) {
             Err(BookError::NotFound(_)) if self.is_unread(name) => {}
             other => drop(other?),
@@ -224,6 +231,11 @@ impl Book {
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.changed.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Checks that a change outlives the process, where one should.
+    async fn check_file(&self) -> Result<(), BookError> {
+        self.store.look_after().await.map_err(BookError::Unusable)
     }
 
     /// The pool to change, if it is still at `revision`.

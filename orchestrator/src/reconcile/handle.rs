@@ -149,6 +149,11 @@ impl Handle {
         self.intake.store()
     }
 
+    /// How the file behind the job ledger is, in words.
+    pub fn ledger(&self) -> String {
+        self.intake.ledger()
+    }
+
     /// What GitHub says of a job that somebody asks about, or said within the last minute.
     ///
     /// Errors: it cannot be asked, or knows no such job; or too many jobs were asked about.

@@ -2,7 +2,7 @@
 //! a look would find as well.
 
 use jiff::Timestamp;
-use mayfly_common::api::FinishedQuery;
+use mayfly_common::api::{FinishedQuery, PassReport};
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{Content, EventRepository};
 use tracing::warn;
@@ -72,6 +72,18 @@ impl Reconciler {
             let pruned = self.intake.store().prune(now).await;
             self.intake.written(pruned.as_ref().map(drop));
         }
+    }
+
+    /// Looks whether the file is still there, and says what is wrong with it or was mended.
+    pub(super) async fn look_after_store(&self, report: &mut PassReport) {
+        let store = self.intake.store();
+        if let Err(error) = store.look_after().await {
+            self.intake.written(Err(&error));
+            report.problems.push(format!(
+                "{error}; the ledger is kept in memory, and pools cannot be changed"
+            ));
+        }
+        report.problems.extend(store.take_mended());
     }
 
     async fn load(&self, state: &mut State) {

@@ -322,12 +322,7 @@ impl Reconciler {
             not_served: state.catalog.refused(),
             clock_skew_seconds: self.github.skew(),
             webhooks: state.hearing.verdict(now).to_string(),
-            ledger: match (self.intake.store().is_durable(), self.intake.is_writable()) {
-                (true, true) => "kept",
-                (true, false) => "cannot be written",
-                (false, _) => "in memory: it ends with the process",
-            }
-            .to_owned(),
+            ledger: self.intake.ledger(),
         }
     }
 

@@ -73,17 +73,29 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX finished_runners_by_removal ON finished_runners (removed_at);
 ",
+    "
+    CREATE TABLE drain (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        since INTEGER NOT NULL
+    ) STRICT;
+",
 ];
+
+/// Checks that the file's schema is known here.
+///
+/// Errors: a newer program wrote the file, or it cannot be read.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if found > known { Err(StoreError::Newer { found, known }) } else { Ok(()) }
+}
 
 /// Takes the steps that are missing, each whole or not at all.
 ///
 /// Errors: a newer program wrote the file, or it cannot be written.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), StoreError> {
+    check(connection)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
     for (version, step) in (1_i64..).zip(STEPS).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;

@@ -138,8 +138,139 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
     let error = Store::open(&newer).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "it was written by a newer version (schema 99, this one knows 4)"
+        "it was written by a newer version (schema 99, this one knows 5)"
     );
+    // Not even its journal mode is changed.
+    let mode: String = Connection::open(&newer)
+        .unwrap()
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "delete");
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn only_the_owner_reads_the_file_and_what_is_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let names = ["mayfly.db", "mayfly.db-wal", "mayfly.db-shm"].map(|name| folder.0.join(name));
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    for name in &names {
+        assert_eq!(mode(name), 0o600, "{}", name.display());
+        // As an earlier version left them.
+        fs::set_permissions(name, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let again = Store::open(&folder.file()).unwrap();
+    assert_eq!(again.record(&delivery("a"), at(1)).await.unwrap(), Recorded::Duplicate);
+    for name in &names {
+        assert_eq!(mode(name), 0o600, "{}", name.display());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_while_it_is_open_is_made_again_with_all_it_held() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    store.look_after().await.unwrap();
+    assert!(store.take_mended().is_empty(), "nothing was wrong");
+    for names in [&["mayfly.db"][..], &["mayfly.db", "mayfly.db-wal", "mayfly.db-shm"]] {
+        for name in names {
+            fs::remove_file(folder.0.join(name)).unwrap();
+        }
+        // Before anybody noticed.
+        let between = format!("{names:?}");
+        store.record(&delivery(&between), at(1)).await.unwrap();
+        store.look_after().await.unwrap();
+        let told = store.take_mended();
+        assert!(told.len() == 1 && told[0].contains("was deleted while it was in use"), "{told:?}");
+        assert_eq!(mode(&folder.file()), 0o600);
+        // What another process finds.
+        let found = Store::open(&folder.file()).unwrap();
+        for id in ["a", &between] {
+            let recorded = found.record(&delivery(id), at(2)).await.unwrap();
+            assert_eq!(recorded, Recorded::Duplicate, "{id}");
+        }
+        drop(found);
+        // And it is the file that is written from now on.
+        store.record(&delivery("later"), at(3)).await.unwrap();
+        let found = Store::open(&folder.file()).unwrap();
+        assert_eq!(found.record(&delivery("later"), at(4)).await.unwrap(), Recorded::Duplicate);
+        drop(found);
+        store.look_after().await.unwrap();
+        assert!(store.take_mended().is_empty(), "told once");
+    }
+    let left: Vec<_> =
+        fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("new")), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_deleted_while_it_is_open_loses_nothing() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    store.look_after().await.unwrap();
+    fs::remove_file(folder.0.join("mayfly.db-wal")).unwrap();
+    store.record(&delivery("b"), at(1)).await.unwrap();
+    store.look_after().await.unwrap();
+    assert_eq!(store.take_mended().len(), 1);
+    let found = Store::open(&folder.file()).unwrap();
+    for id in ["a", "b"] {
+        assert_eq!(found.record(&delivery(id), at(2)).await.unwrap(), Recorded::Duplicate, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_again_is_said_until_it_can() {
+    let folder = Folder::new();
+    let inner = folder.0.join("data");
+    fs::create_dir(&inner).unwrap();
+    let path = inner.join("mayfly.db");
+    let store = Store::open(&path).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    fs::remove_dir_all(&inner).unwrap();
+    for _ in 0..2 {
+        let error = store.look_after().await.unwrap_err().to_string();
+        assert!(error.contains("was deleted, and cannot be made again"), "{error}");
+        assert!(store.sound().is_err());
+    }
+    fs::create_dir(&inner).unwrap();
+    store.look_after().await.unwrap();
+    assert!(store.sound().is_ok());
+    let found = Store::open(&path).unwrap();
+    assert_eq!(found.record(&delivery("a"), at(2)).await.unwrap(), Recorded::Duplicate);
+}
+
+#[tokio::test]
+async fn another_file_in_its_place_is_left_alone() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    for name in ["mayfly.db", "mayfly.db-wal", "mayfly.db-shm"] {
+        fs::remove_file(folder.0.join(name)).unwrap();
+    }
+    fs::write(folder.file(), "a backup, say").unwrap();
+    let error = store.look_after().await.unwrap_err().to_string();
+    assert!(error.contains("another file") && error.contains("restart"), "{error}");
+    assert_eq!(fs::read(folder.file()).unwrap(), b"a backup, say");
+}
+
+#[tokio::test]
+async fn a_drain_is_kept_until_it_is_ended() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    assert_eq!(store.drain().await.unwrap(), None);
+    store.save_drain(Some(at(7))).await.unwrap();
+    let again = Store::open(&folder.file()).unwrap();
+    assert_eq!(again.drain().await.unwrap(), Some(at(7)));
+    again.save_drain(None).await.unwrap();
+    assert_eq!(again.drain().await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the store of an older release holds, and what is not allowed here.
+//! What the store of an older release holds, what is not allowed here, and what cannot be stored.
 
 use serde_json::{Value, json};
 
@@ -75,4 +75,55 @@ async fn a_pool_cannot_be_given_an_image_that_is_not_allowed() {
     refused(book.replace(spec("169.254.169.254/x"), None, at).await);
     let image = book.get(&PoolName::parse("ci").unwrap()).unwrap().pool.material.image.clone();
     assert_eq!(image, "alpine");
+}
+
+fn spec(max: u32) -> PoolSpec {
+    PoolSpec::from_json(&json!({"name": "ci", "max": max}), "").unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn specs(book: &Book) -> Vec<PoolSpec> {
+    book.all().into_iter().map(|entry| entry.pool.spec.clone()).collect()
+}
+
+#[tokio::test]
+async fn no_change_counts_before_it_is_stored() {
+    let store = Store::in_memory().unwrap();
+    let (book, name) = (Book::new(&config(&[]), store.clone()), PoolName::parse("ci").unwrap());
+    let before = specs(&book);
+    store.break_writes();
+    let made = book.create(spec(1), at(0)).await;
+    assert!(matches!(made, Err(BookError::Store(StoreError::ReadOnly))), "{made:?}");
+    assert_eq!((specs(&book), book.take_changed()), (before, false));
+
+    store.mend_writes();
+    book.create(spec(1), at(0)).await.unwrap();
+    assert!(book.take_changed());
+    let before = specs(&book);
+    store.break_writes();
+    assert!(matches!(book.replace(spec(2), None, at(1)).await, Err(BookError::Store(_))));
+    assert!(matches!(book.rotate(&name, at(1)).await, Err(BookError::Store(_))));
+    assert!(matches!(book.delete(&name, None).await, Err(BookError::Store(_))));
+    assert_eq!((specs(&book), book.take_changed()), (before, false));
+    assert_eq!(book.get(&name).unwrap().rotate_before, None);
+}
+
+#[tokio::test]
+async fn a_change_that_would_end_with_the_process_is_refused_with_the_reason() {
+    let newer = StoreError::Newer { found: 99, known: 5 };
+    let store = Store::instead_of(std::path::Path::new("/data/mayfly.db"), &newer).unwrap();
+    let (book, name) = (Book::new(&config(&[]), store.clone()), PoolName::parse("ci").unwrap());
+    let before = specs(&book);
+    let error = book.create(spec(1), at(0)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Pools cannot be changed: the database /data/mayfly.db cannot be used: it was written by a newer version (schema 99, this one knows 5)."
+    );
+    assert!(matches!(book.replace(spec(2), None, at(1)).await, Err(BookError::Unusable(_))));
+    assert!(matches!(book.rotate(&name, at(1)).await, Err(BookError::Unusable(_))));
+    assert!(matches!(book.delete(&name, None).await, Err(BookError::Unusable(_))));
+    assert_eq!(specs(&book), before);
 }

@@ -1,0 +1,207 @@
+//! The file behind the store: who may read it, and whether it is still there.
+//!
+//! A file that was deleted while it was open lives on until it is closed, so that all it holds can be written again. `SQLite` removes
+//! its log by name when it closes a database: the old connection is closed before the new one is opened.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use tracing::warn;
+
+use super::{BUSY, StoreError, bounds, schema};
+
+/// Only the owner may read and write.
+const PRIVATE: u32 = 0o600;
+/// The permissions of everybody else.
+const OTHERS: u32 = 0o077;
+
+/// A file that is open, and what it was when it was opened.
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    opened: Option<Opened>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+struct Opened {
+    main: Identity,
+    /// The write-ahead log and its index, which appear with the first use.
+    beside: [Option<Identity>; 2],
+}
+
+/// What is at the path.
+enum Found {
+    Same,
+    /// The database is not there any more.
+    Gone,
+    /// Its log is not there any more, or another one.
+    LogGone,
+    /// Another file is there.
+    Replaced,
+    /// It was closed, and could not be opened again.
+    Closed,
+}
+
+/// Opens the file at `path`, which is made if it is not there, and brings its schema up to date.
+///
+/// Errors: it cannot be used; what it holds is left as it is.
+pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
+    let connection = connect(path)?;
+    let opened = Opened::at(path)?;
+    Ok((connection, File { path: path.to_owned(), opened }))
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    make_private(path)?;
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    // Before anything is written: a newer program's file stays as it is.
+    schema::check(&connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    schema::bring_up_to_date(&mut connection)?;
+    bounds::apply(&mut connection)?;
+    Ok(connection)
+}
+
+/// Makes an empty file at `path` if there is none, and takes the permissions of others away. `SQLite` gives its log those of the
+/// database; a log that an earlier version left is changed here, too.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path);
+    match made {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(_) => return Err(StoreError::CannotOpen),
+    }
+    for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        let Ok(found) = fs::metadata(&path) else { continue };
+        let mode = found.permissions().mode();
+        if mode & OTHERS == 0 {
+            continue;
+        }
+        if let Err(error) = fs::set_permissions(&path, fs::Permissions::from_mode(mode & !OTHERS)) {
+            warn!("{}: others may read it, and that cannot be changed: {error}", path.display());
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path.as_os_str());
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn identity(path: &Path) -> Result<Option<Identity>, StoreError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(Identity { device: found.dev(), inode: found.ino() })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(_) => Err(StoreError::CannotOpen),
+    }
+}
+
+impl Opened {
+    fn at(path: &Path) -> Result<Option<Self>, StoreError> {
+        let beside = [identity(&beside(path, "-wal"))?, identity(&beside(path, "-shm"))?];
+        Ok(identity(path)?.map(|main| Self { main, beside }))
+    }
+}
+
+impl File {
+    /// Looks whether the file is still the one that was opened, and makes it again if it is gone: with all that it held. Says what
+    /// was done, if anything was.
+    ///
+    /// Errors: it cannot be made again, or another file is in its place.
+    pub(super) fn look_after(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Result<Option<String>, StoreError> {
+        let shown = self.path.display().to_string();
+        match self.find()? {
+            Found::Same => Ok(None),
+            Found::Replaced => Err(StoreError::Replaced),
+            Found::Closed => {
+                self.reopen(connection)?;
+                Ok(Some(format!("{shown} could be opened again")))
+            }
+            Found::LogGone => {
+                // What the log holds goes into the database, which is still there.
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+                self.close(connection)?;
+                self.reopen(connection)?;
+                Ok(Some(format!(
+                    "the write-ahead log of {shown} was deleted while it was in use; nothing is lost"
+                )))
+            }
+            Found::Gone => {
+                self.write_again(connection)?;
+                Ok(Some(format!(
+                    "{shown} was deleted while it was in use; it was made again with all that it held"
+                )))
+            }
+        }
+    }
+
+    fn find(&mut self) -> Result<Found, StoreError> {
+        let Some(opened) = &mut self.opened else { return Ok(Found::Closed) };
+        let Some(now) = Opened::at(&self.path)? else { return Ok(Found::Gone) };
+        if now.main != opened.main {
+            return Ok(Found::Replaced);
+        }
+        for (before, now) in opened.beside.iter_mut().zip(now.beside) {
+            match (&before, now) {
+                (None, now) => *before = now,
+                (Some(before), now) if now != Some(*before) => return Ok(Found::LogGone),
+                _ => {}
+            }
+        }
+        Ok(Found::Same)
+    }
+
+    fn write_again(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        let copy = beside(&self.path, ".new");
+        remove(&copy)?;
+        make_private(&copy)?;
+        let target = copy.to_str().ok_or(StoreError::CannotOpen)?;
+        connection.execute("VACUUM INTO ?1", [target])?;
+        self.close(connection)?;
+        // They belong to the deleted file, and would be taken for the new one's.
+        remove(&beside(&self.path, "-wal"))?;
+        remove(&beside(&self.path, "-shm"))?;
+        fs::rename(&copy, &self.path).map_err(|_| StoreError::CannotOpen)?;
+        self.reopen(connection)
+    }
+
+    /// Closes the database; until it is opened again, nothing can be read or written.
+    fn close(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.opened = None;
+        drop(std::mem::replace(connection, Connection::open_in_memory()?));
+        Ok(())
+    }
+
+    fn reopen(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        let copy = beside(&self.path, ".new");
+        // A copy that could not be put in its place before.
+        if identity(&self.path)?.is_none() && identity(&copy)?.is_some() {
+            fs::rename(&copy, &self.path).map_err(|_| StoreError::CannotOpen)?;
+        }
+        *connection = connect(&self.path)?;
+        self.opened = Opened::at(&self.path)?;
+        Ok(())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::CannotOpen),
+        _ => Ok(()),
+    }
+}
