@@ -3,7 +3,9 @@
 #   - /health says healthy, and the database is on its volume,
 #   - jobs queued at the simulated GitHub run on fresh containers and end as they should,
 #   - a job cannot reach the orchestrator, on none of its addresses,
-#   - no container and no registration is left.
+#   - no container and no registration is left,
+#   - a drain lets the job at work finish and starts no other, also after a restart of the orchestrator,
+#   - after an uninstall `down` ends well and nothing of the installation is left.
 # Removes everything it started. Needs Docker, Compose (v2 or 1.29), curl and python3.
 #
 #     deploy/check-demo.sh              builds the images first
@@ -109,3 +111,42 @@ done
 ((containers == 0)) || fail "$containers containers are left"
 ((registrations == 0)) || fail "$registrations registrations are left"
 say "nothing is left"
+
+say "draining while a job runs"
+drain() { curl -fsS -m 5 -X "$1" "$gateway/api/v1/drain"; }
+queue long 'sleep 20'
+for _ in $(seq 60); do
+    busy=$(curl -fsS -m 5 "$gateway/api/v1/runners?state=busy" | json 'd["total_count"]')
+    ((busy == 1)) && break
+    sleep 1
+done
+((busy == 1)) || fail "the long job does not run"
+drain PUT >/dev/null
+queue late 'true'
+"${compose[@]}" restart orchestrator >/dev/null 2>&1
+for _ in $(seq 90); do
+    left=$(drain GET 2>/dev/null | json 'd["left"] if d["draining"] else "no drain"' 2>/dev/null || true)
+    [[ $left == 0 ]] && break
+    sleep 1
+done
+[[ $left == 0 ]] || fail "it is not drained: $left"
+state=$(curl -fsS -m 5 "$sim/_sim/state")
+ended=$(json '" ".join(sorted(str(job["name"]) + "=" + str(job["conclusion"] or job["status"]) for job in d["jobs"] if job["name"] in ("long", "late")))' <<<"$state")
+[[ $ended == "late=queued long=success" ]] || fail "with a drain the jobs ended like this: $ended"
+
+say "uninstalling"
+for _ in $(seq 60); do
+    left=$(curl -fsS -m 30 -X POST "$gateway/api/v1/uninstall" | json '"; ".join(d["left"])')
+    [[ -z $left ]] && break
+    sleep 1
+done
+[[ -z $left ]] || fail "this is left: $left"
+"${compose[@]}" down -v --remove-orphans || fail "down does not end well"
+for what in container network volume; do
+    all=()
+    [[ $what == container ]] && all=(-a)
+    rest=$(docker "$what" ls "${all[@]}" -q --filter label=com.docker.compose.project=mayfly-check)
+    [[ -z $rest ]] || fail "a $what of the project is left: $rest"
+done
+rest=$(docker network ls -q --filter label=dev.mayfly.instance=demo)$(runners)
+[[ -z $rest ]] || fail "something of the installation is left: $rest"

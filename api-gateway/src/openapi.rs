@@ -38,13 +38,14 @@ pub(crate) fn base() -> OpenApi {
 }
 
 /// In the order in which the viewers show them.
-fn tags() -> [Tag; 8] {
+fn tags() -> [Tag; 9] {
     [
         ("Runners", "Start, watch and remove self-hosted runners."),
         ("Pools", "Policies for runners: whose jobs, how many, made from what."),
         ("Jobs", "What became of each job, and why one waits."),
         ("Events", "What happened, as pages or as a stream."),
         ("Status", "What the platform sees and does: why a job waits, which runners ended how."),
+        ("Service", "Taking an installation out of service, and back."),
         ("Configuration", "What runners are started with, by name."),
         ("Webhooks", "What GitHub calls, so that a queued job gets its runner at once."),
         ("Health", "For probes, load balancers and Prometheus."),

@@ -5,6 +5,7 @@
 mod body;
 mod config;
 mod create_schema;
+mod drain;
 mod events;
 mod finished;
 mod health;
@@ -89,7 +90,8 @@ fn described() -> Described {
         .merge(pools::routes())
         .merge(jobs::routes())
         .merge(events::routes())
-        .merge(status::routes());
+        .merge(status::routes())
+        .merge(drain::routes());
     Described {
         guarded: api.merge(config::routes()).merge(metrics::routes()),
         public: health::routes(),

@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// How many of the latest to begin with, 0 to 1000.
     #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
     last: u16,
-    /// Only these kinds: job, runner, pool, problem, or one of them with what happened, such as runner.failed.
+    /// Only these kinds: job, runner, pool, problem, drain, or one of them with what happened, such as runner.failed.
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Vec<String>,
     /// Only events of this pool.
@@ -48,7 +48,7 @@ fn kind(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let names: Vec<&str> = EventKind::ALL.iter().map(|(_, name)| *name).collect();
-    Err(format!("must be job, runner, pool, problem, or one of {}", names.join(", ")))
+    Err(format!("must be job, runner, pool, problem, drain, or one of {}", names.join(", ")))
 }
 
 fn scope(text: &str) -> Result<String, String> {

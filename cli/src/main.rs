@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod drain;
 mod events;
 mod gateway;
 mod job;
@@ -54,6 +55,10 @@ enum Command {
     /// are left out, and that is said. Nothing is changed but for what isolation makes on the engine and removes again. Exit code
     /// 0 if nothing failed, 1 if something did, 2 if variables are wrong.
     Doctor(doctor::Topic),
+    /// Start nothing new: waiting runners leave, busy ones finish. It lasts, also over a restart, until `mayfly resume`.
+    ///
+    /// Exit codes: 0 done, 1 refused, failed or not drained in time, 2 wrong arguments.
+    Drain(drain::Options),
     /// Tell what happened to jobs, runners and pools; with --follow also what happens from now on.
     ///
     /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
@@ -64,6 +69,10 @@ enum Command {
     Job(Gated<job::Command>),
     /// Make, change and watch pools: policies for runners.
     Pool(Gated<pool::Command>),
+    /// End a drain: runners are started again.
+    ///
+    /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
+    Resume(gateway::Connection),
     /// Start, watch and remove runners.
     Runner(Gated<runner::Command>),
     /// Say which jobs of workflow files need self-hosted runners, as GitHub reads `runs-on`, and why.
@@ -77,6 +86,11 @@ enum Command {
     ///
     /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
     Top(top::Options),
+    /// Drain, then remove all that this installation has at GitHub and on the engine: runners, registrations, networks.
+    ///
+    /// Images that were pulled, and the database, stay. Exit codes: 0 done, 1 refused, failed or not done in time, 2 wrong
+    /// arguments.
+    Uninstall(drain::Uninstall),
     /// The versions of this command and of the platform behind the gateway.
     Version(gateway::Connection),
     /// Make, check, mend or remove the webhook that tells the platform about jobs at once.
@@ -122,6 +136,9 @@ async fn main() -> ExitCode {
         Command::Version(connection) => status::version(connection).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Doctor(topic) => doctor::run(topic).await,
+        Command::Drain(options) => drain::drain(options).await,
+        Command::Resume(connection) => drain::resume(connection).await,
+        Command::Uninstall(options) => drain::uninstall(options).await,
         Command::Events(options) => events::run(options).await,
         Command::Explain(Explain { connection, which }) => {
             job::run(job::Command::Explain(which), connection).await

@@ -53,6 +53,12 @@ pub(crate) fn page(status: &Status) -> String {
     let mut lines = vec![
         ("version", status.version.clone()),
         ("instance", status.instance.clone()),
+        (
+            "draining",
+            status.draining_since.map_or_else(String::new, |since| {
+                format!("since {}: nothing new is started; mayfly resume ends it", moment(since))
+            }),
+        ),
         ("runners", if runners.is_empty() { "none".to_owned() } else { runners.join(", ") }),
         ("at most", status.max_runners.to_string()),
         (

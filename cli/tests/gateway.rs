@@ -411,3 +411,24 @@ async fn events_are_told_and_followed_and_top_shows_one_picture() {
     let (code, error) = scene.error(&["runner", "show", "none"]).await;
     assert_eq!((code, error.as_str()), (1, "error: There is no runner none.\n"));
 }
+
+#[tokio::test]
+async fn a_drain_is_begun_shown_and_ended() {
+    let scene = Scene::new("drain").await;
+    let text = scene.text(&["drain"]).await;
+    assert!(text.starts_with("Draining since ") && text.contains("mayfly resume"), "{text}");
+    assert!(text.contains("not stored"), "there is no DATABASE_PATH: {text}");
+    let status = scene.text(&["status"]).await;
+    assert!(status.lines().any(|line| line.starts_with("draining")), "{status}");
+    // There is no engine behind this orchestrator: nobody can tell what is left.
+    let (code, error) = scene.error(&["drain", "--wait", "--timeout", "1"]).await;
+    assert!(code == 1 && error.contains("after 1 s; the drain goes on"), "{error}");
+    let (code, error) = scene.error(&["uninstall"]).await;
+    assert!(code == 2 && error.contains("--yes"), "{error}");
+    let (code, error) = scene.error(&["uninstall", "--yes", "--timeout", "1"]).await;
+    assert!(code == 1 && error.contains("the drain goes on"), "{error}");
+    assert_eq!(scene.error(&["drain", "--timeout", "1"]).await.0, 2, "only with --wait");
+    assert_eq!(scene.json(&["resume"]).await["draining"], false);
+    let status = scene.text(&["status"]).await;
+    assert!(!status.lines().any(|line| line.starts_with("draining")), "{status}");
+}

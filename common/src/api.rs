@@ -1,6 +1,7 @@
 //! Requests and answers of the HTTP interface, the same at the gateway and at the orchestrator.
 
 mod create;
+mod drain;
 mod events;
 pub(crate) mod fields;
 mod jobs;
@@ -9,6 +10,7 @@ mod pools;
 mod report;
 
 pub use create::{CreateRunners, CreateRunnersBody, MAX_COUNT, MAX_NUMBERED_NAME_LENGTH};
+pub use drain::{DrainStatus, UninstallReport};
 pub use events::{Event, EventKind, EventList, EventQuery, MAX_EVENTS};
 pub use jobs::{
     ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, Reason, RepositoryStats,

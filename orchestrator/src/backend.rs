@@ -48,6 +48,9 @@ pub trait Backend: Send + Sync {
     /// Fetches an image, and says how far it is. May take minutes.
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError>;
 
+    /// Removes what is left of this installation when its runners are gone, such as networks.
+    async fn clear(&self) -> Result<Cleared, BackendError>;
+
     /// How much is stored. May take minutes.
     async fn storage(&self) -> Result<Storage, BackendError>;
 
@@ -84,6 +87,15 @@ pub struct Machine {
     pub memory: Option<i64>,
     /// Processors, in billionths of one.
     pub nano_cpus: Option<i64>,
+}
+
+/// What [`Backend::clear`] did, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cleared {
+    /// What was removed.
+    pub removed: Vec<String>,
+    /// What is still there, and why.
+    pub left: Vec<String>,
 }
 
 /// How much a backend stores, in bytes.

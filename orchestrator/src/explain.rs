@@ -117,6 +117,10 @@ fn everything(facts: &Facts<'_>) -> Vec<Reason> {
             "look at the Docker engine and at the rights to its socket: mayfly doctor docker";
         reasons.push(reason("docker", format!("no runner can be started: {blind}"), Some(hint)));
     }
+    if let Some(since) = seen.draining {
+        let what = format!("the platform is draining since {since}: it starts no runner");
+        reasons.push(reason("draining", what, Some("mayfly resume has runners started again")));
+    }
     if !facts.auto_create {
         let hint = "set AUTO_CREATE_RUNNERS=true, or make runners through the API";
         let what = "queued jobs start no runners here: AUTO_CREATE_RUNNERS is false";
@@ -220,6 +224,8 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
         Some(Wait::Unmet(why, remedy)) => {
             Some(reason("no_pool", why.clone(), Some(&remedied(remedy, row))))
         }
+        // It is said already: it holds for every job.
+        Some(Wait::For(Cause::Draining)) => None,
         Some(Wait::For(cause)) => Some(caused(cause, row, facts)),
         Some(Wait::Runner(runner)) => {
             let runner = facts.seen.runners.iter().find(|other| other.name == runner.as_str())?;
@@ -288,7 +294,9 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
             cause.to_string(),
             Some("lower jobs_per_runner or scale_up_threshold, or take the policy per-job"),
         ),
-        Cause::NoName | Cause::NoPlace => reason("no_name", cause.to_string(), None),
+        Cause::Draining | Cause::NoName | Cause::NoPlace => {
+            reason("no_name", cause.to_string(), None)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod config;
 mod deliveries;
 mod door;
+mod drain;
 mod error;
 mod events;
 mod finished;
@@ -92,6 +93,8 @@ fn without_parameters() -> Router<Api> {
             "/api/v1/deliveries",
             post(deliveries::accept).layer(DefaultBodyLimit::max(deliveries::MAX_BODY)),
         )
+        .route("/api/v1/drain", get(drain::show).put(drain::begin).delete(drain::end))
+        .route("/api/v1/uninstall", post(drain::uninstall))
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/config/info", get(config::info))
         .route("/api/v1/config/validate", get(config::validate))

@@ -83,7 +83,7 @@ impl Intake {
     pub(crate) fn written(&self, result: Result<(), &StoreError>) {
         // A file that was deleted can still be written, and what is written is lost.
         let sound = self.store.sound();
-        let result = result.and(sound.as_ref().map(|()| ()));
+        let result = result.and(sound.as_ref().copied());
         let was = self.writable.swap(result.is_ok(), Ordering::Relaxed);
         match result {
             Err(error) if was => {

@@ -20,6 +20,7 @@ mod checkup;
 pub mod clock;
 pub mod config;
 pub mod discovery;
+pub mod drain;
 pub mod explain;
 pub mod github;
 pub mod http;

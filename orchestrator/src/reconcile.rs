@@ -17,6 +17,7 @@
 //! | `lost` | runners that somebody else removed |
 //! | `problems` | which problems last |
 //! | `state` | what passes remember |
+//! | `uninstall` | removes what is left of the installation once it is drained |
 //! | `unplaced` | jobs that nobody told of, for the ledger |
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
@@ -37,6 +38,7 @@ mod observe;
 mod problems;
 mod report;
 mod state;
+mod uninstall;
 mod unplaced;
 
 use std::collections::BTreeSet;
@@ -44,7 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use mayfly_common::api::{PassReport, Runner};
+use mayfly_common::api::{PassReport, Runner, UninstallReport};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
@@ -66,6 +68,7 @@ use crate::backend::Backend;
 use crate::backend::bounded::{Bounded, Contact};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::drain::Drain;
 use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -95,6 +98,7 @@ pub struct Reconciler {
     launcher: Launcher,
     images: Arc<Images>,
     book: Arc<Book>,
+    drain: Arc<Drain>,
     intake: Arc<Intake>,
     snapshot: watch::Sender<Snapshot>,
     state: Mutex<State>,
@@ -115,6 +119,7 @@ impl Reconciler {
         let (journal, events) = Journal::new();
         let nudge = Arc::new(Notify::new());
         let book = Arc::new(Book::new(&config, store.clone()));
+        let drain = Arc::new(Drain::new(store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
         let images = Arc::new(Images::new(Arc::clone(&nudge)));
         let contact = Arc::new(Contact::new(Arc::clone(&clock)));
@@ -131,6 +136,7 @@ impl Reconciler {
             contact,
             intake: Arc::clone(&intake),
             book: Arc::clone(&book),
+            drain: Arc::clone(&drain),
             clock: Arc::clone(&clock),
             github: Arc::clone(&github),
             lookups: Arc::default(),
@@ -153,6 +159,7 @@ impl Reconciler {
                 launcher,
                 images,
                 book,
+                drain,
                 intake,
                 snapshot,
                 state,
@@ -212,11 +219,19 @@ impl Reconciler {
         self.look_after_store(&mut report).await;
         self.hear(&mut state, started_at).await;
         self.load_pools(&mut state, &mut report).await;
+        if let Err(error) = self.drain.settle().await {
+            report.problems.push(format!("the drain cannot be read or stored: {error}"));
+        }
+        state.draining = self.drain.since();
         let instance = match self.backend.instance().await {
             Ok(instance) => instance,
             Err(error) => return self.give_up(&mut state, report, requests, &error).await,
         };
-        let policy = self.policy(&mut state, &instance, started_at);
+        let mut policy = self.policy(&mut state, &instance, started_at);
+        policy.draining = state.draining.is_some();
+        let uninstalls =
+            requests.iter().any(|(_, request)| request.is_uninstall()) && policy.draining;
+        policy.clean_registrations |= uninstalls;
         let seen = match self.observe(&mut state, &requests, &instance, &mut report).await {
             Ok(seen) => seen.remember(&policy, self.clock.now()),
             Err(error) => return self.give_up(&mut state, report, requests, &error).await,
@@ -282,8 +297,13 @@ impl Reconciler {
             not_assigned: report::by_job(&planned),
             repositories: Arc::new(state.catalog.facts(self.clock.now())),
         };
+        let uninstalled = if uninstalls {
+            self.uninstall(&seen, &policy, &outcomes, &instances).await
+        } else {
+            Err(RequestError::Unavailable("the platform is not draining".to_owned()))
+        };
         self.publish(&mut state, &mut report, instance, runners, sight).await;
-        self.answer(requests, &planned, &outcomes, &report);
+        self.answer(requests, &planned, &outcomes, &report, &uninstalled);
         report
     }
 
@@ -375,6 +395,7 @@ impl Reconciler {
         let runner = &self.config.runner;
         Policy {
             auto_create: self.config.auto_create,
+            draining: false,
             caps: Caps {
                 runners: runner.max,
                 memory: runner.max_memory,
@@ -438,6 +459,7 @@ impl Reconciler {
         planned: &Plan,
         outcomes: &[(Action, Outcome)],
         report: &PassReport,
+        uninstalled: &Result<UninstallReport, RequestError>,
     ) {
         let runners = self.snapshot.borrow().runners.clone();
         for (id, request) in requests {
@@ -448,7 +470,7 @@ impl Reconciler {
                 .map(|(_, refusal)| refusal.clone());
             match refusal {
                 Some(refusal) => request.refuse(RequestError::Refused(refusal)),
-                None => request.answer(id, planned, outcomes, &runners, report),
+                None => request.answer(id, planned, outcomes, &runners, report, uninstalled),
             }
         }
     }

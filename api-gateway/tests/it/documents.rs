@@ -39,7 +39,7 @@ async fn the_document_is_served_and_whole() {
             assert!(default["application/problem+json"].is_object(), "{place} has no default");
         }
     }
-    assert_eq!(operations, 29);
+    assert_eq!(operations, 33);
     let text = answer.text();
     for (index, _) in text.match_indices("\"#/components/") {
         let reference = text[index + 2..].split('"').next().unwrap();

@@ -97,11 +97,17 @@ pub enum EventKind {
     /// It is not any more.
     #[serde(rename = "problem.ended")]
     ProblemEnded,
+    /// The platform drains: nothing new is started.
+    #[serde(rename = "drain.began")]
+    DrainBegan,
+    /// The drain was ended: runners are started again.
+    #[serde(rename = "drain.ended")]
+    DrainEnded,
 }
 
 impl EventKind {
     /// All there are, with how they are spelt.
-    pub const ALL: [(Self, &str); 16] = [
+    pub const ALL: [(Self, &str); 18] = [
         (Self::JobQueued, "job.queued"),
         (Self::JobStarted, "job.started"),
         (Self::JobCompleted, "job.completed"),
@@ -118,6 +124,8 @@ impl EventKind {
         (Self::PoolDeleted, "pool.deleted"),
         (Self::ProblemBegan, "problem.began"),
         (Self::ProblemEnded, "problem.ended"),
+        (Self::DrainBegan, "drain.began"),
+        (Self::DrainEnded, "drain.ended"),
     ];
 
     /// How it is spelt.

@@ -134,6 +134,10 @@ pub struct Status {
     pub instance: String,
     /// Whether runners are started for queued jobs.
     pub auto_create: bool,
+    /// Since when the platform drains, if it does: nothing new is started, waiting runners leave, busy ones finish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub draining_since: Option<Timestamp>,
     /// Most runners at a time.
     pub max_runners: usize,
     /// Labels of the runners started for jobs.

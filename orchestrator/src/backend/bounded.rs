@@ -11,7 +11,7 @@ use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::{Backend, BackendError, Machine, Progress, Storage};
+use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
 use crate::clock::Clock;
 use crate::model::{Instance, LaunchSpec};
 
@@ -214,6 +214,10 @@ impl Backend for Bounded {
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
         self.inner.pull_image(image, progress).await
+    }
+
+    async fn clear(&self) -> Result<Cleared, BackendError> {
+        self.within(PASS, self.inner.clear()).await
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {

@@ -3,6 +3,7 @@
 //! Invariants: a container is ours only if it carries our instance and the full set of labels; the container's name is
 //! the runner's name; containers are removed by us alone, after their exit and log were read.
 
+mod clear;
 mod connection;
 mod dind;
 mod error;
@@ -35,7 +36,7 @@ use self::labels::Identity;
 use self::network::RunnerNetwork;
 use self::pull::Layers;
 use self::spec::Template;
-use super::{Backend, BackendError, Machine, Progress, Storage};
+use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
 use crate::config::Config;
 use crate::model::{Engine, EngineHealth, Exit, Instance, LaunchSpec, Phase};
 
@@ -447,6 +448,13 @@ impl Backend for DockerBackend {
                 other => Err(other),
             },
         }
+    }
+
+    async fn clear(&self) -> Result<Cleared, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let cleared = clear::networks(docker, &instance, &self.settings.network).await;
+        self.network.forget().await;
+        cleared
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {

@@ -8,7 +8,7 @@ use mayfly_common::foreign_text;
 use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
-use super::{Backend, BackendError, Machine, Progress, Storage};
+use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
 use crate::model::{EngineHealth, Exit, Instance, LaunchSpec, Phase};
 
 /// Containers in memory.
@@ -53,6 +53,8 @@ pub struct State {
     pub pulls: usize,
     /// Logs that are being read, and the most that were at a time.
     pub readers: (usize, usize),
+    /// Networks of ours.
+    pub networks: BTreeSet<String>,
 }
 
 impl FakeBackend {
@@ -226,6 +228,12 @@ impl Backend for FakeBackend {
         state.image = true;
         state.missing.remove(image);
         Ok(())
+    }
+
+    async fn clear(&self) -> Result<Cleared, BackendError> {
+        let networks = std::mem::take(&mut self.reach().await?.networks);
+        let removed = networks.into_iter().map(|name| format!("network {name}")).collect();
+        Ok(Cleared { removed, left: Vec::new() })
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {

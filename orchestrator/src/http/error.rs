@@ -93,6 +93,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::NoImage => return unavailable(&refusal.to_string()).with_retry_after(IMAGE_SOON),
         Refusal::Unsure(_) => return unavailable(&refusal.to_string()),
         Refusal::Busy(_) => "runner-busy",
+        Refusal::Draining => "draining",
         Refusal::NameTaken(_) => "name-taken",
         Refusal::AtCapacity { .. } | Refusal::NoRoom(_) => "at-capacity",
     };

@@ -31,6 +31,10 @@ pub(super) async fn health(State(api): State<Api>) -> Json<Health> {
     if api.handle.store().sound().is_err() {
         health.status = HealthStatus::Degraded;
     }
+    if let Some(since) = api.handle.drain().since() {
+        let draining = format!("draining since {since}: none is started; mayfly resume ends it");
+        health.dependencies.insert("runners".to_owned(), draining);
+    }
     Json(health)
 }
 

@@ -26,6 +26,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
         version: mayfly_common::VERSION.to_owned(),
         instance: snapshot.instance,
         auto_create: api.config.auto_create,
+        draining_since: api.handle.drain().since(),
         max_runners: api.config.runner.max,
         labels: api.config.runner.labels.to_strings(),
         image: api.config.runner.image.clone(),

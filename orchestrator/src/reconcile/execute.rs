@@ -170,7 +170,8 @@ impl Reconciler {
         let mut outcomes = Vec::new();
         for actions in [ending, starting] {
             let starts = actions.first().is_some_and(Action::is_launch);
-            if starts && self.stopping.load(Ordering::Relaxed) {
+            // A drain that began after the plan was made counts, too.
+            if starts && (self.stopping.load(Ordering::Relaxed) || self.drain.since().is_some()) {
                 break;
             }
             let act = actions.into_iter().map(async |action: Action| {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{
     CleanupReport, CreateRunners, Finished, GitHubStatus, ImagePull, PassReport, Runner,
+    UninstallReport,
 };
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
@@ -21,6 +22,7 @@ use crate::backend::bounded::{Contact, Seen};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::discovery::RepoFact;
+use crate::drain::Drain;
 use crate::github::budget::Priority;
 use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
@@ -55,6 +57,8 @@ pub struct Snapshot {
     pub repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
     /// How things stand with GitHub.
     pub github: GitHubStatus,
+    /// Since when the platform drains, as the last pass knew.
+    pub draining: Option<Timestamp>,
     /// The latest runners that are gone.
     pub finished: Vec<Finished>,
     /// What those printed.
@@ -118,6 +122,7 @@ pub(super) enum Request {
     Create { wanted: CreateRunners, reply: oneshot::Sender<Result<Vec<Runner>, RequestError>> },
     Delete { name: RunnerName, force: bool, reply: oneshot::Sender<Result<(), RequestError>> },
     Cleanup { dry_run: bool, reply: oneshot::Sender<Result<CleanupReport, RequestError>> },
+    Uninstall { reply: oneshot::Sender<Result<UninstallReport, RequestError>> },
 }
 
 /// The way to the reconciler.
@@ -132,6 +137,7 @@ pub struct Handle {
     pub(super) contact: Arc<Contact>,
     pub(super) intake: Arc<Intake>,
     pub(super) book: Arc<Book>,
+    pub(super) drain: Arc<Drain>,
     pub(super) images: Arc<Images>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) github: Arc<GitHubClient>,
@@ -142,6 +148,11 @@ impl Handle {
     /// The pools. After a change, [`Handle::nudge`] has it count at once.
     pub fn book(&self) -> &Book {
         &self.book
+    }
+
+    /// Whether the platform drains. After a change, [`Handle::nudge`] has it count at once.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// What is kept beyond the process.
@@ -239,6 +250,12 @@ impl Handle {
         self.send(Request::Cleanup { dry_run, reply }, answer).await
     }
 
+    /// Asks for the removal of what is left of this installation. Carried out only while it drains and no runner is left.
+    pub async fn uninstall(&self) -> Result<UninstallReport, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Uninstall { reply }, answer).await
+    }
+
     /// What a runner printed: one that is there, or one that is gone.
     pub async fn logs(
         &self,
@@ -283,8 +300,12 @@ impl Request {
             Self::Delete { name, force, .. } => {
                 Some(Wish::Delete { name: name.clone(), force: *force })
             }
-            Self::Cleanup { .. } => None,
+            Self::Cleanup { .. } | Self::Uninstall { .. } => None,
         }
+    }
+
+    pub(super) fn is_uninstall(&self) -> bool {
+        matches!(self, Self::Uninstall { .. })
     }
 
     pub(super) fn is_dry_run(&self) -> bool {
@@ -297,6 +318,7 @@ impl Request {
             Self::Create { reply, .. } => drop(reply.send(Err(error))),
             Self::Delete { reply, .. } => drop(reply.send(Err(error))),
             Self::Cleanup { reply, .. } => drop(reply.send(Err(error))),
+            Self::Uninstall { reply } => drop(reply.send(Err(error))),
         }
     }
 
@@ -308,6 +330,7 @@ impl Request {
         outcomes: &[(Action, Outcome)],
         runners: &[Runner],
         report: &PassReport,
+        uninstalled: &Result<UninstallReport, RequestError>,
     ) {
         match self {
             Self::Create { reply, .. } => drop(reply.send(created(id, outcomes, runners))),
@@ -315,6 +338,7 @@ impl Request {
             Self::Cleanup { dry_run, reply } => {
                 drop(reply.send(Ok(cleaned(dry_run, plan, outcomes, report))))
             }
+            Self::Uninstall { reply } => drop(reply.send(uninstalled.clone())),
         }
     }
 }
@@ -338,7 +362,7 @@ fn created(
     }
     if names.is_empty() {
         return Err(RequestError::Unavailable(
-            "no runner is started any more: the orchestrator is stopping".to_owned(),
+            "no runner is started any more: the orchestrator is stopping or draining".to_owned(),
         ));
     }
     Ok(runners.iter().filter(|runner| names.contains(&runner.name.as_str())).cloned().collect())

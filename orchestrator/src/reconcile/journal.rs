@@ -27,6 +27,7 @@ pub(super) struct Journal {
     runners: Option<BTreeMap<String, RunnerState>>,
     pools: Option<BTreeMap<String, Mark>>,
     jobs: BTreeMap<i64, JobStatus>,
+    drain: Option<Option<Timestamp>>,
     events: Vec<Event>,
     gone: Vec<Finished>,
     /// The id of the latest event that can be read.
@@ -58,6 +59,7 @@ impl Journal {
             runners: None,
             pools: None,
             jobs: BTreeMap::new(),
+            drain: None,
             events: Vec::new(),
             gone: Vec::new(),
             feed,
@@ -173,6 +175,17 @@ impl Journal {
             };
             self.note(kind, Concerns { pool: Some(name), ..Concerns::default() }, now);
         }
+    }
+
+    /// Since when the platform drains, if it does.
+    pub(super) fn drain(&mut self, since: Option<Timestamp>, now: Timestamp) {
+        let Some(before) = self.drain.replace(since) else { return };
+        let kind = match (before, since) {
+            (None, Some(_)) => EventKind::DrainBegan,
+            (Some(_), None) => EventKind::DrainEnded,
+            _ => return,
+        };
+        self.note(kind, Concerns::default(), now);
     }
 
     /// These problems began, and these are over.

@@ -36,8 +36,12 @@ impl Reconciler {
     ) -> Result<Observed, BackendError> {
         let instances = self.backend.list().await?;
         let now = self.clock.now();
-        let urged = requests.iter().any(|(_, request)| matches!(request, Request::Cleanup { .. }))
-            || self.book.take_changed();
+        let cleans = |(_, request): &(RequestId, Request)| {
+            matches!(request, Request::Cleanup { .. } | Request::Uninstall { .. })
+        };
+        let urged = requests.iter().any(cleans) || self.book.take_changed();
+        // Nothing of ours may be left anywhere.
+        let everywhere = requests.iter().any(|(_, request)| request.is_uninstall());
         let check = self.config.auto_create && (urged || now >= state.next_check(now));
         let news = std::mem::take(&mut state.news) && self.config.auto_create;
         // A sweep that lies further ahead than one interval was planned before the clock was set back.
@@ -59,7 +63,8 @@ impl Reconciler {
             instances.iter().map(|instance| instance.scope.clone()).collect();
         state.contested.retain(|_, until| *until > now);
         let scopes = if sweep {
-            self.scopes_to_sweep(state, &used, now)
+            let others = if everywhere { usize::MAX } else { SWEPT_AT_A_TIME };
+            self.scopes_to_sweep(state, &used, others, now)
         } else {
             let contested = state.contested.keys().cloned();
             used.iter().cloned().chain(contested).chain(state.memory.watched()).collect()
@@ -118,6 +123,7 @@ impl Reconciler {
         &self,
         state: &mut State,
         used: &BTreeSet<Scope>,
+        most_others: usize,
         now: Timestamp,
     ) -> BTreeSet<Scope> {
         let mut scopes: BTreeSet<Scope> = state.scopes.union(used).cloned().collect();
@@ -135,7 +141,7 @@ impl Reconciler {
         let mut others: Vec<Scope> = relevant.filter(|scope| !scopes.contains(scope)).collect();
         others.sort_by_key(|scope| state.swept.get(scope).copied());
         state.swept.retain(|scope, _| others.contains(scope));
-        others.truncate(SWEPT_AT_A_TIME);
+        others.truncate(most_others);
         state.swept.extend(others.iter().map(|scope| (scope.clone(), now)));
         scopes.extend(others);
         scopes

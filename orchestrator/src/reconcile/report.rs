@@ -254,6 +254,7 @@ impl Reconciler {
         state.journal.problems(&changes, now);
         state.journal.runners(&runners, now);
         state.journal.pools(&self.marks(), now);
+        state.journal.drain(state.draining, now);
         let written = state.journal.write(self.intake.store()).await;
         self.intake.written(written.as_ref().map(drop));
         self.tell_recovery(report);
@@ -270,6 +271,7 @@ impl Reconciler {
             not_assigned: sight.not_assigned,
             repositories: sight.repositories,
             github,
+            draining: state.draining,
             finished: state.history.latest(),
             logs: state.history.logs(),
             report: report.clone(),

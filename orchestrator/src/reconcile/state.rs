@@ -67,6 +67,8 @@ pub(super) struct State {
     pub(super) problems: Problems,
     /// Checks at which jobs were asked for.
     pub(super) checks: u64,
+    /// Since when the platform drains, as this pass knows.
+    pub(super) draining: Option<Timestamp>,
     /// What was logged already and still holds, so that it is logged once.
     pub(super) told_unmet: BTreeSet<i64>,
     /// Runners whose end GitHub puts off, each with when it last did.
@@ -109,6 +111,7 @@ impl State {
             left: Left::default(),
             problems: Problems::default(),
             checks: 0,
+            draining: None,
             told_unmet: BTreeSet::new(),
             put_off: BTreeMap::new(),
         }

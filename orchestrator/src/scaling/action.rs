@@ -142,6 +142,9 @@ pub enum Refusal {
     /// Another cap is reached; which, in words.
     #[error("There is no room: {0}.")]
     NoRoom(String),
+    /// The platform drains.
+    #[error("The platform is draining: no runner is started. mayfly resume ends the drain.")]
+    Draining,
     /// The image is not here yet.
     #[error("The runner image is not on the host yet. Try again when it has been pulled.")]
     NoImage,

@@ -185,6 +185,7 @@ pub(super) mod tests {
             Caps { runners: 4, memory: None, nano_cpus: None, per_owner: None, per_repo: None };
         Policy {
             auto_create: true,
+            draining: false,
             caps,
             default,
             pools: Vec::new(),

@@ -95,6 +95,8 @@ pub struct Unassigned {
 pub enum Cause {
     /// GitHub did not assign the job to a runner that was idle beside it.
     NotAssigned(NotAssigned),
+    /// The platform drains.
+    Draining,
     /// There is no room.
     Cap(Cap),
     /// The pool is paused.
@@ -117,6 +119,7 @@ impl fmt::Display for Cause {
             Self::NotAssigned(failed) => {
                 write!(f, "{failed}; the next is started at {}", failed.until)
             }
+            Self::Draining => f.write_str("the platform is draining"),
             Self::Cap(cap) => write!(f, "{cap}"),
             Self::Paused(pool) => write!(f, "pool {pool} is paused"),
             Self::Image(image) => write!(f, "image {image} is not on the host yet"),
@@ -418,6 +421,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         wanted: &CreateRunners,
         request: RequestId,
     ) -> Result<Vec<Launch>, Refusal> {
+        if self.policy.draining {
+            return Err(Refusal::Draining);
+        }
         let (asked, terms) = (usize::from(wanted.count), &self.policy.default);
         self.want_images(terms, &[Image::Missing, Image::Outdated]);
         if self.lacking(terms).is_some() {
@@ -490,6 +496,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     /// Fetches those of the pool's images that are in one of these states.
     fn want_images(&mut self, pool: &PoolPolicy, states: &[Image]) {
+        if self.policy.draining {
+            return;
+        }
         for image in pool.images() {
             let pull = Action::PullImage(image.to_owned());
             if states.contains(&self.image(pool, image)) && !self.plan.actions.contains(&pull) {

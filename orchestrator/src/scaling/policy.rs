@@ -10,6 +10,8 @@ use mayfly_common::scope::{RepoSlug, Scope};
 pub struct Policy {
     /// Whether the platform starts runners by itself; otherwise only requests do.
     pub auto_create: bool,
+    /// Whether the platform drains: nothing new is started, waiting runners leave, busy ones finish.
+    pub draining: bool,
     /// What all runners together may use.
     pub caps: Caps,
     /// The pool of the environment's variables. Runners of no pool, and those made by hand, are judged by its terms.

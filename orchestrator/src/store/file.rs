@@ -75,8 +75,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// Makes an empty file at `path` if there is none, and takes the permissions of others away. `SQLite` gives its log those of the
 /// database; a log that an earlier version left is changed here, too.
 fn make_private(path: &Path) -> Result<(), StoreError> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path);
-    match made {
+    let new = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path);
+    match new {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(_) => return Err(StoreError::CannotOpen),

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use github_sim::{Effect, Fault, FaultKind};
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use orchestrator::model::Phase;
 use tower::ServiceExt as _;
 
-use crate::support::{DONE, Platform, SELF_HOSTED};
+use crate::support::{DONE, Platform, SELF_HOSTED, scope};
 
 const JIT: &str = "/repos/{owner}/{repo}/actions/runners/generate-jitconfig";
 const RUNNERS: &str = "/repos/{owner}/{repo}/actions/runners";
@@ -728,4 +730,39 @@ async fn until(done: impl Fn() -> bool) {
     while !done() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_request_that_may_pass_is_sent_again_and_one_that_makes_something_is_not() {
+    let platform = Platform::new().await;
+    let client = platform.client_that_retries(2);
+    let repo = scope("repo:octo-admin/app");
+    let list = "/repos/{owner}/{repo}/actions/runners";
+    let sent = || platform.sim.recorded().iter().filter(|request| request.route == list).count();
+    let fault = |status, times| {
+        let method = Some("GET".to_owned());
+        platform.fault(Fault { route: list.to_owned(), method, status, times, ..Fault::default() });
+    };
+    // Status, how often it fails, how often it is sent, and whether it comes to a good end.
+    for (status, times, expected, good) in [
+        (502, 1, 2, true),
+        (500, 2, 3, true),
+        (503, 3, 3, false),
+        (404, 1, 1, false),
+        (422, 1, 1, false),
+    ] {
+        let before = sent();
+        fault(status, times);
+        let listed = client.registrations(&repo).await;
+        assert_eq!(listed.is_ok(), good, "{status}: {:?}", listed.err());
+        assert_eq!(sent() - before, expected, "{status}");
+    }
+    // Its answer may be lost, and the registration made: the next pass sees.
+    let route = "/repos/{owner}/{repo}/actions/runners/generate-jitconfig";
+    platform.fault(Fault { route: route.to_owned(), status: 502, ..Fault::default() });
+    let name = RunnerName::parse("once").unwrap();
+    let labels = LabelSet::requested(["self-hosted"]);
+    assert!(client.jit_config(&repo, &name, &labels, None).await.is_err());
+    let made = platform.sim.recorded().iter().filter(|request| request.route == route).count();
+    assert_eq!(made, 1);
 }

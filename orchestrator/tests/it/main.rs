@@ -13,6 +13,7 @@ mod converge;
 mod dind;
 mod discovery;
 mod docker;
+mod drain;
 mod engines;
 mod enterprise;
 mod events;

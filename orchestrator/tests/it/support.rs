@@ -142,7 +142,12 @@ impl Platform {
 
     /// A client of its own, with the platform's credential.
     pub(crate) fn client(&self) -> GitHubClient {
-        let settings = GitHubSettings { retries: 0, ..GitHubSettings::of(&self.config.github) };
+        self.client_that_retries(0)
+    }
+
+    /// The same, which sends a request again so often.
+    pub(crate) fn client_that_retries(&self, retries: usize) -> GitHubClient {
+        let settings = GitHubSettings { retries, ..GitHubSettings::of(&self.config.github) };
         let clock: Arc<dyn Clock> = Arc::new(Shared(self.clock.clone(), self.ahead));
         GitHubClient::new(settings, clock).expect("a client")
     }

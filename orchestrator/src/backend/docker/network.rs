@@ -20,7 +20,7 @@ const ICC: &str = "com.docker.network.bridge.enable_icc";
 /// The option for the MTU, of the same source.
 pub const MTU: &str = "com.docker.network.driver.mtu";
 /// Marks the network as made by us.
-const MARK: &str = "dev.mayfly.network";
+pub(super) const MARK: &str = "dev.mayfly.network";
 /// The engine's default network.
 const DEFAULT: &str = "bridge";
 

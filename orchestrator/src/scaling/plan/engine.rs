@@ -10,6 +10,9 @@ use mayfly_common::name::RunnerName;
 impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
     /// Starts the runners whose engine answers by now, unless they are leaving.
     pub(super) fn start_prepared(&mut self) {
+        if self.policy.draining {
+            return;
+        }
         for (instance, verdict) in self.judged() {
             let ready =
                 instance.phase == Phase::Created && instance.engine == Some(EngineHealth::Healthy);

@@ -55,6 +55,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     /// Ends runners that wait and need not.
     pub(super) fn retire_idle(&mut self) {
+        if self.policy.draining {
+            return self.retire_waiting();
+        }
         let mut pools: BTreeMap<PoolName, Vec<&'a Instance>> = BTreeMap::new();
         for (instance, verdict) in self.judged() {
             let listed = self.seen.sight_of(instance).listed().is_some();
@@ -85,6 +88,17 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Whether there is a pool of this name that serves jobs.
     fn serves(&self, pool: &PoolName) -> bool {
         self.policy.pool(pool).is_some_and(|pool| pool.enabled)
+    }
+
+    /// Ends every runner that is not at work, whoever asked for it and whatever waits for it. GitHub has the last word: a runner
+    /// that it calls busy stays.
+    fn retire_waiting(&mut self) {
+        for (instance, verdict) in self.judged() {
+            let waits = matches!(verdict.state, RunnerState::Idle | RunnerState::Starting);
+            if waits && !self.leaving(&instance.name) {
+                self.retire(instance, "the platform is draining".to_owned());
+            }
+        }
     }
 
     fn retire_all(&mut self, idle: Vec<&'a Instance>, why: &str) {

@@ -259,6 +259,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         scope: &Scope,
         why: String,
     ) -> Result<RunnerName, Cause> {
+        if self.policy.draining {
+            return Err(Cause::Draining);
+        }
         if pool.paused {
             return Err(Cause::Paused(pool.name.clone()));
         }

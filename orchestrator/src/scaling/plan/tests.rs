@@ -622,6 +622,46 @@ fn a_pool_with_engines_needs_both_images() {
     assert_eq!(launches(&plan(&with(Image::Present, Image::Present), &policy, at(10))), 1);
 }
 
+#[test]
+fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
+    let draining = Policy { draining: true, ..policy() };
+    let mut seen = with_runner(seen(), "idle", IDLE, true, false);
+    seen = with_runner(seen, "manual", IDLE, true, false);
+    seen.instances[1].pool = PoolName::manual();
+    seen = with_runner(seen, "starting", IDLE, false, false);
+    seen = with_runner(seen, "busy", IDLE, true, true);
+    seen = with_runner(seen, "working", Phase::Running { working: Some(true) }, true, false);
+    seen = with_runner(seen, "created", Phase::Created, false, false);
+    seen.instances[5].engine = Some(EngineHealth::Healthy);
+    seen = with_runner(seen, "ended", Phase::Exited(Exit::default()), false, false);
+    seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "p/q", &["self-hosted"])];
+    seen.wishes = vec![(1, create(1, &["wanted"]))];
+    // GitHub could not be asked for all jobs: no matter.
+    seen.jobs_complete = false;
+    let plan = plan(&seen, &draining, at(10));
+    let why = "the platform is draining";
+    let mut expected = vec![
+        format!("retire runner idle: {why}"),
+        format!("retire runner manual: {why}"),
+        format!("retire runner starting: {why}"),
+        format!("retire runner created: {why}"),
+    ];
+    let mut found: Vec<String> =
+        lines(&plan).into_iter().filter(|line| !line.contains("ended")).collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    assert!(lines(&plan).iter().any(|line| line.starts_with("remove container ended")));
+    assert_eq!(plan.refusals, [(1, Refusal::Draining)]);
+    let waiting: Vec<&Cause> = plan.waiting.iter().map(|waiting| &waiting.cause).collect();
+    assert!(!waiting.is_empty() && waiting.iter().all(|cause| **cause == Cause::Draining));
+    // No image is fetched for runners that are not started.
+    let missing =
+        Observed { images: image(Image::Missing), jobs: seen.jobs.clone(), ..self::seen() };
+    assert!(super::plan(&missing, &draining, at(10)).actions.is_empty());
+    assert_eq!(super::plan(&missing, &policy(), at(10)).actions, [pull()]);
+}
+
 /// The usual policy with another `MAX_RUNNERS`.
 fn capped(runners: usize) -> Policy {
     let mut policy = policy();

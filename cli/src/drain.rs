@@ -1,0 +1,256 @@
+//! `mayfly drain`, `resume` and `uninstall`: taking an installation out of service, and back.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use mayfly_common::api::{DrainStatus, RunnerList, UninstallReport};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::gateway::{Connection, Failure, Gateway, segment};
+use crate::print::{self, Output, moment, plain};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often in a row the gateway may not answer: it may be restarting.
+const ATTEMPTS: u32 = 60;
+/// Wipes the rest of a line (ECMA-48, EL).
+const WIPE: &str = "\x1b[K";
+
+/// How to drain.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Return when no runner is left.
+    #[arg(long)]
+    wait: bool,
+    /// With `--wait`: give up after so many seconds. The drain goes on. Else it waits as long as the jobs take.
+    #[arg(long, value_name = "SECONDS", requires = "wait")]
+    timeout: Option<u64>,
+    // Last, because its heading is for all that follows.
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// How to uninstall.
+#[derive(Debug, Args)]
+pub(crate) struct Uninstall {
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+    /// End runners at work, too: their jobs fail.
+    #[arg(long)]
+    force: bool,
+    /// Give up after so many seconds. The drain goes on. Else it waits as long as the jobs take.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    // Last, because its heading is for all that follows.
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) async fn drain(options: Options) -> ExitCode {
+    let outcome = match Gateway::open(&options.connection) {
+        Ok(gateway) => begin(&gateway, &options).await,
+        Err(failure) => Err(failure),
+    };
+    print::finish(outcome, options.connection.json)
+}
+
+pub(crate) async fn resume(connection: Connection) -> ExitCode {
+    let outcome = match Gateway::open(&connection) {
+        Ok(gateway) => end(&gateway).await,
+        Err(failure) => Err(failure),
+    };
+    print::finish(outcome, connection.json)
+}
+
+pub(crate) async fn uninstall(options: Uninstall) -> ExitCode {
+    let outcome = match Gateway::open(&options.connection) {
+        Ok(gateway) => remove_all(&gateway, &options).await,
+        Err(failure) => Err(failure),
+    };
+    print::finish(outcome, options.connection.json)
+}
+
+async fn begin(gateway: &Gateway, options: &Options) -> Result<Output, Failure> {
+    let mut status: DrainStatus = gateway.send(Method::PUT, "/drain", None, None).await?;
+    if options.wait {
+        status = until_drained(gateway, options.timeout).await?;
+    }
+    let since = status.since.map(moment).unwrap_or_default();
+    let mut text = match (status.left, status.busy) {
+        (Some(0), _) => format!("Drained: no runner is left. Draining since {since}.\n"),
+        (Some(left), Some(busy)) => format!(
+            "Draining since {since}: nothing new is started; {left} runners are left, {busy} of them at work.\n"
+        ),
+        _ => format!("Draining since {since}: nothing new is started.\n"),
+    };
+    if !status.stored {
+        text += "Note: it is not stored, so a restart of the orchestrator ends it (mayfly status shows the job ledger).\n";
+    }
+    text += "mayfly resume has runners started again.\n";
+    Ok(Output::new(text, &status))
+}
+
+async fn end(gateway: &Gateway) -> Result<Output, Failure> {
+    let status: DrainStatus = gateway.send(Method::DELETE, "/drain", None, None).await?;
+    Ok(Output::new("Runners are started again.\n", &status))
+}
+
+/// Waits until no runner is left, and shows meanwhile how many there are.
+async fn until_drained(gateway: &Gateway, timeout: Option<u64>) -> Result<DrainStatus, Failure> {
+    let until = timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut progress = Progress::default();
+    let mut failed = 0;
+    loop {
+        let status = match gateway.get::<DrainStatus>("/drain").await {
+            Ok(status) => status,
+            Err(failure) => {
+                failed += 1;
+                let refused = matches!(&failure, Failure::Refused(problem) if problem.status < 500);
+                if refused || failed > ATTEMPTS {
+                    progress.end();
+                    return Err(failure);
+                }
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+        };
+        failed = 0;
+        if !status.draining {
+            progress.end();
+            return Err(Failure::Failed("the drain was ended by somebody else".to_owned()));
+        }
+        progress.show(&told(&status));
+        if status.left == Some(0) {
+            progress.end();
+            return Ok(status);
+        }
+        if until.is_some_and(|until| Instant::now() >= until) {
+            progress.end();
+            let (told, seconds) = (told(&status), timeout.unwrap_or_default());
+            return Err(Failure::Failed(format!(
+                "{told} after {seconds} s; the drain goes on\n→ mayfly runner list shows them; mayfly resume ends the drain"
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn told(status: &DrainStatus) -> String {
+    match (status.left, status.busy) {
+        (Some(left), Some(busy)) => format!("{left} runners are left, {busy} of them at work"),
+        _ => "waiting for the first look".to_owned(),
+    }
+}
+
+/// What a person who waits looks at: one line that changes, or, where there is no terminal, a line for each change.
+#[derive(Default)]
+struct Progress {
+    last: String,
+}
+
+impl Progress {
+    fn show(&mut self, text: &str) {
+        if self.last == text {
+            return;
+        }
+        text.clone_into(&mut self.last);
+        // Where standard error is closed there is nobody to tell.
+        let _ = if io::stderr().is_terminal() {
+            write!(io::stderr(), "\r{text}{WIPE}")
+        } else {
+            writeln!(io::stderr(), "{text}")
+        };
+    }
+
+    fn end(&self) {
+        if io::stderr().is_terminal() && !self.last.is_empty() {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}
+
+async fn remove_all(gateway: &Gateway, options: &Uninstall) -> Result<Output, Failure> {
+    if !options.yes {
+        confirm(options.force)?;
+    }
+    gateway.send::<DrainStatus>(Method::PUT, "/drain", None, None).await?;
+    if options.force {
+        end_runners(gateway).await?;
+    }
+    until_drained(gateway, options.timeout).await?;
+    let until = options.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let (mut removed, mut progress, mut failed) = (Vec::new(), Progress::default(), 0);
+    loop {
+        let left = match gateway.send(Method::POST, "/uninstall", None, None).await {
+            Ok(UninstallReport { removed: more, left }) => {
+                removed.extend(more);
+                if left.is_empty() {
+                    break;
+                }
+                plain(&left.join("; "))
+            }
+            // Looking everywhere takes longer than the gateway waits; the orchestrator goes on.
+            Err(failure) if failure.is(StatusCode::GATEWAY_TIMEOUT) && failed < ATTEMPTS => {
+                failed += 1;
+                "the last look is not over yet".to_owned()
+            }
+            Err(failure) => {
+                progress.end();
+                return Err(failure);
+            }
+        };
+        if until.is_some_and(|until| Instant::now() >= until) {
+            progress.end();
+            return Err(Failure::Failed(format!(
+                "still there: {left}\n→ repeat the command later"
+            )));
+        }
+        progress.show(&format!("still there: {left}"));
+        tokio::time::sleep(LOOK).await;
+    }
+    progress.end();
+    let mut text: String =
+        removed.iter().map(|what| format!("removed {}\n", plain(what))).collect();
+    text += "Nothing of this installation is left at GitHub or on the engine, but for the images that were pulled.\n\
+             The drain goes on. Now stop the services:\n\
+             \x20 docker compose down --volumes (or docker-compose), which removes the database, too\n\
+             \x20 systemctl disable --now mayfly, or mayfly-orchestrator mayfly-api-gateway\n";
+    Ok(Output::new(text, &json!({ "removed": removed })))
+}
+
+/// Ends every runner, whatever it does.
+async fn end_runners(gateway: &Gateway) -> Result<(), Failure> {
+    let list: RunnerList = gateway.get("/runners?per_page=100").await?;
+    for runner in list.runners {
+        let path = format!("/runners/{}?force=true", segment(&runner.name));
+        match gateway.send::<Value>(Method::DELETE, &path, None, None).await {
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => {}
+            outcome => drop(outcome?),
+        }
+    }
+    Ok(())
+}
+
+/// Asks whoever sits there.
+fn confirm(force: bool) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage("nobody can be asked here: add --yes".to_owned()));
+    }
+    let busy = if force { "are ended, and their jobs fail" } else { "finish their jobs first" };
+    let _ = write!(
+        io::stderr(),
+        "Remove all runners, registrations and networks of this installation? Runners at work {busy}. [y/N] "
+    );
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| Failure::Usage(format!("no answer can be read: {error}")))?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Failed("nothing was changed".to_owned())),
+    }
+}

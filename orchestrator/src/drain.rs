@@ -1,0 +1,150 @@
+//! Whether the platform drains: nothing new is started, waiting runners leave, busy ones finish. Stored, so that it outlives a
+//! restart, until somebody ends it.
+//!
+//! Invariants: a drain counts at once, also where it cannot be stored; its end counts only once it is stored, because a restart would
+//! bring it back.
+
+use std::sync::{PoisonError, RwLock};
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::store::{Store, StoreError};
+
+/// The drain, if there is one.
+pub struct Drain {
+    store: Store,
+    state: RwLock<State>,
+    /// One writer at a time.
+    writing: Mutex<()>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    since: Option<Timestamp>,
+    /// The store was read, or overruled.
+    is_known: bool,
+    /// The store has it.
+    is_stored: bool,
+}
+
+impl Drain {
+    /// Not known yet: see [`Drain::settle`].
+    pub fn new(store: Store) -> Self {
+        Self { store, state: RwLock::default(), writing: Mutex::default() }
+    }
+
+    /// Since when the platform drains, if it does.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.state().since
+    }
+
+    /// `true` if a restart finds what holds now.
+    pub fn is_stored(&self) -> bool {
+        self.state().is_stored
+    }
+
+    /// Reads what the store keeps, or stores what could not be stored before. Every pass calls it.
+    ///
+    /// Errors: the store cannot be read or written.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
+        let state = self.state();
+        if !state.is_known {
+            let since = self.store.drain().await?;
+            self.set(since, self.outlives());
+        } else if !state.is_stored && self.outlives() {
+            self.store.save_drain(state.since).await?;
+            self.set(state.since, true);
+        }
+        Ok(())
+    }
+
+    /// Begins a drain, unless there is one.
+    pub async fn begin(&self, now: Timestamp) {
+        let since = {
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            // Counts before anything is waited for: a pass may be about to start a runner.
+            state.is_known = true;
+            *state.since.get_or_insert(now)
+        };
+        let _writing = self.writing.lock().await;
+        let stored = self.store.save_drain(Some(since)).await;
+        if let Err(error) = &stored {
+            tracing::warn!("the drain cannot be stored, so a restart would end it: {error}");
+        }
+        self.set(Some(since), stored.is_ok() && self.outlives());
+    }
+
+    /// Ends the drain, if there is one.
+    ///
+    /// Errors: that cannot be stored; the drain goes on.
+    pub async fn end(&self) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
+        self.store.save_drain(None).await?;
+        self.set(None, self.outlives());
+        Ok(())
+    }
+
+    fn outlives(&self) -> bool {
+        self.store.is_durable() && self.store.sound().is_ok()
+    }
+
+    fn state(&self) -> State {
+        *self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, since: Option<Timestamp>, is_stored: bool) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        *state = State { since, is_known: true, is_stored };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_drain_outlives_a_restart_until_it_is_ended() {
+        let store = Store::in_memory().unwrap();
+        let drain = Drain::new(store.clone());
+        drain.settle().await.unwrap();
+        assert_eq!(drain.since(), None);
+        drain.begin(at(1)).await;
+        drain.begin(at(2)).await;
+        assert_eq!(drain.since(), Some(at(1)), "it began once");
+        let again = Drain::new(store.clone());
+        again.settle().await.unwrap();
+        assert_eq!(again.since(), Some(at(1)));
+        again.end().await.unwrap();
+        let third = Drain::new(store);
+        third.settle().await.unwrap();
+        assert_eq!(third.since(), None);
+    }
+
+    #[tokio::test]
+    async fn a_drain_that_cannot_be_stored_counts_and_its_end_does_not() {
+        let store = Store::in_memory().unwrap();
+        let drain = Drain::new(store.clone());
+        store.break_writes();
+        drain.begin(at(1)).await;
+        assert_eq!(drain.since(), Some(at(1)));
+        assert!(drain.end().await.is_err());
+        assert_eq!(drain.since(), Some(at(1)), "a restart might find it still");
+        store.mend_writes();
+        drain.end().await.unwrap();
+        assert_eq!(drain.since(), None);
+    }
+
+    #[tokio::test]
+    async fn a_drain_that_begins_before_the_store_is_read_is_not_overruled_by_it() {
+        let drain = Drain::new(Store::in_memory().unwrap());
+        drain.begin(at(1)).await;
+        drain.settle().await.unwrap();
+        assert_eq!(drain.since(), Some(at(1)));
+    }
+}
