@@ -3,12 +3,15 @@
 //! | module | what |
 //! |---|---|
 //! | [`engine`] | what the demo makes on the engine, and that it is gone afterwards |
+//! | [`leftovers`], [`owner`] | what demos left that were killed, and whether a demo lives |
 //! | [`stage`] | the services, wired together on free ports |
 //! | [`table`] | what a person watches |
 //! | [`summary`] | what came of it |
 //! | [`warm`] | a second act, with runners that wait |
 
 mod engine;
+mod leftovers;
+mod owner;
 mod stage;
 mod summary;
 mod table;

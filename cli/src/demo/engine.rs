@@ -1,18 +1,23 @@
 //! What the demo makes on the local Docker Engine: an image, a network, and through the orchestrator containers.
 //!
-//! Invariant: everything carries this demo's own name, and [`Engine::remove_all`] removes that and nothing else.
+//! Invariant: everything carries this demo's own name, and [`Engine::remove_all`] removes that and nothing else. What carries the name of
+//! a demo whose process is gone is removed by the next one.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context as _, anyhow};
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
 use futures::TryStreamExt as _;
 use github_sim::runner_image;
 use orchestrator::backend::Backend as _;
 use orchestrator::backend::docker::{DockerBackend, DockerSettings};
 use orchestrator::config::Config;
+
+use super::leftovers::{self, DEMO, OWNER};
+use super::owner::{EnginePlace, Owner};
 
 /// The repository part of the demo image's name.
 const IMAGE: &str = "mayfly-demo-runner";
@@ -32,34 +37,16 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Builds the image and the network. Pulls nothing.
+    /// Builds the image and the network. Pulls nothing. Removes first what demos left that were killed.
     pub(super) async fn prepare() -> anyhow::Result<Self> {
         let random = uuid::Uuid::new_v4().simple().to_string();
-        let instance = format!("demo-{}", &random[..6]);
-        let network = format!("mayfly-{instance}");
-        let image = format!("{IMAGE}:{instance}");
-        let config = demo_config(&instance, &network, &image, "http://127.0.0.1")?;
-        let host = config.docker_host.clone();
-        let docker = match &host {
-            Some(host) => Docker::connect_with_host(host),
-            None => Docker::connect_with_socket_defaults(),
-        };
-        let docker = docker.context(
+        let mut engine = Self::of(format!("demo-{}", &random[..6]))?;
+        engine.docker.ping().await.context(
             "Docker cannot be reached; is the engine running, and may you use its socket?",
         )?;
-        docker.ping().await.context(
-            "Docker cannot be reached; is the engine running, and may you use its socket?",
-        )?;
-        let backend = DockerBackend::new(DockerSettings::of(&config));
-        let mut engine = Self {
-            docker,
-            backend,
-            instance,
-            image,
-            network,
-            gateway: Ipv4Addr::UNSPECIFIED.into(),
-        };
-        match engine.build().await {
+        let owner = Owner::this_process().context("/proc cannot be read")?;
+        engine.clear_abandoned(&owner).await;
+        match engine.build(&owner).await {
             Ok(()) => Ok(engine),
             Err(error) => {
                 // What there is of it goes; what went wrong is the news.
@@ -69,8 +56,53 @@ impl Engine {
         }
     }
 
-    async fn build(&mut self) -> anyhow::Result<()> {
-        build_image(&self.docker, &self.image).await?;
+    /// The demo named `instance`; nothing is made yet.
+    fn of(instance: String) -> anyhow::Result<Self> {
+        let network = format!("mayfly-{instance}");
+        let image = format!("{IMAGE}:{instance}");
+        let config = demo_config(&instance, &network, &image, "http://127.0.0.1")?;
+        let docker = match &config.docker_host {
+            Some(host) => Docker::connect_with_host(host),
+            None => Docker::connect_with_socket_defaults(),
+        };
+        let docker = docker.context(
+            "Docker cannot be reached; is the engine running, and may you use its socket?",
+        )?;
+        let backend = DockerBackend::new(DockerSettings::of(&config));
+        let gateway = Ipv4Addr::UNSPECIFIED.into();
+        Ok(Self { docker, backend, instance, image, network, gateway })
+    }
+
+    /// Removes what demos left whose process is gone. What cannot be removed is no reason not to play.
+    #[expect(clippy::print_stderr, reason = "a command's own messages")]
+    async fn clear_abandoned(&self, this: &Owner) {
+        let place =
+            match mayfly_common::env::variables().iter().find(|(name, _)| name == "DOCKER_HOST") {
+                Some((_, host)) if !host.starts_with("unix://") => EnginePlace::Elsewhere,
+                _ => EnginePlace::ThisMachine,
+            };
+        let demos = match leftovers::abandoned(&self.docker, this, place).await {
+            Ok(demos) => demos,
+            Err(error) => {
+                eprintln!("What earlier demos left cannot be looked for: {error}");
+                return;
+            }
+        };
+        for demo in demos {
+            let removed = match Self::of(demo.clone()) {
+                Ok(engine) => engine.remove_all().await,
+                Err(error) => Err(error),
+            };
+            match removed {
+                Ok(()) => eprintln!("Removed what {demo} left, a demo that was killed."),
+                Err(error) => eprintln!("What {demo} left cannot be removed: {error:#}"),
+            }
+        }
+    }
+
+    async fn build(&mut self, owner: &Owner) -> anyhow::Result<()> {
+        let labels = [(DEMO, self.instance.clone()), (OWNER, owner.to_string())];
+        build_image(&self.docker, &self.image, &labels).await?;
         let gateway = self.backend.network_gateway().await?;
         self.gateway =
             gateway.ok_or_else(|| anyhow!("network {} has no gateway address", self.network))?;
@@ -105,20 +137,34 @@ impl Engine {
         let options = RemoveImageOptionsBuilder::default().force(true).build();
         let image = self.docker.remove_image(&self.image, Some(options), None).await;
         // One that cannot be removed is no reason to leave the other.
-        network?;
-        image?;
+        there_is_none(network)?;
+        there_is_none(image)?;
         Ok(())
     }
 }
 
-async fn build_image(docker: &Docker, image: &str) -> anyhow::Result<()> {
+/// Takes it as removed where it was not there.
+fn there_is_none<T>(removed: Result<T, Error>) -> Result<(), Error> {
+    match removed {
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
+async fn build_image(
+    docker: &Docker,
+    image: &str,
+    labels: &[(&str, String)],
+) -> anyhow::Result<()> {
     let archive = runner_image::tar().context("the runner image cannot be put together")?;
     let (repo, tag) = image.split_once(':').unwrap_or((image, "latest"));
+    let labels = labels.iter().map(|(name, value)| format!("LABEL {name}=\"{value}\""));
+    let changes = runner_image::CHANGES.iter().map(|change| (*change).to_owned()).chain(labels);
     let options = CreateImageOptionsBuilder::default()
         .from_src("-")
         .repo(repo)
         .tag(tag)
-        .changes(runner_image::CHANGES.iter().map(|change| (*change).to_owned()).collect())
+        .changes(changes.collect())
         .build();
     let body = bollard::body_full(archive.into());
     let imported =
