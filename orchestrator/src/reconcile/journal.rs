@@ -27,12 +27,16 @@ pub(super) struct Journal {
     runners: Option<BTreeMap<String, RunnerState>>,
     pools: Option<BTreeMap<String, Mark>>,
     jobs: BTreeMap<i64, JobStatus>,
-    drain: Option<Option<Timestamp>>,
+    drain: Option<DrainMark>,
     events: Vec<Event>,
     gone: Vec<Finished>,
     /// The id of the latest event that can be read.
     feed: watch::Sender<i64>,
 }
+
+/// Since when the platform drains, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DrainMark(Option<Timestamp>);
 
 /// What changes when a pool does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +183,7 @@ impl Journal {
 
     /// Since when the platform drains, if it does.
     pub(super) fn drain(&mut self, since: Option<Timestamp>, now: Timestamp) {
-        let Some(before) = self.drain.replace(since) else { return };
+        let Some(DrainMark(before)) = self.drain.replace(DrainMark(since)) else { return };
         let kind = match (before, since) {
             (None, Some(_)) => EventKind::DrainBegan,
             (Some(_), None) => EventKind::DrainEnded,
