@@ -214,8 +214,12 @@ async fn remove_all(gateway: &Gateway, options: &Uninstall) -> Result<Output, Fa
         tokio::time::sleep(LOOK).await;
     }
     progress.end();
-    let mut text: String =
-        removed.iter().map(|what| format!("removed {}\n", plain(what))).collect();
+    let mut text = String::new();
+    for what in &removed {
+        text += "removed ";
+        text += &plain(what);
+        text.push('\n');
+    }
     text += "Nothing of this installation is left at GitHub or on the engine, but for the images that were pulled.\n\
              The drain goes on. Now stop the services:\n\
              \x20 docker compose down --volumes (or docker-compose), which removes the database, too\n\

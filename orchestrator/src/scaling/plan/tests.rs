@@ -635,7 +635,7 @@ fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
     seen.instances[5].engine = Some(EngineHealth::Healthy);
     seen = with_runner(seen, "ended", Phase::Exited(Exit::default()), false, false);
     seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "p/q", &["self-hosted"])];
-    seen.wishes = vec![(1, create(1, &["wanted"]))];
+    seen.wishes = vec![(RequestId(1), create(1, &["wanted"]))];
     // GitHub could not be asked for all jobs: no matter.
     seen.jobs_complete = false;
     let plan = plan(&seen, &draining, at(10));
@@ -652,7 +652,7 @@ fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
     found.sort();
     assert_eq!(found, expected);
     assert!(lines(&plan).iter().any(|line| line.starts_with("remove container ended")));
-    assert_eq!(plan.refusals, [(1, Refusal::Draining)]);
+    assert_eq!(plan.refusals, [(RequestId(1), Refusal::Draining)]);
     let waiting: Vec<&Cause> = plan.waiting.iter().map(|waiting| &waiting.cause).collect();
     assert!(!waiting.is_empty() && waiting.iter().all(|cause| **cause == Cause::Draining));
     // No image is fetched for runners that are not started.
