@@ -96,7 +96,7 @@ fn a_line_of_json_has_these_keys_in_this_order() {
     ends_with(&output, 0);
     let expected = [
         r#"{"file":"w.yml","job":"a","kind":"job","labels":[["self-hosted","x"],["self-hosted","y"]],"group":null,"self_hosted":"yes","error":null}"#,
-        r#"{"file":"w.yml","job":"b","kind":"job","labels":[[]],"group":"big","self_hosted":"no","error":null}"#,
+        r#"{"file":"w.yml","job":"b","kind":"job","labels":[[]],"group":"big","self_hosted":"unknown","error":null}"#,
         r#"{"file":"w.yml","job":"c","kind":"call","labels":[],"group":null,"self_hosted":"no","error":null}"#,
         r#"{"file":"w.yml","job":"d","kind":"job","labels":[],"group":null,"self_hosted":"unknown","error":null}"#,
     ];

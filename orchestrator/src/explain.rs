@@ -316,6 +316,11 @@ fn remedied(remedy: &Remedy, row: &Row) -> String {
             format!("make a pool with the labels {labels} (mayfly pool create), or change runs-on")
         }
         Remedy::Pool => format!("make a pool with the scope repo:{repo} (mayfly pool create)"),
+        Remedy::Group(group) => format!(
+            "make a pool with runner_group {group} and the scope org:{} (mayfly pool create), or name labels in runs-on",
+            repo.owner()
+        ),
+        Remedy::NameLabels => "name labels in runs-on".to_owned(),
     }
 }
 

@@ -11,7 +11,7 @@
 //! | `app` | an App's key, its JSON Web Tokens, installation tokens |
 //! | `transport` | TLS, proxies, redirects, time-outs |
 //! | `registration` | runners: list, register, deregister |
-//! | `repositories`, `workflows`, `jobs` | what there is, what it says, what waits |
+//! | `repositories`, `workflows`, `jobs`, `origin` | what there is, what it says, what waits, where that comes from |
 //! | [`hooks`] | webhooks and their deliveries |
 //! | `graphql` | many questions in one request |
 //! | `call`, `page`, `held`, `refusal` | a request's address, its pages, its earlier answer, its refusal |
@@ -32,6 +32,7 @@ pub mod hooks;
 mod identity;
 mod jobs;
 mod oddities;
+mod origin;
 mod page;
 mod refusal;
 mod registration;
@@ -47,6 +48,7 @@ pub use client::{GitHubClient, GitHubSettings};
 pub use error::GitHubError;
 pub use identity::Installation;
 pub use jobs::{HeldStatus, Look};
+pub use origin::Origin;
 pub use registration::{Deregistered, JitConfig, Runners};
 pub use repositories::{Coverage, Depth, DiscoveryMode, Listed, Repository};
 pub use traffic::Traffic;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`driver`] | the loop: tick, nudge, Docker event, shutdown; one pass at a time |
 //! | `observe`, `discover` | gather: what runs, what is registered, what waits; which repositories there are |
+//! | `groups` | which runner groups jobs without labels ask for |
 //! | `hear` | takes in what webhooks told, keeps what was learnt |
 //! | `ask` | asks GitHub what became of jobs that nobody told the end of |
 //! | `execute` | one match on [`Action`] |
@@ -26,6 +27,7 @@ mod ask;
 mod discover;
 pub mod driver;
 mod execute;
+mod groups;
 pub mod handle;
 mod hear;
 mod history;
@@ -233,7 +235,10 @@ impl Reconciler {
             requests.iter().any(|(_, request)| request.is_uninstall()) && policy.draining;
         policy.clean_registrations |= uninstalls;
         let seen = match self.observe(&mut state, &requests, &instance, &mut report).await {
-            Ok(seen) => seen.remember(&policy, self.clock.now()),
+            Ok(mut seen) => {
+                seen.groups = self.groups(&mut state, &seen.jobs, &policy, &mut report).await;
+                seen.remember(&policy, self.clock.now())
+            }
             Err(error) => return self.give_up(&mut state, report, requests, &error).await,
         };
         state.accounts.append(&mut report.github_accounts);

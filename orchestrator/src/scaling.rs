@@ -36,8 +36,9 @@ pub mod ratio;
 pub mod room;
 
 pub use action::{Action, Launch, Refusal, RequestId, SameName};
+pub use choice::has_groups;
 pub use memory::{Clash, Memory, Sighting, Stray};
-pub use observed::{Image, ImageSeen, Listing, Observed, Sight, Wish};
+pub use observed::{Group, Image, ImageSeen, Listing, Observed, Sight, Wish};
 pub use plan::{Cause, Plan, Unassigned, Unmet, Verdict, Waiting, plan};
 pub use policy::{Caps, Policy, PoolPolicy};
 pub use room::Cap;

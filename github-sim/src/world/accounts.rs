@@ -1,9 +1,11 @@
 //! Accounts and runner groups.
 
-use mayfly_common::scope::Login;
+use std::collections::BTreeSet;
+
+use mayfly_common::scope::{Login, RepoSlug, Scope};
 
 use super::access::Selection;
-use super::model::{Account, RunnerGroup};
+use super::model::{Account, Runner, RunnerGroup};
 use super::{Refusal, World};
 
 /// The id of every organisation's default runner group, and of a repository's only one.
@@ -45,7 +47,8 @@ impl World {
         let (id, created_at) = (self.next_id(), self.now());
         if is_org {
             let name = "Default".to_owned();
-            self.groups.push(RunnerGroup { id: DEFAULT_GROUP, name, org: login.clone() });
+            let (id, org) = (DEFAULT_GROUP, login.clone());
+            self.groups.push(RunnerGroup { id, name, org, selected: None, public: true });
         }
         self.accounts
             .insert(login.clone(), Account { id, login: login.clone(), is_org, created_at });
@@ -62,8 +65,49 @@ impl World {
             return Err(Refusal::NameTaken { what: "runner group", name: name.to_owned() });
         }
         let id = self.next_id();
-        self.groups.push(RunnerGroup { id, name: name.to_owned(), org });
+        self.groups.push(RunnerGroup {
+            id,
+            name: name.to_owned(),
+            org,
+            selected: None,
+            public: true,
+        });
         Ok(id)
+    }
+
+    /// Says which repositories' jobs the runners of an organisation's group may take: only those `selected`, or all of them, and
+    /// whether public ones are among them. (GitHub docs, "Managing access to self-hosted runners using groups".)
+    pub fn set_group_access(
+        &mut self,
+        org: &str,
+        name: &str,
+        selected: Option<&[RepoSlug]>,
+        public: bool,
+    ) -> Result<(), Refusal> {
+        let ids = selected.map(|slugs| {
+            let id = |slug: &RepoSlug| self.repo(slug).map(|repo| repo.id);
+            slugs.iter().map(id).collect::<Option<BTreeSet<u64>>>()
+        });
+        let selected = match ids {
+            Some(None) => return Err(Refusal::NotFound("repository")),
+            Some(found) => found,
+            None => None,
+        };
+        let of = |group: &&mut RunnerGroup| {
+            group.org.as_str().eq_ignore_ascii_case(org) && group.name.eq_ignore_ascii_case(name)
+        };
+        let group = self.groups.iter_mut().find(of).ok_or(Refusal::NotFound("runner group"))?;
+        (group.selected, group.public) = (selected, public);
+        self.settle();
+        Ok(())
+    }
+
+    /// Whether the group of a runner admits a repository.
+    pub(super) fn admits(&self, runner: &Runner, repo: &RepoSlug) -> bool {
+        let Scope::Org(login) = &runner.scope else { return true };
+        let Some(repo) = self.repo(repo) else { return false };
+        let group = self.groups(login).find(|group| group.id == runner.group_id);
+        group.is_some_and(|group| group.admits(repo))
     }
 
     /// Every account.

@@ -203,12 +203,14 @@ impl World {
             job.status == Status::Queued
                 && !job.spec.is_hosted()
                 && self.reaches(&runner.scope, &job.repo)
+                && self.admits(runner, &job.repo)
                 && labels::suffice(labels::names(&runner.labels), &job.spec.labels)
                 && job.spec.group.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&group_name))
         };
         let oldest = self.jobs.values().filter(fits).min_by_key(|job| (job.queued_at, job.id))?;
         let (job_id, run_id, now) = (oldest.id, oldest.run_id, self.now());
-        let in_scope = self.reaches(&runner.scope, &oldest.repo);
+        let in_scope =
+            self.reaches(&runner.scope, &oldest.repo) && self.admits(runner, &oldest.repo);
         self.served.push(Served::new(runner, oldest, in_scope));
         let taker = Taker {
             id: runner.id,
@@ -252,6 +254,35 @@ mod tests {
         let labels = labels.iter().map(|&label| label.to_owned()).collect();
         let new = Registration { name: name.into(), labels, ..Registration::default() };
         world.create_jit_runner(&scope("org:octo-org"), new).unwrap().1
+    }
+
+    #[test]
+    fn a_group_hands_over_jobs_of_the_repositories_that_it_admits() {
+        use super::super::testing::slug;
+
+        let (mut world, _) = world();
+        let org = scope("org:octo-org");
+        let group_id = Some(world.add_runner_group("octo-org", "big").unwrap());
+        let new = Registration {
+            name: "r1".into(),
+            labels: vec!["x".into()],
+            group_id,
+            ..Registration::default()
+        };
+        world.register_runner(&org, new).unwrap();
+        let none: Option<&[_]> = Some(&[]);
+        world.set_group_access("octo-org", "BIG", none, true).unwrap();
+        let job = queue(&mut world, &["x"]);
+        assert_eq!(world.connect_runner(&org, "r1").unwrap(), None, "no repository is selected");
+        world.set_group_access("octo-org", "big", None, false).unwrap();
+        assert_eq!(world.job(job).unwrap().status, Status::Queued, "the repository is public");
+        let selected = [slug("octo-org/tools")];
+        world.set_group_access("octo-org", "big", Some(&selected), true).unwrap();
+        assert_eq!(world.job(job).unwrap().status, Status::InProgress, "now it is admitted");
+        assert_eq!(world.violations(), Vec::<String>::new());
+        let nowhere = [slug("octo-org/nowhere")];
+        assert!(world.set_group_access("octo-org", "big", Some(&nowhere), true).is_err());
+        assert!(world.set_group_access("octo-org", "none", None, true).is_err());
     }
 
     #[test]

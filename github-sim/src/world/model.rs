@@ -427,4 +427,16 @@ pub struct RunnerGroup {
     pub name: String,
     /// The organisation it belongs to.
     pub org: Login,
+    /// The ids of the only repositories whose jobs its runners may take; `None`: all of the organisation's.
+    pub selected: Option<BTreeSet<u64>>,
+    /// Whether its runners may take jobs of public repositories. (GitHub's own default is no.)
+    pub public: bool,
+}
+
+impl RunnerGroup {
+    /// Whether its runners may take jobs of this repository of its organisation.
+    pub fn admits(&self, repo: &Repo) -> bool {
+        let selected = self.selected.as_ref().is_none_or(|ids| ids.contains(&repo.id));
+        selected && (self.public || repo.private)
+    }
 }

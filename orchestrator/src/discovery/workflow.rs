@@ -16,6 +16,7 @@
 
 mod choice;
 mod expression;
+mod group;
 mod hosted;
 mod json;
 mod limits;
@@ -28,6 +29,7 @@ mod value;
 mod verdict;
 mod yaml;
 
+pub use group::{AskedGroup, group_of};
 pub use limits::MAX_FILE_BYTES;
 use limits::{MAX_TREE_BYTES, MAX_WORK, Work};
 use matrix::Leg;
@@ -43,10 +45,10 @@ pub struct JobNeeds {
     pub kind: JobKind,
     /// The distinct label sets that the legs of its matrix ask for; empty if they are not wholly known.
     pub labels: Vec<Vec<String>>,
-    /// The runner group asked for (the first, if legs differ), or the expression that gives it. A group without
-    /// labels is answered with `No`: whether it holds self-hosted runners cannot be seen in the file.
+    /// The runner group asked for (the first, if legs differ), or the expression that gives it. Whether it has self-hosted
+    /// runners cannot be seen in the file, so a job that asks for one is answered with `Unknown` unless its labels tell.
     pub group: Option<String>,
-    /// Whether some leg asks for the label `self-hosted`.
+    /// Whether some leg asks for a self-hosted runner: by that label, or maybe by a group.
     pub self_hosted: Answer,
     /// The reason for the answer, as a short phrase.
     pub why: String,

@@ -170,12 +170,18 @@ pub(super) struct Run {
     pub(super) id: i64,
     #[serde(default, deserialize_with = "lenient::option")]
     pub(super) updated_at: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub(super) path: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub(super) head_sha: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]
 pub(super) struct Job {
     pub(super) id: i64,
     pub(super) status: String,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub(super) run_id: Option<i64>,
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub(super) name: String,
     #[serde(default, deserialize_with = "lenient::option")]

@@ -241,8 +241,25 @@ impl GitHubClient {
         file: &FileVersion,
         priority: Priority,
     ) -> Result<FileText, GitHubError> {
-        let call = self.contents(repo, Some(&file.name), priority);
-        let found: wire::File = match self.get(&call).await {
+        self.text_of(&self.contents(repo, Some(&file.name), priority)).await
+    }
+
+    /// The text of the file at `path`, as it was at the commit `sha`.
+    pub async fn text_at(
+        &self,
+        repo: &RepoSlug,
+        path: &str,
+        sha: &str,
+    ) -> Result<FileText, GitHubError> {
+        let values = [repo.owner().as_str(), repo.name()].into_iter().chain(path.split('/'));
+        let values: Vec<&str> = values.collect();
+        let who = Who::Owner(repo.owner().clone());
+        let route = "/repos/{owner}/{repo}/contents/{path}";
+        self.text_of(&self.call(who, Priority::Demand, route, &values, &[("ref", sha)])).await
+    }
+
+    async fn text_of(&self, call: &Call) -> Result<FileText, GitHubError> {
+        let found: wire::File = match self.get(call).await {
             Err(GitHubError::NotFound) => return Ok(FileText::Missing),
             outcome => outcome?,
         };

@@ -99,6 +99,7 @@ impl Reconciler {
             jobs_complete: jobs.complete,
             listed_at: listed_at(state),
             images,
+            groups: BTreeMap::new(),
             repositories: by_activity(state, now),
             scaled: state.scaled.clone(),
             wishes: wishes(requests),

@@ -15,6 +15,7 @@ use super::problems::Problems;
 use super::unplaced::Unplaced;
 use crate::discovery::Catalog;
 use crate::ledger::{Hearing, Ledger};
+use crate::scaling::Group;
 use crate::scaling::Memory;
 use crate::scaling::RequestId;
 use crate::scaling::backoff::Backoff;
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Runners that are gone and whose job is not known.
     pub(super) unplaced: Unplaced,
+    /// Which runner groups queued jobs without labels ask for.
+    pub(super) groups: BTreeMap<i64, Group>,
     /// Whether webhooks tell of jobs.
     pub(super) hearing: Hearing,
     /// Since when webhooks could have told of a job.
@@ -92,6 +95,7 @@ impl State {
             journal,
             ledger: Ledger::default(),
             unplaced: Unplaced::default(),
+            groups: BTreeMap::new(),
             hearing: Hearing::default(),
             listening: now,
             loaded: false,

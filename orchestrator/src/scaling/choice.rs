@@ -2,8 +2,9 @@
 
 use mayfly_common::label::{Label, LabelSet};
 use mayfly_common::pool::PoolName;
-use mayfly_common::scope::Scope;
+use mayfly_common::scope::{RepoSlug, Scope};
 
+use super::observed::Group;
 use super::policy::{Policy, PoolPolicy};
 use crate::model::QueuedJob;
 
@@ -32,26 +33,80 @@ pub enum Remedy {
     Scope(PoolName),
     /// A pool that serves its repository.
     Pool,
+    /// A pool in this runner group of its organisation.
+    Group(String),
+    /// Labels in its workflow.
+    NameLabels,
 }
 
-/// The pools for `job`: higher priority first, then the tightest fit (the fewest labels).
-pub fn offer<'a>(job: &QueuedJob, policy: &'a Policy) -> Offer<'a> {
-    if job.labels.is_empty() {
-        let why = "it asks for a runner group and no label; groups are not served automatically";
-        return Offer::Unmet(why.to_owned(), Remedy::Labels);
-    }
+/// The pools for `job`: higher priority first, then the tightest fit (the fewest labels). `group` is what is known of the runner
+/// group that a job without labels asks for.
+pub fn offer<'a>(job: &QueuedJob, group: Option<&Group>, policy: &'a Policy) -> Offer<'a> {
+    let grouped = |pool: &PoolPolicy, scope: &Scope| {
+        !job.labels.is_empty()
+            || group.is_some_and(|group| pool.group_at(scope).is_some_and(|name| group.is(name)))
+    };
     let fitting = policy.all().filter(|pool| pool.enabled && pool.labels.covers(&job.labels));
     let mut pools: Vec<(&PoolPolicy, Scope)> =
         fitting.filter_map(|pool| Some((pool, pool.place_for(&job.repo)?))).collect();
+    pools.retain(|(pool, scope)| grouped(pool, scope));
     pools.sort_by_key(|(pool, _)| (std::cmp::Reverse(pool.priority), pool.labels.len()));
     if !pools.is_empty() {
         return Offer::Ours(pools);
+    }
+    if job.labels.is_empty() {
+        let (why, remedy) = no_group(job, group, policy);
+        return Offer::Unmet(why, remedy);
     }
     if is_hosted(&job.labels) {
         return Offer::Hosted;
     }
     let (why, remedy) = why_not(job, policy);
     Offer::Unmet(why, remedy)
+}
+
+/// Whether a pool serves the organisation or enterprise of `repo`: only those have runner groups.
+pub fn has_groups(repo: &RepoSlug, policy: &Policy) -> bool {
+    let placed = policy.all().filter(|pool| pool.enabled).filter_map(|pool| pool.place_for(repo));
+    placed.into_iter().any(|scope| !matches!(scope, Scope::Repo(_)))
+}
+
+/// Why no pool takes a job without labels, and what helps.
+fn no_group(job: &QueuedJob, group: Option<&Group>, policy: &Policy) -> (String, Remedy) {
+    match group {
+        Some(Group::Named(name)) => {
+            let disabled = policy.all().find(|pool| {
+                let scope = pool.place_for(&job.repo);
+                let group = scope.as_ref().and_then(|scope| pool.group_at(scope));
+                group.is_some_and(|group| group.eq_ignore_ascii_case(name))
+            });
+            match disabled {
+                Some(pool) => {
+                    let why =
+                        format!("pool {} has its runner group {name}, but is disabled", pool.name);
+                    (why, Remedy::Enable(pool.name.clone()))
+                }
+                None => {
+                    let why =
+                        format!("it asks for the runner group {name}, which no pool here has");
+                    (why, Remedy::Group(name.clone()))
+                }
+            }
+        }
+        Some(Group::Unknown(why)) => {
+            let why = format!(
+                "it asks for a runner group and no label, and which group cannot be told: {why}"
+            );
+            (why, Remedy::NameLabels)
+        }
+        None => {
+            let owner = job.repo.owner();
+            let why = format!(
+                "it asks for a runner group and no label; only organisations and enterprises have groups, and no pool has the scope org:{owner}"
+            );
+            (why, Remedy::NameLabels)
+        }
+    }
 }
 
 /// Whether labels name one of GitHub's own machines.
@@ -109,7 +164,6 @@ fn why_not(job: &QueuedJob, policy: &Policy) -> (String, Remedy) {
 mod tests {
     use super::*;
     use crate::scaling::lifecycle::tests::{at, policy};
-    use mayfly_common::scope::RepoSlug;
 
     fn job(labels: &[&str]) -> QueuedJob {
         QueuedJob {
@@ -154,10 +208,13 @@ mod tests {
                 "no runner here has the label gpu; ours have linux,self-hosted,x64",
             ),
             (&["my-set"], "no runner here has the label my-set; ours have linux,self-hosted,x64"),
-            (&[], "it asks for a runner group and no label; groups are not served automatically"),
+            (
+                &[],
+                "it asks for a runner group and no label; only organisations and enterprises have groups, and no pool has the scope org:o",
+            ),
         ];
         for (labels, expected) in rows {
-            assert_eq!(told(offer(&job(labels), &policy())), expected, "{labels:?}");
+            assert_eq!(told(offer(&job(labels), None, &policy())), expected, "{labels:?}");
         }
     }
 
@@ -188,7 +245,7 @@ mod tests {
             ),
         ];
         for (labels, expected) in rows {
-            assert_eq!(told(offer(&job(labels), &policy)), expected, "{labels:?}");
+            assert_eq!(told(offer(&job(labels), None, &policy)), expected, "{labels:?}");
         }
     }
 
@@ -196,7 +253,7 @@ mod tests {
     fn a_pool_that_lacks_only_self_hosted_is_the_nearest() {
         let mut policy = policy();
         policy.pools = vec![pool("gpu", &["gpu", "linux", "x64"])];
-        let why = told(offer(&job(&["self-hosted", "gpu"]), &policy));
+        let why = told(offer(&job(&["self-hosted", "gpu"]), None, &policy));
         assert_eq!(
             why,
             "no pool offers all its labels; the nearest is gpu, which lacks self-hosted"
@@ -220,16 +277,54 @@ mod tests {
             ("other", Remedy::Labels),
         ];
         for (label, expected) in rows {
-            let Offer::Unmet(_, remedy) = offer(&job(&["self-hosted", label]), &policy) else {
+            let Offer::Unmet(_, remedy) = offer(&job(&["self-hosted", label]), None, &policy)
+            else {
                 panic!("{label} is offered")
             };
             assert_eq!(remedy, expected, "{label}");
         }
         policy.default.scopes = vec!["org:p".parse().unwrap()];
         policy.pools.clear();
-        let Offer::Unmet(_, remedy) = offer(&job(&["self-hosted", "other"]), &policy) else {
+        let Offer::Unmet(_, remedy) = offer(&job(&["self-hosted", "other"]), None, &policy) else {
             panic!("it is offered")
         };
         assert_eq!(remedy, Remedy::Pool);
+    }
+
+    #[test]
+    fn a_job_without_labels_is_for_the_pools_of_its_group_in_the_organisation() {
+        let at = |name: &str, group: Option<&str>, scope: &str| PoolPolicy {
+            group: group.map(str::to_owned),
+            scopes: vec![scope.parse().unwrap()],
+            ..pool(name, &["self-hosted"])
+        };
+        let mut policy = policy();
+        policy.pools = vec![
+            at("big", Some("Big"), "org:o"),
+            at("plain", None, "org:o"),
+            at("repo", None, "repo:o/r"),
+            at("theirs", Some("big"), "org:p"),
+            PoolPolicy { enabled: false, ..at("off", Some("sleepy"), "org:o") },
+        ];
+        let named = |name: &str| Some(Group::Named(name.to_owned()));
+        let rows = [
+            (named("big"), "big"),
+            (named("BIG"), "big"),
+            (named("default"), "plain"),
+            (named("sleepy"), "pool off has its runner group sleepy, but is disabled"),
+            (named("none"), "it asks for the runner group none, which no pool here has"),
+            (
+                Some(Group::Unknown("only run time decides it".to_owned())),
+                "it asks for a runner group and no label, and which group cannot be told: only run time decides it",
+            ),
+        ];
+        for (group, expected) in rows {
+            assert_eq!(told(offer(&job(&[]), group.as_ref(), &policy)), expected, "{group:?}");
+        }
+        // What has labels is matched by them.
+        assert!(told(offer(&job(&["self-hosted"]), None, &policy)).contains("repo"));
+        assert!(has_groups(&RepoSlug::parse("o/r").unwrap(), &policy));
+        policy.pools.retain(|pool| pool.name.as_str() == "repo");
+        assert!(!has_groups(&RepoSlug::parse("o/r").unwrap(), &policy));
     }
 }

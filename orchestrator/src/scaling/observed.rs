@@ -67,6 +67,8 @@ pub struct Observed {
     pub registrations: BTreeMap<Scope, Listing>,
     /// Jobs that wait for a runner, read after the registrations: a job taken in between is then not counted twice.
     pub jobs: Vec<QueuedJob>,
+    /// The runner groups that jobs without labels ask for, as far as somebody looked.
+    pub groups: BTreeMap<i64, Group>,
     /// Whether `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
     pub jobs_complete: bool,
     /// When GitHub last listed the queued jobs of a repository.
@@ -87,6 +89,22 @@ pub struct Observed {
     pub jobs_over: BTreeMap<RunnerName, Timestamp>,
     /// What earlier passes saw.
     pub memory: Memory,
+}
+
+/// The runner group that a job without labels asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Group {
+    /// This one.
+    Named(String),
+    /// It cannot be told; why, as a clause.
+    Unknown(String),
+}
+
+impl Group {
+    /// Whether it is the group of this name; GitHub compares them without case.
+    pub fn is(&self, name: &str) -> bool {
+        matches!(self, Self::Named(group) if group.eq_ignore_ascii_case(name))
+    }
 }
 
 /// What somebody asked for through the API.

@@ -5,6 +5,9 @@ use mayfly_common::label::LabelSet;
 use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
+/// The group of runners that are registered in none by name (REST "Self-hosted runner groups").
+const DEFAULT_GROUP: &str = "Default";
+
 /// What holds for all decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -109,6 +112,12 @@ impl PoolPolicy {
     /// All images that a runner needs.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&*self.image).chain(self.engine_image.as_deref())
+    }
+
+    /// The runner group of its runners at `scope`; a repository has none to ask for.
+    pub fn group_at(&self, scope: &Scope) -> Option<&str> {
+        let grouped = !matches!(scope, Scope::Repo(_));
+        grouped.then(|| self.group.as_deref().unwrap_or(DEFAULT_GROUP))
     }
 
     /// Where a runner for a job of `repo` registers, if this pool serves it.

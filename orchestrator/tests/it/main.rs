@@ -20,6 +20,7 @@ mod events;
 mod fairness;
 mod faults;
 mod frozen;
+mod groups;
 mod held_runs;
 mod hooks;
 mod jobs;

@@ -51,6 +51,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST /_sim/jobs/{id}/approve", "approve a job that waits for it"),
     ("POST /_sim/demo", "dispatch the demo's workflows: {jobs}"),
     (
+        "PUT /_sim/groups",
+        "make a runner group, or say whose jobs its runners may take: {org, name, repositories?: [full name] (all if not given), public?}",
+    ),
+    (
         "PUT /_sim/environments",
         "have jobs of workflows that deploy to an environment wait for approval: {repo, environment}",
     ),
@@ -141,6 +145,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_sim/dispatch", post(world::dispatch))
         .route("/_sim/jobs", post(world::job))
         .route("/_sim/demo", post(world::demo))
+        .route("/_sim/groups", put(world::group))
         .route("/_sim/environments", put(world::require_review))
         .route("/_sim/runs/{id}/shown", put(world::show))
         .route("/_sim/runs/{id}/cancel", post(world::cancel))

@@ -17,8 +17,8 @@ use crate::demo;
 use crate::http::protocol::{Reply, refused};
 use crate::http::shared::Shared;
 use crate::http::strict::Strict;
-use crate::world::World;
 use crate::world::model::{JobSpec, NewRepo, RunStatus, Step};
+use crate::world::{Refusal, World};
 
 pub(super) fn slug(text: &str) -> Result<RepoSlug, Problem> {
     RepoSlug::parse(text).map_err(|why| wrong("/repo", why))
@@ -183,6 +183,33 @@ pub(super) async fn demo(
     demo::load(&mut world).map_err(|refusal| refused(&refusal))?;
     let jobs = demo::dispatch(&mut world, body.jobs).map_err(|refusal| refused(&refusal))?;
     Ok((StatusCode::CREATED, Json(jobs)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Group {
+    org: String,
+    name: String,
+    repositories: Option<Vec<String>>,
+    #[serde(default = "yes")]
+    public: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) async fn group(State(shared): State<Arc<Shared>>, Strict(body): Strict<Group>) -> Reply {
+    let named = body.repositories.map(|names| names.iter().map(|name| slug(name)).collect());
+    let selected: Option<Vec<RepoSlug>> = named.transpose()?;
+    let mut world = shared.world();
+    match world.add_runner_group(&body.org, &body.name) {
+        Ok(_) | Err(Refusal::NameTaken { .. }) => {}
+        Err(refusal) => return Err(refused(&refusal)),
+    }
+    let set = world.set_group_access(&body.org, &body.name, selected.as_deref(), body.public);
+    set.map_err(|refusal| refused(&refusal))?;
+    Ok(done())
 }
 
 #[derive(Deserialize)]

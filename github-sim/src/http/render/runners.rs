@@ -36,7 +36,16 @@ pub(crate) fn labels(labels: &[RunnerLabel]) -> Value {
 
 /// Schema `runner-groups-org`.
 pub(crate) fn group(group: &RunnerGroup, urls: &Urls) -> Value {
-    group_of(group.id, &group.name, &format!("{}/orgs/{}", urls.api, group.org))
+    let base = format!("{}/orgs/{}", urls.api, group.org);
+    let mut shown = group_of(group.id, &group.name, &base);
+    shown["allows_public_repositories"] = group.public.into();
+    if group.selected.is_some() {
+        let id = group.id;
+        shown["visibility"] = "selected".into();
+        shown["selected_repositories_url"] =
+            format!("{base}/actions/runner-groups/{id}/repositories").into();
+    }
+    shown
 }
 
 /// The group of an organisation or, alike, of an enterprise; `base` is the URL of the owner.

@@ -7,9 +7,9 @@ use mayfly_common::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::http::answer::{Answer, ApiError, created, ok};
-use crate::http::call::{Call, enterprise_scope, id, object, org_scope};
+use crate::http::call::{Call, enterprise_scope, id, object, org_scope, slug};
 use crate::http::render::{runners as render, time};
-use crate::world::model::Runner;
+use crate::world::model::{Runner, RunnerGroup};
 use crate::world::{Keep, Registration, TokenKind};
 
 /// The handlers of one scope, which differ in how the scope stands in the path.
@@ -175,7 +175,11 @@ fn label_names(fields: &serde_json::Map<String, Value>) -> Result<Vec<String>, A
 pub(crate) async fn groups(call: Call, Path(org): Path<String>) -> Answer {
     let world = call.shared.look();
     let org = world.org(&org).ok_or_else(ApiError::not_found)?;
-    let found: Vec<_> = world.groups(&org.login).collect();
+    let named = call.parameter("visible_to_repository");
+    let repo = named.map(|name| slug(org.login.as_str(), name)).transpose()?;
+    let repo = repo.map(|slug| world.repo(&slug).ok_or_else(ApiError::not_found)).transpose()?;
+    let visible = |group: &&RunnerGroup| repo.is_none_or(|repo| group.admits(repo));
+    let found: Vec<_> = world.groups(&org.login).filter(visible).collect();
     call.page(
         &found,
         |group| render::group(group, &call.urls),

@@ -58,15 +58,20 @@ impl Choice {
         self.labels.iter().map(size).sum()
     }
 
+    /// Whether it asks for a self-hosted runner. A group may hold some, which no file tells.
     pub(super) fn reach(&self) -> Reach {
         let reaches = |wanted| self.labels.iter().any(|label| label_reach(label) == wanted);
         if reaches(Reach::Always) {
             Reach::Always
-        } else if reaches(Reach::Possible) {
+        } else if reaches(Reach::Possible) || self.asks_for_group() {
             Reach::Possible
         } else {
             Reach::Never
         }
+    }
+
+    fn asks_for_group(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.truth() != Some(false))
     }
 
     /// The labels if all are known.

@@ -65,6 +65,25 @@ impl<'f> RunsOn<'f> {
         request
     }
 
+    /// The groups that legs ask for that may have no labels; `None` among them: only run time can tell.
+    pub(super) fn groups(&self, legs: &[Leg], work: &Work) -> Vec<Option<String>> {
+        let mut groups = Vec::new();
+        for leg in legs {
+            if work.left() == 0 {
+                groups.push(None);
+                break;
+            }
+            for choice in self.choices(&Scope { matrix: leg.matrix.clone(), work }) {
+                if choice.texts().is_some_and(|labels| !labels.is_empty()) {
+                    continue;
+                }
+                let group = choice.group.as_ref().and_then(Value::to_text);
+                groups.push(group.map(|group| group.to_string()).filter(|group| !group.is_empty()));
+            }
+        }
+        groups
+    }
+
     fn choices(&self, scope: &Scope<'_>) -> Vec<Choice> {
         let mut choices = match &self.labels {
             Labels::One(template) => template.evaluate(scope).iter().map(Choice::of).collect(),

@@ -57,14 +57,17 @@ fn literal_labels_are_taken_as_written() {
 }
 
 #[test]
-fn a_group_is_named_and_only_labels_make_it_self_hosted() {
+fn a_group_is_named_and_may_have_self_hosted_runners() {
     let cases = [
-        ("runs-on: {group: big}", No, Some("big")),
-        ("runs-on: {group: big, labels: [a]}", No, Some("big")),
-        ("runs-on: {group: '${{ inputs.g }}'}", No, Some("${{ inputs.g }}")),
+        ("runs-on: {group: big}", Unknown, Some("big")),
+        ("runs-on: {group: big, labels: [a]}", Unknown, Some("big")),
+        ("runs-on: {group: big, labels: ubuntu-latest}", Unknown, Some("big")),
+        ("runs-on: {group: big, labels: self-hosted}", Yes, Some("big")),
+        ("runs-on: {group: '${{ inputs.g }}'}", Unknown, Some("${{ inputs.g }}")),
+        ("runs-on: {group: '', labels: ubuntu-latest}", No, Some("")),
         (
             "runs-on: ${{ matrix.on }}\nstrategy: {matrix: {on: [{group: big}, {group: other}]}}",
-            No,
+            Unknown,
             Some("big"),
         ),
         (

@@ -90,6 +90,7 @@ impl Tally {
             Answer::No if self.hosted => {
                 (Answer::No, "can only ask for images that GitHub hosts".into())
             }
+            _ if self.known && self.group.is_some() => (Answer::Unknown, self.why_group()),
             _ => {
                 let what = shorten(expression.unwrap_or("what it asks for"));
                 (Answer::Unknown, format!("only run time decides {what}"))
@@ -105,14 +106,16 @@ impl Tally {
         format!("asks for the label {SELF_HOSTED}{share}")
     }
 
+    fn why_group(&self) -> String {
+        let group = shorten(self.group.as_deref().unwrap_or_default());
+        format!("asks for the group {group}, which may have self-hosted runners")
+    }
+
     fn why_no(&self) -> String {
-        match (&*self.sets, &self.group) {
-            ([], _) => "its matrix has no legs".into(),
-            (_, Some(group)) => {
-                format!("asks for the group {}, not for the label {SELF_HOSTED}", shorten(group))
-            }
-            ([set], _) if set.is_empty() => "asks for no label".into(),
-            ([set], _) => format!("asks for {}, not for {SELF_HOSTED}", shorten(&set.join(", "))),
+        match &*self.sets {
+            [] => "its matrix has no legs".into(),
+            [set] if set.is_empty() => "asks for no label".into(),
+            [set] => format!("asks for {}, not for {SELF_HOSTED}", shorten(&set.join(", "))),
             _ => format!("no leg asks for the label {SELF_HOSTED}"),
         }
     }

@@ -35,7 +35,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn serve_jobs(&mut self) {
         let mut ours: Vec<Ours<'a>> = Vec::new();
         for job in &self.seen.jobs {
-            match offer(job, self.policy) {
+            match offer(job, self.seen.groups.get(&job.id), self.policy) {
                 Offer::Ours(pools) => ours.push(Ours { job, pools }),
                 Offer::Unmet(..) if self.by_hand(job) => ours.push(Ours { job, pools: Vec::new() }),
                 Offer::Unmet(why, remedy) => {
@@ -59,7 +59,19 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             .map(|instance| Supply { scope: &instance.scope, labels: &instance.labels })
             .collect();
         let jobs: Vec<QueuedJob> = ours.iter().map(|ours| ours.job.clone()).collect();
-        let may_count_on = |job: usize, slot: usize| !self.is_in_vain(&jobs[job], free[slot]);
+        let policy = self.policy;
+        let group_of = |instance: &Instance| {
+            policy.pool(&instance.pool).and_then(|pool| pool.group_at(&instance.scope))
+        };
+        // A job without labels counts on runners of its group, as far as that is known.
+        let grouped = |job: &QueuedJob, instance: &Instance| {
+            let asked = self.seen.groups.get(&job.id);
+            asked.is_some_and(|asked| group_of(instance).is_some_and(|name| asked.is(name)))
+        };
+        let may_count_on = |job: usize, slot: usize| {
+            let (job, instance) = (&jobs[job], free[slot]);
+            !self.is_in_vain(job, instance) && (!job.labels.is_empty() || grouped(job, instance))
+        };
         let matched = match_jobs(&jobs, &supply, may_count_on);
         for (job, by) in jobs.iter().zip(&matched.by) {
             if let Some(instance) = by.and_then(|slot| free.get(slot)) {

@@ -1,0 +1,76 @@
+//! Which runner groups queued jobs without labels ask for: GitHub does not say, so their workflows are looked at, once for each job.
+
+use std::collections::BTreeMap;
+
+use mayfly_common::api::PassReport;
+
+use super::report::trouble_at;
+use super::{Reconciler, State};
+use crate::discovery::workflow::{AskedGroup, group_of};
+use crate::github::{FileText, GitHubError};
+use crate::ledger::Row;
+use crate::model::QueuedJob;
+use crate::scaling::{Group, Policy, has_groups};
+
+/// Most jobs that are looked at in one pass: each costs up to three requests, most of which are shared within a run.
+const AT_A_TIME: usize = 20;
+/// Most workflows that call each other (docs: "Reusing workflows", "Limitations").
+const CALLS: usize = 10;
+
+impl Reconciler {
+    /// The groups that jobs without labels ask for, where a pool could have them; those not known yet are found out.
+    pub(super) async fn groups(
+        &self,
+        state: &mut State,
+        jobs: &[QueuedJob],
+        policy: &Policy,
+        report: &mut PassReport,
+    ) -> BTreeMap<i64, Group> {
+        let wanted: Vec<&QueuedJob> = jobs
+            .iter()
+            .filter(|job| job.labels.is_empty() && has_groups(&job.repo, policy))
+            .collect();
+        let ledger = &state.ledger;
+        state.groups.retain(|id, _| ledger.row(*id).is_some_and(Row::waits));
+        let mut groups = BTreeMap::new();
+        let mut looked = 0;
+        for job in wanted {
+            if !state.groups.contains_key(&job.id) && looked < AT_A_TIME {
+                looked += 1;
+                match self.group(job).await {
+                    Ok(group) => drop(state.groups.insert(job.id, group)),
+                    Err(error) => {
+                        let what =
+                            format!("{}: the workflow of a queued job cannot be read", job.repo);
+                        trouble_at(report, job.repo.owner().as_str(), &what, &error);
+                    }
+                }
+            }
+            let unread = || Group::Unknown("its workflow was not looked at yet".to_owned());
+            groups.insert(job.id, state.groups.get(&job.id).cloned().unwrap_or_else(unread));
+        }
+        groups
+    }
+
+    async fn group(&self, job: &QueuedJob) -> Result<Group, GitHubError> {
+        let unknown = |why: &str| Ok(Group::Unknown(why.to_owned()));
+        let mut origin = match self.github.origin(&job.repo, job.id).await {
+            Ok(Some(origin)) => origin,
+            Ok(None) => return unknown("no workflow file of its repository is that of its run"),
+            Err(GitHubError::NotFound) => return unknown("GitHub does not show its run"),
+            Err(error) => return Err(error),
+        };
+        for _ in 0..CALLS {
+            let read = self.github.text_at(&job.repo, &origin.path, &origin.sha).await?;
+            let FileText::Read(text) = read else {
+                return unknown(&format!("{} cannot be read at {}", origin.path, origin.sha));
+            };
+            match group_of(&text, &origin.job) {
+                AskedGroup::Named(name) => return Ok(Group::Named(name)),
+                AskedGroup::Unknown(why) => return Ok(Group::Unknown(why)),
+                AskedGroup::Called { path, job } => (origin.path, origin.job) = (path, job),
+            }
+        }
+        unknown("its workflows call each other too often")
+    }
+}
