@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 
 use crate::config::{Behaviour, Config, HIDDEN, Identity};
 use crate::wire::{Failure, Session, open};
-use crate::{WORKER, say};
+use crate::{WORKER, say, say_at};
 
 /// How the worker says by its exit code how the job ended; the numbers are the original's.
 pub(crate) const SUCCEEDED: u8 = 100;
@@ -84,7 +84,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
     }
     say("\n√ Connected to GitHub\n");
     say(&format!("Current runner version: '{}-sim'", env!("CARGO_PKG_VERSION")));
-    say("Listening for Jobs");
+    say_at("Listening for Jobs");
     if config.behaviour == Behaviour::ExitWithoutJob {
         return ExitCode::SUCCESS;
     }
@@ -96,7 +96,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
                 if once || lock(&present).stopping {
                     return ExitCode::SUCCESS;
                 }
-                say("Listening for Jobs");
+                say_at("Listening for Jobs");
             }
             Err(Failure::Unreachable(_)) => std::thread::sleep(PAUSE),
             // The session ended because we were told to stop.
@@ -115,7 +115,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
 fn serve(config: &Config, present: &Shared, session: &Session, job: &Value) {
     let id = job["id"].as_u64().unwrap_or_default();
     let name = job["name"].as_str().unwrap_or_default();
-    say(&format!("Running job: {name}"));
+    say_at(&format!("Running job: {name}"));
     let ended = if lock(present).stopping { CANCELED } else { work(config, present, session, job) };
     if config.behaviour == Behaviour::CrashMidJob {
         std::process::abort();
@@ -128,7 +128,7 @@ fn serve(config: &Config, present: &Shared, session: &Session, job: &Value) {
     if let Err(failure) = session.complete(id, conclusion) {
         say(&format!("The end of the job was not reported: {}", failure.reason()));
     }
-    say(&format!("Job {name} completed with result: {result}"));
+    say_at(&format!("Job {name} completed with result: {result}"));
 }
 
 /// Starts the worker and waits for it.

@@ -36,6 +36,12 @@ fn main() -> ExitCode {
     }
 }
 
+/// A line with the time before it, in the original's form (.NET: "Universal sortable pattern"): what it says of its jobs.
+#[expect(clippy::disallowed_methods, reason = "the time that is printed is the wall clock's")]
+fn say_at(line: &str) {
+    say(&format!("{}: {line}", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%SZ")));
+}
+
 /// One line on standard output, where the original's landmarks are looked for. Nobody reading is no reason to stop.
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();

@@ -390,7 +390,7 @@ pub(super) fn unmet(unmet: &Unmet) -> UnmetJob {
         job_id: unmet.job.id,
         repository: unmet.job.repo.to_string(),
         job: unmet.job.name.clone(),
-        reason: message(&unmet.why),
+        reason: unmet.why.clone(),
     }
 }
 

@@ -501,6 +501,54 @@ async fn a_crash_that_says_it_succeeded_is_no_success() {
     assert_ne!(jobs[0].conclusion.as_deref(), Some("success"), "{jobs:?}");
 }
 
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn count(&self, words: &str) -> usize {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains(words)).count()
+    }
+}
+
+#[tokio::test]
+async fn that_github_puts_an_end_off_is_logged_once() {
+    let log = Log::default();
+    let writer = log.clone();
+    let dispatch = mayfly_common::telemetry::dispatch(
+        mayfly_common::telemetry::Logging::default(),
+        move || writer.clone(),
+    );
+    let _guard = tracing::dispatcher::set_default(&dispatch);
+    let (platform, name, _) = with_busy_runner().await;
+    // Its container ended, and GitHub believes in its job still.
+    platform.backend.exit(&name, 1, "");
+    for _ in 0..100 {
+        platform.wait(20);
+        platform.pass().await;
+    }
+    assert_eq!(platform.containers(), std::slice::from_ref(&name));
+    let tries = platform.sim.counters().of("DELETE", &format!("{RUNNERS}/{{runner_id}}"));
+    assert!(tries > 3, "{tries}");
+    assert_eq!(log.count("put off"), 1);
+    platform.sim.with(|world| world.lose_runner(&name)).unwrap();
+    platform.wait(600);
+    platform.pass().await;
+    assert!(!platform.containers().contains(&name));
+}
+
 #[tokio::test]
 async fn a_success_ends_the_streak_of_failures() {
     let platform = Platform::new().await;

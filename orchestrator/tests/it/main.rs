@@ -6,6 +6,7 @@
 mod api;
 mod app;
 mod assignment;
+mod bombs;
 mod budget;
 mod checkup;
 mod confinement;

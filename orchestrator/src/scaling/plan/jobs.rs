@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use mayfly_common::foreign_text::message;
 use mayfly_common::pool::{Autoscaling, PoolName};
 use mayfly_common::scope::{RepoSlug, Scope};
 
@@ -39,6 +40,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 Offer::Ours(pools) => ours.push(Ours { job, pools }),
                 Offer::Unmet(..) if self.by_hand(job) => ours.push(Ours { job, pools: Vec::new() }),
                 Offer::Unmet(why, remedy) => {
+                    // It repeats labels, of which a workflow may name any number.
+                    let why = message(&why);
                     self.plan.unmet.push(Unmet { job: job.clone(), why, remedy });
                 }
                 Offer::Hosted => drop(self.plan.hosted.insert(job.id)),
