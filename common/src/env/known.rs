@@ -6,7 +6,7 @@ use super::set;
 pub const RUNNER_PREFIX: &str = "runnerenv_";
 
 /// Every variable of both services, of Compose's files and of the command line. A test holds this list and `.env.example` equal.
-pub const KNOWN: [&str; 83] = [
+pub const KNOWN: [&str; 85] = [
     "ALLOWED_IMAGES",
     "ALLOW_ANONYMOUS",
     "ALLOW_PUBLIC_REPOS",
@@ -27,6 +27,7 @@ pub const KNOWN: [&str; 83] = [
     "DISCOVERY_MODE",
     "DOCKER_HOST",
     "DOCKER_NETWORK",
+    "DOCKER_NETWORK_MTU",
     "DOCKER_SOCKET",
     "DOCKER_SOCKET_USER",
     "DOCKER_TLS_VERIFY",
@@ -87,6 +88,7 @@ pub const KNOWN: [&str; 83] = [
     "RUNNER_PURGE_INTERVAL",
     "RUNNER_REGISTRATION_TIMEOUT",
     "RUNNER_ROTATION_INTERVAL",
+    "RUNNER_SECCOMP_PROFILE",
     "TRUSTED_PROXIES",
     "WEBHOOK_SECRET",
     "WEBHOOK_SECRET_FILE",
