@@ -24,8 +24,7 @@ use crate::support::{PATIENT, config, wire};
 const SLACK: Duration = Duration::from_secs(20);
 
 async fn get(router: &axum::Router, path: &str) -> (StatusCode, Value) {
-    let request =
-        Request::get(path).header("host", "127.0.0.1").body(Body::empty()).unwrap();
+    let request = Request::get(path).header("host", "127.0.0.1").body(Body::empty()).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     let (status, body) =
         (response.status(), to_bytes(response.into_body(), 1 << 20).await.unwrap());
