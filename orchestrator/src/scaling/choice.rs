@@ -80,18 +80,13 @@ fn no_group(job: &QueuedJob, group: Option<&Group>, policy: &Policy) -> (String,
                 let group = scope.as_ref().and_then(|scope| pool.group_at(scope));
                 group.is_some_and(|group| group.eq_ignore_ascii_case(name))
             });
-            match disabled {
-                Some(pool) => {
-                    let why =
-                        format!("pool {} has its runner group {name}, but is disabled", pool.name);
-                    (why, Remedy::Enable(pool.name.clone()))
-                }
-                None => {
-                    let why =
-                        format!("it asks for the runner group {name}, which no pool here has");
-                    (why, Remedy::Group(name.clone()))
-                }
+            if let Some(pool) = disabled {
+                let why =
+                    format!("pool {} has its runner group {name}, but is disabled", pool.name);
+                return (why, Remedy::Enable(pool.name.clone()));
             }
+            let why = format!("it asks for the runner group {name}, which no pool here has");
+            (why, Remedy::Group(name.clone()))
         }
         Some(Group::Unknown(why)) => {
             let why = format!(
