@@ -62,6 +62,14 @@ pub(crate) fn page(status: &Status) -> String {
         ("runners", if runners.is_empty() { "none".to_owned() } else { runners.join(", ") }),
         ("at most", status.max_runners.to_string()),
         (
+            "automatic",
+            if status.auto_create {
+                "on: queued jobs start runners".to_owned()
+            } else {
+                "OFF: queued jobs start no runners and pools keep none waiting; set AUTO_CREATE_RUNNERS=true".to_owned()
+            },
+        ),
+        (
             "queued jobs",
             format!("{} for runners like ours, {} for none", pass.queued_jobs, pass.unmet.len()),
         ),

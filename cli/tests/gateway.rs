@@ -432,3 +432,36 @@ async fn a_drain_is_begun_shown_and_ended() {
     let status = scene.text(&["status"]).await;
     assert!(!status.lines().any(|line| line.starts_with("draining")), "{status}");
 }
+
+#[tokio::test]
+async fn automatic_mode_that_is_off_is_said_where_runners_are_waited_for() {
+    let scene = Scene::new("automatic").await;
+    let status = scene.text(&["status"]).await;
+    assert!(status.contains("OFF") && status.contains("AUTO_CREATE_RUNNERS=true"), "{status}");
+    let create = ["pool", "create", "ci", "--repo", "octo-admin/app", "--labels", "linux"];
+    scene.text(&create).await;
+    let scale = ["pool", "scale", "ci", "--count", "1", "--wait", "--timeout", "600"];
+    let (code, said) = scene.error(&scale).await;
+    assert!(code == 1 && said.contains("0 of 1 runners wait: AUTO_CREATE_RUNNERS"), "{said}");
+}
+
+#[tokio::test]
+async fn what_surrounds_a_key_is_the_reason_and_a_misspelt_variable_is_named() {
+    let scene = Scene::new("quotes").await;
+    let quoted = format!("\"{KEY}\"");
+    let variables = [("MAYFLY_URL", &*scene.url), ("MAYFLY_API_KEY", &*quoted)];
+    let output = scene.with(&["status"], &variables).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("MAYFLY_API_KEY: is in quotation marks"), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let carriage_return = format!("{KEY}\r");
+    let variables = [
+        ("MAYFLY_URL", &*scene.url),
+        ("MAYFLY_API_KEY", &*carriage_return),
+        ("MAYFLY_PROFIL", "x"),
+    ];
+    let output = scene.with(&["status"], &variables).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "warning: MAYFLY_PROFIL: is not read; is MAYFLY_PROFILE meant?\n");
+}

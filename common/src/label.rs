@@ -9,8 +9,11 @@ use crate::foreign_text::{cut, steers};
 
 /// Most labels one runner may carry (GitHub REST "Create configuration for a just-in-time runner": 1 to 100).
 pub const MAX_LABELS: usize = 100;
-/// Longest label, in characters (the limit of GitHub's label form).
+/// Longest label, in characters (the limit of GitHub's label form). GitHub documents no other rule for a label's text.
 pub const MAX_LABEL_LENGTH: usize = 256;
+
+/// Stands for a character that no label of a runner can hold.
+const REPLACED: char = '\u{fffd}';
 
 /// A runner label, kept in lower case because GitHub compares labels without case and answers them in lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,7 +22,9 @@ pub struct Label(String);
 
 /// Why a text is not a [`Label`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {MAX_LABEL_LENGTH} letters, digits, '.', '_', ':', '/', '+' or '-'")]
+#[error(
+    "must have 1 to {MAX_LABEL_LENGTH} characters, none of them a line break or another control character"
+)]
 pub struct InvalidLabel;
 
 /// The labels of a runner, or those a job asks for.
@@ -27,12 +32,12 @@ pub struct InvalidLabel;
 pub struct LabelSet(BTreeSet<Label>);
 
 impl Label {
-    /// Takes `text` as a label that we give to a runner. No comma and no space: images join labels by commas.
+    /// Takes `text` as a label that we give to a runner: whatever GitHub takes and can be shown. White space around it does not
+    /// count.
     pub fn parse(text: &str) -> Result<Self, InvalidLabel> {
-        let allowed = |b: u8| {
-            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'/' | b'+' | b'-')
-        };
-        if text.is_empty() || text.len() > MAX_LABEL_LENGTH || !text.bytes().all(allowed) {
+        let unfit = |c: char| steers(c) || c == REPLACED;
+        let length = text.trim().to_lowercase().chars().count();
+        if !(1..=MAX_LABEL_LENGTH).contains(&length) || text.trim().contains(unfit) {
             return Err(InvalidLabel);
         }
         Ok(Self::requested(text))
@@ -42,8 +47,13 @@ impl Label {
     /// runner can hold is replaced, and what is longer than any is cut, so that it matches none.
     pub fn requested(text: &str) -> Self {
         let plain = text.trim().to_lowercase();
-        let plain = plain.replace(steers, "\u{fffd}");
+        let plain: String = plain.chars().map(|c| if steers(c) { REPLACED } else { c }).collect();
         Self(cut(&plain, MAX_LABEL_LENGTH + 1))
+    }
+
+    /// Whether it breaks a list that is joined by commas.
+    pub fn has_comma(&self) -> bool {
+        self.0.contains(',')
     }
 
     /// The label in lower case.
@@ -53,7 +63,7 @@ impl Label {
 }
 
 impl LabelSet {
-    /// The labels a job asks for. Of more than a runner can have, so many are kept that no runner has them.
+    /// The labels a job asks for. An empty one asks for nothing, wherever it is heard of. Of more than a runner can have, so many are kept that no runner has them.
     pub fn requested<I: IntoIterator<Item = S>, S: AsRef<str>>(labels: I) -> Self {
         let mut set = BTreeSet::new();
         for label in labels {
@@ -61,8 +71,14 @@ impl LabelSet {
                 break;
             }
             set.insert(Label::requested(label.as_ref()));
+            set.remove(&Label(String::new()));
         }
         Self(set)
+    }
+
+    /// The first label that breaks a list joined by commas.
+    pub fn with_comma(&self) -> Option<&Label> {
+        self.0.iter().find(|label| label.has_comma())
     }
 
     /// Whether a runner with these labels may take a job that asks for `wanted`: it has all of them.
@@ -132,7 +148,7 @@ impl fmt::Debug for Label {
     }
 }
 
-/// The labels joined by commas, as runner images and container labels carry them.
+/// The labels joined by commas, as runner images and people take them.
 impl fmt::Display for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, label) in self.0.iter().enumerate() {
@@ -173,10 +189,36 @@ mod tests {
     }
 
     #[test]
-    fn our_own_labels_hold_nothing_that_an_image_would_split() {
-        for bad in ["", "a,b", "a b", "a\tb", "ä", "{x}", &"x".repeat(257)] {
+    fn a_pool_may_offer_what_github_takes() {
+        let long = ["x".repeat(257), "ä".repeat(257)];
+        for bad in
+            ["", " ", "a\tb", "a\nb", "a\u{7f}", "a\u{202e}b", "a\u{fffd}", &long[0], &long[1]]
+        {
             assert_eq!(Label::parse(bad), Err(InvalidLabel), "{bad:?}");
         }
-        assert_eq!(Label::parse("GPU-a100.x:1").unwrap().as_str(), "gpu-a100.x:1");
+        let rows = [
+            ("GPU-a100.x:1", "gpu-a100.x:1"),
+            ("runner=2cpu-linux-x64", "runner=2cpu-linux-x64"),
+            ("Amazon Linux 2", "amazon linux 2"),
+            (" gpu\r", "gpu"),
+            ("a,b", "a,b"),
+            ("Größe XL", "größe xl"),
+            ("機器", "機器"),
+            ("{x}", "{x}"),
+        ];
+        for (text, label) in rows {
+            let found = Label::parse(text).map(|found| found.as_str().to_owned());
+            assert_eq!(found, Ok(label.to_owned()));
+            assert!(LabelSet::requested([text]).contains(label), "a job asks for the same");
+        }
+        for good in ["x".repeat(256), "ä".repeat(256)] {
+            assert!(Label::parse(&good).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_empty_label_asks_for_nothing() {
+        assert_eq!(LabelSet::requested(["", "A", "  "]), LabelSet::requested(["a"]));
+        assert!(LabelSet::requested([""]).is_empty());
     }
 }

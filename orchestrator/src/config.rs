@@ -87,6 +87,7 @@ struct Raw {
     database_path: Option<String>,
     docker_host: Option<String>,
     docker_tls_verify: Option<String>,
+    docker_cert_path: Option<String>,
     docker_network: Option<String>,
     docker_network_mtu: Option<String>,
     orchestrator_id: Option<String>,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mayfly_common::api::{Explanation, Job, Reason, Runner};
+use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
@@ -123,7 +124,7 @@ fn everything(facts: &Facts<'_>) -> Vec<Reason> {
     }
     if !facts.auto_create {
         let hint = "set AUTO_CREATE_RUNNERS=true, or make runners through the API";
-        let what = "queued jobs start no runners here: AUTO_CREATE_RUNNERS is false";
+        let what = "queued jobs start no runners here: AUTO_CREATE_RUNNERS is not true";
         reasons.push(reason("automatic_mode_off", what, Some(hint)));
     }
     reasons
@@ -253,6 +254,18 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
     }
 }
 
+/// What to do about labels that no pool offers: nothing that would be refused.
+fn pool_with(labels: &LabelSet) -> String {
+    let refused = |label: &Label| Label::parse(label.as_str()).is_err();
+    if labels.is_empty() || labels.len() > MAX_LABELS || labels.iter().any(refused) {
+        "change runs-on: no pool can offer these labels".to_owned()
+    } else if labels.with_comma().is_some() {
+        "create a pool with these labels from a file (mayfly pool apply), as one of them has a comma; or change runs-on".to_owned()
+    } else {
+        format!("make a pool with the labels {labels} (mayfly pool create), or change runs-on")
+    }
+}
+
 fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
     match cause {
         Cause::NotAssigned(failed) => not_assigned(failed, &row.repo, &cause.to_string()),
@@ -312,9 +325,7 @@ fn remedied(remedy: &Remedy, row: &Row) -> String {
             format!("have discovery find {repo}, or make a pool with the scope repo:{repo}")
         }
         Remedy::Scope(pool) => format!("add repo:{repo} to the scopes of pool {pool}"),
-        Remedy::Labels => {
-            format!("make a pool with the labels {labels} (mayfly pool create), or change runs-on")
-        }
+        Remedy::Labels => pool_with(labels),
         Remedy::Pool => format!("make a pool with the scope repo:{repo} (mayfly pool create)"),
         Remedy::Group(group) => format!(
             "make a pool with runner_group {group} and the scope org:{} (mayfly pool create), or name labels in runs-on",

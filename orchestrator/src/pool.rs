@@ -109,6 +109,9 @@ impl Pool {
         if let (Some((token, _)), Some(_)) = (uses("registration_token"), uses("jit_config")) {
             wrong(token, "uses {registration_token} while another variable uses {jit_config}; a runner registers one way".to_owned());
         }
+        if registration_of(&environment) == Registration::Token {
+            errors.extend(spec.labels.as_ref().and_then(splits));
+        }
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -215,6 +218,16 @@ impl Pool {
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         self.spec.schedules.iter().filter_map(|schedule| schedule.next_change(now)).min()
     }
+}
+
+/// What is wrong with labels that an image which registers itself is given as one list.
+pub fn splits(labels: &LabelSet) -> Option<FieldError> {
+    let label = labels.with_comma()?;
+    let detail = format!(
+        "label {:?} has a comma: an image that registers itself takes it for two labels",
+        label.as_str()
+    );
+    Some(FieldError { pointer: "/labels".to_owned(), detail })
 }
 
 fn profile(spec: &PoolSpec, runner: &RunnerConfig) -> Profile {

@@ -111,7 +111,7 @@ fn form(title: &str, scope: &str, name: &Object, group: &Object, number: &Number
         .max_length(Some(number.longest_name))
         .examples([json!("build-box")]);
     let label = text("A label: jobs ask for it in `runs-on`. Case does not matter.")
-        .pattern(Some(format!("^[A-Za-z0-9._:/+-]{{1,{MAX_LABEL_LENGTH}}}$")))
+        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"))
         .min_length(Some(1))
         .max_length(Some(MAX_LABEL_LENGTH));
     let labels = ArrayBuilder::new()

@@ -38,7 +38,7 @@ async fn every_kind_of_bad_input_is_refused_here_with_its_place() {
         ("runner_name", json!("x".repeat(101)), "/runner_name"),
         ("runner_name", json!("a b"), "/runner_name"),
         ("runner_group", json!(1), "/runner_group"),
-        ("labels", json!(["gpu,other"]), "/labels/0"),
+        ("labels", json!(["gpu\tother"]), "/labels/0"),
         ("labels", json!("gpu"), "/labels"),
         ("count", json!(0), "/count"),
         ("count", json!(11), "/count"),

@@ -186,7 +186,9 @@ fn demo_config(
     api_url: &str,
 ) -> anyhow::Result<Config> {
     let mut variables: Vec<(String, String)> = mayfly_common::env::variables();
-    variables.retain(|(name, _)| ["DOCKER_HOST", "DOCKER_TLS_VERIFY"].contains(&&**name));
+    variables.retain(|(name, _)| {
+        ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"].contains(&&**name)
+    });
     let demo = [
         ("GITHUB_RUNNER_TOKEN", "demo-token"),
         ("GITHUB_API_URL", api_url),

@@ -42,7 +42,7 @@ impl Topic {
         let name = variable.to_ascii_uppercase();
         let github = ["GITHUB_", "DISCOVERY_", "ALLOW_PUBLIC_REPOS"];
         let github = github.iter().any(|start| name.starts_with(start));
-        let engine = ["DOCKER_HOST", "DOCKER_TLS_VERIFY"].contains(&&*name);
+        let engine = ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"].contains(&&*name);
         let listed: &[&str] = match self {
             Self::GitHub => return github,
             Self::Webhooks => return github || name == "MAYFLY_WEBHOOK_URL",

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use mayfly_common::api::{ImagePull, Pool};
+use mayfly_common::api::{ImagePull, Pool, Status};
 use tokio::time::Instant;
 
 use crate::gateway::{Failure, Gateway};
@@ -24,6 +24,7 @@ pub(super) async fn until_waiting(
 ) -> Result<Output, Failure> {
     let until = Instant::now() + Duration::from_secs(timeout);
     let terminal = io::stderr().is_terminal();
+    let automatic = gateway.get::<Status>("/status").await?.auto_create;
     loop {
         let pool: Pool = gateway.get(path).await?;
         let idle = pool.status.runners.get("idle").copied().unwrap_or_default();
@@ -37,12 +38,11 @@ pub(super) async fn until_waiting(
         if done {
             return Ok(Output::new(format!("Pool {}: {idle} runners wait.\n", pool.name), &pool));
         }
-        if Instant::now() >= until {
+        // Without automatic mode no time is enough.
+        if Instant::now() >= until || !automatic {
             let why = pool.status.short.map(|why| format!(": {why}")).unwrap_or_default();
-            let text = format!(
-                "pool {}: {idle} of {wanted} runners wait after {timeout} s{why}",
-                pool.name
-            );
+            let after = if automatic { format!(" after {timeout} s") } else { String::new() };
+            let text = format!("pool {}: {idle} of {wanted} runners wait{after}{why}", pool.name);
             return Err(Failure::Failed(text));
         }
         tokio::time::sleep(LOOK).await;

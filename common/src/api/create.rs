@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_bad_field_is_named_at_once() {
-        let body = json!({"scope": "user", "scope_name": 7, "runner_name": "-x", "runner_group": "", "labels": ["a,b", 1, "ok"],
+        let body = json!({"scope": "user", "scope_name": 7, "runner_name": "-x", "runner_group": "", "labels": ["a\tb", 1, "ok"],
                           "count": 11, "enable_dind": true, "a/b~c": 1});
         let mut found = pointers(&body);
         found.sort();

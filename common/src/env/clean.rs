@@ -1,5 +1,7 @@
 //! What editors, shells and readers of environment files leave in values: removed where it can mean nothing else, else named.
 
+use crate::foreign_text::steers;
+
 /// Shows that bytes were no UTF-8.
 const NOT_UTF_8: char = '\u{fffd}';
 /// U+FEFF, which some editors put at the beginning of a file.
@@ -34,7 +36,7 @@ pub fn blemish(text: &str) -> Option<&'static str> {
     if text.chars().any(char::is_control) {
         return Some("holds a control character");
     }
-    if text.contains(invisible) {
+    if text.contains(steers) {
         return Some("holds an invisible character, such as a zero-width space: type it anew");
     }
     if is_quoted(text) {
@@ -58,11 +60,6 @@ pub fn garbled(text: &str) -> Option<&'static str> {
 pub fn is_quoted(text: &str) -> bool {
     let inside = |mark| text.strip_prefix(mark).is_some_and(|rest: &str| rest.ends_with(mark));
     inside('"') || inside('\'')
-}
-
-/// A character that no terminal shows and that gets into texts by copying.
-fn invisible(c: char) -> bool {
-    matches!(c, BYTE_ORDER_MARK | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}')
 }
 
 #[cfg(test)]

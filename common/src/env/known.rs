@@ -6,7 +6,7 @@ use super::set;
 pub const RUNNER_PREFIX: &str = "runnerenv_";
 
 /// Every variable of both services, of Compose's files and of the command line. A test holds this list and `.env.example` equal.
-pub const KNOWN: [&str; 85] = [
+pub const KNOWN: [&str; 86] = [
     "ALLOWED_IMAGES",
     "ALLOW_ANONYMOUS",
     "ALLOW_PUBLIC_REPOS",
@@ -25,6 +25,7 @@ pub const KNOWN: [&str; 85] = [
     "DISCOVERY_EXCLUDE",
     "DISCOVERY_INCLUDE",
     "DISCOVERY_MODE",
+    "DOCKER_CERT_PATH",
     "DOCKER_HOST",
     "DOCKER_NETWORK",
     "DOCKER_NETWORK_MTU",
@@ -109,7 +110,7 @@ const ALIASES: [(&str, &str); 11] = [
     ("DOCKER_CONTEXT", "DOCKER_HOST"),
 ];
 /// Names that look like ours and are others'.
-const OTHERS: [&str; 2] = ["RUNNER_NAME", "DOCKER_CERT_PATH"];
+const OTHERS: [&str; 1] = ["RUNNER_NAME"];
 
 /// The known variable that `name` is probably meant to be; none if it is one, or is like none.
 pub fn meant(name: &str) -> Option<&'static str> {

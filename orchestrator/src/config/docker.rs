@@ -16,11 +16,15 @@ pub(super) fn host(raw: &mut Raw, check: &mut Checker) -> Option<String> {
         address(text.trim()).map(Some)
     });
     let local = host.as_ref().is_none_or(|host: &String| host.starts_with("unix://"));
-    // As Docker means it: any text switches it on.
-    if !local && set(raw.docker_tls_verify.take()).is_some() {
+    // As Docker means them: any text switches TLS on, and certificates are for nothing else.
+    let asks = [
+        ("DOCKER_TLS_VERIFY", raw.docker_tls_verify.take()),
+        ("DOCKER_CERT_PATH", raw.docker_cert_path.take()),
+    ];
+    for (name, _) in asks.into_iter().filter(|(_, text)| !local && set(text.clone()).is_some()) {
         check.fail(
-            "DOCKER_TLS_VERIFY",
-            "TLS to the Docker Engine is not supported; use its socket (unix://), or a tunnel that ends on this machine",
+            name,
+            "asks for TLS, and TLS to the Docker Engine is not supported; use its socket (unix://), or a tunnel that ends on this machine",
         );
     }
     host

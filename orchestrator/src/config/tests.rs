@@ -145,7 +145,8 @@ fn the_database_s_folder_is_there() {
 
 #[test]
 fn an_engine_is_never_asked_in_plain_text_where_tls_is_meant() {
-    let rows: [(&[(&str, &str)], &str); 9] = [
+    let rows: [(&[(&str, &str)], &str); 10] = [
+        (&[("DOCKER_HOST", "tcp://h:2375"), ("DOCKER_CERT_PATH", "/c")], "DOCKER_CERT_PATH: asks"),
         (&[("DOCKER_HOST", "ssh://me@host")], "DOCKER_HOST: ssh:// is not supported yet"),
         (&[("DOCKER_HOST", "https://host:2376")], "DOCKER_HOST: "),
         (&[("DOCKER_HOST", "tcp://host:2376")], "DOCKER_HOST: port 2376 is Docker's port for TLS"),
@@ -415,12 +416,11 @@ fn labels_come_from_the_variable_or_from_what_the_image_is_told() {
     let bare = labels(&[("runnerenv_LABELS", "only"), ("runnerenv_NO_DEFAULT_LABELS", "1")]);
     assert_eq!(bare.to_string(), "only");
     assert_eq!(labels(&[("runnerenv_LABELS", "{labels}")]), labels(&[]));
-    assert_eq!(
-        errors(&[("RUNNER_LABELS", "a b,c")]),
-        [
-            "RUNNER_LABELS: label \"a b\" must be 1 to 256 letters, digits, '.', '_', ':', '/', '+' or '-'"
-        ]
-    );
+    let config = read(&[("RUNNER_LABELS", "runner=2cpu-linux-x64, Amazon Linux 2,größe\r")]);
+    assert_eq!(config.runner.labels.to_string(), "amazon linux 2,größe,runner=2cpu-linux-x64");
+    let long = format!("a,{}", "x".repeat(257));
+    let found = errors(&[("RUNNER_LABELS", &long)]);
+    assert!(found.len() == 1 && found[0].contains(" must have 1 to 256 characters"), "{found:?}");
 }
 
 #[test]

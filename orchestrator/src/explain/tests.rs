@@ -361,3 +361,30 @@ fn a_limit_and_a_refused_credential_are_two_things() {
     let excluded = Snapshot { repositories, ..Snapshot::default() };
     assert_eq!(codes(&excluded), ["repository_refused"]);
 }
+
+#[test]
+fn no_pool_is_advised_that_would_be_refused() {
+    let long = "x".repeat(257);
+    let many: Vec<String> = (0..101).map(|number| number.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let rows: [(&[&str], &str); 6] = [
+        (&["self-hosted", "runner=2cpu-linux-x64"], "mayfly pool create"),
+        (&["amazon linux 2"], "mayfly pool create"),
+        (&["a,b"], "from a file (mayfly pool apply)"),
+        (&[&long], "no pool can offer"),
+        (&["a\nb"], "no pool can offer"),
+        (&many, "no pool can offer"),
+    ];
+    for (labels, words) in rows {
+        let row = Row { labels: LabelSet::requested(labels), ..row() };
+        let hint = super::pool_with(&row.labels);
+        assert!(hint.contains(words), "{labels:?}: {hint}");
+        let offered: Result<LabelSet, _> = row
+            .labels
+            .iter()
+            .map(|label| mayfly_common::label::Label::parse(label.as_str()))
+            .collect();
+        let can = offered.is_ok_and(|labels| (1..=100).contains(&labels.len()));
+        assert_eq!(can, hint.contains("mayfly pool"), "{labels:?}");
+    }
+}

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mayfly_common::api::{Pool, PoolList, PoolSource, PoolStatus};
 use mayfly_common::pool::{PoolName, PoolSpec};
 use mayfly_common::problem::{FieldError, Problem};
+use mayfly_common::runner::RunnerState;
 use serde_json::Value;
 
 use super::Api;
@@ -183,6 +184,11 @@ fn shown(api: &Api, entry: &Entry) -> Result<Pool, Problem> {
     for runner in snapshot.runners.iter().filter(|runner| runner.pool == name.as_str()) {
         *runners.entry(runner.state.as_str().to_owned()).or_default() += 1;
     }
+    let idle = runners.get(RunnerState::Idle.as_str()).copied().unwrap_or_default();
+    let wanting = pool.spec.enabled && now.min_idle > idle;
+    let automatic_off = (wanting && !api.config.auto_create).then(|| {
+        "AUTO_CREATE_RUNNERS is not true in the orchestrator's environment, so no runner starts by itself".to_owned()
+    });
     let state = match (pool.spec.enabled, pool.spec.paused) {
         (false, _) => "disabled",
         (true, true) => "paused",
@@ -203,7 +209,7 @@ fn shown(api: &Api, entry: &Entry) -> Result<Pool, Problem> {
             min_idle: now.min_idle,
             max: now.max,
             queued_jobs: seen.map_or(0, |seen| seen.queued_jobs),
-            short: seen.and_then(|seen| seen.short.clone()),
+            short: seen.and_then(|seen| seen.short.clone()).or(automatic_off),
         },
         created_at: entry.created_at,
         updated_at: entry.updated_at,

@@ -19,6 +19,8 @@ use tokio::sync::Semaphore;
 use super::Api;
 use super::error::{Failure, bad_query, too_large, unavailable};
 use super::page::page;
+use crate::config::Registration;
+use crate::pool::splits;
 
 /// Lines of a log that are shown.
 const LOG_LINES: u32 = 200;
@@ -45,6 +47,11 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<RunnerList>), Failure> {
     let body = body.map_err(|_| too_large())?;
     let wanted = CreateRunners::from_json(&body)?;
+    if api.config.runner.registration == Registration::Token
+        && let Some(error) = wanted.labels.as_ref().and_then(splits)
+    {
+        return Err(Problem::invalid(vec![error]).into());
+    }
     let runners = api.handle.create(wanted).await?;
     Ok((StatusCode::CREATED, Json(RunnerList { total_count: runners.len(), runners })))
 }

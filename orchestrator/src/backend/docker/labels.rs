@@ -71,7 +71,7 @@ pub(super) fn encode(template: &Template<'_>, spec: &LaunchSpec) -> HashMap<Stri
         (CREATED_AT, spec.created_at.to_string()),
         (DEADLINE, spec.deadline.to_string()),
         (IMAGE, spec.material.image.clone()),
-        (LABELS, spec.labels.to_string()),
+        (LABELS, encode_labels(&spec.labels)),
         (SCHEMA, SCHEMA_VERSION.to_owned()),
     ];
     let more = [
@@ -117,7 +117,7 @@ fn read(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
         name: RunnerName::parse(text(RUNNER)?).ok()?,
         pool: PoolName::parse(text(POOL)?).ok()?,
         scope: text(SCOPE)?.parse().ok()?,
-        labels: LabelSet::requested(text(LABELS)?.split(',').filter(|label| !label.is_empty())),
+        labels: decode_labels(text(LABELS)?),
         github_id,
         image: text(IMAGE)?.to_owned(),
         image_id: text(IMAGE_ID).map(str::to_owned),
@@ -126,6 +126,22 @@ fn read(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
         deadline: text(DEADLINE)?.parse().ok()?,
         has_engine: text(DOCKER).is_some(),
     })
+}
+
+/// The runner's labels as one text: joined by commas, or, where one has a comma itself, a list in JSON.
+fn encode_labels(labels: &LabelSet) -> String {
+    let joined = labels.to_string();
+    if labels.with_comma().is_none() && !joined.starts_with('[') {
+        return joined;
+    }
+    serde_json::Value::from(labels.to_strings()).to_string()
+}
+
+fn decode_labels(text: &str) -> LabelSet {
+    match serde_json::from_str::<Vec<String>>(text) {
+        Ok(labels) => LabelSet::requested(labels),
+        Err(_) => LabelSet::requested(text.split(',')),
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +197,26 @@ mod tests {
         assert!(labels.values().all(|value| !value.contains("c2VjcmV0")));
         let token = LaunchSpec { github_id: None, ..spec() };
         assert_eq!(decode("i", &encode(&TEMPLATE, &token)).unwrap().github_id, None);
+    }
+
+    #[test]
+    fn every_label_reads_back_and_plain_ones_are_written_as_ever() {
+        let rows: [(&[&str], &str); 7] = [
+            (&["self-hosted", "gpu"], "gpu,self-hosted"),
+            (&["runner=2cpu-linux-x64"], "runner=2cpu-linux-x64"),
+            (&["amazon linux 2", "größe"], "amazon linux 2,größe"),
+            (&["a,b", "c"], r#"["a,b","c"]"#),
+            (&["[x]"], r#"["[x]"]"#),
+            (&[r#"["a"]"#], r#"["[\"a\"]"]"#),
+            (&[], ""),
+        ];
+        for (labels, text) in rows {
+            let labels = LabelSet::requested(labels);
+            assert_eq!(encode_labels(&labels), text);
+            assert_eq!(decode_labels(text), labels, "{text}");
+        }
+        // As an older release wrote it.
+        assert_eq!(decode_labels("a,[b]"), LabelSet::requested(["a", "[b]"]));
     }
 
     #[test]

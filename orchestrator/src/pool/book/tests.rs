@@ -127,3 +127,19 @@ async fn a_change_that_would_end_with_the_process_is_refused_with_the_reason() {
     assert!(matches!(book.delete(&name, None).await, Err(BookError::Unusable(_))));
     assert_eq!(specs(&book), before);
 }
+
+#[tokio::test]
+async fn a_label_with_a_comma_is_for_just_in_time_runners() {
+    let spec = || {
+        let labels = ["self-hosted", "a,b", "runner=2cpu-linux-x64", "größe xl"];
+        PoolSpec::from_json(&json!({"name": "ci", "labels": labels}), "").unwrap()
+    };
+    let at = Timestamp::UNIX_EPOCH;
+    let entry = book(&[], &[]).await.create(spec(), at).await.unwrap();
+    assert!(entry.pool.labels.contains("a,b") && entry.pool.labels.contains("größe xl"));
+    let by_token = book(&[("runnerenv_TOKEN", "{registration_token}")], &[]).await;
+    match by_token.create(spec(), at).await {
+        Err(BookError::Invalid(errors)) => assert_eq!(errors[0].pointer, "/labels"),
+        other => panic!("{other:?}"),
+    }
+}
