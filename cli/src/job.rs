@@ -301,6 +301,7 @@ fn page(job: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use JobStatus::{Completed, InProgress, Queued};
 
     #[test]
     fn what_is_not_known_is_no_number() {
@@ -319,7 +320,6 @@ mod tests {
             started_at: started.map(at),
             completed_at: ended.map(at),
         };
-        use JobStatus::{Completed, InProgress, Queued};
         let rows = [
             (job(Queued, true, None, None), "waits", Some(50), None),
             (job(Queued, false, None, None), "unknown", None, None),

@@ -23,13 +23,11 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
 /// The wait after so many questions.
 fn wait(times: u32) -> SignedDuration {
-    match times {
-        0 => DELIVERY,
-        _ => {
-            let factor = 1i32.checked_shl((times - 1).min(16)).unwrap_or(i32::MAX);
-            FIRST.checked_mul(factor).unwrap_or(LONGEST).min(LONGEST)
-        }
+    if times == 0 {
+        return DELIVERY;
     }
+    let factor = 1i32.checked_shl((times - 1).min(16)).unwrap_or(i32::MAX);
+    FIRST.checked_mul(factor).unwrap_or(LONGEST).min(LONGEST)
 }
 
 impl Ledger {
