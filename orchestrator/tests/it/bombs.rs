@@ -262,8 +262,8 @@ async fn jobs_that_print_bombs_do_not_hurt_the_service_in_its_memory() {
         };
         assert!(expected.contains(&job.conclusion.as_deref()), "{job:?}");
     }
-    let (stats, _) = service.get::<JobStats>("/jobs/stats").await;
-    let seconds: f64 = stats.repositories.iter().filter_map(|found| found.run_seconds).sum();
+    let (summed, _) = service.get::<JobStats>("/jobs/stats").await;
+    let seconds: f64 = summed.repositories.iter().filter_map(|found| found.run_seconds).sum();
     assert!(seconds < 3_600.0, "{seconds} s");
     let (peak, log, database) = (service.peak(), service.size("log"), service.size("mayfly.db"));
     assert!(peak < MEMORY, "{peak} KiB");
