@@ -479,6 +479,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             .collect()
     }
 
+    /// How many runners of a pool there are when this plan is carried out, as far as it is made.
+    fn staying(&self, pool: &PoolName) -> usize {
+        let there = self.running().filter(|one| one.pool == *pool && !self.leaving(&one.name));
+        there.count() + self.launches().filter(|launch| launch.pool == *pool).count()
+    }
+
     fn leaving(&self, name: &RunnerName) -> bool {
         self.plan.actions.iter().any(|action| ends(action, name))
     }

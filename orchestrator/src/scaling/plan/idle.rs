@@ -34,7 +34,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             }
             // With `ratio`, the number that waits is part of the number there are.
             if matches!(pool.autoscaling, Autoscaling::Ratio(_)) {
-                there = self.room.of_pool(&pool.name);
+                there = self.staying(&pool.name);
             }
             for _ in there..pool.min_idle {
                 // Spread over the places; the busiest of them come first.
@@ -165,7 +165,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn stale(&self, instance: &Instance) -> Option<String> {
         let pool = self.policy.pool(&instance.pool)?;
         let age = self.now.duration_since(instance.created_at);
-        if pool.rotate_before.is_some_and(|at| instance.created_at < at) {
+        // A moment that lies ahead is from before the clock was set back: by it, every new runner would be stale, too.
+        let asked = pool.rotate_before.filter(|at| *at <= self.now);
+        if asked.is_some_and(|at| instance.created_at < at) {
             return Some("it was asked to be replaced".to_owned());
         }
         if let Some(rotation) = pool.rotation.filter(|rotation| age >= *rotation) {

@@ -1,7 +1,9 @@
 //! Tables and properties of [`plan`](super::plan).
 
 mod pools;
+mod properties;
 mod reclaim;
+mod world;
 
 use super::*;
 use crate::model::{EngineHealth, Exit};
@@ -10,7 +12,6 @@ use crate::scaling::observed::ImageSeen;
 use mayfly_common::label::LabelSet;
 use mayfly_common::pool::PullPolicy;
 use mayfly_common::scope::{RepoSlug, ScopeKind};
-use proptest::prelude::*;
 
 const IDLE: Phase = Phase::Running { working: Some(false) };
 
@@ -667,193 +668,4 @@ fn capped(runners: usize) -> Policy {
     let mut policy = policy();
     policy.caps.runners = runners;
     policy
-}
-
-/// What the world looks like after the shell has carried `plan` out without a failure.
-fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
-    let mut next = seen.clone();
-    next.wishes.clear();
-    let deregister = |next: &mut Observed, scope: &Scope, id: RunnerId| {
-        if let Some(Listing::Known(list)) = next.registrations.get_mut(scope) {
-            list.retain(|registered| registered.id != id);
-        }
-    };
-    for action in &plan.actions {
-        match action {
-            Action::PullImage(_) => next.images = image(Image::Awaited),
-            Action::Launch(launch) => {
-                let id = RunnerId(1_000 + i64::try_from(next.instances.len()).unwrap());
-                let mut new = instance(launch.name.as_str(), IDLE);
-                new.scope = launch.scope.clone();
-                new.labels = launch.labels.clone();
-                new.pool = launch.pool.clone();
-                new.created_at = now;
-                new.deadline = now + jiff::SignedDuration::from_hours(24);
-                new.github_id = Some(id);
-                if let Some(Listing::Known(list)) = next.registrations.get_mut(&launch.scope) {
-                    list.push(registered(id.0, launch.name.as_str(), false, false));
-                }
-                next.instances.push(new);
-                next.fresh_names.retain(|name| *name != launch.name);
-            }
-            Action::Start { name, .. } => {
-                for instance in next.instances.iter_mut().filter(|one| one.name == *name) {
-                    instance.phase = IDLE;
-                }
-            }
-            Action::Retire { name, scope, id, .. } => {
-                next.instances.retain(|instance| instance.name != *name);
-                deregister(&mut next, scope, *id);
-            }
-            Action::Remove { name, scope, id, .. } => {
-                next.instances.retain(|instance| instance.name != *name);
-                if let Some(id) = id {
-                    deregister(&mut next, scope, *id);
-                }
-            }
-            Action::Deregister { scope, id, .. } => deregister(&mut next, scope, *id),
-        }
-    }
-    next
-}
-
-fn any_phase() -> impl Strategy<Value = Phase> {
-    let done =
-        Exit { log_tail: "Job a completed with result: Succeeded".into(), ..Exit::default() };
-    prop_oneof![
-        Just(Phase::Created),
-        prop_oneof![Just(None), Just(Some(false)), Just(Some(true))]
-            .prop_map(|working| Phase::Running { working }),
-        Just(Phase::Exited(done)),
-        Just(Phase::Exited(Exit { code: 1, ..Exit::default() })),
-    ]
-}
-
-fn any_engine() -> impl Strategy<Value = Option<EngineHealth>> {
-    prop_oneof![
-        3 => Just(None),
-        1 => Just(Some(EngineHealth::Starting)),
-        1 => Just(Some(EngineHealth::Healthy)),
-        1 => Just(Some(EngineHealth::Failed { why: "it ended".to_owned() })),
-    ]
-}
-
-prop_compose! {
-    fn any_world()(
-        runners in prop::collection::vec((any_phase(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0..400i64, any::<bool>(), any_engine()), 0..6),
-        jobs in prop::collection::vec((0..3usize, any::<bool>()), 0..8),
-        unknown in prop::collection::vec(any::<bool>(), 3),
-        orphans in 0..3i64,
-        state in prop_oneof![4 => Just(Image::Present), 1 => Just(Image::Missing), 1 => Just(Image::Outdated), 1 => Just(Image::Awaited)],
-        jobs_complete in any::<bool>(),
-        max_runners in 0..6usize,
-        clock in 0..2_000i64,
-        wishes in prop::collection::vec((0..3u8, 1..4u8, any::<bool>()), 0..3),
-    ) -> (Observed, Policy, Timestamp) {
-        let repos = ["o/r", "p/q", "x/y"];
-        let mut seen = Observed { jobs_complete, images: image(state), ..seen() };
-        for (index, repo) in repos.iter().enumerate() {
-            let scope = Scope::parse(ScopeKind::Repo, repo).unwrap();
-            let listing = if unknown[index] { Listing::Unknown } else {
-                Listing::Known((0..orphans).map(|n| registered(500 + n, &format!("mayfly-i-orphan{n}"), false, false)).collect())
-            };
-            seen.registrations.insert(scope, listing);
-        }
-        for (index, (phase, listed, online, busy, manual, created, idle, engine)) in runners.into_iter().enumerate() {
-            let mut new = instance(&format!("mayfly-i-r{index}"), phase);
-            new.scope = Scope::parse(ScopeKind::Repo, repos[index % 3]).unwrap();
-            new.pool = if manual { PoolName::manual() } else { PoolName::default_pool() };
-            new.created_at = at(created);
-            new.engine = engine;
-            let id = i64::try_from(index).unwrap() + 1;
-            new.github_id = Some(RunnerId(id));
-            if let (true, Some(Listing::Known(list))) = (listed, seen.registrations.get_mut(&new.scope)) {
-                list.push(registered(id, new.name.as_str(), online, busy && online));
-            }
-            seen.instances.push(new);
-            if idle {
-                seen = seen.remember(&policy(), at(created));
-            }
-        }
-        seen.jobs = jobs.into_iter().enumerate().map(|(index, (repo, gpu))| {
-            job(i64::try_from(index).unwrap(), repos[repo], if gpu { &["self-hosted", "gpu"] } else { &["self-hosted"] })
-        }).collect();
-        seen.wishes = wishes.into_iter().enumerate().map(|(index, (kind, count, force))| {
-            let wish = if kind == 0 { create(count, &[]) } else {
-                Wish::Delete { name: RunnerName::parse(&format!("mayfly-i-r{count}")).unwrap(), force }
-            };
-            (RequestId(index as u64), wish)
-        }).collect();
-        let now = at(clock);
-        let policy = capped(max_runners);
-        (seen.remember(&policy, now), policy, now)
-    }
-}
-
-proptest! {
-    #[test]
-    fn after_a_plan_is_carried_out_planning_again_gives_nothing((seen, policy, now) in any_world()) {
-        let first = plan(&seen, &policy, now);
-        let after = carried_out(&seen, &first, now).remember(&policy, now);
-        let mut second = plan(&after, &policy, now);
-        // Places that this plan's removals free are filled by the next one, and only by jobs that were waiting for a place.
-        if seen.instances.iter().filter(|instance| takes_room(instance)).count() + launches(&first) >= policy.caps.runners
-            || seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { .. })) {
-            second.actions.retain(|action| !action.is_launch() && !matches!(action, Action::PullImage(_)));
-        }
-        // A runner ended by force leaves a registration that GitHub lets go of only when it notices.
-        if seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { force: true, .. })) {
-            second.actions.retain(|action| !matches!(action, Action::Deregister { .. }));
-        }
-        prop_assert!(second.actions.is_empty(), "first {:#?}\nsecond {:#?}", first.actions, second.actions);
-    }
-
-    #[test]
-    fn never_more_than_the_cap((seen, policy, now) in any_world()) {
-        let plan = plan(&seen, &policy, now);
-        let running = seen.instances.iter().filter(|instance| takes_room(instance)).count();
-        prop_assert!(launches(&plan) == 0 || running + launches(&plan) <= policy.caps.runners);
-    }
-
-    #[test]
-    fn nothing_ends_a_busy_runner_unless_somebody_insists((seen, policy, now) in any_world()) {
-        let plan = plan(&seen, &policy, now);
-        let forced = |name: &RunnerName| seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { name: n, force: true } if n == name));
-        for (instance, verdict) in seen.instances.iter().zip(&plan.verdicts) {
-            // Without a registration a process' name counts for a while only: a table has the rows.
-            let named = seen.sight_of(instance) != Sight::Absent;
-            let worker = named && instance.phase == Phase::Running { working: Some(true) };
-            let busy = seen.sight_of(instance).listed().is_some_and(|registered| registered.busy);
-            if instance_runs(instance) && (worker || busy) && now < instance.deadline && !forced(&instance.name) {
-                prop_assert_eq!(verdict.state, RunnerState::Busy);
-                prop_assert!(!plan.actions.iter().any(|action| ends(action, &instance.name)));
-            }
-        }
-    }
-
-    #[test]
-    fn a_silent_github_proves_nothing((mut seen, policy, now) in any_world()) {
-        for listing in seen.registrations.values_mut() {
-            *listing = Listing::Unknown;
-        }
-        seen.wishes.clear();
-        let plan = plan(&seen, &policy, now);
-        for instance in seen.instances.iter().filter(|instance| instance_runs(instance) && now < instance.deadline) {
-            prop_assert!(!plan.actions.iter().any(|action| ends(action, &instance.name)));
-        }
-    }
-
-    #[test]
-    fn every_request_gets_an_answer((seen, policy, now) in any_world()) {
-        let plan = plan(&seen, &policy, now);
-        for (id, _) in &seen.wishes {
-            let served = plan.actions.iter().any(|action| match action {
-                Action::Launch(launch) => launch.request == Some(*id),
-                Action::Remove { request, .. } | Action::Retire { request, .. } => *request == Some(*id),
-                _ => false,
-            });
-            let refused = plan.refusals.iter().any(|(refused, _)| refused == id);
-            prop_assert!(served != refused, "request {id:?} served {served} refused {refused}");
-        }
-    }
 }
