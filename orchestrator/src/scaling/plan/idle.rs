@@ -25,11 +25,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let places = pool.places(&self.seen.repositories);
             let mut at: BTreeMap<Scope, usize> = BTreeMap::new();
             let mut there = 0;
-            for instance in self.available() {
-                let waits = !self.needed.contains(&instance.name) && self.stale(instance).is_none();
-                if instance.pool == pool.name && waits {
+            let old = self.available().into_iter().filter(|one| self.stale(one).is_none());
+            let old = old.map(|one| (&one.name, &one.pool, &one.scope));
+            let new = self.launches().map(|one| (&one.name, &one.pool, &one.scope));
+            for (name, of, scope) in old.chain(new) {
+                if *of == pool.name && !self.needed.contains(name) {
                     there += 1;
-                    *at.entry(instance.scope.clone()).or_default() += 1;
+                    *at.entry(scope.clone()).or_default() += 1;
                 }
             }
             // With `ratio`, the number that waits is part of the number there are.
@@ -117,26 +119,32 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let full = matches!(self.plan.short.get(&pool.name), Some(Cause::Cap(_)));
         let stuck = surplus == 0 && full;
         let going = if stuck { 1 } else { surplus };
+        let running = self.running().filter(|instance| instance.pool == pool.name).count();
+        let mut excess = running.saturating_sub(pool.max);
+        let mut shrink = self.shrink.remove(&pool.name).unwrap_or_default();
+        // Whichever reason ends a runner, the others count it as gone.
         for instance in stale.into_iter().take(going) {
             let why = self.stale(instance).unwrap_or_default();
             self.retire(instance, why);
             surplus = surplus.saturating_sub(1);
+            excess = excess.saturating_sub(1);
+            shrink = shrink.saturating_sub(1);
         }
-        let running = self.running().filter(|instance| instance.pool == pool.name).count();
-        let mut excess = running.saturating_sub(pool.max);
-        let mut shrink = self.shrink.remove(&pool.name).unwrap_or_default();
         for instance in fresh {
             let idle_since = self.seen.memory.of(instance).idle_since;
             let long =
                 idle_since.is_some_and(|since| self.now.duration_since(since) >= pool.idle_timeout);
             if excess > 0 {
                 excess -= 1;
+                surplus = surplus.saturating_sub(1);
+                shrink = shrink.saturating_sub(1);
                 self.retire(
                     instance,
                     format!("pool {} may have {} runners only", pool.name, pool.max),
                 );
             } else if shrink > 0 {
                 shrink -= 1;
+                surplus = surplus.saturating_sub(1);
                 self.plan.scaled.insert(pool.name.clone());
                 self.retire(instance, format!("pool {} needs fewer runners", pool.name));
             } else if surplus > 0 && long && matches!(pool.autoscaling, Autoscaling::PerJob) {

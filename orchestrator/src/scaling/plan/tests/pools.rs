@@ -165,6 +165,31 @@ fn a_lower_cap_ends_waiting_runners_and_spares_the_busy() {
 }
 
 #[test]
+fn a_runner_that_goes_for_one_reason_does_not_go_for_another_as_well() {
+    // Four wait, three may be there, one is to wait: two go for a lower cap or their age, never the last.
+    let mut seen = seen();
+    for (name, created) in [("w1", 0), ("w2", 1), ("w3", 2), ("w4", 3)] {
+        seen = waiting(seen, name, created);
+    }
+    let seen = seen.remember(&warm(1, 3), at(5));
+    assert_eq!(retired(&plan(&seen, &warm(1, 3), at(6))), ["w1"]);
+    assert_eq!(retired(&plan(&seen, &warm(1, 3), at(500))), ["w1", "w2", "w3"]);
+    // Stale ones that go make the cap's room.
+    let mut stale = warm(3, 3);
+    stale.pools[0].rotate_before = Some(at(1));
+    assert_eq!(retired(&plan(&seen, &stale, at(6))), ["w1"]);
+}
+
+#[test]
+fn a_rotation_that_lies_ahead_makes_nothing_stale() {
+    let mut policy = warm(1, 10);
+    policy.pools[0].rotate_before = Some(at(7_200));
+    let one = waiting(seen(), "w1", 0);
+    assert!(plan(&one, &policy, at(10)).actions.is_empty(), "the clock was set back");
+    assert_eq!(pools_of(&plan(&one, &policy, at(7_200))), ["warm repo:o/r"]);
+}
+
+#[test]
 fn pools_of_higher_priority_get_the_last_room() {
     let pools = vec![
         PoolPolicy { priority: 1, ..pool("urgent", &["self-hosted", "urgent"]) },
@@ -249,6 +274,7 @@ fn the_ratio_decides_how_many_and_the_jobs_where() {
     let mut full = ratio(Ratio::default());
     full.pools[0].min_idle = 2;
     let mut busy = Observed { jobs: Vec::new(), scaled: BTreeMap::new(), ..seen.clone() };
+    busy.repositories = vec![RepoSlug::parse("o/r").unwrap()];
     for name in ["b1", "b2"] {
         busy = waiting(busy, name, 0);
         let new = busy.instances.last_mut().unwrap();
