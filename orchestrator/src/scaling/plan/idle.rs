@@ -119,7 +119,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let full = matches!(self.plan.short.get(&pool.name), Some(Cause::Cap(_)));
         let stuck = surplus == 0 && full;
         let going = if stuck { 1 } else { surplus };
-        let running = self.running().filter(|instance| instance.pool == pool.name).count();
+        let there = self.running().filter(|one| one.pool == pool.name && !self.leaving(&one.name));
+        let running = there.count();
         let mut excess = running.saturating_sub(pool.max);
         let mut shrink = self.shrink.remove(&pool.name).unwrap_or_default();
         // Whichever reason ends a runner, the others count it as gone.

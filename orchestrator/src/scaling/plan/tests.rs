@@ -669,3 +669,9 @@ fn capped(runners: usize) -> Policy {
     policy.caps.runners = runners;
     policy
 }
+
+/// What is seen after `plan` was carried out at `now` without a failure.
+fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
+    let world = world::World { seen: seen.clone(), policy: policy(), now };
+    world.carried_out(plan).seen
+}

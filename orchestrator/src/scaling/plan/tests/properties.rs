@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(many())]
 
     #[test]
-    fn after_a_plan_is_carried_out_planning_again_gives_nothing_but_what_waited_for_room(world in any_world()) {
+    fn planning_again_and_again_comes_to_rest_and_ends_nothing_that_it_started(world in any_world()) {
         let mut history = Vec::new();
         let mut started: BTreeSet<RunnerName> = BTreeSet::new();
         let (mut now, mut plan) = (world.clone(), world.plan());
@@ -54,12 +54,11 @@ proptest! {
                 prop_assert!(!again.actions.iter().any(|action| ends(action, name)), "started and ended: {name}\n{:#?}\n{:#?}", plan.actions, again.actions);
             }
             if !plan.actions.iter().any(frees) && plan.refusals.is_empty() && now.seen.wishes.is_empty() {
-                prop_assert!(again.actions.iter().all(Action::is_launch), "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
-                // A job that waits for something else may take the runner that was started for another one.
-                prop_assert!(again.actions.is_empty() || !plan.waiting.is_empty(), "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
+                // Which runner a queued job counts on may change when runners are added; without jobs nothing does.
+                prop_assert!(again.actions.is_empty() || plan.demand > 0, "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
             }
-            // Whatever is started now was said to wait for something that came free.
-            let waited = plan.waiting.len() + plan.short.len();
+            // What is started without jobs was said to wait for something that came free.
+            let waited = plan.waiting.len() + plan.short.len() + plan.demand;
             prop_assert!(again.launched().count() == 0 || waited > 0, "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
             history.push(again.actions.clone());
             if again.actions.is_empty() {

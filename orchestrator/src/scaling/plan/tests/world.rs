@@ -92,8 +92,10 @@ fn world(choose: &mut Choices) -> World {
         list.push(registered(500 + i64::try_from(index).unwrap(), &name, online, busy));
     }
     let earlier = choose.second(now + 1);
-    let before: BTreeMap<Scope, Vec<Registered>> =
-        lists.iter().map(|(scope, list)| (scope.clone(), as_before(choose, list))).collect();
+    let before: BTreeMap<Scope, Vec<Registered>> = lists
+        .iter()
+        .map(|(scope, list)| (scope.clone(), as_before(choose, list, &seen.instances)))
+        .collect();
     seen.registrations =
         before.into_iter().map(|(scope, list)| (scope, Listing::Known(list))).collect();
     seen = seen.remember(&policy, at(earlier));
@@ -329,8 +331,14 @@ fn any_stray_name(choose: &mut Choices, policy: &Policy, index: usize) -> String
 }
 
 /// A list as it may have been earlier.
-fn as_before(choose: &mut Choices, list: &[Registered]) -> Vec<Registered> {
+fn as_before(choose: &mut Choices, list: &[Registered], runners: &[Instance]) -> Vec<Registered> {
     let was = |choose: &mut Choices, registered: &Registered| {
+        let never_ran = runners
+            .iter()
+            .any(|one| one.name.as_str() == registered.name && one.phase == Phase::Created);
+        if never_ran {
+            return Some(registered.clone());
+        }
         let kinds = [None, Some((false, false)), Some((true, false)), Some((true, true))];
         let (online, busy) = match choose.below(3) {
             0 => Some((registered.online, registered.busy)),
@@ -380,13 +388,18 @@ impl World {
 
     /// What the world looks like at the same moment after `plan` was carried out without a failure of ours.
     pub(super) fn after(&self, plan: &Plan) -> Self {
+        let next = self.carried_out(plan);
+        Self { seen: next.seen.remember(&self.policy, self.now), ..next }
+    }
+
+    /// The same, not yet looked at.
+    pub(super) fn carried_out(&self, plan: &Plan) -> Self {
         let mut next = self.clone();
         next.seen.wishes.clear();
         next.seen.scaled.extend(plan.scaled.iter().map(|pool| (pool.clone(), self.now)));
         for action in &plan.actions {
             next.carry_out(action);
         }
-        next.seen = next.seen.remember(&self.policy, self.now);
         next
     }
 
@@ -394,7 +407,7 @@ impl World {
     fn list(&mut self, scope: &Scope) -> Option<&mut Vec<Registered>> {
         match self.seen.registrations.get_mut(scope) {
             Some(Listing::Known(list) | Listing::Partial(list)) => Some(list),
-            Some(Listing::Unknown) | None => None,
+            Some(Listing::Unknown | Listing::Unasked) | None => None,
         }
     }
 
