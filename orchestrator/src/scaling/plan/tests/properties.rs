@@ -109,7 +109,8 @@ proptest! {
                 continue;
             }
             let pool = world.policy.pool(&launch.pool).unwrap();
-            prop_assert!(world.policy.auto_create && pool.enabled && !pool.paused);
+            prop_assert!(world.policy.auto_create && !world.policy.draining);
+            prop_assert!(pool.enabled && !pool.paused);
             let repos = ["o/r", "o/s", "p/q"].map(|repo| RepoSlug::parse(repo).unwrap());
             prop_assert!(pool.places(&repos).contains(&launch.scope), "{} in {}", pool.name, launch.scope);
             prop_assert_eq!((&launch.labels, &launch.group), (&pool.labels, &pool.group));

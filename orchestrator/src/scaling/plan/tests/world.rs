@@ -149,6 +149,7 @@ fn any_policy(choose: &mut Choices) -> Policy {
     let few = |choose: &mut Choices| 1 + choose.below(4);
     Policy {
         auto_create: !choose.one_in(10),
+        draining: choose.one_in(12),
         caps: Caps {
             runners: 6 - choose.below(6),
             memory: choose.maybe(3, |choose| choose.second(9) * GIB),
