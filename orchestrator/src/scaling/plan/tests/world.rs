@@ -368,11 +368,11 @@ fn any_wish(choose: &mut Choices, runners: &[Instance]) -> Wish {
         (0, false) => Wish::Delete { name: choose.of(runners).name, force: choose.one_in(2) },
         (1, _) => Wish::Delete { name: generated(0xdead), force: choose.one_in(2) },
         _ => Wish::Create(CreateRunners {
-            names: match choose.one_in(2) {
-                true => (0..count)
-                    .map(|number| RunnerName::parse(&format!("hand-{number}")).unwrap())
-                    .collect(),
-                false => Vec::new(),
+            names: if choose.one_in(2) {
+                let name = |number| RunnerName::parse(&format!("hand-{number}")).unwrap();
+                (0..count).map(name).collect()
+            } else {
+                Vec::new()
             },
             group: None,
             labels: choose.maybe(3, |_| LabelSet::requested(["self-hosted", "own"])),
