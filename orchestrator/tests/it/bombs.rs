@@ -46,8 +46,9 @@ async fn exit_of(engine: &Engine, script: &str) -> Exit {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn what_a_container_prints_is_read_within_bounds() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     // A result without end, after which it crashes.
     let exit = exit_of(
         &engine,
@@ -75,8 +76,9 @@ async fn what_a_container_prints_is_read_within_bounds() {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn of_a_long_log_the_end_is_shown() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let backend = engine.backend(&[]);
     let command = [("RUNNER_COMMAND", "/bin/sh -c 'seq 300; exec sleep 60'")];
     let spec = spec_of(&engine, &command, "mayfly-long");
@@ -179,8 +181,9 @@ const CRASH: &str = "set -- $(cat /proc/$PPID/stat); kill -9 $4; sleep 9";
 const FORGED: &str = "a completed with result: Failed…$(id)";
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn jobs_that_print_bombs_do_not_hurt_the_service_in_its_memory() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let sim = engine.github().await;
     let result = format!(
         r#"(printf "Job big completed with result: "; head -c 3100000 /dev/zero | tr "\0" A) >/proc/1/fd/1; {CRASH}"#

@@ -43,8 +43,9 @@ async fn printed(backend: &DockerBackend, name: &RunnerName) -> String {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let usual = mtu(&engine, "bridge").await.expect("the engine's default network has one");
     assert_ne!(usual, OTHER_MTU);
     let backend = engine.backend(&[]);
@@ -76,8 +77,9 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn a_network_that_somebody_else_made_is_left_alone() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let request = bollard::models::NetworkCreateRequest {
         name: engine.network(),
         ..bollard::models::NetworkCreateRequest::default()
@@ -113,8 +115,9 @@ while (($n, $r) = splice @t, 0, 2) { $s .= "$n=" . ($r ? 1 : 0) . " " } print "$
 
 #[cfg(target_arch = "x86_64")]
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn our_filter_refuses_what_old_engines_let_through() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let image = engine.sidecar_image();
     engine.import(&image, programs(&["/usr/bin/perl"]), vec![]).await;
     let backend = engine.backend(&[]);
@@ -136,8 +139,9 @@ async fn our_filter_refuses_what_old_engines_let_through() {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn jobs_run_under_our_filter() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let sim = engine.github().await;
     let id = sim.with(|world| {
         world

@@ -165,6 +165,7 @@ fn runner(name: &str) -> RunnerName {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn a_job_has_an_engine_that_is_not_the_host_s_and_ends_with_it() {
     let programs = [
         "dockerd",
@@ -185,7 +186,7 @@ async fn a_job_has_an_engine_that_is_not_the_host_s_and_ends_with_it() {
         );
         return;
     }
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let all: Vec<&str> = programs.into_iter().chain(LEAST).collect();
     let archive = with_programs(empty(), &all, &[("dockerd-entrypoint.sh", ENTRY)]);
     engine.import(&engine.sidecar_image(), archive, vec![PATH.to_owned()]).await;
@@ -244,8 +245,9 @@ async fn a_job_has_an_engine_that_is_not_the_host_s_and_ends_with_it() {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn an_engine_that_ends_fails_its_runner_and_says_why() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let entry = "#!/bin/sh\necho no room for layers >&2\nexit 3\n";
     import(&engine, &[("dockerd-entrypoint.sh", entry)]).await;
     let sim = engine.github().await;
@@ -271,8 +273,9 @@ async fn an_engine_that_ends_fails_its_runner_and_says_why() {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn an_engine_that_cannot_be_made_leaves_nothing() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     let variables = variables(&engine);
     let backend = engine.backend(&borrowed(&variables));
     let spec = spec_of(&engine, &borrowed(&variables), "mayfly-no-image");
@@ -293,8 +296,9 @@ async fn an_engine_that_cannot_be_made_leaves_nothing() {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn whatever_a_crash_leaves_is_seen_and_removed() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     import(&engine, &SEEMING).await;
     let mut variables = variables(&engine);
     variables.push(("RUNNER_COMMAND", "/bin/sh -c 'sleep 600'".to_owned()));
@@ -346,8 +350,9 @@ async fn whatever_a_crash_leaves_is_seen_and_removed() {
 }
 
 #[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn a_runner_starts_once_and_goes_whole() {
-    let Some(engine) = engine().await else { return };
+    let engine = engine().await;
     import(&engine, &SEEMING).await;
     let mut variables = variables(&engine);
     variables.push(("RUNNER_COMMAND", "/bin/sh -c 'echo $DOCKER_HOST; sleep 600'".to_owned()));
