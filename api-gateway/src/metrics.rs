@@ -18,7 +18,8 @@ use prometheus_client::registry::Registry;
 const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
 /// The routes a request can be counted under; anything else is `other`.
-const ROUTES: [&str; 27] = [
+const ROUTES: [&str; 29] = [
+    "/api/v1/drain",
     "/api/v1/events",
     "/api/v1/finished-runners",
     "/api/v1/finished-runners/{id}",
@@ -34,6 +35,7 @@ const ROUTES: [&str; 27] = [
     "/api/v1/runners/{id}/logs",
     "/api/v1/runners/cleanup",
     "/api/v1/status",
+    "/api/v1/uninstall",
     "/api/v1/config/info",
     "/api/v1/config/validate",
     "/api/v1/config/placeholders",

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 /// Commands that need neither a gateway nor GitHub nor Docker, each with its exit code where its output can be written.
 const COMMANDS: [(&[&str], i32); 8] = [
@@ -18,13 +19,18 @@ const COMMANDS: [(&[&str], i32); 8] = [
     (&["doctor", "clock"], 1),
 ];
 
-fn mayfly(arguments: &[&str]) -> Command {
+/// A folder with a workflow, written once: the tests run beside each other.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("output");
     fs::create_dir_all(&folder).unwrap();
     let workflow = "jobs:\n  a:\n    runs-on: self-hosted\n    steps: [{run: 'true'}]\n";
     fs::write(folder.join("workflow.yml"), format!("on: push\n{workflow}")).unwrap();
+    folder
+});
+
+fn mayfly(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.env_clear().args(arguments).current_dir(folder);
+    command.env_clear().args(arguments).current_dir(&*FOLDER);
     command.env("MAYFLY_URL", "http://127.0.0.1:1").env("DOCKER_HOST", "tcp://127.0.0.1:1");
     command
 }

@@ -86,7 +86,7 @@ async fn every_api_route_asks_for_a_key_and_the_public_ones_do_not() {
             guarded += u8::from(!public);
         }
     }
-    assert_eq!(guarded, 26);
+    assert_eq!(guarded, 30);
     for alias in ["/runners", "/runners/some-runner", "/runners/some-runner/logs"] {
         assert_eq!(client.get_anonymously(alias).await.status, StatusCode::UNAUTHORIZED);
     }

@@ -111,7 +111,8 @@ async fn a_suspended_installation_is_told_and_the_other_goes_on() {
         (&seen["dependencies"]["github"], &seen["status"]),
         (&"reachable".into(), &"degraded".into())
     );
-    assert_eq!(seen["dependencies"].as_object().unwrap().len(), 4, "{seen}");
+    let accounts = seen["dependencies"].as_object().unwrap().keys();
+    assert_eq!(accounts.filter(|name| name.starts_with("github ")).count(), 1, "{seen}");
     let name = platform.containers()[0].clone();
     let job = platform.connect(&name).unwrap();
     assert_eq!(job, served);
