@@ -13,7 +13,7 @@ use mayfly_common::host::PublicHosts;
 use mayfly_common::telemetry::{Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
 use mayfly_common::webhook::signature::Secrets;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::auth::ApiKeys;
@@ -264,6 +264,10 @@ fn several<T: Default>(
     from_lines: Several<T>,
 ) -> T {
     let Some(secret) = check.secret(variable, inline, file) else { return T::default() };
+    if !secret.from_file && is_quoted_list(secret.text.expose_secret()) {
+        check.fail(&secret.variable, "the whole list is in quotation marks: write it without them");
+        return T::default();
+    }
     let parse = if secret.from_file { from_lines } else { from_list };
     parse(&secret.text).unwrap_or_else(|reasons| {
         for reason in reasons {
@@ -271,6 +275,13 @@ fn several<T: Default>(
         }
         T::default()
     })
+}
+
+/// Whether quotation marks are around a list and not around its items: no item would be what it is meant to be.
+fn is_quoted_list(text: &str) -> bool {
+    let text = text.trim();
+    let first = text.split(',').next().unwrap_or_default().trim();
+    first.len() < text.len() && clean::is_quoted(text) && !clean::is_quoted(first)
 }
 
 fn host(check: &mut Checker, raw: Option<String>, open_to_all: bool) -> IpAddr {

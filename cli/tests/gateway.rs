@@ -360,14 +360,19 @@ async fn status_runners_and_explanations_are_shown() {
     let versions = scene.json(&["version"]).await;
     assert_eq!(versions["mayfly"], versions["platform"]);
     assert!(scene.text(&["completion", "bash"]).await.contains("_mayfly"));
-    // There is no engine behind this orchestrator: that is the true cause, whatever the job.
+    // There is no engine behind this orchestrator: that is the true cause, whatever the job. GitHub does not know it, either.
     let page = "https://github.com/octo-admin/app/actions/runs/1/job/2";
-    let told = scene.json(&["explain", page]).await;
+    let output = scene.run(&["explain", page, "--json"]).await;
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let codes = told["reasons"].as_array().unwrap().iter().map(|reason| &reason["code"]);
+    assert!(codes.into_iter().any(|code| code == "unknown_job"), "{told}");
+    assert_eq!(output.status.code(), Some(1), "a job that nobody knows is an error");
     assert_eq!(
         (told["job_id"].as_u64(), told["reasons"][0]["code"].as_str()),
         (Some(2), Some("docker"))
     );
-    assert!(scene.text(&["job", "explain", page]).await.contains("Docker cannot be reached"));
+    let output = scene.run(&["job", "explain", page]).await;
+    assert!(String::from_utf8(output.stdout).unwrap().contains("Docker cannot be reached"));
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@
 //! Invariant: what is logged is chosen where it is logged; secrets are types that cannot be formatted.
 
 use std::fmt::{self, Write as _};
+use std::io;
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
-use tracing::{Dispatch, Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -93,7 +94,7 @@ pub fn init(logging: Logging) {
 
 /// The same, and spans go the way of `traces`.
 pub fn init_with(logging: Logging, traces: Option<&Traces>) {
-    let _ = dispatch_with(logging, std::io::stderr, traces).try_init();
+    let _ = dispatch_with(logging, io::stderr, traces).try_init();
 }
 
 /// The same for a service that is configured to: the way of its spans, to be finished when it stops.
@@ -133,27 +134,71 @@ where
     // Spans are for traces only.
     let filter = EnvFilter::new(format!("{filter},{}=off", crate::traces::TARGET));
     let Some(traces) = traces else {
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+        let builder = tracing_subscriber::fmt().with_env_filter(filter);
         return match logging.format {
-            Format::Json => Dispatch::new(
-                builder.json().flatten_event(true).with_target(logging.verbose).finish(),
-            ),
+            Format::Json => {
+                let builder = builder.with_writer(PlainJson(writer)).json();
+                Dispatch::new(builder.flatten_event(true).with_target(logging.verbose).finish())
+            }
             Format::Text => {
+                let builder = builder.with_writer(writer);
                 Dispatch::new(builder.event_format(TextLine { module: logging.verbose }).finish())
             }
         };
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = tracing_subscriber::fmt::layer();
     let registry = tracing_subscriber::registry();
     match logging.format {
         Format::Json => {
-            let layer = layer.json().flatten_event(true).with_target(logging.verbose);
+            let layer = layer.with_writer(PlainJson(writer)).json();
+            let layer = layer.flatten_event(true).with_target(logging.verbose);
             Dispatch::new(registry.with(layer.with_filter(filter)).with(traces.layer()))
         }
         Format::Text => {
+            let layer = layer.with_writer(writer);
             let layer = layer.event_format(TextLine { module: logging.verbose });
             Dispatch::new(registry.with(layer.with_filter(filter)).with(traces.layer()))
         }
+    }
+}
+
+/// Escapes what [`steers`] in JSON lines, where it can only stand within strings: a log store's page shows them to people, too.
+struct PlainJson<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for PlainJson<W> {
+    type Writer = PlainJson<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        PlainJson(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self::Writer {
+        PlainJson(self.0.make_writer_for(meta))
+    }
+}
+
+impl<W: io::Write> io::Write for PlainJson<W> {
+    /// Takes all of `bytes`, which are whole lines: the formatter hands over one line at a time.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What is ASCII has been escaped by the formatter, but for the break that ends the line.
+        if bytes.is_ascii() && !bytes.contains(&0x7f) {
+            self.0.write_all(bytes)?;
+            return Ok(bytes.len());
+        }
+        let mut plain = String::with_capacity(bytes.len());
+        for found in String::from_utf8_lossy(bytes).chars() {
+            if found > '~' && steers(found) {
+                let _ = write!(plain, "\\u{:04x}", u32::from(found));
+            } else {
+                plain.push(found);
+            }
+        }
+        self.0.write_all(plain.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -334,6 +379,22 @@ mod tests {
                 "📋 INFO plain é job=Failed\u{fffd}\u{fffd}ok"
             ]
         );
+    }
+
+    #[test]
+    fn a_json_line_holds_nothing_that_turns_text_around() {
+        let lines = Lines::default();
+        let logging = Logging { format: Format::Json, ..Logging::default() };
+        let said = "Failed\u{202e}\u{7f}\u{9b}0m\u{200b}é \u{1f680}\nok";
+        tracing::dispatcher::with_default(&dispatch(logging, lines.clone()), || {
+            tracing::info!(job = said, "one");
+            tracing::info!("two");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.chars().all(|found| found == '\n' || !steers(found)), "{text:?}");
+        let events: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((events.len(), &events[0]["job"]), (2, &said.into()));
     }
 
     #[test]

@@ -24,6 +24,15 @@ use crate::scaling::backoff::{Failed, Place, Streak};
 use crate::scaling::choice::Remedy;
 use crate::scaling::{Cap, Cause};
 
+/// Why GitHub did not tell of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unasked {
+    /// It has no such job there, or the credential does not reach it.
+    Unknown,
+    /// It could not be asked, for this reason.
+    Failed(String),
+}
+
 /// What an explanation is made from.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
@@ -33,8 +42,8 @@ pub struct Facts<'a> {
     pub job: Option<&'a Row>,
     /// Where it is, if that is known.
     pub repo: Option<&'a RepoSlug>,
-    /// Why GitHub could not be asked about it, if it was and could not.
-    pub unasked: Option<String>,
+    /// Why nothing is known of it, if GitHub was asked and did not tell.
+    pub unasked: Option<Unasked>,
     /// What the last pass saw.
     pub seen: &'a Snapshot,
     /// Whether queued jobs start runners.
@@ -196,8 +205,17 @@ fn repository(facts: &Facts<'_>) -> Vec<Reason> {
             Some("a job that is only on another branch is heard of by webhook; mayfly scan shows what a workflow asks for"),
         )),
     }
-    if let Some(error) = &facts.unasked {
-        reasons.push(reason("unasked", format!("GitHub was asked about the job: {error}"), None));
+    match &facts.unasked {
+        None => {}
+        Some(Unasked::Unknown) => {
+            let what = format!("GitHub knows no job {} in {repo}", facts.id);
+            let hint = "compare its number and the repository with the page of the run at GitHub";
+            reasons.push(reason("unknown_job", what, Some(hint)));
+        }
+        Some(Unasked::Failed(error)) => {
+            let what = format!("GitHub was asked about the job: {error}");
+            reasons.push(reason("unasked", what, None));
+        }
     }
     reasons
 }

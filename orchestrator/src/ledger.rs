@@ -30,6 +30,8 @@ const LAG: SignedDuration = SignedDuration::from_secs(15);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// How long a row that is over is kept, so that an event that comes late changes nothing.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// How long a job runs at most (docs: "Actions limits": five days on a self-hosted runner), and its end may take to be heard of.
+const LONGEST_JOB: SignedDuration = SignedDuration::from_hours(5 * 24 + 1);
 
 /// Most changed rows that wait for a file that cannot be written.
 const UNSAVED: usize = 10_000;
@@ -371,7 +373,8 @@ impl Ledger {
         }
     }
 
-    /// Ends the wait of jobs that nobody has told of or listed for a day, and drops what is over for an hour.
+    /// Ends the wait of jobs that nobody has told of or listed for a day, and drops what is over for an hour, or
+    /// has run for longer than a job can.
     pub fn prune(&mut self, now: Timestamp) {
         let silent = |row: &&mut Row| now.duration_since(row.seen_at) >= LONGEST_WAIT;
         for row in self.rows.values_mut().filter(|row| row.waits()).filter(silent) {
@@ -381,7 +384,10 @@ impl Ledger {
         let changed = &self.changed;
         self.rows.retain(|id, row| {
             let over = row.status != JobStatus::Waiting && !row.waits();
-            !over || changed.contains(id) || now.duration_since(row.seen_at) < KEPT
+            // Nobody tells of a job while it runs.
+            let runs = row.status == JobStatus::InProgress;
+            let kept = if runs { LONGEST_JOB } else { KEPT };
+            !over || changed.contains(id) || now.duration_since(row.seen_at) < kept
         });
         let rows = &self.rows;
         self.unconfirmed.retain(|id| rows.contains_key(id));

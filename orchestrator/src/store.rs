@@ -338,7 +338,9 @@ impl Store {
         self.run(|connection| {
             let columns = rows::JOB;
             let mut query = connection.prepare(&format!(
-                "SELECT {columns} FROM jobs WHERE status <> 'completed' AND left_at IS NULL"
+                // What left the queue in the last hour may still be asked about.
+                "SELECT {columns} FROM jobs WHERE status <> 'completed' AND (left_at IS NULL \
+                 OR left_at > (SELECT max(seen_at) FROM jobs) - 3600000)"
             ))?;
             let found = query.query_map([], rows::job)?;
             // A row that cannot be read any more is history that is lost, not a reason to read none.

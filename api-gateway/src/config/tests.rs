@@ -130,6 +130,8 @@ fn what_surrounds_a_secret_is_cleaned_or_the_reason() {
             format!("{KEY}\\r\\n"),
             "API_KEYS: key 1 ends in a line break that is written out",
         ),
+        ("API_KEYS", format!("\"{KEY},{KEY}x\""), "API_KEYS: the whole list is in quotation marks"),
+        ("WEBHOOK_SECRET", format!("'{KEY}, b'"), "WEBHOOK_SECRET: the whole list is in quotation"),
         ("WEBHOOK_SECRET", format!("\"{KEY}\""), "WEBHOOK_SECRET: secret 1 is in quotation marks"),
         ("WEBHOOK_SECRET", format!("{KEY}\\n"), "WEBHOOK_SECRET: secret 1 ends in a line break"),
         ("API_GATEWAY_PORT", "\"8080\"".to_owned(), "API_GATEWAY_PORT: is in quotation marks"),

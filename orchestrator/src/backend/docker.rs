@@ -24,7 +24,7 @@ use bollard::Docker;
 use bollard::models::{ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, TopOptionsBuilder,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mayfly_common::name::RunnerName;
@@ -55,6 +55,8 @@ const NANO: i64 = 1_000_000_000;
 const READ_AT_A_TIME: usize = 16;
 /// The process that the official runner starts for a job, and only then.
 const WORKER: &str = "Runner.Worker";
+/// How long the engine may take to list the processes of one container.
+const TOP: Duration = Duration::from_secs(3);
 
 /// What the Docker backend needs to know.
 #[derive(Debug, Clone)]
@@ -511,11 +513,17 @@ fn lacks_network(error: &BackendError) -> bool {
     reason.contains("network") && reason.contains("not found")
 }
 
-/// Whether a job's worker runs inside; `None` if the engine could not tell (the container may just have ended).
+/// Whether a job's worker runs inside; `None` if the engine could not tell (the container may just have ended), or not soon.
+///
+/// Only the names that the kernel keeps are asked for, at most 15 characters each: arguments are a job's own text, of any length.
 async fn working(docker: &Docker, id: &str) -> Option<bool> {
-    let top = docker.top_processes(id, None).await.ok()?;
+    let names = TopOptionsBuilder::default().ps_args("-eo pid,comm").build();
+    let asked = docker.top_processes(id, Some(names));
+    let top = timeout(TOP, asked).await.ok()?.ok()?;
     let processes = top.processes.unwrap_or_default();
-    Some(processes.iter().flatten().any(|column| column.contains(WORKER)))
+    Some(
+        processes.iter().any(|columns| columns.last().is_some_and(|name| name.starts_with(WORKER))),
+    )
 }
 
 /// Eight characters of an engine's id, which is stable and unique per engine.

@@ -63,7 +63,7 @@ fn seen(wait: Option<Wait>) -> Snapshot {
 }
 
 fn streak(what: Failed, reason: &str) -> Streak {
-    Streak { failures: 2, until: at(99), reason: reason.to_owned(), what }
+    Streak { failures: 2, failed_at: at(89), until: at(99), reason: reason.to_owned(), what }
 }
 
 /// The reasons, each with its hint.

@@ -11,7 +11,8 @@ use mayfly_common::scope::RepoSlug;
 use super::Api;
 use super::error::{Failure, bad_query};
 use super::page::{page, wrong};
-use crate::explain::{Facts, explain, shown};
+use crate::explain::{Facts, Unasked, explain, shown};
+use crate::github::GitHubError;
 use crate::ledger::Row;
 
 pub(super) async fn list(
@@ -82,7 +83,8 @@ pub(super) async fn explained(
         // Nobody told us of it; GitHub knows.
         match api.handle.job_at_github(repo, id).await {
             Ok(found) => row = Some(found),
-            Err(error) => unasked = Some(error.to_string()),
+            Err(GitHubError::NotFound) => unasked = Some(Unasked::Unknown),
+            Err(error) => unasked = Some(Unasked::Failed(error.to_string())),
         }
     }
     let snapshot = api.handle.snapshot();

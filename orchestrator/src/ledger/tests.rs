@@ -105,6 +105,25 @@ fn what_is_over_is_kept_for_an_hour() {
 }
 
 #[test]
+fn a_job_that_runs_is_known_until_its_end() {
+    const HOUR: i64 = 3_600;
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, InProgress), at(0));
+    ledger.take_changed();
+    ledger.pools(|_| Some("default"));
+    ledger.take_changed();
+    ledger.prune(at(100 * HOUR));
+    assert_eq!(ledger.len(), 1, "nobody tells of it meanwhile");
+    ledger.told(&repo(), &event(1, Completed), at(100 * HOUR));
+    assert_eq!(ledger.take_ended().len(), 1, "its end counts");
+    let mut lost = Ledger::default();
+    lost.told(&repo(), &event(1, InProgress), at(0));
+    lost.take_changed();
+    lost.prune(at(121 * HOUR));
+    assert!(lost.is_empty(), "no job runs for longer than five days");
+}
+
+#[test]
 fn a_job_waits_however_long_ago_it_was_made() {
     const DAY: i64 = 86_400;
     // Made two days ago, approved now: by webhook, and by list.

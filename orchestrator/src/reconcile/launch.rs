@@ -54,9 +54,10 @@ impl Launcher {
     /// Starts one runner, or leaves nothing behind.
     pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
         let pool = self.book.material_of(&launch.pool);
+        // Before anything is made that would have to be taken back.
+        let instance = self.backend.instance().await?;
         let credentials = self.register(launch, &pool).await?;
         let id = credentials.id;
-        let instance = self.backend.instance().await?;
         let spec = LaunchSpec {
             name: launch.name.clone(),
             pool: launch.pool.clone(),

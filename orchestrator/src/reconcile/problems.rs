@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text::message;
 
 /// How long a problem must stay away to be over. Not every pass tries what failed.
 const QUIET: SignedDuration = SignedDuration::from_secs(10);
@@ -27,9 +28,9 @@ pub(super) struct Changes {
 }
 
 impl Problems {
-    /// A check of repositories found these.
+    /// A check of repositories found these. They are kept as reports show them, which is how they are compared.
     pub(super) fn checked(&mut self, found: &[String]) {
-        self.of_check = found.iter().cloned().collect();
+        self.of_check = found.iter().map(|problem| message(problem)).collect();
     }
 
     /// A pass found these. Those that `lasts` holds of are not over, though the pass did not try again.

@@ -111,6 +111,8 @@ impl Reconciler {
         }
         // Not at once again: the engine is away, or its socket is not ours to open.
         let now = self.clock.now();
+        // What came due waits for the engine, too.
+        state.planned_at = now;
         state.checked_at = now;
         state.check_wait = CheckWait::fixed(RETRY_BLIND);
         state.next_sweep = now.saturating_add(RETRY_BLIND).unwrap_or(Timestamp::MAX);

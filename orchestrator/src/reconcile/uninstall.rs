@@ -6,7 +6,7 @@ use super::Reconciler;
 use super::execute::Outcome;
 use super::handle::RequestError;
 use crate::backend::{Backend as _, BackendError};
-use crate::model::Instance;
+use crate::model::{Instance, Registered};
 use crate::scaling::{Action, Listing, Observed, Policy, naming};
 
 impl Reconciler {
@@ -64,8 +64,12 @@ fn waiting(seen: &Observed, policy: &Policy, outcomes: &[(Action, Outcome)]) -> 
         if !matches!(listing, Listing::Known(_)) {
             left.push(format!("{scope}: its runners could not all be listed"));
         }
-        let is_ours = |name: &str| naming::is_generated(&policy.name_prefix, name);
-        let ours = listing.entries().iter().filter(|registered| is_ours(&registered.name));
+        // A name that we made, or one that a machine of ours had.
+        let is_ours = |registered: &Registered| {
+            naming::is_generated(&policy.name_prefix, &registered.name)
+                || seen.memory.stray(scope, registered.id).is_some_and(|stray| stray.ours)
+        };
+        let ours = listing.entries().iter().filter(|registered| is_ours(registered));
         for registered in ours.filter(|registered| !is_handled(&registered.name)) {
             let name = &registered.name;
             left.push(format!("registration {name} of {scope}: it may be starting or at work"));

@@ -23,6 +23,8 @@ pub type Place = (PoolName, Scope);
 pub struct Streak {
     /// How many.
     pub failures: u32,
+    /// When the latest of them was.
+    pub failed_at: Timestamp,
     /// Until when nothing is started.
     pub until: Timestamp,
     /// The latest reason.
@@ -55,15 +57,18 @@ pub fn delay(failures: u32) -> SignedDuration {
 }
 
 impl Backoff {
-    /// A runner of `place` could not be started, or ended without a job.
+    /// A runner of `place` could not be started, or ended without a job. Several at one moment have one cause and count once.
     pub fn failed(&mut self, place: &Place, what: Failed, reason: &str, now: Timestamp) {
+        let before = self.streaks.get(place);
+        let at_once = before.is_some_and(|streak| streak.failed_at == now);
         let failures =
-            self.streaks.get(place).map_or(0, |streak| streak.failures).saturating_add(1);
+            before.map_or(0, |streak| streak.failures).saturating_add(u32::from(!at_once));
         // Nobody has tried for long: forgotten, so that made-up scopes do not pile up.
         self.streaks.retain(|_, streak| now.duration_since(streak.until) < FORGOTTEN);
         let until = now.saturating_add(delay(failures)).unwrap_or(Timestamp::MAX);
         let reason = reason.to_owned();
-        self.streaks.insert(place.clone(), Streak { failures, until, reason, what });
+        self.streaks
+            .insert(place.clone(), Streak { failures, failed_at: now, until, reason, what });
     }
 
     /// A runner of `place` did its work.
@@ -108,6 +113,10 @@ mod tests {
         backoff.failed(&place, Failed::Registration, "z", at(15));
         assert_eq!(backoff.held_back(at(16))[&place], at(35));
         assert!(backoff.held_back(at(-3_600)).is_empty(), "the clock was set back");
+        for what in ["a", "b", "c"] {
+            backoff.failed(&place, Failed::Registration, what, at(40));
+        }
+        assert_eq!(backoff.held_back(at(41))[&place], at(80), "all that failed at once count once");
         backoff.succeeded(&place);
         assert!(backoff.held_back(at(16)).is_empty());
     }

@@ -78,6 +78,20 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
 
 #[tokio::test]
 #[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn the_engine_s_own_networks_are_refused_by_id_too() {
+    let engine = engine().await;
+    for shared in ["bridge", "host", "none"] {
+        let id = engine.docker.inspect_network(shared, None).await.unwrap().id.unwrap();
+        let backend = engine.backend(&[("DOCKER_NETWORK", &id)]);
+        let spec = spec_of(&engine, &[SLEEPS], "mayfly-shared");
+        let error = backend.launch(&spec).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("the engine's own network {shared}")), "{error}");
+        assert!(backend.list().await.unwrap().is_empty(), "nothing was made");
+    }
+}
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn a_network_that_somebody_else_made_is_left_alone() {
     let engine = engine().await;
     let request = bollard::models::NetworkCreateRequest {

@@ -332,7 +332,8 @@ async fn a_name_is_one_runner_s_alone() {
 async fn a_worker_inside_is_seen_and_an_exit_is_read() {
     let engine = engine().await;
     let worker = engine.backend(&[]);
-    let works = [("RUNNER_COMMAND", "/bin/sh -c 'exec /bin/sh -c \"sleep 60; :\" Runner.Worker'")];
+    let works =
+        [("RUNNER_COMMAND", "/bin/sh -c 'printf Runner.Worker >/proc/$$/comm; sleep 60; :'")];
     worker.launch(&spec_of(&engine, &works, "mayfly-works")).await.unwrap();
     until("the worker is seen", async || {
         worker.list().await.unwrap()[0].phase == Phase::Running { working: Some(true) }

@@ -298,6 +298,23 @@ async fn an_engine_that_is_away_stops_nothing_for_good() {
 }
 
 #[tokio::test]
+async fn what_comes_due_while_the_engine_is_away_makes_no_hot_loop() {
+    let platform = Platform::new().await;
+    platform.backend.state().failing_launches = 1;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    platform.backend.state().away = true;
+    // Past the moment at which the launch may be tried again.
+    platform.wait(10);
+    platform.pass().await;
+    let next = platform.reconciler.next_pass().await;
+    assert_eq!(next.duration_since(platform.now()).as_secs(), 5);
+    platform.backend.state().away = false;
+    platform.wait(5);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
 async fn a_missing_image_is_pulled_and_a_failed_pull_is_told_and_retried() {
     let platform = Platform::new().await;
     platform.queue("octo-admin/app", &["self-hosted"]);

@@ -254,6 +254,7 @@ async fn staged_situations_have_their_true_causes() {
     );
     assert_eq!(explain(&platform, 4_711, Some("octo-org/nowhere")).await.0, "repository_unknown");
     assert_eq!(explain(&platform, 4_711, None).await.0, "unknown_job");
+    assert_eq!(explain(&platform, 4_711, Some("octo-admin/app")).await.0, "unknown_job");
 
     // A job of a branch whose workflow the default branch does not have.
     let hosted = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{run: 'true'}]\n";

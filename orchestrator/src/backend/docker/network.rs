@@ -24,6 +24,9 @@ pub(super) const MARK: &str = "dev.mayfly.network";
 /// The engine's default network.
 const DEFAULT: &str = "bridge";
 
+/// Networks that every engine has and that no runner may be in.
+const SHARED: [&str; 3] = ["bridge", "host", "none"];
+
 /// The network and what is known of it.
 pub(super) struct RunnerNetwork {
     name: String,
@@ -104,6 +107,14 @@ impl RunnerNetwork {
             }
             Err(error) => return Err(refused("look up the runner network")(error)),
         };
+        // `DOCKER_NETWORK` may also be an id: the engine's own networks are refused by name at the start, and here.
+        if let Some(shared) = found.name.as_deref().filter(|name| SHARED.contains(name)) {
+            let what = "use DOCKER_NETWORK for runners";
+            let reason = format!(
+                "it is the engine's own network {shared}, on which runners reach the machine or each other: name another"
+            );
+            return Err(BackendError::Refused { what, reason });
+        }
         let options = found.options.as_ref();
         if options.and_then(|options| options.get(ICC)).is_none_or(|icc| icc != "false") {
             warn!(
