@@ -1,4 +1,4 @@
-//! What holds for every answer, whoever gave it: a request id, log lines, a count, and problem+json for every error.
+//! Middleware around every route: request ids, log lines, counters, and problem+json for every error.
 //!
 //! A request that is admitted has two log lines ([`admit`]); one that is refused has at most one ([`refusals`]): strangers must not
 //! fill the log. What is refused here, before any route, [`browser`] says.

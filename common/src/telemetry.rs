@@ -180,7 +180,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for PlainJson<W> {
 impl<W: io::Write> io::Write for PlainJson<W> {
     /// Takes all of `bytes`, which are whole lines: the formatter hands over one line at a time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // What is ASCII has been escaped by the formatter, but for the break that ends the line.
+        // The formatter has escaped ASCII control characters, except the line break at the end.
         if bytes.is_ascii() && !bytes.contains(&0x7f) {
             self.0.write_all(bytes)?;
             return Ok(bytes.len());

@@ -252,7 +252,7 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
         }
         None if row.expired() => Some(reason(
             "left_the_queue",
-            "nobody has told of it for a day, and GitHub ends a job that is queued for longer",
+            "GitHub has not listed it for a day, and ends jobs that are queued for longer",
             None,
         )),
         None if !row.waits() => Some(reason(

@@ -121,7 +121,7 @@ async fn explain(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let repository = query::explain(parts.uri.query())?;
-    // A job that nobody has told of costs a request to GitHub, which then is missing for jobs that wait.
+    // An unknown job costs a request to GitHub, which queued jobs then lack.
     if !repository.is_empty() {
         let bucket = Bucket::of(parts.extensions.get::<Caller>());
         rate_limit::draw(&gateway, &gateway.costly, &bucket)?;

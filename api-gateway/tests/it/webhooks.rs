@@ -426,7 +426,7 @@ async fn slow_bodies_of_one_address_do_not_keep_signed_deliveries_out() {
         }
         assert!(given_up <= 32, "{given_up} held room");
     }
-    // The stranger is a suspect by now: no large body of it is waited for, and ordinary ones only while there is room.
+    // The address is now a suspect: its large bodies are refused, its ordinary ones accepted only while there is room.
     assert_eq!(slow(1 << 20).await.unwrap(), StatusCode::TOO_MANY_REQUESTS);
     let large = format!("{{}}{}", " ".repeat(300_000));
     assert_eq!(outcome(&Call::of("check_run", large).send(&client).await), "ignored");

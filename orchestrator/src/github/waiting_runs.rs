@@ -1,4 +1,4 @@
-//! Runs whose jobs were read: while such a run stands as it stood, so do its jobs, and nobody has to ask again.
+//! Runs whose jobs were read. As long as a run is unchanged, its jobs are too, and are not requested again.
 //!
 //! A cache. In a run in which nothing moves, what waits changes only when the run does; `updated_at` tells. Without this, two hundred
 //! queued runs cost two hundred requests in every pass, which GitHub counts by the minute even where they are answered "unchanged"

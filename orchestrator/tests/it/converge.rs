@@ -398,23 +398,3 @@ async fn without_automatic_mode_only_requests_start_runners() {
         Some(Conclusion::Success)
     );
 }
-
-#[tokio::test]
-async fn a_place_where_a_runner_was_is_swept_though_discovery_does_not_know_it() {
-    let platform = Platform::new().await;
-    let body =
-        serde_json::json!({"scope": "org", "scope_name": "octo-org", "runner_name": "by-hand"});
-    platform.create(&body).await.unwrap();
-    platform.delete("by-hand", false).await.unwrap();
-    assert!(platform.containers().is_empty());
-    platform.sim.with(|world| {
-        let name = "mayfly-fake-0123456789ab";
-        world.add_offline_runner(&scope("org:octo-org"), name, &["self-hosted"]).unwrap();
-    });
-    // It may have to be seen for a while before it is given up.
-    for _ in 0..20 {
-        platform.wait(61);
-        platform.pass().await;
-    }
-    assert!(platform.registrations().is_empty(), "{:?}", platform.registrations());
-}
