@@ -306,6 +306,38 @@ mod tests {
     }
 
     #[test]
+    fn a_spent_runner_may_stay_listed_offline_and_takes_no_second_job() {
+        let (mut world, clock) = world();
+        world.set_keeps_spent_runners(true);
+        let org = scope("org:octo-org");
+        let serve = |world: &mut World, name: &str| {
+            let secret = jit(world, name, &["x"]);
+            let (session, _) = world.connect_jit(&secret, "linux").unwrap();
+            let job = queue(world, &["x"]);
+            assert_eq!(world.take_job(&session).unwrap().unwrap().id, job);
+            (session, job)
+        };
+        let (session, finished) = serve(&mut world, "r1");
+        world.finish_job(finished, Conclusion::Success).unwrap();
+        serve(&mut world, "r2");
+        world.lose_runner("r2").unwrap();
+        queue(&mut world, &["x"]);
+        assert!(world.take_job(&session).is_err(), "its session ended with its job");
+        let shown = |world: &World| {
+            let all = world.listed_runners(&org);
+            all.map(|one| (one.name.clone(), one.online(), one.busy())).collect::<Vec<_>>()
+        };
+        let spent = |name: &str| (name.to_owned(), false, false);
+        assert_eq!(shown(&world), [spent("r1"), spent("r2")]);
+        let id = world.runner_named(&org, "r1").unwrap().id;
+        world.delete_runner(&org, id).unwrap();
+        clock.advance(OFFLINE_EPHEMERAL_KEPT);
+        world.expire(clock.now());
+        assert_eq!(shown(&world), []);
+        assert_eq!(world.violations(), Vec::<String>::new());
+    }
+
+    #[test]
     fn a_job_of_another_owner_or_group_is_left_alone() {
         let (mut world, _) = world();
         world.add_runner_group("octo-org", "big").unwrap();

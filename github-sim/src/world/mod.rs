@@ -68,6 +68,7 @@ pub struct World {
     clock: Clock,
     clock_offset: SignedDuration,
     listing_delay: SignedDuration,
+    keeps_spent_runners: bool,
     delivery_timeout: Duration,
     last_id: u64,
     accounts: BTreeMap<Login, Account>,
@@ -102,6 +103,7 @@ impl World {
             clock,
             clock_offset: SignedDuration::ZERO,
             listing_delay: SignedDuration::ZERO,
+            keeps_spent_runners: false,
             delivery_timeout: deliveries::TIMEOUT,
             last_id: 1000,
             accounts: BTreeMap::new(),
@@ -161,6 +163,17 @@ impl World {
     /// For how long a runner that was just registered is missing from lists.
     pub fn listing_delay(&self) -> SignedDuration {
         self.listing_delay
+    }
+
+    /// Sets what becomes of an ephemeral runner whose job has ended: if `keeps`, its registration stays listed, offline and not
+    /// busy, until it is deleted or a day has passed, as at GitHub when the machine could not report the end.
+    pub fn set_keeps_spent_runners(&mut self, keeps: bool) {
+        self.keeps_spent_runners = keeps;
+    }
+
+    /// Whether the registration of an ephemeral runner outlives its job.
+    pub fn keeps_spent_runners(&self) -> bool {
+        self.keeps_spent_runners
     }
 
     /// Sets how long the receiver of a delivery has to answer, by the machine's clock.

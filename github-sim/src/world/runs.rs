@@ -249,7 +249,8 @@ impl World {
         Ok(())
     }
 
-    /// The one place where a job ends. Its runner is free again, or gone if it was ephemeral.
+    /// The one place where a job ends. Its runner is free again; if it was ephemeral, it is gone, or offline where the
+    /// world keeps spent runners.
     pub(super) fn complete(&mut self, job_id: u64, conclusion: Conclusion) {
         let now = self.now();
         let Some(job) = self.jobs.get_mut(&job_id) else { return };
@@ -263,7 +264,9 @@ impl World {
             && runner.job == Some(job_id)
         {
             runner.job = None;
-            if runner.ephemeral {
+            if runner.ephemeral && self.keeps_spent_runners {
+                (runner.connection, runner.offline_since) = (None, now);
+            } else if runner.ephemeral {
                 self.runners.remove(&taker.id);
             }
         }

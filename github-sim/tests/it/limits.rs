@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use github_sim::world::Registration;
 use github_sim::world::model::NewRepo;
 use github_sim::world::tokens::Secondary;
 use github_sim::{Fault, FaultKind, Sim};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{Ask, Reply, control, get, send, sim, slug};
+use crate::support::{Ask, Reply, control, get, scope, send, sim, slug, spec};
 
 const JIT: &str = "/repos/octo-org/tools/actions/runners/generate-jitconfig";
 
@@ -223,6 +224,28 @@ async fn contradictory_tokens_are_refused_by_field() {
         assert_eq!((reply.status, reply.header("content-type")), (422, "application/problem+json"));
         assert_eq!(reply.json()["errors"][0]["pointer"], pointer, "{path} {body}");
     }
+}
+
+#[tokio::test]
+async fn a_spent_runner_stays_listed_where_that_is_ordered() {
+    let (sim, _) = sim().await;
+    let spent = json!({"keeps_spent_runners": true});
+    assert_eq!(
+        control(&sim, "PATCH", "/_sim/settings", spent).await.json()["keeps_spent_runners"],
+        true
+    );
+    let org = scope("org:octo-org");
+    let new =
+        Registration { name: "r1".into(), labels: vec!["x".into()], ..Registration::default() };
+    sim.with(|world| {
+        world.create_jit_runner(&org, new).unwrap();
+        world.queue_job(&slug("octo-org/tools"), spec("a", &["x"], &[])).unwrap();
+        world.connect_runner(&org, "r1").unwrap().unwrap();
+        world.lose_runner("r1").unwrap();
+    });
+    let listed = get(&sim, "/orgs/octo-org/actions/runners").await.json();
+    let one = &listed["runners"][0];
+    assert_eq!((&one["status"], &one["busy"]), (&json!("offline"), &json!(false)));
 }
 
 #[tokio::test]

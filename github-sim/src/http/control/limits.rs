@@ -127,6 +127,7 @@ pub(super) struct Settings {
     clock_offset_seconds: Option<i64>,
     listing_delay_seconds: Option<i64>,
     delivery_timeout_ms: Option<u32>,
+    keeps_spent_runners: Option<bool>,
 }
 
 pub(super) async fn settings(
@@ -150,7 +151,11 @@ pub(super) async fn settings(
     if let Some(millis) = body.delivery_timeout_ms {
         world.set_delivery_timeout(Duration::from_millis(millis.into()));
     }
+    if let Some(keeps) = body.keeps_spent_runners {
+        world.set_keeps_spent_runners(keeps);
+    }
     Ok(Json(json!({
+        "keeps_spent_runners": world.keeps_spent_runners(),
         "delivery_timeout_ms": u64::try_from(world.delivery_timeout().as_millis()).ok(),
         "clock_offset_seconds": world.clock_offset().as_secs(),
         "listing_delay_seconds": world.listing_delay().as_secs(),

@@ -82,7 +82,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("DELETE /_sim/limits/secondary", "no secondary limits"),
     (
         "PATCH /_sim/settings",
-        "{clock_offset_seconds?: how far GitHub's clock is ahead, listing_delay_seconds?: for how long new runners are missing from lists, delivery_timeout_ms?: how long a receiver has to answer}",
+        "{clock_offset_seconds?: how far GitHub's clock is ahead, listing_delay_seconds?: for how long new runners are missing from lists, delivery_timeout_ms?: how long a receiver has to answer, keeps_spent_runners?: whether the registration of an ephemeral runner stays listed offline once its job has ended, until it is deleted or a day has passed}",
     ),
     (
         "PATCH /_sim/app",
