@@ -18,10 +18,12 @@ use mayfly_common::label::LabelSet;
 use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
-use crate::model::QueuedJob;
+use crate::model::{QueuedJob, QueuedJobs};
 use crate::scaling::lifecycle::JobResult;
+use questions::Asked;
 
 pub use hearing::Hearing;
+pub use questions::NoAnswer;
 
 /// How long GitHub's lists may lag behind its webhooks.
 const LAG: SignedDuration = SignedDuration::from_secs(15);
@@ -107,8 +109,10 @@ pub struct Ledger {
     ended: BTreeSet<i64>,
     /// Jobs whose end only their runner's words tell so far.
     unconfirmed: BTreeSet<i64>,
-    /// How often GitHub was asked for a job, and when last.
-    asked: BTreeMap<i64, (u32, Timestamp)>,
+    /// Jobs that a list lacked of which not all could be read: they wait until GitHub says of each that it does not.
+    doubted: BTreeSet<i64>,
+    /// How often GitHub was asked for a job.
+    asked: BTreeMap<i64, Asked>,
 }
 
 impl Ledger {
@@ -135,12 +139,13 @@ impl Ledger {
 
     /// Takes in what GitHub says of a job, by whichever way.
     fn learn(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
+        let known = self.rows.contains_key(&job.id);
         let row = self.rows.entry(job.id).or_insert_with(|| Row {
             id: job.id,
             repo: repo.clone(),
             name: job.name.clone(),
             labels: LabelSet::requested(&job.labels),
-            status: job.status,
+            status: JobStatus::Waiting,
             conclusion: None,
             queued_at: job.created_at.or(job.started_at).unwrap_or(now),
             started_at: None,
@@ -169,7 +174,9 @@ impl Ledger {
         {
             (row.runner, row.pool) = (Some(runner.clone()), None);
         }
-        if row.status < JobStatus::Completed && job.status == JobStatus::Completed {
+        // An unknown one that ended longer ago than rows are kept may have been told of before, and forgotten.
+        let counts = known || row.completed_at.is_none_or(|at| now.duration_since(at) < KEPT);
+        if row.status < JobStatus::Completed && job.status == JobStatus::Completed && counts {
             self.ended.insert(job.id);
         }
         row.status = row.status.max(job.status);
@@ -185,21 +192,31 @@ impl Ledger {
     pub fn polled(
         &mut self,
         repo: &RepoSlug,
-        jobs: &[QueuedJob],
+        jobs: &QueuedJobs,
         asked_at: Timestamp,
         listening: Timestamp,
     ) -> usize {
-        let listed: BTreeSet<i64> = jobs.iter().map(|job| job.id).collect();
+        let listed: BTreeSet<i64> = jobs.list.iter().map(|job| job.id).collect();
         let could_know = asked_at.saturating_sub(LAG).unwrap_or(Timestamp::MIN);
         for row in self.rows.values_mut().filter(|row| row.repo == *repo) {
             let fresh = row.told_at.is_some_and(|told_at| told_at > could_know);
-            if row.waits() && !listed.contains(&row.id) && !fresh {
+            let missing = row.waits() && !listed.contains(&row.id) && !fresh;
+            let doubted = missing && !jobs.whole;
+            let changes =
+                if doubted { self.doubted.insert(row.id) } else { self.doubted.remove(&row.id) };
+            if changes {
+                self.asked.remove(&row.id);
+            }
+            if doubted {
+                continue;
+            }
+            if missing {
                 row.left_at = Some(asked_at);
                 self.changed.insert(row.id);
             }
         }
         let mut missed = 0;
-        for job in jobs {
+        for job in &jobs.list {
             let row = self.rows.entry(job.id).or_insert_with(|| {
                 self.changed.insert(job.id);
                 Row {
@@ -232,6 +249,11 @@ impl Ledger {
                 self.changed.insert(job.id);
             }
             if row.left_at.take().is_some() {
+                self.changed.insert(job.id);
+            }
+            // They could not be read when it was first listed.
+            if row.labels.is_empty() && !job.labels.is_empty() {
+                row.labels.clone_from(&job.labels);
                 self.changed.insert(job.id);
             }
             row.seen_at = row.seen_at.max(asked_at);
@@ -308,7 +330,7 @@ impl Ledger {
             self.unconfirmed.insert(id);
             // Its delivery is on its way, if webhooks tell of it.
             match row.told_at {
-                Some(_) => drop(self.asked.insert(id, (0, now))),
+                Some(_) => drop(self.asked.insert(id, Asked::before(now))),
                 None => drop(self.asked.remove(&id)),
             }
         }
@@ -356,6 +378,17 @@ impl Ledger {
         waiting
     }
 
+    /// Whether it is not known if the job waits: GitHub's list lacks it, not all of which could be read, and GitHub was not asked yet.
+    pub fn is_unsure(&self, id: i64) -> bool {
+        self.doubted.contains(&id) && !self.asked.get(&id).is_some_and(Asked::is_answered)
+    }
+
+    /// Whether a job of `repo` waits that GitHub's list lacks, not all of which could be read.
+    pub fn is_doubted(&self, repo: &RepoSlug) -> bool {
+        let rows = self.doubted.iter().filter_map(|id| self.rows.get(id));
+        rows.filter(|row| row.waits()).any(|row| row.repo == *repo)
+    }
+
     /// The jobs that wait, by repository.
     pub fn waiting_jobs(&self) -> BTreeMap<RepoSlug, BTreeSet<i64>> {
         let mut waiting: BTreeMap<RepoSlug, BTreeSet<i64>> = BTreeMap::new();
@@ -381,16 +414,27 @@ impl Ledger {
             row.left_at = Some(now);
             self.changed.insert(row.id);
         }
+        let asked: BTreeSet<i64> =
+            self.rows.values().filter(|row| self.is_open(row)).map(|row| row.id).collect();
         let changed = &self.changed;
         self.rows.retain(|id, row| {
             let over = row.status != JobStatus::Waiting && !row.waits();
-            // Nobody tells of a job while it runs.
-            let runs = row.status == JobStatus::InProgress;
-            let kept = if runs { LONGEST_JOB } else { KEPT };
+            let kept = match row.status {
+                // Nobody tells of a job while it runs.
+                JobStatus::InProgress => LONGEST_JOB,
+                // GitHub could not be asked for so long.
+                _ if asked.contains(id) => LONGEST_WAIT,
+                _ => KEPT,
+            };
             !over || changed.contains(id) || now.duration_since(row.seen_at) < kept
         });
         let rows = &self.rows;
-        self.unconfirmed.retain(|id| rows.contains_key(id));
+        self.doubted.retain(|id| rows.contains_key(id));
+        // What the runner said stands, where GitHub could not be asked for nearly as long as the row is kept.
+        self.unconfirmed.retain(|id| {
+            let row = rows.get(id);
+            row.is_some_and(|row| now.duration_since(row.seen_at) < LONGEST_WAIT - KEPT)
+        });
         self.asked.retain(|id, _| rows.contains_key(id));
     }
 

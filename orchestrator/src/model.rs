@@ -171,6 +171,15 @@ pub struct QueuedJob {
     pub queued_at: Timestamp,
 }
 
+/// The jobs of a repository that wait for a runner, as GitHub lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedJobs {
+    /// Those that could be read.
+    pub list: Vec<QueuedJob>,
+    /// Whether those are all: else one that is missing here may wait all the same.
+    pub whole: bool,
+}
+
 /// What a backend needs to create and start a runner. The environment may hold credentials: no `Debug`.
 pub struct LaunchSpec {
     /// The runner's and the container's name.

@@ -60,6 +60,8 @@ struct Known {
     files: BTreeMap<String, FileKnown>,
     /// What is wrong with its workflow folder, in words.
     odd: Option<String>,
+    /// Whether an entry of its workflow folder could not be read: it may need us.
+    unread: bool,
     missed: u32,
     heard_at: Option<Timestamp>,
     polled_at: Option<Timestamp>,
@@ -185,6 +187,7 @@ impl Catalog {
             files.insert(file.name, same.unwrap_or(new));
         }
         known.files = files;
+        known.unread = !folder.odd.is_empty();
         let odd = folder.odd.into_iter().next();
         known.odd = odd.map(|odd| {
             format!("an entry of .github/workflows cannot be read and is left out: {odd}")
@@ -244,6 +247,7 @@ impl Catalog {
     pub fn hidden(&mut self, repo: &RepoSlug, now: Timestamp) {
         if let Some(known) = self.entry(repo) {
             known.files.clear();
+            known.unread = false;
             known.read = Some(ReadAt { at: now, pushed_at: known.pushed_at.clone() });
             known.odd = Some(
                 "GitHub lists it, but has no such repository when it is asked for its workflows; the credential may not read its contents"
@@ -303,7 +307,8 @@ impl Catalog {
                 Some(FileVerdict::Asks(sets)) => sets.iter().any(offered),
                 None => false,
             };
-            known.refused.is_none() && (heard(known) || known.files.values().any(needs))
+            known.refused.is_none()
+                && (heard(known) || known.unread || known.files.values().any(needs))
         };
         let mut relevant: Vec<&Known> = self.known.values().filter(needed).collect();
         relevant.sort_by_key(|known| known.polled_at);
@@ -354,6 +359,7 @@ impl Known {
             read: None,
             files: BTreeMap::new(),
             odd: None,
+            unread: false,
             missed: 0,
             heard_at: None,
             polled_at: None,

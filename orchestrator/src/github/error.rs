@@ -71,6 +71,24 @@ impl GitHubError {
         )
     }
 
+    /// Whether it is what GitHub says of that which was asked about; else GitHub did not get to it.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::NotFound
+            | Self::Forbidden(_)
+            | Self::Conflict(_)
+            | Self::Invalid(_)
+            | Self::Malformed(_) => true,
+            Self::Unauthorized
+            | Self::NotInstalled(_)
+            | Self::RateLimited { .. }
+            | Self::PutOff { .. }
+            | Self::Server(_)
+            | Self::Network(_)
+            | Self::TimedOut => false,
+        }
+    }
+
     /// Whether it is only a matter of limits: nothing is wrong, it has to wait.
     pub fn is_wait(&self) -> bool {
         matches!(self, Self::PutOff { .. } | Self::RateLimited { .. })

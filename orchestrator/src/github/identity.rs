@@ -46,6 +46,8 @@ pub(super) struct AppIdentity {
 struct Installations {
     read_at: Option<Timestamp>,
     by_owner: BTreeMap<Login, Installation>,
+    /// How many entries of the list could not be read.
+    unread: usize,
 }
 
 /// An installation of the App.
@@ -167,10 +169,17 @@ impl GitHubClient {
 
     /// The installations of the App that we are to use; none for a token.
     pub async fn installations(&self) -> Result<Vec<Installation>, GitHubError> {
-        let Identity::App(app) = &self.identity else { return Ok(Vec::new()) };
+        Ok(self.installations_read().await?.0)
+    }
+
+    /// The same, and how many entries of GitHub's list could not be read.
+    pub(super) async fn installations_read(
+        &self,
+    ) -> Result<(Vec<Installation>, usize), GitHubError> {
+        let Identity::App(app) = &self.identity else { return Ok((Vec::new(), 0)) };
         let mut known = app.installations.lock().await;
         self.refresh(app, &mut known, LIST_KEPT).await?;
-        Ok(known.by_owner.values().cloned().collect())
+        Ok((known.by_owner.values().cloned().collect(), known.unread))
     }
 
     /// The one account or installation that we are to act for, as `GITHUB_APP_INSTALLATION` names it.
@@ -209,6 +218,10 @@ impl GitHubClient {
         match known.by_owner.get(owner) {
             Some(found) if found.suspended => Err(found.suspension()),
             Some(found) => Ok(found.id),
+            None if known.unread > 0 => Err(GitHubError::NotInstalled(format!(
+                "{owner}: no installation that can be read is there, and {} cannot be read",
+                known.unread
+            ))),
             None => Err(GitHubError::NotInstalled(format!("{owner}: it is not installed there"))),
         }
     }
@@ -225,8 +238,8 @@ impl GitHubClient {
         }
         let query = [("per_page", &*PER_PAGE.to_string())];
         let call = self.call(Who::App, Priority::Demand, "/app/installations", &[], &query);
-        let found = self.get_all::<List<wire::Installation>>(call).await?;
-        let used = found.into_iter().filter_map(|found| {
+        let found = self.get_whole::<List<wire::Installation>>(call).await?;
+        let used = found.items.into_iter().filter_map(|found| {
             let account = found.account?;
             let owner = Login::parse(&account.login).ok()?;
             let wanted = app.credential.only.as_ref().is_none_or(|only| {
@@ -242,7 +255,13 @@ impl GitHubClient {
             };
             wanted.then_some((owner, installation))
         });
-        known.by_owner = used.collect();
+        let used: BTreeMap<Login, Installation> = used.collect();
+        known.unread = found.unread;
+        if found.unread == 0 {
+            known.by_owner.clear();
+        }
+        // What is missing may be what could not be read: it is as it was.
+        known.by_owner.extend(used);
         known.read_at = Some(now);
         Ok(())
     }

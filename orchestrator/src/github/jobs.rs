@@ -17,9 +17,9 @@ use super::budget::Priority;
 use super::call::{Call, Who};
 use super::client::{GitHubClient, PER_PAGE};
 use super::error::GitHubError;
-use super::page::Page;
+use super::page::{Page, Whole};
 use super::wire;
-use crate::model::QueuedJob;
+use crate::model::{QueuedJob, QueuedJobs};
 
 /// How many of the latest runs are looked through for jobs that nobody told of.
 const LATEST: &str = "20";
@@ -81,27 +81,28 @@ impl GitHubClient {
         &self,
         repo: &RepoSlug,
         look: &Look,
-    ) -> Result<Vec<QueuedJob>, GitHubError> {
+    ) -> Result<QueuedJobs, GitHubError> {
         let before = self.waiting_runs.held_in(repo);
         let held: BTreeSet<HeldStatus> = look.held.union(&before).copied().collect();
         let mut runs = self.held_runs(repo, &held).await?;
         // In this order: a run goes from the first list to the last, so it is in one of them when each is read.
-        runs.extend(by_id(self.runs(repo, "queued").await?, Standing::Queued));
-        runs.extend(by_id(self.runs(repo, "in_progress").await?, Standing::Moving));
+        runs.add(self.runs(repo, "queued").await?, Standing::Queued);
+        runs.add(self.runs(repo, "in_progress").await?, Standing::Moving);
         let mut jobs = self.jobs_in(repo, &runs).await?;
-        let found = |jobs: &[QueuedJob]| jobs.iter().map(|job| job.id).collect::<BTreeSet<i64>>();
-        if !look.expected.is_subset(&found(&jobs)) {
+        let found: BTreeSet<i64> = jobs.list.iter().map(|job| job.id).collect();
+        if !look.expected.is_subset(&found) {
             // Most have begun. But a run can have become a held one since, or be one that nobody looked for.
             let others: BTreeSet<HeldStatus> = HeldStatus::ALL.into_iter().collect();
             let mut others = self.held_runs(repo, &others).await?;
-            others.retain(|id, _| !runs.contains_key(id));
-            jobs.extend(self.jobs_in(repo, &others).await?);
+            others.listed.retain(|id, _| !runs.listed.contains_key(id));
+            jobs = both(jobs, self.jobs_in(repo, &others).await?);
             runs.extend(others);
         }
         self.waiting_runs.keep(repo, &runs);
         // A run can move from one list to another between two readings.
-        jobs.sort_by_key(|job| job.id);
-        jobs.dedup_by_key(|job| job.id);
+        jobs.list.sort_by_key(|job| job.id);
+        jobs.list.dedup_by_key(|job| job.id);
+        jobs.whole &= runs.whole;
         Ok(jobs)
     }
 
@@ -110,10 +111,9 @@ impl GitHubClient {
         repo: &RepoSlug,
         statuses: &BTreeSet<HeldStatus>,
     ) -> Result<Runs, GitHubError> {
-        let mut runs = Runs::new();
+        let mut runs = Runs::default();
         for status in statuses {
-            let found = self.runs(repo, status.as_str()).await?;
-            runs.extend(by_id(found, Standing::Held(*status)));
+            runs.add(self.runs(repo, status.as_str()).await?, Standing::Held(*status));
         }
         Ok(runs)
     }
@@ -163,39 +163,39 @@ impl GitHubClient {
         Ok(found)
     }
 
-    async fn runs(&self, repo: &RepoSlug, status: &str) -> Result<Vec<wire::Run>, GitHubError> {
+    async fn runs(&self, repo: &RepoSlug, status: &str) -> Result<Whole<wire::Run>, GitHubError> {
         let query = [("status", status), ("per_page", &*PER_PAGE.to_string())];
         let route = "/repos/{owner}/{repo}/actions/runs";
         self.list::<wire::Runs>(repo, route, &[], &query).await
     }
 
-    async fn jobs_in(&self, repo: &RepoSlug, runs: &Runs) -> Result<Vec<QueuedJob>, GitHubError> {
-        let read: Vec<_> = runs.values().map(|run| self.jobs_in_run(repo, run)).collect();
-        stream::iter(read).buffered(CONCURRENT).try_concat().await
+    async fn jobs_in(&self, repo: &RepoSlug, runs: &Runs) -> Result<QueuedJobs, GitHubError> {
+        let read: Vec<_> = runs.listed.values().map(|run| self.jobs_in_run(repo, run)).collect();
+        let none = QueuedJobs { list: Vec::new(), whole: true };
+        let add = async |all, more| Ok(both(all, more));
+        stream::iter(read).buffered(CONCURRENT).try_fold(none, add).await
     }
 
     /// What waits in a run. What stands still is read when it changes; what is in motion, every time.
-    async fn jobs_in_run(
-        &self,
-        repo: &RepoSlug,
-        run: &Listed,
-    ) -> Result<Vec<QueuedJob>, GitHubError> {
+    async fn jobs_in_run(&self, repo: &RepoSlug, run: &Listed) -> Result<QueuedJobs, GitHubError> {
         let now = self.now();
-        if let Some(known) = self.waiting_runs.jobs(repo, run, now) {
-            return Ok(known);
+        if let Some(list) = self.waiting_runs.jobs(repo, run, now) {
+            return Ok(QueuedJobs { list, whole: true });
         }
         let jobs = self.jobs_of(repo, run.id).await?;
-        let queued = queued(repo, &jobs, now);
-        self.waiting_runs.read(repo, run, &jobs, &queued, now);
-        Ok(queued)
+        let (list, whole) = (queued(repo, &jobs.items, now), jobs.unread == 0);
+        if whole {
+            self.waiting_runs.read(repo, run, &jobs.items, &list, now);
+        }
+        Ok(QueuedJobs { list, whole })
     }
 
-    async fn jobs_of(&self, repo: &RepoSlug, run: i64) -> Result<Vec<wire::Job>, GitHubError> {
+    async fn jobs_of(&self, repo: &RepoSlug, run: i64) -> Result<Whole<wire::Job>, GitHubError> {
         let query = [("filter", "latest"), ("per_page", &*PER_PAGE.to_string())];
         let route = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
         match self.list::<wire::Jobs>(repo, route, &[&run.to_string()], &query).await {
             // The run was deleted since it was listed.
-            Err(GitHubError::NotFound) => Ok(Vec::new()),
+            Err(GitHubError::NotFound) => Ok(Whole { items: Vec::new(), unread: 0 }),
             outcome => outcome,
         }
     }
@@ -206,19 +206,26 @@ impl GitHubClient {
         route: &'static str,
         values: &[&str],
         query: &[(&str, &str)],
-    ) -> Result<Vec<P::Item>, GitHubError> {
+    ) -> Result<Whole<P::Item>, GitHubError> {
         let values: Vec<&str> = [repo.owner().as_str(), repo.name()]
             .into_iter()
             .chain(values.iter().copied())
             .collect();
         let who = Who::Owner(repo.owner().clone());
         let call: Call = self.call(who, Priority::Demand, route, &values, query);
-        self.get_all::<P>(call).await
+        self.get_whole::<P>(call).await
     }
 }
 
-/// Runs by their id.
-pub(super) type Runs = BTreeMap<i64, Listed>;
+/// Runs that may have queued jobs.
+pub(super) struct Runs {
+    /// By their id.
+    pub(super) listed: BTreeMap<i64, Listed>,
+    /// Ways in which some are held up, those included that could not be read.
+    pub(super) held: BTreeSet<HeldStatus>,
+    /// Whether every run could be read.
+    whole: bool,
+}
 
 /// A run as a list of GitHub's has it.
 pub(super) struct Listed {
@@ -238,9 +245,38 @@ pub(super) enum Standing {
     Moving,
 }
 
-fn by_id(runs: Vec<wire::Run>, standing: Standing) -> impl Iterator<Item = (i64, Listed)> {
-    let listed = move |run: wire::Run| Listed { id: run.id, updated_at: run.updated_at, standing };
-    runs.into_iter().map(move |run| (run.id, listed(run)))
+impl Default for Runs {
+    fn default() -> Self {
+        Self { listed: BTreeMap::new(), held: BTreeSet::new(), whole: true }
+    }
+}
+
+impl Runs {
+    /// Adds a list of runs that all stand so. One of an earlier list stands as this one says.
+    fn add(&mut self, runs: Whole<wire::Run>, standing: Standing) {
+        self.whole &= runs.unread == 0;
+        if let (Standing::Held(status), true) =
+            (standing, !runs.items.is_empty() || runs.unread > 0)
+        {
+            self.held.insert(status);
+        }
+        self.listed.extend(runs.items.into_iter().map(|run| {
+            let wire::Run { id, updated_at, .. } = run;
+            (id, Listed { id, updated_at, standing })
+        }));
+    }
+
+    fn extend(&mut self, others: Self) {
+        self.listed.extend(others.listed);
+        self.held.extend(others.held);
+        self.whole &= others.whole;
+    }
+}
+
+fn both(mut all: QueuedJobs, more: QueuedJobs) -> QueuedJobs {
+    all.list.extend(more.list);
+    all.whole &= more.whole;
+    all
 }
 
 /// Those of `jobs` that wait for a runner. One of which GitHub does not say when it was made was seen just now.

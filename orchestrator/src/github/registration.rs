@@ -167,19 +167,26 @@ impl GitHubClient {
         };
         let key = (scope.clone(), name.to_lowercase());
         let mut groups = self.groups.0.lock().await;
+        let mut unread = 0;
         if !groups.contains_key(&key) {
             let query = [("per_page", &*PER_PAGE.to_string())];
             let call = self.call(who, Priority::Job, route, &[owner], &query);
-            let found = self.get_all::<wire::RunnerGroups>(call).await?;
+            let found = self.get_whole::<wire::RunnerGroups>(call).await?;
+            unread = found.unread;
             groups.retain(|(known, _), _| known != scope);
             groups.extend(
                 found
+                    .items
                     .into_iter()
                     .map(|group| ((scope.clone(), group.name.to_lowercase()), group.id)),
             );
         }
         groups.get(&key).copied().ok_or_else(|| {
-            GitHubError::Invalid(format!("{owner} has no runner group named {name}"))
+            GitHubError::Invalid(if unread == 0 {
+                format!("{owner} has no runner group named {name}")
+            } else {
+                format!("{owner} has no runner group named {name} among those that can be read; {unread} cannot be")
+            })
         })
     }
 

@@ -90,7 +90,7 @@ impl GitHubClient {
         known: impl Fn(&Repository) -> bool,
     ) -> Result<Listed, GitHubError> {
         let mut listed = Listed::default();
-        let lists = self.lists(mode, priority, &mut listed.suspended).await?;
+        let lists = self.lists(mode, priority, &mut listed).await?;
         for (name, call) in lists {
             let read = if call.route == "/installation/repositories" {
                 self.whole_list::<wire::InstallationRepos>(call).await
@@ -121,7 +121,7 @@ impl GitHubClient {
         &self,
         mode: &DiscoveryMode,
         priority: Priority,
-        suspended: &mut Vec<Installation>,
+        listed: &mut Listed,
     ) -> Result<Vec<(String, Call)>, GitHubError> {
         let per_page = PER_PAGE.to_string();
         if self.is_app() {
@@ -129,10 +129,11 @@ impl GitHubClient {
                 DiscoveryMode::All => true,
                 DiscoveryMode::Organization(org) => org == login,
             };
-            let installations = self.installations().await?;
+            let (installations, unread) = self.installations_read().await?;
+            listed.coverage = Coverage::of(unread);
             let wanted = installations.into_iter().filter(|found| of(&found.owner));
             let (ended, used): (Vec<_>, Vec<_>) = wanted.partition(|found| found.suspended);
-            *suspended = ended;
+            listed.suspended = ended;
             let calls = used.into_iter().map(|found| {
                 let query = [("per_page", per_page.as_str())];
                 let who = Who::Installation(found.id);

@@ -90,14 +90,8 @@ impl WaitingRuns {
     pub(super) fn keep(&self, repo: &RepoSlug, runs: &Runs) {
         let mut known = self.known();
         let of = known.entry(repo.clone()).or_default();
-        of.runs.retain(|id, _| runs.contains_key(id));
-        of.held = runs
-            .values()
-            .filter_map(|run| match run.standing {
-                Standing::Held(status) => Some(status),
-                Standing::Queued | Standing::Moving => None,
-            })
-            .collect();
+        of.runs.retain(|id, _| runs.listed.contains_key(id));
+        of.held.clone_from(&runs.held);
         if of.held.is_empty() && of.runs.is_empty() {
             known.remove(repo);
         }
@@ -140,7 +134,14 @@ mod tests {
     }
 
     fn runs(list: impl IntoIterator<Item = Listed>) -> Runs {
-        list.into_iter().map(|run| (run.id, run)).collect()
+        let mut runs = Runs::default();
+        for run in list {
+            if let Standing::Held(status) = run.standing {
+                runs.held.insert(status);
+            }
+            runs.listed.insert(run.id, run);
+        }
+        runs
     }
 
     fn jobs(statuses: &[&str]) -> Vec<wire::Job> {

@@ -21,6 +21,40 @@ const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// The longest such wait.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
+/// How often GitHub was asked about a job.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// Questions that it answered.
+    answers: u32,
+    /// Questions since then that did not reach it.
+    failures: u32,
+    /// When the last one was, or the first one could have been.
+    at: Timestamp,
+}
+
+impl Asked {
+    /// It was not asked yet, and need not be before a delivery of `now` could be here.
+    pub(super) fn before(now: Timestamp) -> Self {
+        Self { answers: 0, failures: 0, at: now }
+    }
+
+    /// Whether it answered any.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answers > 0
+    }
+}
+
+/// Why GitHub does not say what became of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It knows no such job.
+    NoSuchJob,
+    /// It does not say, or not so that it could be read.
+    Unclear,
+    /// It could not be asked.
+    Unreachable,
+}
+
 /// The wait after so many questions.
 fn wait(times: u32) -> SignedDuration {
     if times == 0 {
@@ -35,22 +69,30 @@ impl Ledger {
     pub fn questions(&self, works: impl Fn(&str) -> bool, now: Timestamp) -> Vec<(RepoSlug, i64)> {
         let open = |row: &&Row| {
             let told = row.told_at.is_some_and(|at| now.duration_since(at) < LAG);
-            let ours = row.pool.is_some() || !is_hosted(&row.labels);
-            let left = row.status == JobStatus::Queued && row.left_at.is_some() && !row.expired();
             // Webhooks tell the end of what they told the beginning of; of our own runners we know better.
             let runs = row.status == JobStatus::InProgress
                 && (row.told_at.is_none() || row.pool.is_some())
                 && !row.runner.as_deref().is_some_and(&works);
-            !told && ours && (left || runs || self.unconfirmed.contains(&row.id))
+            let doubted = row.waits() && self.doubted.contains(&row.id);
+            !told && (self.is_open(row) || (is_ours(row) && (runs || doubted)))
         };
         let due = |row: &&Row| match self.asked.get(&row.id) {
             None => true,
-            Some((times, _)) if *times >= TRIES && row.status != JobStatus::InProgress => false,
             // A moment that lies ahead is from before the clock was set back.
-            Some((times, at)) => *at > now || now.duration_since(*at) >= wait(*times),
+            Some(Asked { answers, failures, at }) => {
+                let times = answers.saturating_add(*failures);
+                *at > now || now.duration_since(*at) >= wait(times)
+            }
         };
         let questions = self.rows.values().filter(open).filter(due).take(AT_ONCE);
         questions.map(|row| (row.repo.clone(), row.id)).collect()
+    }
+
+    /// Whether GitHub is to be asked, a few times, what became of a job that left the queue or ended.
+    pub(super) fn is_open(&self, row: &Row) -> bool {
+        let left = row.status == JobStatus::Queued && row.left_at.is_some() && !row.expired();
+        let answers = self.asked.get(&row.id).map_or(0, |asked| asked.answers);
+        is_ours(row) && (left || self.unconfirmed.contains(&row.id)) && answers < TRIES
     }
 
     /// What GitHub says of a job that it was asked about.
@@ -61,7 +103,7 @@ impl Ledger {
         self.count_question(job.id, now);
         if let Some(row) = self.rows.get_mut(&job.id) {
             if row.status != before {
-                self.asked.insert(job.id, (1, now));
+                self.asked.insert(job.id, Asked { answers: 1, ..Asked::before(now) });
             }
             if job.status == JobStatus::Queued && row.status == JobStatus::Queued {
                 row.left_at = None;
@@ -69,19 +111,38 @@ impl Ledger {
         }
     }
 
-    /// GitHub was asked about a job and does not know it, or could not say.
-    pub fn not_found(&mut self, id: i64, now: Timestamp) {
+    /// GitHub was asked about a job and does not say what became of it.
+    pub fn no_answer(&mut self, id: i64, why: NoAnswer, now: Timestamp) {
+        if why == NoAnswer::Unreachable {
+            let asked = self.asked.entry(id).or_insert(Asked::before(now));
+            (asked.failures, asked.at) = (asked.failures.saturating_add(1), now);
+            return;
+        }
         self.count_question(id, now);
+        // No list will ever say so.
+        if why == NoAnswer::NoSuchJob
+            && self.doubted.remove(&id)
+            && let Some(row) = self.rows.get_mut(&id).filter(|row| row.waits())
+        {
+            row.left_at = Some(now);
+            self.changed.insert(id);
+        }
     }
 
     fn count_question(&mut self, id: i64, now: Timestamp) {
-        let (times, at) = self.asked.entry(id).or_insert((0, now));
-        (*times, *at) = (times.saturating_add(1), now);
+        let asked = self.asked.entry(id).or_insert(Asked::before(now));
+        let answers = asked.answers.saturating_add(1);
+        *asked = Asked { answers, ..Asked::before(now) };
         // What the runner said stands, then.
-        if *times >= TRIES {
+        if answers >= TRIES {
             self.unconfirmed.remove(&id);
         }
     }
+}
+
+/// Whether it may be a job of ours: GitHub's own machines have the others.
+fn is_ours(row: &Row) -> bool {
+    row.pool.is_some() || !is_hosted(&row.labels)
 }
 
 #[cfg(test)]
@@ -90,7 +151,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::Ran;
-    use crate::model::QueuedJob;
+    use crate::model::{QueuedJob, QueuedJobs};
     use JobStatus::{Completed, InProgress, Queued};
 
     fn at(second: i64) -> Timestamp {
@@ -126,9 +187,10 @@ mod tests {
             labels: LabelSet::requested(labels),
             queued_at: at(0),
         };
-        ledger.polled(&repo(), &[queued], at(1), at(0));
+        let list = |list| QueuedJobs { list, whole: true };
+        ledger.polled(&repo(), &list(vec![queued]), at(1), at(0));
         assert!(asked(&ledger, 1).is_empty(), "it waits");
-        ledger.polled(&repo(), &[], at(10), at(0));
+        ledger.polled(&repo(), &list(Vec::new()), at(10), at(0));
         ledger
     }
 
@@ -180,7 +242,7 @@ mod tests {
         while second < 7_200 {
             if asked(&ledger, second) == [1] {
                 times += 1;
-                ledger.not_found(1, at(second));
+                ledger.no_answer(1, NoAnswer::NoSuchJob, at(second));
             }
             second += 1;
         }
@@ -195,5 +257,61 @@ mod tests {
         assert!(asked(&ledger, 9_999).is_empty());
         ledger.pools(|_| Some("ci"));
         assert_eq!(asked(&ledger, 9_999), [1], "but of a runner of ours that is gone");
+    }
+
+    #[test]
+    fn a_github_that_cannot_be_asked_uses_up_no_question() {
+        let mut ledger = left(&["self-hosted"]);
+        let (mut second, mut times) = (10, 0);
+        // For five hours.
+        while second < 18_000 {
+            if asked(&ledger, second) == [1] {
+                times += 1;
+                ledger.no_answer(1, NoAnswer::Unreachable, at(second));
+                ledger.take_changed();
+                ledger.prune(at(second));
+            }
+            second += 1;
+        }
+        assert!((20..50).contains(&times), "a few an hour: {times}");
+        ledger.no_answer(1, NoAnswer::Unclear, at(second));
+        assert_eq!(asked(&ledger, second + 10), [1], "it is back: no long wait any more");
+        ledger.found(&job(Completed), at(second + 10));
+        assert_eq!(ledger.row(1).unwrap().status, Completed);
+        // But nothing is kept for ever.
+        let mut ledger = left(&["self-hosted"]);
+        ledger.take_changed();
+        ledger.prune(at(25 * 3_600));
+        assert!(ledger.is_empty());
+    }
+
+    #[test]
+    fn a_job_that_a_list_may_hide_waits_until_github_says_otherwise() {
+        let doubted = || {
+            let mut ledger = Ledger::default();
+            ledger.told(&repo(), &EventJob { runner_name: None, ..job(Queued) }, at(0));
+            let odd = QueuedJobs { list: Vec::new(), whole: false };
+            ledger.polled(&repo(), &odd, at(60), at(0));
+            assert!(ledger.row(1).unwrap().waits() && ledger.is_doubted(&repo()));
+            assert_eq!(asked(&ledger, 60), [1]);
+            ledger
+        };
+        let mut ledger = doubted();
+        for second in 60..7_200 {
+            if asked(&ledger, second) == [1] {
+                ledger.no_answer(1, NoAnswer::Unclear, at(second));
+            }
+        }
+        assert!(ledger.row(1).unwrap().waits(), "nothing was said");
+        assert_eq!(asked(&ledger, 8_000), [1], "it is asked for on and on");
+        ledger.polled(&repo(), &QueuedJobs { list: Vec::new(), whole: true }, at(8_001), at(0));
+        assert!(!ledger.row(1).unwrap().waits() && !ledger.is_doubted(&repo()));
+        assert_eq!(asked(&ledger, 8_001), [1], "and what became of it anew");
+        let mut ledger = doubted();
+        ledger.no_answer(1, NoAnswer::NoSuchJob, at(60));
+        assert!(!ledger.row(1).unwrap().waits());
+        let mut ledger = doubted();
+        ledger.found(&job(InProgress), at(60));
+        assert!(!ledger.row(1).unwrap().waits() && !ledger.is_doubted(&repo()));
     }
 }

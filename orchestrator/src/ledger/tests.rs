@@ -38,6 +38,10 @@ fn listed(id: i64) -> QueuedJob {
     }
 }
 
+fn whole<const N: usize>(list: [QueuedJob; N]) -> QueuedJobs {
+    QueuedJobs { list: list.into(), whole: true }
+}
+
 fn waiting(ledger: &Ledger) -> Vec<i64> {
     ledger.queued(|_| true).iter().map(|job| job.id).collect()
 }
@@ -57,22 +61,22 @@ fn an_event_that_comes_late_changes_nothing() {
     ledger.told(&repo(), &event(1, Completed), at(1));
     ledger.told(&repo(), &event(1, Queued), at(2));
     assert!(waiting(&ledger).is_empty());
-    ledger.polled(&repo(), &[listed(1)], at(3), at(0));
+    ledger.polled(&repo(), &whole([listed(1)]), at(3), at(0));
     assert!(waiting(&ledger).is_empty(), "nor does a list that lags behind");
 }
 
 #[test]
 fn githubs_list_has_the_last_word_but_for_what_it_cannot_know_yet() {
     let mut ledger = Ledger::default();
-    ledger.polled(&repo(), &[listed(1), listed(2)], at(10), at(0));
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(10), at(0));
     ledger.told(&repo(), &event(3, Queued), at(100));
     assert_eq!(waiting(&ledger), [1, 2, 3]);
-    ledger.polled(&repo(), &[listed(2)], at(110), at(0));
+    ledger.polled(&repo(), &whole([listed(2)]), at(110), at(0));
     assert_eq!(waiting(&ledger), [2, 3], "3 is too new for the list");
-    ledger.polled(&repo(), &[listed(1), listed(2)], at(116), at(0));
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(116), at(0));
     assert_eq!(waiting(&ledger), [1, 2], "1 waits after all");
     let other = RepoSlug::parse("o/other").unwrap();
-    ledger.polled(&other, &[], at(117), at(0));
+    ledger.polled(&other, &whole([]), at(117), at(0));
     assert_eq!(waiting(&ledger), [1, 2], "another repository's list says nothing");
     ledger.forget(&repo(), at(118));
     assert!(waiting(&ledger).is_empty());
@@ -83,7 +87,7 @@ fn what_webhooks_did_not_tell_is_noticed() {
     let mut ledger = Ledger::default();
     ledger.told(&repo(), &event(1, Queued), at(1));
     let poll = |ledger: &mut Ledger, second, listening| {
-        ledger.polled(&repo(), &[listed(1), listed(2)], at(second), at(listening))
+        ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(second), at(listening))
     };
     assert_eq!(poll(&mut ledger, 10, -1), 0, "its delivery may be under way");
     assert_eq!(poll(&mut ledger, 16, -1), 1);
@@ -131,11 +135,11 @@ fn a_job_waits_however_long_ago_it_was_made() {
     ledger.told(&repo(), &event(1, Waiting), at(0));
     ledger.prune(at(2 * DAY));
     ledger.told(&repo(), &event(1, Queued), at(2 * DAY));
-    ledger.polled(&repo(), &[listed(1), listed(2)], at(2 * DAY + 20), at(0));
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(2 * DAY + 20), at(0));
     ledger.prune(at(2 * DAY + 20));
     assert_eq!(waiting(&ledger), [1, 2]);
     // What GitHub lists waits on; what nobody tells of for as long as GitHub lets a job wait has ended unseen.
-    ledger.polled(&repo(), &[listed(1), listed(2)], at(4 * DAY), at(0));
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(4 * DAY), at(0));
     ledger.prune(at(4 * DAY));
     assert_eq!(waiting(&ledger), [1, 2]);
     ledger.prune(at(5 * DAY - 1));
@@ -149,7 +153,7 @@ fn a_job_waits_however_long_ago_it_was_made() {
     assert!(ledger.is_empty(), "nothing is kept for ever");
     // GitHub has the last word.
     ledger.load(gone);
-    ledger.polled(&repo(), &[listed(1)], at(5 * DAY + 1), at(0));
+    ledger.polled(&repo(), &whole([listed(1)]), at(5 * DAY + 1), at(0));
     ledger.prune(at(5 * DAY + 1));
     assert_eq!(waiting(&ledger), [1]);
 }
@@ -195,12 +199,12 @@ fn a_runner_s_own_words_complete_what_nobody_told() {
         started_at: Some(at(3)),
     };
     let mut ledger = Ledger::default();
-    ledger.polled(&repo(), &[listed(1), listed(2)], at(1), at(0));
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(1), at(0));
     ledger.ran(&ran("elsewhere", &other), at(9));
     assert_eq!(ledger.row(1).unwrap().status, Queued, "a runner of another place had another job");
     ledger.ran(&ran("r1", &scope), at(9));
     assert_eq!(ledger.row(1).unwrap().status, Queued, "it waits: another one of that name ended");
-    ledger.polled(&repo(), &[listed(2)], at(8), at(0));
+    ledger.polled(&repo(), &whole([listed(2)]), at(8), at(0));
     ledger.ran(&ran("r1", &scope), at(9));
     let row = ledger.row(1).unwrap();
     assert_eq!((row.status, row.conclusion.as_deref()), (Completed, Some("failure")));
@@ -209,7 +213,7 @@ fn a_runner_s_own_words_complete_what_nobody_told() {
     assert_eq!(ledger.row(2).unwrap().status, Queued);
     // It waits after all.
     let mut again = ledger.clone();
-    again.polled(&repo(), &[listed(1)], at(12), at(0));
+    again.polled(&repo(), &whole([listed(1)]), at(12), at(0));
     assert!(again.row(1).unwrap().waits() && again.row(1).unwrap().runner.is_none());
     // What a webhook told of the runner and the end counts for more.
     let told = event(3, Completed);
@@ -225,8 +229,8 @@ fn a_printed_name_ends_no_job_of_another_repository() {
     let org: Scope = "org:o".parse().unwrap();
     let enterprise: Scope = "enterprise:e".parse().unwrap();
     let mut ledger = Ledger::default();
-    ledger.polled(&repo(), &[listed(1)], at(1), at(0));
-    ledger.polled(&repo(), &[], at(8), at(0));
+    ledger.polled(&repo(), &whole([listed(1)]), at(1), at(0));
+    ledger.polled(&repo(), &whole([]), at(8), at(0));
     for scope in [&org, &enterprise] {
         let ran = Ran {
             runner: "r1",
@@ -283,8 +287,8 @@ fn no_job_began_before_it_was_queued_or_after_it_ended() {
     let scope: Scope = "repo:o/r".parse().unwrap();
     for (printed, expected) in [(-63_000_000_000, 0), (3, 3), (63_000_000_000, 9)] {
         let mut ledger = Ledger::default();
-        ledger.polled(&repo(), &[listed(1)], at(1), at(0));
-        ledger.polled(&repo(), &[], at(8), at(0));
+        ledger.polled(&repo(), &whole([listed(1)]), at(1), at(0));
+        ledger.polled(&repo(), &whole([]), at(8), at(0));
         let ran = Ran {
             runner: "r1",
             pool: "ci",
@@ -310,4 +314,23 @@ fn rows_that_could_not_be_kept_are_handed_out_again() {
     ledger.prune(at(1_000_000));
     ledger.keep_later(&changed);
     assert!(ledger.take_changed().is_empty());
+}
+
+#[test]
+fn an_end_that_is_all_that_was_told_of_a_job_of_ours_counts_once() {
+    let ours = |ledger: &mut Ledger| {
+        ledger.pools(|runner| (runner == "runner").then_some("ci"));
+        ledger.take_ended().len()
+    };
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(10));
+    assert!(ledger.take_ended().is_empty(), "whose it is is not known");
+    assert_eq!(ours(&mut ledger), 1);
+    ledger.told(&repo(), &event(1, Completed), at(20));
+    assert_eq!(ours(&mut ledger), 0);
+    ledger.take_changed();
+    ledger.prune(at(2 * 3_600));
+    assert!(ledger.is_empty());
+    ledger.told(&repo(), &event(1, Completed), at(2 * 3_600));
+    assert_eq!(ours(&mut ledger), 0, "it was counted before it was forgotten");
 }

@@ -5,7 +5,9 @@ use mayfly_common::scope::RepoSlug;
 use tracing::debug;
 
 use super::{Reconciler, State};
+use crate::github::GitHubError;
 use crate::github::budget::Priority;
+use crate::ledger::NoAnswer;
 use crate::model::Instance;
 
 /// Questions that are under way at a time.
@@ -24,10 +26,19 @@ impl Reconciler {
         while let Some((answer, repo, job)) = answers.next().await {
             match answer {
                 Ok(found) => state.ledger.found(&found, now),
+                // For it no question counts, and the next one would fare no better.
                 Err(error) if error.is_wait() => break,
                 Err(error) => {
                     debug!(%repo, job, "what became of a job cannot be asked: {error}");
-                    state.ledger.not_found(job, now);
+                    let why = match error {
+                        GitHubError::NotFound => NoAnswer::NoSuchJob,
+                        error if error.is_answer() => NoAnswer::Unclear,
+                        _ => NoAnswer::Unreachable,
+                    };
+                    state.ledger.no_answer(job, why, now);
+                    if why == NoAnswer::Unreachable {
+                        break;
+                    }
                 }
             }
         }

@@ -214,6 +214,7 @@ impl Reconciler {
                     Ok(jobs) => {
                         state.catalog.polled(&repo, now);
                         missed += state.ledger.polled(&repo, &jobs, now, state.listening);
+                        complete &= jobs.whole;
                         polled.insert(repo);
                     }
                     // The repository is gone; so are its jobs.
@@ -234,9 +235,11 @@ impl Reconciler {
         }
         // A job that was seen earlier and could not be looked at now may be served by now: rather too few runners for a moment
         // than too many.
-        let catalog = &state.catalog;
-        let known = state.ledger.queued(|row| {
-            (row.told_at.is_some() || polled.contains(&row.repo)) && catalog.serves(&row.repo)
+        let (catalog, ledger) = (&state.catalog, &state.ledger);
+        let known = ledger.queued(|row| {
+            (row.told_at.is_some() || polled.contains(&row.repo))
+                && catalog.serves(&row.repo)
+                && !ledger.is_unsure(row.id)
         });
         Jobs { known, complete }
     }
@@ -284,9 +287,10 @@ fn by_activity(state: &State, now: Timestamp) -> Vec<RepoSlug> {
     repositories
 }
 
-/// When the queued jobs of repositories that have some were last read.
+/// When the queued jobs of repositories that have some were last read. It does not count where one could not be found for sure.
 fn listed_at(state: &State) -> BTreeMap<RepoSlug, Timestamp> {
     let repos = state.ledger.waiting_in().into_keys();
+    let repos = repos.filter(|repo| !state.ledger.is_doubted(repo));
     repos.filter_map(|repo| state.catalog.polled_at(&repo).map(|at| (repo, at))).collect()
 }
 

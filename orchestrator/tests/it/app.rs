@@ -161,3 +161,23 @@ async fn a_key_that_is_not_the_apps_is_told() {
     assert_eq!(report.launched, 0);
     assert!(report.github_error.is_some(), "{report:?}");
 }
+
+#[tokio::test]
+async fn an_installation_that_cannot_be_read_any_more_is_served_as_before() {
+    use github_sim::Fault;
+
+    let platform = platform(0).await;
+    both_are_served(&platform).await;
+    let other = installation(&platform, "octo-admin");
+    let good = serde_json::json!({"id": other, "account": {"login": "octo-admin", "type": "User"}});
+    let body = Some(serde_json::json!([good, {"id": "?"}]).to_string());
+    let route = "/app/installations".to_owned();
+    platform.fault(Fault { route, status: 200, times: 1_000, body, ..Fault::default() });
+    for _ in 0..5 {
+        platform.wait(3_601);
+        both_are_served(&platform).await;
+    }
+    let report = platform.pass().await;
+    let named = "/app/installations: an entry cannot be read";
+    assert!(report.problems.iter().any(|line| line.contains(named)), "{report:?}");
+}

@@ -154,7 +154,7 @@ async fn without_webhooks_a_job_has_github_s_times_and_its_runner() {
 }
 
 #[tokio::test]
-async fn what_github_cannot_be_asked_is_no_number() {
+async fn what_github_does_not_tell_is_no_number() {
     let platform = Platform::new().await;
     let job = platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
@@ -162,7 +162,7 @@ async fn what_github_cannot_be_asked_is_no_number() {
     platform.wait(7);
     platform.connect(&name);
     let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
-    platform.fault(github_sim::Fault { route, status: 502, times: 999, ..Default::default() });
+    platform.fault(github_sim::Fault { route, status: 404, times: 999, ..Default::default() });
     platform.pass().await;
     platform.finish(&name, job);
     for _ in 0..40 {
@@ -178,6 +178,39 @@ async fn what_github_cannot_be_asked_is_no_number() {
     let text = platform.metrics.render();
     assert!(!text.contains("mayfly_job_wait_seconds_count{pool=\"default\"}"), "{text}");
     assert!(text.contains("mayfly_jobs_completed_total{pool=\"default\",result=\"success\"} 1"));
+}
+
+#[tokio::test]
+async fn an_outage_of_github_costs_no_job_its_times() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.wait(7);
+    platform.connect(&name);
+    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
+    platform.fault(github_sim::Fault { route, status: 502, times: 999, ..Default::default() });
+    platform.pass().await;
+    platform.wait(60);
+    platform.finish(&name, job);
+    // For three hours.
+    for _ in 0..90 {
+        platform.wait(120);
+        platform.pass().await;
+    }
+    let completed = "mayfly_jobs_completed_total{pool=\"default\",result=\"success\"} 1";
+    assert!(!platform.metrics.render().contains(completed), "its times are not known");
+    platform.sim.clear_faults();
+    platform.wait(600);
+    platform.pass().await;
+    let text = platform.metrics.render();
+    for line in [
+        completed,
+        "mayfly_job_wait_seconds_sum{pool=\"default\"} 7.0",
+        "mayfly_job_duration_seconds_sum{pool=\"default\"} 60.0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }
 
 #[tokio::test]

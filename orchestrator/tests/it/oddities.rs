@@ -1,6 +1,8 @@
 //! One entry of one of GitHub's lists is not as described: the others count, the entry is told of, nothing is ended by it.
 
 use github_sim::Fault;
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use orchestrator::github::hooks::HookPlace;
 use serde_json::{Value, json};
@@ -224,4 +226,104 @@ async fn hooks_and_deliveries_beside_an_odd_one_are_read() {
         assert_eq!((read.list.len(), read.list[0].id), (1, 6), "{odd}");
         assert_eq!(client.oddities().len(), 2, "{odd}");
     }
+}
+
+const JOB: &str = "/repos/{owner}/{repo}/actions/jobs/{job_id}";
+
+/// What hides a job from the lists: its entry among its run's jobs, or its run's entry.
+fn hide(platform: &Platform, job: u64, odd_run: bool) -> &'static str {
+    // A field that a job is worth nothing without, and one that would be missing.
+    let odd = json!({"id": job, "status": 7, "labels": 7});
+    answer(platform, RUN_JOBS, &json!({"jobs": [odd]}));
+    // Nor does it say more where it is asked for alone.
+    answer(platform, JOB, &odd);
+    let run = if odd_run { json!("?") } else { json!(7) };
+    answer(platform, RUNS, &json!({"workflow_runs": [{"id": run, "status": "queued"}]}));
+    if odd_run {
+        return "/repos/octo-admin/app/actions/runs: an entry cannot be read";
+    }
+    "/jobs: an entry cannot be read and is left out: id"
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_any_more_waits_on_and_no_runner_is_given_up_for_it() {
+    for odd_run in [false, true] {
+        let platform = Platform::new().await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        let report = platform.pass().await;
+        assert_eq!((report.launched, report.queued_jobs), (1, 1), "{report:?}");
+        // A runner is idle: the job was cancelled meanwhile, which nobody can know.
+        let run = platform.sim.with(|world| world.job(job).unwrap().run_id);
+        platform.sim.with(|world| world.cancel_run(run)).unwrap();
+        let idle = platform.containers();
+        assert_eq!(platform.connect(&idle[0]), None);
+        let named = hide(&platform, job, odd_run);
+        for _ in 0..10 {
+            platform.wait(60);
+            let report = platform.pass().await;
+            assert_eq!(
+                (report.launched, report.removed, report.deregistered),
+                (0, 0, 0),
+                "{report:?}"
+            );
+            assert!(report.problems.iter().any(|line| line.contains(named)), "{report:?}");
+        }
+        assert_eq!((platform.pass().await.queued_jobs, platform.containers()), (1, idle));
+        platform.sim.clear_faults();
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert_eq!(report.queued_jobs, 0, "the list can be read, and it is not there: {report:?}");
+        platform.wait(600);
+        platform.pass().await;
+        platform.pass().await;
+        assert!(platform.containers().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_was_served_ends_though_its_list_cannot_be_read() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    answer(&platform, RUN_JOBS, &json!({"jobs": [{"id": "?"}]}));
+    assert_eq!(platform.connect(&name), Some(job));
+    platform.wait(20);
+    platform.pass().await;
+    platform.finish(&name, job);
+    let mut launched = 0;
+    for _ in 0..10 {
+        platform.wait(20);
+        launched += platform.pass().await.launched;
+    }
+    assert_eq!(
+        (launched, platform.containers().len()),
+        (0, 0),
+        "GitHub is asked for the job alone"
+    );
+}
+
+#[tokio::test]
+async fn labels_that_can_be_read_at_last_count() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    let odd = json!({"id": job, "status": "queued", "labels": 7});
+    answer(&platform, RUN_JOBS, &json!({"jobs": [odd]}));
+    let report = platform.pass().await;
+    assert_eq!((report.launched, report.unmet.len()), (0, 1), "{report:?}");
+    platform.sim.clear_faults();
+    platform.wait(400);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
+async fn a_runner_group_beside_one_that_cannot_be_read_is_not_called_missing() {
+    let platform = Platform::new().await;
+    let groups = "/orgs/{org}/actions/runner-groups";
+    answer(&platform, groups, &json!({"runner_groups": [{"id": 1, "name": "Default"}, {"id": 7}]}));
+    let (org, labels) = ("org:octo-org".parse().unwrap(), LabelSet::requested(["x"]));
+    let name = RunnerName::parse("r1").unwrap();
+    let refused = platform.client().jit_config(&org, &name, &labels, Some("big")).await;
+    let why = refused.err().unwrap().to_string();
+    assert!(why.contains("1 cannot be"), "{why}");
 }

@@ -142,6 +142,17 @@ fn a_listing_with_an_entry_that_cannot_be_read_forgets_nobody() {
 }
 
 #[test]
+fn a_repository_with_a_workflow_entry_that_cannot_be_read_may_need_us() {
+    let (mut catalog, _) = with(Some(&workflow("runs-on: ubuntu-latest")));
+    assert!(catalog.relevant(at(1)).is_empty());
+    let odd = Folder { odd: vec!["\"ci.yml\": missing field `oid`".to_owned()], ..folder(&[]) };
+    catalog.folder(&slug("o/r"), odd, at(1));
+    assert_eq!(names(&catalog.relevant(at(1))), ["o/r"]);
+    catalog.folder(&slug("o/r"), folder(&[]), at(2));
+    assert!(catalog.relevant(at(2)).is_empty());
+}
+
+#[test]
 fn a_version_that_github_lists_and_does_not_have_is_told_of_and_asked_for_once() {
     let mut catalog = Catalog::default();
     catalog.listed(&[repo(1, "o/r", Some("t1"))], Coverage::Whole, &Filter::default(), at(0));
