@@ -116,6 +116,8 @@ pub struct Instance {
     pub phase: Phase,
     /// How its own Docker engine is; none where its pool gives it none.
     pub engine: Option<EngineHealth>,
+    /// What the engine refused to tell of it, and why; none if it told all.
+    pub unread: Option<String>,
 }
 
 /// What the engine says of a container.

@@ -11,6 +11,7 @@ mod labels;
 mod log;
 pub mod network;
 mod pull;
+mod read;
 mod sidecar;
 pub mod spec;
 mod usage;
@@ -21,10 +22,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::{ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, TopOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mayfly_common::name::RunnerName;
@@ -38,7 +38,7 @@ use self::pull::Layers;
 use self::spec::Template;
 use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
 use crate::config::Config;
-use crate::model::{Engine, EngineHealth, Exit, Instance, LaunchSpec, Phase};
+use crate::model::{Engine, Instance, LaunchSpec};
 
 /// How long a pull may go without a word from the engine, which tells of every layer that moves. Checking a large layer takes
 /// minutes, and nothing is said meanwhile.
@@ -47,16 +47,10 @@ const PULL_SILENCE: Duration = Duration::from_mins(5);
 const EVENT_SILENCE: Duration = Duration::from_mins(5);
 /// How long the engine may take to remove a container before it is asked whether it does so at all.
 const REMOVAL: Duration = Duration::from_secs(8);
-/// How much of a log is read, in lines: what decides whether a job ran, and what an operator wants to see.
-const TAIL_LINES: u32 = 200;
 /// One processor, in the engine's unit.
 const NANO: i64 = 1_000_000_000;
 /// Containers that are read at a time. Each may have a log that takes memory while it is read.
 const READ_AT_A_TIME: usize = 16;
-/// The process that the official runner starts for a job, and only then.
-const WORKER: &str = "Runner.Worker";
-/// How long the engine may take to list the processes of one container.
-const TOP: Duration = Duration::from_secs(3);
 
 /// What the Docker backend needs to know.
 #[derive(Debug, Clone)]
@@ -117,66 +111,9 @@ impl DockerBackend {
     /// The container named `name`, if it is ours.
     async fn find(&self, name: &RunnerName) -> Result<Option<Identity>, BackendError> {
         let (docker, instance) = (self.docker().await?, self.instance().await?);
-        match docker.inspect_container(name.as_str(), None).await {
-            // The engine also takes ids and id prefixes where it takes names.
-            Ok(found)
-                if found.name.as_deref().map(|n| n.trim_start_matches('/'))
-                    != Some(name.as_str()) =>
-            {
-                Ok(None)
-            }
-            Ok(found) => {
-                let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-                Ok(labels::decode(&instance, &labels).filter(|identity| identity.name == *name))
-            }
-            Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(refused("inspect a container")(error)),
-        }
-    }
-
-    /// One listed container as an [`Instance`], with what only further questions tell. `None`: not ours, or just gone.
-    async fn read(
-        &self,
-        docker: &Docker,
-        identity: Identity,
-        summary: ContainerSummary,
-        sidecar: Option<ContainerSummary>,
-    ) -> Result<Option<Instance>, BackendError> {
-        let Some(id) = summary.id else { return Ok(None) };
-        let phase = match summary.state {
-            Some(ContainerSummaryStateEnum::CREATED) => Phase::Created,
-            Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::RESTARTING) => {
-                Phase::Running { working: working(docker, &id).await }
-            }
-            Some(ContainerSummaryStateEnum::PAUSED) => Phase::Running { working: None },
-            Some(ContainerSummaryStateEnum::REMOVING) => return Ok(None),
-            // A removal that failed half-way; the engine shows no log of it any more.
-            Some(ContainerSummaryStateEnum::DEAD) => Phase::Exited(Exit::default()),
-            _ => match self.exit(docker, &id).await? {
-                Some(exit) => Phase::Exited(exit),
-                None => return Ok(None),
-            },
-        };
-        let engine = if identity.has_engine {
-            Some(dind::health(docker, sidecar.as_ref()).await?)
-        } else {
-            None
-        };
-        Ok(Some(instance_of(identity, id, phase, engine)))
-    }
-
-    async fn exit(&self, docker: &Docker, id: &str) -> Result<Option<Exit>, BackendError> {
-        let state = match docker.inspect_container(id, None).await {
-            Ok(found) => found.state.unwrap_or_default(),
-            Err(error) if status(&error) == Some(404) => return Ok(None),
-            Err(error) => return Err(refused("inspect a container")(error)),
-        };
-        let Some(log_tail) = log::ends(docker, id, TAIL_LINES).await? else { return Ok(None) };
-        Ok(Some(Exit {
-            code: state.exit_code.unwrap_or_default(),
-            out_of_memory: state.oom_killed.unwrap_or_default(),
-            log_tail,
-        }))
+        let labels = labels_of(docker, &instance, name.as_str()).await?;
+        let identity = labels.and_then(|labels| labels::decode(&instance, &labels));
+        Ok(identity.filter(|identity| identity.name == *name))
     }
 
     /// Reads the engine's events until there are no more.
@@ -204,14 +141,18 @@ impl DockerBackend {
         }
     }
 
-    /// Starts a container that was just created, or removes it: a created container is worth nothing.
+    /// Starts a container that was just created, or removes it where the engine refuses: a created container is worth nothing. If
+    /// the engine cannot be reached, it may run and have a job: it stays for the next look.
     async fn run(&self, docker: &Docker, name: &RunnerName) -> Result<(), BackendError> {
         let Err(error) = docker.start_container(name.as_str(), None).await else { return Ok(()) };
         Err(self.undo(name, refused("start a runner container")(error)).await)
     }
 
-    /// Removes what a launch left that failed with `failure`; what the caller is to be told.
+    /// Removes what a launch left that failed with `failure`, unless nobody knows what it left; what the caller is to be told.
     async fn undo(&self, name: &RunnerName, failure: BackendError) -> BackendError {
+        if matches!(failure, BackendError::Unreachable(_)) {
+            return failure;
+        }
         match (self.remove(name).await, failure) {
             (Err(second), BackendError::Refused { what, reason }) => {
                 BackendError::Refused { what, reason: format!("{reason}; and then: {second}") }
@@ -240,37 +181,6 @@ impl DockerBackend {
         };
         Err(self.undo(&spec.name, error).await)
     }
-}
-
-/// A runner as its labels and the engine describe it.
-fn instance_of(
-    identity: Identity,
-    container_id: String,
-    phase: Phase,
-    engine: Option<EngineHealth>,
-) -> Instance {
-    Instance {
-        container_id,
-        phase,
-        engine,
-        name: identity.name,
-        pool: identity.pool,
-        scope: identity.scope,
-        labels: identity.labels,
-        github_id: identity.github_id,
-        image: identity.image,
-        image_id: identity.image_id,
-        fingerprint: identity.fingerprint,
-        created_at: identity.created_at,
-        deadline: identity.deadline,
-    }
-}
-
-/// A Docker engine whose runner is gone, as that runner: what is left of it is to be removed.
-fn orphan(identity: Identity, sidecar: ContainerSummary) -> Instance {
-    let gone = sidecar::failed("the runner's container was removed by somebody else", "");
-    let phase = Phase::Exited(Exit::default());
-    instance_of(identity, sidecar.id.unwrap_or_default(), phase, Some(gone))
 }
 
 #[async_trait]
@@ -314,7 +224,7 @@ impl Backend for DockerBackend {
         }
         let read = runners.into_iter().map(|(identity, summary)| {
             let sidecar = sidecars.remove(&identity.name).map(|(_, sidecar)| sidecar);
-            self.read(docker, identity, summary, sidecar)
+            read::instance(docker, identity, summary, sidecar)
         });
         let read: Vec<_> = read.collect();
         let mut read = stream::iter(read).buffer_unordered(READ_AT_A_TIME);
@@ -323,8 +233,9 @@ impl Backend for DockerBackend {
             instances.extend(instance);
         }
         drop(read);
-        instances
-            .extend(sidecars.into_values().map(|(identity, sidecar)| orphan(identity, sidecar)));
+        instances.extend(
+            sidecars.into_values().map(|(identity, sidecar)| read::orphan(identity, sidecar)),
+        );
         instances.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
         Ok(instances)
     }
@@ -476,6 +387,24 @@ impl Backend for DockerBackend {
     }
 }
 
+/// The labels of the container of our instance that has exactly this name. From the list, which takes names for nothing else, and
+/// tells of a container that the engine refuses to inspect.
+async fn labels_of(
+    docker: &Docker,
+    instance: &str,
+    name: &str,
+) -> Result<Option<HashMap<String, String>>, BackendError> {
+    let filters = HashMap::from([
+        ("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)]),
+        ("name".to_owned(), vec![format!("^/?{}$", name.replace('.', "\\."))]),
+    ]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let found = docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+    let same = |named: &String| named.strip_prefix('/') == Some(name);
+    let found = found.into_iter().find(|one| one.names.iter().flatten().any(same));
+    Ok(found.and_then(|found| found.labels))
+}
+
 /// Removes a container with its volumes, whatever it does. A removal that takes long goes on without us: deleting what a job wrote
 /// can take minutes.
 ///
@@ -490,19 +419,14 @@ async fn remove_container(
         // 409: its removal is in progress.
         Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
         Ok(_) => Ok(()),
-        Err(_) => match docker.inspect_container(name, None).await {
-            Ok(found) => {
-                let state = found.state.and_then(|state| state.status);
+        Err(_) => match timeout(read::INSPECT, docker.inspect_container(name, None)).await {
+            Ok(Ok(found)) if found.state.as_ref().is_some_and(read::is_going) => Ok(()),
+            Ok(Err(error)) if status(&error) == Some(404) => Ok(()),
+            Ok(Err(error)) => Err(refused(what)(error)),
+            Ok(Ok(_)) | Err(_) => {
                 let seconds = REMOVAL.as_secs();
-                match state {
-                    Some(ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD) => {
-                        Ok(())
-                    }
-                    _ => Err(BackendError::Unreachable(format!("no answer within {seconds} s"))),
-                }
+                Err(BackendError::Unreachable(format!("no answer within {seconds} s")))
             }
-            Err(error) if status(&error) == Some(404) => Ok(()),
-            Err(error) => Err(refused(what)(error)),
         },
     }
 }
@@ -511,19 +435,6 @@ async fn remove_container(
 fn lacks_network(error: &BackendError) -> bool {
     let BackendError::Refused { reason, .. } = error else { return false };
     reason.contains("network") && reason.contains("not found")
-}
-
-/// Whether a job's worker runs inside; `None` if the engine could not tell (the container may just have ended), or not soon.
-///
-/// Only the names that the kernel keeps are asked for, at most 15 characters each: arguments are a job's own text, of any length.
-async fn working(docker: &Docker, id: &str) -> Option<bool> {
-    let names = TopOptionsBuilder::default().ps_args("-eo pid,comm").build();
-    let asked = docker.top_processes(id, Some(names));
-    let top = timeout(TOP, asked).await.ok()?.ok()?;
-    let processes = top.processes.unwrap_or_default();
-    Some(
-        processes.iter().any(|columns| columns.last().is_some_and(|name| name.starts_with(WORKER))),
-    )
 }
 
 /// Eight characters of an engine's id, which is stable and unique per engine.

@@ -43,6 +43,8 @@ pub struct State {
     pub image_id: String,
     /// How many of the next launches fail.
     pub failing_launches: usize,
+    /// How many of the next launches make their container, and the engine's answer is lost.
+    pub half_launches: usize,
     /// How many of the next starts of runners with a Docker engine of their own fail.
     pub failing_starts: usize,
     /// How many of the next starts of such runners do not reach the engine.
@@ -162,9 +164,14 @@ impl Backend for FakeBackend {
             deadline: spec.deadline,
             phase,
             engine,
+            unread: None,
         };
         state.environments.insert(spec.name.clone(), spec.environment.clone());
         state.instances.insert(spec.name.clone(), instance);
+        if state.half_launches > 0 {
+            state.half_launches -= 1;
+            return Err(BackendError::Unreachable("the answer was lost".to_owned()));
+        }
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_common::traces::{self, TARGET};
 use tracing::field::{Empty, display};
-use tracing::{Instrument as _, Span, info_span};
+use tracing::{Instrument as _, Span, info_span, warn};
 
 use super::history::History;
 use super::{Reconciler, State};
@@ -270,7 +270,15 @@ impl Reconciler {
                 Deregistered::Busy => return Ok(None),
             }
         }
-        let log = self.backend.logs(name, KEPT_LINES).await?.unwrap_or_default();
+        let log = match self.backend.logs(name, KEPT_LINES).await {
+            Ok(log) => log.unwrap_or_default(),
+            Err(error @ BackendError::Unreachable(_)) => return Err(error.into()),
+            // It is removed all the same.
+            Err(error) => {
+                warn!(runner = %name, "its log is lost: {error}");
+                String::new()
+            }
+        };
         self.backend.remove(name).await?;
         Ok(Some(log))
     }

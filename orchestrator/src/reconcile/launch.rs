@@ -1,6 +1,7 @@
 //! Starts a runner: register, render the environment, create and start the container.
 //!
-//! Invariant: a registration is used once, and never outlives a launch that failed.
+//! Invariant: a registration is used once, and never outlives a launch that is known to have failed. Where the engine did not
+//! answer, nobody knows: the runner may be there, and the next pass sees it, or the sweep finds its registration alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ impl Launcher {
         Self { config: config.clone(), book, backend, github }
     }
 
-    /// Starts one runner, or leaves nothing behind.
+    /// Starts one runner, or leaves nothing behind. Out of reach of the engine it may be there, and keeps its registration.
     pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
         let pool = self.book.material_of(&launch.pool);
         // Before anything is made that would have to be taken back.
@@ -70,8 +71,7 @@ impl Launcher {
             deadline: now.saturating_add(pool.max_lifetime).unwrap_or(Timestamp::MAX),
         };
         let Err(error) = self.backend.launch(&spec).await else { return Ok(()) };
-        self.forget(&launch.name, &launch.scope, id).await;
-        Err(error.into())
+        self.failed(&launch.name, &launch.scope, id, error).await
     }
 
     /// Starts a runner that was created and has waited for its Docker engine, or leaves nothing behind. `id`: its registration.
@@ -82,7 +82,17 @@ impl Launcher {
         id: Option<RunnerId>,
     ) -> Result<(), ActionError> {
         let Err(error) = self.backend.start(name).await else { return Ok(()) };
-        // Out of reach it is still there, and the next pass tries again.
+        self.failed(name, scope, id, error).await
+    }
+
+    /// Takes the registration of a runner back that was not started, unless the engine is out of reach and it may run.
+    async fn failed(
+        &self,
+        name: &RunnerName,
+        scope: &Scope,
+        id: Option<RunnerId>,
+        error: BackendError,
+    ) -> Result<(), ActionError> {
         if !matches!(error, BackendError::Unreachable(_)) {
             self.forget(name, scope, id).await;
         }

@@ -35,6 +35,7 @@ impl Reconciler {
         report: &mut PassReport,
     ) -> Result<Observed, BackendError> {
         let instances = self.backend.list().await?;
+        report.problems.extend(instances.iter().filter_map(unread));
         let now = self.clock.now();
         let cleans = |(_, request): &(RequestId, Request)| {
             matches!(request, Request::Cleanup { .. } | Request::Uninstall { .. })
@@ -261,6 +262,12 @@ impl Reconciler {
         let name = |_| naming::generated(&prefix, &uuid::Uuid::new_v4().simple().to_string());
         (0..self.config.runner.max).filter_map(name).collect()
     }
+}
+
+/// The problem of a runner whose container the engine did not tell all of.
+fn unread(instance: &Instance) -> Option<String> {
+    let why = instance.unread.as_ref()?;
+    Some(format!("container {} cannot be read: {why}", instance.name))
 }
 
 /// The account that a scope belongs to.

@@ -209,6 +209,7 @@ pub(super) mod tests {
             deadline: at(100_000),
             phase,
             engine: None,
+            unread: None,
         }
     }
 

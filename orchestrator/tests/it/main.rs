@@ -33,6 +33,7 @@ mod parameters;
 mod pools;
 mod program;
 mod pull;
+mod refusals;
 mod repositories;
 mod safety;
 mod stub_engine;

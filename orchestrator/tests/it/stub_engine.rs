@@ -1,14 +1,14 @@
-//! A Docker Engine of which only the answers are there, over TCP; it can freeze.
+//! A Docker Engine of which only the answers are there, over TCP; it can freeze, and refuse what is asked of one container.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use axum::{Json, Router};
 use futures::{StreamExt as _, stream};
 use http::StatusCode;
@@ -29,6 +29,9 @@ pub(crate) enum Freeze {
 struct Shared {
     freeze: AtomicU8,
     containers: Mutex<Vec<Value>>,
+    /// Answers to the paths that begin so, in place of any other; none is silence.
+    refusals: Mutex<Vec<(String, Option<StatusCode>)>>,
+    removed: Mutex<Vec<String>>,
 }
 
 /// The stub, until it is dropped.
@@ -55,9 +58,13 @@ impl StubEngine {
             .route("/version", get(async || Json(json!({"ApiVersion": "1.41"}))))
             .route("/info", get(async || Json(json!({"ID": "STUB", "NCPU": 2, "MemTotal": 4096}))))
             .route("/containers/json", get(containers))
+            .route("/containers/{id}", delete(remove))
+            .route("/containers/{id}/json", get(inspect))
+            .route("/containers/{id}/logs", get(async || "Listening for Jobs\n"))
             .route("/containers/{id}/top", get(broken))
             .route("/images/{name}/json", get(async || Json(json!({"Id": "sha256:0"}))))
             .with_state(Arc::clone(&shared))
+            .layer(middleware::from_fn_with_state(Arc::clone(&shared), refuse))
             .layer(middleware::from_fn_with_state(Arc::clone(&shared), freeze));
         let serving = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the stub serves");
@@ -80,13 +87,64 @@ impl StubEngine {
 
     /// A running container with these labels.
     pub(crate) fn add(&self, labels: &Value) {
-        let container = json!({"Id": "c0", "State": "running", "Labels": labels});
-        self.shared.containers.lock().unwrap_or_else(PoisonError::into_inner).push(container);
+        self.add_one("c0", ("running", "Up 5 minutes"), labels);
+    }
+
+    /// A container of this name with this state and the words for it in a list; its id is its name.
+    pub(crate) fn add_one(&self, name: &str, (state, status): (&str, &str), labels: &Value) {
+        let names = [format!("/{name}")];
+        let container =
+            json!({"Id": name, "Names": names, "State": state, "Status": status, "Labels": labels});
+        lock(&self.shared.containers).push(container);
+    }
+
+    /// Paths that begin so are answered with this status; none is silence.
+    pub(crate) fn refuse(&self, path: &str, status: Option<u16>) {
+        let status = status.map(|code| StatusCode::from_u16(code).expect("a status"));
+        lock(&self.shared.refusals).push((path.to_owned(), status));
+    }
+
+    /// The containers that were removed, by name.
+    pub(crate) fn removed(&self) -> Vec<String> {
+        lock(&self.shared.removed).clone()
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All, whatever the filter: who asks must look at the names itself.
 async fn containers(State(shared): State<Arc<Shared>>) -> Json<Vec<Value>> {
-    Json(shared.containers.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    Json(lock(&shared.containers).clone())
+}
+
+async fn inspect(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    match lock(&shared.containers).iter().find(|one| one["Id"] == *id) {
+        Some(one) => Json(json!({"Id": id, "State": {"Status": one["State"], "ExitCode": 3}}))
+            .into_response(),
+        None => {
+            (StatusCode::NOT_FOUND, Json(json!({"message": "no such container"}))).into_response()
+        }
+    }
+}
+
+async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> StatusCode {
+    lock(&shared.containers).retain(|one| one["Id"] != *id);
+    lock(&shared.removed).push(id);
+    StatusCode::NO_CONTENT
+}
+
+async fn refuse(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let found = lock(&shared.refusals).iter().find(|(begin, _)| path.contains(begin)).cloned();
+    match found {
+        Some((_, Some(status))) => {
+            (status, Json(json!({"message": "its\nlayer \u{1b}is lost"}))).into_response()
+        }
+        Some((_, None)) => std::future::pending().await,
+        None => next.run(request).await,
+    }
 }
 
 async fn broken() -> Response {

@@ -12,8 +12,9 @@ use mayfly_common::name::RunnerName;
 
 use super::error::{refused, status};
 use super::log::tail;
+use super::read::Unread;
 use super::spec::Template;
-use super::{labels, remove_container, sidecar};
+use super::{labels, labels_of, remove_container, sidecar};
 use crate::backend::BackendError;
 use crate::model::{Engine, EngineHealth, LaunchSpec};
 
@@ -89,23 +90,27 @@ pub(super) async fn detach(
     }
 }
 
-/// How a runner's engine is. `found`: its container, if one was listed.
+/// How a runner's engine is. `found`: its container, if one was listed; what the list says of it counts where no more is told.
+///
+/// Errors: the engine of the host cannot be reached.
 pub(super) async fn health(
     docker: &Docker,
     found: Option<&ContainerSummary>,
+    unread: &mut Unread,
 ) -> Result<EngineHealth, BackendError> {
     let gone = || sidecar::failed("it has no container", "");
-    let Some(id) = found.and_then(|summary| summary.id.as_deref()) else { return Ok(gone()) };
-    let state = match docker.inspect_container(id, None).await {
-        Ok(found) => found.state.unwrap_or_default(),
-        Err(error) if status(&error) == Some(404) => return Ok(gone()),
-        Err(error) => return Err(refused("inspect a Docker engine")(error)),
+    let Some(summary) = found else { return Ok(gone()) };
+    let Some(id) = summary.id.as_deref() else { return Ok(gone()) };
+    let state = match unread.state(docker, id).await? {
+        Some(Some(state)) => state,
+        Some(None) => return Ok(gone()),
+        None => sidecar::listed(summary),
     };
     if let Some(health) = sidecar::health(&state) {
         return Ok(health);
     }
-    let log = tail(docker, id, LAST_LINES).await?.unwrap_or_default();
-    Ok(sidecar::ended(&state, &log))
+    let log = unread.log(tail(docker, id, LAST_LINES)).await?.flatten();
+    Ok(sidecar::ended(&state, &log.unwrap_or_default()))
 }
 
 /// Whether there is a container of a runner's engine, and it is ours.
@@ -114,18 +119,9 @@ async fn is_ours(
     instance: &str,
     runner: &RunnerName,
 ) -> Result<bool, BackendError> {
-    let name = sidecar::name(runner);
-    match docker.inspect_container(&name, None).await {
-        Ok(found) => {
-            // The engine also takes ids and id prefixes where it takes names.
-            let same = found.name.is_some_and(|found| found.trim_start_matches('/') == name);
-            let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-            let of = labels::decode_sidecar(instance, &labels);
-            Ok(same && of.is_some_and(|identity| identity.name == *runner))
-        }
-        Err(error) if status(&error) == Some(404) => Ok(false),
-        Err(error) => Err(refused("inspect a Docker engine")(error)),
-    }
+    let labels = labels_of(docker, instance, &sidecar::name(runner)).await?;
+    let identity = labels.and_then(|labels| labels::decode_sidecar(instance, &labels));
+    Ok(identity.is_some_and(|identity| identity.name == *runner))
 }
 
 /// The id of the network of a runner and its engine, if it is there and ours.

@@ -16,7 +16,7 @@ const BEGINNING: usize = 8 << 10;
 /// Where reading stops, in bytes. The engine stores lines in pieces of 16 KiB and counts pieces, so that 200 of them are 3.2 MB.
 const MOST: usize = 8 << 20;
 /// What is tried.
-const WHAT: &str = "read a container's log";
+pub(super) const WHAT: &str = "read a container's log";
 /// Stands between the beginning and the end of a log.
 const GAP: &str = "\n[…]\n";
 

@@ -7,14 +7,16 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerState, ContainerStateStatusEnum, EndpointSettings, HealthConfig,
-    HealthStatusEnum, HostConfig, NetworkCreateRequest, NetworkingConfig,
+    ContainerCreateBody, ContainerState, ContainerStateStatusEnum, ContainerSummary,
+    EndpointSettings, Health, HealthConfig, HealthStatusEnum, HostConfig, NetworkCreateRequest,
+    NetworkingConfig,
 };
 use mayfly_common::foreign_text::line;
 use mayfly_common::name::RunnerName;
 
 use super::labels;
 use super::network::mtu_option;
+use super::read::exit_code;
 use super::spec::{Template, limited};
 use crate::model::{Engine, EngineHealth, LaunchSpec, Profile};
 
@@ -132,6 +134,20 @@ fn healthcheck(api: (usize, usize)) -> HealthConfig {
     }
 }
 
+/// The state of a container as far as a list tells it, as in `Up 5 minutes (healthy)`.
+pub(super) fn listed(summary: &ContainerSummary) -> ContainerState {
+    let said = summary.status.as_deref().unwrap_or_default();
+    let health =
+        [("(healthy)", HealthStatusEnum::HEALTHY), ("(unhealthy)", HealthStatusEnum::UNHEALTHY)];
+    let health = health.into_iter().find(|(words, _)| said.ends_with(words));
+    ContainerState {
+        status: summary.state.as_ref().and_then(|state| state.to_string().parse().ok()),
+        exit_code: exit_code(said),
+        health: health.map(|(_, status)| Health { status: Some(status), ..Health::default() }),
+        ..ContainerState::default()
+    }
+}
+
 /// How an engine is whose container is in this state. `None`: it ended, and its log says why.
 pub(super) fn health(state: &ContainerState) -> Option<EngineHealth> {
     let status = state.status.unwrap_or(ContainerStateStatusEnum::EMPTY);
@@ -172,7 +188,7 @@ pub(super) fn failed(what: &str, said: &str) -> EngineHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bollard::models::{Health, HealthcheckResult};
+    use bollard::models::{ContainerSummaryStateEnum, HealthcheckResult};
     use jiff::Timestamp;
     use mayfly_common::label::LabelSet;
     use mayfly_common::pool::{Isolation, PoolName};
@@ -274,6 +290,29 @@ mod tests {
         assert_eq!(network.name, "mayfly-i-1-docker");
         assert_eq!((&*labels[labels::INSTANCE], &*labels[labels::DOCKER_OF]), ("i", "mayfly-i-1"));
         assert_ne!(network.internal, Some(true), "images are pulled through it");
+    }
+
+    #[test]
+    fn a_list_tells_how_it_is_in_few_words() {
+        use ContainerSummaryStateEnum::{CREATED, EXITED, RUNNING};
+        let rows = [
+            (RUNNING, "Up 5 minutes (healthy)", Some(EngineHealth::Healthy)),
+            (RUNNING, "Up 1 second (health: starting)", Some(EngineHealth::Starting)),
+            (RUNNING, "", Some(EngineHealth::Starting)),
+            (RUNNING, "Up 5 minutes (unhealthy)", Some(failed("it does not answer", ""))),
+            (CREATED, "Created", Some(failed("its container was created and never started", ""))),
+            (EXITED, "Exited (3) 2 days ago", None),
+        ];
+        for (state, said, expected) in rows {
+            let summary = ContainerSummary {
+                state: Some(state),
+                status: Some(said.to_owned()),
+                ..ContainerSummary::default()
+            };
+            let state = listed(&summary);
+            assert_eq!(health(&state), expected, "{said}");
+            assert_eq!(state.exit_code, (expected.is_none()).then_some(3), "{said}");
+        }
     }
 
     #[test]

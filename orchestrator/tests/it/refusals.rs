@@ -1,0 +1,166 @@
+//! An engine that answers, and refuses what is asked of one container: that one is still there, and no other is lost from sight.
+
+use std::sync::Arc;
+
+use github_sim::{Clock as SimClock, Sim, SimConfig};
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::runner::RunnerState;
+use orchestrator::backend::Backend as _;
+use orchestrator::backend::docker::{DockerBackend, DockerSettings};
+use orchestrator::model::{EngineHealth, Instance, Phase};
+use orchestrator::store::Store;
+use serde_json::{Value, json};
+
+use crate::stub_engine::StubEngine;
+use crate::support::{PATIENT, Platform, config, wire};
+
+/// What `refused` is about, as it is told.
+const LOST: &str = "its layer is lost";
+
+fn labels(name: &str) -> Value {
+    json!({
+        "dev.mayfly.instance": "i", "dev.mayfly.schema": "1", "dev.mayfly.runner": name,
+        "dev.mayfly.pool": "default", "dev.mayfly.scope": "repo:octo-admin/app",
+        "dev.mayfly.labels": "self-hosted", "dev.mayfly.github-runner-id": "",
+        "dev.mayfly.image": "img", "dev.mayfly.created-at": "2027-01-15T08:00:00Z",
+        "dev.mayfly.deadline": "2027-01-16T08:00:00Z",
+    })
+}
+
+fn variables(engine: &StubEngine) -> [(&'static str, String); 2] {
+    [("DOCKER_HOST", engine.host()), ("ORCHESTRATOR_ID", "i".to_owned())]
+}
+
+fn backend(engine: &StubEngine) -> DockerBackend {
+    let variables = variables(engine);
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    DockerBackend::new(DockerSettings::of(&config("http://127.0.0.1:9", &variables)))
+}
+
+/// One ended container, of which a list says that it ended with code 9 and everything else code 3.
+async fn ended(refusals: &[(&str, Option<u16>)]) -> Vec<Instance> {
+    let engine = StubEngine::start().await;
+    let ended = ("exited", "Exited (9) 5 minutes ago");
+    engine.add_one("mayfly-i-1", ended, &labels("mayfly-i-1"));
+    engine.add_one("mayfly-i-2", ended, &labels("mayfly-i-2"));
+    for (path, status) in refusals {
+        engine.refuse(&format!("/mayfly-i-1/{path}"), *status);
+    }
+    let mut listed = backend(&engine).list().await.unwrap();
+    let last = listed.pop().unwrap();
+    assert_eq!((last.name.as_str(), &last.unread), ("mayfly-i-2", &None), "{refusals:?}");
+    assert!(matches!(&last.phase, Phase::Exited(exit) if exit.code == 3), "{refusals:?}");
+    listed
+}
+
+#[tokio::test]
+async fn a_refusal_about_one_container_hides_neither_it_nor_another() {
+    let inspect = "Docker refused to inspect a container: ";
+    let log = "Docker refused to read a container's log: ";
+    let rows: [(&[(&str, Option<u16>)], i64, bool, String); 7] = [
+        (&[("json", Some(500))], 9, true, format!("{inspect}{LOST}")),
+        (&[("json", Some(409))], 9, true, format!("{inspect}{LOST}")),
+        (&[("json", None)], 9, false, "Docker did not inspect a container within 3 s".to_owned()),
+        (&[("logs", Some(500))], 3, false, format!("{log}{LOST}")),
+        (&[("logs", Some(409))], 3, false, "Docker has no log of it".to_owned()),
+        (&[("logs", Some(404))], 3, false, "Docker has no log of it".to_owned()),
+        (&[("json", Some(500)), ("logs", Some(500))], 9, false, format!("{inspect}{LOST}")),
+    ];
+    for (refusals, code, has_log, unread) in rows {
+        let listed = ended(refusals).await;
+        let Phase::Exited(exit) = &listed[0].phase else { panic!("{refusals:?}: {listed:?}") };
+        assert_eq!((exit.code, !exit.log_tail.is_empty()), (code, has_log), "{refusals:?}");
+        assert_eq!(listed[0].unread, Some(unread), "{refusals:?}");
+    }
+    assert_eq!(ended(&[("json", Some(404))]).await, [], "gone since the list");
+}
+
+#[tokio::test]
+async fn a_docker_engine_that_is_not_told_of_is_as_the_list_has_it() {
+    let rows = [
+        (("running", "Up 5 minutes (healthy)"), EngineHealth::Healthy),
+        (("running", "Up 5 minutes"), EngineHealth::Starting),
+        (
+            ("exited", "Exited (4) 5 minutes ago"),
+            EngineHealth::Failed {
+                why: "it ended with exit code 4: Listening for Jobs".to_owned(),
+            },
+        ),
+    ];
+    for (state, health) in rows {
+        let engine = StubEngine::start().await;
+        let mut own = labels("mayfly-i-1");
+        own["dev.mayfly.docker"] = json!("dind");
+        engine.add_one("mayfly-i-1", ("running", "Up 5 minutes"), &own);
+        own["dev.mayfly.docker-of"] = json!("mayfly-i-1");
+        engine.add_one("mayfly-i-1-docker", state, &own);
+        engine.refuse("/mayfly-i-1-docker/json", Some(500));
+        let listed = backend(&engine).list().await.unwrap();
+        assert_eq!((listed.len(), listed[0].engine.as_ref()), (1, Some(&health)), "{state:?}");
+        assert!(listed[0].unread.as_ref().is_some_and(|why| why.ends_with(LOST)), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_be_reached_is_an_error_of_the_list() {
+    let engine = StubEngine::start().await;
+    let backend = backend(&engine);
+    backend.ping().await.unwrap();
+    drop(engine);
+    backend.list().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn runners_beside_a_refusal_are_seen_and_one_problem_names_the_container() {
+    let engine = StubEngine::start().await;
+    let clock = SimClock::manual("2027-01-15T08:00:10Z".parse::<Timestamp>().unwrap());
+    let sim = Sim::start(SimConfig { clock: clock.clone(), ..SimConfig::default() }).await.unwrap();
+    sim.with(|world| world.add_user("octo-admin")).unwrap();
+    let variables = variables(&engine);
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let config = config(&sim.url(), &variables);
+    let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let store = Store::in_memory().unwrap();
+    let (reconciler, handle, _) =
+        wire(&config, backend, &clock, SignedDuration::ZERO, PATIENT, store);
+    engine.add_one("mayfly-i-1", ("exited", "Exited (1) ago"), &labels("mayfly-i-1"));
+    engine.add_one("mayfly-i-2", ("running", "Up"), &labels("mayfly-i-2"));
+    engine.refuse("/mayfly-i-1/json", Some(500));
+    engine.refuse("/mayfly-i-1/logs", Some(500));
+
+    let report = reconciler.pass().await;
+    let of_container = report.problems.iter().filter(|problem| problem.contains(LOST));
+    let of_container: Vec<&String> = of_container.collect();
+    let expected = format!(
+        "container mayfly-i-1 cannot be read: Docker refused to inspect a container: {LOST}"
+    );
+    assert_eq!(of_container, [&expected], "{report:?}");
+    let runners = handle.snapshot().runners;
+    let second = runners.iter().find(|runner| runner.name == "mayfly-i-2").unwrap();
+    assert_eq!(second.state, RunnerState::Starting, "{runners:?}");
+    // It ended, by what the list says, and goes like any other.
+    assert_eq!((engine.removed(), report.removed), (vec!["mayfly-i-1".to_owned()], 1));
+    let report = reconciler.pass().await;
+    assert!(!report.problems.iter().any(|problem| problem.contains(LOST)), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_is_lost_makes_one_runner_which_serves_its_job() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.backend.state().half_launches = 1;
+    let report = platform.pass().await;
+    assert!(report.problems.iter().any(|why| why.contains("the answer was lost")), "{report:?}");
+    assert_eq!(platform.containers(), platform.registrations(), "it may run");
+    let name = platform.containers().remove(0);
+    for _ in 0..3 {
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert_eq!((report.launched, report.removed, report.deregistered), (0, 0, 0), "{report:?}");
+    }
+    assert_eq!(platform.connect(&name), Some(job));
+    platform.finish(&name, job);
+    platform.wait(60);
+    assert_eq!(platform.pass().await.removed, 1);
+    assert_eq!((platform.containers().len(), platform.registrations().len()), (0, 0));
+}
