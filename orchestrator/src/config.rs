@@ -21,6 +21,7 @@ use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
 use serde::Deserialize;
 
+pub use docker::ENGINE_VARIABLES;
 pub use github::{AppCredential, Credential, GitHubConfig};
 pub use images::AllowedImages;
 pub use runner::{Environment, Registration, RunnerConfig, registration_of};
@@ -86,6 +87,7 @@ struct Raw {
     dind_privileged: Option<String>,
     database_path: Option<String>,
     docker_host: Option<String>,
+    docker_tls: Option<String>,
     docker_tls_verify: Option<String>,
     docker_cert_path: Option<String>,
     docker_network: Option<String>,

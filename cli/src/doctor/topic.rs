@@ -1,5 +1,6 @@
 //! What is checked, and which variables each topic reads.
 
+use orchestrator::config::ENGINE_VARIABLES;
 use serde::Serialize;
 
 /// Something that is checked.
@@ -42,7 +43,7 @@ impl Topic {
         let name = variable.to_ascii_uppercase();
         let github = ["GITHUB_", "DISCOVERY_", "ALLOW_PUBLIC_REPOS"];
         let github = github.iter().any(|start| name.starts_with(start));
-        let engine = ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"].contains(&&*name);
+        let engine = ENGINE_VARIABLES.contains(&&*name);
         let listed: &[&str] = match self {
             Self::GitHub => return github,
             Self::Webhooks => return github || name == "MAYFLY_WEBHOOK_URL",
@@ -52,6 +53,7 @@ impl Topic {
                 "DOCKER_NETWORK",
                 "DOCKER_NETWORK_MTU",
                 "MAX_RUNNERS",
+                "MAX_RUNNERS_CPUS",
                 "MAX_RUNNERS_MEMORY",
                 "RUNNER_CPUS",
                 "RUNNER_DOCKER",

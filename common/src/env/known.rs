@@ -6,7 +6,7 @@ use super::set;
 pub const RUNNER_PREFIX: &str = "runnerenv_";
 
 /// Every variable of both services, of Compose's files and of the command line. A test holds this list and `.env.example` equal.
-pub const KNOWN: [&str; 86] = [
+pub const KNOWN: [&str; 87] = [
     "ALLOWED_IMAGES",
     "ALLOW_ANONYMOUS",
     "ALLOW_PUBLIC_REPOS",
@@ -31,6 +31,7 @@ pub const KNOWN: [&str; 86] = [
     "DOCKER_NETWORK_MTU",
     "DOCKER_SOCKET",
     "DOCKER_SOCKET_USER",
+    "DOCKER_TLS",
     "DOCKER_TLS_VERIFY",
     "GITHUB_API_URL",
     "GITHUB_APP_ID",

@@ -10,6 +10,13 @@ use super::Raw;
 /// The port of Docker's API with TLS, by convention (Docker docs: "Protect the Docker daemon socket").
 const TLS_PORT: u16 = 2376;
 
+/// The port of Docker's API without it, which Docker takes where `tcp://` names none (of the same source).
+const PORT: u16 = 2375;
+
+/// The variables that decide how the engine is reached.
+pub const ENGINE_VARIABLES: [&str; 4] =
+    ["DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
+
 /// Reads where the engine is; none is the local socket.
 pub(super) fn host(raw: &mut Raw, check: &mut Checker) -> Option<String> {
     let host = check.optional("DOCKER_HOST", raw.docker_host.take(), None, |text| {
@@ -18,6 +25,7 @@ pub(super) fn host(raw: &mut Raw, check: &mut Checker) -> Option<String> {
     let local = host.as_ref().is_none_or(|host: &String| host.starts_with("unix://"));
     // As Docker means them: any text switches TLS on, and certificates are for nothing else.
     let asks = [
+        ("DOCKER_TLS", raw.docker_tls.take()),
         ("DOCKER_TLS_VERIFY", raw.docker_tls_verify.take()),
         ("DOCKER_CERT_PATH", raw.docker_cert_path.take()),
     ];
@@ -49,7 +57,7 @@ fn address(text: &str) -> Result<String, String> {
                     "port {TLS_PORT} is Docker's port for TLS, and TLS to the Docker Engine is not supported"
                 ));
             }
-            Ok(text.to_owned())
+            Ok(if scheme == "tcp" { with_port(rest) } else { text.to_owned() })
         }
         "https" => Err("TLS to the Docker Engine is not supported".to_owned()),
         "ssh" => Err(
@@ -57,5 +65,17 @@ fn address(text: &str) -> Result<String, String> {
                 .to_owned(),
         ),
         _ => Err("must begin with unix://, tcp:// or http://".to_owned()),
+    }
+}
+
+/// An address of `tcp://` with its port: Docker's own where none is named.
+fn with_port(rest: &str) -> String {
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // An IPv6 address is in brackets.
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    match port {
+        Some("") => format!("tcp://{host}{PORT}{path}"),
+        Some(_) => format!("tcp://{host}{path}"),
+        None => format!("tcp://{host}:{PORT}{path}"),
     }
 }

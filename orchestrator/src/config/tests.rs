@@ -145,7 +145,8 @@ fn the_database_s_folder_is_there() {
 
 #[test]
 fn an_engine_is_never_asked_in_plain_text_where_tls_is_meant() {
-    let rows: [(&[(&str, &str)], &str); 10] = [
+    let rows: [(&[(&str, &str)], &str); 11] = [
+        (&[("DOCKER_HOST", "tcp://h:2375"), ("DOCKER_TLS", "1")], "DOCKER_TLS: asks for TLS"),
         (&[("DOCKER_HOST", "tcp://h:2375"), ("DOCKER_CERT_PATH", "/c")], "DOCKER_CERT_PATH: asks"),
         (&[("DOCKER_HOST", "ssh://me@host")], "DOCKER_HOST: ssh:// is not supported yet"),
         (&[("DOCKER_HOST", "https://host:2376")], "DOCKER_HOST: "),
@@ -164,7 +165,20 @@ fn an_engine_is_never_asked_in_plain_text_where_tls_is_meant() {
     for good in ["unix:///x/docker.sock", "tcp://socket-proxy:2375", "http://127.0.0.1:2375"] {
         assert_eq!(read(&[("DOCKER_HOST", good)]).docker_host.as_deref(), Some(good));
     }
+    let rows = [
+        ("tcp://host", "tcp://host:2375"),
+        ("tcp://host:", "tcp://host:2375"),
+        ("tcp://host/", "tcp://host:2375/"),
+        ("tcp://[::1]", "tcp://[::1]:2375"),
+        ("tcp://[::1]:80", "tcp://[::1]:80"),
+        ("tcp://host:80", "tcp://host:80"),
+        ("http://host", "http://host"),
+    ];
+    for (given, meant) in rows {
+        assert_eq!(read(&[("DOCKER_HOST", given)]).docker_host.as_deref(), Some(meant), "{given}");
+    }
     // The socket is not encrypted, and needs not be.
+    read(&[("DOCKER_TLS", "1"), ("DOCKER_HOST", "unix:///x/docker.sock")]);
     read(&[("DOCKER_TLS_VERIFY", "1"), ("DOCKER_HOST", "unix:///x/docker.sock")]);
 }
 
