@@ -34,7 +34,25 @@ pub fn environment(machine: &Machine, runner: &RunnerConfig) -> Vec<Misfit> {
             hint: "set MAX_RUNNERS_MEMORY to less than the machine has: when memory runs out, the kernel ends programs, and not only jobs".to_owned(),
         });
     }
+    found.extend(together_cpus(machine, runner));
     found
+}
+
+/// One variable for all runners together.
+fn together_cpus(machine: &Machine, runner: &RunnerConfig) -> Option<Misfit> {
+    let (has, cap) = (machine.nano_cpus?, runner.max_nano_cpus?);
+    (cap > has).then(|| Misfit {
+        refused: false,
+        what: format!(
+            "MAX_RUNNERS_CPUS={} is more than the machine's {} processors",
+            show_cpus(cap),
+            show_cpus(has)
+        ),
+        hint: format!(
+            "set MAX_RUNNERS_CPUS to {} or less, unless jobs may slow each other down",
+            show_cpus(has)
+        ),
+    })
 }
 
 /// The limits of a pool's runners that `machine` cannot keep.
@@ -55,25 +73,45 @@ pub fn unbounded(machine: &Machine, runner: &RunnerConfig) -> Option<i64> {
 
 fn one(machine: &Machine, (memory, cpus): (&str, &str), profile: &Profile) -> Vec<Misfit> {
     let mut found = Vec::new();
+    let containers = profile.containers();
+    let (all_cpus, all_memory) =
+        (profile.nano_cpus.saturating_mul(containers), profile.memory.saturating_mul(containers));
+    // A container may be refused; two that are too much together are not.
+    let beside = |all: String| format!(" ({all} with the Docker engine beside the runner)");
     if let Some(has) = machine.nano_cpus
-        && profile.nano_cpus > has
+        && all_cpus > has
     {
-        let (asked, has) = (show_cpus(profile.nano_cpus), show_cpus(has));
+        let refused = profile.nano_cpus > has;
+        let all = if refused { String::new() } else { beside(show_cpus(all_cpus)) };
+        let (asked, fits) = (show_cpus(profile.nano_cpus), show_cpus(has / containers));
+        let why = if refused {
+            "Docker refuses to make such a runner"
+        } else {
+            "the runner and its engine slow each other down"
+        };
         found.push(Misfit {
-            refused: true,
-            what: format!("{cpus}{asked} is more than the machine's {has} processors"),
-            hint: format!("set it to {has} or less: Docker refuses to make such a runner"),
+            refused,
+            what: format!(
+                "{cpus}{asked}{all} is more than the machine's {} processors",
+                show_cpus(has)
+            ),
+            hint: format!("set it to {fits} or less: {why}"),
         });
     }
     if let Some(has) = machine.memory
-        && profile.memory > has
+        && all_memory > has
     {
-        let (asked, has) = (show_memory(profile.memory), gibibytes(has));
+        let all =
+            if profile.memory > has { String::new() } else { beside(show_memory(all_memory)) };
+        let (asked, fits) = (show_memory(profile.memory), gibibytes(has / containers));
         found.push(Misfit {
             refused: false,
-            what: format!("{memory}{asked} is more than the machine's {has} of memory"),
+            what: format!(
+                "{memory}{asked}{all} is more than the machine's {} of memory",
+                gibibytes(has)
+            ),
             hint: format!(
-                "set it to less than {has}: a job that uses what it is given makes the kernel end programs, and not only its own"
+                "set it to less than {fits}: a job that uses what it is given makes the kernel end programs, and not only its own"
             ),
         });
     }
@@ -104,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_the_machine_does_not_have_is_named_with_what_it_has() {
-        let rows: [Row; 6] = [
+        let rows: [Row; 10] = [
             (&[("RUNNER_CPUS", "2"), ("RUNNER_MEMORY", "8g")], &[]),
             (
                 &[("RUNNER_CPUS", "2.5")],
@@ -118,6 +156,25 @@ mod tests {
             (
                 &[("MAX_RUNNERS_MEMORY", "12g")],
                 &[(false, "MAX_RUNNERS_MEMORY=12g is more than the machine's 8.0 GiB of memory")],
+            ),
+            (&[("MAX_RUNNERS_CPUS", "2")], &[]),
+            (
+                &[("MAX_RUNNERS_CPUS", "2.5")],
+                &[(false, "MAX_RUNNERS_CPUS=2.5 is more than the machine's 2 processors")],
+            ),
+            (&[("RUNNER_DOCKER", "dind"), ("RUNNER_CPUS", "1"), ("RUNNER_MEMORY", "4g")], &[]),
+            (
+                &[("RUNNER_DOCKER", "dind"), ("RUNNER_CPUS", "2"), ("RUNNER_MEMORY", "5g")],
+                &[
+                    (
+                        false,
+                        "RUNNER_CPUS=2 (4 with the Docker engine beside the runner) is more than the machine's 2 processors",
+                    ),
+                    (
+                        false,
+                        "RUNNER_MEMORY=5g (10g with the Docker engine beside the runner) is more than the machine's 8.0 GiB of memory",
+                    ),
+                ],
             ),
             (
                 &[("RUNNER_CPUS", "64"), ("RUNNER_MEMORY", "512g")],
