@@ -203,7 +203,7 @@ fn shown(api: &Api, entry: &Entry) -> Result<Pool, Problem> {
             state: state.to_owned(),
             labels: pool.labels.to_strings(),
             image: pool.material.image.clone(),
-            image_state: api.handle.image_state(&pool.material.image),
+            image_state: api.handle.image_state(&pool.material.image, pool.pull),
             image_pull: api.handle.image_pull(&pool.material.image),
             runners,
             min_idle: now.min_idle,

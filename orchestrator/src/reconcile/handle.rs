@@ -10,7 +10,7 @@ use mayfly_common::api::{
     UninstallReport,
 };
 use mayfly_common::name::RunnerName;
-use mayfly_common::pool::PoolName;
+use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -179,9 +179,9 @@ impl Handle {
         self.lookups.job(repo, id, now, ask).await
     }
 
-    /// Whether an image can be used, in words.
-    pub fn image_state(&self, image: &str) -> String {
-        self.images.describe(image)
+    /// Whether an image can be used by pools with this policy, in words.
+    pub fn image_state(&self, image: &str, policy: PullPolicy) -> String {
+        self.images.describe(image, policy)
     }
 
     /// How far the pull of an image is, if there is one and that is known.

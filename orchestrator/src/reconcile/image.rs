@@ -11,9 +11,9 @@ use tracing::info;
 
 use crate::backend::{Backend, BackendError, Progress};
 use crate::clock::Clock;
+use crate::scaling::ImageSeen;
 use crate::scaling::backoff::delay;
 use crate::scaling::pull::{ImageFacts, image_for};
-use crate::scaling::{Image, ImageSeen};
 
 /// Said of an image that can be used.
 const PRESENT: &str = "present";
@@ -27,11 +27,14 @@ pub(super) struct Images {
 #[derive(Default)]
 struct State {
     present: bool,
+    /// Whether a pool with the pull policy `never` uses it.
+    never: bool,
     /// How far the pull is that is under way.
     pulling: Option<Arc<Progress>>,
     pulled_at: Option<Timestamp>,
     failures: u32,
     retry_at: Option<Timestamp>,
+    /// Why the last pull failed; none where nobody minds that any more.
     reason: Option<String>,
 }
 
@@ -54,34 +57,26 @@ impl Images {
         let mut seen = BTreeMap::new();
         for (image, policies) in wanted {
             let id = backend.image_id(image).await?;
-            if id.is_some() && !policies.contains(&PullPolicy::Always) {
-                self.states().entry(image.clone()).or_default().reason = None;
+            let mut states = self.states();
+            let state = states.entry(image.clone()).or_default();
+            state.present = id.is_some();
+            state.never = policies.contains(&PullPolicy::Never);
+            if state.present && !policies.contains(&PullPolicy::Always) {
+                state.reason = None;
             }
+            let facts = ImageFacts {
+                present: state.present,
+                pulling: state.pulling.is_some(),
+                pulled_at: state.pulled_at,
+                retry_at: state.retry_at,
+            };
             for policy in policies {
-                let state = self.judge(image, *policy, id.is_some(), now);
+                let state = image_for(*policy, &facts, now);
                 seen.insert((image.clone(), *policy), ImageSeen { state, id: id.clone() });
             }
         }
         self.states().retain(|image, state| wanted.contains_key(image) || state.pulling.is_some());
         Ok(seen)
-    }
-
-    /// How an image stands for pools with this policy.
-    fn judge(&self, image: &str, policy: PullPolicy, present: bool, now: Timestamp) -> Image {
-        let mut states = self.states();
-        let state = states.entry(image.to_owned()).or_default();
-        state.present = present;
-        if policy == PullPolicy::Never && !present {
-            let why = format!("image {image} is not on the host, and the pull policy is never");
-            state.reason = Some(why);
-        }
-        let facts = ImageFacts {
-            present,
-            pulling: state.pulling.is_some(),
-            pulled_at: state.pulled_at,
-            retry_at: state.retry_at,
-        };
-        image_for(policy, &facts, now)
     }
 
     /// Starts a pull unless one is under way; nudges the loop when it ends.
@@ -131,7 +126,11 @@ impl Images {
 
     /// What is wrong, if anything is.
     pub(super) fn problems(&self) -> Vec<String> {
-        self.states().values().filter_map(|state| state.reason.clone()).collect()
+        let of = |(image, state): (&String, &State)| {
+            let never = (state.never && !state.present).then(|| not_pulled(image));
+            never.into_iter().chain(state.reason.clone())
+        };
+        self.states().iter().flat_map(of).collect()
     }
 
     /// How far the pull of an image is, in bytes.
@@ -139,11 +138,15 @@ impl Images {
         self.states().get(image)?.pulling.as_ref()?.get()
     }
 
-    /// The state of all images of a runner in words: of the first, and of each other that cannot be used.
-    pub(super) fn describe_all<'a>(&self, mut images: impl Iterator<Item = &'a str>) -> String {
-        let mut text = images.next().map(|image| self.describe(image)).unwrap_or_default();
+    /// The state of all images of a runner in words, for pools with this policy: of the first, and of each other that cannot be used.
+    pub(super) fn describe_all<'a>(
+        &self,
+        mut images: impl Iterator<Item = &'a str>,
+        policy: PullPolicy,
+    ) -> String {
+        let mut text = images.next().map(|image| self.describe(image, policy)).unwrap_or_default();
         for image in images {
-            let other = self.describe(image);
+            let other = self.describe(image, policy);
             if other != PRESENT {
                 text = format!("{text}; image {image}: {other}");
             }
@@ -151,15 +154,116 @@ impl Images {
         text
     }
 
-    /// The state of an image in words.
-    pub(super) fn describe(&self, image: &str) -> String {
+    /// The state of an image in words, for pools with this policy: what one may use as it is, another may have to pull.
+    pub(super) fn describe(&self, image: &str, policy: PullPolicy) -> String {
         let states = self.states();
         let Some(state) = states.get(image) else { return "not looked for yet".to_owned() };
-        match (&state.pulling, &state.reason, state.present) {
-            (Some(_), _, _) => "being pulled".to_owned(),
-            (_, Some(reason), _) => reason.clone(),
-            (_, None, true) => PRESENT.to_owned(),
-            (_, None, false) => "not on the host yet; pulled when a runner is needed".to_owned(),
+        match (policy, state.present, &state.pulling, &state.reason) {
+            (PullPolicy::Never | PullPolicy::Missing, true, _, _) => PRESENT.to_owned(),
+            (PullPolicy::Never, false, _, _) => not_pulled(image),
+            (_, _, Some(_), _) => "being pulled".to_owned(),
+            (_, _, _, Some(reason)) => reason.clone(),
+            (_, true, _, None) => PRESENT.to_owned(),
+            (_, false, _, None) => "not on the host yet; pulled when a runner is needed".to_owned(),
         }
+    }
+}
+
+/// What is said of an image that is missing and may not be pulled.
+fn not_pulled(image: &str) -> String {
+    format!("image {image} is not on the host, and the pull policy is never")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+    use crate::backend::fake::FakeBackend;
+    use crate::scaling::Image;
+
+    /// Seconds since a moment.
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(1_800_000_000 + self.0.load(Ordering::Relaxed)).unwrap()
+        }
+    }
+
+    struct World {
+        backend: Arc<FakeBackend>,
+        clock: Arc<Hand>,
+        nudge: Arc<Notify>,
+        images: Arc<Images>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let nudge = Arc::new(Notify::new());
+            let images = Arc::new(Images::new(Arc::clone(&nudge)));
+            let clock = Arc::new(Hand(AtomicI64::new(0)));
+            Self { backend: Arc::new(FakeBackend::new()), clock, nudge, images }
+        }
+
+        async fn look(&self, policies: &[PullPolicy]) -> Vec<Image> {
+            let wanted = BTreeMap::from([("i".to_owned(), policies.iter().copied().collect())]);
+            let now = self.clock.now();
+            let seen = self.images.look(&*self.backend, &wanted, now).await.unwrap();
+            policies.iter().map(|policy| seen[&("i".to_owned(), *policy)].state).collect()
+        }
+
+        /// A pull that ends before this does; the seconds until the next may begin.
+        async fn pull(&self, fails: bool) -> Option<i64> {
+            self.backend.state().failing_pulls = fails;
+            let backend: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&self.backend);
+            let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&self.clock);
+            self.images.pull("i", backend, clock);
+            self.nudge.notified().await;
+            let retry = self.images.retries().first().copied();
+            retry.map(|at| at.duration_since(self.clock.now()).as_secs())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_good_pull_ends_the_streak_of_failures() {
+        let world = World::new();
+        assert_eq!(world.pull(true).await, Some(5));
+        assert_eq!(world.pull(true).await, Some(10));
+        assert_eq!(world.pull(false).await, None);
+        assert_eq!(world.images.problems(), Vec::<String>::new());
+        world.clock.0.store(3_600, Ordering::Relaxed);
+        assert_eq!(world.pull(true).await, Some(5), "as if it were the first");
+    }
+
+    #[tokio::test]
+    async fn pools_that_share_an_image_are_judged_each_by_its_own_policy() {
+        use PullPolicy::{Always, Missing, Never};
+        let world = World::new();
+        let described =
+            || [Always, Missing, Never].map(|policy| world.images.describe("i", policy));
+        let all = [Always, Missing, Never];
+        let (never, later) = (
+            "image i is not on the host, and the pull policy is never",
+            "not on the host yet; pulled when a runner is needed",
+        );
+        let failed = "the image i cannot be pulled: not found";
+        world.backend.state().image = false;
+        assert_eq!(world.look(&all).await, [Image::Missing, Image::Missing, Image::Awaited]);
+        assert_eq!(described(), [later, later, never]);
+        assert_eq!(world.images.problems(), [never]);
+        world.pull(true).await;
+        assert_eq!(world.look(&all).await, [Image::Awaited; 3]);
+        assert_eq!(described(), [failed, failed, never]);
+        assert_eq!(world.images.problems(), [never, failed]);
+        // Somebody loads it by hand: that is enough for all but the pool that always asks the registry.
+        world.backend.state().image = true;
+        assert_eq!(world.look(&all).await, [Image::Awaited, Image::Present, Image::Present]);
+        assert_eq!(described(), [failed, PRESENT, PRESENT]);
+        assert_eq!(world.images.problems(), [failed]);
+        world.pull(false).await;
+        assert_eq!(world.look(&all).await, [Image::Present; 3]);
+        assert_eq!(described(), [PRESENT; 3]);
+        assert_eq!(world.images.problems(), Vec::<String>::new());
     }
 }

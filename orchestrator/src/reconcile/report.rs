@@ -288,7 +288,9 @@ impl Reconciler {
             let seen = PoolSeen {
                 image: entry.pool.material.image.clone(),
                 engine_image: engine.map(|engine| engine.image.clone()),
-                image_state: self.images.describe_all(entry.pool.material.images()),
+                image_state: self
+                    .images
+                    .describe_all(entry.pool.material.images(), entry.pool.pull),
                 queued_jobs: planned.pending.get(&name).copied().unwrap_or_default(),
                 short: planned.short.get(&name).map(ToString::to_string),
                 registration_timeout: entry.pool.registration_timeout,
