@@ -162,7 +162,7 @@ fn mtu(uplink: Option<&(String, u32)>, name: &str, network: Option<u32>, wanted:
         return warning(
             what,
             format!(
-                "the orchestrator makes it again with {wanted} when no runner is in it; if somebody else made it, remove it: docker network rm {name}"
+                "the orchestrator makes it again with {wanted} when no runner is in it (`mayfly drain --wait`, then `mayfly resume`); if somebody else made it, remove it: docker network rm {name}"
             ),
         );
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use bollard::query_parameters::TopOptionsBuilder;
 use github_sim::Sim;
 use github_sim::world::model::{JobSpec, Status, Step};
 use mayfly_common::api::{EventList, Finished, JobList, JobStats, RunnerList, Status as Report};
@@ -88,6 +89,36 @@ async fn of_a_long_log_the_end_is_shown() {
         log.as_deref() == Some("296\n297\n298\n299\n300\n")
     })
     .await;
+}
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn arguments_of_processes_are_not_read_whatever_they_say() {
+    let engine = engine().await;
+    let backend = engine.backend(&[]);
+    // 1.2 MB for each of 8 processes, in pieces of less than 128 KiB (Linux: `MAX_ARG_STRLEN`). By its arguments one is a worker.
+    let bomb = r#"A=Runner.Worker$(head -c 120000 /dev/zero | tr "\0" A)
+        for n in 1 2 3 4 5 6 7 8; do sh -c "echo up; sleep 600; :" $A $A $A $A $A $A $A $A $A $A & done; wait"#;
+    let command = format!("/bin/sh -c '{bomb}'");
+    let spec = spec_of(&engine, &[("RUNNER_COMMAND", &command)], "mayfly-arguments");
+    backend.launch(&spec).await.unwrap();
+    until("all run", async || {
+        let log = backend.logs(&spec.name, 20).await.unwrap().unwrap_or_default();
+        log.lines().filter(|line| *line == "up").count() == 8
+    })
+    .await;
+    let options = |ps: &str| TopOptionsBuilder::default().ps_args(ps).build();
+    let top = async |ps: &str| {
+        let top = engine.docker.top_processes(spec.name.as_str(), Some(options(ps))).await;
+        top.unwrap().processes.unwrap().concat().concat().len()
+    };
+    assert!(top("-eo pid,args").await > 1 << 20, "the bomb is one");
+    for _ in 0..3 {
+        let seen = backend.list().await.unwrap().remove(0);
+        // It was told, in time, and nothing that a job wrote was taken for its worker.
+        assert_eq!(seen.phase, Phase::Running { working: Some(false) });
+        assert_eq!(seen.unread, None);
+    }
 }
 
 /// The built program within the memory that it has as a service, with its own database and its log in a file.

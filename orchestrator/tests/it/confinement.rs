@@ -105,6 +105,23 @@ async fn a_network_that_somebody_else_made_is_left_alone() {
     assert_eq!(found.id, Some(id));
 }
 
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn a_network_is_named_and_not_called_by_its_id() {
+    let engine = engine().await;
+    engine.backend(&[]).network_gateway().await.unwrap();
+    let inspect = async || engine.docker.inspect_network(&engine.network(), None).await.unwrap();
+    let id = inspect().await.id.unwrap();
+    for id in [id.as_str(), &id[..12]] {
+        let other = [("DOCKER_NETWORK", id), ("DOCKER_NETWORK_MTU", OTHER_MTU)];
+        let spec = spec_of(&engine, &[SLEEPS], "mayfly-by-id");
+        let error = engine.backend(&other).launch(&spec).await.unwrap_err().to_string();
+        let advice = format!("name it, as in DOCKER_NETWORK={}", engine.network());
+        assert!(error.contains("DOCKER_NETWORK") && error.ends_with(&advice), "{error}");
+    }
+    assert_eq!(inspect().await.id.as_deref(), Some(&*id), "it is not made again");
+}
+
 /// An archive of these programs of this machine, with the libraries they need.
 fn programs(programs: &[&str]) -> Vec<u8> {
     let mut files: BTreeSet<String> = BTreeSet::new();

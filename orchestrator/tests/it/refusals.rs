@@ -17,6 +17,9 @@ use crate::support::{PATIENT, Platform, config, wire};
 /// What `refused` is about, as it is told.
 const LOST: &str = "its layer is lost";
 
+/// A question about a container, and the status of the answer; none is silence.
+type Refusal = (&'static str, Option<u16>);
+
 fn labels(name: &str) -> Value {
     json!({
         "dev.mayfly.instance": "i", "dev.mayfly.schema": "1", "dev.mayfly.runner": name,
@@ -38,7 +41,7 @@ fn backend(engine: &StubEngine) -> DockerBackend {
 }
 
 /// One ended container, of which a list says that it ended with code 9 and everything else code 3.
-async fn ended(refusals: &[(&str, Option<u16>)]) -> Vec<Instance> {
+async fn ended(refusals: &[Refusal]) -> Vec<Instance> {
     let engine = StubEngine::start().await;
     let ended = ("exited", "Exited (9) 5 minutes ago");
     engine.add_one("mayfly-i-1", ended, &labels("mayfly-i-1"));
@@ -57,7 +60,7 @@ async fn ended(refusals: &[(&str, Option<u16>)]) -> Vec<Instance> {
 async fn a_refusal_about_one_container_hides_neither_it_nor_another() {
     let inspect = "Docker refused to inspect a container: ";
     let log = "Docker refused to read a container's log: ";
-    let rows: [(&[(&str, Option<u16>)], i64, bool, String); 7] = [
+    let rows: [(&[Refusal], i64, bool, String); 7] = [
         (&[("json", Some(500))], 9, true, format!("{inspect}{LOST}")),
         (&[("json", Some(409))], 9, true, format!("{inspect}{LOST}")),
         (&[("json", None)], 9, false, "Docker did not inspect a container within 3 s".to_owned()),

@@ -3,7 +3,7 @@
 //! Invariant: what the engine says becomes one short line without the bodies of other services' answers.
 
 use bollard::errors::Error;
-use mayfly_common::foreign_text::line;
+use mayfly_common::foreign_text::{line, message};
 use tracing::debug;
 
 use crate::backend::BackendError;
@@ -25,7 +25,7 @@ pub(super) fn refused(what: &'static str) -> impl FnOnce(Error) -> BackendError 
         Error::DockerResponseServerError { message: reason, .. }
         | Error::DockerStreamError { error: reason }
         | Error::JsonDataError { message: reason, .. } => {
-            debug!(what, reason, "the engine refused");
+            debug!(what, reason = message(own_words(&reason)), "the engine refused");
             BackendError::Refused { what, reason: short(&reason) }
         }
         other => BackendError::Unreachable(short(&chain(&other))),
@@ -34,11 +34,12 @@ pub(super) fn refused(what: &'static str) -> impl FnOnce(Error) -> BackendError 
 
 /// The first words of what the engine says, in one line.
 pub(super) fn short(text: &str) -> String {
-    let text = match text.split_once(FOREIGN_ANSWER) {
-        Some((before, _)) => format!("{before}{}", FOREIGN_ANSWER.trim_end_matches(':')),
-        None => text.to_owned(),
-    };
-    line(&text)
+    line(own_words(text))
+}
+
+/// What the engine itself says: without another service's answer that it repeats.
+fn own_words(text: &str) -> &str {
+    text.find(FOREIGN_ANSWER).map_or(text, |at| &text[..at + FOREIGN_ANSWER.len() - 1])
 }
 
 /// An error with its causes: the library's outermost text is often just "client error".

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, NetworkInspect};
 use bollard::query_parameters::ListContainersOptionsBuilder;
+use mayfly_common::foreign_text::line;
 use tokio::sync::{RwLock, RwLockReadGuard};
 use tracing::{info, warn};
 
@@ -115,6 +116,9 @@ impl RunnerNetwork {
             );
             return Err(BackendError::Refused { what, reason });
         }
+        if let Some(reason) = other_name(name, &found) {
+            return Err(BackendError::Refused { what: "use DOCKER_NETWORK for runners", reason });
+        }
         let options = found.options.as_ref();
         if options.and_then(|options| options.get(ICC)).is_none_or(|icc| icc != "false") {
             warn!(
@@ -138,9 +142,10 @@ impl RunnerNetwork {
         if !is_empty(docker, name).await? {
             // Said once.
             if before != Fit::OtherMtu {
-                info!(
+                warn!(
                     network = name,
-                    "its MTU is {has}; it is made again with {wanted} once no runner is in it"
+                    "its MTU is {has}, not {wanted}; it is made again once no runner is in it: where some always wait for jobs, \
+                     empty it with `mayfly drain --wait`, then `mayfly resume`"
                 );
             }
             return Ok(Fit::OtherMtu);
@@ -174,6 +179,14 @@ impl RunnerNetwork {
         let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         Ok(configs.into_iter().find_map(|config| config.gateway?.parse().ok()))
     }
+}
+
+/// Why a network that was found by `name` is not the one: the engine takes ids, and beginnings of them, where it takes names. One that
+/// is made again by its id would have that for its name.
+fn other_name(name: &str, found: &NetworkInspect) -> Option<String> {
+    let named = found.name.as_deref().filter(|named| *named != name)?;
+    let named = line(named);
+    Some(format!("the id of the network {named} begins so; name it, as in DOCKER_NETWORK={named}"))
 }
 
 /// The MTU that a network was made with.

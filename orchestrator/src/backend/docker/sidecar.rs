@@ -15,7 +15,7 @@ use mayfly_common::foreign_text::line;
 use mayfly_common::name::RunnerName;
 
 use super::labels;
-use super::network::mtu_option;
+use super::network::{MTU, mtu_option};
 use super::read::exit_code;
 use super::spec::{Template, limited};
 use crate::model::{Engine, EngineHealth, LaunchSpec, Profile};
@@ -35,6 +35,8 @@ const OPEN: &str = "chmod 0777 /home/runner/_work || exit 1";
 const CONTROL_GROUPS: &str = r#"for place in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,rw "$place" 2>/dev/null; done"#;
 /// The entry point of the image, which takes options for the daemon.
 const DAEMON: &str = r#"exec dockerd-entrypoint.sh "$@""#;
+/// The option for all networks that jobs make: since Docker 24.0. An older daemon would refuse it, and not start.
+const NETWORKS: &str = "--default-network-opt";
 /// Without it a daemon that listens on TCP waits at its start, to warn (moby: `cmd/dockerd/daemon.go`).
 const NO_TLS: &str = "--tls=false";
 /// What the official image must not find set, or it makes certificates.
@@ -75,7 +77,8 @@ pub(super) fn body(
     mtu: Option<u32>,
 ) -> ContainerCreateBody {
     let prepare = if engine.privileged { "" } else { CONTROL_GROUPS };
-    let script = [OPEN, prepare, DAEMON].join("\n");
+    let networks = mtu.map(default_mtu).unwrap_or_default();
+    let script = [OPEN, prepare, &networks, DAEMON].join("\n");
     // The last word is the script's own name.
     let entry = ["sh", "-c", &script, "docker-engine"];
     let endpoint =
@@ -98,6 +101,13 @@ pub(super) fn body(
         }),
         ..ContainerCreateBody::default()
     }
+}
+
+/// Before the daemon, which is asked what it knows: an option that gives the networks that jobs make this MTU.
+fn default_mtu(mtu: u32) -> String {
+    format!(
+        r#"case "$(dockerd --help 2>&1)" in *{NETWORKS}*) set -- "$@" {NETWORKS}=bridge={MTU}={mtu};; esac"#
+    )
 }
 
 fn host_config(runner: &RunnerName, profile: &Profile, engine: &Engine) -> HostConfig {
@@ -226,12 +236,25 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_as_small_in_its_networks_as_in_the_runners_one() {
+    fn packets_are_as_small_in_its_networks_and_those_of_jobs_as_in_the_runners_one() {
         let runner = RunnerName::parse("mayfly-i-1").unwrap();
         let option = |mtu| network("i", &runner, mtu).options.unwrap().into_values().next();
         assert_eq!((option(Some(1400)), option(None)), (Some("1400".to_owned()), None));
         let command = made(true, (1, 41)).cmd.unwrap();
         assert!(command.contains(&"--mtu=1400".to_owned()), "{command:?}");
+        let said = |help: &str| {
+            let dockerd = format!("dockerd() {{ echo '{help}'; }}\n");
+            let script = dockerd + &default_mtu(1400) + "\necho \"$@\"";
+            let arguments = ["-c", &script, "docker-engine", "--mtu=1400"];
+            let output = std::process::Command::new("sh").args(arguments).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(said("  --data-root string"), "--mtu=1400\n", "an older daemon");
+        let option = "--default-network-opt=bridge=com.docker.network.driver.mtu=1400";
+        assert_eq!(
+            said("  --default-network-opt mapmap   Default network options"),
+            format!("--mtu=1400 {option}\n")
+        );
     }
 
     #[test]
