@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use futures::future::{Either, Ready, ready};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use mayfly_common::problem::Problem;
 use tower::{Layer, Service};
 
@@ -75,32 +75,34 @@ fn refusal(gateway: &Gateway, request: &Request) -> Option<Problem> {
     })
 }
 
-/// The key a request shows: `Authorization: Bearer <key>` or `X-API-Key: <key>`. Never the query. An `Authorization` header
-/// that is there must carry the key: a request is not to succeed with a credential that is wrong.
+/// The key a request shows: `Authorization: Bearer <key>` or `X-API-Key: <key>`. Never the query. A `Bearer` credential that
+/// is there must be the key: a request does not succeed with one that is wrong. Another scheme, such as the `Basic` of a
+/// proxy before the gateway, is not for us.
 pub(crate) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
-        return scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii());
-    }
-    headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii())
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(key)
+    });
+    let key = bearer.or_else(|| headers.get("x-api-key").map(HeaderValue::as_bytes));
+    key.map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
     fn the_key_is_read_from_either_header() {
-        let cases: [(&[_], Option<&str>); 7] = [
+        let cases: [(&[_], Option<&str>); 9] = [
             (&[], None),
             (&[("authorization", "Bearer abc")], Some("abc")),
             (&[("authorization", "bearer  abc ")], Some("abc")),
             (&[("authorization", "Basic abc")], None),
             (&[("authorization", "abc")], None),
             (&[("x-api-key", "abc")], Some("abc")),
-            (&[("authorization", "Basic x"), ("x-api-key", "abc")], None),
+            (&[("authorization", "Basic x"), ("x-api-key", "abc")], Some("abc")),
+            (&[("authorization", "Bear"), ("x-api-key", " abc ")], Some("abc")),
+            (&[("authorization", "Bearer x"), ("x-api-key", "abc")], Some("x")),
         ];
         for (pairs, key) in cases {
             let mut headers = HeaderMap::new();

@@ -8,6 +8,10 @@ use axum::extract::Request;
 use http::uri::{PathAndQuery, Uri};
 use tower::ServiceExt as _;
 
+/// What our own paths begin with. A prefix that begins so could not be told from them.
+const OURS: [&str; 9] =
+    ["api", "docs", "health", "livez", "metrics", "openapi.json", "readyz", "redoc", "webhooks"];
+
 /// The prefix: empty, or `/` and segments without a `/` at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BasePath(String);
@@ -23,6 +27,12 @@ impl BasePath {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
         };
         let segments = path.strip_prefix('/');
+        let first = segments.and_then(|path| path.split('/').next());
+        if let Some(first) = first.filter(|first| OURS.contains(first)) {
+            return Err(format!(
+                "{text:?} begins like the gateway's own paths under /{first}: take another, such as /mayfly"
+            ));
+        }
         if path.is_empty() || segments.is_some_and(|path| path.split('/').all(is_segment)) {
             Ok(Self(path.to_owned()))
         } else {
@@ -80,6 +90,22 @@ mod tests {
             ["mayfly", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/ä", "/a%2fb", "https://x/a"]
         {
             assert!(BasePath::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_not_taken_for_a_path_of_ours() {
+        for path in crate::routes::document().paths.paths.keys() {
+            let first = path.split('/').nth(1).unwrap();
+            let whole = format!("/{first}");
+            let why = BasePath::parse(&whole).unwrap_err();
+            assert!(why.contains(&format!("own paths under {whole}:")), "{why}");
+            assert!(BasePath::parse(&format!("{whole}/x")).is_err());
+            assert!(BasePath::parse(&format!("/x{whole}")).is_ok());
+            assert!(BasePath::parse(&format!("{whole}x")).is_ok());
+        }
+        for path in ["/docs", "/redoc/", "/openapi.json"] {
+            assert!(BasePath::parse(path).is_err(), "{path}");
         }
     }
 

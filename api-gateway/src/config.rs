@@ -138,6 +138,15 @@ impl Config {
         // With keys a key is asked for, whatever this says: it only matters where there are none.
         let open_to_all = keys.is_empty() && !anonymous;
         let host = host(&mut check, raw.api_gateway_host, open_to_all);
+        let cors =
+            check.optional("CORS_ORIGINS", raw.cors_origins, default.cors, CorsOrigins::parse);
+        if keys.is_empty() && cors == CorsOrigins::Any {
+            check.fail(
+                "CORS_ORIGINS",
+                "* lets every web page that a browser shows use a gateway that asks for no key: \
+                 name the origins, or set API_KEYS or API_KEYS_FILE",
+            );
+        }
         let config = Self {
             host,
             port: check.optional("API_GATEWAY_PORT", raw.api_gateway_port, default.port, port),
@@ -171,12 +180,7 @@ impl Config {
                 default.trusted_proxies,
                 TrustedProxies::parse,
             ),
-            cors: check.optional(
-                "CORS_ORIGINS",
-                raw.cors_origins,
-                default.cors,
-                CorsOrigins::parse,
-            ),
+            cors,
             public_hosts: check.optional(
                 "PUBLIC_HOSTS",
                 raw.public_hosts,

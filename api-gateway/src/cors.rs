@@ -1,7 +1,7 @@
 //! Which other origins' pages may call the API from a browser.
 //!
 //! Invariant: origins are compared whole, and credentials (cookies) are never allowed, so `*` gives away nothing that a
-//! key does not guard.
+//! key does not guard. Where no key is asked for, the configuration refuses `*`.
 
 use std::time::Duration;
 

@@ -225,6 +225,10 @@ impl Gateway {
         let base = self.url.as_str().trim_end_matches('/');
         let request = self.client.request(method, format!("{base}/api/v1{path}"));
         match &self.key {
+            // The address's own name and password go to a proxy before the gateway, as `Authorization`.
+            Some(key) if self.url.username() != "" => {
+                request.header("x-api-key", key.expose_secret())
+            }
             Some(key) => request.bearer_auth(key.expose_secret()),
             None => request,
         }

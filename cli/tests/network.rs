@@ -228,3 +228,20 @@ async fn a_wrong_address_or_key_is_a_wrong_argument() {
         error(&[("MAYFLY_URL", "http://user:topsecret@127.0.0.1:1/?key=topsecret")]).await;
     assert!(code == 1 && said.contains("http://127.0.0.1:1: "), "{said}");
 }
+
+/// The address's name and password are a proxy's: the key goes beside them, in a header of its own.
+#[tokio::test]
+async fn the_key_goes_beside_a_password_of_a_proxy() {
+    let (gateway, heard) = answering("HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").await;
+    let url = format!("http://user:topsecret@{gateway}");
+    error(&[("MAYFLY_URL", &url)]).await;
+    let heard = heard.lock().unwrap().concat().to_lowercase();
+    let credentials: Vec<&str> = heard
+        .lines()
+        .filter(|line| line.starts_with("authorization:") || line.starts_with("x-api-key:"))
+        .collect();
+    let ours = format!("x-api-key: {KEY}");
+    assert_eq!(credentials.len(), 2, "{credentials:?}");
+    assert!(credentials.contains(&&*ours), "{credentials:?}");
+    assert!(credentials.contains(&"authorization: basic dxnlcjp0b3bzzwnyzxq="), "{credentials:?}");
+}

@@ -99,6 +99,14 @@ fn keys_come_from_a_file_with_comments() {
 }
 
 #[test]
+fn every_page_may_call_only_where_a_key_is_asked_for() {
+    let refused = read(&[("CORS_ORIGINS", "*")]).unwrap_err();
+    assert!(refused.starts_with("CORS_ORIGINS: * lets every web page"), "{refused}");
+    assert!(read(&[("CORS_ORIGINS", "*"), ("API_KEYS", KEY)]).is_ok());
+    assert!(read(&[("CORS_ORIGINS", "https://ci.example.com")]).is_ok());
+}
+
+#[test]
 fn a_misspelt_name_of_the_keys_stops_the_start() {
     for name in ["API_KEY", "APIKEYS", "api_key", "API_KEYS_FILES", "API_KEY_FILE"] {
         let refused = read(&[(name, KEY)]).unwrap_err();

@@ -90,6 +90,10 @@ pub(super) fn instance(text: &str) -> Result<String, String> {
 
 /// The path of a file that can be created: its folder exists.
 pub(super) fn new_file(text: &str) -> Result<PathBuf, String> {
+    // SQLite would take these for a database in memory, or for an address with options.
+    if text.trim().starts_with(':') || text.trim().starts_with("file:") {
+        return Err("must be the path of a file, such as /data/mayfly.db".to_owned());
+    }
     let path = PathBuf::from(text.trim());
     let folder = match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),

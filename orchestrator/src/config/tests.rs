@@ -135,6 +135,8 @@ fn the_database_s_folder_is_there() {
         ("/", "must name a file, and / is a folder"),
         ("/proc", "must name a file, and /proc is a folder"),
         ("/proc/version/mayfly.db", "/proc/version is no folder"),
+        (":memory:", "must be the path of a file, such as /data/mayfly.db"),
+        ("file:mayfly.db?mode=rwc", "must be the path of a file, such as /data/mayfly.db"),
     ];
     for (path, why) in rows {
         assert_eq!(errors(&[("DATABASE_PATH", path)]), [format!("DATABASE_PATH: {why}")]);
