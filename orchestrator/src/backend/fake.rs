@@ -39,6 +39,8 @@ pub struct State {
     pub image: bool,
     /// Images that are not there even so.
     pub missing: BTreeSet<String>,
+    /// Images that the engine refuses to tell of.
+    pub untold: BTreeSet<String>,
     /// The id of every image.
     pub image_id: String,
     /// How many of the next launches fail.
@@ -219,6 +221,10 @@ impl Backend for FakeBackend {
 
     async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
         let state = self.reach().await?;
+        if state.untold.contains(image) {
+            let (what, reason) = ("inspect an image", "its layer is lost".to_owned());
+            return Err(BackendError::Refused { what, reason });
+        }
         Ok((state.image && !state.missing.contains(image)).then(|| state.image_id.clone()))
     }
 

@@ -11,9 +11,9 @@ use tracing::info;
 
 use crate::backend::{Backend, BackendError, Progress};
 use crate::clock::Clock;
-use crate::scaling::ImageSeen;
 use crate::scaling::backoff::delay;
 use crate::scaling::pull::{ImageFacts, image_for};
+use crate::scaling::{Image, ImageSeen};
 
 /// Said of an image that can be used.
 const PRESENT: &str = "present";
@@ -36,6 +36,8 @@ struct State {
     retry_at: Option<Timestamp>,
     /// Why the last pull failed; none where nobody minds that any more.
     reason: Option<String>,
+    /// Why the engine did not tell whether it is here.
+    untold: Option<String>,
 }
 
 impl Images {
@@ -47,7 +49,9 @@ impl Images {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the engine for these images, and forgets all others.
+    /// Asks the engine for these images, and forgets all others. One that it refuses to tell of waits, and no other for it.
+    ///
+    /// Errors: the engine cannot be reached.
     pub(super) async fn look(
         &self,
         backend: &dyn Backend,
@@ -56,9 +60,14 @@ impl Images {
     ) -> Result<BTreeMap<(String, PullPolicy), ImageSeen>, BackendError> {
         let mut seen = BTreeMap::new();
         for (image, policies) in wanted {
-            let id = backend.image_id(image).await?;
+            let (id, untold) = match backend.image_id(image).await {
+                Ok(id) => (id, None),
+                Err(error @ BackendError::Unreachable(_)) => return Err(error),
+                Err(error) => (None, Some(format!("image {image} cannot be looked up: {error}"))),
+            };
             let mut states = self.states();
             let state = states.entry(image.clone()).or_default();
+            state.untold = untold;
             state.present = id.is_some();
             state.never = policies.contains(&PullPolicy::Never);
             if state.present && !policies.contains(&PullPolicy::Always) {
@@ -71,7 +80,8 @@ impl Images {
                 retry_at: state.retry_at,
             };
             for policy in policies {
-                let state = image_for(*policy, &facts, now);
+                let told = state.untold.is_none();
+                let state = if told { image_for(*policy, &facts, now) } else { Image::Awaited };
                 seen.insert((image.clone(), *policy), ImageSeen { state, id: id.clone() });
             }
         }
@@ -127,8 +137,9 @@ impl Images {
     /// What is wrong, if anything is.
     pub(super) fn problems(&self) -> Vec<String> {
         let of = |(image, state): (&String, &State)| {
-            let never = (state.never && !state.present).then(|| not_pulled(image));
-            never.into_iter().chain(state.reason.clone())
+            let missing = state.never && !state.present && state.untold.is_none();
+            let never = missing.then(|| not_pulled(image));
+            never.into_iter().chain(state.reason.clone()).chain(state.untold.clone())
         };
         self.states().iter().flat_map(of).collect()
     }
@@ -158,6 +169,9 @@ impl Images {
     pub(super) fn describe(&self, image: &str, policy: PullPolicy) -> String {
         let states = self.states();
         let Some(state) = states.get(image) else { return "not looked for yet".to_owned() };
+        if let Some(untold) = &state.untold {
+            return untold.clone();
+        }
         match (policy, state.present, &state.pulling, &state.reason) {
             (PullPolicy::Never | PullPolicy::Missing, true, _, _) => PRESENT.to_owned(),
             (PullPolicy::Never, false, _, _) => not_pulled(image),
@@ -180,7 +194,6 @@ mod tests {
 
     use super::*;
     use crate::backend::fake::FakeBackend;
-    use crate::scaling::Image;
 
     /// Seconds since a moment.
     struct Hand(AtomicI64);
@@ -234,6 +247,25 @@ mod tests {
         assert_eq!(world.images.problems(), Vec::<String>::new());
         world.clock.0.store(3_600, Ordering::Relaxed);
         assert_eq!(world.pull(true).await, Some(5), "as if it were the first");
+    }
+
+    #[tokio::test]
+    async fn an_image_that_the_engine_refuses_to_tell_of_waits_alone() {
+        use PullPolicy::{Missing, Never};
+        let world = World::new();
+        world.backend.state().untold.insert("i".to_owned());
+        assert_eq!(world.look(&[Missing, Never]).await, [Image::Awaited; 2]);
+        let why =
+            "image i cannot be looked up: Docker refused to inspect an image: its layer is lost";
+        assert_eq!(world.images.problems(), [why]);
+        assert_eq!(world.images.describe("i", Missing), why);
+        world.backend.state().untold.clear();
+        assert_eq!(world.look(&[Missing, Never]).await, [Image::Present; 2]);
+        assert_eq!(world.images.problems(), Vec::<String>::new());
+        world.backend.state().away = true;
+        let wanted = BTreeMap::from([("i".to_owned(), BTreeSet::from([Missing]))]);
+        let seen = world.images.look(&*world.backend, &wanted, world.clock.now()).await;
+        assert!(matches!(seen, Err(BackendError::Unreachable(_))), "{seen:?}");
     }
 
     #[tokio::test]

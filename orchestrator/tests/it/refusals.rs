@@ -4,15 +4,20 @@ use std::sync::Arc;
 
 use github_sim::{Clock as SimClock, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::backend::Backend as _;
 use orchestrator::backend::docker::{DockerBackend, DockerSettings};
-use orchestrator::model::{EngineHealth, Instance, Phase};
+use orchestrator::backend::{Backend as _, BackendError};
+use orchestrator::model::{EngineHealth, Instance, LaunchSpec, Phase};
+use orchestrator::pool::Pool;
 use orchestrator::store::Store;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::stub_engine::StubEngine;
-use crate::support::{PATIENT, Platform, config, wire};
+use crate::support::{PATIENT, Platform, config, scope, wire};
 
 /// What `refused` is about, as it is told.
 const LOST: &str = "its layer is lost";
@@ -111,6 +116,46 @@ async fn an_engine_that_cannot_be_reached_is_an_error_of_the_list() {
     backend.ping().await.unwrap();
     drop(engine);
     backend.list().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_container_whose_start_is_not_answered_is_left_to_the_next_look() {
+    let engine = StubEngine::start().await;
+    let backend = backend(&engine);
+    let variables = variables(&engine);
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let pool = Pool::default_pool(&config("http://127.0.0.1:9", &variables));
+    let spec = LaunchSpec {
+        name: RunnerName::parse("mayfly-i-1").unwrap(),
+        pool: PoolName::default_pool(),
+        material: pool.material,
+        scope: scope("repo:octo-admin/app"),
+        labels: LabelSet::requested(["self-hosted"]),
+        github_id: None,
+        environment: Vec::new(),
+        created_at: Timestamp::UNIX_EPOCH,
+        deadline: Timestamp::MAX,
+    };
+    let error = backend.launch(&spec).await.unwrap_err();
+    assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+    assert_eq!(engine.removed(), Vec::<String>::new(), "it may have a job by now");
+    let seen = backend.list().await.unwrap();
+    assert_eq!((seen.len(), &seen[0].name), (1, &spec.name));
+    assert!(matches!(seen[0].phase, Phase::Running { .. }), "{seen:?}");
+}
+
+#[tokio::test]
+async fn the_network_s_mtu_is_looked_at_again_when_the_engine_was_started_anew() {
+    let engine = StubEngine::start().await;
+    let backend = backend(&engine);
+    for _ in 0..2 {
+        backend.network_gateway().await.unwrap();
+        assert_eq!(engine.asked("/networks/bridge"), 1, "it is known");
+    }
+    // Its event stream ends, as in every restart.
+    backend.watch(&Notify::new()).await;
+    backend.network_gateway().await.unwrap();
+    assert_eq!(engine.asked("/networks/bridge"), 2);
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! A Docker Engine of which only the answers are there, over TCP; it can freeze, and refuse what is asked of one container.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures::{StreamExt as _, stream};
 use http::StatusCode;
@@ -32,6 +33,8 @@ struct Shared {
     /// Answers to the paths that begin so, in place of any other; none is silence.
     refusals: Mutex<Vec<(String, Option<StatusCode>)>>,
     removed: Mutex<Vec<String>>,
+    /// The paths of all calls.
+    asked: Mutex<Vec<String>>,
 }
 
 /// The stub, until it is dropped.
@@ -58,7 +61,10 @@ impl StubEngine {
             .route("/version", get(async || Json(json!({"ApiVersion": "1.41"}))))
             .route("/info", get(async || Json(json!({"ID": "STUB", "NCPU": 2, "MemTotal": 4096}))))
             .route("/containers/json", get(containers))
+            .route("/containers/create", post(create))
             .route("/containers/{id}", delete(remove))
+            .route("/containers/{id}/start", post(start))
+            .route("/networks/{id}", get(network))
             .route("/containers/{id}/json", get(inspect))
             .route("/containers/{id}/logs", get(async || "Listening for Jobs\n"))
             .route("/containers/{id}/top", get(broken))
@@ -108,6 +114,11 @@ impl StubEngine {
     pub(crate) fn removed(&self) -> Vec<String> {
         lock(&self.shared.removed).clone()
     }
+
+    /// How many calls there were whose path ends so.
+    pub(crate) fn asked(&self, end: &str) -> usize {
+        lock(&self.shared.asked).iter().filter(|path| path.ends_with(end)).count()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -129,6 +140,33 @@ async fn inspect(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> R
     }
 }
 
+/// Every network is there, and has no MTU of its own.
+async fn network(Path(id): Path<String>) -> Json<Value> {
+    Json(json!({"Name": id, "Options": {"com.docker.network.bridge.enable_icc": "false"}}))
+}
+
+async fn create(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<BTreeMap<String, String>>,
+    Json(body): Json<Value>,
+) -> Response {
+    let name = &query["name"];
+    let container = json!({
+        "Id": name, "Names": [format!("/{name}")], "State": "created", "Status": "Created", "Labels": body["Labels"],
+    });
+    lock(&shared.containers).push(container);
+    (StatusCode::CREATED, Json(json!({"Id": name, "Warnings": []}))).into_response()
+}
+
+/// Starts it, and breaks off before the answer ends.
+async fn start(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    for one in lock(&shared.containers).iter_mut().filter(|one| one["Id"] == *id) {
+        one["State"] = json!("running");
+    }
+    let broken = stream::iter([Err::<&str, _>(std::io::Error::other("broken off"))]);
+    (StatusCode::INTERNAL_SERVER_ERROR, Body::from_stream(broken)).into_response()
+}
+
 async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> StatusCode {
     lock(&shared.containers).retain(|one| one["Id"] != *id);
     lock(&shared.removed).push(id);
@@ -137,6 +175,7 @@ async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> St
 
 async fn refuse(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    lock(&shared.asked).push(path.clone());
     let found = lock(&shared.refusals).iter().find(|(begin, _)| path.contains(begin)).cloned();
     match found {
         Some((_, Some(status))) => {
