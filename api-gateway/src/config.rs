@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mayfly_common::env::known::{meant, unknown};
-use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port, set, variables};
+use mayfly_common::env::known::unknown;
+use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port, value, variables};
 use mayfly_common::host::PublicHosts;
 use mayfly_common::telemetry::{Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
@@ -119,20 +119,11 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
         let variables = clean::all(variables);
-        let misspelt = misspelt_keys(&variables);
         let mut warnings = unknown(&variables);
         let default = Self::default();
         let mut check = Checker::new();
+        check.api_keys_by_name(&variables);
         let raw: Raw = check.read(variables);
-        let given = set(raw.api_keys.clone()).is_some() || set(raw.api_keys_file.clone()).is_some();
-        // Without this the gateway would be open to all, and its owner would think otherwise.
-        for (name, known) in misspelt.iter().filter(|_| !given) {
-            warnings.retain(|line| !line.starts_with(&format!("{name}:")));
-            check.fail(
-                name,
-                format!("is not read; is {known} meant? Without a key anybody may call"),
-            );
-        }
         let keys = keys(&mut check, raw.api_keys, raw.api_keys_file);
         let anonymous = check.optional("ALLOW_ANONYMOUS", raw.allow_anonymous, false, boolean);
         // With keys a key is asked for, whatever this says: it only matters where there are none.
@@ -233,18 +224,14 @@ impl Config {
 }
 
 /// The port to ask for health on; the rest of the environment does not matter for that.
-pub fn healthcheck_port() -> Result<u16, ConfigErrors> {
-    let mut check = Checker::new();
-    let raw = variables().into_iter().find(|(name, _)| name == "API_GATEWAY_PORT");
-    let port = check.optional("API_GATEWAY_PORT", raw.map(|(_, value)| value), DEFAULT_PORT, port);
-    check.finish(Some(port))
-}
-
-/// The set variables that nobody reads and whose names are like that of the keys, each with the name that is meant.
-fn misspelt_keys(variables: &[(String, String)]) -> Vec<(String, &'static str)> {
-    let of_keys = |known: &&str| ["API_KEYS", "API_KEYS_FILE"].contains(known);
-    let set = variables.iter().filter(|(_, value)| !value.trim().is_empty());
-    set.filter_map(|(name, _)| Some((name.clone(), meant(name).filter(of_keys)?))).collect()
+///
+/// Errors: `API_GATEWAY_PORT` is no port.
+pub fn healthcheck_port(variables: &[(String, String)]) -> Result<u16, String> {
+    const NAME: &str = "API_GATEWAY_PORT";
+    match value(variables, NAME)? {
+        None => Ok(DEFAULT_PORT),
+        Some(text) => port(&text).map_err(|reason| format!("{NAME}: {reason}")),
+    }
 }
 
 fn keys(check: &mut Checker, inline: Option<String>, file: Option<String>) -> ApiKeys {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use api_gateway::{Config, config};
 use clap::{Parser, Subcommand};
-use mayfly_common::env::known::unknown;
+use mayfly_common::env::known::unknown_beside;
 use mayfly_common::env::{ConfigErrors, variables};
 use mayfly_common::{descriptors, health, shutdown, telemetry};
 use tokio::net::TcpListener;
@@ -46,11 +46,11 @@ async fn main() -> ExitCode {
         Err(answer) => return parsed(&answer),
     };
     if let Some(Command::Healthcheck) = arguments.command {
-        return match config::healthcheck_port() {
+        return match config::healthcheck_port(&variables()) {
             Ok(port) => {
                 health::check(port).await.map_or_else(|why| fail(1, &why), |()| ExitCode::SUCCESS)
             }
-            Err(errors) => fail(BAD_CONFIGURATION, &errors.to_string()),
+            Err(why) => fail(BAD_CONFIGURATION, &why),
         };
     }
     match Config::from_env() {
@@ -94,9 +94,9 @@ async fn serve(config: Config) -> ExitCode {
 
 /// Ends because of the configuration. A misspelt name may be why one is missing, so these are said, too.
 fn refuse(errors: &ConfigErrors) -> ExitCode {
-    let code = fail(BAD_CONFIGURATION, &errors.to_string());
-    warn(&unknown(&variables()));
-    code
+    // First, so that the last lines, which are all that a new user may see of the log, say why it does not start.
+    warn(&unknown_beside(errors, &variables()));
+    fail(BAD_CONFIGURATION, &errors.to_string())
 }
 
 fn warn(warnings: &[String]) {

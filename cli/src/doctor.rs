@@ -1,6 +1,6 @@
 //! `mayfly doctor`: is what we are configured with fit for what we are to do?
 //!
-//! It reads the orchestrator's environment variables and asks; it changes nothing, but for what `isolation` makes on the engine
+//! It reads the orchestrator's environment variables and asks; it changes nothing, except what `isolation` makes on the engine
 //! and removes again. The orchestrator makes the credential's check when it starts, too.
 //!
 //! | module | what |
@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join, join_all};
-use mayfly_common::env::known::unknown;
+use mayfly_common::env::known::unknown_beside;
 use mayfly_common::{env, shutdown};
 use orchestrator::clock::SystemClock;
 use orchestrator::github::checkup::{Finding, Level, Wanted};
@@ -77,7 +77,7 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
         Ok(settings) => settings,
         Err(errors) => {
             let refused = refuse(&errors.to_string());
-            warn(&unknown(&env::variables()));
+            warn(&unknown_beside(&errors, &env::variables()));
             return refused;
         }
     };

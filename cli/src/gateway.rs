@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use mayfly_common::env::{self, known, secret, set};
+use mayfly_common::env::{self, known, secret};
 use mayfly_common::problem::{INVALID_KEY, PROBLEM_JSON, Problem};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
@@ -124,10 +124,7 @@ impl Gateway {
     /// The gateway that options, variables and the profile name.
     pub(crate) fn open(connection: &Connection) -> Result<Self, Failure> {
         let variables = env::variables();
-        let variable = |name: &str| {
-            let found = variables.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-            set(found.map(|(_, value)| value.clone()))
-        };
+        let variable = |name: &str| env::value(&variables, name).map_err(Failure::Usage);
         let ours = |name: &&str| name.starts_with("MAYFLY_");
         for (name, _) in &variables {
             if let Some(known) = known::meant(name).filter(ours) {
@@ -135,11 +132,9 @@ impl Gateway {
                 let _ = writeln!(io::stderr(), "warning: {name}: is not read; is {known} meant?");
             }
         }
-        let profile = Profile::read(
-            connection.profile.clone().or_else(|| variable("MAYFLY_PROFILE")),
-            &variables,
-        )?;
-        let (origin, text) = match (variable("MAYFLY_URL"), profile.url) {
+        let named = variable("MAYFLY_PROFILE")?;
+        let profile = Profile::read(connection.profile.clone().or(named), &variables)?;
+        let (origin, text) = match (variable("MAYFLY_URL")?, profile.url) {
             (Some(text), _) => ("MAYFLY_URL", text),
             (None, Some(text)) => ("the profile's url", text),
             (None, None) => ("the default", DEFAULT_URL.to_owned()),
@@ -148,18 +143,20 @@ impl Gateway {
             Some(url) => url.clone(),
             None => read_url(&text).map_err(|why| Failure::Usage(format!("{origin}: {why}")))?,
         };
-        let file = |path: PathBuf| {
-            let key = secret::read(&path.to_string_lossy());
-            let key = key.map_err(|why| Failure::Usage(format!("the API key's file: {why}")))?;
-            checked_key("the API key's file", &key)
+        let file = |origin: &str, path: &str| {
+            let key = secret::read(path);
+            let key = key.map_err(|why| Failure::Usage(format!("{origin}: {why}")))?;
+            checked_key(origin, &key)
         };
         let key = if let Some(path) = &connection.api_key_file {
-            Some(file(path.clone())?)
-        } else if let Some(key) = variable("MAYFLY_API_KEY") {
-            Some(checked_key("MAYFLY_API_KEY", &key.into())?)
+            Some(file("--api-key-file", &path.to_string_lossy())?)
+        } else if let Some(key) = variable("MAYFLY_API_KEY")? {
+            Some(SecretString::from(key))
+        } else if let Some(path) = variable("MAYFLY_API_KEY_FILE")? {
+            Some(file("MAYFLY_API_KEY_FILE", &path)?)
         } else {
-            let path = variable("MAYFLY_API_KEY_FILE").or(profile.api_key_file);
-            path.map(|path| file(path.into())).transpose()?
+            let path = profile.api_key_file;
+            path.map(|path| file("the profile's api_key_file", &path)).transpose()?
         };
         Self::new(url, key)
     }

@@ -6,12 +6,16 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{Explanation, Job, JobList, JobStats, RepositoryStats};
+use mayfly_common::env;
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 use orchestrator::clock::{Clock as _, SystemClock};
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
 use crate::print::{self, Output, ago, moment, pairs, span};
+
+/// The variable that stands for `--price`.
+const PRICE: &str = "MAYFLY_PRICE_PER_MINUTE";
 
 /// What to ask about jobs.
 ///
@@ -35,14 +39,20 @@ pub(crate) struct Stats {
     /// Jobs that ended in so many days until now.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=365))]
     days: u16,
-    /// What a minute costs, in your currency, for the column "cost".
-    #[arg(long, value_name = "PRICE", env = "MAYFLY_PRICE_PER_MINUTE", value_parser = price)]
+    /// What a minute costs, in your currency, for the column "cost". Else `MAYFLY_PRICE_PER_MINUTE`.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
     price: Option<f64>,
 }
 
 fn price(text: &str) -> Result<f64, String> {
     let price = text.parse().ok().filter(|price: &f64| price.is_finite() && *price >= 0.0);
     price.ok_or_else(|| "must be a number such as 0.008".to_owned())
+}
+
+fn price_of_environment() -> Result<Option<f64>, Failure> {
+    let text = env::value(&env::variables(), PRICE).map_err(Failure::Usage)?;
+    let read = |text: String| price(&text).map_err(|why| Failure::Usage(format!("{PRICE}: {why}")));
+    text.map(read).transpose()
 }
 
 /// Which ones.
@@ -144,6 +154,7 @@ async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
             Ok(Output::new(page(&job), &job))
         }
         Command::Stats(Stats { days, price }) => {
+            let price = price.map_or_else(price_of_environment, |price| Ok(Some(price)))?;
             let stats: JobStats = gateway.get(&format!("/jobs/stats?days={days}")).await?;
             Ok(summed(&stats, price))
         }

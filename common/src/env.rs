@@ -7,15 +7,17 @@
 //! | module | what |
 //! |---|---|
 //! | here | [`Checker`] |
+//! | [`api_keys`] | the gateway's keys under names that nobody reads |
 //! | [`clean`] | what editors and readers of environment files leave in values, removed or named |
 //! | [`known`] | the variables there are, and which one a misspelt name means |
 //! | [`secret`] | secrets, from a variable or the file that it names |
 
+pub mod api_keys;
 pub mod clean;
 pub mod known;
 pub mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -158,6 +160,23 @@ impl Checker {
     }
 }
 
+/// The value of one variable, whatever the case of its name, if it is set.
+///
+/// Errors: it is set to what cannot be meant; the text begins with the variable's name and never holds the value.
+pub fn value(variables: &[(String, String)], variable: &str) -> Result<Option<String>, String> {
+    let named = variables.iter().filter(|(name, _)| name.eq_ignore_ascii_case(variable));
+    let texts = named.map(|(_, value)| clean::text(value).trim()).filter(|text| !text.is_empty());
+    let texts: BTreeSet<&str> = texts.collect();
+    match (texts.first(), texts.len()) {
+        (None, _) => Ok(None),
+        (Some(text), 1) => match blemish(text) {
+            None => Ok(Some((*text).to_owned())),
+            Some(reason) => Err(format!("{variable}: {reason}")),
+        },
+        (Some(_), _) => Err(format!("{variable}: is set twice, to different values")),
+    }
+}
+
 /// A text that is set: neither absent nor blank.
 pub fn set(raw: Option<String>) -> Option<String> {
     raw.filter(|text| !text.trim().is_empty())
@@ -242,6 +261,20 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         let (_, errors) = read(&[("ONE", "1"), ("one", "2")]);
         assert_eq!(errors, ["ONE: is set twice, to different values: as ONE and as one"]);
+    }
+
+    #[test]
+    fn one_value_is_read_like_all() {
+        let value = |pairs: &[(&str, &str)]| {
+            let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+            super::value(&pairs.iter().map(owned).collect::<Vec<_>>(), "ONE")
+        };
+        assert_eq!(value(&[("OTHER", "1"), ("ONE", " ")]), Ok(None));
+        assert_eq!(value(&[("one", "\u{feff} 1\r\n"), ("ONE", "1")]), Ok(Some("1".to_owned())));
+        let twice = Err("ONE: is set twice, to different values".to_owned());
+        assert_eq!(value(&[("ONE", "1"), ("one", "2")]), twice);
+        let quoted = value(&[("ONE", "'secret'")]).unwrap_err();
+        assert!(quoted.starts_with("ONE: is in quotation marks") && !quoted.contains("secret"));
     }
 
     #[test]

@@ -161,6 +161,8 @@ impl Config {
         let (templates, variables): (Vec<_>, Vec<_>) =
             variables.into_iter().partition(|(name, _)| name.starts_with(RUNNER_PREFIX));
         let mut check = Checker::new();
+        // The gateway sees only what Compose hands it by name; here all of `.env` is seen, and the gateway starts after this.
+        check.api_keys_by_name(&variables);
         let raw = check.read(variables);
         let config = Self::read(raw, templates, &mut check);
         warnings.append(&mut check.take_warnings());

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mayfly_common::env::known::unknown;
+use mayfly_common::env::known::unknown_beside;
 use mayfly_common::env::variables;
 use mayfly_common::{descriptors, shutdown, telemetry};
 use orchestrator::config::Config;
@@ -51,11 +51,11 @@ async fn main() -> ExitCode {
     let config = match Config::from_environment() {
         Ok(config) => config,
         Err(errors) => {
-            eprintln!("{errors}");
-            // A misspelt name may be why one is missing.
-            for warning in unknown(&variables()) {
+            // First, so that the last lines, which are all that a new user may see of the log, say why it does not start.
+            for warning in unknown_beside(&errors, &variables()) {
                 eprintln!("warning: {warning}");
             }
+            eprintln!("{errors}");
             return ExitCode::from(BAD_CONFIG);
         }
     };

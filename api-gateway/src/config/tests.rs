@@ -108,7 +108,7 @@ fn every_page_may_call_only_where_a_key_is_asked_for() {
 
 #[test]
 fn a_misspelt_name_of_the_keys_stops_the_start() {
-    for name in ["API_KEY", "APIKEYS", "api_key", "API_KEYS_FILES", "API_KEY_FILE"] {
+    for name in ["API_KEY", "APIKEYS", "apikey", "api_key", "API_KEYS_FILES", "API_KEY_FILE"] {
         let refused = read(&[(name, KEY)]).unwrap_err();
         let start = format!("{name}: is not read; is API_KEYS");
         assert!(refused.starts_with(&start) && refused.lines().count() == 1, "{refused}");
@@ -126,6 +126,22 @@ fn a_misspelt_name_of_the_keys_stops_the_start() {
             "TRUSTED_PROXY: is not read; is TRUSTED_PROXIES meant?"
         ]
     );
+}
+
+#[test]
+fn health_is_asked_for_where_the_gateway_listens() {
+    let port = |name: &str, value: &str| healthcheck_port(&[(name.to_owned(), value.to_owned())]);
+    assert_eq!(healthcheck_port(&[]), Ok(DEFAULT_PORT));
+    for (name, value) in
+        [("API_GATEWAY_PORT", "81"), ("api_gateway_port", "81\r"), ("Api_Gateway_Port", " 81 ")]
+    {
+        assert_eq!(port(name, value), Ok(81), "{name}={value:?}");
+        assert_eq!(read(&[(name, value)]).unwrap().port, 81, "{name}={value:?}");
+    }
+    for wrong in ["\"81\"", "0", "x"] {
+        let refused = port("API_GATEWAY_PORT", wrong).unwrap_err();
+        assert_eq!(read(&[("API_GATEWAY_PORT", wrong)]).unwrap_err(), refused);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Invariants: every variable that is wrong is named; one that is missing is an error only where the one topic that is asked for
 //! cannot do without it.
 
-use mayfly_common::env::{ConfigErrors, set};
+use mayfly_common::env::{self, ConfigErrors, set};
 use orchestrator::config::Config;
 use orchestrator::github::hooks::HookUrl;
 
@@ -64,10 +64,11 @@ impl Settings {
             stand_in(&mut variables, IMAGE);
         }
         let mut errors = Vec::new();
-        let webhook_url = value(&variables, WEBHOOK_URL).and_then(|text| {
-            let url = text.parse::<HookUrl>();
-            url.map_err(|error| errors.push(format!("{WEBHOOK_URL}: {error}"))).ok()
+        let webhook_url = env::value(&variables, WEBHOOK_URL).and_then(|text| {
+            let url = text.map(|text| text.parse::<HookUrl>()).transpose();
+            url.map_err(|error| format!("{WEBHOOK_URL}: {error}"))
         });
+        let webhook_url = webhook_url.map_err(|error| errors.push(error)).ok().flatten();
         match Config::from_variables(variables) {
             Ok(config) if errors.is_empty() => {
                 Ok(Self { config, credential, image, secret, webhook_url })

@@ -1,7 +1,7 @@
 //! Whose webhook, and where it sends.
 
 use clap::Args;
-use mayfly_common::env::set;
+use mayfly_common::env::value;
 use mayfly_common::scope::{Login, RepoSlug};
 use orchestrator::github::hooks::{HookPlace, HookUrl};
 
@@ -53,7 +53,7 @@ impl Target {
         if let Some(url) = &self.url {
             return Ok(Some(url.clone()));
         }
-        let Some(text) = set(variable(variables, URL)) else { return Ok(None) };
+        let Some(text) = value(variables, URL).map_err(Failure::Usage)? else { return Ok(None) };
         text.parse().map(Some).map_err(|error| Failure::Usage(format!("{URL}: {error}")))
     }
 

@@ -1,6 +1,6 @@
 //! The variables there are, so that a misspelt one does not go unnoticed.
 
-use super::set;
+use super::{ConfigErrors, api_keys, set};
 
 /// How the names of runners' variables begin. Case counts; what follows is the name in the container.
 pub const RUNNER_PREFIX: &str = "runnerenv_";
@@ -56,6 +56,7 @@ pub const KNOWN: [&str; 87] = [
     "MAX_RUNNERS_PER_REPO",
     "MAYFLY_API_KEY",
     "MAYFLY_API_KEY_FILE",
+    "MAYFLY_DEMO_NET",
     "MAYFLY_ENV_FILE",
     "MAYFLY_PRICE_PER_MINUTE",
     "MAYFLY_PROFILE",
@@ -97,18 +98,25 @@ pub const KNOWN: [&str; 87] = [
 ];
 
 /// Names that other tools have for the same, too far from ours for a comparison of letters.
-const ALIASES: [(&str, &str); 11] = [
+const ALIASES: [(&str, &str); 18] = [
     ("GITHUB_TOKEN", "GITHUB_RUNNER_TOKEN"),
+    ("GITHUB_API_TOKEN", "GITHUB_RUNNER_TOKEN"),
+    ("GH_TOKEN", "GITHUB_RUNNER_TOKEN"),
+    ("GH_PAT", "GITHUB_RUNNER_TOKEN"),
+    ("ACCESS_TOKEN", "GITHUB_RUNNER_TOKEN"),
     ("GITHUB_PAT", "GITHUB_RUNNER_TOKEN"),
     ("GITHUB_ACCESS_TOKEN", "GITHUB_RUNNER_TOKEN"),
     ("RUNNER_TOKEN", "GITHUB_RUNNER_TOKEN"),
     ("GITHUB_ORG", "GITHUB_ORGANIZATION"),
+    ("ORG_NAME", "GITHUB_ORGANIZATION"),
     ("GITHUB_APP_KEY", "GITHUB_APP_PRIVATE_KEY"),
     ("GITHUB_APP_INSTALLATION_ID", "GITHUB_APP_INSTALLATION"),
     ("GITHUB_WEBHOOK_SECRET", "WEBHOOK_SECRET"),
-    ("API_KEY_FILE", "API_KEYS_FILE"),
     ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
     ("DOCKER_CONTEXT", "DOCKER_HOST"),
+    ("RUNNERS_MAX", "MAX_RUNNERS"),
+    ("RUNNER_MAX", "MAX_RUNNERS"),
+    ("MIN_IDLE", "RUNNER_MIN_IDLE"),
 ];
 /// Names that look like ours and are others'.
 const OTHERS: [&str; 1] = ["RUNNER_NAME"];
@@ -125,6 +133,7 @@ pub fn meant(name: &str) -> Option<&'static str> {
         return None;
     }
     let alias = ALIASES.iter().find(|(alias, _)| *alias == upper).map(|(_, known)| *known);
+    let alias = alias.or_else(|| api_keys::spelt_alike(name));
     let is_runner_variable =
         ["RUNNERENV", "RUNNER_ENV_"].iter().any(|start| upper.starts_with(start));
     if alias.is_some() || is_runner_variable {
@@ -134,6 +143,15 @@ pub fn meant(name: &str) -> Option<&'static str> {
     let distance = |known: &&str| strsim::osa_distance(&upper, known);
     let nearest = KNOWN.iter().min_by_key(|known| distance(known))?;
     (distance(nearest) <= tolerance).then_some(*nearest)
+}
+
+/// What [`unknown`] says of the variables that `errors` does not name: a misspelt name may be why another variable is missing.
+pub fn unknown_beside(errors: &ConfigErrors, variables: &[(String, String)]) -> Vec<String> {
+    let variable = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+    let named: Vec<String> = errors.0.iter().map(|line| variable(line)).collect();
+    let mut lines = unknown(variables);
+    lines.retain(|line| !named.contains(&variable(line)));
+    lines
 }
 
 /// The variables that nobody reads and that look like one that somebody does, one line each.
@@ -162,10 +180,13 @@ mod tests {
         let rows = [
             ("RUNER_IMAGE", "RUNNER_IMAGE"),
             ("MAX_RUNNER", "MAX_RUNNERS"),
+            ("RUNNERS_MAX", "MAX_RUNNERS"),
             ("GITHUB_TOKEN", "GITHUB_RUNNER_TOKEN"),
+            ("GITHUB_API_TOKEN", "GITHUB_RUNNER_TOKEN"),
+            ("GH_TOKEN", "GITHUB_RUNNER_TOKEN"),
+            ("access_token", "GITHUB_RUNNER_TOKEN"),
             ("API_KEY", "API_KEYS"),
             ("APIKEYS", "API_KEYS"),
-            ("API_KEY_FILE", "API_KEYS_FILE"),
             ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
             ("AUTO_CREATE_RUNNER", "AUTO_CREATE_RUNNERS"),
             ("DISCOVERY-MODE", "DISCOVERY_MODE"),
@@ -261,6 +282,41 @@ mod tests {
     }
 
     #[test]
+    fn what_our_own_files_set_or_read_is_known() {
+        let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let mut folders: Vec<_> =
+            ["deploy", "docs", "cli/src", "orchestrator/src", "api-gateway/src"]
+                .map(|folder| root.join(folder))
+                .into();
+        let mut names = std::collections::BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let Ok(text) = std::fs::read_to_string(&path) else {
+                    folders.extend(path.is_dir().then_some(path));
+                    continue;
+                };
+                let name = |rest: &str| {
+                    let plain = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+                    rest.bytes().take_while(plain).map(char::from).collect::<String>()
+                };
+                let is_compose = path.extension().is_some_and(|end| end == "yaml");
+                let filled = text.split("${").skip(1).filter(|_| is_compose).map(name);
+                let told = text.split("Environment=").skip(1).map(name);
+                let ours =
+                    text.split("MAYFLY_").skip(1).map(|rest| format!("MAYFLY_{}", name(rest)));
+                names.extend(filled.chain(told).chain(ours).filter(|name| name.len() > 7));
+            }
+        }
+        // Not for services: Cargo's and the tests', and Docker's.
+        for other in ["MAYFLY_TEST_DOCKER", "MAYFLY_VERSION", "BUILDX_CONFIG"] {
+            names.remove(other);
+        }
+        names.retain(|name| !KNOWN.contains(&&**name) && name != "API_KEY");
+        assert!(names.is_empty(), "KNOWN does not list {names:?}");
+    }
+
+    #[test]
     fn the_example_file_and_this_list_have_the_same_variables() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/.env.example");
         let text = std::fs::read_to_string(file).unwrap();
@@ -270,12 +326,12 @@ mod tests {
             (!name.is_empty() && name.bytes().all(plain)).then_some(name)
         };
         let listed: std::collections::BTreeSet<String> = text.lines().filter_map(name).collect();
-        // The command line's: they say where a gateway is, not how one runs.
-        let command_line = ["API_KEY", "API_KEY_FILE", "PRICE_PER_MINUTE", "PROFILE", "URL"];
-        let command_line = command_line.map(|name| format!("MAYFLY_{name}"));
+        // The command line's, which say where a gateway is and not how one runs, and the demo's.
+        let others = ["API_KEY", "API_KEY_FILE", "DEMO_NET", "PRICE_PER_MINUTE", "PROFILE", "URL"];
+        let others = others.map(|name| format!("MAYFLY_{name}"));
         let known = KNOWN.iter().map(|name| (*name).to_owned());
         let known: std::collections::BTreeSet<String> =
-            known.filter(|name| !command_line.contains(name)).collect();
+            known.filter(|name| !others.contains(name)).collect();
         assert_eq!(listed, known);
         assert!(KNOWN.is_sorted(), "the list is in order, so that a second entry is seen");
     }

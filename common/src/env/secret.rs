@@ -87,32 +87,15 @@ fn shown(path: &str) -> &str {
 }
 
 #[cfg(test)]
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
+
+#[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
 
+    use super::scratch::Scratch;
     use super::*;
-
-    /// A file for one test.
-    struct Scratch(std::path::PathBuf);
-
-    impl Scratch {
-        fn new(name: &str, bytes: &[u8]) -> Self {
-            let file = format!("mayfly-secret-{name}-{}", std::process::id());
-            let path = std::env::temp_dir().join(file);
-            std::fs::write(&path, bytes).unwrap();
-            Self(path)
-        }
-
-        fn path(&self) -> String {
-            self.0.to_string_lossy().into_owned()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0);
-        }
-    }
 
     fn secret(raw: Option<&str>, file: Option<&str>) -> Result<Secret, String> {
         let mut check = Checker::new();

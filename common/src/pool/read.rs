@@ -108,7 +108,10 @@ fn material(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
             ("never", PullPolicy::Never),
         ],
     );
-    spec.command = fields.each("command", 1..=100, |word| Ok::<_, String>(word.to_owned()));
+    spec.command = fields.each("command", 1..=100, |word| match without_line_end(word) {
+        word if word.contains('\0') => Err("must not hold a zero byte"),
+        word => Ok(word),
+    });
     spec.env = env(fields);
     if let Some(value) = fields.value("resources") {
         let at = fields.pointer("resources");
@@ -122,6 +125,11 @@ fn material(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
     spec.docker = fields
         .word("docker", &[("none", DockerMode::None), ("dind", DockerMode::Dind)])
         .unwrap_or_default();
+}
+
+/// A text without what a file with Windows line ends leaves behind it.
+fn without_line_end(text: &str) -> String {
+    text.trim_end_matches('\r').to_owned()
 }
 
 fn env(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
@@ -146,7 +154,7 @@ fn env(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
             Some(text) if text.contains('\0') => {
                 errors.push(error(&pointer, "must not hold a zero byte"))
             }
-            Some(text) => drop(env.insert(name.clone(), text.to_owned())),
+            Some(text) => drop(env.insert(name.clone(), without_line_end(text))),
         }
     }
     fields.fail_with::<()>(errors);
@@ -303,6 +311,15 @@ mod tests {
         let mut expected = full;
         expected["labels"] = json!(["linux", "self-hosted"]);
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn windows_line_ends_are_no_part_of_a_pool() {
+        let pool = json!({"name": "ci", "command": ["/run.sh\r", "a\nb\n"], "env": {"A": "x\r", "B": "x\r\ny\n"}});
+        let pool = PoolSpec::from_json(&pool, "").unwrap();
+        assert_eq!(pool.command.unwrap(), ["/run.sh", "a\nb\n"]);
+        assert_eq!((&*pool.env["A"], &*pool.env["B"]), ("x", "x\r\ny\n"));
+        assert_eq!(pointers(&json!({"name": "ci", "command": ["a\u{0}"]})), ["/command/0"]);
     }
 
     #[test]

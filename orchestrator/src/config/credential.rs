@@ -74,7 +74,7 @@ fn read_token(
 fn token_fault(text: &str) -> Option<String> {
     let placeholder = ["ghp_xxxx", "ghp_your"].iter().any(|start| text.starts_with(start));
     if text == TOKEN_PLACEHOLDER || placeholder {
-        return Some("is still the placeholder of .env.example; put your token there".to_owned());
+        return Some("is still the placeholder of .env.example: put your token in its place, then start again".to_owned());
     }
     if let Some(reason) = clean::blemish(text) {
         return Some(reason.to_owned());

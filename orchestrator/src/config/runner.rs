@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use mayfly_common::env::known::RUNNER_PREFIX;
-use mayfly_common::env::{Checker, boolean, clean, integer};
+use mayfly_common::env::{Checker, blemish, boolean, clean, integer};
 use mayfly_common::image::ImageName;
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 use mayfly_common::pool::{DockerMode, Isolation, PullPolicy, ROTATION};
@@ -265,6 +265,12 @@ fn environment(templates: Vec<(String, String)>, check: &mut Checker) -> Environ
             check.fail(&variable, reason);
             continue;
         }
+        if clean::is_quoted(text.trim()) {
+            check.warn(
+                &variable,
+                "is in quotation marks, and runners get them as a part of the value: if they are not meant, remove them",
+            );
+        }
         match Template::parse(&text) {
             Ok(template) => drop(environment.insert(name, template)),
             Err(unknown) => check.fail(&variable, unknown),
@@ -306,7 +312,15 @@ fn labels(
                 labels.clear();
             }
             let variable = format!("{RUNNER_PREFIX}{name}");
-            let told = parse_labels(&variable, &template.render(&known), check);
+            let text = template.render(&known);
+            // Marks around the whole list are parts of its first and its last label.
+            if clean::is_quoted(text.trim()) {
+                check.fail(
+                    &variable,
+                    "is in quotation marks, which would be parts of labels: remove them",
+                );
+            }
+            let told = parse_labels(&variable, &text, check);
             labels.extend(told.unwrap_or_default().iter().cloned());
             let labels = labels.into_iter().collect();
             warn_of(&variable, &labels, check);
@@ -328,7 +342,10 @@ fn warn_of(variable: &str, labels: &LabelSet, check: &mut Checker) {
 fn parse_labels(variable: &str, text: &str, check: &mut Checker) -> Option<LabelSet> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     match parts
-        .map(|part| Label::parse(part).map_err(|error| format!("label {part:?} {error}")))
+        .map(|part| match blemish(part) {
+            Some(reason) => Err(format!("label {part:?} {reason}")),
+            None => Label::parse(part).map_err(|error| format!("label {part:?} {error}")),
+        })
         .collect::<Result<LabelSet, _>>()
     {
         Ok(labels) if !labels.is_empty() && labels.len() <= MAX_LABELS => return Some(labels),

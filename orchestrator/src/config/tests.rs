@@ -235,7 +235,7 @@ fn quotation_marks_are_the_reason_that_is_given() {
     let config = read(&[("RUNNER_COMMAND", "'/a b/run' x"), ("runnerenv_A", "\"x\"")]);
     assert_eq!(config.runner.command.unwrap(), ["/a b/run", "x"]);
     assert_eq!(config.runner.environment["A"].to_string(), "\"x\"");
-    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     let found = errors(&[("RUNNER_COMMAND", "a\r\nb")]);
     assert!(found[0].starts_with("RUNNER_COMMAND: holds a carriage return"), "{found:?}");
     let found = errors(&[("runnerenv_A", "\u{fffd}"), ("RUNNER_GROUP", "\u{fffd}")]);
@@ -246,7 +246,7 @@ fn quotation_marks_are_the_reason_that_is_given() {
 fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
     const SERVER: (&str, &str) = ("GITHUB_SERVER_URL", "https://git.corp.example");
     type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
-    let rows: [Row; 12] = [
+    let rows: [Row; 14] = [
         (&[("RUNER_IMAGE", "x")], &["RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?"]),
         (&[("GITHUB_TOKEN", "x")], &["GITHUB_TOKEN: is not read; is GITHUB_RUNNER_TOKEN meant?"]),
         (&[("RUNNERENV_A", "x")], &["RUNNERENV_A: is not read; "]),
@@ -285,6 +285,15 @@ fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
             &[("RUNNER_COMMAND", "\"/bin/sh -c x\"")],
             &["RUNNER_COMMAND: is one word with blanks in it"],
         ),
+        (
+            &[
+                ("runnerenv_A", "\"x y\"\r"),
+                ("runnerenv_B", "say \"x\""),
+                ("runnerenv_C", "'{\"a\": 1}'"),
+            ],
+            &["runnerenv_A: is in quotation marks", "runnerenv_C: is in quotation marks"],
+        ),
+        (&[("APIKEYS", "x"), ("API_KEYS", "y")], &["APIKEYS: is not read; is API_KEYS meant?"]),
     ];
     let warnings = |extra: &[(&str, &str)]| read(extra).warnings;
     assert!(warnings(&[]).is_empty());
@@ -294,6 +303,40 @@ fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
             && found.iter().zip(expected).all(|(line, start)| line.starts_with(start));
         assert!(fits, "{extra:?}: {found:?}");
     }
+}
+
+#[test]
+fn a_gateway_without_its_keys_does_not_start() {
+    for (name, reason) in [
+        ("APIKEYS", "is not read; is API_KEYS meant?"),
+        ("API_KEY_FILE", "is not read; is API_KEYS_FILE meant?"),
+        ("api_keys", "is not read by Compose, for which case counts: write API_KEYS."),
+    ] {
+        let found = errors(&[(name, "0123456789abcdef"), ("MAYFLY_ENV_FILE", ".env")]);
+        let expected = format!("{name}: {reason}");
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
+    }
+    read(&[("api_keys", "0123456789abcdef")]);
+}
+
+#[test]
+fn quotation_marks_are_no_part_of_labels() {
+    for (name, text) in [
+        ("RUNNER_LABELS", "\"self-hosted,gpu\""),
+        ("RUNNER_LABELS", "self-hosted,'gpu'"),
+        ("runnerenv_LABELS", "\"self-hosted,gpu\""),
+        ("runnerenv_LABELS", "self-hosted,\"gpu\""),
+    ] {
+        let found = errors(&[(name, text)]);
+        assert!(
+            found.len() == 1
+                && found[0].starts_with(name)
+                && found[0].contains("in quotation marks"),
+            "{found:?}"
+        );
+    }
+    let labels = read(&[("runnerenv_LABELS", "self-hosted,gpu\r")]).runner.labels;
+    assert!(labels.contains("gpu"), "{labels}");
 }
 
 #[test]

@@ -38,6 +38,19 @@ fn every_configuration_problem_is_printed_and_the_exit_code_is_64() {
 }
 
 #[test]
+fn the_last_line_says_why_it_does_not_start() {
+    let variables =
+        [("GITHUB_RUNNER_TOKEN", "replace-me"), ("RUNNER_IMAGE", "img:1"), ("MAX_RUNNER", "3")];
+    for arguments in [&[][..], &["healthcheck"]] {
+        let output = orchestrator(arguments, &variables);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), text.lines().count()), (Some(64), 2), "{text}");
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with("GITHUB_RUNNER_TOKEN: is still the placeholder"), "{text}");
+    }
+}
+
+#[test]
 fn checking_the_configuration_connects_to_nothing() {
     let good = [
         ("GITHUB_RUNNER_TOKEN", TOKEN),

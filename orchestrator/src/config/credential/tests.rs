@@ -3,32 +3,14 @@
 use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD, URL_SAFE};
 
 use super::*;
+use scratch::Scratch;
+
+#[path = "../../../../common/tests/support/scratch.rs"]
+mod scratch;
 
 /// Keys that are used nowhere else.
 const PKCS1: &str = include_str!("../../../tests/data/test-only-app-key.pkcs1.pem");
 const GOOD: &str = "ghp_0123456789abcdef0123456789abcdef0123";
-
-/// A file for one test.
-struct Scratch(std::path::PathBuf);
-
-impl Scratch {
-    fn new(name: &str, text: &str) -> Self {
-        let file = format!("mayfly-credential-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(file);
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> String {
-        self.0.to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 fn credential(pairs: &[(&str, &str)]) -> Result<Credential, Vec<String>> {
     let mut check = Checker::new();
