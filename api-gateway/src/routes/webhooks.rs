@@ -1,7 +1,7 @@
 //! GitHub's webhooks.
 //!
 //! Invariant: whoever cannot sign learns nothing: a missing, an unreadable and a wrong signature get one answer, whatever
-//! else is wrong with the request (but for its size and speed).
+//! else is wrong with the request (except its size and speed).
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -18,8 +18,7 @@ use crate::edge::{Caller, admit};
 use crate::gateway::Gateway;
 use crate::metrics::DeliveryOutcome;
 use crate::rate_limit;
-use crate::webhook::body::{Held, MAX_BODY, Sender, Unread, discard};
-use crate::webhook::suspects::SLOW;
+use crate::webhook::body::{GivenUp, Held, MAX_BODY, Sender, Unread, discard};
 use crate::webhook::{Examined, examine};
 
 /// A delivery of a hook whose content type was left as it is by default.
@@ -127,20 +126,20 @@ async fn take(gateway: &Gateway, request: Request) -> Result<Receipt, Refusal> {
         Ok(signature) => signature,
         Err(why) => {
             discard(body).await;
-            return Err(unsigned(gateway, &caller, why).into());
+            return Err(unsigned(gateway, &caller, why, 1).into());
         }
     };
     let webhooks = &gateway.webhooks;
-    let suspect = webhooks.suspects.has_none_left(address, Instant::now());
-    let from = Sender { address, suspect };
+    let from = Sender { address, suspects: &webhooks.suspects };
     let held = match webhooks.room.read(body, declared, from).await {
         Ok(held) => held,
         Err(unread) => return Err(given_up(gateway, &caller, unread).into()),
     };
+    let weight = held.weight();
     let examined = examined(gateway, signature, parts.headers, held).await?;
     let signed = |problem| Refusal { problem, signed: true };
     match examined {
-        Examined::Unsigned => Err(unsigned(gateway, &caller, "it is wrong").into()),
+        Examined::Unsigned => Err(unsigned(gateway, &caller, "it is wrong", weight).into()),
         Examined::Refused(problem) => {
             let detail = problem.detail.as_deref();
             tracing::warn!(request_id = caller.id(), detail, "a webhook cannot be read");
@@ -154,19 +153,19 @@ async fn take(gateway: &Gateway, request: Request) -> Result<Receipt, Refusal> {
 }
 
 /// The answer to a body that was not read to its end. Who sends slowly holds room that others need, and counts as a suspect.
-fn given_up(gateway: &Gateway, caller: &Caller, unread: Unread) -> Problem {
-    if matches!(unread, Unread::TooSlow | Unread::Broken) {
+fn given_up(gateway: &Gateway, caller: &Caller, GivenUp { why, weight }: GivenUp) -> Problem {
+    if weight > 0 {
         let address = rate_limit::fold(caller.address);
-        let verdict = gateway.webhooks.suspects.count(address, SLOW, Instant::now());
+        let verdict = gateway.webhooks.suspects.count(address, weight, Instant::now());
         if verdict.log {
             tracing::warn!(
                 request_id = caller.id(),
                 client = %caller.address,
-                "a webhook's body came too slowly or broke off (not said again of this client within an hour)"
+                "a webhook's body came too slowly, broke off or was too large (not said again of this client within an hour)"
             );
         }
     }
-    unread.problem()
+    why.problem()
 }
 
 /// What there is to say of a body, which is gone with its room when this returns: before the orchestrator is asked.
@@ -208,9 +207,9 @@ fn shown(headers: &HeaderMap) -> Result<Signature, &'static str> {
 }
 
 /// The answer to a signature that is missing or wrong. The log says which, the answer does not.
-fn unsigned(gateway: &Gateway, caller: &Caller, why: &str) -> Problem {
+fn unsigned(gateway: &Gateway, caller: &Caller, why: &str, weight: u32) -> Problem {
     let address = rate_limit::fold(caller.address);
-    let verdict = gateway.webhooks.suspects.count(address, 1, Instant::now());
+    let verdict = gateway.webhooks.suspects.count(address, weight, Instant::now());
     if verdict.log {
         tracing::warn!(
             request_id = caller.id(),

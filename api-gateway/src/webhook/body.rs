@@ -2,9 +2,9 @@
 //!
 //! Invariants: what is held for bodies never exceeds [`ORDINARY_ROOM`] + [`MAX_BODY`] (and as much again as one large form
 //! decodes to), however many come at once and whatever length they announce, because room is taken as bytes arrive; nobody
-//! who holds room waits for more of it, so no two bodies can block each other; no address holds more than a share of it; a body
-//! that comes slower than [`MIN_SPEED`], or stands still for [`STALL`], is given up; a suspect gets room only while others leave
-//! half of it free.
+//! who holds room waits for more of it, so no two bodies can block each other; no address holds more than a share of it; bodies
+//! larger than [`SMALL`] leave a part of it to the others; a body that comes slower than [`MIN_SPEED`], or stands still for
+//! [`STALL`], is given up; a suspect gets room only while others leave half of it free, and never the place for large bodies.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,12 +17,15 @@ use mayfly_common::problem::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::suspects::{QUOTA, SLOW, Suspects};
 use crate::shares::{Share, Shares};
 
 /// Largest body taken, in bytes: GitHub's cap of 25 MB (docs: "Webhook events and payloads", "Payload cap").
 pub(crate) const MAX_BODY: usize = 25 * 1024 * 1024;
 /// Up to here a body is an ordinary one, in bytes. A job is about 10 kB; only a push with many commits is larger.
 pub(crate) const ORDINARY: usize = 256 * 1024;
+/// Up to here a body is small, in bytes: as a delivery about a job is.
+const SMALL: usize = 32 * 1024;
 /// How long a body may take: GitHub waits for an answer no longer than that (docs: "Best practices for using webhooks").
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a large body waits for its place; it must be less than [`BODY_TIMEOUT`].
@@ -39,6 +42,8 @@ const STALL: Duration = Duration::from_secs(2);
 const ORDINARY_ROOM: usize = 16 * 1024 * 1024;
 /// How much of it one address may hold: over 300 deliveries of jobs at once, and some of anything else that is ordinary.
 const ROOM_OF_ONE: usize = ORDINARY_ROOM / 4;
+/// What only small bodies may take, in bytes: strangers who send larger ones cannot keep jobs out.
+const ROOM_OF_SMALL: usize = ORDINARY_ROOM / 4;
 /// How many large bodies of one address are read or wait for the place.
 const LARGE_OF_ONE: usize = 4;
 /// What room is counted in, in bytes.
@@ -61,12 +66,18 @@ pub(crate) struct Room {
 }
 
 /// Who sends a body.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sender {
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'a> {
     /// Its address; the /64 of an IPv6 one.
     pub(crate) address: IpAddr,
-    /// Whether it has used up its quota of bodies that were not signed, or came too slowly.
-    pub(crate) suspect: bool,
+    /// Those who have used up their quota of bodies that were not signed, or came too slowly.
+    pub(crate) suspects: &'a Suspects,
+}
+
+impl Sender<'_> {
+    fn is_suspect(self) -> bool {
+        self.suspects.has_none_left(self.address, Instant::now())
+    }
 }
 
 /// A body and the room it takes up.
@@ -75,6 +86,14 @@ pub(crate) struct Held {
     room: Option<OwnedSemaphorePermit>,
     place: Option<(OwnedSemaphorePermit, Share<IpAddr>)>,
     share: Share<IpAddr>,
+}
+
+/// A body that was not read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GivenUp {
+    pub(crate) why: Unread,
+    /// How many wrong signatures it counts as; none if its sender did nothing wrong.
+    pub(crate) weight: u32,
 }
 
 /// Why a body was not read.
@@ -107,31 +126,39 @@ impl Room {
         &self,
         body: Body,
         declared: Option<usize>,
-        from: Sender,
-    ) -> Result<Held, Unread> {
+        from: Sender<'_>,
+    ) -> Result<Held, GivenUp> {
         if declared.is_some_and(|length| length > MAX_BODY) {
-            return Err(Unread::TooLarge);
+            return Err(GivenUp { why: Unread::TooLarge, weight: 0 });
         }
-        let read = timeout(BODY_TIMEOUT, self.collect(body, declared, from));
-        read.await.unwrap_or(Err(Unread::TooSlow))
+        let share = self.shares.of(from.address);
+        let mut held = Held { bytes: Vec::new(), room: None, place: None, share };
+        let read = timeout(BODY_TIMEOUT, self.collect(&mut held, body, declared, from)).await;
+        match read.unwrap_or(Err(Unread::TooSlow)) {
+            Ok(()) => Ok(held),
+            Err(why) => Err(GivenUp { why, weight: why.weight(&held) }),
+        }
     }
 
     async fn collect(
         &self,
+        held: &mut Held,
         mut body: Body,
         declared: Option<usize>,
-        from: Sender,
-    ) -> Result<Held, Unread> {
-        let share = self.shares.of(from.address);
-        let mut held = Held { bytes: Vec::new(), room: None, place: None, share };
+        from: Sender<'_>,
+    ) -> Result<(), Unread> {
         // Whoever announces a large body waits before it takes up any room.
         if declared.is_some_and(|length| length > ORDINARY) {
-            if from.suspect {
+            if from.is_suspect() {
                 return Err(Unread::Suspect);
             }
             let queued = self.queue.take(from.address).ok_or(Unread::NoRoom)?;
             let place = timeout(PLACE_TIMEOUT, Arc::clone(&self.large).acquire_owned()).await;
             let place = place.ok().and_then(Result::ok).ok_or(Unread::NoRoom)?;
+            // It may have become one while it waited.
+            if from.is_suspect() {
+                return Err(Unread::Suspect);
+            }
             held.place = Some((place, queued));
         }
         let started = Instant::now();
@@ -141,7 +168,7 @@ impl Room {
             let Some(frame) =
                 timeout_at(deadline, body.frame()).await.map_err(|_| Unread::TooSlow)?
             else {
-                return Ok(held);
+                return Ok(());
             };
             let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
             let needed = held.bytes.len() + data.len();
@@ -149,7 +176,7 @@ impl Room {
                 return Err(Unread::TooLarge);
             }
             if needed > ORDINARY && held.place.is_none() {
-                if from.suspect {
+                if from.is_suspect() {
                     return Err(Unread::Suspect);
                 }
                 // It has room already, so it may not wait. GitHub announces its lengths.
@@ -160,7 +187,7 @@ impl Room {
                 held.share.clear();
             }
             if needed > held.bytes.capacity() {
-                self.grow(&mut held, needed, declared, from)?;
+                self.grow(held, needed, declared, from)?;
             }
             held.bytes.extend_from_slice(&data);
         }
@@ -172,7 +199,7 @@ impl Room {
         held: &mut Held,
         needed: usize,
         declared: Option<usize>,
-        from: Sender,
+        from: Sender<'_>,
     ) -> Result<(), Unread> {
         let most = if held.place.is_some() { MAX_BODY } else { ORDINARY };
         let likely = declared.unwrap_or(FIRST).min(FIRST);
@@ -185,7 +212,14 @@ impl Room {
             let units = capacity.div_ceil(UNIT).saturating_sub(have);
             let left = self.ordinary.available_permits().saturating_sub(units);
             // Others may need the room, and a suspect has shown that it wastes it.
-            if from.suspect && left < ORDINARY_ROOM / UNIT / 2 {
+            let kept = if from.is_suspect() {
+                ORDINARY_ROOM / 2
+            } else if capacity > SMALL {
+                ROOM_OF_SMALL
+            } else {
+                0
+            };
+            if left < kept / UNIT {
                 return Err(Unread::NoRoom);
             }
             if !held.share.grow(units) {
@@ -227,6 +261,14 @@ pub(crate) async fn discard(mut body: Body) {
 }
 
 impl Held {
+    /// How many wrong signatures this body counts as if its own is wrong: more for more room, and a quota for the one place.
+    pub(crate) fn weight(&self) -> u32 {
+        match self.place {
+            Some(_) => QUOTA,
+            None => u32::try_from(self.bytes.capacity().div_ceil(FIRST)).unwrap_or(QUOTA).max(1),
+        }
+    }
+
     /// Whether examining it takes longer than a request may keep others waiting.
     pub(crate) fn is_large(&self) -> bool {
         self.place.is_some()
@@ -234,6 +276,14 @@ impl Held {
 }
 
 impl Unread {
+    /// How many wrong signatures a body counts as that held so much.
+    fn weight(self, held: &Held) -> u32 {
+        match self {
+            Self::TooSlow | Self::Broken | Self::TooLarge => held.weight().max(SLOW),
+            Self::Suspect | Self::NoRoom => 0,
+        }
+    }
+
     /// What the sender is told.
     pub(crate) fn problem(self) -> Problem {
         match self {

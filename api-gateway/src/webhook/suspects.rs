@@ -1,4 +1,4 @@
-//! Addresses that sent wrong signatures, or bodies that came too slowly or broke off.
+//! Addresses that sent wrong signatures, or bodies that came too slowly or broke off; the more room these held, the more they count.
 //!
 //! Invariant: at most [`MOST`] addresses are remembered, whoever sends what; the ones that have been quiet for longest are
 //! forgotten first.
@@ -11,9 +11,9 @@ use std::time::Duration;
 use lru::LruCache;
 use tokio::time::Instant;
 
-/// Wrong signatures of one address that are answered as such per [`WINDOW`].
+/// Wrong signatures of one address, on small bodies, that are answered as such per [`WINDOW`].
 pub(crate) const QUOTA: u32 = 200;
-/// What a body that came too slowly, or broke off, counts as: room was held for it.
+/// What a body that came too slowly, or broke off, counts as at least: room was held for it.
 pub(crate) const SLOW: u32 = 25;
 /// The time a quota is for.
 const WINDOW: Duration = Duration::from_mins(1);

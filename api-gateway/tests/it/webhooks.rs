@@ -434,6 +434,61 @@ async fn slow_bodies_of_one_address_do_not_keep_signed_deliveries_out() {
     assert_eq!(outcome(&shared.send(&client).await), "ignored", "a signature counts from anywhere");
 }
 
+/// Four addresses behind a trusted proxy send wrongly signed bodies, just fast enough and as many as they can, and each begins
+/// anew when one is refused. The clock stands still unless everybody waits.
+#[tokio::test(start_paused = true)]
+async fn paced_and_wrongly_signed_bodies_of_several_addresses_do_not_keep_signed_deliveries_out() {
+    let proxy = SocketAddr::from(([10, 0, 0, 1], 40000));
+    let config = Config {
+        webhook_secrets: webhook_secrets(),
+        trusted_proxies: api_gateway::client_address::TrustedProxies::parse("10.0.0.1").unwrap(),
+        ..crate::support::config("127.0.0.1:1".parse().unwrap())
+    };
+    let client = Client(api_gateway::router(&config));
+    let paced = move |client: Client, from: u8, length: usize, speed: usize| async move {
+        let pieces = stream::unfold(0, move |sent| async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let piece = (speed / 10).min(length - sent);
+            (piece > 0)
+                .then(|| (Ok::<_, std::io::Error>(Bytes::from(vec![b'{'; piece])), sent + piece))
+        });
+        let signature = Some(format!("sha256={}", "0".repeat(64)));
+        let body = Body::from_stream(pieces);
+        let mut request = Call { signature, body, peer: proxy, ..Call::of("push", "{") }.request();
+        request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        let address = format!("198.51.100.{from}").parse().unwrap();
+        request.headers_mut().insert("x-forwarded-for", address);
+        client.send(request).await.status
+    };
+    // A whole share of the ordinary room for each address, and four that want the place for large bodies.
+    let (many, ever) = (20, Duration::from_mins(3));
+    let until = tokio::time::Instant::now() + ever;
+    let strangers: Vec<_> = (0..4 * many)
+        .map(|number| {
+            let (client, from) = (client.clone(), u8::try_from(number % 4).unwrap());
+            let (length, speed) =
+                if number / 4 % 5 == 0 { (2 << 20, 300 << 10) } else { (256 << 10, 40 << 10) };
+            tokio::spawn(async move {
+                let mut unsigned = 0;
+                while tokio::time::Instant::now() < until {
+                    let status = paced(client.clone(), from, length, speed).await;
+                    unsigned += usize::from(status == StatusCode::UNAUTHORIZED);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                unsigned
+            })
+        })
+        .collect();
+    let job = " ".repeat(30_000);
+    while tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let signed = Call::of("check_run", format!("{{}}{job}")).send(&client).await;
+        assert_eq!(signed.status, StatusCode::ACCEPTED, "{}", signed.text());
+    }
+    let unsigned: usize = join_all(strangers).await.into_iter().map(Result::unwrap).sum();
+    assert!(unsigned > 0, "some came as far as their signature");
+}
+
 /// No socket is involved, so the paused clock jumps straight to the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_arrive_is_408() {

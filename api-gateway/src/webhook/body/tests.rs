@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::sync::LazyLock;
 
 use axum::body::Bytes;
 use futures::{StreamExt as _, stream};
@@ -6,13 +7,22 @@ use futures::{StreamExt as _, stream};
 use super::*;
 
 /// An address that nothing is known of.
-fn from(number: u8) -> Sender {
-    Sender { address: [192, 0, 2, number].into(), suspect: false }
+fn from(number: u8) -> Sender<'static> {
+    static SUSPECTS: LazyLock<Suspects> = LazyLock::new(Suspects::new);
+    Sender { address: [192, 0, 2, number].into(), suspects: &SUSPECTS }
 }
 
 /// One that is suspected.
-fn suspect(number: u8) -> Sender {
-    Sender { suspect: true, ..from(number) }
+fn suspect(number: u8) -> Sender<'static> {
+    static SUSPECTS: LazyLock<Suspects> = LazyLock::new(Suspects::new);
+    let sender = Sender { suspects: &SUSPECTS, ..from(number) };
+    SUSPECTS.count(sender.address, QUOTA, Instant::now());
+    sender
+}
+
+/// Why a body was not read.
+fn why(read: Result<Held, GivenUp>) -> Option<Unread> {
+    read.err().map(|given_up| given_up.why)
 }
 
 /// A body of `length` bytes in pieces.
@@ -58,7 +68,7 @@ async fn bodies_of_every_size_up_to_the_cap_are_read_whole() {
 async fn one_byte_more_is_refused_announced_or_not() {
     let room = Room::new();
     for declared in [None, Some(MAX_BODY + 1), Some(1)] {
-        let unread = room.read(pieces(MAX_BODY + 1, 1 << 20), declared, from(1)).await.err();
+        let unread = why(room.read(pieces(MAX_BODY + 1, 1 << 20), declared, from(1)).await);
         assert_eq!(unread, Some(Unread::TooLarge), "{declared:?}");
     }
 }
@@ -68,7 +78,7 @@ async fn a_suspect_may_send_ordinary_bodies_only() {
     let room = Room::new();
     assert!(room.read(pieces(ORDINARY, 1000), None, suspect(1)).await.is_ok());
     for declared in [None, Some(ORDINARY + 1)] {
-        let unread = room.read(pieces(ORDINARY + 1, 1000), declared, suspect(1)).await.err();
+        let unread = why(room.read(pieces(ORDINARY + 1, 1000), declared, suspect(1)).await);
         assert_eq!(unread, Some(Unread::Suspect));
     }
 }
@@ -104,16 +114,53 @@ async fn those_who_announce_large_bodies_wait_without_room() {
 async fn ordinary_bodies_beyond_the_room_are_refused_and_room_comes_back() {
     let room = Room::new();
     let mut held = Vec::new();
-    for number in 0..ORDINARY_ROOM / ORDINARY {
+    for number in 0..(ORDINARY_ROOM - ROOM_OF_SMALL) / ORDINARY {
         let sender = from(u8::try_from(number / 8).unwrap());
         held.push(room.read(pieces(ORDINARY, 8192), Some(ORDINARY), sender).await.ok().unwrap());
     }
-    let refused = room.read(pieces(10, 10), Some(10), from(99)).await.err();
+    let refused = why(room.read(pieces(ORDINARY, 8192), Some(ORDINARY), from(99)).await);
+    assert_eq!(refused, Some(Unread::NoRoom), "the rest is for small ones");
+    let mut small = Vec::new();
+    for number in 0..ROOM_OF_SMALL / SMALL {
+        let sender = from(100 + u8::try_from(number / 64).unwrap());
+        small.push(room.read(pieces(SMALL, 8192), Some(SMALL), sender).await.ok().unwrap());
+    }
+    let refused = why(room.read(pieces(10, 10), Some(10), from(99)).await);
     assert_eq!(refused, Some(Unread::NoRoom));
     let large = room.read(pieces(MAX_BODY, 1 << 20), Some(MAX_BODY), from(1)).await;
     assert!(large.is_ok(), "its room is another one");
-    held.pop();
+    small.pop();
     assert!(room.read(pieces(10, 10), Some(10), from(99)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_became_a_suspect_while_it_waited_does_not_get_the_place() {
+    let (room, suspects) = (Room::new(), Suspects::new());
+    let sender = Sender { suspects: &suspects, ..from(1) };
+    let first = room.read(pieces(MAX_BODY, 1 << 20), Some(MAX_BODY), sender).await.ok().unwrap();
+    let mut second = Box::pin(room.read(pieces(MAX_BODY, 1 << 20), Some(MAX_BODY), sender));
+    assert!(futures::poll!(&mut second).is_pending());
+    suspects.count(sender.address, first.weight(), Instant::now());
+    drop(first);
+    assert_eq!(why(second.await), Some(Unread::Suspect));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_weighs_what_it_held() {
+    let room = Room::new();
+    for (length, weight) in
+        [(0, 1), (FIRST, 1), (FIRST + 1, 2), (ORDINARY, 16), (ORDINARY + 1, QUOTA)]
+    {
+        let held = room.read(pieces(length, 4096), Some(length), from(1)).await.ok().unwrap();
+        assert_eq!(held.weight(), weight, "{length}");
+    }
+    let weight =
+        async |body, declared| room.read(body, declared, from(1)).await.err().unwrap().weight;
+    assert_eq!(weight(stuck(100), Some(200)).await, SLOW);
+    assert_eq!(weight(stuck(ORDINARY + 1), None).await, QUOTA, "it had the place");
+    assert_eq!(weight(stuck(100), Some(ORDINARY + 1)).await, QUOTA);
+    assert_eq!(weight(pieces(MAX_BODY + 1, 1 << 20), None).await, QUOTA);
+    assert_eq!(weight(pieces(1, 1), Some(MAX_BODY + 1)).await, 0, "nothing was held");
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,9 +173,9 @@ async fn large_bodies_wait_for_each_other_and_ordinary_ones_for_nobody() {
     assert!(room.read(pieces(ORDINARY, 8192), None, from(1)).await.is_ok());
     drop(first);
     let second = second.await.ok().unwrap();
-    let third = large().await.err();
+    let third = why(large().await);
     assert_eq!(third, Some(Unread::NoRoom), "nobody gives the place up");
-    let unannounced = room.read(pieces(MAX_BODY, 1 << 20), None, from(1)).await.err();
+    let unannounced = why(room.read(pieces(MAX_BODY, 1 << 20), None, from(1)).await);
     assert_eq!(unannounced, Some(Unread::NoRoom), "nobody gives the place up");
     drop(second);
 }
@@ -136,8 +183,8 @@ async fn large_bodies_wait_for_each_other_and_ordinary_ones_for_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_is_given_up_and_its_room_comes_back() {
     let room = Room::new();
-    assert_eq!(room.read(stuck(100), Some(200), from(1)).await.err(), Some(Unread::TooSlow));
-    assert_eq!(room.read(stuck(ORDINARY + 1), None, from(1)).await.err(), Some(Unread::TooSlow));
+    assert_eq!(why(room.read(stuck(100), Some(200), from(1)).await), Some(Unread::TooSlow));
+    assert_eq!(why(room.read(stuck(ORDINARY + 1), None, from(1)).await), Some(Unread::TooSlow));
     assert_eq!(room.ordinary.available_permits(), ORDINARY_ROOM / UNIT);
     assert_eq!(room.large.available_permits(), 1);
 }
@@ -145,8 +192,7 @@ async fn a_slow_body_is_given_up_and_its_room_comes_back() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_malformed() {
     let items = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))];
-    let unread =
-        Room::new().read(Body::from_stream(stream::iter(items)), None, from(1)).await.err();
+    let unread = why(Room::new().read(Body::from_stream(stream::iter(items)), None, from(1)).await);
     assert_eq!(unread, Some(Unread::Broken));
 }
 
@@ -177,7 +223,7 @@ async fn one_address_cannot_take_all_the_room_nor_wait_in_every_place() {
         assert!(futures::poll!(&mut read).is_pending());
         waiting.push(read);
     }
-    let refused = room.read(stuck(1), Some(MAX_BODY), from(1)).await.err();
+    let refused = why(room.read(stuck(1), Some(MAX_BODY), from(1)).await);
     assert_eq!(refused, Some(Unread::NoRoom));
 }
 
@@ -187,7 +233,7 @@ async fn those_who_hold_the_place_and_send_nothing_lose_it_in_time() {
     let room = Arc::new(Room::new());
     for _ in 0..LARGE_OF_ONE {
         let room = Arc::clone(&room);
-        tokio::spawn(async move { room.read(stuck(1), Some(1 << 20), from(1)).await.err() });
+        tokio::spawn(async move { why(room.read(stuck(1), Some(1 << 20), from(1)).await) });
         tokio::task::yield_now().await;
     }
     let push = room.read(pieces(300_000, 8192), Some(300_000), from(2)).await;
@@ -210,13 +256,13 @@ async fn a_body_must_come_fast_enough() {
     // 40 kB a second; 16 kB a second; one piece after a pause of three seconds.
     assert!(room.read(paced(4096, 100), Some(ORDINARY), from(1)).await.is_ok());
     let started = Instant::now();
-    let slow = room.read(paced(1638, 100), Some(ORDINARY), from(1)).await.err();
+    let slow = why(room.read(paced(1638, 100), Some(ORDINARY), from(1)).await);
     assert_eq!(slow, Some(Unread::TooSlow));
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let started = Instant::now();
     let stalled = stream::iter([Ok::<_, Infallible>(Bytes::from(vec![b'x'; ORDINARY / 2]))]);
     let stalled = Body::from_stream(stalled.chain(stream::pending()));
-    let stalled = room.read(stalled, Some(ORDINARY), from(1)).await.err();
+    let stalled = why(room.read(stalled, Some(ORDINARY), from(1)).await);
     assert_eq!(stalled, Some(Unread::TooSlow));
     assert_eq!(started.elapsed(), STALL);
 }
@@ -230,7 +276,7 @@ async fn a_suspect_gets_room_only_while_half_of_it_is_free() {
         let sender = from(u8::try_from(number / 8).unwrap());
         held.push(room.read(pieces(ORDINARY, 8192), Some(ORDINARY), sender).await.ok().unwrap());
     }
-    let refused = room.read(pieces(10, 10), Some(10), suspect(1)).await.err();
+    let refused = why(room.read(pieces(10, 10), Some(10), suspect(1)).await);
     assert_eq!(refused, Some(Unread::NoRoom));
     assert!(room.read(pieces(10, 10), Some(10), from(99)).await.is_ok());
 }
