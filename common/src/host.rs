@@ -27,10 +27,17 @@ impl PublicHosts {
     }
 
     /// Whether a service with these names answers to `host`, the host of an authority without its port.
+    ///
+    /// Not to 0.0.0.0, `::` and IPv4-mapped addresses: they lead to this machine, and browsers do not treat them as its own, so that
+    /// they do not say which page a request comes from (W3C, "Secure Contexts", section 3.1). No person needs them.
     pub fn answer_to(&self, host: &str) -> bool {
         let lower = host.to_ascii_lowercase();
         let named = lower.strip_suffix('.').unwrap_or(&lower);
-        is_loopback_host(named) || is_address(named) || self.0.contains(named)
+        match address(named) {
+            Some(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => false,
+            Some(address) => !address.is_unspecified(),
+            None => is_loopback_host(named) || self.0.contains(named),
+        }
     }
 }
 
@@ -49,10 +56,10 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Whether `host` can mean nothing but an address that the browser was given as such.
-fn is_address(host: &str) -> bool {
+/// The address that `host` is, if it can mean nothing but an address that the browser was given as such.
+fn address(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    bare.parse::<IpAddr>().is_ok()
+    bare.parse().ok()
 }
 
 /// The hosts that a request names, each with its port if it has one: in `Host` and, if the target is a whole URI, there.
@@ -122,6 +129,11 @@ mod tests {
             "example.com",
             "0x7f.1",
             "2130706433",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:192.0.2.1]",
+            "[::ffff:7f00:1]",
             "[::1",
             "api-gateway.evil.example",
         ] {

@@ -1,26 +1,26 @@
 //! Names and addresses of this machine itself.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// `true` for a host of this machine alone: `localhost` and names below it (RFC 6761, section 6.3), 127.0.0.0/8 and `::1`.
 ///
 /// `host` is what a URL has there: an IPv6 address may have its brackets, a name its last dot.
 pub fn is_loopback_host(host: &str) -> bool {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let lower = name.to_ascii_lowercase();
-    if lower == "localhost" || lower.ends_with(".localhost") {
-        return true;
-    }
-    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-    match bare.parse() {
-        Ok(IpAddr::V4(address)) => address.is_loopback(),
-        Ok(IpAddr::V6(address)) => is_loopback_v6(address),
-        Err(_) => false,
-    }
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let is_name = name == "localhost" || name.ends_with(".localhost");
+    is_name || address(host).is_some_and(|address| address.is_loopback())
 }
 
-fn is_loopback_v6(address: Ipv6Addr) -> bool {
-    address.is_loopback() || address.to_ipv4_mapped().is_some_and(|mapped| mapped.is_loopback())
+/// The same, and the unspecified addresses: a connection to 0.0.0.0 or `::` is one to this machine, with no proxy on the way.
+pub fn is_this_machine(host: &str) -> bool {
+    is_loopback_host(host) || address(host).is_some_and(|address| address.is_unspecified())
+}
+
+/// The address that a URL's host is, an IPv4-mapped one as IPv4.
+fn address(host: &str) -> Option<IpAddr> {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
             "[::1]",
             "[::ffff:127.0.0.1]",
         ] {
-            assert!(is_loopback_host(host), "{host}");
+            assert!(is_loopback_host(host) && is_this_machine(host), "{host}");
         }
         for host in [
             "",
@@ -48,13 +48,15 @@ mod tests {
             "localhost.example.org",
             "notlocalhost",
             "10.0.0.1",
-            "0.0.0.0",
             "128.0.0.1",
             "127.0.0.1.example.org",
             "[::2]",
             "[::ffff:10.0.0.1]",
         ] {
-            assert!(!is_loopback_host(host), "{host}");
+            assert!(!is_loopback_host(host) && !is_this_machine(host), "{host}");
+        }
+        for host in ["0.0.0.0", "::", "[::]", "[::ffff:0.0.0.0]"] {
+            assert!(!is_loopback_host(host) && is_this_machine(host), "{host}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How many connections there may be, of all and of one address.
 //!
-//! Invariant: nobody but a trusted proxy has more than [`MOST_OF_ONE`], so that one address cannot keep others out.
+//! Invariant: nobody but a trusted proxy has more than [`MOST_OF_ONE`], and no proxy has all, so that one address cannot keep
+//! others out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,13 +27,13 @@ pub(super) struct Places {
     most: usize,
     all: Arc<Semaphore>,
     each: Shares<IpAddr>,
+    /// Three quarters for each proxy: who calls directly has the rest.
+    proxies: Shares<IpAddr>,
     refusals: Refusals,
 }
 
-/// The part of an address' share that one connection takes; nothing for a proxy.
-pub(super) struct Taken(
-    #[expect(dead_code, reason = "held until it is dropped")] Option<Share<IpAddr>>,
-);
+/// The part of an address' share that one connection takes.
+pub(super) struct Taken(#[expect(dead_code, reason = "held until it is dropped")] Share<IpAddr>);
 
 impl Places {
     /// As many as fit into so many descriptors.
@@ -44,6 +45,7 @@ impl Places {
             all: Arc::new(Semaphore::new(most)),
             // With few descriptors even one address must not have them all.
             each: Shares::new(MOST_OF_ONE.min(most.div_ceil(2))),
+            proxies: Shares::new(most - most / 4),
             refusals: Refusals::new(),
         }
     }
@@ -61,21 +63,16 @@ impl Places {
 
     /// A connection of `peer`'s share, unless it has used it up. That is logged once per address and minute.
     pub(super) fn of(&self, peer: IpAddr, gateway: &Gateway) -> Option<Taken> {
-        if gateway.trusted_proxies.contains(peer) {
-            return Some(Taken(None));
-        }
-        let address = fold(peer);
-        let share = self.each.take(address);
+        let (address, is_proxy) = (fold(peer), gateway.trusted_proxies.contains(peer));
+        let share =
+            if is_proxy { self.proxies.take(peer.to_canonical()) } else { self.each.take(address) };
         if share.is_none()
             && let Some(unlogged) = self.refusals.count(address, Instant::now())
         {
-            tracing::warn!(
-                client = %peer,
-                unlogged,
-                "connection refused: the client has {MOST_OF_ONE} open; a proxy must be named in TRUSTED_PROXIES"
-            );
+            let advice = if is_proxy { "" } else { "; a proxy must be named in TRUSTED_PROXIES" };
+            tracing::warn!(client = %peer, unlogged, "connection refused: the client has used up its share{advice}");
         }
-        share.map(|share| Taken(Some(share)))
+        share.map(Taken)
     }
 }
 
@@ -100,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_share_and_a_proxy_has_no_limit() {
+    fn an_address_has_its_share_and_a_proxy_a_larger_one() {
         let (places, gateway) = (Places::new(u64::MAX), gateway("10.0.0.1"));
         let of = |text: &str| places.of(text.parse().unwrap(), &gateway);
         let mut held: Vec<_> = (0..MOST_OF_ONE).map(|_| of("192.0.2.1").unwrap()).collect();
@@ -111,9 +108,9 @@ mod tests {
         let _one: Vec<_> = (0..MOST_OF_ONE).map(|_| of("2001:db8::1").unwrap()).collect();
         assert!(of("2001:db8::2").is_none(), "its whole /64 is one");
         assert!(of("2001:db8:0:1::1").is_some());
-        let proxied: Vec<_> =
-            (0..10 * MOST_OF_ONE).map(|_| of("::ffff:10.0.0.1").unwrap()).collect();
-        assert_eq!(proxied.len(), 10 * MOST_OF_ONE);
+        let proxied: Vec<_> = (0..places.most()).map_while(|_| of("::ffff:10.0.0.1")).collect();
+        assert_eq!(proxied.len(), places.most() / 4 * 3);
+        assert!(of("192.0.2.3").is_some(), "who calls directly has the rest");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 
 use hyper_util::client::proxy::matcher::Matcher;
-use mayfly_common::loopback::is_loopback_host;
+use mayfly_common::loopback::is_this_machine;
 use reqwest::Url;
 use rustls::CertificateError;
 
@@ -54,7 +54,7 @@ enum Cause {
 impl Way {
     pub(super) fn to(url: &Url) -> Self {
         let host = url.host_str().unwrap_or_default().to_owned();
-        let proxy = if is_loopback_host(&host) { None } else { Proxy::of_environment(url) };
+        let proxy = if is_this_machine(&host) { None } else { Proxy::of_environment(url) };
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let path = url.path().trim_end_matches('/');
         let shown = format!("{}://{host}{port}{path}", url.scheme());
@@ -93,6 +93,9 @@ impl Way {
             Some(proxy) => format!(
                 "correct {}, or add {} to NO_PROXY to ask the gateway directly",
                 proxy.variable, self.host
+            ),
+            None if is_this_machine(&self.host) => format!(
+                "start the gateway there (where Compose does not: docker compose logs --tail 20 orchestrator says why), or {address}"
             ),
             None => format!("start the gateway there, or {address}"),
         };

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use mayfly_common::loopback::is_loopback_host;
+use mayfly_common::loopback::is_this_machine;
 use reqwest::redirect;
 use reqwest::{Certificate, Client, Url};
 
@@ -42,7 +42,7 @@ pub(super) fn client(
         roots.extend(certificates(bundle)?);
     }
     let mut builder = Client::builder();
-    if api.host_str().is_some_and(is_loopback_host) {
+    if api.host_str().is_some_and(is_this_machine) {
         builder = builder.no_proxy();
     }
     builder
