@@ -1,17 +1,19 @@
 //! `mayfly drain`, `resume` and `uninstall`: taking an installation out of service, and back.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use mayfly_common::api::{DrainStatus, RunnerList, UninstallReport};
+use mayfly_common::api::{DrainStatus, UninstallReport};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
 use crate::print::{self, Output, moment, plain};
+use crate::runner;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -220,7 +222,7 @@ async fn remove_all(gateway: &Gateway, options: &Uninstall) -> Result<Output, Fa
         text += &plain(what);
         text.push('\n');
     }
-    text += "Nothing of this installation is left at GitHub or on the engine, but for the images that were pulled.\n\
+    text += "Nothing of this installation is left at GitHub or on the engine, except the images that were pulled.\n\
              The drain goes on. Now stop the services:\n\
              \x20 docker compose down --volumes (or docker-compose), which removes the database, too\n\
              \x20 systemctl disable --now mayfly, or mayfly-orchestrator mayfly-api-gateway\n";
@@ -229,15 +231,34 @@ async fn remove_all(gateway: &Gateway, options: &Uninstall) -> Result<Output, Fa
 
 /// Ends every runner, whatever it does.
 async fn end_runners(gateway: &Gateway) -> Result<(), Failure> {
-    let list: RunnerList = gateway.get("/runners?per_page=100").await?;
-    for runner in list.runners {
-        let path = format!("/runners/{}?force=true", segment(&runner.name));
-        match gateway.send::<Value>(Method::DELETE, &path, None, None).await {
-            Err(failure) if failure.is(StatusCode::NOT_FOUND) => {}
-            outcome => drop(outcome?),
+    let mut ended = BTreeSet::new();
+    loop {
+        // While some leave, the pages move: one that no page showed is on the next list.
+        let list = runner::all(gateway).await?.runners;
+        let left: Vec<_> = list.into_iter().filter(|one| !ended.contains(&one.name)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        for runner in left {
+            end_runner(gateway, &runner.name).await?;
+            ended.insert(runner.name);
         }
     }
-    Ok(())
+}
+
+/// Ends one runner, as soon as the gateway's rate limit allows.
+async fn end_runner(gateway: &Gateway, name: &str) -> Result<(), Failure> {
+    let path = format!("/runners/{}?force=true", segment(name));
+    loop {
+        match gateway.send::<Value>(Method::DELETE, &path, None, None).await {
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => return Ok(()),
+            Err(Failure::Refused(problem)) if problem.status == StatusCode::TOO_MANY_REQUESTS => {
+                let seconds = problem.retry_after.unwrap_or(1);
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+            }
+            outcome => return outcome.map(drop),
+        }
+    }
 }
 
 /// Asks whoever sits there.

@@ -247,7 +247,7 @@ async fn listed(gateway: &Gateway, wanted: &List) -> Result<Output, Failure> {
 }
 
 /// All runners, page by page.
-async fn all(gateway: &Gateway) -> Result<RunnerList, Failure> {
+pub(crate) async fn all(gateway: &Gateway) -> Result<RunnerList, Failure> {
     let mut list = RunnerList { total_count: 0, runners: Vec::new() };
     for page in 1.. {
         let next: RunnerList = gateway.get(&format!("/runners?per_page=100&page={page}")).await?;

@@ -439,6 +439,22 @@ async fn a_drain_is_begun_shown_and_ended() {
 }
 
 #[tokio::test]
+async fn uninstall_by_force_ends_runners_of_all_pages_whatever_the_rate_limit() {
+    let scene = Scene::with_runners("all-pages").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for number in 0..12 {
+        let wanted = json!({
+            "scope": "repo", "scope_name": "octo-admin/app", "runner_name": format!("busy-{number}"), "count": 10
+        });
+        let request = client.post(format!("{}/api/v1/runners", scene.url)).bearer_auth(KEY);
+        let made = request.json(&wanted).send().await.unwrap();
+        assert_eq!(made.status(), 201);
+    }
+    let text = scene.text(&["uninstall", "--yes", "--force", "--timeout", "60"]).await;
+    assert!(text.contains("except the images that were pulled"), "{text}");
+}
+
+#[tokio::test]
 async fn automatic_mode_that_is_off_is_said_where_runners_are_waited_for() {
     let scene = Scene::new("automatic").await;
     let status = scene.text(&["status"]).await;
@@ -448,6 +464,36 @@ async fn automatic_mode_that_is_off_is_said_where_runners_are_waited_for() {
     let scale = ["pool", "scale", "ci", "--count", "1", "--wait", "--timeout", "600"];
     let (code, said) = scene.error(&scale).await;
     assert!(code == 1 && said.contains("0 of 1 runners wait: AUTO_CREATE_RUNNERS"), "{said}");
+}
+
+#[tokio::test]
+async fn every_variable_is_cleaned_or_refused_by_its_name() {
+    let scene = Scene::new("variables").await;
+    let url = ("MAYFLY_URL", &*scene.url);
+    let hook = ["webhook", "status", "--repo", "o/r"];
+    let stats = ["job", "stats"];
+    let token = ("GITHUB_RUNNER_TOKEN", "ghp_0123456789abcdef0123456789abcdef0123");
+    let quoted = format!("'{}'", scene.url);
+    let rows: [(&[&str], &[(&str, &str)]); 7] = [
+        (&["status"], &[("MAYFLY_URL", &quoted)]),
+        (&["status"], &[("MAYFLY_URL", "127.0.0.1")]),
+        (&["status"], &[("MAYFLY_API_KEY_FILE", "\"/key\""), url]),
+        (&["status"], &[("MAYFLY_PROFILE", "\"x\""), url]),
+        (&hook, &[("MAYFLY_WEBHOOK_URL", "'https://a.example/webhooks/github'"), token]),
+        (&stats, &[("MAYFLY_PRICE_PER_MINUTE", "\"1\""), url]),
+        (&stats, &[("MAYFLY_PRICE_PER_MINUTE", "much"), url]),
+    ];
+    for (arguments, variables) in rows {
+        let output = scene.with(arguments, variables).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        let start = format!("error: {}: ", variables[0].0);
+        assert!(said.starts_with(&start) && output.status.code() == Some(2), "{said}");
+    }
+    let lines = format!("{}\r\n", scene.url);
+    let key = ("mayfly_api_key", KEY);
+    let variables = [("mayfly_url", &*lines), ("MAYFLY_PRICE_PER_MINUTE", "0.5\r"), key];
+    let output = scene.with(&stats, &variables).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use mayfly_common::api::{
     CleanupReport, ConfigInfo, ConfigPlaceholders, ConfigValidation, CreateRunners, DeleteQuery,
-    GitHubStatus, Health, HealthStatus, ListQuery, PassReport, Runner, RunnerList, RunnerLogs,
-    Status,
+    DrainStatus, GitHubStatus, Health, HealthStatus, ListQuery, PassReport, Runner, RunnerList,
+    RunnerLogs, Status, UninstallReport,
 };
 use mayfly_common::problem::Problem;
 use mayfly_common::runner::RunnerState;
@@ -66,6 +66,8 @@ impl Stub {
             .route("/runners/cleanup", post(cleanup))
             .route("/runners/{id}", get(read).delete(remove))
             .route("/runners/{id}/logs", get(logs))
+            .route("/drain", get(drain).put(drain).delete(drain))
+            .route("/uninstall", post(uninstall))
             .route("/deliveries", post(deliver))
             .route("/status", get(status))
             .route("/config/info", get(config_info))
@@ -188,6 +190,20 @@ async fn deliver(State(stub): State<Stub>, Json(delivery): Json<Delivery>) -> Re
     let outcome = if again { Outcome::Duplicate } else { Outcome::Accepted };
     memory.deliveries.push(delivery);
     (StatusCode::ACCEPTED, Json(Receipt { outcome })).into_response()
+}
+
+/// It drains all the time, and no runner leaves by itself.
+async fn drain(State(stub): State<Stub>) -> Json<DrainStatus> {
+    let left = Some(stub.memory().runners.len());
+    let since = Some(Timestamp::UNIX_EPOCH);
+    Json(DrainStatus { draining: true, since, stored: true, left, busy: left })
+}
+
+async fn uninstall(State(stub): State<Stub>) -> Result<Json<UninstallReport>, Problem> {
+    if stub.memory().runners.is_empty() {
+        return Ok(Json(UninstallReport::default()));
+    }
+    Err(Problem::conflict("not-drained", "Runners are left."))
 }
 
 async fn status(State(stub): State<Stub>) -> Json<Status> {
