@@ -2,7 +2,7 @@
 # Starts the demo with Compose, runs jobs through it, and fails unless
 #   - /health says healthy, and the database is on its volume,
 #   - jobs queued at the simulated GitHub run on fresh containers and end as they should,
-#   - a job cannot reach the orchestrator, on none of its addresses,
+#   - a job cannot reach the gateway or the orchestrator, on none of their addresses,
 #   - no container and no registration is left,
 #   - a drain lets the job at work finish and starts no other, also after a restart of the orchestrator,
 #   - after an uninstall `down` ends well and nothing of the installation is left.
@@ -62,21 +62,26 @@ curl -fsS -m 5 "$gateway/health"; echo
 ledger=$(curl -fsS -m 5 "$gateway/api/v1/status" | json 'd["github"]["ledger"]')
 [[ $ledger == kept ]] || fail "the database on the volume is not used: the job ledger is $ledger"
 
-addresses=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$("${compose[@]}" ps -q orchestrator)")
-# The check is worth something only if the orchestrator does listen there.
-for address in $addresses; do
-    curl -fsS -m 5 -o /dev/null "http://$address:8000/livez" || fail "the orchestrator does not listen on $address:8000"
+addresses_of() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$("${compose[@]}" ps -q "$1")"; }
+targets=()
+for address in $(addresses_of orchestrator); do targets+=("$address:8000"); done
+for address in $(addresses_of api-gateway); do targets+=("$address:8080"); done
+# The check is worth something only if they do listen there.
+for target in "${targets[@]}"; do
+    curl -fsS -m 5 -o /dev/null "http://$target/livez" || fail "nothing listens on $target"
 done
+# Where the gateway's port is published it is on loopback, so not on what a runner has for this machine.
+targets+=("$net.1:${gateway##*:}")
 
 say "queueing jobs"
-# Inside a job: the simulator must be reachable (so the network works), the orchestrator must not.
+# Inside a job: the simulator must be reachable (so the network works), the services must not.
 # `timeout`, because busybox's wget crashes on its own -T.
 read -r -d '' script <<JOB || true
 timeout 5 wget -q -O /dev/null http://$net.1:8090/ || { echo "no network at all"; exit 2; }
-for address in $addresses; do
-  if timeout 3 wget -q -O /dev/null "http://\$address:8000/livez"; then echo "reached the orchestrator on \$address"; exit 1; fi
+for target in ${targets[*]}; do
+  if timeout 3 wget -q -O /dev/null "http://\$target/livez"; then echo "reached \$target"; exit 1; fi
 done
-echo "the orchestrator is out of reach: $addresses"
+echo "out of reach: ${targets[*]}"
 JOB
 queue() { # name, script
     NAME=$1 SCRIPT=$2 python3 -c 'import json, os; print(json.dumps({"repo": "octo-org/tools", "name": os.environ["NAME"],

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use github_sim::world::model::Status;
 use github_sim::{Fault, FaultKind};
 use jiff::SignedDuration;
 
@@ -107,6 +108,34 @@ async fn public_repositories_are_refused_unless_they_are_allowed() {
         let told = refused.keys().any(|why| why.contains("ALLOW_PUBLIC_REPOS=true"));
         assert_eq!(told, expected == 0, "{refused:?}");
     }
+}
+
+/// Without webhooks it is noticed where the whole listing is read, which is hourly.
+#[tokio::test]
+async fn a_repository_that_was_made_public_is_served_no_more_within_the_hour() {
+    let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let busy = platform.containers();
+    assert_eq!(platform.connect(&busy[0]), Some(job));
+    let app = slug("octo-admin/app");
+    platform.sim.with(|world| world.change_repo(&app, |repo| repo.private = false)).unwrap();
+    for _ in 0..12 {
+        platform.wait(300);
+        platform.pass().await;
+    }
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    for _ in 0..12 {
+        platform.wait(300);
+        let report = platform.pass().await;
+        assert_eq!((report.launched, platform.containers()), (0, busy.clone()), "{report:?}");
+    }
+    assert_eq!(platform.job_status(job), Status::InProgress, "who is at work finishes");
+    platform.finish(&busy[0], job);
+    platform.pass().await;
+    assert!(platform.containers().is_empty());
+    let refused = platform.handle.snapshot().github.not_served;
+    assert!(refused.keys().any(|why| why.contains("ALLOW_PUBLIC_REPOS=true")), "{refused:?}");
 }
 
 #[tokio::test]
