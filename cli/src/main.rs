@@ -52,7 +52,7 @@ enum Command {
     /// Check what the platform is configured with, and say what is missing.
     ///
     /// Without a topic everything is checked. Reads the orchestrator's environment variables; topics whose variables are not set
-    /// are left out, and that is said. Nothing is changed but for what isolation makes on the engine and removes again. Exit code
+    /// are left out, and that is said. Nothing is changed, except what isolation makes on the engine and removes again. Exit code
     /// 0 if nothing failed, 1 if something did, 2 if variables are wrong.
     Doctor(doctor::Topic),
     /// Start nothing new: waiting runners leave, busy ones finish. It lasts, also over a restart, until `mayfly resume`.

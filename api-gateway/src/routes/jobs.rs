@@ -99,8 +99,8 @@ async fn read(
 
 /// Explain why a job waits
 ///
-/// All that is in its way, the most likely cause first, each with what to do about it. With the repository also for a job that
-/// nobody has told of: GitHub is asked then, when nothing more important needs its requests. So with a repository a caller may ask
+/// All that is in its way, the most likely cause first, each with what to do about it. If the query names the repository, this also
+/// explains a job that no webhook and no check has reported: GitHub is then asked, at low priority. A caller may send such a query
 /// once a second, and 20 times at once.
 #[utoipa::path(
     get,
