@@ -29,7 +29,7 @@ impl Demo {
         let mut demo = Self { process, log, name: String::new() };
         let configured = demo.line_with("network=mayfly-");
         let (_, rest) = configured.split_once("network=mayfly-").unwrap();
-        demo.name = rest.split_whitespace().next().unwrap().to_owned();
+        rest.split_whitespace().next().unwrap().clone_into(&mut demo.name);
         demo.line_with("runner started");
         demo
     }

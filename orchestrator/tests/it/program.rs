@@ -103,7 +103,7 @@ fn a_misspelt_variable_is_said_and_what_is_doubtful_too() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         text,
-        "RUNNER_IMAGE: is required\nwarning: RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?\n"
+        "warning: RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?\nRUNNER_IMAGE: is required\n"
     );
 }
 
