@@ -6,7 +6,7 @@ use super::{ConfigErrors, api_keys, set};
 pub const RUNNER_PREFIX: &str = "runnerenv_";
 
 /// Every variable of both services, of Compose's files and of the command line. A test holds this list and `.env.example` equal.
-pub const KNOWN: [&str; 87] = [
+pub const KNOWN: &[&str] = &[
     "ALLOWED_IMAGES",
     "ALLOW_ANONYMOUS",
     "ALLOW_PUBLIC_REPOS",
