@@ -27,6 +27,8 @@ pub struct State {
     pub instances: BTreeMap<RunnerName, Instance>,
     /// The environment each was started with.
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
+    /// What all runners that run have printed so far.
+    pub printed: String,
     /// Whether the engine is away.
     pub away: bool,
     /// Whether the engine takes calls and does not answer until [`FakeBackend::answer`].
@@ -210,7 +212,7 @@ impl Backend for FakeBackend {
             state.readers = (readers, state.readers.1.max(readers));
             state.instances.get(name).map(|instance| match &instance.phase {
                 Phase::Exited(exit) => foreign_text::log(exit.log_tail.as_bytes()),
-                _ => String::new(),
+                _ => foreign_text::log(state.printed.as_bytes()),
             })
         };
         // As long as it takes everybody else to ask, too.

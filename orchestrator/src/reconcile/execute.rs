@@ -192,8 +192,11 @@ impl Reconciler {
                 (action, result)
             });
             let mut results = stream::iter(act).buffer_unordered(CONCURRENT);
-            while let Some((action, (outcome, gone))) = results.next().await {
+            while let Some((mut action, (outcome, gone))) = results.next().await {
                 if let Some((finished, log)) = gone {
+                    if let Action::Remove { why, .. } = &mut action {
+                        why.clone_from(&finished.reason);
+                    }
                     let instance =
                         seen.iter().find(|instance| instance.name.as_str() == finished.name);
                     if let Some(instance) = instance {
@@ -250,9 +253,11 @@ impl Reconciler {
                 let ended = self.end(name, scope, Some(*id)).await;
                 self.record(ended, seen, name, RunnerState::Gone, why)
             }
-            Action::Remove { name, scope, id, state, why, .. } => {
+            Action::Remove { name, scope, id, state, why, failure, .. } => {
                 let ended = self.end(name, scope, *id).await;
-                self.record(ended, seen, name, *state, why)
+                let log = ended.as_ref().ok().and_then(Option::as_deref).unwrap_or_default();
+                let in_full = failure.as_ref().and_then(|failure| failure.with_last_words(log));
+                self.record(ended, seen, name, *state, in_full.as_deref().unwrap_or(why))
             }
         }
     }

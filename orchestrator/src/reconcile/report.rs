@@ -161,7 +161,16 @@ impl Reconciler {
                     state.backoff.failed(&place, error.what_failed(), &why, now);
                 }
                 (
-                    Action::Remove { name, pool, scope, state: ended, why, failure, .. },
+                    Action::Remove {
+                        name,
+                        pool,
+                        scope,
+                        state: ended,
+                        why,
+                        failure,
+                        holds_back,
+                        ..
+                    },
                     Outcome::Done,
                 ) => {
                     if let Some(failure) = failure {
@@ -171,7 +180,7 @@ impl Reconciler {
                     report.removed += 1;
                     match ended {
                         RunnerState::Failed => {
-                            if failure.as_ref().is_none_or(Failure::is_of_start) {
+                            if *holds_back {
                                 let ran = !matches!(failure, Some(Failure::NeverStarted));
                                 let name = || Failed::Runner(name.clone());
                                 let what = if ran { name() } else { Failed::Container };

@@ -62,6 +62,8 @@ pub enum Action {
         why: String,
         /// How it failed, if it did.
         failure: Option<Failure>,
+        /// Whether the next of its pool waits: this one could not start, and had no job.
+        holds_back: bool,
         /// Who asked.
         request: Option<RequestId>,
     },

@@ -18,16 +18,18 @@ use crate::model::{EngineHealth, Exit, Instance, Phase};
 /// a zombie (actions/runner issue 4617).
 pub const MISSING_GRACE: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long a process that calls itself a job's worker counts after the job was over, once the registration is gone.
+/// How long a process that calls itself a job's worker counts after the job was over, once GitHub says that the runner can have
+/// none: its registration is gone, or listed as offline and not busy.
 ///
 /// The worker of a job that is over still uploads logs and cleans up, for seconds.
 pub const WORKER_AFTER_JOB: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long such a process counts once the registration is gone, where nobody told of the job's end.
+/// How long such a process counts once GitHub says so, where nobody told of the job's end.
 ///
-/// GitHub removes an ephemeral registration when the job is over or given up, so no job can be left. A job writes the names of
-/// its processes itself: without a registration a name proves nothing.
-pub const WORKER_WITHOUT_REGISTRATION: SignedDuration = SignedDuration::from_mins(10);
+/// GitHub removes an ephemeral registration when the job is over or given up, and gives up the job of a runner that it does not hear
+/// of, so no job can be left. Its flag can lag, hence the minutes. A job writes the names of its processes itself: against
+/// GitHub's word a name proves nothing.
+pub const WORKER_WITHOUT_JOB: SignedDuration = SignedDuration::from_mins(10);
 
 /// The runner's exit code for "this version is refused", if the image was told to say so (actions/runner issue 4285).
 const EXIT_VERSION_REFUSED: i64 = 7;
@@ -46,7 +48,7 @@ pub fn reason_of(
         now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let working = match &instance.phase {
         Phase::Created => return created(instance.engine.as_ref(), late, registration_timeout),
-        Phase::Exited(exit) => return exited(exit, sight, sighting),
+        Phase::Exited(exit) => return exited(instance, exit, sight, sighting),
         Phase::Running { working } => working.unwrap_or(false),
     };
     if now >= instance.deadline {
@@ -58,6 +60,9 @@ pub fn reason_of(
         Sight::Listed(registered) if registered.busy => Reason::Busy,
         Sight::Absent if working && outlived(sighting, now) => {
             Reason::Failed(Failure::RegistrationGone)
+        }
+        Sight::Listed(registered) if working && !registered.online && outlived(sighting, now) => {
+            Reason::Failed(Failure::LostConnection)
         }
         _ if working => Reason::Working,
         // Its next job could not use it. What GitHub does not list may be about to end after its job.
@@ -81,12 +86,12 @@ pub fn reason_of(
     }
 }
 
-/// True if the worker process of a runner without a registration cannot belong to a job any more.
+/// True if the worker process of a runner cannot belong to a job any more.
 fn outlived(sighting: Sighting, now: Timestamp) -> bool {
-    let Some(absent_since) = sighting.absent_since else { return false };
-    let over = sighting.job_over_at.map(|at| at.max(absent_since));
+    let Some(jobless_since) = sighting.jobless_since else { return false };
+    let over = sighting.job_over_at.map(|at| at.max(jobless_since));
     over.is_some_and(|at| now.duration_since(at) >= WORKER_AFTER_JOB)
-        || now.duration_since(absent_since) >= WORKER_WITHOUT_REGISTRATION
+        || now.duration_since(jobless_since) >= WORKER_WITHOUT_JOB
 }
 
 /// What is said of a runner whose container waits to be started: only with a Docker engine of its own that may still answer.
@@ -113,21 +118,23 @@ fn broken(instance: &Instance) -> Option<&str> {
 }
 
 /// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.
-fn exited(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> Reason {
+fn exited(instance: &Instance, exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> Reason {
     if let Some(result) = result_of(exit) {
         return Reason::Result(result);
     }
     let ending = Ending { code: exit.code, out_of_memory: exit.out_of_memory };
-    let started = sighting.was_busy || printed::job(&exit.log_tail).is_some();
-    // GitHub deletes a one-job registration when the job is done, and only then without our asking.
+    let worked = sighting.was_busy || printed::job(&exit.log_tail).is_some();
+    if exit.code == EXIT_VERSION_REFUSED && !worked && printed::refused(&exit.log_tail) {
+        return Reason::Failed(Failure::VersionRefused);
+    }
+    // GitHub deletes a one-job registration when the job is done, and only then without our asking. Where the id is not known, it
+    // may be that there never was one.
     let deregistered = sight == Sight::Absent;
-    match (exit.code, started, deregistered) {
-        (0, true, _) | (0, _, true) => Reason::AfterItsJob,
-        (_, true, _) => Reason::Failed(Failure::EndedInJob(ending)),
-        (EXIT_VERSION_REFUSED, false, _) if printed::refused(&exit.log_tail) => {
-            Reason::Failed(Failure::VersionRefused)
-        }
-        (_, false, _) => {
+    let started = worked || (deregistered && instance.github_id.is_some());
+    match (exit.code, started) {
+        (0, _) if started || deregistered => Reason::AfterItsJob,
+        (_, true) => Reason::Failed(Failure::EndedInJob(ending)),
+        (_, false) => {
             let last = printed::last_line(&exit.log_tail).map(line).unwrap_or_default();
             Reason::Failed(Failure::EndedBeforeJob(ending, last))
         }
@@ -389,7 +396,7 @@ pub(super) mod tests {
             ("exit 0 without a job", "ended_before_job"),
             ("exit 0, GitHub silent", "ended_before_job"),
             ("exit 1 after being busy", "ended_in_job"),
-            ("exit 1, registration gone", "ended_before_job"),
+            ("exit 1, registration gone", "ended_in_job"),
             ("killed in the middle", "ended_in_job"),
             ("version refused", "version_refused"),
             ("exit 7 for a reason of its own", "ended_before_job"),
@@ -412,50 +419,81 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn without_a_registration_a_worker_s_name_counts_for_a_while_only() {
+    fn against_github_s_word_a_worker_s_name_counts_for_a_while_only() {
         let worker = instance("a1", Phase::Running { working: Some(true) });
         let timeout = policy().default.registration_timeout;
         let offline = registered(1, "a1", false, false);
         let online = registered(1, "a1", true, false);
         let busy = registered(1, "a1", true, true);
-        let gone = |absent: i64, over: Option<i64>| Sighting {
+        let busy_offline = registered(1, "a1", false, true);
+        let jobless = |since: i64, over: Option<i64>| Sighting {
             was_online: true,
-            missing_since: Some(at(absent)),
-            absent_since: Some(at(absent)),
+            was_busy: true,
+            missing_since: Some(at(since)),
+            jobless_since: Some(at(since)),
             job_over_at: over.map(at),
             ..Sighting::default()
         };
-        let rows = [
-            ("nobody told of its job", Sight::Absent, gone(1_000, None), 1_599, true),
-            ("for ten minutes", Sight::Absent, gone(1_000, None), 1_600, false),
-            ("its job was over a moment ago", Sight::Absent, gone(1_000, Some(1_010)), 1_069, true),
-            (
-                "its job was over for a minute",
-                Sight::Absent,
-                gone(1_000, Some(1_010)),
-                1_070,
-                false,
-            ),
-            ("the registration went later", Sight::Absent, gone(1_000, Some(500)), 1_059, true),
-            ("and a minute passed", Sight::Absent, gone(1_000, Some(500)), 1_060, false),
-            // Whatever a webhook told: as long as there is a registration, or nobody knows, the name counts.
-            ("GitHub silent", Sight::Unknown, gone(1_000, Some(500)), 9_000, true),
-            ("listed offline", Sight::Listed(&offline), gone(1_000, Some(500)), 9_000, true),
-            ("listed online", Sight::Listed(&online), gone(1_000, Some(500)), 9_000, true),
-            ("listed busy", Sight::Listed(&busy), gone(1_000, Some(500)), 9_000, true),
+        let gone = [
+            ("nobody told of its job", jobless(1_000, None), 1_599, true),
+            ("for ten minutes", jobless(1_000, None), 1_600, false),
+            ("its job was over a moment ago", jobless(1_000, Some(1_010)), 1_069, true),
+            ("its job was over for a minute", jobless(1_000, Some(1_010)), 1_070, false),
+            ("the registration went later", jobless(1_000, Some(500)), 1_059, true),
+            ("and a minute passed", jobless(1_000, Some(500)), 1_060, false),
         ];
-        for (what, sight, sighting, now, counts) in rows {
-            let reason = reason_of(&worker, sight, sighting, timeout, at(now));
-            assert_eq!(reason.state() == RunnerState::Busy, counts, "{what}: {reason}");
-            let failed = reason.failure().as_ref().map(Failure::kind);
-            assert_eq!(failed, (!counts).then_some("registration_gone"), "{what}");
+        let ends =
+            [(Sight::Absent, "registration_gone"), (Sight::Listed(&offline), "lost_connection")];
+        for (sight, end) in ends {
+            for (what, sighting, now, counts) in &gone {
+                let reason = reason_of(&worker, sight, *sighting, timeout, at(*now));
+                assert_eq!(reason.state() == RunnerState::Busy, *counts, "{what}: {reason}");
+                let failed = reason.failure();
+                assert_eq!(failed.as_ref().map(Failure::kind), (!counts).then_some(end), "{what}");
+                assert!(failed.is_none_or(|failure| !failure.is_of_start()), "{what}");
+            }
         }
+        // Whatever a webhook told: as long as it is online or busy, or nobody knows, the name counts.
+        let others = [
+            Sight::Unknown,
+            Sight::Unasked,
+            Sight::Listed(&online),
+            Sight::Listed(&busy),
+            Sight::Listed(&busy_offline),
+        ];
+        for sight in others {
+            let reason = reason_of(&worker, sight, jobless(1_000, Some(500)), timeout, at(9_000));
+            assert_eq!(reason.state(), RunnerState::Busy, "{sight:?}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_registration_that_github_deleted_is_that_of_a_runner_that_had_a_job() {
+        let timeout = policy().default.registration_timeout;
+        // More was printed than is kept: the line that says that the job began is gone.
+        let jit = instance("a1", exit(1, "the end of very much output"));
+        let token = Instance { github_id: None, ..jit.clone() };
+        let offline = registered(1, "a1", false, false);
+        let rows = [
+            (&jit, Sight::Absent, "ended_in_job"),
+            (&jit, Sight::Listed(&offline), "ended_before_job"),
+            (&jit, Sight::Unknown, "ended_before_job"),
+            // It may have ended before it registered itself.
+            (&token, Sight::Absent, "ended_before_job"),
+        ];
+        for (runner, sight, expected) in rows {
+            let reason = reason_of(runner, sight, Sighting::default(), timeout, at(5));
+            assert_eq!(reason.failure().as_ref().map(Failure::kind), Some(expected), "{sight:?}");
+        }
+        let refused = instance("a1", exit(7, REFUSED));
+        let reason = reason_of(&refused, Sight::Absent, Sighting::default(), timeout, at(5));
+        assert_eq!(reason.failure(), Some(Failure::VersionRefused));
     }
 
     #[test]
     fn spans_that_depend_on_each_other_agree() {
         assert!(WORKER_AFTER_JOB >= MISSING_GRACE, "a container that ends has its usual time");
-        assert!(WORKER_WITHOUT_REGISTRATION > WORKER_AFTER_JOB);
+        assert!(WORKER_WITHOUT_JOB > WORKER_AFTER_JOB);
     }
 
     #[test]
@@ -584,7 +622,8 @@ pub(super) mod tests {
     fn the_words_name_the_job_s_result_and_how_it_ended() {
         let why = |code: i64, out_of_memory: bool, log: &str| {
             let exit = Exit { code, out_of_memory, log_tail: log.to_owned() };
-            exited(&exit, Sight::Unknown, Sighting::default()).to_string()
+            exited(&instance("a1", Phase::Created), &exit, Sight::Unknown, Sighting::default())
+                .to_string()
         };
         let rows = [
             (0, false, DONE, "its job's result was Succeeded"),

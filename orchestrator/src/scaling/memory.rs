@@ -38,8 +38,8 @@ pub struct Sighting {
     pub idle_since: Option<Timestamp>,
     /// Since when GitHub has said, without interruption, that it is offline or not there.
     pub missing_since: Option<Timestamp>,
-    /// Since when GitHub has not listed its registration, without interruption.
-    pub absent_since: Option<Timestamp>,
+    /// Since when GitHub has said, without interruption, that it can have no job: it is not there, or offline and not busy.
+    pub jobless_since: Option<Timestamp>,
     /// When the job that it had was over, as far as anybody told.
     pub job_over_at: Option<Timestamp>,
 }
@@ -228,7 +228,8 @@ impl Observed {
         sighting.was_online |= online;
         sighting.was_busy |= listed.is_some_and(|registered| registered.busy);
         sighting.missing_since = if online { None } else { since(sighting.missing_since) };
-        sighting.absent_since = if listed.is_some() { None } else { since(sighting.absent_since) };
+        let jobless = listed.is_none_or(|registered| !registered.online && !registered.busy);
+        sighting.jobless_since = if jobless { since(sighting.jobless_since) } else { None };
         let timeout = policy.terms(&instance.pool).registration_timeout;
         let reason = reason_of(instance, sight, sighting, timeout, now);
         let idle = reason.state() == RunnerState::Idle;
@@ -353,30 +354,34 @@ mod tests {
         assert_eq!((sighting.missing_since, sighting.idle_since), (None, Some(at(0))));
         let gone = seen(now, Some(&runner), Some(vec![])).remember(&policy(), at(130));
         let sighting = gone.memory.of(&runner);
-        assert_eq!((sighting.missing_since, sighting.absent_since), (Some(at(130)), Some(at(130))));
+        assert_eq!(
+            (sighting.missing_since, sighting.jobless_since),
+            (Some(at(130)), Some(at(130)))
+        );
         let timeout = policy().default.registration_timeout;
         let reason = reason_of(&runner, Sight::Absent, sighting, timeout, at(130));
         assert_eq!(reason.state(), RunnerState::Draining, "{reason}");
     }
 
     #[test]
-    fn gone_is_counted_apart_from_offline() {
+    fn without_a_job_is_counted_apart_from_offline() {
         let runner = instance("a1", RUNNING);
         let lists = [
             (0, vec![registered(1, "a1", true, true)], (None, None)),
             (10, vec![registered(1, "a1", false, true)], (Some(10), None)),
             (70, vec![], (Some(10), Some(70))),
             (90, vec![], (Some(10), Some(70))),
-            (95, vec![registered(1, "a1", false, false)], (Some(10), None)),
+            (95, vec![registered(1, "a1", false, false)], (Some(10), Some(70))),
+            (97, vec![registered(1, "a1", false, true)], (Some(10), None)),
             (99, vec![registered(1, "a1", true, false)], (None, None)),
         ];
         let mut now = Observed::default();
-        for (second, list, (missing, absent)) in lists {
+        for (second, list, (missing, jobless)) in lists {
             now = seen(now, Some(&runner), Some(list)).remember(&policy(), at(second));
             let found = now.memory.of(&runner);
             assert_eq!(
-                (found.missing_since, found.absent_since),
-                (missing.map(at), absent.map(at)),
+                (found.missing_since, found.jobless_since),
+                (missing.map(at), jobless.map(at)),
                 "{second}"
             );
         }

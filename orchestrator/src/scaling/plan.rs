@@ -191,7 +191,6 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
     planner.clean_registrations();
     planner.serve_creations();
     planner.serve_jobs();
-    planner.keep_waiting();
     planner.retire_idle();
     planner.make_room();
     planner.start_prepared();
@@ -207,9 +206,9 @@ struct Planner<'a, N> {
     /// What is in use, this plan's launches included. A container counts until it is gone, even if this plan removes it: the
     /// removal may fail.
     room: Room<'a>,
-    /// Runners of each repository before this plan.
+    /// Runners of each repository, with those that this plan starts for its jobs.
     standing: BTreeMap<&'a RepoSlug, usize>,
-    /// Runners that a queued job counts on.
+    /// Runners that a queued job counts on, this plan's launches included.
     needed: BTreeSet<RunnerName>,
     /// Idle runners that stay for a job that GitHub has not assigned to them so far, as long as nobody needs their room.
     kept: BTreeMap<RunnerName, i64>,
@@ -274,6 +273,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 id,
                 state: verdict.state,
                 why: verdict.why,
+                holds_back: verdict.failure.as_ref().is_some_and(Failure::is_of_start)
+                    && !self.seen.memory.of(instance).was_busy,
                 failure: verdict.failure,
                 request: None,
             });
@@ -339,6 +340,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             state: RunnerState::Gone,
             why: why.clone(),
             failure: None,
+            holds_back: false,
             request: Some(asker),
         };
         match (verdict.state, self.seen.sight_of(instance), force) {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use github_sim::world::model::Conclusion;
 use github_sim::{Effect, Fault, FaultKind};
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::model::Phase;
+use orchestrator::model::{EngineHealth, Phase};
 use tower::ServiceExt as _;
 
 use crate::support::{DONE, Platform, SELF_HOSTED, scope};
@@ -232,6 +233,43 @@ async fn a_runner_that_never_registers_is_given_up() {
     assert_eq!(report.removed, 1, "{report:?}");
     assert!(platform.containers().is_empty() && platform.registrations().is_empty());
     assert_eq!(platform.handle.snapshot().finished[0].name, made[0].name);
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_runner_that_never_came_online_are_part_of_the_reason() {
+    let platform = Platform::new().await;
+    let token = "ghp_0123456789abcdef0123456789abcdef0123";
+    platform.backend.state().printed =
+        format!("starting\n\u{1b}[31mno route to the proxy {token} {}\n\n", "x".repeat(5_000));
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    for _ in 0..2 {
+        platform.wait(300);
+        platform.pass().await;
+    }
+    let snapshot = platform.handle.snapshot();
+    let reason = &snapshot.finished[0].reason;
+    let words =
+        "it was not online 300 s after its start; its last words: no route to the proxy *** x";
+    assert!(reason.starts_with(words) && reason.len() < 600, "{reason}");
+    // Who asks about the job hears it, too.
+    let streak = snapshot.failures.values().next().unwrap();
+    assert_eq!(&streak.reason, reason, "job {job}");
+}
+
+#[tokio::test]
+async fn an_engine_that_fails_after_the_job_holds_no_other_job_back() {
+    let (platform, name, job) = with_busy_runner().await;
+    platform.pass().await;
+    platform.backend.engine(&name, &EngineHealth::Failed { why: "out of memory".to_owned() });
+    // The job is over, and GitHub has not noticed that the runner is about to go.
+    platform.sim.with(|world| world.set_keeps_spent_runners(true));
+    platform.sim.with(|world| world.finish_job(job, Conclusion::Failure)).unwrap();
+    let report = platform.pass().await;
+    assert_eq!(report.removed, 1, "{report:?}");
+    let snapshot = platform.handle.snapshot();
+    assert!(snapshot.finished[0].reason.starts_with("its Docker engine failed"));
+    assert!(snapshot.held_back.is_empty() && snapshot.failures.is_empty());
 }
 
 #[tokio::test]

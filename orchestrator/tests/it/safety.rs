@@ -18,9 +18,11 @@ fn pretend_to_work(platform: &Platform) {
     }
 }
 
-/// A platform with a runner whose job ended and took the registration with it, while a process inside calls itself a worker.
-async fn with_pretender() -> (Platform, String) {
+/// A platform with a runner whose job ended, while a process inside calls itself a worker. The registration goes with the job, or
+/// stays listed, offline.
+async fn with_pretender(stays_listed: bool) -> (Platform, String) {
     let platform = Platform::new().await;
+    platform.sim.with(|world| world.set_keeps_spent_runners(stays_listed));
     let job = platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
     let name = platform.containers()[0].clone();
@@ -28,29 +30,42 @@ async fn with_pretender() -> (Platform, String) {
     pretend_to_work(&platform);
     platform.pass().await;
     platform.sim.with(|world| world.finish_job(job, Conclusion::Cancelled)).unwrap();
-    assert!(platform.registrations().is_empty());
+    assert_eq!(platform.registrations().len(), usize::from(stays_listed));
     (platform, name)
 }
 
 #[tokio::test]
-async fn a_process_that_calls_itself_a_worker_keeps_no_runner_once_the_registration_is_gone() {
-    let (platform, name) = with_pretender().await;
-    platform.pass().await;
-    platform.wait(599);
-    platform.pass().await;
-    assert_eq!(platform.runners()[0].state, RunnerState::Busy);
-    let error = platform.delete(&name, false).await.unwrap_err();
-    assert!(error.to_string().contains("is running a job"), "{error}");
-    platform.wait(1);
-    platform.delete(&name, false).await.unwrap();
-    assert!(platform.containers().is_empty());
-    let reason = &platform.handle.snapshot().finished[0].reason;
-    assert_eq!(reason, "its registration is gone and the container did not end");
+async fn a_process_that_calls_itself_a_worker_keeps_no_runner_against_github_s_word() {
+    let ends = [
+        (false, "its registration is gone and the container did not end"),
+        (true, "it lost its connection to GitHub and did not come back"),
+    ];
+    for (stays_listed, reason) in ends {
+        let (platform, name) = with_pretender(stays_listed).await;
+        platform.pass().await;
+        platform.wait(599);
+        platform.pass().await;
+        assert_eq!(platform.runners()[0].state, RunnerState::Busy);
+        let error = platform.delete(&name, false).await.unwrap_err();
+        assert!(error.to_string().contains("is running a job"), "{error}");
+        platform.wait(1);
+        platform.delete(&name, false).await.unwrap();
+        assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+        let snapshot = platform.handle.snapshot();
+        assert_eq!(snapshot.finished[0].reason, reason);
+        assert!(snapshot.held_back.is_empty(), "no other job waits for it");
+    }
 }
 
 #[tokio::test]
 async fn a_job_that_a_webhook_ended_a_minute_ago_keeps_no_runner_either() {
-    let (platform, name) = with_pretender().await;
+    for stays_listed in [false, true] {
+        ended_by_webhook(stays_listed).await;
+    }
+}
+
+async fn ended_by_webhook(stays_listed: bool) {
+    let (platform, name) = with_pretender(stays_listed).await;
     let repository = EventRepository {
         id: 1,
         full_name: "octo-admin/app".to_owned(),

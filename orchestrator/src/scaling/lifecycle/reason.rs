@@ -3,9 +3,10 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::foreign_text::line;
 use mayfly_common::runner::RunnerState;
 
-use super::printed::JobResult;
+use super::printed::{self, JobResult};
 
 /// Why a runner is in the state it is in. Its `Display` is what an operator reads; nothing else makes these words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,8 +145,8 @@ impl Failure {
         }
     }
 
-    /// Whether its pool cannot start runners, so that the next one must wait. What happens once a runner was online is the affair of
-    /// its job: other jobs do not wait for it.
+    /// Whether its pool cannot start runners, so that the next one must wait, unless this one had a job: what happens then is the
+    /// affair of that job, and other jobs do not wait for it.
     pub fn is_of_start(&self) -> bool {
         match self {
             Self::NeverStarted
@@ -161,6 +162,14 @@ impl Failure {
             | Self::Removed
             | Self::EndedInJob(_) => false,
         }
+    }
+
+    /// The reason with the last line that the runner printed, where its container ran until it was given up: nobody knew that line
+    /// before. None for all that end otherwise, or printed nothing.
+    pub fn with_last_words(&self, log: &str) -> Option<String> {
+        let last = printed::last_line(log).map(line).filter(|last| !last.is_empty())?;
+        let late = matches!(self, Self::RegistrationTimeout(_));
+        late.then(|| format!("{self}; its last words: {last}"))
     }
 
     /// Whether its container was left behind: by a crash of ours before it was started, or by a registration that went away.

@@ -16,9 +16,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Starts what is missing of each pool's waiting runners. One that a job counts on is replaced at once, not when the job is
     /// over; a stale one is replaced before it goes.
     pub(super) fn keep_waiting(&mut self) {
-        if !self.policy.auto_create {
-            return;
-        }
+        self.plan.short.clear();
         let mut pools: Vec<&PoolPolicy> = self.policy.all().filter(|pool| pool.enabled).collect();
         pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
         for pool in pools {
@@ -39,20 +37,35 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 there = self.staying(&pool.name);
             }
             for _ in there..pool.min_idle {
-                // Spread over the places; the busiest of them come first.
-                let place = places.iter().min_by_key(|place| at.get(place).copied().unwrap_or(0));
-                let Some(place) = place else {
-                    self.plan.short.insert(pool.name.clone(), Cause::NoPlace);
-                    break;
-                };
-                let why = format!("pool {} keeps {} waiting", pool.name, pool.min_idle);
-                if let Err(cause) = self.start(pool, place, why) {
-                    self.plan.short.insert(pool.name.clone(), cause);
-                    break;
+                // Spread over the places; the busiest of them come first. One that has no room is passed over.
+                let mut order: Vec<&Scope> = places.iter().collect();
+                order.sort_by_key(|place| at.get(*place).copied().unwrap_or(0));
+                match self.start_in_one(pool, &order) {
+                    Ok(place) => *at.entry(place.clone()).or_default() += 1,
+                    Err(cause) => {
+                        self.plan.short.insert(pool.name.clone(), cause);
+                        break;
+                    }
                 }
-                *at.entry(place.clone()).or_default() += 1;
             }
         }
+    }
+
+    /// Starts a runner that waits in the first of these places where nothing is in the way; else tells what is in the first.
+    fn start_in_one<'p>(
+        &mut self,
+        pool: &PoolPolicy,
+        places: &[&'p Scope],
+    ) -> Result<&'p Scope, Cause> {
+        let mut first = None;
+        for place in places {
+            let why = format!("pool {} keeps {} waiting", pool.name, pool.min_idle);
+            match self.start(pool, place, why) {
+                Ok(()) => return Ok(place),
+                Err(cause) => first = first.or(Some(cause)),
+            }
+        }
+        Err(first.unwrap_or(Cause::NoPlace))
     }
 
     /// Ends runners that wait and need not.

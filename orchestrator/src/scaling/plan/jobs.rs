@@ -4,7 +4,7 @@
 //! one. Pools of higher priority go first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use mayfly_common::foreign_text::message;
 use mayfly_common::pool::{Autoscaling, PoolName};
@@ -26,6 +26,15 @@ struct Ours<'a> {
     pools: Vec<(&'a PoolPolicy, Scope)>,
 }
 
+/// A runner that a job may count on.
+struct Seat<'s> {
+    name: &'s RunnerName,
+    pool: &'s PoolName,
+    supply: Supply<'s>,
+    /// None of a runner that this plan starts.
+    instance: Option<&'s Instance>,
+}
+
 impl Ours<'_> {
     fn priority(&self) -> i32 {
         self.pools.first().map_or(0, |(pool, _)| pool.priority)
@@ -33,7 +42,41 @@ impl Ours<'_> {
 }
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
+    /// Starts runners for queued jobs, and runners that wait. What is started may serve other jobs than those it is started for, so
+    /// all is counted again until nothing more is started: the next plan then finds nothing left to start.
     pub(super) fn serve_jobs(&mut self) {
+        let (held, ours): (Vec<Ours<'a>>, Vec<Ours<'a>>) =
+            self.ours().into_iter().partition(|ours| self.is_held(ours.job));
+        for (pool, _) in held.iter().filter_map(|ours| ours.pools.first()) {
+            *self.held.entry(pool.name.clone()).or_default() += 1;
+        }
+        if !self.policy.auto_create {
+            self.count(&ours);
+            return self.hold(&held);
+        }
+        // Not only when the first job waits: a pull takes longer than anything else.
+        for pool in self.policy.all().filter(|pool| pool.enabled) {
+            self.want_images(pool, &[Image::Missing]);
+        }
+        let mut allowed = self.allowances();
+        loop {
+            let before = self.launches().count();
+            self.plan.waiting.clear();
+            self.blocked.clear();
+            let unserved = self.count(&ours);
+            self.hold(&held);
+            self.start_for(unserved, &mut allowed);
+            if self.launches().count() == before {
+                self.keep_waiting();
+            }
+            if self.launches().count() == before {
+                break;
+            }
+        }
+    }
+
+    /// The jobs that are for runners like ours; of the others it is told what becomes of them.
+    fn ours(&mut self) -> Vec<Ours<'a>> {
         let mut ours: Vec<Ours<'a>> = Vec::new();
         for job in &self.seen.jobs {
             match offer(job, self.seen.groups.get(&job.id), self.policy) {
@@ -54,46 +97,45 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             }
         }
         self.report_not_assigned(&ours);
-        let free: Vec<&Instance> = self.available();
-        let (held, ours): (Vec<Ours<'a>>, Vec<Ours<'a>>) =
-            ours.into_iter().partition(|ours| self.is_held(ours.job));
-        let supply: Vec<Supply<'_>> = free
-            .iter()
-            .map(|instance| Supply { scope: &instance.scope, labels: &instance.labels })
-            .collect();
-        let jobs: Vec<QueuedJob> = ours.iter().map(|ours| ours.job.clone()).collect();
-        let policy = self.policy;
-        let group_of = |instance: &Instance| {
-            policy.pool(&instance.pool).and_then(|pool| pool.group_at(&instance.scope))
-        };
+        ours
+    }
+
+    /// Counts which jobs have a runner that is there, on its way or started by this plan. Answers the others.
+    fn count<'j>(&mut self, ours: &'j [Ours<'a>]) -> Vec<&'j Ours<'a>> {
+        let there = self.available().into_iter().map(|one| Seat {
+            name: &one.name,
+            pool: &one.pool,
+            supply: Supply { scope: &one.scope, labels: &one.labels },
+            instance: Some(one),
+        });
+        let new = self.launches().map(|one| Seat {
+            name: &one.name,
+            pool: &one.pool,
+            supply: Supply { scope: &one.scope, labels: &one.labels },
+            instance: None,
+        });
+        let seats: Vec<Seat<'_>> = there.chain(new).collect();
         // A job without labels counts on runners of its group, as far as that is known.
-        let grouped = |job: &QueuedJob, instance: &Instance| {
+        let grouped = |job: &QueuedJob, seat: &Seat<'_>| {
             let asked = self.seen.groups.get(&job.id);
-            asked.is_some_and(|asked| group_of(instance).is_some_and(|name| asked.is(name)))
+            let pool = self.policy.pool(seat.pool);
+            let group = pool.and_then(|pool| pool.group_at(seat.supply.scope));
+            asked.is_some_and(|asked| group.is_some_and(|name| asked.is(name)))
         };
-        let may_count_on = |job: usize, slot: usize| {
-            let (job, instance) = (&jobs[job], free[slot]);
-            !self.is_in_vain(job, instance) && (!job.labels.is_empty() || grouped(job, instance))
+        let may_count_on = |job: usize, seat: usize| {
+            let (job, seat) = (ours[job].job, &seats[seat]);
+            let in_vain = seat.instance.is_some_and(|instance| self.is_in_vain(job, instance));
+            !in_vain && (!job.labels.is_empty() || grouped(job, seat))
         };
+        let jobs: Vec<&QueuedJob> = ours.iter().map(|ours| ours.job).collect();
+        let supply: Vec<Supply<'_>> = seats.iter().map(|seat| seat.supply).collect();
         let matched = match_jobs(&jobs, &supply, may_count_on);
-        for (job, by) in jobs.iter().zip(&matched.by) {
-            if let Some(instance) = by.and_then(|slot| free.get(slot)) {
-                self.plan.expected.insert(job.id, instance.name.clone());
-            }
-        }
-        let needed = free.iter().zip(&matched.needed).filter(|(_, needed)| **needed);
-        self.needed = needed.map(|(instance, _)| instance.name.clone()).collect();
-        self.hold(&held, &free);
-        if !self.policy.auto_create {
-            return;
-        }
-        // Not only when the first job waits: a pull takes longer than anything else.
-        for pool in self.policy.all().filter(|pool| pool.enabled) {
-            self.want_images(pool, &[Image::Missing]);
-        }
-        let unserved: BTreeSet<usize> = matched.unserved.iter().copied().collect();
-        let left = ours.into_iter().enumerate().filter(|(index, _)| unserved.contains(index));
-        self.start_for(left.map(|(_, ours)| ours).collect());
+        let by = jobs.iter().zip(&matched.by);
+        let expected: BTreeMap<i64, RunnerName> =
+            by.filter_map(|(job, by)| Some((job.id, seats[(*by)?].name.clone()))).collect();
+        self.needed = expected.values().cloned().collect();
+        self.plan.expected = expected;
+        matched.unserved.iter().map(|&index| &ours[index]).collect()
     }
 
     /// Tells which jobs GitHub did not assign to a runner that was idle beside them.
@@ -121,13 +163,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     /// Has jobs wait that GitHub did not assign. The runner that was idle beside each stays while nobody needs its room: GitHub
     /// assigns the job to it as soon as what is in the way is mended.
-    fn hold(&mut self, jobs: &[Ours<'a>], free: &[&'a Instance]) {
+    fn hold(&mut self, jobs: &[Ours<'a>]) {
+        self.kept.clear();
+        let free = self.available();
         for ours in jobs {
             let job = ours.job;
             let pool = ours.pools.first().map(|(pool, _)| pool.name.clone());
-            if let Some(pool) = &pool {
-                *self.held.entry(pool.clone()).or_default() += 1;
-            }
             let beside = free.iter().find(|instance| {
                 instance.scope.covers(&job.repo)
                     && instance.labels.covers(&job.labels)
@@ -155,9 +196,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// Starts runners for jobs that have none on its way, as far as there is room; says of all others what they wait for.
-    fn start_for(&mut self, jobs: Vec<Ours<'a>>) {
-        let mut allowed = self.allowances();
-        let mut queues: BTreeMap<&'a RepoSlug, VecDeque<Ours<'a>>> = BTreeMap::new();
+    fn start_for(
+        &mut self,
+        jobs: Vec<&Ours<'a>>,
+        allowed: &mut BTreeMap<PoolName, (usize, String)>,
+    ) {
+        let mut queues: BTreeMap<&'a RepoSlug, VecDeque<&Ours<'a>>> = BTreeMap::new();
         for job in jobs {
             queues.entry(&job.job.repo).or_default().push_back(job);
         }
@@ -170,13 +214,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 .make_contiguous()
                 .sort_by_key(|ours| (rank(ours), ours.job.queued_at, ours.job.id));
         }
-        // Runners of an organisation serve any of its repositories: what was started for a repository in this pass counts.
-        let mut started: BTreeMap<&'a RepoSlug, usize> = BTreeMap::new();
         loop {
-            let load = |repo: &RepoSlug| {
-                let planned = started.get(repo).copied().unwrap_or_default();
-                self.standing.get(repo).copied().unwrap_or_default() + planned
-            };
+            let load = |repo: &RepoSlug| self.standing.get(repo).copied().unwrap_or_default();
             let next = queues
                 .iter()
                 .filter_map(|(repo, queue)| Some((*repo, queue.front()?)))
@@ -186,8 +225,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 .map(|(repo, _)| repo);
             let Some(repo) = next else { break };
             let Some(ours) = queues.get_mut(repo).and_then(VecDeque::pop_front) else { break };
-            match self.start_one(&ours, &mut allowed) {
-                Ok(()) => *started.entry(repo).or_default() += 1,
+            match self.start_one(ours, allowed) {
+                // Runners of an organisation serve any of its repositories: what is started for a repository counts as its own.
+                Ok(()) => *self.standing.entry(repo).or_default() += 1,
                 Err(Some(cause)) => {
                     let pool = ours.pools.first().map(|(pool, _)| pool.name.clone());
                     self.plan.waiting.push(Waiting { job: ours.job.id, pool, cause });
@@ -247,8 +287,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             }
             let why = format!("job {:?} of {} waits", ours.job.name, ours.job.repo);
             match self.start(pool, scope, why) {
-                Ok(runner) => {
-                    self.plan.expected.insert(ours.job.id, runner);
+                Ok(()) => {
                     if let Some((left, _)) = allowance {
                         *left -= 1;
                         self.plan.scaled.insert(pool.name.clone());
@@ -267,13 +306,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         Err(first)
     }
 
-    /// Starts one runner of a pool, if nothing is in the way; tells its name.
+    /// Starts one runner of a pool, if nothing is in the way.
     pub(super) fn start(
         &mut self,
         pool: &PoolPolicy,
         scope: &Scope,
         why: String,
-    ) -> Result<RunnerName, Cause> {
+    ) -> Result<(), Cause> {
         if self.policy.draining {
             return Err(Cause::Draining);
         }
@@ -292,7 +331,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let Some(name) = self.name_for(pool, scope) else { return Err(Cause::NoName) };
         self.room.add(&pool.name, pool, scope);
         self.plan.actions.push(Action::Launch(Launch {
-            name: name.clone(),
+            name,
             pool: pool.name.clone(),
             scope: scope.clone(),
             labels: pool.labels.clone(),
@@ -302,6 +341,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             why,
             request: None,
         }));
-        Ok(name)
+        Ok(())
     }
 }

@@ -409,6 +409,54 @@ fn a_deletion_that_github_refused_is_put_off_with_growing_waits() {
 }
 
 #[test]
+fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
+    let exited = |code, log_tail: &str| {
+        Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() })
+    };
+    let refused = "Runner version v2.300.0 is deprecated and cannot receive messages.";
+    let engine = Some(EngineHealth::Failed { why: "it ended".to_owned() });
+    let (online, offline) = (Some(true), Some(false));
+    // How it ends and what GitHub lists then; what that is of one that had no job, and of one that had a job.
+    type Row = (Phase, Option<EngineHealth>, Option<bool>, i64, (&'static str, bool), &'static str);
+    let rows: [Row; 8] = [
+        (exited(1, "no disk"), None, offline, 20, ("ended_before_job", true), "ended_in_job"),
+        (exited(7, refused), None, offline, 20, ("version_refused", true), "ended_in_job"),
+        (exited(1, "no disk"), None, None, 20, ("ended_in_job", false), "ended_in_job"),
+        (IDLE, engine.clone(), online, 20, ("engine_ended", true), "engine_ended"),
+        (IDLE, None, offline, 400, ("registration_timeout", true), "lost_connection"),
+        (IDLE, None, None, 400, ("registration_timeout", true), "registration_gone"),
+        (
+            Phase::Running { working: Some(true) },
+            None,
+            offline,
+            700,
+            ("lost_connection", false),
+            "lost_connection",
+        ),
+        (IDLE, None, online, 100_000, ("past_deadline", false), "past_deadline"),
+    ];
+    for (phase, engine, listed, second, without, with) in rows {
+        for (had_job, (kind, waits)) in [(false, without), (true, (with, false))] {
+            let mut before = with_runner(seen(), "mayfly-i-a", IDLE, had_job, had_job);
+            before = before.remember(&policy(), at(1));
+            let mut after = before.clone();
+            (after.instances[0].phase, after.instances[0].engine) = (phase.clone(), engine.clone());
+            let list = listed.map(|online| registered(1, "mayfly-i-a", online, false));
+            let list = Listing::Known(list.into_iter().collect());
+            after.registrations.insert(after.instances[0].scope.clone(), list);
+            let after = after.remember(&policy(), at(2)).remember(&policy(), at(second));
+            let plan = plan(&after, &policy(), at(second));
+            let Some(Action::Remove { failure: Some(failure), holds_back, .. }) =
+                plan.actions.first()
+            else {
+                panic!("{kind}: {:?}", plan.actions)
+            };
+            assert_eq!((failure.kind(), *holds_back), (kind, waits), "had a job: {had_job}");
+        }
+    }
+}
+
+#[test]
 fn requests_are_served_whole_or_refused() {
     let base = with_runner(seen(), "taken", IDLE, true, true);
     let ask = |wish: Wish| {

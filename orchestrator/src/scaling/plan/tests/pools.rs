@@ -367,6 +367,16 @@ fn waiting_runners_are_spread_over_the_repositories_that_have_jobs() {
         pools_of(&plan(&seen, &policy, at(0))),
         ["warm repo:o/busy", "warm repo:o/second", "warm repo:o/busy"]
     );
+    // A place with something in the way is passed over.
+    let mut held = seen.clone();
+    let place = (policy.pools[0].name.clone(), "repo:o/busy".parse().unwrap());
+    held.held_back.insert(place.clone(), at(60));
+    let elsewhere = plan(&held, &policy, at(0));
+    assert_eq!(pools_of(&elsewhere), ["warm repo:o/second"; 3]);
+    assert!(elsewhere.short.is_empty());
+    held.repositories.truncate(1);
+    let short = plan(&held, &policy, at(0)).short;
+    assert_eq!(short.values().collect::<Vec<_>>(), [&Cause::HeldBack(place, at(60))]);
     let none = plan(&Observed { repositories: Vec::new(), ..seen }, &policy, at(0));
     assert_eq!(none.short.values().collect::<Vec<_>>(), [&Cause::NoPlace]);
 }

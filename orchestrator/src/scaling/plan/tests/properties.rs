@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
+use mayfly_common::pool::Autoscaling;
+
 use super::world::{World, any_world};
 use super::*;
-use crate::scaling::lifecycle::{WORKER_AFTER_JOB, WORKER_WITHOUT_REGISTRATION};
+use crate::scaling::lifecycle::{WORKER_AFTER_JOB, WORKER_WITHOUT_JOB};
 
 fn owner(scope: &Scope) -> Option<String> {
     match scope {
@@ -25,6 +27,38 @@ fn users(world: &World, plan: &Plan) -> Vec<(PoolName, Scope, i64, i64)> {
     });
     let running = running.map(|instance| user(&instance.pool, &instance.scope));
     running.chain(plan.launched().map(|launch| user(&launch.pool, &launch.scope))).collect()
+}
+
+/// Whether a pool is for a job.
+fn may_serve(pool: &PoolPolicy, job: &QueuedJob, world: &World) -> bool {
+    let Some(scope) = pool.place_for(&job.repo) else { return false };
+    let asked = world.seen.groups.get(&job.id);
+    let group = pool.group.as_deref().unwrap_or("Default");
+    let grouped = !matches!(scope, Scope::Repo(_)) && asked.is_some_and(|asked| asked.is(group));
+    let labels = job.labels.iter().all(|label| pool.labels.contains(label.as_str()));
+    pool.enabled && labels && (grouped || !job.labels.is_empty())
+}
+
+/// Whether one more runner of a pool in a scope would be more than a cap allows.
+fn is_full(
+    world: &World,
+    pool: &PoolPolicy,
+    scope: &Scope,
+    users: &[(PoolName, Scope, i64, i64)],
+) -> bool {
+    let caps = &world.policy.caps;
+    let sum =
+        |number: fn(&(PoolName, Scope, i64, i64)) -> i64| -> i64 { users.iter().map(number).sum() };
+    let of =
+        |scope_of: &dyn Fn(&Scope) -> bool| users.iter().filter(|(_, at, ..)| scope_of(at)).count();
+    let same_owner = |at: &Scope| owner(scope).is_some() && owner(at) == owner(scope);
+    users.len() >= caps.runners
+        || caps.memory.is_some_and(|max| sum(|user| user.2) + pool.memory > max)
+        || caps.nano_cpus.is_some_and(|max| sum(|user| user.3) + pool.nano_cpus > max)
+        || users.iter().filter(|(of, ..)| *of == pool.name).count() >= pool.max
+        || caps.per_owner.is_some_and(|max| of(&same_owner) >= max)
+        || (matches!(scope, Scope::Repo(_))
+            && caps.per_repo.is_some_and(|max| of(&|at| at == scope) >= max))
 }
 
 fn frees(action: &Action) -> bool {
@@ -53,13 +87,17 @@ proptest! {
             for name in &started {
                 prop_assert!(!again.actions.iter().any(|action| ends(action, name)), "started and ended: {name}\n{:#?}\n{:#?}", plan.actions, again.actions);
             }
-            if !plan.actions.iter().any(frees) && plan.refusals.is_empty() && now.seen.wishes.is_empty() {
-                // Which runner a queued job counts on may change when runners are added; without jobs nothing does.
-                prop_assert!(again.actions.is_empty() || plan.demand > 0, "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
+            // What has begun or is done is not begun again.
+            if !plan.actions.iter().any(frees) {
+                prop_assert!(again.actions.is_empty(), "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
             }
-            // What is started without jobs was said to wait for something that came free.
-            let waited = plan.waiting.len() + plan.short.len() + plan.demand;
-            prop_assert!(again.launched().count() == 0 || waited > 0, "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
+            // What is started now had no room, or no name, before something came free.
+            let users = users(&now, &plan);
+            for launch in again.launched() {
+                let pool = now.policy.terms(&launch.pool);
+                let full = is_full(&now, pool, &launch.scope, &users);
+                prop_assert!(full || pool.naming == Naming::Stable, "first {:#?}\nthen {launch:#?}", plan.actions);
+            }
             history.push(again.actions.clone());
             if again.actions.is_empty() {
                 return Ok(());
@@ -158,10 +196,12 @@ proptest! {
             let sight = world.seen.sight_of(instance);
             let sighting = world.seen.memory.of(instance);
             let passed = |since: Option<Timestamp>, span| since.is_some_and(|at| world.now.duration_since(at) >= span);
-            // Without a registration a process' name counts for a while only.
-            let named = sight != Sight::Absent
-                || !(passed(sighting.absent_since, WORKER_WITHOUT_REGISTRATION)
-                    || (passed(sighting.absent_since, WORKER_AFTER_JOB) && passed(sighting.job_over_at, WORKER_AFTER_JOB)));
+            // Against GitHub's word a process' name counts for a while only.
+            let jobless = sight == Sight::Absent || sight.listed().is_some_and(|one| !one.online && !one.busy);
+            let since = sighting.jobless_since;
+            let named = !jobless
+                || !(passed(since, WORKER_WITHOUT_JOB)
+                    || (passed(since, WORKER_AFTER_JOB) && passed(sighting.job_over_at, WORKER_AFTER_JOB)));
             let worker = named && instance.phase == Phase::Running { working: Some(true) };
             let busy = sight.listed().is_some_and(|registered| registered.busy);
             if instance_runs(instance) && (worker || busy) && world.now < instance.deadline && !forced(&instance.name) {
@@ -203,11 +243,53 @@ proptest! {
                 plan.unmet.iter().any(|unmet| unmet.job.id == job.id),
                 plan.waiting.iter().any(|waiting| waiting.job == job.id),
             ];
-            prop_assert!(places.iter().filter(|there| **there).count() <= 1, "{:?} {:?}", job, places);
+            let there = places.iter().filter(|there| **there).count();
+            // A job that only a runner made by hand may take waits for it; without automatic mode nothing is in the way of any.
+            let pools = world.policy.all().any(|pool| may_serve(pool, job, &world));
+            prop_assert!(there == 1 || (there == 0 && !(pools && world.policy.auto_create)), "{:?} {:?}", job, places);
         }
         // A runner is expected by one job at most.
         let expected: BTreeSet<&RunnerName> = plan.expected.values().collect();
         prop_assert_eq!(expected.len(), plan.expected.len());
+    }
+
+    #[test]
+    fn a_job_waits_only_where_something_is_in_the_way_of_every_pool_for_it(world in any_world()) {
+        let plan = world.plan();
+        if !world.policy.auto_create || world.policy.draining {
+            return Ok(());
+        }
+        let users = users(&world, &plan);
+        for waiting in &plan.waiting {
+            let job = world.seen.jobs.iter().find(|job| job.id == waiting.job).unwrap();
+            let held = world.seen.memory.assignment(job.id).is_some_and(|known| known.held_until(world.now).is_some());
+            let pools: Vec<&PoolPolicy> = world.policy.all().filter(|pool| may_serve(pool, job, &world)).collect();
+            // Whose number is not for one job to decide.
+            let ratio = pools.iter().any(|pool| matches!(pool.autoscaling, Autoscaling::Ratio(_)));
+            for pool in pools {
+                let scope = pool.place_for(&job.repo).unwrap();
+                let back = world.seen.held_back.get(&(pool.name.clone(), scope.clone()));
+                let image = pool.images().any(|image| world.seen.images[&(image.to_owned(), pool.pull)].state != Image::Present);
+                let named = pool.naming == Naming::Stable;
+                let back = back.is_some_and(|until| *until > world.now);
+                let full = is_full(&world, pool, &scope, &users);
+                prop_assert!(held || ratio || pool.paused || image || back || named || full, "{job:?} {pool:#?} {waiting:?}");
+                // What is said of it is true.
+                if let Cause::Cap(_) = waiting.cause {
+                    prop_assert!(full || waiting.pool.as_ref() != Some(&pool.name));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_runner_that_had_a_job_holds_no_other_back_however_it_ended(world in any_world()) {
+        for action in &world.plan().actions {
+            let Action::Remove { name, failure, holds_back, .. } = action else { continue };
+            let instance = world.seen.instances.iter().find(|one| one.name == *name).unwrap();
+            let had_a_job = world.seen.memory.of(instance).was_busy;
+            prop_assert!(!(had_a_job && *holds_back), "{}: {:?}", name, failure);
+        }
     }
 
     #[test]

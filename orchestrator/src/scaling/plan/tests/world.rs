@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use mayfly_common::pool::{Autoscaling, PoolScope, Ratio};
 
 use super::*;
+use crate::scaling::observed::Group;
 use crate::scaling::policy::Caps;
 
 const REPOS: [&str; 3] = ["o/r", "o/s", "p/q"];
@@ -98,7 +99,25 @@ fn world(choose: &mut Choices) -> World {
         .collect();
     seen.registrations =
         before.into_iter().map(|(scope, list)| (scope, Listing::Known(list))).collect();
+    seen.jobs =
+        (0..choose.below(8)).map(|id| any_job(choose, i64::try_from(id).unwrap())).collect();
+    for job in seen.jobs.iter().filter(|job| job.labels.is_empty()) {
+        let group = choose.of(&[
+            None,
+            Some(Group::Named("group".to_owned())),
+            Some(Group::Named("default".to_owned())),
+            Some(Group::Unknown("only run time decides it".to_owned())),
+        ]);
+        seen.groups.extend(group.map(|group| (job.id, group)));
+    }
+    let listed = |second| REPOS.map(|repo| (RepoSlug::parse(repo).unwrap(), at(second))).into();
+    seen.listed_at = listed(earlier);
     seen = seen.remember(&policy, at(earlier));
+    seen.listed_at = listed(now);
+    let left = choose.below(seen.jobs.len() + 1);
+    seen.jobs.rotate_left(left);
+    let more = any_job(choose, 8);
+    seen.jobs.extend(choose.one_in(2).then_some(more));
     for (scope, list) in &lists {
         for registered in list {
             if choose.one_in(12) {
@@ -115,9 +134,7 @@ fn world(choose: &mut Choices) -> World {
             _ => None,
         })
         .collect();
-    seen.jobs =
-        (0..choose.below(8)).map(|id| any_job(choose, i64::try_from(id).unwrap())).collect();
-    for instance in &seen.instances {
+    for instance in seen.instances.iter().filter(|one| one.phase != Phase::Created) {
         if choose.one_in(8) {
             seen.jobs_over.insert(instance.name.clone(), at(choose.second(now + 1)));
         }
