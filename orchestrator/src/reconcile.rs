@@ -47,7 +47,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{PassReport, Runner, UninstallReport};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -78,8 +78,8 @@ use crate::model::{Instance, Phase, RunnerId};
 use crate::pool::book::Book;
 use crate::scaling::cadence::{self, Pace};
 use crate::scaling::{
-    Action, Caps, Listing, Memory, Observed, Plan, Policy, PoolPolicy, RequestId, Verdict, naming,
-    plan,
+    Action, Caps, Listing, Memory, Observed, Plan, Policy, PoolPolicy, Refusal, RequestId, Verdict,
+    naming, plan,
 };
 use crate::store::Store;
 
@@ -275,6 +275,11 @@ impl Reconciler {
         state.memory = seen.memory.clone();
         if !dry {
             note_outcomes(&mut state, &seen, &outcomes, &policy, now);
+            for (_, refusal) in &planned.refusals {
+                if let Refusal::Registered { scope, timeout, .. } = refusal {
+                    contest(&mut state, scope, *timeout, now);
+                }
+            }
         }
         if !dry {
             self.ask_about_jobs(&mut state, &seen.instances).await;
@@ -481,6 +486,13 @@ impl Reconciler {
     }
 }
 
+/// Has a scope looked at where a name that is wanted is taken: long enough to see a registration that nobody uses offline for its
+/// time.
+fn contest(state: &mut State, scope: &Scope, timeout: SignedDuration, now: Timestamp) {
+    let until = now.saturating_add(timeout.saturating_mul(2)).unwrap_or(Timestamp::MAX);
+    state.contested.insert(scope.clone(), until);
+}
+
 /// Remembers what the actions told: names that were used, deletions that GitHub refused, names that are taken at GitHub.
 fn note_outcomes(
     state: &mut State,
@@ -494,10 +506,8 @@ fn note_outcomes(
             (Action::Launch(launch), outcome) => {
                 state.memory.launched(&launch.name, now);
                 if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
-                    // Long enough to see a registration that nobody uses offline for its time, and to clear it.
-                    let span = policy.terms(&launch.pool).registration_timeout.saturating_mul(2);
-                    let until = now.saturating_add(span).unwrap_or(Timestamp::MAX);
-                    state.contested.insert(launch.scope.clone(), until);
+                    let timeout = policy.terms(&launch.pool).registration_timeout;
+                    contest(state, &launch.scope, timeout, now);
                 }
             }
             (

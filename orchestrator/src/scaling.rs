@@ -35,7 +35,7 @@ pub mod pull;
 pub mod ratio;
 pub mod room;
 
-pub use action::{Action, Launch, Refusal, RequestId, SameName};
+pub use action::{Action, Launch, Refusal, RequestId};
 pub use choice::has_groups;
 pub use memory::{Clash, Memory, Sighting, Stray};
 pub use observed::{Group, Image, ImageSeen, Listing, Observed, Sight, Wish};

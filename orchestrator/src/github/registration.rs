@@ -135,24 +135,6 @@ impl GitHubClient {
         }
     }
 
-    /// Deletes the registration named `name` if it is offline and idle.
-    ///
-    /// Errors: [`GitHubError::Conflict`] if it is not.
-    pub async fn clear_name(&self, scope: &Scope, name: &RunnerName) -> Result<(), GitHubError> {
-        let list = self.registrations(scope).await?.list;
-        let same =
-            list.iter().find(|registered| registered.name.eq_ignore_ascii_case(name.as_str()));
-        match same {
-            Some(found) if !found.online && !found.busy => {
-                self.deregister(scope, found.id).await.map(|_| ())
-            }
-            Some(_) => {
-                Err(GitHubError::Conflict(format!("a runner named {name} is online there already")))
-            }
-            None => Ok(()),
-        }
-    }
-
     async fn group_id(&self, scope: &Scope, group: Option<&str>) -> Result<i64, GitHubError> {
         let Some(name) = group else { return Ok(DEFAULT_GROUP) };
         let (who, route, owner) = match scope {

@@ -94,7 +94,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::Unsure(_) => return unavailable(&refusal.to_string()),
         Refusal::Busy(_) => "runner-busy",
         Refusal::Draining => "draining",
-        Refusal::NameTaken(_) => "name-taken",
+        Refusal::NameTaken(_) | Refusal::Registered { .. } => "name-taken",
         Refusal::AtCapacity { .. } | Refusal::NoRoom(_) => "at-capacity",
     };
     Problem::conflict(slug, refusal.to_string())

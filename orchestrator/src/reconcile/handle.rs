@@ -11,7 +11,7 @@ use mayfly_common::api::{
 };
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{PoolName, PullPolicy};
-use mayfly_common::scope::RepoSlug;
+use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -301,6 +301,14 @@ impl Request {
                 Some(Wish::Delete { name: name.clone(), force: *force })
             }
             Self::Cleanup { .. } | Self::Uninstall { .. } => None,
+        }
+    }
+
+    /// Where it asks for runners by name.
+    pub(super) fn named(&self) -> Option<Scope> {
+        match self {
+            Self::Create { wanted, .. } if !wanted.names.is_empty() => Some(wanted.scope.clone()),
+            _ => None,
         }
     }
 

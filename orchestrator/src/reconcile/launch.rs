@@ -15,11 +15,11 @@ use tracing::warn;
 use super::execute::ActionError;
 use crate::backend::{Backend, BackendError};
 use crate::config::{Config, Registration};
-use crate::github::{GitHubClient, GitHubError};
+use crate::github::GitHubClient;
 use crate::model::{LaunchSpec, RunnerId};
 use crate::pool::Pool;
 use crate::pool::book::Book;
-use crate::scaling::{Launch, SameName};
+use crate::scaling::Launch;
 use crate::template::Value;
 
 /// The variable from which the official runner takes a just-in-time configuration.
@@ -109,15 +109,22 @@ impl Launcher {
         }
     }
 
-    /// Takes a launch back.
+    /// Takes a launch back. A registration of that name that is not this runner's stays.
     pub(super) async fn withdraw(&self, launch: &Launch) -> Result<(), ActionError> {
-        let listed = self.github.registrations(&launch.scope).await?;
-        let same = listed
-            .list
-            .iter()
-            .find(|registered| registered.name.eq_ignore_ascii_case(launch.name.as_str()));
-        if let Some(registered) = same {
-            self.github.deregister(&launch.scope, registered.id).await?;
+        let machines = self.backend.list().await?;
+        let Some(made) = machines.into_iter().find(|one| one.name == launch.name) else {
+            return Ok(());
+        };
+        let id =
+            match made.github_id {
+                Some(id) => Some(id),
+                // It registers itself, under its name.
+                None => self.github.registrations(&launch.scope).await?.list.into_iter().find_map(
+                    |one| one.name.eq_ignore_ascii_case(launch.name.as_str()).then_some(one.id),
+                ),
+            };
+        if let Some(id) = id {
+            self.github.deregister(&launch.scope, id).await?;
         }
         Ok(self.backend.remove(&launch.name).await?)
     }
@@ -126,15 +133,8 @@ impl Launcher {
         match pool.registration {
             Registration::Jit => {
                 let (scope, name) = (&launch.scope, &launch.name);
-                let make =
-                    || self.github.jit_config(scope, name, &launch.labels, launch.group.as_deref());
-                let jit = match make().await {
-                    Err(GitHubError::Conflict(_)) if launch.same_name == SameName::Replaced => {
-                        self.github.clear_name(scope, name).await?;
-                        make().await?
-                    }
-                    outcome => outcome?,
-                };
+                let group = launch.group.as_deref();
+                let jit = self.github.jit_config(scope, name, &launch.labels, group).await?;
                 Ok(Credentials { id: Some(jit.id), placeholder: "jit_config", secret: jit.config })
             }
             Registration::Token => {

@@ -63,13 +63,16 @@ impl Reconciler {
         let used: BTreeSet<Scope> =
             instances.iter().map(|instance| instance.scope.clone()).collect();
         state.contested.retain(|_, until| *until > now);
-        let scopes = if sweep {
+        // Where a name is asked for, somebody may have it.
+        let named: BTreeSet<Scope> = requests.iter().filter_map(|(_, one)| one.named()).collect();
+        let mut scopes: BTreeSet<Scope> = if sweep {
             let others = if everywhere { usize::MAX } else { SWEPT_AT_A_TIME };
             self.scopes_to_sweep(state, &used, others, now)
         } else {
             let contested = state.contested.keys().cloned();
             used.iter().cloned().chain(contested).chain(state.memory.watched()).collect()
         };
+        scopes.extend(named);
         state.scopes.extend(used);
         let look = check || sweep || self.may_look(state, now);
         let registrations = if look {

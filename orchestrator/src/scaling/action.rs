@@ -1,5 +1,6 @@
 //! What a plan can say.
 
+use jiff::SignedDuration;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
@@ -95,21 +96,10 @@ pub struct Launch {
     pub explicit_labels: bool,
     /// Its runner group; none means GitHub's default.
     pub group: Option<String>,
-    /// What happens to an offline registration that has the name already.
-    pub same_name: SameName,
     /// Why.
     pub why: String,
     /// Who asked.
     pub request: Option<RequestId>,
-}
-
-/// What happens to an offline, idle registration that has the name of a new runner. One that is online or busy always stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SameName {
-    /// It stays, and the new runner is not started.
-    Kept,
-    /// It is deleted: somebody asked for a runner of this very name.
-    Replaced,
 }
 
 /// Why a request is not carried out.
@@ -129,6 +119,18 @@ pub enum Refusal {
     /// The name is taken.
     #[error("There is a runner {0} already.")]
     NameTaken(RunnerName),
+    /// The name is taken by a registration without a machine here, which may be somebody else's.
+    #[error(
+        "A runner named {name} is registered at GitHub in {scope}, and no machine of ours has it. Choose another name, delete it at GitHub, or ask again when it has been offline for {} s.", timeout.as_secs()
+    )]
+    Registered {
+        /// The name.
+        name: RunnerName,
+        /// Where it is registered.
+        scope: Scope,
+        /// How long it must be offline to be replaced.
+        timeout: SignedDuration,
+    },
     /// All places are taken.
     #[error(
         "{running} of at most {max} runners exist; {asked} more do not fit. MAX_RUNNERS sets the limit."

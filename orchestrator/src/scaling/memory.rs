@@ -13,7 +13,7 @@ use mayfly_common::scope::Scope;
 use super::assignment::{self, Assignment};
 use super::lifecycle::reason_of;
 use super::naming;
-use super::observed::{Listing, Observed, Sight};
+use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
 use crate::model::{Instance, Phase, Registered, RunnerId};
 
@@ -44,7 +44,7 @@ pub struct Sighting {
     pub job_over_at: Option<Timestamp>,
 }
 
-/// A registration that may be ours and has no machine here.
+/// A registration that may be ours, or has a name that somebody asks for, and has no machine here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stray {
     /// Since when GitHub has said, without interruption, that it is offline and not busy.
@@ -126,6 +126,11 @@ impl Memory {
     /// What is known of a registration without a machine.
     pub fn stray(&self, scope: &Scope, id: RunnerId) -> Option<Stray> {
         self.strays.get(&(scope.clone(), id)).copied()
+    }
+
+    /// Whether a machine of ours had a registration.
+    pub fn had(&self, scope: &Scope, id: RunnerId) -> bool {
+        self.registrations.contains_key(&(scope.clone(), id))
     }
 
     /// Scopes with registrations that are to be deleted if they stay offline: they are looked at with those where runners are.
@@ -237,7 +242,16 @@ impl Observed {
         sighting
     }
 
-    /// Notes what a list says of registrations that may be ours and have no machine here.
+    /// Whether a request names a new runner so.
+    fn is_asked_for(&self, scope: &Scope, name: &str) -> bool {
+        self.wishes.iter().any(|(_, wish)| {
+            let Wish::Create(wanted) = wish else { return false };
+            let same = |one: &RunnerName| one.as_str().eq_ignore_ascii_case(name);
+            wanted.scope == *scope && wanted.names.iter().any(same)
+        })
+    }
+
+    /// Notes what a list says of registrations that may be ours, or are in the way, and have no machine here.
     fn note_strays(
         &self,
         memory: &mut Memory,
@@ -258,10 +272,12 @@ impl Observed {
                 .instances
                 .iter()
                 .any(|instance| instance.name.as_str().eq_ignore_ascii_case(&registered.name));
-            if machine || !(ours || place) {
+            let before = memory.strays.get(&key).copied();
+            // Somebody asks, or asked, for a runner of this name.
+            let wanted = before.is_some() || self.is_asked_for(scope, &registered.name);
+            if machine || !(ours || place || wanted) {
                 continue;
             }
-            let before = memory.strays.get(&key).copied();
             let offline = !registered.online && !registered.busy;
             let since = before.and_then(|stray| stray.offline_since).map_or(now, |at| at.min(now));
             let known = RunnerName::parse(&registered.name)
@@ -269,8 +285,9 @@ impl Observed {
             let came_online =
                 registered.online && before.is_some_and(|stray| stray.offline_since.is_some());
             let appeared = was_listed && before.is_none();
-            let foreign =
-                !known && (came_online || appeared || before.is_some_and(|stray| stray.foreign));
+            let foreign = (ours || place)
+                && !known
+                && (came_online || appeared || before.is_some_and(|stray| stray.foreign));
             if foreign {
                 let clash = memory.clashes.entry(scope.clone()).or_insert_with(|| Clash {
                     scope: scope.clone(),

@@ -27,7 +27,7 @@ use mayfly_common::pool::{Naming, PoolName};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 
-use super::action::{Action, Launch, Refusal, RequestId, SameName};
+use super::action::{Action, Launch, Refusal, RequestId};
 use super::assignment::NotAssigned;
 use super::backoff::Place;
 use super::choice::Remedy;
@@ -444,6 +444,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(name) = wanted.names.iter().find(taken) {
             return Err(Refusal::NameTaken(name.clone()));
         }
+        let namesakes = self.replaceable(wanted)?;
         let mut room = self.room.clone();
         for _ in 0..asked {
             room.take_by_hand(&PoolName::manual(), terms, &wanted.scope)
@@ -455,6 +456,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             wanted.names.clone()
         };
         self.room = room;
+        for registered in namesakes {
+            self.deregister(&wanted.scope, registered);
+        }
         let launch = |name| Launch {
             name,
             pool: PoolName::manual(),
@@ -462,11 +466,32 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             labels: wanted.labels.clone().unwrap_or_else(|| terms.labels.clone()),
             explicit_labels: wanted.labels.is_some(),
             group: wanted.group.clone(),
-            same_name: SameName::Replaced,
             why: "it was asked for through the API".to_owned(),
             request: Some(request),
         };
         Ok(names.into_iter().map(launch).collect())
+    }
+
+    /// Registrations without a machine that have a name somebody asks for, and give way to the new runner: a machine of ours had them,
+    /// or they are abandoned.
+    fn replaceable(&self, wanted: &CreateRunners) -> Result<Vec<&'a Registered>, Refusal> {
+        let scope = &wanted.scope;
+        let timeout = self.policy.default.registration_timeout;
+        let listed = self.seen.registrations.get(scope).map_or(&[][..], Listing::entries);
+        let mut namesakes = Vec::new();
+        for name in &wanted.names {
+            let same = |one: &&Registered| one.name.eq_ignore_ascii_case(name.as_str());
+            let Some(registered) = listed.iter().find(same) else { continue };
+            let idle = !registered.online && !registered.busy;
+            let ours = idle && self.seen.memory.had(scope, registered.id);
+            let free = ours || self.is_abandoned(scope, registered, timeout);
+            if !(free && self.policy.clean_registrations) {
+                let (name, scope) = (name.clone(), scope.clone());
+                return Err(Refusal::Registered { name, scope, timeout });
+            }
+            namesakes.push(registered);
+        }
+        Ok(namesakes)
     }
 
     fn running(&self) -> impl Iterator<Item = &'a Instance> + use<'a, N> {

@@ -126,12 +126,37 @@ async fn every_refusal_has_its_status_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_leftover_registration_of_the_same_name_is_replaced_unless_it_is_online() {
+async fn a_leftover_registration_of_the_same_name_is_replaced_if_it_is_ours_or_stays_offline() {
     let platform = Platform::new().await;
     let repo = crate::support::scope("repo:octo-admin/app");
-    platform.sim.with(|world| world.add_offline_runner(&repo, "desk", &["self-hosted"])).unwrap();
+    let add = |name| {
+        platform.sim.with(|world| world.add_offline_runner(&repo, name, &["self-hosted"])).unwrap();
+    };
+    add("Desk");
     let ask = json!({"scope": "repo", "scope_name": REPO, "runner_name": "desk"});
+    // It may be somebody's machine that is off for a moment.
+    for wait in [0, 100, 199] {
+        platform.wait(wait);
+        let (status, problem) = post(&platform, &ask).await;
+        assert_eq!(
+            (status, &problem["type"]),
+            (StatusCode::CONFLICT, &json!("urn:mayfly:problem:name-taken"))
+        );
+        let words = "A runner named desk is registered at GitHub in repo:octo-admin/app, and no machine of ours has it.";
+        assert!(problem["detail"].as_str().unwrap().starts_with(words), "{problem}");
+        assert_eq!(platform.registrations(), ["Desk"]);
+    }
+    platform.wait(1);
     assert_eq!(post(&platform, &ask).await.0, StatusCode::CREATED);
+    assert_eq!(platform.registrations(), ["desk"]);
+    // One that a machine of ours had is ours, however young: here GitHub did not answer when it was to be deleted.
+    platform.pass().await;
+    platform.backend.state().instances.clear();
+    assert_eq!(post(&platform, &ask).await.0, StatusCode::CREATED);
+    assert_eq!(
+        (platform.registrations(), platform.containers()),
+        (vec!["desk".to_owned()], vec!["desk".to_owned()])
+    );
     platform.sim.with(|world| {
         world.add_offline_runner(&repo, "shelf", &["self-hosted"]).unwrap();
         world.connect_runner(&repo, "shelf").unwrap();
@@ -144,6 +169,21 @@ async fn a_leftover_registration_of_the_same_name_is_replaced_unless_it_is_onlin
         (StatusCode::CONFLICT, &json!("urn:mayfly:problem:name-taken"))
     );
     assert_eq!(platform.containers(), ["desk"]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_taken_back_leaves_a_namesake_of_somebody_else() {
+    let platform = Platform::with(&[("runnerenv_REPO_TOKEN", "{registration_token}")]).await;
+    let repo = crate::support::scope("repo:octo-admin/app");
+    platform.sim.with(|world| world.add_offline_runner(&repo, "two-1", &["self-hosted"])).unwrap();
+    let ask = json!({"scope": "repo", "scope_name": REPO, "runner_name": "two", "count": 2});
+    let (status, problem) = post(&platform, &ask).await;
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::CONFLICT, &json!("urn:mayfly:problem:name-taken"))
+    );
+    assert_eq!(platform.registrations(), ["two-1"]);
+    assert!(platform.containers().is_empty());
 }
 
 #[tokio::test]

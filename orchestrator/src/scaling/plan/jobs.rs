@@ -12,7 +12,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::{Cause, Planner, Unassigned, Unmet, Waiting};
 use crate::model::{Instance, QueuedJob};
-use crate::scaling::action::{Action, Launch, SameName};
+use crate::scaling::action::{Action, Launch};
 use crate::scaling::choice::{Offer, offer};
 use crate::scaling::matching::{Supply, match_jobs};
 use crate::scaling::observed::Image;
@@ -337,7 +337,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             labels: pool.labels.clone(),
             explicit_labels: !pool.name.is_reserved(),
             group: pool.group.clone(),
-            same_name: SameName::Kept,
             why,
             request: None,
         }));

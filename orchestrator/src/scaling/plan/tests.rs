@@ -408,6 +408,9 @@ fn a_deletion_that_github_refused_is_put_off_with_growing_waits() {
     assert_eq!((asks(&orphan, 529), asks(&orphan, 530)), (0, 1));
 }
 
+/// How a runner ends and whether GitHub lists it then, and when; what that is of one that had no job, and of one that had a job.
+type End = (Phase, Option<EngineHealth>, Option<bool>, i64, (&'static str, bool), &'static str);
+
 #[test]
 fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
     let exited = |code, log_tail: &str| {
@@ -416,9 +419,7 @@ fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
     let refused = "Runner version v2.300.0 is deprecated and cannot receive messages.";
     let engine = Some(EngineHealth::Failed { why: "it ended".to_owned() });
     let (online, offline) = (Some(true), Some(false));
-    // How it ends and what GitHub lists then; what that is of one that had no job, and of one that had a job.
-    type Row = (Phase, Option<EngineHealth>, Option<bool>, i64, (&'static str, bool), &'static str);
-    let rows: [Row; 8] = [
+    let rows: [End; 8] = [
         (exited(1, "no disk"), None, offline, 20, ("ended_before_job", true), "ended_in_job"),
         (exited(7, refused), None, offline, 20, ("version_refused", true), "ended_in_job"),
         (exited(1, "no disk"), None, None, 20, ("ended_in_job", false), "ended_in_job"),

@@ -338,12 +338,13 @@ fn any_stray_name(choose: &mut Choices, policy: &Policy, index: usize) -> String
         let pool = choose.of(&policy.pools);
         format!("{}-{}", pool.name_prefix, 1 + choose.below(3))
     };
-    match choose.below(6) {
+    match choose.below(7) {
         0 => generated(0xa00 + index).to_string(),
         1 => format!("mayfly-i-2-{:012x}", 0xb00 + index),
         2 => generated(0xc00 + index).as_str().to_ascii_uppercase(),
         3 if !policy.pools.is_empty() => place(choose).to_ascii_uppercase(),
         4 if !policy.pools.is_empty() => place(choose),
+        5 => format!("HAND-{}", choose.below(3)),
         _ => format!("server-{index}"),
     }
 }
@@ -488,14 +489,11 @@ impl World {
         new.created_at = self.now;
         new.deadline = self.now + SignedDuration::from_hours(120);
         new.github_id = Some(id);
-        let (replaces, now) = (launch.same_name == SameName::Replaced, self.now);
+        let now = self.now;
         self.seen.memory.launched(&launch.name, now);
         self.seen.fresh_names.retain(|name| *name != launch.name);
         if let Some(list) = self.list(&launch.scope) {
             let same = |one: &Registered| one.name.eq_ignore_ascii_case(launch.name.as_str());
-            if replaces {
-                list.retain(|one| !same(one) || one.online || one.busy);
-            }
             if list.iter().any(same) {
                 return;
             }
