@@ -24,6 +24,8 @@ use crate::scaling::backoff::{Failed, Place, Streak};
 use crate::scaling::choice::Remedy;
 use crate::scaling::{Cap, Cause};
 
+const RESUME: &str = "mayfly resume has runners started again";
+
 /// Why GitHub did not tell of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unasked {
@@ -129,7 +131,7 @@ fn everything(facts: &Facts<'_>) -> Vec<Reason> {
     }
     if let Some(since) = seen.draining {
         let what = format!("the platform is draining since {since}: it starts no runner");
-        reasons.push(reason("draining", what, Some("mayfly resume has runners started again")));
+        reasons.push(reason("draining", what, Some(RESUME)));
     }
     if !facts.auto_create {
         let hint = "set AUTO_CREATE_RUNNERS=true, or make runners through the API";
@@ -158,8 +160,11 @@ fn github(facts: &Facts<'_>) -> Vec<Reason> {
     // Where GitHub refuses something, more requests do not help.
     let waits = waiting.or(seen.github.discovery_waits.as_ref()).filter(|_| reasons.is_empty());
     if let Some(waits) = waits {
-        let hint =
-            "a GitHub App has more requests an hour than a token, and webhooks need next to none";
+        let hint = if facts.seen.webhooks {
+            "a GitHub App has more requests an hour than a token"
+        } else {
+            "a GitHub App has more requests an hour than a token, and webhooks need next to none"
+        };
         reasons.push(reason(
             "rate_limit",
             format!("requests to GitHub have to wait: {waits}"),
@@ -202,7 +207,11 @@ fn repository(facts: &Facts<'_>) -> Vec<Reason> {
         Some(RepoFact::NoJobs | RepoFact::Asked) => reasons.push(reason(
             "no_self_hosted_job",
             format!("no workflow on the default branch of {repo} has a job for runners like ours, so it is not asked for jobs"),
-            Some("a job that is only on another branch is heard of by webhook; mayfly scan shows what a workflow asks for"),
+            Some(if facts.seen.webhooks {
+                "mayfly scan shows what a workflow asks for"
+            } else {
+                "a job that is only on another branch is heard of by webhook (mayfly webhook install); mayfly scan shows what a workflow asks for"
+            }),
         )),
     }
     match &facts.unasked {
@@ -263,11 +272,12 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
         None => {
             let next = facts.seen.github.next_check.map(|at| format!(" (next look at {at})"));
             let what = format!("the last look came before it{}", next.unwrap_or_default());
-            Some(reason(
-                "not_seen_yet",
-                what,
-                Some("webhooks have jobs seen at once: mayfly webhook install"),
-            ))
+            let hint = if facts.seen.webhooks {
+                "webhooks tell of jobs here; if this one stays unseen: mayfly webhook status says which deliveries failed"
+            } else {
+                "webhooks have jobs seen at once: mayfly webhook install"
+            };
+            Some(reason("not_seen_yet", what, Some(hint)))
         }
     }
 }
@@ -325,9 +335,21 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
             cause.to_string(),
             Some("lower jobs_per_runner or scale_up_threshold, or take the policy per-job"),
         ),
-        Cause::Draining | Cause::NoName | Cause::NoPlace => {
-            reason("no_name", cause.to_string(), None)
-        }
+        Cause::NoName(pool) => reason(
+            "no_name",
+            cause.to_string(),
+            Some(&format!(
+                "delete registrations at GitHub that have its names and no machine, or raise the pool's max (mayfly pool show {pool})"
+            )),
+        ),
+        Cause::NoPlace => reason(
+            "no_place",
+            cause.to_string(),
+            Some(
+                "wait for the first look, or name a repository or an organisation in the pool's scopes",
+            ),
+        ),
+        Cause::Draining => reason("draining", cause.to_string(), Some(RESUME)),
     }
 }
 

@@ -308,7 +308,7 @@ impl Reconciler {
             repositories: Arc::new(state.catalog.facts(self.clock.now())),
         };
         let uninstalled = if uninstalls {
-            self.uninstall(&seen, &policy, &outcomes, &instances).await
+            self.uninstall(&seen, &policy, &planned, &outcomes, &instances).await
         } else {
             Err(RequestError::Unavailable("the platform is not draining".to_owned()))
         };

@@ -18,6 +18,7 @@
 //! | [`pull`] | what a pull policy means for an image |
 //! | [`ratio`] | the autoscaling policy of that name |
 //! | [`plan`] | what to do |
+//! | [`uninstall`] | what is left of an installation that drains |
 
 mod action;
 pub mod assignment;
@@ -34,6 +35,7 @@ pub mod policy;
 pub mod pull;
 pub mod ratio;
 pub mod room;
+pub mod uninstall;
 
 pub use action::{Action, Launch, Refusal, RequestId};
 pub use choice::has_groups;

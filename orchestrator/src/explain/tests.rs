@@ -290,6 +290,10 @@ fn the_next_step_is_that_of_the_cause() {
         (Wait::For(Cause::Paused(pool("ci"))), "mayfly pool resume ci"),
         (Wait::For(Cause::Cap(Cap::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
         (Wait::For(Cause::Image("theirs:1".to_owned())), "pool ci (mayfly pool show ci)"),
+        (Wait::For(Cause::NoName(pool("desk"))), "raise the pool's max (mayfly pool show desk)"),
+        (Wait::For(Cause::NoPlace), "in the pool's scopes"),
+        (unmet(Remedy::Group("big".to_owned())), "runner_group big and the scope org:o"),
+        (unmet(Remedy::NameLabels), "name labels in runs-on"),
     ];
     for (wait, words) in rows {
         let mut seen = seen(Some(wait));
@@ -298,6 +302,27 @@ fn the_next_step_is_that_of_the_cause() {
         let hint = reasons(&seen)[0].hint.clone().unwrap();
         assert!(hint.contains(words), "{hint}");
         assert!(!hint.contains("NAME") && !hint.contains("doctor image"), "{hint}");
+    }
+}
+
+#[test]
+fn nobody_is_advised_to_install_webhooks_that_work() {
+    let mut limited = seen(Some(Wait::Hosted));
+    limited.github.discovery_waits = Some("until then".to_owned());
+    let elsewhere = Arc::new(BTreeMap::from([(repo(), RepoFact::NoJobs)]));
+    let elsewhere = Snapshot { repositories: elsewhere, ..Snapshot::default() };
+    for seen in [seen(None), limited, elsewhere] {
+        let hints = |webhooks: bool| {
+            let seen = Snapshot { webhooks, ..seen.clone() };
+            let hints = reasons(&seen).into_iter().filter_map(|reason| reason.hint);
+            hints.collect::<Vec<_>>().join("; ")
+        };
+        let advised = |hints: &str| {
+            ["webhook install", "webhooks need next to none"]
+                .iter()
+                .any(|words| hints.contains(words))
+        };
+        assert!(advised(&hints(false)) && !advised(&hints(true)), "{}", hints(true));
     }
 }
 

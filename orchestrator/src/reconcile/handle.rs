@@ -57,6 +57,8 @@ pub struct Snapshot {
     pub repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
     /// How things stand with GitHub.
     pub github: GitHubStatus,
+    /// Whether webhooks tell of jobs.
+    pub webhooks: bool,
     /// Since when the platform drains, as the last pass knew.
     pub draining: Option<Timestamp>,
     /// The latest runners that are gone.

@@ -282,6 +282,7 @@ impl Reconciler {
             not_assigned: sight.not_assigned,
             repositories: sight.repositories,
             github,
+            webhooks: state.hearing.is_healthy(now),
             draining: state.draining,
             finished: state.history.latest(),
             logs: state.history.logs(),

@@ -107,8 +107,8 @@ pub enum Cause {
     HeldBack(Place, Timestamp),
     /// The policy `ratio` wants no more; its reason.
     Ratio(PoolName, String),
-    /// All names are taken.
-    NoName,
+    /// All names of the pool are taken.
+    NoName(PoolName),
     /// The pool names no place, and none was discovered.
     NoPlace,
 }
@@ -129,7 +129,7 @@ impl fmt::Display for Cause {
             Self::Ratio(pool, reason) => {
                 write!(f, "pool {pool} starts no runner for it: {reason}")
             }
-            Self::NoName => f.write_str("every name of the pool is taken"),
+            Self::NoName(pool) => write!(f, "every name of pool {pool} is taken"),
             Self::NoPlace => f.write_str("no repository is known yet where its runners could wait"),
         }
     }

@@ -185,3 +185,37 @@ async fn an_uninstall_leaves_nothing_of_ours_and_all_of_others() {
     assert_eq!(platform.registrations(), ["mayfly-other-0123456789ab", "somebody-s-server"]);
     assert_eq!(get(&platform, DRAIN).await["draining"], true, "until the services are stopped");
 }
+
+#[tokio::test]
+async fn an_uninstall_ends_hundreds_of_runners_whatever_their_names() {
+    let platform = Platform::with(&[("MAX_RUNNERS", "130")]).await;
+    for number in 0..13 {
+        let body = json!({
+            "scope": "repo", "scope_name": "octo-admin/app", "runner_name": format!("desk-{number}"),
+            "count": 10,
+        });
+        platform.create(&body).await.unwrap();
+    }
+    let repo = scope("repo:octo-admin/app");
+    platform.sim.with(|world| world.add_offline_runner(&repo, "desk", &["x"])).unwrap();
+    platform.backend.state().networks.insert("mayfly-runners".to_owned());
+    // One container went some other way; its registration stayed.
+    let lost = platform.backend.state().instances.pop_first().unwrap().0;
+    assert_eq!((platform.containers().len(), platform.registrations().len()), (129, 131));
+    begin(&platform).await;
+    for attempt in 0.. {
+        assert!(attempt < 20, "it never ends");
+        platform.pass().await;
+        let (status, report) = send(&platform, Method::POST, "/api/v1/uninstall").await;
+        if status == StatusCode::OK && report["left"].as_array().unwrap().is_empty() {
+            break;
+        }
+        // Of a registration without a machine it is not known that nobody uses it.
+        let text = report.to_string();
+        assert!(status == StatusCode::CONFLICT || text.contains(lost.as_str()), "{report}");
+        platform.wait(60);
+    }
+    assert!(platform.containers().is_empty());
+    assert_eq!(platform.registrations(), ["desk"], "somebody else's");
+    assert!(platform.backend.state().networks.is_empty());
+}

@@ -328,7 +328,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
         }
         self.room.admits(pool, scope).map_err(Cause::Cap)?;
-        let Some(name) = self.name_for(pool, scope) else { return Err(Cause::NoName) };
+        let Some(name) = self.name_for(pool, scope) else {
+            return Err(Cause::NoName(pool.name.clone()));
+        };
         self.room.add(&pool.name, pool, scope);
         self.plan.actions.push(Action::Launch(Launch {
             name,

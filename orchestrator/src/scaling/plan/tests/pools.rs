@@ -330,7 +330,7 @@ fn places_are_cleared_only_of_registrations_that_are_in_the_way_for_long() {
     let seen = Observed { registrations, ..seen() }.remember(&kept, at(0));
     let plan = plan(&seen.remember(&kept, at(9_000)), &kept, at(9_000));
     assert_eq!((plan.launches_named(), deregistered(&plan)), (names(&["runner-2"]), vec![]));
-    assert_eq!(plan.short.values().next(), Some(&Cause::NoName));
+    assert_eq!(plan.short.values().next(), Some(&Cause::NoName(policy.pools[0].name.clone())));
     // What is online, busy, or beyond the pool's places stays in any case.
     let theirs = vec![
         registered(1, "runner-1", true, false),
