@@ -148,6 +148,7 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
         runner: RunnerName::parse("r1").unwrap(),
         scope: scope.parse().unwrap(),
         group: Some("ci".to_owned()),
+        failures: 1,
         until: at(420),
     };
     let explained = |seen: &Snapshot| {

@@ -3,7 +3,8 @@
 //! GitHub assigns a queued job to an idle runner within seconds. A job that stays queued beside an idle runner with its scope and
 //! labels is not assigned to that runner at all: its runner group excludes the repository, the workflow names another group, the job
 //! is bound to a runner that no longer exists, or the runner does not listen. Another runner of the same kind helps in the last case
-//! only, so the next one is started after a wait that doubles, and the idle one holds no room that other jobs need.
+//! only, so the next one is started after a wait that doubles, and the idle one holds no room that other jobs need. Runners that are
+//! registered elsewhere, or in another group, are tried at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,22 +38,22 @@ pub struct Assignment {
     pub beside_since: Option<Timestamp>,
     /// When GitHub last listed it as queued.
     pub listed_at: Option<Timestamp>,
-    /// How many runners were idle beside it in vain, one after the other.
-    pub failures: u32,
-    /// The latest of them.
-    pub failed: Option<NotAssigned>,
+    /// Where runners were idle beside it in vain: each scope and group once, the latest last.
+    pub failed: Vec<NotAssigned>,
 }
 
-/// A runner that was idle beside a queued job for [`PATIENCE`].
+/// The runners of one scope and group that were idle beside a queued job for [`PATIENCE`], one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAssigned {
-    /// The runner.
+    /// The latest runner.
     pub runner: RunnerName,
     /// Where it is, or was, registered.
     pub scope: Scope,
     /// Its runner group; none is GitHub's default one.
     pub group: Option<String>,
-    /// Until when no other runner is started for the job.
+    /// How many there were.
+    pub failures: u32,
+    /// Until when no other runner of that scope and group is started for the job.
     pub until: Timestamp,
 }
 
@@ -92,26 +93,34 @@ impl Assignment {
             queued_since: now,
             beside_since: None,
             listed_at: None,
-            failures: 0,
-            failed: None,
+            failed: Vec::new(),
         });
         this.listed_at = this.listed_at.max(listed_at);
         // A runner that failed before proves nothing new.
-        let after = this.failed.as_ref().map_or(Timestamp::MIN, |failed| failed.until);
-        let beside = idle.iter().filter(|idle| idle.since >= after && idle.may_take(job));
+        let is_new = |idle: &Idle<'_>| {
+            let last = this.failed.iter().find(|last| last.is_at(idle.scope, idle.group));
+            last.is_none_or(|last| idle.since >= last.until)
+        };
+        let beside = idle.iter().filter(|idle| is_new(idle) && idle.may_take(job));
         let longest = beside.min_by_key(|idle| idle.since);
         this.beside_since = longest.map(|idle| idle.since.max(this.queued_since));
-        let in_vain = longest.filter(|idle| this.is_in_vain(idle.since));
-        if let (Some(idle), None) = (in_vain, this.held_until(now)) {
-            this.failures = this.failures.saturating_add(1);
-            this.failed = Some(NotAssigned {
-                runner: idle.name.clone(),
-                scope: idle.scope.clone(),
-                group: idle.group.map(str::to_owned),
-                until: now.saturating_add(wait(this.failures)).unwrap_or(Timestamp::MAX),
-            });
+        if let Some(idle) = longest.filter(|idle| this.is_in_vain(idle.since)) {
+            this.note_failure(idle, now);
         }
         this
+    }
+
+    fn note_failure(&mut self, idle: &Idle<'_>, now: Timestamp) {
+        let place = self.failed.iter().position(|last| last.is_at(idle.scope, idle.group));
+        let before = place.map_or(0, |place| self.failed.remove(place).failures);
+        let failures = before.saturating_add(1);
+        self.failed.push(NotAssigned {
+            runner: idle.name.clone(),
+            scope: idle.scope.clone(),
+            group: idle.group.map(str::to_owned),
+            failures,
+            until: now.saturating_add(wait(failures)).unwrap_or(Timestamp::MAX),
+        });
     }
 
     /// Whether GitHub lists the job as queued after it was beside a runner, idle `since`, for [`PATIENCE`].
@@ -120,11 +129,15 @@ impl Assignment {
         self.listed_at.is_some_and(|listed_at| listed_at.duration_since(from) >= PATIENCE)
     }
 
-    /// Until when no runner is started for the job, if one was idle beside it in vain. A wait that is longer than the longest is from
-    /// before the clock was set back.
+    /// When the next wait ends during which no runner of some scope and group is started for the job.
     pub fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let until = self.failed.as_ref()?.until;
-        (until > now && until.duration_since(now) <= LONGEST_WAIT).then_some(until)
+        let held = self.failed.iter().filter(|failed| failed.holds(now));
+        held.map(|failed| failed.until).min()
+    }
+
+    /// Whether no runner of this scope and group is started for the job.
+    pub fn is_held(&self, scope: &Scope, group: Option<&str>, now: Timestamp) -> bool {
+        self.failed.iter().any(|failed| failed.is_at(scope, group) && failed.holds(now))
     }
 
     /// When GitHub is to be asked whether the job is queued still; none if that is known well enough.
@@ -173,6 +186,15 @@ fn wait(failures: u32) -> SignedDuration {
 }
 
 impl NotAssigned {
+    fn is_at(&self, scope: &Scope, group: Option<&str>) -> bool {
+        self.scope == *scope && self.group.as_deref() == group
+    }
+
+    /// Whether its wait is not over. One that is longer than the longest is from before the clock was set back.
+    fn holds(&self, now: Timestamp) -> bool {
+        self.until > now && self.until.duration_since(now) <= LONGEST_WAIT
+    }
+
     /// The likely causes, for a job of `repo`.
     pub fn causes(&self, repo: &RepoSlug) -> String {
         let bound = "the job is bound to a runner that no longer exists";
@@ -244,20 +266,47 @@ mod tests {
         passes.iter().fold(None, pass).unwrap()
     }
 
+    fn failures(this: &Assignment) -> u32 {
+        this.failed.iter().map(|failed| failed.failures).sum()
+    }
+
+    #[test]
+    fn each_scope_and_group_has_its_own_wait() {
+        let first = after(&[0, 120], 0, None);
+        let org: Scope = "org:o".parse().unwrap();
+        let repo: Scope = "repo:o/r".parse().unwrap();
+        assert!(first.is_held(&org, None, at(419)) && !first.is_held(&org, None, at(420)));
+        assert!(!first.is_held(&org, Some("ci"), at(200)) && !first.is_held(&repo, None, at(200)));
+        let (name, labels) = (RunnerName::parse("r2").unwrap(), job().labels);
+        let group = Some("ci");
+        let idle = [Idle { name: &name, scope: &org, labels: &labels, group, since: at(130) }];
+        let pass = |last: &Assignment, second| {
+            Assignment::next(Some(last), &job(), &idle, Some(at(second)), at(second))
+        };
+        let waiting = pass(&first, 249);
+        assert_eq!((waiting.beside_since, failures(&waiting)), (Some(at(130)), 1));
+        let both = pass(&waiting, 250);
+        assert!(both.is_held(&org, group, at(419)) && both.is_held(&org, None, at(419)));
+        assert!(both.is_held(&org, group, at(549)), "its first wait, whatever the others' are");
+        assert_eq!(both.held_until(at(250)), Some(at(420)));
+        assert_eq!(both.held_until(at(420)), Some(at(550)));
+        assert_eq!(both.failed.last().map(|last| last.runner.as_str()), Some("r2"));
+    }
+
     #[test]
     fn two_minutes_beside_an_idle_runner_are_a_failure_and_waits_double() {
-        assert_eq!(after(&[0, 119], 0, None).failed, None);
+        assert_eq!(after(&[0, 119], 0, None).failed, []);
         // A runner that was idle before the job came, and a job that came before the runner.
-        assert_eq!(after(&[100, 219], 0, None).failures, 0);
-        assert_eq!(after(&[0, 219], 100, None).failures, 0);
+        assert_eq!(failures(&after(&[100, 219], 0, None)), 0);
+        assert_eq!(failures(&after(&[0, 219], 100, None)), 0);
         let first = after(&[0, 120], 0, None);
-        assert_eq!((first.failures, first.held_until(at(120))), (1, Some(at(420))));
+        assert_eq!((failures(&first), first.held_until(at(120))), (1, Some(at(420))));
         assert_eq!(first.held_until(at(420)), None);
         assert_eq!(first.held_until(at(-3_600)), None, "the clock was set back");
         // The same runner is no second failure, whatever time passes; a new one is.
-        assert_eq!(after(&[140, 420, 900], 0, Some(&first)).failures, 1);
+        assert_eq!(failures(&after(&[140, 420, 900], 0, Some(&first))), 1);
         let second = after(&[430, 550], 430, Some(&first));
-        assert_eq!((second.failures, second.held_until(at(550))), (2, Some(at(1_150))));
+        assert_eq!((failures(&second), second.held_until(at(550))), (2, Some(at(1_150))));
         let waits = [1, 2, 3, 4, 5, u32::MAX].map(|failures| wait(failures).as_mins());
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
     }
@@ -270,16 +319,14 @@ mod tests {
         let since = at(0);
         let idle = [Idle { name: &name, scope: &scope, labels: &labels, group: None, since }];
         let later = Assignment::next(Some(&first), &job(), &idle, Some(at(119)), at(500));
-        assert_eq!(later.failures, 0, "it may have been taken since");
+        assert_eq!(failures(&later), 0, "it may have been taken since");
         let other = [Idle { scope: &"repo:o/other".parse().unwrap(), ..idle[0] }];
         let later = Assignment::next(Some(&first), &job(), &other, Some(at(500)), at(500));
-        assert_eq!((later.failures, later.beside_since), (0, None));
+        assert_eq!((failures(&later), later.beside_since), (0, None));
         let fewer = LabelSet::requested(["linux"]);
         let other = [Idle { labels: &fewer, ..idle[0] }];
-        assert_eq!(
-            Assignment::next(Some(&first), &job(), &other, Some(at(500)), at(500)).failures,
-            0
-        );
+        let later = Assignment::next(Some(&first), &job(), &other, Some(at(500)), at(500));
+        assert_eq!(failures(&later), 0);
     }
 
     #[test]

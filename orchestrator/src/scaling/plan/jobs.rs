@@ -45,11 +45,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Starts runners for queued jobs, and runners that wait. What is started may serve other jobs than those it is started for, so
     /// all is counted again until nothing more is started: the next plan then finds nothing left to start.
     pub(super) fn serve_jobs(&mut self) {
-        let (held, ours): (Vec<Ours<'a>>, Vec<Ours<'a>>) =
-            self.ours().into_iter().partition(|ours| self.is_held(ours.job));
-        for (pool, _) in held.iter().filter_map(|ours| ours.pools.first()) {
-            *self.held.entry(pool.name.clone()).or_default() += 1;
-        }
+        let (ours, held) = self.ours_and_held();
         if !self.policy.auto_create {
             self.count(&ours);
             return self.hold(&held);
@@ -73,6 +69,34 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 break;
             }
         }
+    }
+
+    /// The jobs that are for runners like ours, each with the pools that may be tried now, and those that none may be tried for.
+    fn ours_and_held(&mut self) -> (Vec<Ours<'a>>, Vec<Ours<'a>>) {
+        let (mut held, mut rest) = (Vec::new(), Vec::new());
+        for mut ours in self.ours() {
+            let first = ours.pools.first().map(|(pool, _)| pool.name.clone());
+            let known = self.seen.memory.assignment(ours.job.id);
+            let untried = |(pool, scope): &&(&PoolPolicy, Scope)| {
+                known.is_none_or(|known| !known.is_held(scope, pool.group.as_deref(), self.now))
+            };
+            let open: Vec<(&'a PoolPolicy, Scope)> =
+                ours.pools.iter().filter(untried).cloned().collect();
+            let next = open.first().map(|(pool, _)| pool.name.clone());
+            if let Some(pool) = first.as_ref().filter(|first| next.as_ref() != Some(first)) {
+                *self.held.entry(pool.clone()).or_default() += 1;
+            }
+            if open.is_empty() && known.is_some_and(|known| known.held_until(self.now).is_some()) {
+                held.push(ours);
+                continue;
+            }
+            if let Some(pool) = next.filter(|next| first.as_ref() != Some(next)) {
+                *self.plan.pending.entry(pool).or_default() += 1;
+            }
+            ours.pools = open;
+            rest.push(ours);
+        }
+        (rest, held)
     }
 
     /// The jobs that are for runners like ours; of the others it is told what becomes of them.
@@ -124,7 +148,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         };
         let may_count_on = |job: usize, seat: usize| {
             let (job, seat) = (ours[job].job, &seats[seat]);
-            let in_vain = seat.instance.is_some_and(|instance| self.is_in_vain(job, instance));
+            let in_vain = seat.instance.is_some_and(|instance| self.is_in_vain(job, instance))
+                || self.is_held(job, seat);
             !in_vain && (!job.labels.is_empty() || grouped(job, seat))
         };
         let jobs: Vec<&QueuedJob> = ours.iter().map(|ours| ours.job).collect();
@@ -141,17 +166,18 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Tells which jobs GitHub did not assign to a runner that was idle beside them.
     fn report_not_assigned(&mut self, ours: &[Ours<'a>]) {
         for job in ours.iter().map(|ours| ours.job) {
-            let failed = self.seen.memory.assignment(job.id).and_then(|known| known.failed.clone());
-            if let Some(failed) = failed {
+            let known = self.seen.memory.assignment(job.id);
+            for failed in known.iter().flat_map(|known| &known.failed).cloned() {
                 self.plan.not_assigned.push(Unassigned { job: job.clone(), failed });
             }
         }
     }
 
-    /// Whether no runner is started for a job because GitHub did not assign it to the last one.
-    fn is_held(&self, job: &QueuedJob) -> bool {
+    /// Whether GitHub did not assign a job to the last runner of the scope and group of this one.
+    fn is_held(&self, job: &QueuedJob, seat: &Seat<'_>) -> bool {
+        let group = self.policy.pool(seat.pool).and_then(|pool| pool.group.as_deref());
         let known = self.seen.memory.assignment(job.id);
-        known.is_some_and(|known| known.held_until(self.now).is_some())
+        known.is_some_and(|known| known.is_held(seat.supply.scope, group, self.now))
     }
 
     /// Whether a runner has been idle beside a job for so long that GitHub will not assign the job to it.
@@ -179,8 +205,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             if let Some(instance) = beside {
                 self.kept.insert(instance.name.clone(), job.id);
             }
-            let failed = self.seen.memory.assignment(job.id).and_then(|known| known.failed.clone());
-            if let Some(failed) = failed {
+            let known = self.seen.memory.assignment(job.id);
+            if let Some(failed) = known.and_then(|known| known.failed.last().cloned()) {
                 let cause = Cause::NotAssigned(failed);
                 self.plan.waiting.push(Waiting { job: job.id, pool, cause });
             }
@@ -207,7 +233,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         // One that GitHub did not assign so far comes after those that may run at once.
         let memory = &self.seen.memory;
-        let failed = |job: &QueuedJob| memory.assignment(job.id).is_some_and(|it| it.failures > 0);
+        let failed =
+            |job: &QueuedJob| memory.assignment(job.id).is_some_and(|it| !it.failed.is_empty());
         let rank = |ours: &Ours<'_>| (Reverse(ours.priority()), failed(ours.job));
         for queue in queues.values_mut() {
             queue

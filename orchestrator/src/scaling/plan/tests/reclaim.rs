@@ -147,3 +147,33 @@ fn a_job_that_github_does_not_assign_starts_no_further_runner_and_yields_to_othe
     let order = lines(&plan(&both, &policy, at(420)));
     assert!(order[0].contains("job 9") && order[1].contains("job 10"), "{order:?}");
 }
+
+/// A runner group that excludes the repository says nothing of runners in another group, or of the repository's own.
+#[test]
+fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
+    let org: Scope = "org:o".parse().unwrap();
+    let closed = |pool: &mut PoolPolicy| {
+        (pool.scopes, pool.group) = (vec!["org:o".parse().unwrap()], Some("closed".to_owned()));
+    };
+    let policy = two_pools(5, closed);
+    let mut first = waiting(seen(), "w1", 0);
+    first.instances[0].scope = org.clone();
+    first.registrations =
+        first.registrations.into_values().map(|list| (org.clone(), list)).collect();
+    let repo = RepoSlug::parse("o/r").unwrap();
+    let pass = |seen: Observed, second: i64| {
+        let listed_at = BTreeMap::from([(repo.clone(), at(second))]);
+        let jobs = vec![job(1, "o/r", &["self-hosted"])];
+        Observed { listed_at, jobs, ..seen }.remember(&policy, at(second))
+    };
+    let early = pass(pass(first, 0), 119);
+    assert_eq!(plan(&early, &policy, at(119)).expected.len(), 1);
+    let late = pass(early, 120);
+    let next = plan(&late, &policy, at(120));
+    assert_eq!(pools_of(&next), ["default repo:o/r"]);
+    assert_eq!(next.not_assigned.len(), 1, "it is said all the same");
+    // The runner that is on its way is enough, and one that others have started in that group is none.
+    let after = carried_out(&late, &next, at(120)).remember(&policy, at(121));
+    let last = plan(&after, &policy, at(121));
+    assert_eq!((launches(&last), last.expected.len()), (0, 1));
+}
