@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bollard::models::NetworkInspect;
 use orchestrator::backend::Machine;
-use orchestrator::backend::docker::network::MTU;
+use orchestrator::backend::docker::network::{MTU, refusal};
 use orchestrator::config::Config;
 use orchestrator::github::checkup::Finding;
 use orchestrator::machine::{self, gibibytes};
@@ -41,6 +41,12 @@ pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
         nano_cpus: engine.info.ncpu.map(|count| count.saturating_mul(1_000_000_000)),
     };
     let mut found = limits(&machine, config);
+    let network = engine.docker.inspect_network(&config.network, None).await.ok();
+    let refusal = network.as_ref().and_then(|network| refusal(&config.network, network));
+    found.extend(refusal.map(|why| {
+        let what = format!("runners cannot be in the network {}: {why}", config.network);
+        failure(what, "set DOCKER_NETWORK to the name of a network for runners alone")
+    }));
     let default = engine.docker.inspect_network(DEFAULT_NETWORK, None).await.ok();
     // In a container, or beside a rootless engine, this machine's interfaces are others.
     let here = default.as_ref().and_then(interface);
@@ -53,10 +59,7 @@ pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
     }
     let kernel = kernel();
     found.push(inotify(kernel.inotify, config.runner.max));
-    let network = match engine.docker.inspect_network(&config.network, None).await {
-        Ok(network) => Some(mtu_of(&network)),
-        Err(_) => None,
-    };
+    let network = network.as_ref().map(mtu_of);
     let default = default.as_ref().map_or(USUAL_MTU, mtu_of);
     let wanted = config.network_mtu.unwrap_or(default);
     found.push(mtu(kernel.uplink.as_ref(), &config.network, network, wanted));

@@ -292,3 +292,19 @@ async fn limits_that_the_machine_does_not_have_are_told_of() {
     assert_eq!(compared.len() + unseen.len(), 1, "{output:?}");
     assert!(compared.iter().all(|level| level == "warning"), "{output:?}");
 }
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn a_network_that_is_called_by_its_id_is_told_of() {
+    let engine = engine().await;
+    let request =
+        NetworkCreateRequest { name: engine.network(), ..NetworkCreateRequest::default() };
+    let id = engine.docker.create_network(request).await.unwrap().id;
+    let advice = format!("name it, as in DOCKER_NETWORK={}", engine.network());
+    let rows: [(&str, &[&str]); 2] = [(&id[..12], &["failure"]), (&engine.network(), &[])];
+    for (network, expected) in rows {
+        let variables = [("DOCKER_NETWORK", network)];
+        let output = mayfly(&["doctor", "docker", "--json"], &variables).await;
+        assert_eq!(levels(&output, &advice), expected, "{output:?}");
+    }
+}

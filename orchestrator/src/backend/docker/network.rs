@@ -108,15 +108,7 @@ impl RunnerNetwork {
             }
             Err(error) => return Err(refused("look up the runner network")(error)),
         };
-        // `DOCKER_NETWORK` may also be an id: the engine's own networks are refused by name at the start, and here.
-        if let Some(shared) = found.name.as_deref().filter(|name| SHARED.contains(name)) {
-            let what = "use DOCKER_NETWORK for runners";
-            let reason = format!(
-                "it is the engine's own network {shared}, on which runners reach the machine or each other: name another"
-            );
-            return Err(BackendError::Refused { what, reason });
-        }
-        if let Some(reason) = other_name(name, &found) {
+        if let Some(reason) = refusal(name, &found) {
             return Err(BackendError::Refused { what: "use DOCKER_NETWORK for runners", reason });
         }
         let options = found.options.as_ref();
@@ -181,12 +173,18 @@ impl RunnerNetwork {
     }
 }
 
-/// Why a network that was found by `name` is not the one: the engine takes ids, and beginnings of them, where it takes names. One that
-/// is made again by its id would have that for its name.
-fn other_name(name: &str, found: &NetworkInspect) -> Option<String> {
-    let named = found.name.as_deref().filter(|named| *named != name)?;
-    let named = line(named);
-    Some(format!("the id of the network {named} begins so; name it, as in DOCKER_NETWORK={named}"))
+/// Why runners cannot be in the network that was `found` as `name`, if so. The engine takes ids, and beginnings of them, where it takes
+/// names: its own networks are refused by name at the start, and one that is made again by its id would have that for its name.
+pub fn refusal(name: &str, found: &NetworkInspect) -> Option<String> {
+    let named = line(found.name.as_deref()?);
+    if SHARED.contains(&&*named) {
+        return Some(format!(
+            "it is the engine's own network {named}, on which runners reach the machine or each other: name another"
+        ));
+    }
+    (named != name).then(|| {
+        format!("the id of the network {named} begins so; name it, as in DOCKER_NETWORK={named}")
+    })
 }
 
 /// The MTU that a network was made with.
