@@ -139,10 +139,21 @@ pub fn meant(name: &str) -> Option<&'static str> {
     if alias.is_some() || is_runner_variable {
         return alias.or(Some(RUNNER_PREFIX));
     }
+    if let Some(known) = KNOWN.iter().find(|known| is_short_for(&upper, known)) {
+        return Some(known);
+    }
     let tolerance = if upper.len() < 8 { 1 } else { 2 };
     let distance = |known: &&str| strsim::osa_distance(&upper, known);
     let nearest = KNOWN.iter().min_by_key(|known| distance(known))?;
     (distance(nearest) <= tolerance).then_some(*nearest)
+}
+
+/// Whether `name` is `known` with words cut short, as in `MAX_RUNNERS_MEM`.
+fn is_short_for(name: &str, known: &str) -> bool {
+    let (words, whole): (Vec<&str>, Vec<&str>) =
+        (name.split('_').collect(), known.split('_').collect());
+    let begins = |(word, whole): (&&str, &&str)| word.len() >= 3 && whole.starts_with(*word);
+    words.len() > 1 && words.len() == whole.len() && words.iter().zip(&whole).all(begins)
 }
 
 /// What [`unknown`] says of the variables that `errors` does not name: a misspelt name may be why another variable is missing.
@@ -194,6 +205,9 @@ mod tests {
             ("WEBHOOK_SECRETS", "WEBHOOK_SECRET"),
             ("ALLOWED_IMAGE", "ALLOWED_IMAGES"),
             ("max_runner", "MAX_RUNNERS"),
+            ("MAX_RUNNERS_MEM", "MAX_RUNNERS_MEMORY"),
+            ("DOCKER_NET", "DOCKER_NETWORK"),
+            ("RUNNER_MEM", "RUNNER_MEMORY"),
             ("RUNNERENV_TZ", RUNNER_PREFIX),
             ("RunnerEnv_TZ", RUNNER_PREFIX),
             ("runner_env_TZ", RUNNER_PREFIX),

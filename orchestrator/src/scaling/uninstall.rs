@@ -50,6 +50,7 @@ pub fn rest(seen: &Observed, policy: &Policy, plan: &Plan, there: &[Instance]) -
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::slice;
 
     use super::*;
     use crate::model::Phase;
@@ -75,7 +76,8 @@ mod tests {
         };
         let at_work =
             "registration mayfly-i-0123456789ab of repo:o/r: it may be starting or at work";
-        let seen = look(Observed::default(), &[machine.clone()], Listing::Known(list.clone()), 0);
+        let seen =
+            look(Observed::default(), slice::from_ref(&machine), Listing::Known(list.clone()), 0);
         let planned = plan(&seen, &policy, at(0));
         let after = rest(&seen, &policy, &planned, &[]);
         assert_eq!(after, Rest { left: vec![at_work.to_owned()], clears: true });

@@ -164,7 +164,7 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
     let pass = |seen: Observed, second: i64| {
         let listed_at = BTreeMap::from([(repo.clone(), at(second))]);
         let jobs = vec![job(1, "o/r", &["self-hosted"])];
-        Observed { listed_at, jobs, ..seen }.remember(&policy, at(second))
+        Observed { jobs, listed_at, ..seen }.remember(&policy, at(second))
     };
     let early = pass(pass(first, 0), 119);
     assert_eq!(plan(&early, &policy, at(119)).expected.len(), 1);
