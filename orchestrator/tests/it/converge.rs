@@ -1,7 +1,10 @@
 //! The ordinary life of jobs and runners, and that nothing is left.
 
+use std::collections::BTreeSet;
+
 use github_sim::conformance::{Description, check_graphql_request};
 use github_sim::world::model::{Conclusion, Status};
+use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 
 use crate::support::{Platform, SELF_HOSTED, TOKEN, scope, slug};
@@ -269,6 +272,31 @@ async fn a_runner_that_took_a_job_in_the_meantime_is_kept() {
     assert_eq!(platform.sim.counters().of("DELETE", route), 1);
     assert_eq!(platform.containers().len(), 1);
     assert_eq!(platform.registrations().len(), 1);
+}
+
+#[tokio::test]
+async fn a_runner_by_the_default_route_is_given_one_registration_and_no_token() {
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    assert_eq!(platform.pass().await.launched, 1);
+    let by_hand = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    platform.create(&by_hand).await.unwrap();
+    let state = platform.backend.state();
+    assert_eq!(state.environments.len(), 2);
+    let mut configurations = BTreeSet::new();
+    for (name, environment) in &state.environments {
+        let names: Vec<&str> = environment.iter().map(|(name, _)| name.as_str()).collect();
+        let given = [
+            "ACTIONS_RUNNER_INPUT_JITCONFIG",
+            "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE",
+        ];
+        assert_eq!(names, given, "{name}");
+        assert!(environment.iter().all(|(_, value)| !value.contains(TOKEN)), "{name}");
+        configurations.extend(environment.iter().find(|(name, _)| name == given[0]).cloned());
+    }
+    assert_eq!(configurations.len(), 2, "each its own");
+    let pool = platform.handle.book().material_of(&PoolName::default_pool());
+    assert!(!format!("{:?}", pool.material).contains(TOKEN), "image and arguments");
 }
 
 #[tokio::test]

@@ -82,6 +82,20 @@ async fn a_told_job_gets_its_runner_for_one_request() {
 }
 
 #[tokio::test]
+async fn a_job_told_while_nothing_can_be_written_gets_its_runner_all_the_same() {
+    let platform = settled().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.handle.store().break_writes();
+    let content = told(&platform, "octo-admin/app", job, JobStatus::Queued);
+    assert_eq!(deliver(&platform, "d1", content.clone()).await, Outcome::Accepted);
+    // Nobody could note the first: it is heard again, and starts no second runner.
+    assert_eq!(deliver(&platform, "d1", content).await, Outcome::Accepted);
+    assert_eq!(platform.pass().await.launched, 1);
+    assert_eq!(platform.pass().await.launched, 0);
+    assert_eq!(platform.connect(&platform.containers()[0].clone()), Some(job));
+}
+
+#[tokio::test]
 async fn tellings_that_are_late_or_out_of_order_start_nothing() {
     let platform = settled().await;
     let job = platform.queue("octo-admin/app", &["self-hosted"]);

@@ -142,6 +142,61 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_a_workflow_a_label_or_a_request_says_changes_the_confinement() {
+        let template = Template { instance: "i", network: "runners", image_id: None };
+        let profile = Profile {
+            memory: 4 << 30,
+            nano_cpus: 2_000_000_000,
+            pids: 4096,
+            isolation: Isolation::Strict,
+            seccomp: None,
+            engine: None,
+        };
+        let spec = |scope: &str, labels: &[&str], environment: &[(&str, &str)]| LaunchSpec {
+            name: RunnerName::parse("privileged").unwrap(),
+            pool: PoolName::manual(),
+            material: Material {
+                image: "img".to_owned(),
+                command: Some(vec!["/home/runner/run.sh".to_owned()]),
+                profile: profile.clone(),
+                fingerprint: "f".to_owned(),
+            },
+            scope: scope.parse().unwrap(),
+            labels: LabelSet::requested(labels),
+            github_id: None,
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            created_at: Timestamp::UNIX_EPOCH,
+            deadline: Timestamp::UNIX_EPOCH,
+        };
+        let plain = body(&template, &spec("repo:o/r", &["self-hosted"], &[]));
+        // What is registered by a request, or named in runs-on, and what ends up in the environment by way of a template.
+        let labels = [
+            "self-hosted",
+            "privileged=true",
+            "--privileged",
+            "HostConfig.Binds=/:/host",
+            "\"},\"HostConfig\":{\"Privileged\":true},\"x\":{\"",
+            "network=host",
+        ];
+        let environment = [
+            ("RUNNER_LABELS", "\"},\"HostConfig\":{\"Privileged\":true}"),
+            ("DOCKER_OPTS", "--privileged -v /:/host --network=host"),
+            ("RUNNER_ISOLATION", "compat"),
+            ("SECURITY_OPT", "seccomp=unconfined"),
+        ];
+        let hostile = body(&template, &spec("org:privileged", &labels, &environment));
+        assert_eq!(hostile.host_config, plain.host_config);
+        assert_eq!(
+            (hostile.image, hostile.cmd, hostile.entrypoint, hostile.user, hostile.volumes),
+            (plain.image, plain.cmd, plain.entrypoint, plain.user, plain.volumes)
+        );
+        assert_eq!(hostile.networking_config, plain.networking_config);
+    }
+
+    #[test]
     fn a_runner_is_confined() {
         let body = made(Isolation::Strict);
         let host = body.host_config.unwrap();

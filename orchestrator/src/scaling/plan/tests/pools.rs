@@ -282,6 +282,11 @@ fn the_ratio_decides_how_many_and_the_jobs_where() {
         new.phase = Phase::Running { working: Some(true) };
     }
     assert_eq!(launches(&plan(&busy, &full, at(10))), 0);
+    // What is missing of them is started, whatever the thresholds and the cooldown say.
+    let scaled = BTreeMap::from([(PoolName::parse("r").unwrap(), at(9))]);
+    let mut missing = Observed { scaled, ..busy.clone() };
+    missing.instances.truncate(1);
+    assert_eq!(launches(&plan(&missing, &full, at(10))), 1);
     // Down: those that nobody needs, at once.
     let mut idle = Observed { jobs: Vec::new(), scaled: BTreeMap::new(), ..seen };
     for name in ["r1", "r2", "r3"] {
