@@ -371,6 +371,9 @@ fn remedied(remedy: &Remedy, row: &Row) -> String {
             "make a pool with runner_group {group} and the scope org:{} (mayfly pool create), or name labels in runs-on",
             repo.owner()
         ),
+        Remedy::EnterpriseGroup(group) => format!(
+            "make a pool with runner_group {group}, the scope enterprise:SLUG and min_idle (mayfly pool create), or name labels in runs-on"
+        ),
         Remedy::NameLabels => "name labels in runs-on".to_owned(),
     }
 }

@@ -205,7 +205,11 @@ impl World {
                 && self.reaches(&runner.scope, &job.repo)
                 && self.admits(runner, &job.repo)
                 && labels::suffice(labels::names(&runner.labels), &job.spec.labels)
-                && job.spec.group.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&group_name))
+                && job
+                    .spec
+                    .group
+                    .as_ref()
+                    .is_none_or(|asked| is_group(asked, &runner.scope, &group_name))
         };
         let oldest = self.jobs.values().filter(fits).min_by_key(|job| (job.queued_at, job.id))?;
         let (job_id, run_id, now) = (oldest.id, oldest.run_id, self.now());
@@ -242,6 +246,18 @@ impl World {
         };
         named.cloned().unwrap_or_else(|| "Default".to_owned())
     }
+}
+
+/// Whether `asked`, which a workflow names in `runs-on`, is the group `name` of `scope`. A prefix says whose group is meant (GitHub
+/// docs, "Choosing the runner for a job": "Using prefixes to differentiate runner groups").
+fn is_group(asked: &str, scope: &Scope, name: &str) -> bool {
+    let (prefix, rest) = asked.split_once('/').unwrap_or_default();
+    let (meant, wanted) = match prefix.to_ascii_lowercase().as_str() {
+        "org" | "organization" => (matches!(scope, Scope::Org(_)), rest),
+        "ent" | "enterprise" => (matches!(scope, Scope::Enterprise(_)), rest),
+        _ => (true, asked),
+    };
+    meant && wanted.eq_ignore_ascii_case(name)
 }
 
 #[cfg(test)]
@@ -351,6 +367,23 @@ mod tests {
         let default = world.queue_job(&repo, spec("default")).unwrap();
         world.add_offline_runner(&scope("org:octo-org"), "r1", &["x"]).unwrap();
         assert_eq!(world.connect_runner(&scope("org:octo-org"), "r1").unwrap(), Some(default));
+    }
+
+    #[test]
+    fn a_prefix_says_whose_group_is_meant() {
+        let rows = [
+            ("big", true, true),
+            ("org/BIG", true, false),
+            ("Organization/big", true, false),
+            ("ent/big", false, true),
+            ("enterprise/big", false, true),
+            ("team/big", false, false),
+            ("org/small", false, false),
+        ];
+        for (asked, org, enterprise) in rows {
+            assert_eq!(is_group(asked, &scope("org:o"), "Big"), org, "{asked}");
+            assert_eq!(is_group(asked, &scope("enterprise:e"), "Big"), enterprise, "{asked}");
+        }
     }
 
     #[test]

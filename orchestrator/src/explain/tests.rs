@@ -294,6 +294,10 @@ fn the_next_step_is_that_of_the_cause() {
         (Wait::For(Cause::NoName(pool("desk"))), "raise the pool's max (mayfly pool show desk)"),
         (Wait::For(Cause::NoPlace), "in the pool's scopes"),
         (unmet(Remedy::Group("big".to_owned())), "runner_group big and the scope org:o"),
+        (
+            unmet(Remedy::EnterpriseGroup("big".to_owned())),
+            "runner_group big, the scope enterprise:SLUG and min_idle",
+        ),
         (unmet(Remedy::NameLabels), "name labels in runs-on"),
     ];
     for (wait, words) in rows {

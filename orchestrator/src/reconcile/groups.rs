@@ -66,7 +66,7 @@ impl Reconciler {
                 return unknown(&format!("{} cannot be read at {}", origin.path, origin.sha));
             };
             match group_of(&text, &origin.job) {
-                AskedGroup::Named(name) => return Ok(Group::Named(name)),
+                AskedGroup::Named(name) => return Ok(Group::named(&name)),
                 AskedGroup::Unknown(why) => return Ok(Group::Unknown(why)),
                 AskedGroup::Called { path, job } => (origin.path, origin.job) = (path, job),
             }

@@ -2,7 +2,7 @@
 
 use mayfly_common::label::{Label, LabelSet};
 use mayfly_common::pool::PoolName;
-use mayfly_common::scope::{RepoSlug, Scope};
+use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
 
 use super::observed::Group;
 use super::policy::{Policy, PoolPolicy};
@@ -35,6 +35,8 @@ pub enum Remedy {
     Pool,
     /// A pool in this runner group of its organisation.
     Group(String),
+    /// Runners that wait in this runner group of its enterprise.
+    EnterpriseGroup(String),
     /// Labels in its workflow.
     NameLabels,
 }
@@ -43,8 +45,7 @@ pub enum Remedy {
 /// group that a job without labels asks for.
 pub fn offer<'a>(job: &QueuedJob, group: Option<&Group>, policy: &'a Policy) -> Offer<'a> {
     let grouped = |pool: &PoolPolicy, scope: &Scope| {
-        !job.labels.is_empty()
-            || group.is_some_and(|group| pool.group_at(scope).is_some_and(|name| group.is(name)))
+        !job.labels.is_empty() || group.is_some_and(|group| has_group(pool, scope, group))
     };
     let fitting = policy.all().filter(|pool| pool.enabled && pool.labels.covers(&job.labels));
     let mut pools: Vec<(&PoolPolicy, Scope)> =
@@ -71,14 +72,23 @@ pub fn has_groups(repo: &RepoSlug, policy: &Policy) -> bool {
     placed.into_iter().any(|scope| !matches!(scope, Scope::Repo(_)))
 }
 
+/// Whether runners of a pool in `scope` are in `group`.
+fn has_group(pool: &PoolPolicy, scope: &Scope, group: &Group) -> bool {
+    pool.group_at(scope).is_some_and(|name| group.is(scope, name))
+}
+
 /// Why no pool takes a job without labels, and what helps.
 fn no_group(job: &QueuedJob, group: Option<&Group>, policy: &Policy) -> (String, Remedy) {
     match group {
-        Some(Group::Named(name)) => {
+        Some(Group::Named { name, of: Some(ScopeKind::Enterprise) }) => {
+            let why = format!(
+                "it asks for the runner group {name} of its enterprise, and no runner of an enterprise is started for a job"
+            );
+            (why, Remedy::EnterpriseGroup(name.clone()))
+        }
+        Some(group @ Group::Named { name, .. }) => {
             let disabled = policy.all().find(|pool| {
-                let scope = pool.place_for(&job.repo);
-                let group = scope.as_ref().and_then(|scope| pool.group_at(scope));
-                group.is_some_and(|group| group.eq_ignore_ascii_case(name))
+                pool.place_for(&job.repo).is_some_and(|scope| has_group(pool, &scope, group))
             });
             if let Some(pool) = disabled {
                 let why =
@@ -301,10 +311,18 @@ mod tests {
             at("theirs", Some("big"), "org:p"),
             PoolPolicy { enabled: false, ..at("off", Some("sleepy"), "org:o") },
         ];
-        let named = |name: &str| Some(Group::Named(name.to_owned()));
+        let named = |name: &str| Some(Group::named(name));
         let rows = [
             (named("big"), "big"),
             (named("BIG"), "big"),
+            (named("org/Big"), "big"),
+            (named("Organization/big"), "big"),
+            (named("org/default"), "plain"),
+            (
+                named("ent/big"),
+                "it asks for the runner group big of its enterprise, and no runner of an enterprise is started for a job",
+            ),
+            (named("org/none"), "it asks for the runner group none, which no pool here has"),
             (named("default"), "plain"),
             (named("sleepy"), "pool off has its runner group sleepy, but is disabled"),
             (named("none"), "it asks for the runner group none, which no pool here has"),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use mayfly_common::api::CreateRunners;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{PoolName, PullPolicy};
-use mayfly_common::scope::{RepoSlug, Scope};
+use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
 
 use super::action::RequestId;
 use super::memory::Memory;
@@ -91,19 +91,48 @@ pub struct Observed {
     pub memory: Memory,
 }
 
+/// What a workflow may write before the name of a runner group, and whose group it means.
+const PREFIXES: [(&str, ScopeKind); 4] = [
+    ("org", ScopeKind::Org),
+    ("organization", ScopeKind::Org),
+    ("ent", ScopeKind::Enterprise),
+    ("enterprise", ScopeKind::Enterprise),
+];
+
 /// The runner group that a job without labels asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
-    /// This one.
-    Named(String),
+    /// The one of this name.
+    Named {
+        /// Its name.
+        name: String,
+        /// Whose group it is: an organisation's or an enterprise's; none where the workflow does not say.
+        of: Option<ScopeKind>,
+    },
     /// It cannot be told; why, as a clause.
     Unknown(String),
 }
 
 impl Group {
-    /// Whether it is the group of this name; GitHub compares them without case.
-    pub fn is(&self, name: &str) -> bool {
-        matches!(self, Self::Named(group) if group.eq_ignore_ascii_case(name))
+    /// The group that a workflow names by `text`, which may say whose group it is (docs: "Choosing the runner for a job",
+    /// "Using prefixes to differentiate runner groups").
+    pub fn named(text: &str) -> Self {
+        let prefixed = text.split_once('/').and_then(|(prefix, name)| {
+            let known = PREFIXES.iter().find(|(known, _)| known.eq_ignore_ascii_case(prefix));
+            known.map(|(_, of)| (name, Some(*of)))
+        });
+        let (name, of) = prefixed.unwrap_or((text, None));
+        Self::Named { name: name.to_owned(), of }
+    }
+
+    /// Whether it is the group `name` of `scope`; GitHub compares names without case.
+    pub fn is(&self, scope: &Scope, name: &str) -> bool {
+        match self {
+            Self::Named { name: asked, of } => {
+                asked.eq_ignore_ascii_case(name) && of.is_none_or(|of| of == scope.kind())
+            }
+            Self::Unknown(_) => false,
+        }
     }
 }
 
@@ -165,5 +194,30 @@ fn is_of(registered: &Registered, instance: &Instance) -> bool {
     match instance.github_id {
         Some(id) => registered.id == id,
         None => registered.name.eq_ignore_ascii_case(instance.name.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_may_be_named_with_whose_it_is() {
+        let rows = [
+            ("big", true, true),
+            ("org/BIG", true, false),
+            ("Organization/big", true, false),
+            ("ent/big", false, true),
+            ("enterprise/big", false, true),
+            ("team/big", false, false),
+            ("org/small", false, false),
+            ("org/", false, false),
+        ];
+        for (text, org, enterprise) in rows {
+            let group = Group::named(text);
+            assert_eq!(group.is(&"org:o".parse().unwrap(), "Big"), org, "{text}");
+            assert_eq!(group.is(&"enterprise:e".parse().unwrap(), "Big"), enterprise, "{text}");
+        }
+        assert!(Group::named("team/big").is(&"org:o".parse().unwrap(), "team/Big"));
     }
 }

@@ -96,6 +96,31 @@ async fn where_no_pool_has_the_group_it_is_said_which_one_is_wanted() {
 }
 
 #[tokio::test]
+async fn a_group_may_be_named_with_whose_it_is() {
+    let platform = platform(&[big()]).await;
+    platform.sim.with(|world| {
+        world.add_enterprise("octo-corp", &["octo-org"]).unwrap();
+        world.add_enterprise_runner_group("octo-corp", "big").unwrap();
+    });
+    platform.repo("octo-org/tool", &BIG.replace("big", "org/big"));
+    platform.repo("octo-org/theirs", &BIG.replace("big", "enterprise/big"));
+    platform.pass().await;
+    let (ours, theirs) =
+        (dispatch(&platform, "octo-org/tool"), dispatch(&platform, "octo-org/theirs"));
+    platform.wait(10);
+    let report = platform.pass().await;
+    assert_eq!((report.launched, report.unmet.len()), (1, 1), "{report:?}");
+    assert_eq!(platform.connect(&platform.containers()[0]), Some(ours[0]));
+    let said = explain(&platform, theirs[0]).await["reasons"][0].to_string();
+    assert!(said.contains("the runner group big of its enterprise"), "{said}");
+    assert!(said.contains("runner_group big, the scope enterprise:SLUG and min_idle"), "{said}");
+    // Runners that wait in that group of the enterprise serve it.
+    let body = json!({"scope": "enterprise", "scope_name": "octo-corp", "runner_group": "big"});
+    let made = platform.create(&body).await.unwrap();
+    assert_eq!(platform.connect(&made[0].name), Some(theirs[0]));
+}
+
+#[tokio::test]
 async fn where_no_pool_serves_an_organisation_nothing_is_asked() {
     let platform = platform(&[]).await;
     platform.repo("octo-org/tool", BIG);

@@ -11,7 +11,7 @@ use super::{matrix_of, yaml};
 /// The runner group that a job asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskedGroup {
-    /// This one.
+    /// This one, as it is written there.
     Named(String),
     /// The job is one of another workflow of the repository, which is called.
     Called {

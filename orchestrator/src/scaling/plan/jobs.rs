@@ -143,8 +143,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let grouped = |job: &QueuedJob, seat: &Seat<'_>| {
             let asked = self.seen.groups.get(&job.id);
             let pool = self.policy.pool(seat.pool);
-            let group = pool.and_then(|pool| pool.group_at(seat.supply.scope));
-            asked.is_some_and(|asked| group.is_some_and(|name| asked.is(name)))
+            let scope = seat.supply.scope;
+            let group = pool.and_then(|pool| pool.group_at(scope));
+            asked.is_some_and(|asked| group.is_some_and(|name| asked.is(scope, name)))
         };
         let may_count_on = |job: usize, seat: usize| {
             let (job, seat) = (ours[job].job, &seats[seat]);

@@ -34,7 +34,8 @@ fn may_serve(pool: &PoolPolicy, job: &QueuedJob, world: &World) -> bool {
     let Some(scope) = pool.place_for(&job.repo) else { return false };
     let asked = world.seen.groups.get(&job.id);
     let group = pool.group.as_deref().unwrap_or("Default");
-    let grouped = !matches!(scope, Scope::Repo(_)) && asked.is_some_and(|asked| asked.is(group));
+    let grouped =
+        !matches!(scope, Scope::Repo(_)) && asked.is_some_and(|asked| asked.is(&scope, group));
     let labels = job.labels.iter().all(|label| pool.labels.contains(label.as_str()));
     pool.enabled && labels && (grouped || !job.labels.is_empty())
 }

@@ -104,8 +104,9 @@ fn world(choose: &mut Choices) -> World {
     for job in seen.jobs.iter().filter(|job| job.labels.is_empty()) {
         let group = choose.of(&[
             None,
-            Some(Group::Named("group".to_owned())),
-            Some(Group::Named("default".to_owned())),
+            Some(Group::named("group")),
+            Some(Group::named("org/default")),
+            Some(Group::named("ent/group")),
             Some(Group::Unknown("only run time decides it".to_owned())),
         ]);
         seen.groups.extend(group.map(|group| (job.id, group)));
