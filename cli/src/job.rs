@@ -249,7 +249,7 @@ pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
             waited.map_or_else(|| UNKNOWN.to_owned(), span),
             ran.map_or_else(|| UNKNOWN.to_owned(), span),
             job.runner.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
-            ago(job.queued_at, now),
+            queued(job, "over", |at| ago(at, now)),
         ]
     });
     print::table(
@@ -277,9 +277,15 @@ fn times(job: &Job, now: Timestamp) -> Times {
     let between =
         |from: Timestamp, to: Timestamp| to.duration_since(from).max(SignedDuration::ZERO);
     Times {
-        waited: taken.map(|taken| between(job.queued_at, taken)),
+        waited: job.queued_at.zip(taken).map(|(queued, taken)| between(queued, taken)),
         ran: job.started_at.zip(ended).map(|(from, to)| between(from, to)),
     }
+}
+
+/// When a job was queued; where only when it was seen is known, with `bound` before it.
+fn queued(job: &Job, bound: &str, show: impl Fn(Timestamp) -> String) -> String {
+    let seen = || job.seen_at.map(|at| format!("{bound} {}", show(at)));
+    job.queued_at.map(&show).or_else(seen).unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// How a job stands, in a word.
@@ -303,7 +309,7 @@ fn page(job: &Job) -> String {
         ("state", state(job)),
         ("runner", job.runner.clone().unwrap_or_default()),
         ("pool", job.pool.clone().unwrap_or_default()),
-        ("queued at", moment(job.queued_at)),
+        ("queued at", queued(job, "before", moment)),
         ("started at", time(job.started_at)),
         ("ended at", time(job.completed_at)),
     ])
@@ -327,7 +333,8 @@ mod tests {
             conclusion: None,
             runner: None,
             pool: None,
-            queued_at: at(100),
+            queued_at: Some(at(100)),
+            seen_at: None,
             started_at: started.map(at),
             completed_at: ended.map(at),
         };
@@ -345,6 +352,14 @@ mod tests {
             let expected = Times { waited: seconds(waited), ran: seconds(ran) };
             assert_eq!((state(&job).as_str(), times(&job, at(150))), (word, expected), "{job:?}");
         }
+        let approved = Job {
+            queued_at: None,
+            seen_at: Some(at(100)),
+            ..job(Completed, false, Some(103), Some(110))
+        };
+        assert_eq!(times(&approved, at(150)).waited, None);
+        assert!(table(&[approved.clone()], at(150)).contains("over 50s"));
+        assert!(page(&approved).contains("before 1970-01-01T00:01:40Z"));
         let line = table(&[job(Queued, false, None, None)], at(150));
         assert_eq!(line.lines().last().unwrap().matches(" - ").count(), 3, "{line}");
     }

@@ -100,7 +100,8 @@ pub fn shown(row: &Row) -> Job {
         conclusion: row.conclusion.clone(),
         runner: row.runner.clone(),
         pool: row.pool.clone(),
-        queued_at: row.queued_at,
+        queued_at: row.queued(),
+        seen_at: (!row.queue_known).then_some(row.queued_at),
         started_at: row.started_at,
         completed_at: row.completed_at,
     }

@@ -35,6 +35,9 @@ const KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How long a job runs at most (docs: "Actions limits": five days on a self-hosted runner), and its end may take to be heard of.
 const LONGEST_JOB: SignedDuration = SignedDuration::from_hours(5 * 24 + 1);
 
+/// A job that was seen so soon after it was made was queued when it was made, as far as anybody can tell.
+const SOON: SignedDuration = SignedDuration::from_mins(1);
+
 /// Most changed rows that wait for a file that cannot be written.
 const UNSAVED: usize = 10_000;
 
@@ -53,8 +56,11 @@ pub struct Row {
     pub status: JobStatus,
     /// `success`, `failure`, … once completed.
     pub conclusion: Option<String>,
-    /// When it was made.
+    /// When it was queued; where that is not known, when it was first known to be.
     pub queued_at: Timestamp,
+    /// Whether it is known when it was queued. GitHub tells only when it was made, which can be long before: an approval, a
+    /// concurrency group. So it is known where a job was seen soon after it was made.
+    pub queue_known: bool,
     /// When a runner took it.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -75,6 +81,21 @@ impl Row {
     /// Whether it waits for a runner, as far as is known. However old it is: GitHub's list has the last word.
     pub fn waits(&self) -> bool {
         self.status == JobStatus::Queued && self.left_at.is_none()
+    }
+
+    /// When it was queued, if that is known.
+    pub fn queued(&self) -> Option<Timestamp> {
+        self.queue_known.then_some(self.queued_at)
+    }
+
+    /// Takes in that it was made at `made` and, `moment`, was known to be queued, or had been.
+    fn seen_queued(&mut self, made: Option<Timestamp>, moment: Timestamp, soon: bool) {
+        if let (Some(made), true) = (made, soon) {
+            (self.queued_at, self.queue_known) = (made, true);
+        } else if !self.queue_known {
+            let earlier = self.status > JobStatus::Waiting && self.queued_at < moment;
+            self.queued_at = if earlier { self.queued_at } else { moment };
+        }
     }
 
     /// Whether it left the queue unseen: nobody told of it and no list had it for as long as GitHub has a job wait.
@@ -113,6 +134,10 @@ pub struct Ledger {
     doubted: BTreeSet<i64>,
     /// How often GitHub was asked for a job.
     asked: BTreeMap<i64, Asked>,
+    /// When all jobs of a repository that wait were last read, by our clock.
+    polled_at: BTreeMap<RepoSlug, Timestamp>,
+    /// GitHub's clock minus ours.
+    skew: SignedDuration,
 }
 
 impl Ledger {
@@ -122,6 +147,16 @@ impl Ledger {
         while self.changed.len() > UNSAVED {
             self.changed.pop_first();
         }
+    }
+
+    /// GitHub's clock differs from ours by so much.
+    pub fn set_skew(&mut self, skew: SignedDuration) {
+        self.skew = skew;
+    }
+
+    /// A moment of ours by GitHub's clock.
+    fn theirs(&self, at: Timestamp) -> Timestamp {
+        at.saturating_add(self.skew).unwrap_or(at)
     }
 
     /// Takes in what an earlier process left.
@@ -140,6 +175,7 @@ impl Ledger {
     /// Takes in what GitHub says of a job, by whichever way.
     fn learn(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
         let known = self.rows.contains_key(&job.id);
+        let theirs = self.theirs(now);
         let row = self.rows.entry(job.id).or_insert_with(|| Row {
             id: job.id,
             repo: repo.clone(),
@@ -147,7 +183,8 @@ impl Ledger {
             labels: LabelSet::requested(&job.labels),
             status: JobStatus::Waiting,
             conclusion: None,
-            queued_at: job.created_at.or(job.started_at).unwrap_or(now),
+            queued_at: theirs,
+            queue_known: false,
             started_at: None,
             completed_at: None,
             runner: None,
@@ -165,6 +202,11 @@ impl Ledger {
         let began = job.status == JobStatus::InProgress
             || (job.status == JobStatus::Completed && job.runner_name.is_some());
         let started_at = job.started_at.filter(|_| began);
+        if job.status > JobStatus::Waiting {
+            let moment = started_at.unwrap_or(theirs);
+            let soon = job.created_at.is_some_and(|made| moment.duration_since(made) < SOON);
+            row.seen_queued(job.created_at, moment, soon);
+        }
         row.started_at = pick(started_at, row.started_at);
         row.completed_at = pick(job.completed_at, row.completed_at);
         // GitHub knows better than a runner, whose words its job can forge.
@@ -197,6 +239,14 @@ impl Ledger {
         listening: Timestamp,
     ) -> usize {
         let listed: BTreeSet<i64> = jobs.list.iter().map(|job| job.id).collect();
+        // What was made since the last look was queued since then, too.
+        let last = self.polled_at.get(repo).copied();
+        let (last, span) = last.map_or((asked_at, SOON), |last| (last.min(asked_at), LAG));
+        let since = last.saturating_sub(span).unwrap_or(Timestamp::MIN);
+        let (since, theirs) = (self.theirs(since), self.theirs(asked_at));
+        if jobs.whole {
+            self.polled_at.insert(repo.clone(), asked_at);
+        }
         let could_know = asked_at.saturating_sub(LAG).unwrap_or(Timestamp::MIN);
         for row in self.rows.values_mut().filter(|row| row.repo == *repo) {
             let fresh = row.told_at.is_some_and(|told_at| told_at > could_know);
@@ -226,7 +276,8 @@ impl Ledger {
                     labels: job.labels.clone(),
                     status: JobStatus::Queued,
                     conclusion: None,
-                    queued_at: job.queued_at,
+                    queued_at: if job.queued_at >= since { job.queued_at } else { theirs },
+                    queue_known: job.queued_at >= since,
                     started_at: None,
                     completed_at: None,
                     runner: None,
@@ -245,6 +296,7 @@ impl Ledger {
             }
             // It has its runner's name from its webhook, or it is waiting after all.
             if row.status == JobStatus::Waiting {
+                row.seen_queued(Some(job.queued_at), theirs, job.queued_at >= since);
                 row.status = JobStatus::Queued;
                 self.changed.insert(job.id);
             }
@@ -400,6 +452,7 @@ impl Ledger {
 
     /// The repository is not served any more, or not under this name: its jobs do not wait for us.
     pub fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
+        self.polled_at.remove(repo);
         for row in self.rows.values_mut().filter(|row| row.repo == *repo && row.waits()) {
             row.left_at = Some(now);
             self.changed.insert(row.id);

@@ -328,7 +328,9 @@ impl Metrics {
         let seconds =
             |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
         if let Some(started) = row.started_at {
-            self.job_wait.get_or_create(&label).observe(seconds(row.queued_at, started));
+            if let Some(queued) = row.queued() {
+                self.job_wait.get_or_create(&label).observe(seconds(queued, started));
+            }
             if let Some(completed) = row.completed_at {
                 self.job_duration.get_or_create(&label).observe(seconds(started, completed));
             }

@@ -169,7 +169,7 @@ pub struct QueuedJob {
     pub name: String,
     /// What it asks for.
     pub labels: LabelSet,
-    /// When it was queued.
+    /// When it was queued, as far as is known. As GitHub lists it: when it was made.
     pub queued_at: Timestamp,
 }
 

@@ -381,7 +381,7 @@ impl Store {
         self.run(move |connection| {
             let mut query = connection.prepare(
                 "SELECT repository, count(*), sum(conclusion IS NULL OR conclusion <> 'success'),
-                     sum(max(completed_at - started_at, 0)) / 1000.0, avg(max(started_at - queued_at, 0)) / 1000.0,
+                     sum(max(completed_at - started_at, 0)) / 1000.0, avg(iif(queue_known, max(started_at - queued_at, 0), NULL)) / 1000.0,
                      sum(started_at IS NULL)
                  FROM jobs WHERE status = 'completed' AND pool IS NOT NULL AND completed_at >= ?1
                  GROUP BY repository ORDER BY 4 DESC, 1",

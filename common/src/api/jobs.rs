@@ -30,9 +30,15 @@ pub struct Job {
     /// That runner's pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
-    /// When it was queued.
-    #[schema(value_type = String, format = DateTime)]
-    pub queued_at: Timestamp,
+    /// When it was queued. None where that is not known: GitHub tells only when a job was made, which is long before where it
+    /// awaited an approval or a concurrency group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub queued_at: Option<Timestamp>,
+    /// Where `queued_at` is not known: when the job was first known to be queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub seen_at: Option<Timestamp>,
     /// When a runner took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -101,7 +107,7 @@ pub struct RepositoryStats {
     pub unsuccessful: u64,
     /// Seconds from each job's start to its end, summed; none if no start is known.
     pub run_seconds: Option<f64>,
-    /// Seconds that jobs waited for a runner, on average; none if no start is known.
+    /// Seconds that jobs waited for a runner, on average of those of which it is known; none if it is of none.
     pub mean_wait_seconds: Option<f64>,
     /// Jobs of which it is not known when they began. They are in neither number.
     #[serde(default)]

@@ -26,6 +26,7 @@ fn row() -> Row {
         status: JobStatus::Queued,
         conclusion: None,
         queued_at: at(0),
+        queue_known: true,
         started_at: None,
         completed_at: None,
         runner: None,

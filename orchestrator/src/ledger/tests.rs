@@ -334,3 +334,56 @@ fn an_end_that_is_all_that_was_told_of_a_job_of_ours_counts_once() {
     ledger.told(&repo(), &event(1, Completed), at(2 * 3_600));
     assert_eq!(ours(&mut ledger), 0, "it was counted before it was forgotten");
 }
+
+#[test]
+fn when_a_job_was_queued_is_known_where_it_was_seen_soon_after_it_was_made() {
+    const HOUR: i64 = 3_600;
+    let queued = |ledger: &Ledger, id| {
+        let row = ledger.row(id).unwrap();
+        (row.queued_at, row.queue_known)
+    };
+    let made = |id, second| QueuedJob { queued_at: at(second), ..listed(id) };
+    let mut ledger = Ledger::default();
+    // At the first look; after a look that was nearly an hour before; made before that look and not there.
+    ledger.polled(&repo(), &whole([made(1, 0), made(2, HOUR - 5)]), at(HOUR), at(0));
+    let later = [made(3, HOUR - 30), made(4, HOUR - 10), made(5, 2 * HOUR - 100)];
+    ledger.polled(&repo(), &whole(later), at(2 * HOUR - 60), at(0));
+    let rows = [
+        (1, HOUR, false),
+        (2, HOUR - 5, true),
+        (3, 2 * HOUR - 60, false),
+        (4, HOUR - 10, true),
+        (5, 2 * HOUR - 100, true),
+    ];
+    for (id, second, known) in rows {
+        assert_eq!(queued(&ledger, id), (at(second), known), "{id}");
+    }
+    // By webhook: at once; after an approval, whether or not the wait for it was told; late; and with the runner's name.
+    let told = |id, second| EventJob { created_at: Some(at(second)), ..event(id, Queued) };
+    ledger.told(&repo(), &told(11, 100), at(130));
+    ledger.told(&repo(), &told(12, 0), at(HOUR));
+    ledger.told(&repo(), &event(13, Waiting), at(1));
+    ledger.told(&repo(), &event(13, Queued), at(HOUR));
+    ledger.told(&repo(), &event(14, InProgress), at(HOUR));
+    let approved = EventJob { started_at: Some(at(HOUR)), ..event(15, InProgress) };
+    ledger.told(&repo(), &approved, at(HOUR));
+    ledger.told(&repo(), &event(16, Waiting), at(1));
+    ledger.polled(&repo(), &whole([listed(16)]), at(3 * HOUR), at(0));
+    let rows = [
+        (11, 100, true),
+        (12, HOUR, false),
+        (13, HOUR, false),
+        (14, 0, true),
+        (15, HOUR, false),
+        (16, 3 * HOUR, false),
+    ];
+    for (id, second, known) in rows {
+        assert_eq!(queued(&ledger, id), (at(second), known), "{id}");
+    }
+    // By GitHub's clock, whatever ours says.
+    let mut ledger = Ledger::default();
+    ledger.set_skew(SignedDuration::from_hours(-1));
+    ledger.told(&repo(), &told(1, 0), at(HOUR + 5));
+    ledger.polled(&repo(), &whole([made(1, 0), made(2, 3)]), at(HOUR + 5), at(0));
+    assert_eq!((queued(&ledger, 1), queued(&ledger, 2)), ((at(0), true), (at(3), true)));
+}

@@ -1,7 +1,7 @@
 //! Takes in what webhooks told, and keeps what was learnt of jobs. What is told only says where to look, or that a job waits that
 //! a look would find as well.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{FinishedQuery, PassReport};
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{Content, EventRepository};
@@ -17,6 +17,7 @@ impl Reconciler {
         if !std::mem::replace(&mut state.loaded, true) {
             self.load(state).await;
         }
+        state.ledger.set_skew(SignedDuration::from_secs(self.github.skew()));
         for delivery in self.intake.take() {
             if delivery.content != Content::HookDeleted {
                 state.hearing.heard(now);

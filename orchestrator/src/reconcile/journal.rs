@@ -322,6 +322,7 @@ mod tests {
             status,
             conclusion: None,
             queued_at: at(0),
+            queue_known: true,
             started_at: None,
             completed_at: None,
             runner: None,

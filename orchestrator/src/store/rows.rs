@@ -22,14 +22,14 @@ pub(super) fn target(target: HookTarget) -> &'static str {
 /// The columns that [`job`] reads.
 pub(super) const JOB: &str =
     "id, repository, name, labels, status, conclusion, queued_at, started_at, completed_at, runner,
-    told_at, left_at, seen_at, pool";
+    told_at, left_at, seen_at, pool, queue_known";
 
 pub(super) fn save(connection: &Connection, job: &Row) -> Result<(), rusqlite::Error> {
     let milliseconds = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO jobs (id, repository, name, labels, status, conclusion, queued_at, started_at, completed_at,
-                 runner, told_at, left_at, seen_at, pool) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                 runner, told_at, left_at, seen_at, pool, queue_known) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             job.id,
@@ -47,6 +47,7 @@ pub(super) fn save(connection: &Connection, job: &Row) -> Result<(), rusqlite::E
             milliseconds(job.left_at),
             job.seen_at.as_millisecond(),
             job.pool,
+            job.queue_known,
         ])
         .map(drop)
 }
@@ -72,6 +73,7 @@ pub(super) fn job(found: &Found<'_>) -> Result<Option<Row>, rusqlite::Error> {
         status,
         conclusion: found.get("conclusion")?,
         queued_at,
+        queue_known: found.get("queue_known")?,
         started_at: time("started_at")?,
         completed_at: time("completed_at")?,
         runner: found.get("runner")?,

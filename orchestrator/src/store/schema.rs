@@ -79,6 +79,10 @@ const STEPS: &[&str] = &[
         since INTEGER NOT NULL
     ) STRICT;
 ",
+    // Of older rows nobody knows: what they have is when the job was made.
+    "
+    ALTER TABLE jobs ADD COLUMN queue_known INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Checks that the file's schema is known here.

@@ -138,7 +138,7 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
     let error = Store::open(&newer).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "it was written by a newer version (schema 99, this one knows 5)"
+        "it was written by a newer version (schema 99, this one knows 6)"
     );
     // Not even its journal mode is changed.
     let mode: String = Connection::open(&newer)
@@ -354,4 +354,29 @@ async fn a_page_of_events_is_bounded_and_the_next_goes_on_there() {
     let latest = store.events(None, 1_000).await.unwrap();
     assert_eq!(latest.last().unwrap().id, 600);
     assert!(latest.len() < 600 && latest.is_sorted_by_key(|event| event.id));
+}
+
+#[tokio::test]
+async fn what_left_the_queue_within_the_hour_is_open_after_a_restart() {
+    const HOUR: i64 = 3_600;
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
+    let mut ledger = Ledger::default();
+    let repo = mayfly_common::scope::RepoSlug::parse("o/r").unwrap();
+    for id in 1..=5 {
+        ledger.told(&repo, &EventJob { id, ..job.clone() }, at(0));
+    }
+    ledger.told(&repo, &EventJob { id: 5, status: JobStatus::Completed, ..job }, at(2 * HOUR));
+    let mut rows = ledger.take_changed();
+    let left_at = |second| Some(at(second));
+    // 1 waits; 2 left long ago, 3 an hour before the latest that is known of any job, 4 just now; 5 is over.
+    rows[1].left_at = left_at(1);
+    rows[2].left_at = left_at(HOUR);
+    rows[3].left_at = left_at(HOUR + 1);
+    store.save(rows.clone()).await.unwrap();
+    drop(store);
+    let again = Store::open(&folder.file()).unwrap();
+    let open = again.open_jobs().await.unwrap();
+    assert_eq!(open, [rows[0].clone(), rows[3].clone()]);
 }

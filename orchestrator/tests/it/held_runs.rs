@@ -183,3 +183,33 @@ async fn a_job_that_was_made_long_before_it_was_approved_is_served() {
         assert_eq!(platform.connect(&name), Some(jobs[0].1));
     }
 }
+
+#[tokio::test]
+async fn the_time_until_an_approval_is_no_wait_for_a_runner() {
+    let platform = Platform::new().await;
+    let (_, jobs) = dispatch(&platform, "octo-admin/app", DEPLOY);
+    let job = jobs[0].1;
+    for _ in 0..60 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    platform.sim.with(|world| world.approve_job(job)).unwrap();
+    platform.wait(60);
+    assert_eq!(platform.pass().await.launched, 1);
+    let name = platform.containers()[0].clone();
+    platform.wait(5);
+    assert_eq!(platform.connect(&name), Some(job));
+    platform.wait(20);
+    platform.pass().await;
+    platform.finish(&name, job);
+    platform.wait(60);
+    platform.pass().await;
+    let id = i64::try_from(job).unwrap();
+    let row = platform.handle.store().job(id).await.unwrap().unwrap();
+    assert_eq!((row.status, row.queued()), (JobStatus::Completed, None));
+    let text = platform.metrics.render();
+    assert!(text.contains("mayfly_job_duration_seconds_sum{pool=\"default\"} 20.0"), "{text}");
+    assert!(!text.contains("mayfly_job_wait_seconds_count{"), "{text}");
+    let stats = platform.handle.store().job_stats(row.queued_at).await.unwrap();
+    assert_eq!((stats[0].mean_wait_seconds, stats[0].run_seconds), (None, Some(20.0)));
+}

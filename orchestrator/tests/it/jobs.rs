@@ -214,6 +214,30 @@ async fn an_outage_of_github_costs_no_job_its_times() {
 }
 
 #[tokio::test]
+async fn a_restart_forgets_no_job_that_has_just_left_the_queue() {
+    let mut platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.wait(7);
+    platform.connect(&name);
+    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
+    platform.fault(github_sim::Fault { route, status: 502, times: 1, ..Default::default() });
+    platform.wait(13);
+    platform.pass().await;
+    let (_, left) = get(&platform, &format!("/jobs/{job}")).await;
+    assert_eq!((&left["waiting"], &left["runner"]), (&json!(false), &Value::Null));
+    platform.restart();
+    platform.wait(60);
+    platform.pass().await;
+    let (_, known) = get(&platform, &format!("/jobs/{job}")).await;
+    assert_eq!(
+        (known["status"].as_str(), known["runner"].as_str()),
+        (Some("in_progress"), Some(&*name))
+    );
+}
+
+#[tokio::test]
 async fn staged_situations_have_their_true_causes() {
     // Labels that nobody offers.
     let platform = Platform::with(&[("MAX_RUNNERS", "1")]).await;
