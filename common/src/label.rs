@@ -12,6 +12,9 @@ pub const MAX_LABELS: usize = 100;
 /// Longest label, in characters (the limit of GitHub's label form). GitHub documents no other rule for a label's text.
 pub const MAX_LABEL_LENGTH: usize = 256;
 
+/// Most bytes of all labels of one job that are kept. Runners of ours have some hundred.
+const MAX_BYTES: usize = 8 << 10;
+
 /// Stands for a character that no label of a runner can hold.
 const REPLACED: char = '\u{fffd}';
 
@@ -35,20 +38,25 @@ impl Label {
     /// Takes `text` as a label that we give to a runner: whatever GitHub takes and can be shown. White space around it does not
     /// count.
     pub fn parse(text: &str) -> Result<Self, InvalidLabel> {
-        let unfit = |c: char| steers(c) || c == REPLACED;
-        let length = text.trim().to_lowercase().chars().count();
-        if !(1..=MAX_LABEL_LENGTH).contains(&length) || text.trim().contains(unfit) {
+        let label = Self::requested(text);
+        let length = label.0.chars().count();
+        if !(1..=MAX_LABEL_LENGTH).contains(&length) || label.0.contains(REPLACED) {
             return Err(InvalidLabel);
         }
-        Ok(Self::requested(text))
+        Ok(label)
     }
 
     /// A label as a job asks for it: any text, because what a workflow's author wrote is not ours to refuse. What no label of a
     /// runner can hold is replaced, and what is longer than any is cut, so that it matches none.
     pub fn requested(text: &str) -> Self {
         let plain = text.trim().to_lowercase();
-        let plain: String = plain.chars().map(|c| if steers(c) { REPLACED } else { c }).collect();
-        Self(cut(&plain, MAX_LABEL_LENGTH + 1))
+        let mut fit = String::with_capacity(plain.len());
+        let mut rest = plain.chars().take(2 * MAX_LABEL_LENGTH).peekable();
+        while let Some(c) = rest.next() {
+            let kept = !steers(c) || joins(fit.chars().next_back(), c, rest.peek().copied());
+            fit.push(if kept { c } else { REPLACED });
+        }
+        Self(cut(&fit, MAX_LABEL_LENGTH + 1))
     }
 
     /// Whether it breaks a list that is joined by commas.
@@ -62,15 +70,31 @@ impl Label {
     }
 }
 
+/// Whether `c` joins its neighbours, or keeps them apart, as many scripts (and emoji) need. Between letters that need no such thing
+/// it would make two labels look alike.
+fn joins(before: Option<char>, c: char, after: Option<char>) -> bool {
+    let needs = |neighbour: Option<char>| {
+        neighbour.is_some_and(|found| !found.is_ascii() && !steers(found) && found != REPLACED)
+    };
+    matches!(c, '\u{200c}' | '\u{200d}') && needs(before) && needs(after)
+}
+
 impl LabelSet {
-    /// The labels a job asks for. An empty one asks for nothing, wherever it is heard of. Of more than a runner can have, so many are kept that no runner has them.
+    /// The labels a job asks for. An empty one asks for nothing, wherever it is heard of. Of more than a runner can have, or of very
+    /// long ones, so many are kept that no runner has them.
     pub fn requested<I: IntoIterator<Item = S>, S: AsRef<str>>(labels: I) -> Self {
-        let mut set = BTreeSet::new();
+        let (mut set, mut bytes) = (BTreeSet::new(), 0);
         for label in labels {
             if set.len() > MAX_LABELS {
                 break;
             }
-            set.insert(Label::requested(label.as_ref()));
+            let label = Label::requested(label.as_ref());
+            bytes += label.0.len();
+            if bytes > MAX_BYTES {
+                set.insert(Label(REPLACED.to_string()));
+                break;
+            }
+            set.insert(label);
             set.remove(&Label(String::new()));
         }
         Self(set)
@@ -191,9 +215,22 @@ mod tests {
     #[test]
     fn a_pool_may_offer_what_github_takes() {
         let long = ["x".repeat(257), "ä".repeat(257)];
-        for bad in
-            ["", " ", "a\tb", "a\nb", "a\u{7f}", "a\u{202e}b", "a\u{fffd}", &long[0], &long[1]]
-        {
+        for bad in [
+            "",
+            " ",
+            "a\tb",
+            "a\nb",
+            "a\u{7f}",
+            "a\u{202e}b",
+            "a\u{fffd}",
+            &long[0],
+            &long[1],
+            "gp\u{200d}u",
+            "\u{200c}\u{646}",
+            "\u{646}\u{200d}",
+            "\u{646}\u{200d}\u{200d}\u{646}",
+            "\u{646}\u{200b}\u{646}",
+        ] {
             assert_eq!(Label::parse(bad), Err(InvalidLabel), "{bad:?}");
         }
         let rows = [
@@ -205,6 +242,12 @@ mod tests {
             ("Größe XL", "größe xl"),
             ("機器", "機器"),
             ("{x}", "{x}"),
+            // Persian and an emoji, which need what joins letters or keeps them apart.
+            (
+                "\u{646}\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}",
+                "\u{646}\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}",
+            ),
+            ("\u{1f468}\u{200d}\u{1f4bb}", "\u{1f468}\u{200d}\u{1f4bb}"),
         ];
         for (text, label) in rows {
             let found = Label::parse(text).map(|found| found.as_str().to_owned());
@@ -220,5 +263,21 @@ mod tests {
     fn an_empty_label_asks_for_nothing() {
         assert_eq!(LabelSet::requested(["", "A", "  "]), LabelSet::requested(["a"]));
         assert!(LabelSet::requested([""]).is_empty());
+    }
+
+    #[test]
+    fn the_labels_of_one_job_are_few_kilobytes_and_no_runner_has_what_was_cut_off() {
+        let many: Vec<String> =
+            (0..100).map(|number| format!("{number}{}", "機".repeat(250))).collect();
+        let asked = LabelSet::requested(&many);
+        let bytes: usize = asked.iter().map(|label| label.as_str().len()).sum();
+        assert!(bytes <= MAX_BYTES + 8, "{bytes}");
+        let offered = LabelSet::from_iter(many.iter().map(|label| Label::parse(label).unwrap()));
+        assert!(!offered.covers(&asked));
+        assert_eq!(
+            LabelSet::requested(asked.to_strings()),
+            asked,
+            "what passed once passes unchanged"
+        );
     }
 }

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::foreign_text::{cut, line};
+
 /// Longest text about an entry that cannot be read, in characters.
 const LONGEST: usize = 160;
 
@@ -122,7 +124,7 @@ fn oddity(entry: &RawValue, error: &serde_json::Error) -> String {
     // Without the place: it is that within the entry, which nobody sees.
     let what = error.to_string();
     let what = what.split(" at line ").next().unwrap_or_default();
-    which.chars().chain(what.chars()).filter(|c| !c.is_control()).take(LONGEST).collect()
+    cut(&line(&format!("{which}{what}")), LONGEST)
 }
 
 #[cfg(test)]
@@ -130,6 +132,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::foreign_text::steers;
 
     #[derive(Debug, PartialEq, Deserialize, Serialize)]
     struct Entry {
@@ -190,10 +193,11 @@ mod tests {
         let named = r#"[{"id":42,"labels":[]},{"id":43.5,"name":"x"}]"#;
         let read: List<Entry> = serde_json::from_str(named).unwrap();
         assert_eq!(read.entries().len(), 1);
-        let huge = json!([{"id": "x".repeat(100_000)}, {"id": "a\u{1b}[31m\nb"}]).to_string();
+        let huge = json!([{"id": "x".repeat(100_000)}, {"id": "a\u{1b}[31m\n\u{202e}b\u{200b}"}])
+            .to_string();
         let read: List<Entry> = serde_json::from_str(&huge).unwrap();
         assert!(read.odd().iter().all(|line| line.chars().count() <= LONGEST));
-        assert!(read.odd().iter().all(|line| !line.contains(['\u{1b}', '\n'])), "{read:?}");
+        assert!(read.odd().iter().all(|line| !line.contains(steers)), "{read:?}");
     }
 
     #[test]

@@ -12,17 +12,39 @@ mod payload;
 pub mod signature;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use head::{BadHead, Head};
 pub use parse::{ParseError, parse};
+
+use crate::foreign_text;
+use crate::label::LabelSet;
+
+/// A name that comes over a wire, cut and cleaned: who sends is not known there.
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|text| foreign_text::name(&text))
+}
+
+/// The same of a name that may be missing.
+fn name_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.as_deref().map(foreign_text::name))
+}
+
+/// The same of the labels of a job, as far as they count.
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    Ok(LabelSet::requested(texts).to_strings())
+}
 
 /// A delivery whose signature was right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// `X-GitHub-Delivery`: the same again when GitHub redelivers.
+    #[serde(deserialize_with = "name")]
     pub id: String,
     /// `X-GitHub-Event`, such as `workflow_job`.
+    #[serde(deserialize_with = "name")]
     pub event: String,
     /// The hook that sent it, if its headers say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +61,7 @@ pub struct Hook {
     /// What it is installed on.
     pub target: HookTarget,
     /// `owner/repo` or the organisation's login, from the payload; none for an App.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "name_if_any", skip_serializing_if = "Option::is_none")]
     pub target_name: Option<String>,
 }
 
@@ -101,6 +123,7 @@ pub struct EventRepository {
     /// GitHub's id; stays when the repository is renamed.
     pub id: i64,
     /// `owner/repo`.
+    #[serde(deserialize_with = "name")]
     pub full_name: String,
     /// Whether not everybody sees it.
     pub private: bool,
@@ -120,13 +143,15 @@ pub struct EventJob {
     /// The run it belongs to.
     pub run_id: i64,
     /// Its name.
+    #[serde(deserialize_with = "name")]
     pub name: String,
     /// How it stands.
     pub status: JobStatus,
     /// `success`, `failure`, … once completed, as GitHub spells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "name_if_any", skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<String>,
     /// The labels of its `runs-on`.
+    #[serde(deserialize_with = "labels")]
     pub labels: Vec<String>,
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,7 +163,7 @@ pub struct EventJob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     /// The runner that has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "name_if_any", skip_serializing_if = "Option::is_none")]
     pub runner_name: Option<String>,
 }
 

@@ -38,6 +38,9 @@ const LONGEST_JOB: SignedDuration = SignedDuration::from_hours(5 * 24 + 1);
 /// A job that was seen so soon after it was made was queued when it was made, as far as anybody can tell.
 const SOON: SignedDuration = SignedDuration::from_mins(1);
 
+/// Most rows. Jobs that are known keep their place: what is too much comes in when others have ended, because GitHub lists it still.
+const MOST: usize = 20_000;
+
 /// Most changed rows that wait for a file that cannot be written.
 const UNSAVED: usize = 10_000;
 
@@ -138,6 +141,8 @@ pub struct Ledger {
     polled_at: BTreeMap<RepoSlug, Timestamp>,
     /// GitHub's clock minus ours.
     skew: SignedDuration,
+    /// Whether there was no room for a job since rows were last dropped.
+    full: bool,
 }
 
 impl Ledger {
@@ -159,6 +164,29 @@ impl Ledger {
         at.saturating_add(self.skew).unwrap_or(at)
     }
 
+    /// What is wrong where there is no room for all jobs that wait.
+    pub fn problem(&self) -> Option<String> {
+        let why = "more jobs wait than are kept in memory";
+        self.full.then(|| {
+            format!("{why} ({MOST}): those that came last are served once others have ended")
+        })
+    }
+
+    /// Whether there is room for one more row. What is over goes first.
+    fn has_room(&mut self) -> bool {
+        if self.rows.len() < MOST {
+            return true;
+        }
+        if !self.full {
+            let changed = &self.changed;
+            self.rows.retain(|id, row| {
+                changed.contains(id) || row.waits() || row.status != JobStatus::Completed
+            });
+            self.full = self.rows.len() >= MOST;
+        }
+        !self.full
+    }
+
     /// Takes in what an earlier process left.
     pub fn load(&mut self, rows: impl IntoIterator<Item = Row>) {
         self.rows.extend(rows.into_iter().map(|row| (row.id, row)));
@@ -176,6 +204,9 @@ impl Ledger {
     fn learn(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
         let known = self.rows.contains_key(&job.id);
         let theirs = self.theirs(now);
+        if !known && !self.has_room() {
+            return;
+        }
         let row = self.rows.entry(job.id).or_insert_with(|| Row {
             id: job.id,
             repo: repo.clone(),
@@ -267,6 +298,9 @@ impl Ledger {
         }
         let mut missed = 0;
         for job in &jobs.list {
+            if !self.rows.contains_key(&job.id) && !self.has_room() {
+                continue;
+            }
             let row = self.rows.entry(job.id).or_insert_with(|| {
                 self.changed.insert(job.id);
                 Row {
@@ -462,6 +496,7 @@ impl Ledger {
     /// Ends the wait of jobs that nobody has told of or listed for a day, and drops what is over for an hour, or
     /// has run for longer than a job can.
     pub fn prune(&mut self, now: Timestamp) {
+        self.full = false;
         let silent = |row: &&mut Row| now.duration_since(row.seen_at) >= LONGEST_WAIT;
         for row in self.rows.values_mut().filter(|row| row.waits()).filter(silent) {
             row.left_at = Some(now);

@@ -245,6 +245,7 @@ impl Reconciler {
         report.github_accounts.clone_from(&state.accounts);
         report.problems.extend(state.catalog.problems());
         report.problems.extend(self.github.oddities());
+        report.problems.extend(state.ledger.problem());
         let now = self.clock.now();
         self.tell_lost(&mut state, &seen.instances, now);
         let planned = plan(&seen, &policy, now);

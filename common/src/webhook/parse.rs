@@ -170,10 +170,11 @@ fn repository(payload: &Payload) -> Result<EventRepository, ParseError> {
 }
 
 fn target_name(target: HookTarget, payload: Payload) -> Option<String> {
-    match target {
+    let found = match target {
         HookTarget::Repository => payload.repository.and_then(|it| it.full_name),
         HookTarget::Organization => payload.organization.map(|it| it.login),
         HookTarget::Business => payload.enterprise.map(|it| it.slug),
         HookTarget::Integration => None,
-    }
+    };
+    found.as_deref().map(name)
 }

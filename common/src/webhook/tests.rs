@@ -371,3 +371,27 @@ proptest::proptest! {
         proptest::prop_assert!(parse(&head("workflow_job"), &whole[..length]).is_err());
     }
 }
+
+#[test]
+fn what_comes_over_a_wire_is_cut_and_cleaned_whoever_sent_it() {
+    use crate::foreign_text::steers;
+
+    let odd = format!("\u{1b}[31ma\u{202e}b\u{200b}\n{}", "x".repeat(100_000));
+    let many: Vec<String> = (0..200).map(|number| format!("{number} {odd}")).collect();
+    let body = serde_json::json!({
+        "id": odd,
+        "event": odd,
+        "hook": {"id": 7, "target": "repository", "target_name": odd},
+        "content": {
+            "kind": "job",
+            "repository": {"id": 1, "full_name": odd, "private": true, "fork": false, "archived": false, "disabled": false},
+            "job": {"id": 1, "run_id": 1, "name": odd, "status": "queued", "conclusion": odd, "labels": many, "runner_name": odd},
+        },
+    });
+    let read: Delivery = serde_json::from_value(body).unwrap();
+    let written = serde_json::to_string(&read).unwrap();
+    assert!(!written.contains(steers), "{written}");
+    assert!(written.len() < 20_000, "{}", written.len());
+    let again: Delivery = serde_json::from_str(&written).unwrap();
+    assert_eq!(again, read);
+}

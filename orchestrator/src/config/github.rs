@@ -1,6 +1,7 @@
 //! GitHub's part of the configuration: where it is, who we are there, which repositories are served.
 
 use mayfly_common::env::{Checker, ConfigErrors, boolean};
+use mayfly_common::loopback::is_loopback_host;
 use mayfly_common::scope::Login;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -152,14 +153,17 @@ fn api_url(text: &str) -> Result<Url, String> {
 /// `api.SUBDOMAIN.ghe.com`).
 fn doubt(api: &Url) -> Option<String> {
     let host = host(api);
-    if !is_name(api) || host.starts_with("api.") {
+    // On this machine it is the simulator.
+    if host == PUBLIC_API || is_loopback_host(host) {
         return None;
     }
     if host.ends_with(".ghe.com") {
-        return Some(format!("GitHub Enterprise Cloud's API is at https://api.{host}"));
+        let fits = host.starts_with("api.");
+        return (!fits).then(|| format!("GitHub Enterprise Cloud's API is at https://api.{host}"));
     }
     let whole = api.path().trim_end_matches('/').ends_with("/api/v3");
-    (!whole).then(|| format!("GitHub Enterprise Server's API is at https://{host}/api/v3"))
+    let server = api.origin().ascii_serialization();
+    (!whole).then(|| format!("GitHub Enterprise Server's API is at {server}/api/v3"))
 }
 
 fn discovery(raw: &mut Raw, check: &mut Checker) -> DiscoveryMode {

@@ -246,7 +246,7 @@ fn quotation_marks_are_the_reason_that_is_given() {
 fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
     const SERVER: (&str, &str) = ("GITHUB_SERVER_URL", "https://git.corp.example");
     type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
-    let rows: [Row; 14] = [
+    let rows: [Row; 17] = [
         (&[("RUNER_IMAGE", "x")], &["RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?"]),
         (&[("GITHUB_TOKEN", "x")], &["GITHUB_TOKEN: is not read; is GITHUB_RUNNER_TOKEN meant?"]),
         (&[("RUNNERENV_A", "x")], &["RUNNERENV_A: is not read; "]),
@@ -254,6 +254,20 @@ fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
             &[("GITHUB_API_URL", "https://git.corp.example"), SERVER],
             &[
                 "GITHUB_API_URL: GitHub Enterprise Server's API is at https://git.corp.example/api/v3",
+            ],
+        ),
+        (
+            &[("GITHUB_API_URL", "https://ghe"), SERVER],
+            &["GITHUB_API_URL: GitHub Enterprise Server's API is at https://ghe/api/v3"],
+        ),
+        (
+            &[("GITHUB_API_URL", "https://10.0.0.5:8443"), SERVER],
+            &["GITHUB_API_URL: GitHub Enterprise Server's API is at https://10.0.0.5:8443/api/v3"],
+        ),
+        (
+            &[("GITHUB_API_URL", "https://api.corp.example"), SERVER],
+            &[
+                "GITHUB_API_URL: GitHub Enterprise Server's API is at https://api.corp.example/api/v3",
             ],
         ),
         (

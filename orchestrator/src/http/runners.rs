@@ -12,6 +12,7 @@ use mayfly_common::api::{
     CleanupQuery, CleanupReport, CreateRunners, DeleteQuery, ListQuery, Runner, RunnerList,
     RunnerLogs,
 };
+use mayfly_common::foreign_text::{cut, name};
 use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
 use tokio::sync::Semaphore;
@@ -106,6 +107,6 @@ pub(super) async fn cleanup(
 }
 
 fn no_such_runner(id: &str) -> Problem {
-    let shown: String = id.chars().filter(|c| !c.is_control()).take(64).collect();
+    let shown = cut(&name(id), 64);
     Problem::not_found(format!("There is no runner {shown}."))
 }

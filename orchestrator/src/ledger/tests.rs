@@ -387,3 +387,31 @@ fn when_a_job_was_queued_is_known_where_it_was_seen_soon_after_it_was_made() {
     ledger.polled(&repo(), &whole([made(1, 0), made(2, 3)]), at(HOUR + 5), at(0));
     assert_eq!((queued(&ledger, 1), queued(&ledger, 2)), ((at(0), true), (at(3), true)));
 }
+
+#[test]
+fn rows_are_bounded_and_those_that_waited_first_stay() {
+    let most = i64::try_from(MOST).unwrap();
+    let many =
+        |from: i64, to: i64| QueuedJobs { list: (from..to).map(listed).collect(), whole: true };
+    let mut ledger = Ledger::default();
+    for id in 0..10 {
+        ledger.told(&repo(), &event(id, Completed), at(0));
+    }
+    ledger.take_changed();
+    ledger.polled(&repo(), &many(10, most + 10), at(1), at(0));
+    assert_eq!((ledger.len(), ledger.problem()), (MOST, None), "what is over made room");
+    ledger.polled(&repo(), &many(10, most + 50), at(2), at(0));
+    ledger.told(&repo(), &event(most + 50, Queued), at(2));
+    assert!(ledger.row(10).is_some() && ledger.row(most + 10).is_none());
+    assert_eq!(ledger.len(), MOST);
+    assert!(ledger.problem().is_some_and(|why| why.contains("20000")));
+    // Others end: the rest is served.
+    ledger.take_changed();
+    for id in 10..60 {
+        ledger.told(&repo(), &event(id, Completed), at(3));
+    }
+    ledger.take_changed();
+    ledger.prune(at(3));
+    ledger.polled(&repo(), &many(60, most + 50), at(4), at(0));
+    assert_eq!((ledger.row(most + 49).is_some(), ledger.problem()), (true, None));
+}

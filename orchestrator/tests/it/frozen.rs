@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use github_sim::{Clock as SimClock, Sim, SimConfig};
+use github_sim::{Checked, Clock as SimClock, SimConfig};
 use jiff::{SignedDuration, Timestamp};
 use orchestrator::backend::Backend as _;
 use orchestrator::backend::bounded::PASS;
@@ -34,7 +34,8 @@ async fn get(router: &axum::Router, path: &str) -> (StatusCode, Value) {
 async fn a_pass_on_an_engine_that_freezes(how: Freeze) {
     let engine = StubEngine::start().await;
     let clock = SimClock::manual(Timestamp::from_second(1_800_000_000).unwrap());
-    let sim = Sim::start(SimConfig { clock: clock.clone(), ..SimConfig::default() }).await.unwrap();
+    let sim =
+        Checked::start(SimConfig { clock: clock.clone(), ..SimConfig::default() }).await.unwrap();
     sim.with(|world| world.add_user("octo-admin")).unwrap();
     let config =
         config(&sim.url(), &[("DOCKER_HOST", &engine.host()), ("ORCHESTRATOR_ID", "frozen")]);
