@@ -272,7 +272,7 @@ mod tests {
         let asked = LabelSet::requested(&many);
         let bytes: usize = asked.iter().map(|label| label.as_str().len()).sum();
         assert!(bytes <= MAX_BYTES + 8, "{bytes}");
-        let offered = LabelSet::from_iter(many.iter().map(|label| Label::parse(label).unwrap()));
+        let offered: LabelSet = many.iter().map(|label| Label::parse(label).unwrap()).collect();
         assert!(!offered.covers(&asked));
         assert_eq!(
             LabelSet::requested(asked.to_strings()),
