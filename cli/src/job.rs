@@ -249,7 +249,7 @@ pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
             waited.map_or_else(|| UNKNOWN.to_owned(), span),
             ran.map_or_else(|| UNKNOWN.to_owned(), span),
             job.runner.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
-            queued(job, "over", |at| ago(at, now)),
+            queued(job, ">", |at| ago(at, now)),
         ]
     });
     print::table(
@@ -284,7 +284,7 @@ fn times(job: &Job, now: Timestamp) -> Times {
 
 /// When a job was queued; where only when it was seen is known, with `bound` before it.
 fn queued(job: &Job, bound: &str, show: impl Fn(Timestamp) -> String) -> String {
-    let seen = || job.seen_at.map(|at| format!("{bound} {}", show(at)));
+    let seen = || job.seen_at.map(|at| format!("{bound}{}", show(at)));
     job.queued_at.map(&show).or_else(seen).unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
@@ -309,7 +309,7 @@ fn page(job: &Job) -> String {
         ("state", state(job)),
         ("runner", job.runner.clone().unwrap_or_default()),
         ("pool", job.pool.clone().unwrap_or_default()),
-        ("queued at", queued(job, "before", moment)),
+        ("queued at", queued(job, "before ", moment)),
         ("started at", time(job.started_at)),
         ("ended at", time(job.completed_at)),
     ])
@@ -358,7 +358,7 @@ mod tests {
             ..job(Completed, false, Some(103), Some(110))
         };
         assert_eq!(times(&approved, at(150)).waited, None);
-        assert!(table(std::slice::from_ref(&approved), at(150)).contains("over 50s"));
+        assert!(table(std::slice::from_ref(&approved), at(150)).contains(">50s"));
         assert!(page(&approved).contains("before 1970-01-01T00:01:40Z"));
         let line = table(&[job(Queued, false, None, None)], at(150));
         assert_eq!(line.lines().last().unwrap().matches(" - ").count(), 3, "{line}");
