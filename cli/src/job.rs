@@ -205,7 +205,7 @@ fn summed(stats: &JobStats, price: Option<f64>) -> Output {
     if unmeasured > 0 {
         let _ = writeln!(
             text,
-            "{unmeasured} of {jobs} jobs are in no time: GitHub did not tell when they began."
+            "{unmeasured} of {jobs} jobs are in no time: GitHub did not tell when they began or ended."
         );
     }
     let json = serde_json::json!({

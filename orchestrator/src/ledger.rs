@@ -23,7 +23,7 @@ use crate::scaling::lifecycle::JobResult;
 use questions::Asked;
 
 pub use hearing::Hearing;
-pub use questions::NoAnswer;
+pub use questions::{Had, NoAnswer};
 
 /// How long GitHub's lists may lag behind its webhooks.
 const LAG: SignedDuration = SignedDuration::from_secs(15);
@@ -131,7 +131,7 @@ pub struct Ledger {
     changed: BTreeSet<i64>,
     /// Jobs that have ended and were not told of as such yet.
     ended: BTreeSet<i64>,
-    /// Jobs whose end only their runner's words tell so far.
+    /// Jobs whose end, or that they began, only their runner's words tell so far.
     unconfirmed: BTreeSet<i64>,
     /// Jobs that a list lacked of which not all could be read: they wait until GitHub says of each that it does not.
     doubted: BTreeSet<i64>,
@@ -253,7 +253,7 @@ impl Ledger {
             self.ended.insert(job.id);
         }
         row.status = row.status.max(job.status);
-        if job.status == JobStatus::Completed {
+        if job.status == row.status {
             self.unconfirmed.remove(&job.id);
         }
         row.seen_at = row.seen_at.max(now);
@@ -321,8 +321,10 @@ impl Ledger {
                     seen_at: asked_at,
                 }
             });
-            // Only runners' words took it for ended, and it waits: another job of that name did.
-            if row.status == JobStatus::Completed && row.told_at.is_none() {
+            // Only runners' words took it for begun or ended, and it waits: another job of that name did.
+            let only_said = row.status == JobStatus::Completed || self.unconfirmed.contains(&job.id);
+            if only_said && row.told_at.is_none() {
+                self.unconfirmed.remove(&job.id);
                 (row.status, row.conclusion) = (JobStatus::Queued, None);
                 (row.runner, row.pool) = (None, None);
                 (row.started_at, row.completed_at) = (None, None);
@@ -383,9 +385,9 @@ impl Ledger {
         }
     }
 
-    /// A runner ended after a job. Where GitHub did not tell which, it is the oldest of that name that left the queue of the
-    /// runner's repository. A job can forge the name, so that a runner of several repositories ends no job by it. Answers whether
-    /// there is one.
+    /// A runner ended after a job, or in the middle of one if it printed no result: GitHub alone tells how and when that one ends.
+    /// Where GitHub did not tell which job, it is the oldest of that name that left the queue of the runner's repository. A job can
+    /// forge the name, so that a runner of several repositories ends no job by it. Answers whether there is one.
     pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) -> bool {
         // One that may still wait is never taken for the one that ended: it would get no runner any more.
         let by_name = |row: &Row| {
@@ -406,21 +408,25 @@ impl Ledger {
         // Nothing runs before it is queued, whatever was printed.
         let started_at = ran.started_at.map(|at| at.max(row.queued_at).min(now));
         row.started_at = row.started_at.or(started_at);
-        row.completed_at = row.completed_at.or(Some(now));
-        row.conclusion = row
-            .conclusion
-            .take()
-            .or_else(|| ran.result.map(|result| result.conclusion().to_owned()));
         if row.status < JobStatus::Completed {
-            self.ended.insert(id);
-            self.unconfirmed.insert(id);
+            if row.status < JobStatus::InProgress || ran.result.is_some() {
+                self.unconfirmed.insert(id);
+            }
             // Its delivery is on its way, if webhooks tell of it.
             match row.told_at {
                 Some(_) => drop(self.asked.insert(id, Asked::before(now))),
                 None => drop(self.asked.remove(&id)),
             }
         }
-        row.status = JobStatus::Completed;
+        row.status = row.status.max(JobStatus::InProgress);
+        if let Some(result) = ran.result {
+            if row.status < JobStatus::Completed {
+                self.ended.insert(id);
+            }
+            row.status = JobStatus::Completed;
+            row.completed_at = row.completed_at.or(Some(now));
+            row.conclusion.get_or_insert_with(|| result.conclusion().to_owned());
+        }
         row.seen_at = row.seen_at.max(now);
         self.changed.insert(id);
         true

@@ -374,16 +374,20 @@ impl Store {
         .await
     }
 
-    /// What the jobs came to that runners of ours ended since `since`, by repository.
+    /// What the jobs came to that runners of ours ended since `since`, by repository. Those are among them whose runner is gone and
+    /// of whose end GitHub did not tell: unmeasured.
     ///
     /// Errors: they cannot be read.
     pub async fn job_stats(&self, since: Timestamp) -> Result<Vec<RepositoryStats>, StoreError> {
         self.run(move |connection| {
             let mut query = connection.prepare(
-                "SELECT repository, count(*), sum(conclusion IS NULL OR conclusion <> 'success'),
+                "SELECT repository, count(*), sum(status = 'completed' AND conclusion IS NOT 'success'),
                      sum(max(completed_at - started_at, 0)) / 1000.0, avg(iif(queue_known, max(started_at - queued_at, 0), NULL)) / 1000.0,
-                     sum(started_at IS NULL)
-                 FROM jobs WHERE status = 'completed' AND pool IS NOT NULL AND completed_at >= ?1
+                     sum(started_at IS NULL OR completed_at IS NULL)
+                 FROM jobs WHERE pool IS NOT NULL AND (
+                     (status = 'completed' AND completed_at >= ?1) OR
+                     (status = 'in_progress' AND EXISTS (SELECT 1 FROM finished_runners gone
+                         WHERE gone.name = runner AND gone.removed_at >= max(?1, coalesce(started_at, queued_at)))))
                  GROUP BY repository ORDER BY 4 DESC, 1",
             )?;
             let count = |count: i64| u64::try_from(count).unwrap_or_default();

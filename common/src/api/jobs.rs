@@ -101,15 +101,15 @@ pub struct JobStats {
 pub struct RepositoryStats {
     /// `owner/repo`.
     pub repository: String,
-    /// Jobs that ended.
+    /// Jobs that ended, or whose runner is gone.
     pub jobs: u64,
     /// Those of them that did not succeed.
     pub unsuccessful: u64,
-    /// Seconds from each job's start to its end, summed; none if no start is known.
+    /// Seconds from each job's start to its end, summed; none if no job is measured.
     pub run_seconds: Option<f64>,
     /// Seconds that jobs waited for a runner, on average of those of which it is known; none if it is of none.
     pub mean_wait_seconds: Option<f64>,
-    /// Jobs of which it is not known when they began. They are in neither number.
+    /// Jobs of which it is not known when they began or ended. They are not in `run_seconds`.
     #[serde(default)]
     pub unmeasured: u64,
 }

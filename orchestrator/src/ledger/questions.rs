@@ -20,6 +20,8 @@ const DELIVERY: SignedDuration = SignedDuration::from_secs(30);
 const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// The longest such wait.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
+/// The wait between questions about the job of a runner whose container is there, while GitHub does not hear of it.
+const OFFLINE: SignedDuration = SignedDuration::from_mins(1);
 
 /// How often GitHub was asked about a job.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,17 @@ impl Asked {
     }
 }
 
+/// How it is with the runner that a job had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Had {
+    /// It is there, and may be at work: as long as it is, its job is not over.
+    AtWork,
+    /// Its container is there, and GitHub knows it only as offline or not at all: its job may be over.
+    Offline,
+    /// It is not there.
+    Gone,
+}
+
 /// Why GitHub does not say what became of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAnswer {
@@ -65,14 +78,15 @@ fn wait(times: u32) -> SignedDuration {
 }
 
 impl Ledger {
-    /// The jobs to ask GitHub about now. `works`: whether a runner of ours is there; as long as it is, its job is not over.
-    pub fn questions(&self, works: impl Fn(&str) -> bool, now: Timestamp) -> Vec<(RepoSlug, i64)> {
+    /// The jobs to ask GitHub about now. `had`: how it is with a runner.
+    pub fn questions(&self, had: impl Fn(&str) -> Had, now: Timestamp) -> Vec<(RepoSlug, i64)> {
+        let had = |row: &Row| row.runner.as_deref().map_or(Had::Gone, &had);
         let open = |row: &&Row| {
             let told = row.told_at.is_some_and(|at| now.duration_since(at) < LAG);
             // Webhooks tell the end of what they told the beginning of; of our own runners we know better.
             let runs = row.status == JobStatus::InProgress
                 && (row.told_at.is_none() || row.pool.is_some())
-                && !row.runner.as_deref().is_some_and(&works);
+                && had(row) != Had::AtWork;
             let doubted = row.waits() && self.doubted.contains(&row.id);
             !told && (self.is_open(row) || (is_ours(row) && (runs || doubted)))
         };
@@ -81,7 +95,9 @@ impl Ledger {
             // A moment that lies ahead is from before the clock was set back.
             Some(Asked { answers, failures, at }) => {
                 let times = answers.saturating_add(*failures);
-                *at > now || now.duration_since(*at) >= wait(times)
+                // What its container is kept for is worth a question a minute.
+                let wait = if had(row) == Had::Offline { OFFLINE } else { wait(times) };
+                *at > now || now.duration_since(*at) >= wait
             }
         };
         let questions = self.rows.values().filter(open).filter(due).take(AT_ONCE);
@@ -195,7 +211,7 @@ mod tests {
     }
 
     fn asked(ledger: &Ledger, second: i64) -> Vec<i64> {
-        ledger.questions(|_| false, at(second)).into_iter().map(|(_, id)| id).collect()
+        ledger.questions(|_| Had::Gone, at(second)).into_iter().map(|(_, id)| id).collect()
     }
 
     #[test]
@@ -206,7 +222,9 @@ mod tests {
         let row = ledger.row(1).unwrap();
         assert_eq!((row.status, row.started_at), (InProgress, Some(at(5))));
         assert_eq!(row.runner.as_deref(), Some("r1"));
-        assert!(ledger.questions(|name| name == "r1", at(9_999)).is_empty(), "our runner works");
+        let with = |had: Had, second| ledger.questions(|_| had, at(second)).len();
+        assert_eq!(with(Had::AtWork, 9_999), 0, "our runner works");
+        assert_eq!((with(Had::Offline, 69), with(Had::Offline, 70)), (0, 1), "GitHub lost it");
         let scope = "repo:o/r".parse().unwrap();
         let (result, started_at) = (None, Some(at(6)));
         let ran =
@@ -214,6 +232,8 @@ mod tests {
         assert!(ledger.ran(&ran, at(30)));
         assert_eq!(asked(&ledger, 30), [1]);
         assert!(ledger.take_ended().is_empty(), "when it ended is not known");
+        let row = ledger.row(1).unwrap();
+        assert_eq!((row.status, row.completed_at), (InProgress, None), "nor whether it did");
         ledger.found(&job(Completed), at(30));
         let row = ledger.take_ended().remove(0);
         assert_eq!((row.started_at, row.completed_at), (Some(at(5)), Some(at(9))), "GitHub's");

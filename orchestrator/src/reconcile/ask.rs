@@ -7,7 +7,7 @@ use tracing::debug;
 use super::{Reconciler, State};
 use crate::github::GitHubError;
 use crate::github::budget::Priority;
-use crate::ledger::NoAnswer;
+use crate::ledger::{Had, NoAnswer};
 use crate::model::Instance;
 
 /// Questions that are under way at a time.
@@ -17,8 +17,13 @@ impl Reconciler {
     /// Asks about the jobs that are due. Nobody waits for it: what GitHub has no room for is asked later.
     pub(super) async fn ask_about_jobs(&self, state: &mut State, seen: &[Instance]) {
         let now = self.clock.now();
-        let works = |name: &str| seen.iter().any(|instance| instance.name.as_str() == name);
-        let questions = state.ledger.questions(works, now);
+        let memory = &state.memory;
+        let had = |name: &str| match seen.iter().find(|instance| instance.name.as_str() == name) {
+            None => Had::Gone,
+            Some(instance) if memory.of(instance).jobless_since.is_some() => Had::Offline,
+            Some(_) => Had::AtWork,
+        };
+        let questions = state.ledger.questions(had, now);
         let asked = questions.into_iter().map(async |(repo, id): (RepoSlug, i64)| {
             (self.github.job(&repo, id, Priority::Discovery).await, repo, id)
         });

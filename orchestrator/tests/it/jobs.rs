@@ -1,6 +1,7 @@
 //! The ledger over HTTP, and why a job waits, in staged situations.
 
 use axum::body::{Body, to_bytes};
+use github_sim::world::model::Conclusion;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -178,6 +179,62 @@ async fn what_github_does_not_tell_is_no_number() {
     let text = platform.metrics.render();
     assert!(!text.contains("mayfly_job_wait_seconds_count{pool=\"default\"}"), "{text}");
     assert!(text.contains("mayfly_jobs_completed_total{pool=\"default\",result=\"success\"} 1"));
+}
+
+#[tokio::test]
+async fn a_job_whose_runner_is_lost_has_the_end_that_github_tells() {
+    for way in ["deleted", "killed", "removed", "deadline"] {
+        let platform = Platform::with(&[("RUNNER_MAX_LIFETIME", "3600")]).await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.pass().await;
+        let name = platform.containers()[0].clone();
+        platform.wait(7);
+        platform.connect(&name);
+        platform.pass().await;
+        platform.wait(10);
+        match way {
+            "deleted" => platform.delete(&name, true).await.unwrap(),
+            "killed" => platform.backend.exit(&name, 137, "Running job: build\n"),
+            "removed" => platform.backend.state().instances.clear(),
+            _ => platform.wait(3_600),
+        }
+        for _ in 0..20 {
+            platform.pass().await;
+            platform.wait(60);
+        }
+        // GitHub keeps the registration of a busy runner, and then its container stays.
+        let gone = !platform.containers().contains(&name);
+        assert_eq!(gone, way != "killed", "{way}");
+        let path = format!("/jobs/{job}");
+        let (_, row) = get(&platform, &path).await;
+        assert_eq!(
+            (&row["status"], &row["completed_at"], &row["conclusion"], &row["runner"]),
+            (&json!("in_progress"), &Value::Null, &Value::Null, &json!(name)),
+            "{way}"
+        );
+        let sums = async || {
+            let (_, summed) = get(&platform, "/jobs/stats?days=1").await;
+            let sums = &summed["repositories"][0];
+            [&sums["jobs"], &sums["unmeasured"], &sums["unsuccessful"], &sums["run_seconds"]]
+                .map(Clone::clone)
+        };
+        if gone {
+            assert_eq!(sums().await, [json!(1), json!(1), json!(0), Value::Null], "{way}");
+        }
+        platform.sim.with(|world| world.finish_job(job, Conclusion::Failure)).unwrap();
+        let ended = platform.now();
+        for _ in 0..12 {
+            platform.wait(60);
+            platform.pass().await;
+        }
+        let (_, row) = get(&platform, &path).await;
+        assert_eq!(
+            (&row["status"], &row["completed_at"], &row["conclusion"]),
+            (&json!("completed"), &json!(ended), &json!("failure")),
+            "{way}"
+        );
+        assert_eq!(sums().await[..3], [json!(1), json!(0), json!(1)], "{way}");
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,9 @@ async fn a_process_that_calls_itself_a_worker_keeps_no_runner_against_github_s_w
     ];
     for (stays_listed, reason) in ends {
         let (platform, name) = with_pretender(stays_listed).await;
+        // Nobody tells what became of the job.
+        let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
+        platform.fault(Fault { route, status: 502, times: 999, ..Default::default() });
         platform.pass().await;
         platform.wait(599);
         platform.pass().await;
@@ -54,6 +57,26 @@ async fn a_process_that_calls_itself_a_worker_keeps_no_runner_against_github_s_w
         let snapshot = platform.handle.snapshot();
         assert_eq!(snapshot.finished[0].reason, reason);
         assert!(snapshot.held_back.is_empty(), "no other job waits for it");
+    }
+}
+
+#[tokio::test]
+async fn without_webhooks_github_is_asked_whether_the_job_of_an_unregistered_runner_is_over() {
+    for stays_listed in [false, true] {
+        let (platform, name) = with_pretender(stays_listed).await;
+        platform.wait(30);
+        platform.sim.clear_counters();
+        for _ in 0..6 {
+            platform.pass().await;
+            assert_eq!(platform.containers(), std::slice::from_ref(&name), "{stays_listed}");
+            platform.wait(10);
+        }
+        let counters = platform.sim.counters();
+        let of_job = counters.routes.iter().find(|found| found.route.ends_with("/jobs/{job_id}"));
+        assert_eq!(of_job.map(|found| found.count), Some(1), "{stays_listed}");
+        // GitHub lists it as gone for a minute.
+        platform.pass().await;
+        assert!(platform.containers().is_empty(), "{stays_listed}");
     }
 }
 
