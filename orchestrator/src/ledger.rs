@@ -322,7 +322,8 @@ impl Ledger {
                 }
             });
             // Only runners' words took it for begun or ended, and it waits: another job of that name did.
-            let only_said = row.status == JobStatus::Completed || self.unconfirmed.contains(&job.id);
+            let only_said =
+                row.status == JobStatus::Completed || self.unconfirmed.contains(&job.id);
             if only_said && row.told_at.is_none() {
                 self.unconfirmed.remove(&job.id);
                 (row.status, row.conclusion) = (JobStatus::Queued, None);
