@@ -103,7 +103,7 @@ const JOB_RESERVE: u64 = 20;
 const SECONDARY_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// Longest such wait.
 const SECONDARY_WAIT_MOST: SignedDuration = SignedDuration::from_mins(15);
-/// How long to wait after a 401. Asking on and on with a bad credential has GitHub refuse even good ones from this address
+/// How long to wait after a second 401 in a row; one alone may be passing. Asking on and on with a bad credential has GitHub refuse even good ones from this address
 /// ("Authenticating to the REST API", "Failed login limit").
 const CREDENTIAL_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// Two resets within this time are the same window: GitHub's servers round differently.
@@ -268,15 +268,21 @@ impl Budget {
             }
             Told::Secondary(Some(until)) => (until, Cause::Limit, quiet),
             Told::Secondary(None) => {
-                let wait = doubled(SECONDARY_WAIT, self.strikes(account));
+                let wait = doubled(SECONDARY_WAIT, self.strikes(account, Cause::Limit));
                 (later(now, wait), Cause::Limit, quiet)
             }
             Told::Credential => {
                 let why = "GitHub does not accept the credential (401)";
-                (later(now, CREDENTIAL_WAIT), Cause::Credential, why)
+                let confirmed = self.strikes(account, Cause::Credential) > 0;
+                let until = if confirmed { later(now, CREDENTIAL_WAIT) } else { now };
+                (until, Cause::Credential, why)
             }
         };
-        let strikes = self.strikes(account) + 1;
+        let shut = self.shut.get(&account).filter(|shut| shut.until > until);
+        if let Some(quiet) = shut.filter(|shut| shut.cause != cause) {
+            return quiet.until;
+        }
+        let strikes = self.strikes(account, cause) + 1;
         self.shut.insert(account, Shut { until, cause, why, strikes });
         until
     }
@@ -287,9 +293,12 @@ impl Budget {
         self.shut.retain(|shut, state| *shut != account || state.until > now);
     }
 
-    /// Another credential was found for the account: what an old one was refused for does not hold for it.
+    /// Another credential was found for the account: it may be tried at once. If it is refused, too, that is the second time.
     pub fn renewed(&mut self, account: Account) {
-        self.shut.remove(&account);
+        let refused = self.shut.get_mut(&account).filter(|shut| shut.cause == Cause::Credential);
+        if let Some(shut) = refused {
+            shut.until = Timestamp::MIN;
+        }
     }
 
     /// A check begins: what is spent from now on is the cost of this one.
@@ -352,8 +361,10 @@ impl Budget {
         held.max_by_key(|held| held.until)
     }
 
-    fn strikes(&self, account: Account) -> u32 {
-        self.shut.get(&account).map_or(0, |shut| shut.strikes)
+    /// How often in a row the account was shut for this cause.
+    fn strikes(&self, account: Account, cause: Cause) -> u32 {
+        let shut = self.shut.get(&account).filter(|shut| shut.cause == cause);
+        shut.map_or(0, |shut| shut.strikes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who we are at GitHub: a user's token, or an App that acts through its installations.
 //!
 //! Invariants: tokens are opaque; an installation's token is made once for all who need it and renewed before it ends; which
-//! installation acts for an account is asked again after ten minutes, or at once where none is known.
+//! installation acts for an account is asked again after ten minutes, or after one where none is known or one is suspended.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::config::{AppCredential, Credential};
 
 /// How long the list of installations is good for.
 const LIST_KEPT: SignedDuration = SignedDuration::from_mins(10);
-/// How soon it is read again for an account that is not in it.
+/// How soon it is read again where an account is not in it, or suspended: either may have ended.
 const LIST_REREAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The credential, and what was made of it.
@@ -48,6 +48,14 @@ struct Installations {
     by_owner: BTreeMap<Login, Installation>,
     /// How many entries of the list could not be read.
     unread: usize,
+}
+
+impl Installations {
+    /// How long the list is good for.
+    fn kept(&self) -> SignedDuration {
+        let suspended = self.by_owner.values().any(|installation| installation.suspended);
+        if suspended { LIST_REREAD } else { LIST_KEPT }
+    }
 }
 
 /// An installation of the App.
@@ -178,7 +186,8 @@ impl GitHubClient {
     ) -> Result<(Vec<Installation>, usize), GitHubError> {
         let Identity::App(app) = &self.identity else { return Ok((Vec::new(), 0)) };
         let mut known = app.installations.lock().await;
-        self.refresh(app, &mut known, LIST_KEPT).await?;
+        let kept = known.kept();
+        self.refresh(app, &mut known, kept).await?;
         Ok((known.by_owner.values().cloned().collect(), known.unread))
     }
 
@@ -211,7 +220,8 @@ impl GitHubClient {
     async fn installation_of(&self, app: &AppIdentity, owner: &Login) -> Result<i64, GitHubError> {
         // Held across the request on purpose: all who need the list wait for one reading of it.
         let mut known = app.installations.lock().await;
-        self.refresh(app, &mut known, LIST_KEPT).await?;
+        let kept = known.kept();
+        self.refresh(app, &mut known, kept).await?;
         if !known.by_owner.contains_key(owner) {
             self.refresh(app, &mut known, LIST_REREAD).await?;
         }

@@ -95,7 +95,9 @@ impl Reconciler {
             let (base, theirs) = (self.config.check_interval, self.github.now());
             let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
             state.checked_at = now;
-            state.check_wait = CheckWait::after(interval, report.github_error.is_some());
+            // What was not asked because GitHub did not answer something else is asked soon, too.
+            let failed = report.github_error.is_some() || self.github.hanging_until().is_some();
+            state.check_wait = CheckWait::after(interval, failed);
         }
         let images = self.images.look(&*self.backend, &self.images_wanted(), now).await?;
         Ok(Observed {

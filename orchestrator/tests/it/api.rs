@@ -194,6 +194,8 @@ async fn trouble_behind_us_is_a_5xx_that_says_nothing_internal() {
         platform.fault(Fault {
             route: "*generate-jitconfig".to_owned(),
             status,
+            // A single 401 is no verdict.
+            times: 2,
             body: Some("secret-detail".to_owned()),
             ..Fault::default()
         });

@@ -80,7 +80,7 @@ async fn whatever_is_answered_becomes_a_finding() {
     let status = |status| Fault { status, ..Fault::default() };
     let limit = [("retry-after".to_owned(), "60".to_owned())].into();
     let rows = [
-        (status(401), Level::Failure, "401"),
+        (Fault { times: 2, ..status(401) }, Level::Failure, "401"),
         (status(404), Level::Failure, "404"),
         (status(503), Level::Failure, "503"),
         (Fault { kind: FaultKind::Html, ..status(200) }, Level::Failure, "it is HTML"),

@@ -82,6 +82,43 @@ async fn a_github_that_hangs_is_given_up_and_asked_again() {
 }
 
 #[tokio::test]
+async fn a_request_that_hangs_is_no_trouble_of_what_was_not_asked() {
+    let (platform, ..) = busy(Platform::impatient().await).await;
+    let hang = fault("*generate-jitconfig", 200);
+    platform.fault(Fault { kind: FaultKind::Hang, ..hang });
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(60);
+    let report = platform.pass().await;
+    assert!(report.problems.iter().any(|one| one.contains("no answer in time")), "{report:?}");
+    platform.wait(5);
+    let before = platform.sim.counters().total;
+    let report = platform.pass().await;
+    assert_eq!(platform.sim.counters().total, before, "nothing is asked");
+    assert_eq!((&report.github_error, report.problems.len()), (&None, 0), "{report:?}");
+    let waiting = report.waiting.unwrap_or_default();
+    assert!(waiting.contains("GitHub did not answer another request in time"), "{waiting}");
+    platform.wait(30);
+    assert_eq!(platform.pass().await.launched, 1);
+}
+
+#[tokio::test]
+async fn a_single_401_holds_nothing_up() {
+    let platform = Platform::new().await;
+    platform.pass().await;
+    for route in ["/repos/{owner}/{repo}/actions/runs", "*generate-jitconfig", "/user/repos"] {
+        platform.fault(fault(route, 401));
+        platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert_eq!((report.launched, report.github_error), (1, None), "{route}");
+        assert_eq!(report.problems, Vec::<String>::new(), "{route}");
+    }
+    platform.fault(fault("*generate-jitconfig", 401));
+    let body = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    assert_eq!(platform.create(&body).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_check_that_failed_is_repeated_soon_and_not_at_once() {
     let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
     platform.queue("octo-admin/app", &["self-hosted"]);

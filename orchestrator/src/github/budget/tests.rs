@@ -169,3 +169,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_second_401_in_a_row_is_the_verdict_and_one_alone_is_not() {
+    let admitted = |budget: &mut Budget, second| budget.admit(User, Core, Job, 1, at(second));
+    let mut budget = Budget::default();
+    assert_eq!(budget.told(User, Core, Told::Credential, at(0)), at(0));
+    assert!(admitted(&mut budget, 0).is_ok(), "one may be passing");
+    budget.succeeded(User, at(0));
+    budget.told(User, Core, Told::Credential, at(10));
+    assert!(admitted(&mut budget, 10).is_ok(), "something succeeded between the two");
+    assert_eq!(budget.told(User, Core, Told::Credential, at(10)), at(70));
+    assert_eq!(admitted(&mut budget, 69).unwrap_err().cause, Cause::Credential);
+    assert!(admitted(&mut budget, 70).is_ok());
+    assert_eq!(budget.told(User, Core, Told::Credential, at(70)), at(130), "one request a minute");
+    // A new token of an installation may be tried, once.
+    budget.renewed(User);
+    assert!(admitted(&mut budget, 71).is_ok());
+    assert_eq!(budget.told(User, Core, Told::Credential, at(71)), at(131));
+    // What GitHub asked for holds, whatever it says of the credential.
+    budget.told(App, Core, Told::Secondary(Some(at(30))), at(0));
+    assert_eq!(budget.told(App, Core, Told::Credential, at(1)), at(30));
+    budget.renewed(App);
+    assert_eq!(budget.admit(App, Core, Job, 1, at(29)).unwrap_err().cause, Cause::Limit);
+}

@@ -59,16 +59,17 @@ impl GitHubClient {
             .with_jitter()
             .with_max_times(if again { self.retries } else { 0 })
             .build();
-        let mut renewed = false;
+        let mut repeated = false;
         loop {
             let skew = self.skew();
             match self.send_once(account, &method, call, etag, body).await {
-                // An installation's token can end early, and a JSON Web Token is refused by a clock that differs.
-                Err(GitHubError::Unauthorized)
-                    if !renewed && self.identity.renew(account, skew != self.skew()).await =>
-                {
-                    renewed = true;
-                    self.budget().renewed(account);
+                // One 401 may pass by itself, an installation's token can end early, and a JSON Web Token is refused by a clock
+                // that differs. Nothing was done, so that even what makes something may be sent again.
+                Err(GitHubError::Unauthorized) if !repeated => {
+                    repeated = true;
+                    if self.identity.renew(account, skew != self.skew()).await {
+                        self.budget().renewed(account);
+                    }
                 }
                 Err(error) if error.may_pass() => match waits.next() {
                     Some(wait) => tokio::time::sleep(wait).await,
@@ -89,8 +90,9 @@ impl GitHubClient {
     ) -> Result<Reply, GitHubError> {
         let token = self.bearer(account).await?;
         let Ok(_room) = self.room.acquire().await else { return Err(GitHubError::TimedOut) };
-        if self.hanging() {
-            return Err(GitHubError::TimedOut);
+        if let Some(until) = self.hanging_until() {
+            let why = "GitHub did not answer another request in time".to_owned();
+            return Err(GitHubError::PutOff { until, why });
         }
         let leave = self.leave(account, method, call)?;
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
@@ -209,9 +211,10 @@ impl GitHubClient {
         self.skew.store(skew, Ordering::Relaxed);
     }
 
-    fn hanging(&self) -> bool {
+    /// Until when nothing is sent, because GitHub did not answer a request in time.
+    pub fn hanging_until(&self) -> Option<Timestamp> {
         let until = *self.hanging_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| self.clock.now() < until)
+        until.filter(|until| self.clock.now() < *until)
     }
 
     fn network(&self, error: &reqwest::Error) -> GitHubError {
