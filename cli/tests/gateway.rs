@@ -37,7 +37,13 @@ impl Scene {
         sim.with(|world| {
             world.add_user("octo-admin").unwrap();
             let slug = RepoSlug::parse("octo-admin/app").unwrap();
-            world.add_repo(NewRepo { slug, private: true, files: BTreeMap::new() }).unwrap();
+            world
+                .add_repo(NewRepo {
+                    slug: slug.to_string().parse().unwrap(),
+                    private: true,
+                    files: BTreeMap::new(),
+                })
+                .unwrap();
         });
         let (internal, public) = (free_port().await, free_port().await);
         let orchestrator = format!("http://{}", internal.local_addr().unwrap());

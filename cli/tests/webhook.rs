@@ -37,7 +37,13 @@ impl Scene {
         let sim = Checked::start(config).await.unwrap();
         sim.with(|world| {
             world.add_user("octo-admin").unwrap();
-            world.add_repo(NewRepo { slug: app(), private: true, files: BTreeMap::new() }).unwrap();
+            world
+                .add_repo(NewRepo {
+                    slug: app().to_string().parse().unwrap(),
+                    private: true,
+                    files: BTreeMap::new(),
+                })
+                .unwrap();
         });
         let (internal, public) = (free_port().await, free_port().await);
         let orchestrator = format!("http://{}", internal.local_addr().unwrap());

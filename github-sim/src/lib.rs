@@ -20,6 +20,7 @@ pub mod clock;
 pub mod conformance;
 pub mod demo;
 mod http;
+pub mod names;
 pub mod runner_image;
 mod sim;
 pub mod world;

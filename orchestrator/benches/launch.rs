@@ -149,7 +149,11 @@ impl Bench {
             world.add_user("octo-admin").expect("a user");
             let files = [(".github/workflows/ci.yml".to_owned(), WORKFLOW.to_owned())].into();
             world
-                .add_repo(NewRepo { slug: repo.clone(), private: true, files })
+                .add_repo(NewRepo {
+                    slug: repo.to_string().parse().expect("a repository"),
+                    private: true,
+                    files,
+                })
                 .expect("a repository");
         });
         let config = self.config(&sim.url());

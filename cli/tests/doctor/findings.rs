@@ -21,7 +21,7 @@ fn classic(sim: &Sim, scopes: &[&str]) {
 
 fn fine_grained(sim: &Sim, pairs: &[(&str, Level)]) {
     let grant = Grant::FineGrained {
-        owner: Login::parse("octo-admin").unwrap(),
+        owner: "octo-admin".parse().unwrap(),
         repositories: Selection::All,
         permissions: permissions(pairs),
     };

@@ -18,7 +18,13 @@ pub(crate) async fn github() -> Checked {
         world.add_org("octo-org").unwrap();
         world.add_enterprise("octo-corp", &["octo-org"]).unwrap();
         let slug = RepoSlug::parse("octo-admin/app").unwrap();
-        world.add_repo(NewRepo { slug, private: true, files: BTreeMap::new() }).unwrap();
+        world
+            .add_repo(NewRepo {
+                slug: slug.to_string().parse().unwrap(),
+                private: true,
+                files: BTreeMap::new(),
+            })
+            .unwrap();
     });
     sim
 }

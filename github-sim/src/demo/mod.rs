@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mayfly_common::scope::RepoSlug;
+use crate::names::RepoSlug;
 use serde::Serialize;
 
 use crate::world::model::{Conclusion, NewRepo};

@@ -3,10 +3,10 @@
 //! Sources: GitHub docs, REST, the "Fine-grained access tokens" and scope notes of each endpoint. Invariant: a repository
 //! that a token may not see is not found, exactly as one that is not there; one that was renamed is redirected to.
 
+use crate::names::RepoSlug;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use mayfly_common::scope::RepoSlug;
 use serde_json::json;
 
 use super::answer::ApiError;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use crate::names::{EnterpriseSlug, Login, RepoSlug, Scope};
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::IntoResponse as _;
 use http::request::Parts;
 use http::{HeaderValue, header};
-use mayfly_common::scope::{EnterpriseSlug, Login, RepoSlug, Scope};
 use serde_json::Value;
 
 use super::answer::{Answer, ApiError};

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::names::Scope;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
 use mayfly_common::problem::Problem;
-use mayfly_common::scope::Scope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -78,9 +78,10 @@ struct Register {
 }
 
 async fn register(State(shared): State<Arc<Shared>>, Strict(body): Strict<Register>) -> Reply {
-    let scope: Scope = body.scope.parse().map_err(|why: mayfly_common::scope::InvalidScope| {
-        refused(&Refusal::Invalid(why.to_string()))
-    })?;
+    let scope: Scope = body
+        .scope
+        .parse()
+        .map_err(|why: crate::names::BadName| refused(&Refusal::Invalid(why.to_string())))?;
     let mut world = shared.world();
     let new = Registration {
         name: body.name,

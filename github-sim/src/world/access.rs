@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mayfly_common::scope::{Login, RepoSlug};
+use crate::names::{Login, RepoSlug};
 use serde::{Deserialize, Serialize};
 
 use super::World;

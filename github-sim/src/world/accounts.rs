@@ -1,12 +1,13 @@
 //! Accounts and runner groups.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use mayfly_common::scope::{Login, RepoSlug, Scope};
+use crate::names::{Login, RepoSlug, Scope};
 
 use super::access::Selection;
 use super::model::{Account, Runner, RunnerGroup};
-use super::{Refusal, World};
+use super::{Refusal, World, read};
 
 /// The id of every organisation's default runner group, and of a repository's only one.
 pub const DEFAULT_GROUP: u64 = 1;
@@ -126,8 +127,9 @@ impl World {
     }
 
     /// The runner groups of an organisation.
-    pub fn groups(&self, org: &Login) -> impl Iterator<Item = &RunnerGroup> {
-        self.groups.iter().filter(move |group| group.org == *org)
+    pub fn groups(&self, org: &(impl fmt::Display + ?Sized)) -> impl Iterator<Item = &RunnerGroup> {
+        let org = read::<Login>(org, "organization").ok();
+        self.groups.iter().filter(move |group| Some(&group.org) == org.as_ref())
     }
 }
 

@@ -4,9 +4,10 @@
 //! most, and a token never reaches a repository or a permission that its installation does not have.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use crate::names::Login;
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::scope::Login;
 
 use super::access::{Level, Permissions, Selection, permissions};
 use super::events::{InstallationAction, RepoName, What};
@@ -14,7 +15,7 @@ use super::hooks::HookConfig;
 use super::keys::PublicKey;
 use super::model::Repo;
 use super::tokens::InstallationToken;
-use super::{APP_ID, Refusal, World, secret};
+use super::{APP_ID, Refusal, World, read, secret};
 
 /// How long an installation's token works unless set otherwise (GitHub docs: one hour).
 pub const INSTALLATION_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
@@ -129,7 +130,8 @@ impl World {
     }
 
     /// The installation on this account.
-    pub fn installation_of(&self, account: &Login) -> Option<&Installation> {
+    pub fn installation_of(&self, account: &(impl fmt::Display + ?Sized)) -> Option<&Installation> {
+        let account = &read::<Login>(account, "account").ok()?;
         self.installations.iter().find(|known| known.account == *account)
     }
 

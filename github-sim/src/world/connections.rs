@@ -1,13 +1,14 @@
 //! Connections: a runner comes online, takes a job, is lost; and what the passing of time does.
 
+use crate::names::Scope;
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::scope::Scope;
+use std::fmt;
 
 use super::events::JobAction;
 use super::invariants::Served;
 use super::labels;
 use super::model::{Conclusion, Connection, Job, Runner, Status, Taker};
-use super::{Refusal, World, secret};
+use super::{Refusal, World, read, secret};
 
 /// After so much silence a waiting runner is shown as offline.
 pub const IDLE_TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
@@ -104,7 +105,12 @@ impl World {
     }
 
     /// Brings a registered runner online without a session and gives it a job if one fits, now or later.
-    pub fn connect_runner(&mut self, scope: &Scope, name: &str) -> Result<Option<u64>, Refusal> {
+    pub fn connect_runner(
+        &mut self,
+        scope: &(impl fmt::Display + ?Sized),
+        name: &str,
+    ) -> Result<Option<u64>, Refusal> {
+        let scope = &read::<Scope>(scope, "runner")?;
         let id = self.runner_named(scope, name).ok_or(Refusal::NotFound("runner"))?.id;
         if let Some(runner) = self.runners.get_mut(&id) {
             runner.connection = Some(Connection::Direct);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mayfly_common::scope::{RepoSlug, Scope};
+use crate::names::{RepoSlug, Scope};
 
 use super::model::Enterprise;
 use super::{DEFAULT_GROUP, Refusal, World};

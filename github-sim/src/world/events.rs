@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
+use crate::names::RepoSlug;
 use jiff::Timestamp;
-use mayfly_common::scope::RepoSlug;
 
 use super::World;
 use super::app::Installation;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::names::{Login, RepoSlug};
 use jiff::Timestamp;
-use mayfly_common::scope::{Login, RepoSlug};
 use serde::{Deserialize, Serialize};
 
 use super::events::What;

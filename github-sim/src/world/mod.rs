@@ -47,10 +47,12 @@ pub mod tokens;
 pub mod workflow;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
+use crate::names::{Login, RepoSlug};
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::scope::{Login, RepoSlug};
 
 pub use accounts::{APP_ID, DEFAULT_GROUP};
 pub use connections::{
@@ -94,6 +96,11 @@ pub struct World {
     pub tokens: tokens::Tokens,
     /// The one GitHub App.
     pub app: app::App,
+}
+
+/// A name as a caller has it: one of ours, or whatever shows as one.
+fn read<T: FromStr>(name: &(impl fmt::Display + ?Sized), what: &'static str) -> Result<T, Refusal> {
+    name.to_string().parse().map_err(|_| Refusal::NotFound(what))
 }
 
 impl World {

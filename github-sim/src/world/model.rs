@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::names::{Login, RepoSlug, Scope};
 use jiff::Timestamp;
-use mayfly_common::scope::{Login, RepoSlug, Scope};
 use serde::{Deserialize, Serialize};
 
 /// A user or an organisation.

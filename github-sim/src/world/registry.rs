@@ -1,11 +1,12 @@
 //! Registrations: made by token or as a just-in-time configuration, changed, deleted.
 
+use crate::names::{EnterpriseSlug, Scope};
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::scope::{EnterpriseSlug, Scope};
+use std::fmt;
 
 use super::labels::{self, MOST_LABELS};
 use super::model::{Runner, RunnerLabel};
-use super::{DEFAULT_GROUP, Refusal, World, secret};
+use super::{DEFAULT_GROUP, Refusal, World, read, secret};
 
 /// How long a registration or remove token works (GitHub docs, REST "Create a registration token": one hour).
 pub const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
@@ -136,17 +137,23 @@ impl World {
     /// Registers a runner without a token and leaves it offline, as one that was configured and never started.
     pub fn add_offline_runner(
         &mut self,
-        scope: &Scope,
+        scope: &(impl fmt::Display + ?Sized),
         name: &str,
         labels: &[&str],
     ) -> Result<u64, Refusal> {
+        let scope = &read::<Scope>(scope, "scope")?;
         let labels = labels.iter().map(|&label| label.to_owned()).collect();
         let new = Registration { name: name.to_owned(), labels, ..Registration::default() };
         self.register_runner(scope, new)
     }
 
     /// Deletes a registration, which ends its connection; refused while the runner has a job.
-    pub fn delete_runner(&mut self, scope: &Scope, id: u64) -> Result<(), Refusal> {
+    pub fn delete_runner(
+        &mut self,
+        scope: &(impl fmt::Display + ?Sized),
+        id: u64,
+    ) -> Result<(), Refusal> {
+        let scope = &read::<Scope>(scope, "runner")?;
         let runner = self.runner(scope, id)?;
         if runner.busy() {
             return Err(Refusal::Busy(runner.name.clone()));
@@ -199,8 +206,9 @@ impl World {
     }
 
     /// The runners registered at exactly this scope, oldest first.
-    pub fn runners(&self, scope: &Scope) -> impl Iterator<Item = &Runner> {
-        self.runners.values().filter(move |runner| runner.scope == *scope)
+    pub fn runners(&self, scope: &(impl fmt::Display + ?Sized)) -> impl Iterator<Item = &Runner> {
+        let scope = read::<Scope>(scope, "scope").ok();
+        self.runners.values().filter(move |runner| Some(&runner.scope) == scope.as_ref())
     }
 
     /// The runners of this scope that a list shows: not those registered a moment ago, if lists lag behind.

@@ -2,14 +2,15 @@
 //! that. (GitHub docs, "Renaming a repository", "Transferring a repository".)
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use crate::names::{Login, RepoSlug, Scope};
 use jiff::Timestamp;
-use mayfly_common::scope::{Login, RepoSlug, Scope};
 
 use super::events::{FileChange, RepoAction, What};
 use super::hooks::HookPlace;
 use super::model::{Conclusion, NewRepo, Repo, Status};
-use super::{Refusal, World};
+use super::{Refusal, World, read};
 
 /// Where GitHub looks for workflows.
 pub(crate) const WORKFLOWS: &str = ".github/workflows/";
@@ -60,12 +61,13 @@ impl World {
     /// Makes `count` repositories `<prefix>1`, `<prefix>2`, … of one owner, each with these files.
     pub fn add_repos(
         &mut self,
-        owner: &Login,
+        owner: &(impl fmt::Display + ?Sized),
         prefix: &str,
         count: usize,
         private: bool,
         files: &BTreeMap<String, String>,
     ) -> Result<(), Refusal> {
+        let owner = &read::<Login>(owner, "owner")?;
         if count > MAX_BULK {
             return Err(Refusal::Invalid(format!("at most {MAX_BULK} at once")));
         }
@@ -89,7 +91,13 @@ impl World {
     }
 
     /// Writes a file and moves `pushed_at`; a second write within one second still moves it, so that it tells.
-    pub fn put_file(&mut self, slug: &RepoSlug, path: &str, text: &str) -> Result<(), Refusal> {
+    pub fn put_file(
+        &mut self,
+        slug: &(impl fmt::Display + ?Sized),
+        path: &str,
+        text: &str,
+    ) -> Result<(), Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         check_path(path)?;
         let id = self.next_id();
         let repo = self.pushed(slug)?;
@@ -103,7 +111,12 @@ impl World {
     }
 
     /// Removes a file and moves `pushed_at`.
-    pub fn delete_file(&mut self, slug: &RepoSlug, path: &str) -> Result<(), Refusal> {
+    pub fn delete_file(
+        &mut self,
+        slug: &(impl fmt::Display + ?Sized),
+        path: &str,
+    ) -> Result<(), Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let known = self.repos.get(slug).ok_or(Refusal::NotFound("repository"))?;
         if !known.files.contains_key(path) {
             return Err(Refusal::NotFound("file"));
@@ -116,7 +129,8 @@ impl World {
     }
 
     /// Leaves a repository without a commit.
-    pub fn empty_repo(&mut self, slug: &RepoSlug) -> Result<(), Refusal> {
+    pub fn empty_repo(&mut self, slug: &(impl fmt::Display + ?Sized)) -> Result<(), Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let repo = self.pushed(slug)?;
         repo.files.clear();
         repo.workflow_ids.clear();
@@ -139,9 +153,10 @@ impl World {
     /// Changes a repository's flags (archived, disabled, fork, private) in place.
     pub fn change_repo(
         &mut self,
-        slug: &RepoSlug,
+        slug: &(impl fmt::Display + ?Sized),
         change: impl FnOnce(&mut Repo),
     ) -> Result<(), Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let now = self.now();
         let repo = self.repos.get_mut(slug).ok_or(Refusal::NotFound("repository"))?;
         let (archived, private) = (repo.archived, repo.private);
@@ -163,13 +178,23 @@ impl World {
     }
 
     /// Gives a repository another name; requests for the old one are redirected. Answers the new one.
-    pub fn rename_repo(&mut self, slug: &RepoSlug, name: &str) -> Result<RepoSlug, Refusal> {
+    pub fn rename_repo(
+        &mut self,
+        slug: &(impl fmt::Display + ?Sized),
+        name: &str,
+    ) -> Result<RepoSlug, Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let to = named(slug.owner(), name)?;
         self.move_repo(slug, &to, RepoAction::Renamed)
     }
 
     /// Gives a repository another owner; requests for the old one are redirected. Answers the new name.
-    pub fn transfer_repo(&mut self, slug: &RepoSlug, owner: &str) -> Result<RepoSlug, Refusal> {
+    pub fn transfer_repo(
+        &mut self,
+        slug: &(impl fmt::Display + ?Sized),
+        owner: &str,
+    ) -> Result<RepoSlug, Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let owner = self.account(owner).ok_or(Refusal::NotFound("owner"))?.login.clone();
         let to = named(&owner, slug.name())?;
         self.move_repo(slug, &to, RepoAction::Transferred)
@@ -217,7 +242,8 @@ impl World {
     }
 
     /// Deletes a repository with its runs, jobs, runners and hooks; what was not done is cancelled first.
-    pub fn delete_repo(&mut self, slug: &RepoSlug) -> Result<(), Refusal> {
+    pub fn delete_repo(&mut self, slug: &(impl fmt::Display + ?Sized)) -> Result<(), Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let id = self.repo(slug).ok_or(Refusal::NotFound("repository"))?.id;
         let open = self.jobs.values().filter(|job| job.repo == *slug);
         let open: Vec<u64> =
@@ -249,7 +275,8 @@ impl World {
     }
 
     /// The repository of this name, compared without case.
-    pub fn repo(&self, slug: &RepoSlug) -> Option<&Repo> {
+    pub fn repo(&self, slug: &(impl fmt::Display + ?Sized)) -> Option<&Repo> {
+        let slug = &read::<RepoSlug>(slug, "repository").ok()?;
         self.repos.get(slug)
     }
 

@@ -1,19 +1,25 @@
 //! Runs and jobs: made, queued, cancelled, repeated, finished.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use crate::names::RepoSlug;
 use jiff::Timestamp;
-use mayfly_common::scope::RepoSlug;
 
 use super::events::JobAction;
 use super::model::{
     Approval, Conclusion, Connection, Job, JobSpec, Run, RunStatus, Status, StepResult, Taker,
 };
-use super::{DEFAULT_GROUP, Refusal, World, workflow};
+use super::{DEFAULT_GROUP, Refusal, World, read, workflow};
 
 impl World {
     /// Starts the workflow at `path` by hand and returns the run's id.
-    pub fn dispatch_workflow(&mut self, slug: &RepoSlug, path: &str) -> Result<u64, Refusal> {
+    pub fn dispatch_workflow(
+        &mut self,
+        slug: &(impl fmt::Display + ?Sized),
+        path: &str,
+    ) -> Result<u64, Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let repo = self.repos.get(slug).ok_or(Refusal::NotFound("repository"))?;
         let id = *repo.workflow_ids.get(path).ok_or(Refusal::NotFound("workflow"))?;
         let text = repo.files.get(path).ok_or(Refusal::NotFound("workflow"))?;
@@ -27,7 +33,12 @@ impl World {
     }
 
     /// From now on jobs that deploy to an environment of a repository wait for someone's approval, as with required reviewers.
-    pub fn require_review(&mut self, slug: &RepoSlug, environment: &str) -> Result<(), Refusal> {
+    pub fn require_review(
+        &mut self,
+        slug: &(impl fmt::Display + ?Sized),
+        environment: &str,
+    ) -> Result<(), Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         let repo = self.repos.get_mut(slug).ok_or(Refusal::NotFound("repository"))?;
         repo.reviewed.insert(environment.to_lowercase());
         Ok(())
@@ -43,7 +54,12 @@ impl World {
     }
 
     /// Starts a run of one job that no workflow file describes, and returns the job's id.
-    pub fn queue_job(&mut self, slug: &RepoSlug, mut spec: JobSpec) -> Result<u64, Refusal> {
+    pub fn queue_job(
+        &mut self,
+        slug: &(impl fmt::Display + ?Sized),
+        mut spec: JobSpec,
+    ) -> Result<u64, Refusal> {
+        let slug = &read::<RepoSlug>(slug, "repository")?;
         if spec.key.is_empty() {
             spec.key.clone_from(&spec.name);
         }

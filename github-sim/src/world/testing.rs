@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mayfly_common::scope::{RepoSlug, Scope};
+use crate::names::{RepoSlug, Scope};
 
 use super::World;
 use super::model::{JobSpec, NewRepo, Step};

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use github_sim::Sim;
+use github_sim::names::Login;
 use github_sim::world::app::INSTALLATION_TOKEN_LIFETIME;
-use mayfly_common::scope::Login;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls_pki_types::PrivatePkcs8KeyDer;

@@ -386,7 +386,7 @@ async fn the_app_hears_of_its_installations_and_of_what_they_hold() {
     assert_eq!(as_app(&sim, "GET", "/app/hook/config", None).await.json()["url"], url.as_str());
     // The ping may be sent in either form, since the hook was changed right after it was made.
     assert_eq!(receiver.take(&sim).await.len(), 1);
-    let login = mayfly_common::scope::Login::parse("octo-org").unwrap();
+    let login = github_sim::names::Login::parse("octo-org").unwrap();
     sim.with(|world| {
         let id = world.installation_of(&login).unwrap().id;
         let tools = slug("octo-org/tools");

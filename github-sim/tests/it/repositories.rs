@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use github_sim::Sim;
 use github_sim::conformance::Description;
+use github_sim::names::Login;
 use jiff::SignedDuration;
-use mayfly_common::scope::Login;
 use serde_json::{Value, json};
 
 use crate::support::{Ask, control, get, post, scope, send, sim, slug};

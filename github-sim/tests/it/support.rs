@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use axum::body::{Body, to_bytes};
+use github_sim::names::{RepoSlug, Scope};
 use github_sim::world::model::{JobSpec, NewRepo, Step};
 use github_sim::{Checked, Clock, Sim, SimConfig};
 use http::{HeaderMap, Request};
-use mayfly_common::scope::{RepoSlug, Scope};
 use serde_json::Value;
 use tower::ServiceExt as _;
 

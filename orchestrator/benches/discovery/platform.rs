@@ -96,7 +96,11 @@ pub(crate) async fn github(repositories: usize, limit: u64) -> (Sim, SimClock) {
         let files = files.into_iter().collect::<BTreeMap<_, _>>();
         sim.with(|world| {
             world
-                .add_repo(NewRepo { slug: slug(number), private: true, files })
+                .add_repo(NewRepo {
+                    slug: slug(number).to_string().parse().expect("a repository"),
+                    private: true,
+                    files,
+                })
                 .expect("a repository");
         });
         clock.advance(SignedDuration::from_secs(1));

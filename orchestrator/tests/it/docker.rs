@@ -122,7 +122,9 @@ impl Engine {
         sim.with(|world| {
             world.add_user("octo-admin").unwrap();
             let files = [(".github/workflows/ci.yml".to_owned(), SELF_HOSTED.to_owned())].into();
-            world.add_repo(NewRepo { slug: slug("octo-admin/app"), private: true, files }).unwrap();
+            world
+                .add_repo(NewRepo { slug: "octo-admin/app".parse().unwrap(), private: true, files })
+                .unwrap();
         });
         sim
     }

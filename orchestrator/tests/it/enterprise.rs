@@ -4,7 +4,6 @@ use github_sim::world::access::{Grant, Level, Selection, permissions};
 use github_sim::world::keys::PublicKey;
 use github_sim::world::model::Status;
 use github_sim::world::tokens::UserToken;
-use mayfly_common::scope::Login;
 use serde_json::json;
 
 use crate::support::{Platform, SELF_HOSTED, TOKEN};
@@ -79,7 +78,7 @@ async fn what_cannot_be_is_refused_and_leaves_nothing() {
         assert!(platform.create(&body).await.is_err(), "{body}");
     }
     let grant = Grant::FineGrained {
-        owner: Login::parse("octo-admin").unwrap(),
+        owner: "octo-admin".parse().unwrap(),
         repositories: Selection::All,
         permissions: permissions(&[("administration", Level::Write)]),
     };

@@ -167,7 +167,7 @@ async fn a_group_that_excludes_the_repository_hands_nothing_over() {
     let name = platform.containers()[0].clone();
     assert_eq!(platform.connect(&name), None);
     assert_eq!(platform.job_status(jobs[0]), Status::Queued);
-    let selected = [slug("octo-org/tool")];
+    let selected = ["octo-org/tool".parse().unwrap()];
     let admit = |world: &mut github_sim::world::World| {
         world.set_group_access("octo-org", "big", Some(&selected), true)
     };

@@ -97,7 +97,11 @@ impl Scene {
             world.add_org("octo-org").unwrap();
             world.app.key = Some(PublicKey::from_pem(PUBLIC_KEY).unwrap());
             let repo = slug("octo-org/app");
-            let new = NewRepo { slug: repo, private: true, files: BTreeMap::new() };
+            let new = NewRepo {
+                slug: repo.to_string().parse().unwrap(),
+                private: true,
+                files: BTreeMap::new(),
+            };
             world.add_repo(new).unwrap();
             // A busy machine is no receiver that is slow: what fails here fails by a fault.
             world.set_delivery_timeout(PATIENCE);
@@ -356,7 +360,7 @@ async fn a_hook_that_we_may_not_read_is_left_alone_for_a_day() {
     let limited = "github_pat_limited";
     let may = |level| {
         let grant = Grant::FineGrained {
-            owner: Login::parse("octo-org").unwrap(),
+            owner: "octo-org".parse().unwrap(),
             repositories: Selection::All,
             permissions: permissions(&[("metadata", Level::Read), ("repository_hooks", level)]),
         };

@@ -95,7 +95,7 @@ async fn public_repositories_are_refused_unless_they_are_allowed() {
         platform.sim.with(|world| {
             let files =
                 BTreeMap::from([(".github/workflows/ci.yml".to_owned(), SELF_HOSTED.to_owned())]);
-            let slug = slug("octo-admin/open");
+            let slug = "octo-admin/open".parse().unwrap();
             world
                 .add_repo(github_sim::world::model::NewRepo { slug, private: false, files })
                 .map(drop)

@@ -163,7 +163,11 @@ impl Platform {
         let files = BTreeMap::from([(".github/workflows/ci.yml".to_owned(), workflow.to_owned())]);
         self.sim.with(|world| {
             world
-                .add_repo(NewRepo { slug: slug(name), private: true, files })
+                .add_repo(NewRepo {
+                    slug: slug(name).to_string().parse().unwrap(),
+                    private: true,
+                    files,
+                })
                 .expect("a repository");
         });
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::names::{Login, RepoSlug};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use jiff::SignedDuration;
-use mayfly_common::scope::{Login, RepoSlug};
 use serde::Deserialize;
 use serde_json::json;
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::names::{Login, RepoSlug};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse as _;
 use http::StatusCode;
-use mayfly_common::scope::{Login, RepoSlug};
 use serde::Deserialize;
 use serde_json::json;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::names::RepoSlug;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
 use http::StatusCode;
 use mayfly_common::problem::Problem;
-use mayfly_common::scope::RepoSlug;
 use serde::Deserialize;
 use serde_json::json;
 

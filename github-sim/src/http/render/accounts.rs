@@ -46,7 +46,7 @@ pub(crate) fn kind(account: &Account) -> &'static str {
 /// Schema `private-user`: what a user sees of themselves.
 pub(crate) fn private(world: &World, account: &Account, urls: &Urls) -> Value {
     let owned = |private: bool| {
-        let own = |slug: &mayfly_common::scope::RepoSlug| slug.owner() == &account.login;
+        let own = |slug: &crate::names::RepoSlug| slug.owner() == &account.login;
         world.repos().filter(|repo| own(&repo.slug) && repo.private == private).count()
     };
     let own = json!({

@@ -1,8 +1,8 @@
 //! Runners, their labels and groups, and the configuration of a just-in-time runner.
 
+use crate::names::Scope;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mayfly_common::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::http::call::Urls;
@@ -79,7 +79,8 @@ pub(crate) fn jit_config(runner: &Runner, secret: &str, work_folder: &str, urls:
         "serverUrl": urls.html,
         "gitHubUrl": match &runner.scope {
             Scope::Enterprise(slug) => format!("{}/enterprises/{slug}", urls.html),
-            scope => format!("{}/{}", urls.html, scope.name()),
+            Scope::Repo(slug) => format!("{}/{slug}", urls.html),
+            Scope::Org(login) => format!("{}/{login}", urls.html),
         },
         "workFolder": work_folder,
     });

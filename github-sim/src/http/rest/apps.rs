@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::names::{Login, RepoSlug};
 use axum::body::Bytes;
 use axum::extract::Path;
 use http::StatusCode;
-use mayfly_common::scope::{Login, RepoSlug};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

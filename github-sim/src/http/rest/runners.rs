@@ -1,9 +1,9 @@
 //! Self-hosted runners of repositories, organisations and enterprises: the same verbs, at every scope.
 
+use crate::names::Scope;
 use axum::extract::Path;
 use axum::response::IntoResponse as _;
 use http::StatusCode;
-use mayfly_common::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::http::answer::{Answer, ApiError, created, ok};

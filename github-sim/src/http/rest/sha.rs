@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use mayfly_common::scope::RepoSlug;
+use crate::names::RepoSlug;
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use sha2::{Digest as _, Sha256};
 

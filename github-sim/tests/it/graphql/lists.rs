@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use github_sim::Sim;
+use github_sim::names::Login;
 use github_sim::world::access::{Grant, Level, Selection, permissions};
 use github_sim::world::model::NewRepo;
 use github_sim::world::tokens::UserToken;
-use mayfly_common::scope::Login;
 use serde_json::{Value, json};
 
 use super::{answer, answer_to, data, errors, pair};

@@ -108,7 +108,7 @@ async fn without_a_valid_token_nothing_is_answered() {
 async fn a_suspended_installation_is_refused() {
     let (sim, _) = sim().await;
     let token = sim.with(|world| {
-        let login = mayfly_common::scope::Login::parse("octo-org").unwrap();
+        let login = github_sim::names::Login::parse("octo-org").unwrap();
         let id = world.installation_of(&login).unwrap().id;
         let token = world.create_installation_token(id).unwrap().0;
         world.suspend_installation(id).unwrap();

@@ -1,8 +1,8 @@
 //! `Query` and `RateLimit`.
 
+use crate::names::RepoSlug;
 use apollo_compiler::resolvers::{ResolveInfo, ResolvedValue};
 use apollo_compiler::response::JsonValue;
-use mayfly_common::scope::RepoSlug;
 
 use super::{Context, Owner, Resolved, Thing, flag, id, leaf, text};
 use crate::http::graphql::problem::{Kind, Problem};
