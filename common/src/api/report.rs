@@ -38,7 +38,7 @@ pub struct PassReport {
     /// Errors that concern one account at GitHub only, such as a suspended installation of the App; the others are served.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub github_accounts: BTreeMap<String, String>,
-    /// What waits for a rate limit, and until when.
+    /// What waits for a rate limit, or because GitHub did not answer another request in time, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
     /// Actions that failed, and readings that could not be taken, in words.
