@@ -68,12 +68,22 @@ fn address(host: &str) -> Option<IpAddr> {
 pub fn named(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Vec<Authority>, Problem> {
     let mut named: Vec<Authority> = uri.authority().cloned().into_iter().collect();
     if let Some(value) = only(headers, &header::HOST)? {
-        let host = Authority::try_from(value).ok().filter(|host| !host.as_str().contains('@'));
+        let host = Authority::try_from(value).ok().filter(is_host);
         named.push(host.ok_or_else(|| Problem::malformed("Host is not a host."))?);
     } else if version > Version::HTTP_10 {
         return Err(Problem::malformed("Host is missing."));
     }
     Ok(named)
+}
+
+/// Whether there is no user before it, and a port that is one or none, which may be left out after its colon (RFC 3986, section 3.2.3).
+fn is_host(authority: &Authority) -> bool {
+    let after = authority.as_str().strip_prefix(authority.host());
+    after.is_some_and(|after| {
+        let port = after.strip_prefix(':').unwrap_or(after);
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        digits && (port.is_empty() || port.parse::<u16>().is_ok())
+    })
 }
 
 /// The value of a header that may be there once.
@@ -173,6 +183,7 @@ mod tests {
         };
         let (old, new) = (Version::HTTP_10, Version::HTTP_11);
         assert_eq!(named(new, "/", &["localhost:8080"]).unwrap(), ["localhost:8080"]);
+        assert_eq!(named(new, "/", &["a:"]).unwrap(), ["a:"]);
         assert_eq!(named(new, "/", &["[::1]:8080"]).unwrap(), ["[::1]:8080"]);
         assert_eq!(named(new, "http://a/", &["b"]).unwrap(), ["a", "b"]);
         assert!(named(old, "/", &[]).unwrap().is_empty());
@@ -181,6 +192,9 @@ mod tests {
         for version in [old, new] {
             assert_eq!(named(version, "/", &["a", "a"]), Err(400));
             assert_eq!(named(version, "/", &["u@a"]), Err(400));
+            for odd in ["127.0.0.1:abc", "localhost:99999", "a:-1", "a:+1", "u@a:1"] {
+                assert_eq!(named(version, "/", &[odd]), Err(400), "{odd}");
+            }
             assert_eq!(named(version, "/", &["a b"]), Err(400));
             assert_eq!(named(version, "/", &[""]), Err(400));
         }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -51,8 +52,16 @@ enum Task {
     },
 }
 
-fn main() -> std::process::ExitCode {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(wrong) if wrong.use_stderr() => wrong.exit(),
+        // Help and version are answers like any other: nobody reads them where they cannot be written.
+        Err(asked) => {
+            let written = asked.print().and_then(|()| std::io::stdout().flush());
+            return written.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        }
+    };
     telemetry::init(Logging::default());
     let done = match arguments.command {
         Some(Task::Healthcheck) => healthcheck(&arguments.listen),
@@ -63,10 +72,10 @@ fn main() -> std::process::ExitCode {
             .and_then(|runtime| runtime.block_on(serve(arguments))),
     };
     match done {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "github-sim cannot go on");
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
 }

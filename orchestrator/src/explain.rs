@@ -257,8 +257,8 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
         Some(Wait::For(Cause::Draining)) => None,
         Some(Wait::For(cause)) => Some(caused(cause, row, facts)),
         Some(Wait::Runner(runner)) => {
-            let runner = facts.seen.runners.iter().find(|other| other.name == runner.as_str())?;
-            Some(expected(runner, facts))
+            let found = facts.seen.runners.iter().find(|other| other.name == runner.as_str());
+            found.map(|runner| expected(runner, facts)).or_else(|| refused(row, facts))
         }
         None if row.expired() => Some(reason(
             "left_the_queue",
@@ -388,6 +388,7 @@ fn failed(what: &Failed, (pool, scope): &Place) -> String {
         Failed::Registration => format!(
             "GitHub does not register runners of pool {pool} in {scope}: look at the pool's runner group and at the credential's rights: mayfly doctor github"
         ),
+        Failed::GitHub => "it is tried again by itself; githubstatus.com tells of trouble at GitHub, mayfly doctor github of the way there".to_owned(),
         Failed::Container => "the container never ran: mayfly doctor docker".to_owned(),
     }
 }
@@ -465,6 +466,13 @@ fn not_assigned(failed: &NotAssigned, repo: &RepoSlug, what: &str) -> Reason {
 }
 
 /// A runner is there for it, or on its way.
+/// The latest failure where a runner for the job could be: its own was planned, and is not there.
+fn refused(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
+    let failures = facts.seen.failures.iter().filter(|((_, scope), _)| scope.covers(&row.repo));
+    let (place, streak) = failures.max_by_key(|(_, streak)| streak.failed_at)?;
+    Some(caused(&Cause::HeldBack(place.clone(), streak.until), row, facts))
+}
+
 fn expected(runner: &Runner, facts: &Facts<'_>) -> Reason {
     let name = &runner.name;
     if runner.state != RunnerState::Idle {

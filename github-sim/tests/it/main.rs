@@ -8,6 +8,7 @@ mod control;
 mod graphql;
 mod hooks;
 mod limits;
+mod program;
 mod repositories;
 mod runner;
 mod schema;

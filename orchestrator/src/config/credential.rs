@@ -42,6 +42,11 @@ pub(super) fn read(raw: &mut Raw, check: &mut Checker) -> Option<Credential> {
     for (name, _) in
         [(TOKEN, &token.0), (TOKEN_FILE, &token.1)].into_iter().filter(|it| is_set(it.1))
     {
+        if !is_set(&app_id) {
+            let key = if is_set(&key.0) { KEY.to_owned() } else { format!("{KEY}_FILE") };
+            check.fail(&key, format!("means nothing without {APP_ID}: remove it to use {name}, or set {APP_ID} and remove {name}"));
+            return None;
+        }
         check.fail(name, format!("is set beside {APP_ID}: set either a token or an App"));
     }
     read_app(app_id, key, key_given, only, check).map(Credential::App)

@@ -580,8 +580,12 @@ fn an_app_takes_the_place_of_a_token() {
     let shown = format!("{:?}", read(&[no_token, id, file]).github.credential);
     assert!(!shown.contains("BEGIN") && shown.contains("12345"), "{shown}");
 
-    let rows: [(&[(&str, &str)], &str); 6] = [
+    let rows: [(&[(&str, &str)], &str); 7] = [
         (&[id, file], "GITHUB_RUNNER_TOKEN: is set beside GITHUB_APP_ID"),
+        (
+            &[file],
+            "GITHUB_APP_PRIVATE_KEY_FILE: means nothing without GITHUB_APP_ID: remove it to use GITHUB_RUNNER_TOKEN, or set",
+        ),
         (&[no_token, file], "GITHUB_APP_ID: is required"),
         (&[no_token, id], "GITHUB_APP_PRIVATE_KEY_FILE: is required with GITHUB_APP_ID"),
         (

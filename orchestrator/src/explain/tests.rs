@@ -339,6 +339,7 @@ fn where_runners_fail_the_hint_names_what_failed() {
     let rows = [
         (Failed::Runner(name), "mayfly runner logs r9"),
         (Failed::Registration, "GitHub does not register runners of pool manual in repo:o/r"),
+        (Failed::GitHub, "it is tried again by itself; githubstatus.com"),
         (Failed::Container, "the container never ran"),
     ];
     for (what, words) in rows {
@@ -352,6 +353,19 @@ fn where_runners_fail_the_hint_names_what_failed() {
         assert!(reason.what.ends_with(": it broke"), "{}", reason.what);
         assert!(reason.hint.unwrap().starts_with(words));
     }
+}
+
+#[test]
+fn between_two_attempts_the_last_failure_is_named() {
+    let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+    assert!(reasons(&seen).is_empty(), "it should start any moment");
+    for (scope, why) in [("repo:o/other", "not this"), ("org:o", "it broke")] {
+        let place = (PoolName::default_pool(), scope.parse().unwrap());
+        seen.failures.insert(place, streak(Failed::GitHub, why));
+    }
+    let reason = reasons(&seen).remove(0);
+    assert_eq!(reason.code, "held_back");
+    assert!(reason.what.ends_with(": it broke") && reason.hint.is_some(), "{}", reason.what);
 }
 
 #[test]

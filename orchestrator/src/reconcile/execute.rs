@@ -63,6 +63,9 @@ impl ActionError {
     /// What failed, of a runner that could not be started.
     pub(super) fn what_failed(&self) -> Failed {
         match self {
+            Self::GitHub(
+                GitHubError::Server(_) | GitHubError::Network(_) | GitHubError::TimedOut,
+            ) => Failed::GitHub,
             Self::GitHub(_) => Failed::Registration,
             Self::Backend(_) | Self::PutOff => Failed::Container,
         }

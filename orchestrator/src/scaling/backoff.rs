@@ -38,8 +38,10 @@ pub struct Streak {
 pub enum Failed {
     /// This runner, which was there and printed something.
     Runner(RunnerName),
-    /// The registration at GitHub: there was no runner.
+    /// The registration, which GitHub refused: there was no runner.
     Registration,
+    /// GitHub itself, or the way to it: there was no runner.
+    GitHub,
     /// The engine: the runner's container never ran.
     Container,
 }
