@@ -30,8 +30,8 @@ async fn explain(platform: &Platform, job: u64) -> Value {
     call(platform, Method::GET, &format!("/jobs/{job}/explain"), Value::Null).await
 }
 
-/// A pool of the organisation's runners. Jobs of `octo-org/barred` ask for another runner group, which no label tells: GitHub never
-/// assigns them.
+/// A pool of the organisation's runners, which alone has the label `big`. Jobs of `octo-org/barred` ask for another runner group, which
+/// no label tells: GitHub never assigns them.
 async fn platform(check_interval: &str) -> Platform {
     let platform = Platform::with(&[
         ("MAX_RUNNERS", "3"),
@@ -42,8 +42,7 @@ async fn platform(check_interval: &str) -> Platform {
     .await;
     platform.repo(BARRED, SELF_HOSTED);
     platform.repo(APP, SELF_HOSTED);
-    let pool =
-        json!({"name": "org", "scopes": ["org:octo-org"], "labels": ["self-hosted", "linux"]});
+    let pool = json!({"name": "org", "scopes": ["org:octo-org"], "labels": ["self-hosted", "linux", "big"]});
     call(&platform, Method::POST, "/pools", pool).await;
     platform
 }
@@ -56,7 +55,7 @@ fn queue_barred(platform: &Platform) -> u64 {
         let spec = JobSpec {
             key: "build".to_owned(),
             name: "build".to_owned(),
-            labels: vec!["self-hosted".to_owned(), "linux".to_owned()],
+            labels: vec!["self-hosted".to_owned(), "big".to_owned()],
             group: Some("elsewhere".to_owned()),
             steps: vec![Step::run("echo hello")],
             ..JobSpec::default()
@@ -160,9 +159,42 @@ async fn a_runner_that_nobody_else_needs_the_room_of_stays_until_the_group_is_me
     assert_eq!(platform.containers(), before, "it is not started again and again");
     assert_eq!(explain(&platform, job).await["reasons"][0]["code"], "group");
     // A job of another repository of the organisation may have it.
-    let open = platform.queue(APP, &["self-hosted", "linux"]);
+    let open = platform.queue(APP, &["self-hosted", "big"]);
     run(&platform, 15, |_| {}).await;
     assert_eq!(platform.job_status(open), Status::InProgress);
+}
+
+#[tokio::test]
+async fn a_job_that_one_pool_s_group_excludes_is_served_by_the_next_pool() {
+    let platform = Platform::with(&[
+        ("MAX_RUNNERS", "3"),
+        ("RUNNER_CHECK_INTERVAL", "10"),
+        ("DISCOVERY_MODE", "organization"),
+        ("GITHUB_ORGANIZATION", "octo-org"),
+    ])
+    .await;
+    platform.repo(BARRED, SELF_HOSTED);
+    platform.repo(APP, SELF_HOSTED);
+    let selected = [APP.parse().unwrap()];
+    platform.sim.with(|world| {
+        world.add_runner_group("octo-org", "closed").unwrap();
+        world.set_group_access("octo-org", "closed", Some(&selected), true).unwrap();
+    });
+    let pool = json!({
+        "name": "closed", "scopes": ["org:octo-org"], "labels": ["self-hosted"],
+        "runner_group": "closed", "min_idle": 1
+    });
+    call(&platform, Method::POST, "/pools", pool).await;
+    run(&platform, 30, |_| {}).await;
+    assert_eq!(pools(&platform), ["closed"]);
+    let job = platform.queue(BARRED, &["self-hosted"]);
+    run(&platform, 150, |_| {}).await;
+    assert_eq!(platform.job_status(job), Status::InProgress, "{:?}", platform.runners());
+    assert!(pools(&platform).contains(&"default".to_owned()));
+    // And neither has the next one wait for as long, nor a job that the group admits for anything.
+    let admitted = platform.queue(APP, &["self-hosted"]);
+    run(&platform, 10, |_| {}).await;
+    assert_eq!(platform.job_status(admitted), Status::InProgress);
 }
 
 fn content(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Content {

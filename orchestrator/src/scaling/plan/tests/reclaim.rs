@@ -172,7 +172,12 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
     let next = plan(&late, &policy, at(120));
     assert_eq!(pools_of(&next), ["default repo:o/r"]);
     assert_eq!(next.not_assigned.len(), 1, "it is said all the same");
-    // The runner that is on its way is enough, and one that others have started in that group is none.
+    // One more runner in that group changes nothing.
+    let mut more = waiting(late.clone(), "w2", 120);
+    let second = more.instances.last_mut().unwrap();
+    second.scope = org.clone();
+    assert_eq!(pools_of(&plan(&more, &policy, at(120))), ["default repo:o/r"]);
+    // The runner that is on its way is enough.
     let after = carried_out(&late, &next, at(120)).remember(&policy, at(121));
     let last = plan(&after, &policy, at(121));
     assert_eq!((launches(&last), last.expected.len()), (0, 1));
