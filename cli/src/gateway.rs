@@ -272,6 +272,9 @@ impl Gateway {
 fn read_url(text: &str) -> Result<Url, String> {
     let example = "write http://HOST:PORT or https://HOST";
     match text.parse::<Url>() {
+        Ok(url) if url.query().or(url.fragment()).is_some() => {
+            Err(format!("the address must end before any ? or #; {example}"))
+        }
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
         Ok(_) => Err(format!("the address must begin with http:// or https://; {example}")),
         Err(error) => Err(format!("the address cannot be read: {error}; {example}")),

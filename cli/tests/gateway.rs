@@ -228,6 +228,12 @@ async fn errors_say_what_to_do_next() {
         nowhere.status.code() == Some(1) && error.contains("start the gateway there"),
         "{error}"
     );
+    for odd in ["http://127.0.0.1:1?x=1", "http://127.0.0.1:1/#x"] {
+        let output = scene.with(&["status"], &[("MAYFLY_URL", odd)]).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        let named = error.contains("MAYFLY_URL: the address must end before any ? or #");
+        assert!(output.status.code() == Some(2) && named, "{error}");
+    }
 }
 
 #[tokio::test]

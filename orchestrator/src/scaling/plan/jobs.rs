@@ -256,7 +256,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             match self.start_one(ours, allowed) {
                 // Runners of an organisation serve any of its repositories: what is started for a repository counts as its own.
                 Ok(()) => *self.standing.entry(repo).or_default() += 1,
-                Err(Some((pool, cause))) => {
+                Err(Some(blocked)) => {
+                    let (pool, cause) = *blocked;
                     self.plan.waiting.push(Waiting { job: ours.job.id, pool: Some(pool), cause });
                 }
                 // A job that only the labels of a hand-made runner cover waits for that runner.
@@ -298,21 +299,22 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         &mut self,
         ours: &Ours<'a>,
         allowed: &mut BTreeMap<PoolName, (usize, String)>,
-    ) -> Result<(), Option<(PoolName, Cause)>> {
+    ) -> Result<(), Option<Box<(PoolName, Cause)>>> {
         let mut pools: Vec<&(&PoolPolicy, Scope)> = ours.pools.iter().collect();
         // Equals take turns.
         pools.sort_by_key(|(pool, _)| {
             (Reverse(pool.priority), pool.labels.len(), self.room.of_pool(&pool.name), &pool.name)
         });
-        let mut first: Option<(PoolName, Cause)> = None;
+        let mut first: Option<Box<(PoolName, Cause)>> = None;
         let mut blocked: Option<(&'a PoolPolicy, Scope)> = None;
         for &(pool, ref scope) in pools {
             let allowance = allowed.get_mut(&pool.name);
             // Another pool is no way round the thresholds: the job waits for this one.
             if let Some((0, reason)) = &allowance {
                 self.blocked.extend(blocked);
-                let by_ratio =
-                    || (pool.name.clone(), Cause::Ratio(pool.name.clone(), reason.clone()));
+                let by_ratio = || {
+                    Box::new((pool.name.clone(), Cause::Ratio(pool.name.clone(), reason.clone())))
+                };
                 return Err(Some(first.unwrap_or_else(by_ratio)));
             }
             let why = format!("job {:?} of {} waits", ours.job.name, ours.job.repo);
@@ -328,7 +330,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                     if matches!(cause, Cause::Cap(_)) {
                         blocked.get_or_insert_with(|| (pool, scope.clone()));
                     }
-                    first.get_or_insert_with(|| (pool.name.clone(), cause));
+                    first.get_or_insert_with(|| Box::new((pool.name.clone(), cause)));
                 }
             }
         }
