@@ -117,13 +117,13 @@ async fn permissions_of_a_fine_grained_token_are_tried() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_a_failure_and_asked_with_once() {
+async fn a_wrong_token_is_a_failure_once_github_has_said_so_twice() {
     let sim = github().await;
     sim.with(|world| world.tokens.add("another", None));
     let output = with_token(&sim, &[], &[]).await;
     assert_eq!((output.status.code(), count(&output, "failure")), (Some(1), 1), "{output:?}");
     assert!(text(&output).contains("does not accept the credential (401)"), "{output:?}");
-    assert_eq!(sim.counters().of("GET", "/user"), 1);
+    assert_eq!(sim.counters().of("GET", "/user"), 2);
 }
 
 #[tokio::test]
