@@ -8,7 +8,7 @@ use axum::extract::Request;
 use http::uri::{PathAndQuery, Uri};
 use tower::ServiceExt as _;
 
-/// What our own paths begin with. A prefix that begins so could not be told from them.
+/// First segments of our own paths. A prefix that begins with one of them would be ambiguous.
 const OURS: [&str; 9] =
     ["api", "docs", "health", "livez", "metrics", "openapi.json", "readyz", "redoc", "webhooks"];
 

@@ -282,7 +282,7 @@ fn times(job: &Job, now: Timestamp) -> Times {
     }
 }
 
-/// When a job was queued; where only when it was seen is known, with `bound` before it.
+/// The time when a job was queued. If only the time when it was seen is known: that, with `bound` before it.
 fn queued(job: &Job, bound: &str, show: impl Fn(Timestamp) -> String) -> String {
     let seen = || job.seen_at.map(|at| format!("{bound}{}", show(at)));
     job.queued_at.map(&show).or_else(seen).unwrap_or_else(|| UNKNOWN.to_owned())

@@ -1,4 +1,4 @@
-//! What SECURITY.md says of deploy/compose.yaml and its variants.
+//! Claims of SECURITY.md about deploy/compose.yaml and its variants.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

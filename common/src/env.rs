@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | here | [`Checker`] |
-//! | [`api_keys`] | the gateway's keys under names that nobody reads |
+//! | [`api_keys`] | the gateway's keys under names that nothing reads |
 //! | [`clean`] | what editors and readers of environment files leave in values, removed or named |
 //! | [`known`] | the variables there are, and which one a misspelt name means |
 //! | [`secret`] | secrets, from a variable or the file that it names |

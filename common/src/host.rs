@@ -26,10 +26,10 @@ impl PublicHosts {
         items.map(name).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a service with these names answers to `host`, the host of an authority without its port.
+    /// True if a service with these names answers to `host`, the host of an authority without its port.
     ///
-    /// Not to 0.0.0.0, `::` and IPv4-mapped addresses: they lead to this machine, and browsers do not treat them as its own, so that
-    /// they do not say which page a request comes from (W3C, "Secure Contexts", section 3.1). No person needs them.
+    /// False for 0.0.0.0, `::` and IPv4-mapped addresses: they lead to this machine, but browsers do not treat them as its own and do
+    /// not say which page a request comes from (W3C, "Secure Contexts", section 3.1).
     pub fn answer_to(&self, host: &str) -> bool {
         let lower = host.to_ascii_lowercase();
         let named = lower.strip_suffix('.').unwrap_or(&lower);
@@ -76,7 +76,7 @@ pub fn named(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Vec<Aut
     Ok(named)
 }
 
-/// Whether there is no user before it, and a port that is one or none, which may be left out after its colon (RFC 3986, section 3.2.3).
+/// True if no user stands before the host, and the port after it is a valid number, empty or missing (RFC 3986, section 3.2.3).
 fn is_host(authority: &Authority) -> bool {
     let after = authority.as_str().strip_prefix(authority.host());
     after.is_some_and(|after| {

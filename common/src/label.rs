@@ -70,7 +70,7 @@ impl Label {
     }
 }
 
-/// Whether `c` joins its neighbours, or keeps them apart, as many scripts (and emoji) need. Between letters that need no such thing
+/// True if `c` joins its neighbours, or keeps them apart, as many scripts (and emoji) need. Between letters that need no such thing
 /// it would make two labels look alike.
 fn joins(before: Option<char>, c: char, after: Option<char>) -> bool {
     let needs = |neighbour: Option<char>| {
@@ -80,8 +80,8 @@ fn joins(before: Option<char>, c: char, after: Option<char>) -> bool {
 }
 
 impl LabelSet {
-    /// The labels a job asks for. An empty one asks for nothing, wherever it is heard of. Of more than a runner can have, or of very
-    /// long ones, so many are kept that no runner has them.
+    /// The labels a job asks for. An empty one asks for nothing. If there are more than a runner can have, or very long ones,
+    /// enough of them are kept that no runner has them all.
     pub fn requested<I: IntoIterator<Item = S>, S: AsRef<str>>(labels: I) -> Self {
         let (mut set, mut bytes) = (BTreeSet::new(), 0);
         for label in labels {

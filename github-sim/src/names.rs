@@ -1,4 +1,4 @@
-//! What names accounts, repositories and the places where runners register.
+//! Names of accounts, repositories and the places where runners register.
 //!
 //! Read here, by GitHub's rules as its documentation states them, and not by the code that is tested against this world. Names are
 //! compared without case, as GitHub does.
@@ -111,7 +111,7 @@ impl RepoSlug {
         Ok(Self { owner: Login::parse(owner)?, name: Name(name.to_owned()) })
     }
 
-    /// Who owns it.
+    /// The account that owns it.
     pub fn owner(&self) -> &Login {
         &self.owner
     }

@@ -30,7 +30,7 @@ pub trait Backend: Send + Sync {
 
     /// Creates and starts a runner. One with a Docker engine of its own is created, its engine is started, and the runner waits for
     /// [`Backend::start`]. `Ok` if the very same one is there already; leaves nothing behind on failure, unless the engine cannot
-    /// be reached: then nobody knows what is there, and a later list tells.
+    /// be reached: then a later list shows what is there.
     async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError>;
 
     /// Starts a runner of ours that was created and has waited for its Docker engine. `Ok` if it runs already; removes it where

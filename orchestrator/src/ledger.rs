@@ -38,7 +38,7 @@ const LONGEST_JOB: SignedDuration = SignedDuration::from_hours(5 * 24 + 1);
 /// A job that was seen so soon after it was made was queued when it was made, as far as anybody can tell.
 const SOON: SignedDuration = SignedDuration::from_mins(1);
 
-/// Most rows. Jobs that are known keep their place: what is too much comes in when others have ended, because GitHub lists it still.
+/// Most rows. Known jobs keep their rows; further ones are added when others have ended, since GitHub still lists them.
 const MOST: usize = 20_000;
 
 /// Most changed rows that wait for a file that cannot be written.
@@ -61,7 +61,7 @@ pub struct Row {
     pub conclusion: Option<String>,
     /// When it was queued; where that is not known, when it was first known to be.
     pub queued_at: Timestamp,
-    /// Whether it is known when it was queued. GitHub tells only when it was made, which can be long before: an approval, a
+    /// True if it is known when it was queued. GitHub says only when it was made, which can be long before: an approval, a
     /// concurrency group. So it is known where a job was seen soon after it was made.
     pub queue_known: bool,
     /// When a runner took it.
@@ -131,17 +131,17 @@ pub struct Ledger {
     changed: BTreeSet<i64>,
     /// Jobs that have ended and were not told of as such yet.
     ended: BTreeSet<i64>,
-    /// Jobs whose end, or that they began, only their runner's words tell so far.
+    /// Jobs whose start or end is known only from what their runner printed.
     unconfirmed: BTreeSet<i64>,
-    /// Jobs that a list lacked of which not all could be read: they wait until GitHub says of each that it does not.
+    /// Jobs that were missing in a list that could not be read in full: each waits until GitHub says that it does not.
     doubted: BTreeSet<i64>,
-    /// How often GitHub was asked for a job.
+    /// Questions to GitHub, by job.
     asked: BTreeMap<i64, Asked>,
-    /// When all jobs of a repository that wait were last read, by our clock.
+    /// The last time, by our clock, that all waiting jobs of a repository were read.
     polled_at: BTreeMap<RepoSlug, Timestamp>,
     /// GitHub's clock minus ours.
     skew: SignedDuration,
-    /// Whether there was no room for a job since rows were last dropped.
+    /// True if there has been no room for a job since rows were last dropped.
     full: bool,
 }
 
@@ -154,17 +154,17 @@ impl Ledger {
         }
     }
 
-    /// GitHub's clock differs from ours by so much.
+    /// Sets GitHub's clock minus ours.
     pub fn set_skew(&mut self, skew: SignedDuration) {
         self.skew = skew;
     }
 
-    /// A moment of ours by GitHub's clock.
+    /// Converts a time of our clock to GitHub's.
     fn theirs(&self, at: Timestamp) -> Timestamp {
         at.saturating_add(self.skew).unwrap_or(at)
     }
 
-    /// What is wrong where there is no room for all jobs that wait.
+    /// The problem, if there is no room for all jobs that wait.
     pub fn problem(&self) -> Option<String> {
         let why = "more jobs wait than are kept in memory";
         self.full.then(|| {
@@ -172,7 +172,7 @@ impl Ledger {
         })
     }
 
-    /// Whether there is room for one more row. What is over goes first.
+    /// True if there is room for one more row. Drops ended jobs first if it is full.
     fn has_room(&mut self) -> bool {
         if self.rows.len() < MOST {
             return true;
@@ -386,9 +386,9 @@ impl Ledger {
         }
     }
 
-    /// A runner ended after a job, or in the middle of one if it printed no result: GitHub alone tells how and when that one ends.
-    /// Where GitHub did not tell which job, it is the oldest of that name that left the queue of the runner's repository. A job can
-    /// forge the name, so that a runner of several repositories ends no job by it. Answers whether there is one.
+    /// Takes in that a runner ended after a job, or in the middle of one if it printed no result: only GitHub knows how and when that
+    /// one ends. Where GitHub did not say which job, it is the oldest of that name that left the queue of the runner's repository. A
+    /// job can forge the name, so that a runner of several repositories ends no job by it. Returns true if there is such a job.
     pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) -> bool {
         // One that may still wait is never taken for the one that ended: it would get no runner any more.
         let by_name = |row: &Row| {
@@ -471,12 +471,13 @@ impl Ledger {
         waiting
     }
 
-    /// Whether it is not known if the job waits: GitHub's list lacks it, not all of which could be read, and GitHub was not asked yet.
+    /// True if it is not known whether the job waits: it is missing in GitHub's list, which could not be read in full, and GitHub has
+    /// not answered yet.
     pub fn is_unsure(&self, id: i64) -> bool {
         self.doubted.contains(&id) && !self.asked.get(&id).is_some_and(Asked::is_answered)
     }
 
-    /// Whether a job of `repo` waits that GitHub's list lacks, not all of which could be read.
+    /// True if a job of `repo` waits that is missing in GitHub's list, which could not be read in full.
     pub fn is_doubted(&self, repo: &RepoSlug) -> bool {
         let rows = self.doubted.iter().filter_map(|id| self.rows.get(id));
         rows.filter(|row| row.waits()).any(|row| row.repo == *repo)

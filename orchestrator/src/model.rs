@@ -116,7 +116,7 @@ pub struct Instance {
     pub phase: Phase,
     /// How its own Docker engine is; none where its pool gives it none.
     pub engine: Option<EngineHealth>,
-    /// What the engine refused to tell of it, and why; none if it told all.
+    /// The question about it that the engine did not answer, and the reason; none if it answered all.
     pub unread: Option<String>,
 }
 
@@ -178,7 +178,7 @@ pub struct QueuedJob {
 pub struct QueuedJobs {
     /// Those that could be read.
     pub list: Vec<QueuedJob>,
-    /// Whether those are all: else one that is missing here may wait all the same.
+    /// True if those are all; otherwise one that is missing here may still wait.
     pub whole: bool,
 }
 

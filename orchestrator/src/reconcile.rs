@@ -487,8 +487,7 @@ impl Reconciler {
     }
 }
 
-/// Has a scope looked at where a name that is wanted is taken: long enough to see a registration that nobody uses offline for its
-/// time.
+/// Has a scope listed in which a wanted name is taken: for long enough to see an unused registration stay offline for `timeout`.
 fn contest(state: &mut State, scope: &Scope, timeout: SignedDuration, now: Timestamp) {
     let until = now.saturating_add(timeout.saturating_mul(2)).unwrap_or(Timestamp::MAX);
     state.contested.insert(scope.clone(), until);

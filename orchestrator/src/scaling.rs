@@ -119,7 +119,7 @@ mod tests {
         found
     }
 
-    /// What of [`IMPURE`] a source uses.
+    /// The words of [`IMPURE`] that a source uses.
     fn impure(code: &str) -> Vec<&'static str> {
         let imported = imports(code);
         let named = |word: &str| imported.iter().any(|path| path.starts_with(word));

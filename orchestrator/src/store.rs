@@ -374,8 +374,8 @@ impl Store {
         .await
     }
 
-    /// What the jobs came to that runners of ours ended since `since`, by repository. Those are among them whose runner is gone and
-    /// of whose end GitHub did not tell: unmeasured.
+    /// Sums up the jobs that runners of ours ended since `since`, by repository. Jobs whose runner is gone and whose end GitHub did not
+    /// report are included, as unmeasured.
     ///
     /// Errors: they cannot be read.
     pub async fn job_stats(&self, since: Timestamp) -> Result<Vec<RepositoryStats>, StoreError> {

@@ -1,6 +1,6 @@
 //! How many connections there may be, of all and of one address.
 //!
-//! Invariant: nobody but a trusted proxy has more than [`MOST_OF_ONE`], and no proxy has all, so that one address cannot keep
+//! Invariant: only a trusted proxy has more than [`MOST_OF_ONE`], and no proxy has all, so that one address cannot keep
 //! others out.
 
 use std::net::IpAddr;

@@ -42,7 +42,7 @@ const STALL: Duration = Duration::from_secs(2);
 const ORDINARY_ROOM: usize = 16 * 1024 * 1024;
 /// How much of it one address may hold: over 300 deliveries of jobs at once, and some of anything else that is ordinary.
 const ROOM_OF_ONE: usize = ORDINARY_ROOM / 4;
-/// What only small bodies may take, in bytes: strangers who send larger ones cannot keep jobs out.
+/// The part of the room that only small bodies may take, in bytes: strangers who send larger ones cannot keep jobs out.
 const ROOM_OF_SMALL: usize = ORDINARY_ROOM / 4;
 /// How many large bodies of one address are read or wait for the place.
 const LARGE_OF_ONE: usize = 4;
@@ -92,7 +92,7 @@ pub(crate) struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GivenUp {
     pub(crate) why: Unread,
-    /// How many wrong signatures it counts as; none if its sender did nothing wrong.
+    /// The number of wrong signatures that it counts as; 0 if its sender did nothing wrong.
     pub(crate) weight: u32,
 }
 
@@ -261,7 +261,8 @@ pub(crate) async fn discard(mut body: Body) {
 }
 
 impl Held {
-    /// How many wrong signatures this body counts as if its own is wrong: more for more room, and a quota for the one place.
+    /// The number of wrong signatures that this body counts as if its own is wrong: more for more room, and a whole quota for the
+    /// place for large bodies.
     pub(crate) fn weight(&self) -> u32 {
         match self.place {
             Some(_) => QUOTA,
@@ -276,7 +277,7 @@ impl Held {
 }
 
 impl Unread {
-    /// How many wrong signatures a body counts as that held so much.
+    /// The number of wrong signatures that a body counts as which held so much room.
     fn weight(self, held: &Held) -> u32 {
         match self {
             Self::TooSlow | Self::Broken | Self::TooLarge => held.weight().max(SLOW),

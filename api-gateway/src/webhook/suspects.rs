@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Wrong signatures of one address, on small bodies, that are answered as such per [`WINDOW`].
 pub(crate) const QUOTA: u32 = 200;
-/// What a body that came too slowly, or broke off, counts as at least: room was held for it.
+/// The least number of wrong signatures that a body counts as which came too slowly or broke off: room was held for it.
 pub(crate) const SLOW: u32 = 25;
 /// The time a quota is for.
 const WINDOW: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! The gateway's keys under names that nobody reads: the gateway would be open to all, and its owner would think otherwise.
+//! Finds the gateway's keys under names that nothing reads: the gateway would be open to all without its owner's knowledge.
 
 use super::Checker;
 use super::known::meant;
@@ -7,9 +7,9 @@ use super::known::meant;
 const NAMES: [&str; 2] = ["API_KEYS", "API_KEYS_FILE"];
 /// The variables of the command line's key.
 const CALLERS: [&str; 2] = ["MAYFLY_API_KEY", "MAYFLY_API_KEY_FILE"];
-/// Is set where Compose starts the services (`.env` names itself), and Compose knows names in one case only.
+/// The variable that is set where Compose starts the services (`.env` names itself). For Compose, case counts in names.
 const COMPOSE: &str = "MAYFLY_ENV_FILE";
-/// Variables that compose.yaml fills in, and the orchestrator does not read itself: in another case nobody does.
+/// Variables that compose.yaml fills in and the orchestrator does not read itself: with another case in its name, one is not read.
 pub const OF_COMPOSE: [&str; 19] = [
     "ALLOW_ANONYMOUS",
     "API_GATEWAY_BIND",
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(found(&[("MAYFLY_API_KEY", "x"), GOOD]), (vec![], vec![]));
     }
 
-    /// What the orchestrator reads itself it reads in any case.
+    /// Variables that the orchestrator reads, too, whatever the case of their names.
     const ALSO_THE_ORCHESTRATOR_S: [&str; 4] =
         ["LOG_FORMAT", "LOG_LEVEL", "LOG_VERBOSE", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 

@@ -148,7 +148,7 @@ pub fn meant(name: &str) -> Option<&'static str> {
     (distance(nearest) <= tolerance).then_some(*nearest)
 }
 
-/// Whether `name` is `known` with words cut short, as in `MAX_RUNNERS_MEM`.
+/// True if `name` is `known` with words cut short, as in `MAX_RUNNERS_MEM`.
 fn is_short_for(name: &str, known: &str) -> bool {
     let (words, whole): (Vec<&str>, Vec<&str>) =
         (name.split('_').collect(), known.split('_').collect());
@@ -156,7 +156,7 @@ fn is_short_for(name: &str, known: &str) -> bool {
     words.len() > 1 && words.len() == whole.len() && words.iter().zip(&whole).all(begins)
 }
 
-/// What [`unknown`] says of the variables that `errors` does not name: a misspelt name may be why another variable is missing.
+/// The lines of [`unknown`] about variables that `errors` does not name: a misspelt name may be why another variable is missing.
 pub fn unknown_beside(errors: &ConfigErrors, variables: &[(String, String)]) -> Vec<String> {
     let variable = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
     let named: Vec<String> = errors.0.iter().map(|line| variable(line)).collect();

@@ -254,7 +254,7 @@ impl World {
     }
 }
 
-/// Whether `asked`, which a workflow names in `runs-on`, is the group `name` of `scope`. A prefix says whose group is meant (GitHub
+/// True if `asked`, which a workflow names in `runs-on`, is the group `name` of `scope`. A prefix says whose group is meant (GitHub
 /// docs, "Choosing the runner for a job": "Using prefixes to differentiate runner groups").
 fn is_group(asked: &str, scope: &Scope, name: &str) -> bool {
     let (prefix, rest) = asked.split_once('/').unwrap_or_default();

@@ -178,7 +178,7 @@ impl World {
         self.keeps_spent_runners = keeps;
     }
 
-    /// Whether the registration of an ephemeral runner outlives its job.
+    /// True if the registration of an ephemeral runner outlives its job.
     pub fn keeps_spent_runners(&self) -> bool {
         self.keeps_spent_runners
     }

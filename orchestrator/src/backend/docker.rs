@@ -148,7 +148,7 @@ impl DockerBackend {
         Err(self.undo(name, refused("start a runner container")(error)).await)
     }
 
-    /// Removes what a launch left that failed with `failure`, unless nobody knows what it left; what the caller is to be told.
+    /// Removes what a launch that failed with `failure` left, unless the engine cannot be reached. Returns the error for the caller.
     async fn undo(&self, name: &RunnerName, failure: BackendError) -> BackendError {
         if matches!(failure, BackendError::Unreachable(_)) {
             return failure;
@@ -387,8 +387,8 @@ impl Backend for DockerBackend {
     }
 }
 
-/// The labels of the container of our instance that has exactly this name. From the list, which takes names for nothing else, and
-/// tells of a container that the engine refuses to inspect.
+/// The labels of the container of our instance that has exactly this name. From the list, which takes only names for names, and
+/// includes a container that the engine refuses to inspect.
 async fn labels_of(
     docker: &Docker,
     instance: &str,

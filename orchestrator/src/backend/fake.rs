@@ -27,7 +27,7 @@ pub struct State {
     pub instances: BTreeMap<RunnerName, Instance>,
     /// The environment each was started with.
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
-    /// What all runners that run have printed so far.
+    /// Text that all running runners have printed so far.
     pub printed: String,
     /// Whether the engine is away.
     pub away: bool,
@@ -41,13 +41,13 @@ pub struct State {
     pub image: bool,
     /// Images that are not there even so.
     pub missing: BTreeSet<String>,
-    /// Images that the engine refuses to tell of.
+    /// Images that the engine refuses to inspect.
     pub untold: BTreeSet<String>,
     /// The id of every image.
     pub image_id: String,
     /// How many of the next launches fail.
     pub failing_launches: usize,
-    /// How many of the next launches make their container, and the engine's answer is lost.
+    /// Number of next launches that make their container and lose the engine's answer.
     pub half_launches: usize,
     /// How many of the next starts of runners with a Docker engine of their own fail.
     pub failing_starts: usize,

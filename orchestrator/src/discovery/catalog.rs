@@ -60,7 +60,7 @@ struct Known {
     files: BTreeMap<String, FileKnown>,
     /// What is wrong with its workflow folder, in words.
     odd: Option<String>,
-    /// Whether an entry of its workflow folder could not be read: it may need us.
+    /// True if an entry of its workflow folder could not be read: it may need us.
     unread: bool,
     missed: u32,
     heard_at: Option<Timestamp>,

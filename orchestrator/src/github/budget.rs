@@ -103,8 +103,8 @@ const JOB_RESERVE: u64 = 20;
 const SECONDARY_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// Longest such wait.
 const SECONDARY_WAIT_MOST: SignedDuration = SignedDuration::from_mins(15);
-/// How long to wait after a second 401 in a row; one alone may be passing. Asking on and on with a bad credential has GitHub refuse even good ones from this address
-/// ("Authenticating to the REST API", "Failed login limit").
+/// The wait after a second 401 in a row; one alone may pass by itself. If requests with a bad credential go on, GitHub refuses even
+/// good ones from this address ("Authenticating to the REST API", "Failed login limit").
 const CREDENTIAL_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// Two resets within this time are the same window: GitHub's servers round differently.
 const SAME_WINDOW: SignedDuration = SignedDuration::from_secs(5);
@@ -361,7 +361,7 @@ impl Budget {
         held.max_by_key(|held| held.until)
     }
 
-    /// How often in a row the account was shut for this cause.
+    /// Number of times in a row that the account was shut for this cause.
     fn strikes(&self, account: Account, cause: Cause) -> u32 {
         let shut = self.shut.get(&account).filter(|shut| shut.cause == cause);
         shut.map_or(0, |shut| shut.strikes)

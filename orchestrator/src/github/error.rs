@@ -71,7 +71,7 @@ impl GitHubError {
         )
     }
 
-    /// Whether it is what GitHub says of that which was asked about; else GitHub did not get to it.
+    /// True if GitHub handled the request and this is its answer about the subject; false if it did not get that far.
     pub fn is_answer(&self) -> bool {
         match self {
             Self::NotFound

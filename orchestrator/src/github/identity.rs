@@ -23,7 +23,7 @@ use crate::config::{AppCredential, Credential};
 
 /// How long the list of installations is good for.
 const LIST_KEPT: SignedDuration = SignedDuration::from_mins(10);
-/// How soon it is read again where an account is not in it, or suspended: either may have ended.
+/// The shorter time after which it is read again where an account is missing or suspended: that may have ended.
 const LIST_REREAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The credential, and what was made of it.
@@ -46,12 +46,12 @@ pub(super) struct AppIdentity {
 struct Installations {
     read_at: Option<Timestamp>,
     by_owner: BTreeMap<Login, Installation>,
-    /// How many entries of the list could not be read.
+    /// Number of entries of the list that could not be read.
     unread: usize,
 }
 
 impl Installations {
-    /// How long the list is good for.
+    /// The time for which the list is good.
     fn kept(&self) -> SignedDuration {
         let suspended = self.by_owner.values().any(|installation| installation.suspended);
         if suspended { LIST_REREAD } else { LIST_KEPT }
@@ -180,7 +180,7 @@ impl GitHubClient {
         Ok(self.installations_read().await?.0)
     }
 
-    /// The same, and how many entries of GitHub's list could not be read.
+    /// The same, and the number of entries of GitHub's list that could not be read.
     pub(super) async fn installations_read(
         &self,
     ) -> Result<(Vec<Installation>, usize), GitHubError> {

@@ -223,7 +223,7 @@ pub(super) struct Runs {
     pub(super) listed: BTreeMap<i64, Listed>,
     /// Ways in which some are held up, those included that could not be read.
     pub(super) held: BTreeSet<HeldStatus>,
-    /// Whether every run could be read.
+    /// True if every run could be read.
     whole: bool,
 }
 

@@ -20,17 +20,17 @@ const DELIVERY: SignedDuration = SignedDuration::from_secs(30);
 const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// The longest such wait.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
-/// The wait between questions about the job of a runner whose container is there, while GitHub does not hear of it.
+/// The wait between questions about the job of a runner whose container is there and which GitHub lists as offline or not at all.
 const OFFLINE: SignedDuration = SignedDuration::from_mins(1);
 
-/// How often GitHub was asked about a job.
+/// Questions to GitHub about one job.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     /// Questions that it answered.
     answers: u32,
     /// Questions since then that did not reach it.
     failures: u32,
-    /// When the last one was, or the first one could have been.
+    /// The time of the last one, or from which the first one may be asked.
     at: Timestamp,
 }
 
@@ -40,18 +40,18 @@ impl Asked {
         Self { answers: 0, failures: 0, at: now }
     }
 
-    /// Whether it answered any.
+    /// True if it answered any.
     pub(super) fn is_answered(&self) -> bool {
         self.answers > 0
     }
 }
 
-/// How it is with the runner that a job had.
+/// The state of the runner that a job had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Had {
     /// It is there, and may be at work: as long as it is, its job is not over.
     AtWork,
-    /// Its container is there, and GitHub knows it only as offline or not at all: its job may be over.
+    /// Its container is there, and GitHub lists it as offline or not at all: its job may be over.
     Offline,
     /// It is not there.
     Gone,
@@ -78,7 +78,7 @@ fn wait(times: u32) -> SignedDuration {
 }
 
 impl Ledger {
-    /// The jobs to ask GitHub about now. `had`: how it is with a runner.
+    /// The jobs to ask GitHub about now. `had`: the state of a runner, by its name.
     pub fn questions(&self, had: impl Fn(&str) -> Had, now: Timestamp) -> Vec<(RepoSlug, i64)> {
         let had = |row: &Row| row.runner.as_deref().map_or(Had::Gone, &had);
         let open = |row: &&Row| {
@@ -95,7 +95,7 @@ impl Ledger {
             // A moment that lies ahead is from before the clock was set back.
             Some(Asked { answers, failures, at }) => {
                 let times = answers.saturating_add(*failures);
-                // What its container is kept for is worth a question a minute.
+                // Its container is kept for this job only, which is worth a question a minute.
                 let wait = if had(row) == Had::Offline { OFFLINE } else { wait(times) };
                 *at > now || now.duration_since(*at) >= wait
             }
@@ -104,7 +104,7 @@ impl Ledger {
         questions.map(|row| (row.repo.clone(), row.id)).collect()
     }
 
-    /// Whether GitHub is to be asked, a few times, what became of a job that left the queue or ended.
+    /// True if GitHub is still to be asked what became of a job that left the queue or ended.
     pub(super) fn is_open(&self, row: &Row) -> bool {
         let left = row.status == JobStatus::Queued && row.left_at.is_some() && !row.expired();
         let answers = self.asked.get(&row.id).map_or(0, |asked| asked.answers);
@@ -156,7 +156,7 @@ impl Ledger {
     }
 }
 
-/// Whether it may be a job of ours: GitHub's own machines have the others.
+/// True if it may be a job of ours: GitHub's own machines have the others.
 fn is_ours(row: &Row) -> bool {
     row.pool.is_some() || !is_hosted(&row.labels)
 }

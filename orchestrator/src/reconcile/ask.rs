@@ -31,7 +31,7 @@ impl Reconciler {
         while let Some((answer, repo, job)) = answers.next().await {
             match answer {
                 Ok(found) => state.ledger.found(&found, now),
-                // For it no question counts, and the next one would fare no better.
+                // It does not count, and the next question would fail, too.
                 Err(error) if error.is_wait() => break,
                 Err(error) => {
                     debug!(%repo, job, "what became of a job cannot be asked: {error}");

@@ -57,7 +57,7 @@ pub struct Snapshot {
     pub repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
     /// How things stand with GitHub.
     pub github: GitHubStatus,
-    /// Whether webhooks tell of jobs.
+    /// True if webhooks report jobs.
     pub webhooks: bool,
     /// Since when the platform drains, as the last pass knew.
     pub draining: Option<Timestamp>,
@@ -181,7 +181,7 @@ impl Handle {
         self.lookups.job(repo, id, now, ask).await
     }
 
-    /// Whether an image can be used by pools with this policy, in words.
+    /// Says in words if pools with this policy can use an image.
     pub fn image_state(&self, image: &str, policy: PullPolicy) -> String {
         self.images.describe(image, policy)
     }
@@ -306,7 +306,7 @@ impl Request {
         }
     }
 
-    /// Where it asks for runners by name.
+    /// The scope in which it asks for runners by name.
     pub(super) fn named(&self) -> Option<Scope> {
         match self {
             Self::Create { wanted, .. } if !wanted.names.is_empty() => Some(wanted.scope.clone()),

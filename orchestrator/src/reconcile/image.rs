@@ -27,16 +27,16 @@ pub(super) struct Images {
 #[derive(Default)]
 struct State {
     present: bool,
-    /// Whether a pool with the pull policy `never` uses it.
+    /// True if a pool with the pull policy `never` uses it.
     never: bool,
     /// How far the pull is that is under way.
     pulling: Option<Arc<Progress>>,
     pulled_at: Option<Timestamp>,
     failures: u32,
     retry_at: Option<Timestamp>,
-    /// Why the last pull failed; none where nobody minds that any more.
+    /// The reason why the last pull failed; none if it does not matter any more.
     reason: Option<String>,
-    /// Why the engine did not tell whether it is here.
+    /// The reason why the engine did not say whether it is here.
     untold: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Images {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the engine for these images, and forgets all others. One that it refuses to tell of waits, and no other for it.
+    /// Asks the engine for these images, and forgets all others. One that it refuses to inspect waits; the others do not.
     ///
     /// Errors: the engine cannot be reached.
     pub(super) async fn look(
@@ -183,7 +183,7 @@ impl Images {
     }
 }
 
-/// What is said of an image that is missing and may not be pulled.
+/// The problem of an image that is missing and may not be pulled.
 fn not_pulled(image: &str) -> String {
     format!("image {image} is not on the host, and the pull policy is never")
 }

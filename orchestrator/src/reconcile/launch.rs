@@ -1,7 +1,7 @@
 //! Starts a runner: register, render the environment, create and start the container.
 //!
 //! Invariant: a registration is used once, and never outlives a launch that is known to have failed. Where the engine did not
-//! answer, nobody knows: the runner may be there, and the next pass sees it, or the sweep finds its registration alone.
+//! answer, the runner may be there: the next pass sees it, or the sweep finds its registration alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Launcher {
         Self { config: config.clone(), book, backend, github }
     }
 
-    /// Starts one runner, or leaves nothing behind. Out of reach of the engine it may be there, and keeps its registration.
+    /// Starts one runner, or leaves nothing behind. If the engine cannot be reached, the runner may be there and keeps its registration.
     pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
         let pool = self.book.material_of(&launch.pool);
         // Before anything is made that would have to be taken back.
@@ -85,7 +85,7 @@ impl Launcher {
         self.failed(name, scope, id, error).await
     }
 
-    /// Takes the registration of a runner back that was not started, unless the engine is out of reach and it may run.
+    /// Deletes the registration of a runner that was not started, unless the engine cannot be reached and the runner may run.
     async fn failed(
         &self,
         name: &RunnerName,
@@ -109,7 +109,7 @@ impl Launcher {
         }
     }
 
-    /// Takes a launch back. A registration of that name that is not this runner's stays.
+    /// Undoes a launch. A registration of that name that belongs to another runner stays.
     pub(super) async fn withdraw(&self, launch: &Launch) -> Result<(), ActionError> {
         let machines = self.backend.list().await?;
         let Some(made) = machines.into_iter().find(|one| one.name == launch.name) else {

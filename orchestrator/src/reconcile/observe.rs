@@ -95,7 +95,7 @@ impl Reconciler {
             let (base, theirs) = (self.config.check_interval, self.github.now());
             let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
             state.checked_at = now;
-            // What was not asked because GitHub did not answer something else is asked soon, too.
+            // Requests that were not sent because GitHub did not answer another one are repeated soon, too.
             let failed = report.github_error.is_some() || self.github.hanging_until().is_some();
             state.check_wait = CheckWait::after(interval, failed);
         }
@@ -269,7 +269,7 @@ impl Reconciler {
     }
 }
 
-/// The problem of a runner whose container the engine did not tell all of.
+/// The problem of a runner if the engine did not answer all questions about its container.
 fn unread(instance: &Instance) -> Option<String> {
     let why = instance.unread.as_ref()?;
     Some(format!("container {} cannot be read: {why}", instance.name))
@@ -299,7 +299,7 @@ fn by_activity(state: &State, now: Timestamp) -> Vec<RepoSlug> {
     repositories
 }
 
-/// When the queued jobs of repositories that have some were last read. It does not count where one could not be found for sure.
+/// The last time that the queued jobs of each repository were read. Leaves out repositories with a job that may be hidden.
 fn listed_at(state: &State) -> BTreeMap<RepoSlug, Timestamp> {
     let repos = state.ledger.waiting_in().into_keys();
     let repos = repos.filter(|repo| !state.ledger.is_doubted(repo));

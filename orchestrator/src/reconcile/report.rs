@@ -238,7 +238,7 @@ impl Reconciler {
         if !images.is_empty() {
             self.metrics.trouble(Trouble::Image);
         }
-        // While nothing is asked, nothing is learnt of GitHub: what the last pass said still holds.
+        // While no request is sent, nothing new is known about GitHub: the error of the last pass still holds.
         if report.github_error.is_none() && self.github.hanging_until().is_some() {
             report.github_error.clone_from(&self.snapshot.borrow().report.github_error);
         }

@@ -63,7 +63,7 @@ pub enum Action {
         why: String,
         /// How it failed, if it did.
         failure: Option<Failure>,
-        /// Whether the next of its pool waits: this one could not start, and had no job.
+        /// True if the next runner of its pool waits: this one could not start, and had no job.
         holds_back: bool,
         /// Who asked.
         request: Option<RequestId>,
@@ -128,7 +128,7 @@ pub enum Refusal {
         name: RunnerName,
         /// Where it is registered.
         scope: Scope,
-        /// How long it must be offline to be replaced.
+        /// The time that it must be offline to be replaced.
         timeout: SignedDuration,
     },
     /// All places are taken.

@@ -38,7 +38,7 @@ pub struct Assignment {
     pub beside_since: Option<Timestamp>,
     /// When GitHub last listed it as queued.
     pub listed_at: Option<Timestamp>,
-    /// Where runners were idle beside it in vain: each scope and group once, the latest last.
+    /// The scopes and groups in which runners were idle beside it in vain: each once, the latest last.
     pub failed: Vec<NotAssigned>,
 }
 
@@ -51,7 +51,7 @@ pub struct NotAssigned {
     pub scope: Scope,
     /// Its runner group; none is GitHub's default one.
     pub group: Option<String>,
-    /// How many there were.
+    /// The number of them.
     pub failures: u32,
     /// Until when no other runner of that scope and group is started for the job.
     pub until: Timestamp,
@@ -129,13 +129,13 @@ impl Assignment {
         self.listed_at.is_some_and(|listed_at| listed_at.duration_since(from) >= PATIENCE)
     }
 
-    /// When the next wait ends during which no runner of some scope and group is started for the job.
+    /// The end of the next wait during which no runner of some scope and group is started for the job.
     pub fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
         let held = self.failed.iter().filter(|failed| failed.holds(now));
         held.map(|failed| failed.until).min()
     }
 
-    /// Whether no runner of this scope and group is started for the job.
+    /// True if no runner of this scope and group is started for the job.
     pub fn is_held(&self, scope: &Scope, group: Option<&str>, now: Timestamp) -> bool {
         self.failed.iter().any(|failed| failed.is_at(scope, group) && failed.holds(now))
     }
@@ -190,7 +190,7 @@ impl NotAssigned {
         self.scope == *scope && self.group.as_deref() == group
     }
 
-    /// Whether its wait is not over. One that is longer than the longest is from before the clock was set back.
+    /// True if its wait is not over. A wait above [`LONGEST_WAIT`] dates from before the clock was set back.
     fn holds(&self, now: Timestamp) -> bool {
         self.until > now && self.until.duration_since(now) <= LONGEST_WAIT
     }

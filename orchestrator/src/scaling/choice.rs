@@ -72,7 +72,7 @@ pub fn has_groups(repo: &RepoSlug, policy: &Policy) -> bool {
     placed.into_iter().any(|scope| !matches!(scope, Scope::Repo(_)))
 }
 
-/// Whether runners of a pool in `scope` are in `group`.
+/// True if runners of a pool in `scope` are in `group`.
 fn has_group(pool: &PoolPolicy, scope: &Scope, group: &Group) -> bool {
     pool.group_at(scope).is_some_and(|name| group.is(scope, name))
 }

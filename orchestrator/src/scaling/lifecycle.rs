@@ -18,16 +18,16 @@ use crate::model::{EngineHealth, Exit, Instance, Phase};
 /// a zombie (actions/runner issue 4617).
 pub const MISSING_GRACE: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long a process that calls itself a job's worker counts after the job was over, once GitHub says that the runner can have
-/// none: its registration is gone, or listed as offline and not busy.
+/// The time for which a process that calls itself a job's worker counts after the job is over, once GitHub says that the runner can have
+/// no job: its registration is gone, or listed as offline and not busy.
 ///
 /// The worker of a job that is over still uploads logs and cleans up, for seconds.
 pub const WORKER_AFTER_JOB: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long such a process counts once GitHub says so, where nobody told of the job's end.
+/// The time for which such a process counts once GitHub says so, where the end of the job is not known.
 ///
-/// GitHub removes an ephemeral registration when the job is over or given up, and gives up the job of a runner that it does not hear
-/// of, so no job can be left. Its flag can lag, hence the minutes. A job writes the names of its processes itself: against
+/// GitHub removes an ephemeral registration when the job is over or given up, and gives up the job of a runner that stops answering,
+/// so no job can be left. Its flag can lag, hence the minutes. A job writes the names of its processes itself: against
 /// GitHub's word a name proves nothing.
 pub const WORKER_WITHOUT_JOB: SignedDuration = SignedDuration::from_mins(10);
 

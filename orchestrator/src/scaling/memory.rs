@@ -38,7 +38,7 @@ pub struct Sighting {
     pub idle_since: Option<Timestamp>,
     /// Since when GitHub has said, without interruption, that it is offline or not there.
     pub missing_since: Option<Timestamp>,
-    /// Since when GitHub has said, without interruption, that it can have no job: it is not there, or offline and not busy.
+    /// The time since which GitHub has said, without interruption, that it can have no job: it is not listed, or offline and not busy.
     pub jobless_since: Option<Timestamp>,
     /// When the job that it had was over, as far as anybody told.
     pub job_over_at: Option<Timestamp>,
@@ -128,7 +128,7 @@ impl Memory {
         self.strays.get(&(scope.clone(), id)).copied()
     }
 
-    /// Whether a machine of ours had a registration.
+    /// True if a machine of ours had a registration.
     pub fn had(&self, scope: &Scope, id: RunnerId) -> bool {
         self.registrations.contains_key(&(scope.clone(), id))
     }
@@ -242,7 +242,7 @@ impl Observed {
         sighting
     }
 
-    /// Whether a request names a new runner so.
+    /// True if a request gives a new runner this name.
     fn is_asked_for(&self, scope: &Scope, name: &str) -> bool {
         self.wishes.iter().any(|(_, wish)| {
             let Wish::Create(wanted) = wish else { return false };

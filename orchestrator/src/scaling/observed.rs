@@ -91,7 +91,7 @@ pub struct Observed {
     pub memory: Memory,
 }
 
-/// What a workflow may write before the name of a runner group, and whose group it means.
+/// Prefixes that a workflow may write before the name of a runner group, and whose group each means.
 const PREFIXES: [(&str, ScopeKind); 4] = [
     ("org", ScopeKind::Org),
     ("organization", ScopeKind::Org),
@@ -125,7 +125,7 @@ impl Group {
         Self::Named { name: name.to_owned(), of }
     }
 
-    /// Whether it is the group `name` of `scope`; GitHub compares names without case.
+    /// True if it is the group `name` of `scope`; GitHub compares names without case.
     pub fn is(&self, scope: &Scope, name: &str) -> bool {
         match self {
             Self::Named { name: asked, of } => {

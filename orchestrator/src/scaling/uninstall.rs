@@ -1,4 +1,4 @@
-//! What is left of an installation that drains, after the actions of a pass.
+//! The rest of an installation that drains, after the actions of a pass.
 
 use super::Action;
 use super::naming;
@@ -7,16 +7,16 @@ use super::plan::Plan;
 use super::policy::Policy;
 use crate::model::{Instance, Registered};
 
-/// What is left.
+/// The rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rest {
-    /// In words: what nothing was done about, and what could not be seen.
+    /// In words: registrations and machines that no action was for, and scopes that could not be listed in full.
     pub left: Vec<String>,
-    /// Whether what the engine keeps for runners goes now: none of them is left to need it.
+    /// True if what the engine keeps for runners is removed now: no runner is left that needs it.
     pub clears: bool,
 }
 
-/// What is left after `plan` was carried out, and `there` are the machines then.
+/// Finds the rest after `plan` was carried out. `there`: the machines that are left.
 pub fn rest(seen: &Observed, policy: &Policy, plan: &Plan, there: &[Instance]) -> Rest {
     let is_handled = |wanted: &Registered| {
         plan.actions.iter().any(|action| match action {

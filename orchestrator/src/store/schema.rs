@@ -79,7 +79,7 @@ const STEPS: &[&str] = &[
         since INTEGER NOT NULL
     ) STRICT;
 ",
-    // Of older rows nobody knows: what they have is when the job was made.
+    // Not known for older rows: they have the time when the job was made.
     "
     ALTER TABLE jobs ADD COLUMN queue_known INTEGER NOT NULL DEFAULT 0;
 ",

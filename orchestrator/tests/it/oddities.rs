@@ -230,7 +230,7 @@ async fn hooks_and_deliveries_beside_an_odd_one_are_read() {
 
 const JOB: &str = "/repos/{owner}/{repo}/actions/jobs/{job_id}";
 
-/// What hides a job from the lists: its entry among its run's jobs, or its run's entry.
+/// Hides a job from the lists: breaks its entry among its run's jobs, or its run's entry.
 fn hide(platform: &Platform, job: u64, odd_run: bool) -> &'static str {
     // A field that a job is worth nothing without, and one that would be missing.
     let odd = json!({"id": job, "status": 7, "labels": 7});

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::stub_engine::StubEngine;
 use crate::support::{PATIENT, Platform, config, scope, wire};
 
-/// What `refused` is about, as it is told.
+/// The reason of `refused`, as it is reported.
 const LOST: &str = "its layer is lost";
 
 /// A question about a container, and the status of the answer; none is silence.

@@ -115,7 +115,7 @@ impl StubEngine {
         lock(&self.shared.removed).clone()
     }
 
-    /// How many calls there were whose path ends so.
+    /// The number of calls whose path ended so.
     pub(crate) fn asked(&self, end: &str) -> usize {
         lock(&self.shared.asked).iter().filter(|path| path.ends_with(end)).count()
     }

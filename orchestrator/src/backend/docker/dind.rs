@@ -90,7 +90,8 @@ pub(super) async fn detach(
     }
 }
 
-/// How a runner's engine is. `found`: its container, if one was listed; what the list says of it counts where no more is told.
+/// Reads the health of a runner's engine. `found`: its container, if one was listed; what the list says of it counts where the engine
+/// of the host says no more.
 ///
 /// Errors: the engine of the host cannot be reached.
 pub(super) async fn health(

@@ -37,7 +37,7 @@ pub(super) fn short(text: &str) -> String {
     line(own_words(text))
 }
 
-/// What the engine itself says: without another service's answer that it repeats.
+/// The engine's own words, without another service's answer that it repeats.
 fn own_words(text: &str) -> &str {
     text.find(FOREIGN_ANSWER).map_or(text, |at| &text[..at + FOREIGN_ANSWER.len() - 1])
 }

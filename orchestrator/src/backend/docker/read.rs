@@ -1,7 +1,7 @@
-//! From a listed container to an [`Instance`]: what the list says, and what only further questions tell.
+//! From a listed container to an [`Instance`]: the list, and further requests for what it lacks.
 //!
 //! Invariant: an engine that refuses a question about one container hides no other, and not that one: it counts with what the list
-//! says of it, and what could not be read is told.
+//! says of it, and what could not be read is reported.
 
 use std::future::Future;
 use std::time::Duration;
@@ -20,23 +20,23 @@ use super::{dind, log, sidecar};
 use crate::backend::BackendError;
 use crate::model::{EngineHealth, Exit, Instance, Phase};
 
-/// How much of a log is read, in lines: what decides whether a job ran, and what an operator wants to see.
+/// The part of a log that is read, in lines: enough to decide whether a job ran, and for an operator.
 const TAIL_LINES: u32 = 200;
 /// The process that the official runner starts for a job, and only then.
 const WORKER: &str = "Runner.Worker";
-/// How long the engine may take to list the processes of one container.
+/// The longest that the engine may take to list the processes of one container.
 const TOP: Duration = Duration::from_secs(3);
-/// How long it may take to tell of one container: it holds a lock for each, and one that hangs is no reason to see nothing.
+/// The longest that it may take to inspect one container: it holds a lock for each, and one that hangs must not hide the others.
 pub(super) const INSPECT: Duration = Duration::from_secs(3);
-/// How long it may take to send the end of one container's log. With [`INSPECT`] less than a list may take.
+/// The longest that it may take to send the end of one container's log. Together with [`INSPECT`] less than a list may take.
 const LOG: Duration = Duration::from_secs(8);
 
-/// What the engine did not tell of one container.
+/// Questions about one container that the engine did not answer.
 #[derive(Default)]
 pub(super) struct Unread {
-    /// Why it did not answer the first such question.
+    /// The reason for the first one.
     why: Option<String>,
-    /// Whether it kept silent: then it is asked no more.
+    /// True if it did not answer in time: then it is asked no more about this container.
     silent: bool,
 }
 
@@ -65,7 +65,7 @@ impl Unread {
         Ok(None)
     }
 
-    /// How a container is: `None` if that was not told, `Some(None)` if it is gone.
+    /// Asks for the state of a container: `None` if the engine did not say, `Some(None)` if the container is gone.
     pub(super) async fn state(
         &mut self,
         docker: &Docker,
@@ -82,7 +82,7 @@ impl Unread {
         self.ask((INSPECT, what), question).await
     }
 
-    /// The end of a container's log: `None` if that was not told, `Some(None)` if it is gone or going.
+    /// Asks for the end of a container's log: `None` if the engine did not send it, `Some(None)` if the container is gone or being removed.
     pub(super) async fn log(
         &mut self,
         question: impl Future<Output = Result<Option<String>, BackendError>>,
@@ -91,7 +91,7 @@ impl Unread {
     }
 }
 
-/// One listed container as an [`Instance`]. `None`: just gone, or going.
+/// Reads one listed container as an [`Instance`]. `None`: it is gone or being removed.
 ///
 /// Errors: the engine cannot be reached.
 pub(super) async fn instance(
@@ -114,7 +114,7 @@ pub(super) async fn instance(
         Some(Listed::REMOVING) => return Ok(None),
         // A removal that failed half-way; the engine shows no log of it any more.
         Some(Listed::DEAD) => Phase::Exited(Exit::default()),
-        // Nobody said that it ended.
+        // The engine does not say that it ended.
         Some(Listed::PAUSED | Listed::STOPPING | Listed::EMPTY) | None => {
             Phase::Running { working: None }
         }
@@ -160,7 +160,7 @@ fn described(
     }
 }
 
-/// How a container ended that the list calls ended. `None`: it is gone or going.
+/// The end of a container that is listed as ended. `None`: it is gone or being removed.
 async fn exit(
     docker: &Docker,
     id: &str,
@@ -187,7 +187,7 @@ async fn exit(
     }))
 }
 
-/// Whether a container is being removed, or was removed in part.
+/// True if a container is being removed, or was removed in part.
 pub(super) fn is_going(state: &ContainerState) -> bool {
     matches!(state.status, Some(Status::REMOVING | Status::DEAD))
 }
@@ -197,7 +197,7 @@ pub(super) fn exit_code(status: &str) -> Option<i64> {
     status.strip_prefix("Exited (")?.split_once(')')?.0.parse().ok()
 }
 
-/// Whether a job's worker runs inside; `None` if the engine could not tell (the container may just have ended), or not soon.
+/// Looks for a job's worker inside; `None` if the engine did not say (the container may just have ended), or not in time.
 ///
 /// Only the names that the kernel keeps are asked for, at most 15 characters each: arguments are a job's own text, of any length.
 async fn working(docker: &Docker, id: &str) -> Option<bool> {

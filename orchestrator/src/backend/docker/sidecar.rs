@@ -144,7 +144,7 @@ fn healthcheck(api: (usize, usize)) -> HealthConfig {
     }
 }
 
-/// The state of a container as far as a list tells it, as in `Up 5 minutes (healthy)`.
+/// The state of a container as far as a list shows it, as in `Up 5 minutes (healthy)`.
 pub(super) fn listed(summary: &ContainerSummary) -> ContainerState {
     let said = summary.status.as_deref().unwrap_or_default();
     let health =

@@ -145,8 +145,8 @@ impl Failure {
         }
     }
 
-    /// Whether its pool cannot start runners, so that the next one must wait, unless this one had a job: what happens then is the
-    /// affair of that job, and other jobs do not wait for it.
+    /// True if its pool cannot start runners, so that the next one must wait, unless this one had a job: what happens then concerns
+    /// that job alone, and other jobs do not wait for it.
     pub fn is_of_start(&self) -> bool {
         match self {
             Self::NeverStarted
@@ -164,8 +164,8 @@ impl Failure {
         }
     }
 
-    /// The reason with the last line that the runner printed, where its container ran until it was given up: nobody knew that line
-    /// before. None for all that end otherwise, or printed nothing.
+    /// The reason with the last line that the runner printed, if its container ran until it was given up: that line was not
+    /// known before. None for runners that end otherwise, or printed nothing.
     pub fn with_last_words(&self, log: &str) -> Option<String> {
         let last = printed::last_line(log).map(line).filter(|last| !last.is_empty())?;
         let late = matches!(self, Self::RegistrationTimeout(_));

@@ -51,7 +51,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    /// Starts a runner that waits in the first of these places where nothing is in the way; else tells what is in the first.
+    /// Starts a runner that waits in the first of these places where nothing is in the way. Error: the cause in the first place.
     fn start_in_one<'p>(
         &mut self,
         pool: &PoolPolicy,

@@ -99,7 +99,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         (rest, held)
     }
 
-    /// The jobs that are for runners like ours; of the others it is told what becomes of them.
+    /// Selects the jobs that are for runners like ours, and notes for the others why they are not.
     fn ours(&mut self) -> Vec<Ours<'a>> {
         let mut ours: Vec<Ours<'a>> = Vec::new();
         for job in &self.seen.jobs {
@@ -174,7 +174,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    /// Whether GitHub did not assign a job to the last runner of the scope and group of this one.
+    /// True if GitHub did not assign a job to the last runner of the scope and group of this one.
     fn is_held(&self, job: &QueuedJob, seat: &Seat<'_>) -> bool {
         let group = self.policy.pool(seat.pool).and_then(|pool| pool.group.as_deref());
         let known = self.seen.memory.assignment(job.id);

@@ -29,7 +29,7 @@ fn users(world: &World, plan: &Plan) -> Vec<(PoolName, Scope, i64, i64)> {
     running.chain(plan.launched().map(|launch| user(&launch.pool, &launch.scope))).collect()
 }
 
-/// Whether a pool is for a job.
+/// True if a pool is for a job.
 fn may_serve(pool: &PoolPolicy, job: &QueuedJob, world: &World) -> bool {
     let Some(scope) = pool.place_for(&job.repo) else { return false };
     let asked = world.seen.groups.get(&job.id);
@@ -40,7 +40,7 @@ fn may_serve(pool: &PoolPolicy, job: &QueuedJob, world: &World) -> bool {
     pool.enabled && labels && (grouped || !job.labels.is_empty())
 }
 
-/// Whether one more runner of a pool in a scope would be more than a cap allows.
+/// True if one more runner of a pool in a scope would be more than a cap allows.
 fn is_full(
     world: &World,
     pool: &PoolPolicy,
