@@ -103,6 +103,12 @@ pub(super) fn new_file(text: &str) -> Result<PathBuf, String> {
     if path.is_dir() {
         return Err(format!("must name a file, and {} is a folder", path.display()));
     }
+    if path.exists() && !path.is_file() {
+        return Err(format!(
+            "must name a file, and {} is a device, a pipe or a socket",
+            path.display()
+        ));
+    }
     match std::fs::metadata(folder) {
         Ok(found) if found.is_dir() => Ok(path),
         Ok(_) => Err(format!("{} is no folder", folder.display())),

@@ -134,6 +134,7 @@ fn the_database_s_folder_is_there() {
         ("/no/such/folder/mayfly.db", "there is no folder /no/such/folder: create it"),
         ("/", "must name a file, and / is a folder"),
         ("/proc", "must name a file, and /proc is a folder"),
+        ("/dev/null", "must name a file, and /dev/null is a device, a pipe or a socket"),
         ("/proc/version/mayfly.db", "/proc/version is no folder"),
         (":memory:", "must be the path of a file, such as /data/mayfly.db"),
         ("file:mayfly.db?mode=rwc", "must be the path of a file, such as /data/mayfly.db"),

@@ -60,11 +60,12 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    make_private(path)?;
+    create(path)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     // Before anything is written: a newer program's file stays as it is.
     schema::check(&connection)?;
+    make_private(path);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     schema::bring_up_to_date(&mut connection)?;
@@ -72,15 +73,20 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Makes an empty file at `path` if there is none, and takes the permissions of others away. `SQLite` gives its log those of the
-/// database; a log that an earlier version left is changed here, too.
-fn make_private(path: &Path) -> Result<(), StoreError> {
-    let new = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path);
-    match new {
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(_) => return Err(StoreError::CannotOpen),
+/// Makes an empty file at `path`, which nobody else may read, if there is none.
+///
+/// Errors: it cannot be made, or what is there is no file: a device, say, which every program of the machine may need.
+fn create(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_file() => Ok(()),
+        Err(_) => Err(StoreError::CannotOpen),
     }
+}
+
+/// Takes the permissions of others away from a database that is ours. `SQLite` gives its log those of the database; a log that an
+/// earlier version left is changed here, too.
+fn make_private(path: &Path) {
     for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
         let Ok(found) = fs::metadata(&path) else { continue };
         let mode = found.permissions().mode();
@@ -91,7 +97,6 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
             warn!("{}: others may read it, and that cannot be changed: {error}", path.display());
         }
     }
-    Ok(())
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -172,6 +172,24 @@ async fn only_the_owner_reads_the_file_and_what_is_beside_it() {
     }
 }
 
+#[test]
+fn what_is_no_database_of_ours_stays_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let other = folder.0.join("hosts");
+    fs::write(&other, "127.0.0.1 localhost\n".repeat(100)).unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(Store::open(&other).is_err());
+    assert_eq!((mode(&other), fs::metadata(&other).unwrap().len()), (0o644, 2_000));
+    // A device that every program uses; by a name of its own, so that a mistake here costs the machine nothing.
+    let (socket, device) = (folder.0.join("socket"), folder.0.join("device"));
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::os::unix::fs::symlink(&socket, &device).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(Store::open(&device).is_err());
+    assert_eq!(mode(&socket), 0o666);
+}
+
 #[tokio::test]
 async fn a_file_that_is_deleted_while_it_is_open_is_made_again_with_all_it_held() {
     let folder = Folder::new();
