@@ -67,3 +67,15 @@ fn the_gateway_has_no_access_to_docker_or_github() {
     assert_eq!(networks("api-gateway"), serde_json::json!(["edge", "control"]));
     assert_eq!(networks("orchestrator"), serde_json::json!(["control", "egress"]));
 }
+
+/// So that it sees keys under a name that nobody reads, and has refused to start before the gateway would be open.
+#[test]
+fn the_orchestrator_has_all_of_the_env_file_and_starts_first() {
+    let services = services("compose.yaml");
+    let all = serde_json::json!(["${MAYFLY_ENV_FILE:-defaults.env}"]);
+    assert_eq!(services["orchestrator"]["env_file"], all);
+    let first = serde_json::json!({"orchestrator": {"condition": "service_healthy"}});
+    assert_eq!(services["api-gateway"]["depends_on"], first);
+    let example = std::fs::read_to_string(format!("{FOLDER}/.env.example")).unwrap();
+    assert!(example.lines().any(|line| line == "MAYFLY_ENV_FILE=.env"), "it names itself");
+}
