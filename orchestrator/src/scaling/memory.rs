@@ -284,7 +284,8 @@ impl Observed {
                 .is_ok_and(|name| memory.names.contains_key(&name));
             let came_online =
                 registered.online && before.is_some_and(|stray| stray.offline_since.is_some());
-            let appeared = was_listed && before.is_none();
+            // The name of a numbered place may have been there before its pool: only one at work appeared.
+            let appeared = was_listed && before.is_none() && (ours || !offline);
             let foreign = (ours || place)
                 && !known
                 && (came_online || appeared || before.is_some_and(|stray| stray.foreign));

@@ -174,7 +174,7 @@ impl File {
     fn write_again(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let copy = beside(&self.path, ".new");
         remove(&copy)?;
-        make_private(&copy)?;
+        create(&copy)?;
         let target = copy.to_str().ok_or(StoreError::CannotOpen)?;
         connection.execute("VACUUM INTO ?1", [target])?;
         self.close(connection)?;

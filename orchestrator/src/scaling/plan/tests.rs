@@ -350,6 +350,21 @@ fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not
     let ended = listed(appeared.clone(), vec![], 1_300);
     assert_eq!(ended.memory.clashes().next(), appeared.memory.clashes().next());
     assert_eq!(clashes(&listed(ended, vec![], 1_610)), 0);
+    // A pool with numbered names is made where such a registration was left long ago.
+    let mut numbered = policy();
+    numbered.pools = vec![PoolPolicy {
+        name: PoolName::parse("p").unwrap(),
+        naming: Naming::Stable,
+        name_prefix: "p".to_owned(),
+        ..policy().default
+    }];
+    let since_made = |online| {
+        let mut next = left.clone();
+        let list = vec![registered(4, "p-1", online, false)];
+        next.registrations.insert(scope.clone(), Listing::Known(list));
+        plan(&next.remember(&numbered, at(1_010)), &numbered, at(1_010)).clashes.len()
+    };
+    assert_eq!((since_made(false), since_made(true)), (0, 1), "one that is online is another's");
     // Other names are no business of ours.
     let foreign = vec![registered(3, "mayfly-i-2-aaaaaaaaaaaa", true, false)];
     assert_eq!(clashes(&listed(left.clone(), foreign, 1_010)), 0);
