@@ -325,6 +325,31 @@ fn what_a_machine_of_ours_had_is_deleted_whatever_its_name() {
 }
 
 #[test]
+fn a_wanted_name_is_taken_from_an_idle_registration_that_a_machine_of_ours_had() {
+    let running = with_runner(seen(), "desk", IDLE, true, false).remember(&policy(), at(1_000));
+    for (id, online, busy, free) in [
+        (1, false, false, true),
+        (1, true, false, false),
+        (1, false, true, false),
+        (1, true, true, false),
+        (7, false, false, false),
+    ] {
+        let mut gone = Observed { instances: Vec::new(), ..running.clone() };
+        let list = vec![registered(id, "Desk", online, busy)];
+        gone.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
+        gone.wishes = vec![(RequestId(1), create(1, &["desk"]))];
+        let plan = plan(&gone.remember(&policy(), at(1_010)), &policy(), at(1_010));
+        let taken = plan.refusals.iter().any(|(_, why)| matches!(why, Refusal::Registered { .. }));
+        let deleted = deregistered(&plan) == [id];
+        assert_eq!(
+            (launches(&plan) == 1, deleted, !taken),
+            (free, free, free),
+            "{id} {online} {busy}"
+        );
+    }
+}
+
+#[test]
 fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not() {
     let scope: Scope = "repo:o/r".parse().unwrap();
     let listed = |before: Observed, list: Vec<Registered>, now| {
