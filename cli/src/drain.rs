@@ -253,7 +253,7 @@ async fn end_runner(gateway: &Gateway, name: &str) -> Result<(), Failure> {
         match gateway.send::<Value>(Method::DELETE, &path, None, None).await {
             Err(failure) if failure.is(StatusCode::NOT_FOUND) => return Ok(()),
             Err(Failure::Refused(problem)) if problem.status == StatusCode::TOO_MANY_REQUESTS => {
-                let seconds = problem.retry_after.unwrap_or(1);
+                let seconds = problem.retry_after.unwrap_or(1).max(1);
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             outcome => return outcome.map(drop),

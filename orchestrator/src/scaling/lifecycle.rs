@@ -435,7 +435,7 @@ pub(super) mod tests {
             ..Sighting::default()
         };
         let gone = [
-            ("nobody told of its job", jobless(1_000, None), 1_599, true),
+            ("no end of its job is known", jobless(1_000, None), 1_599, true),
             ("for ten minutes", jobless(1_000, None), 1_600, false),
             ("its job was over a moment ago", jobless(1_000, Some(1_010)), 1_069, true),
             ("its job was over for a minute", jobless(1_000, Some(1_010)), 1_070, false),

@@ -138,7 +138,7 @@ async fn a_container_whose_start_is_not_answered_is_left_to_the_next_look() {
     };
     let error = backend.launch(&spec).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
-    assert_eq!(engine.removed(), Vec::<String>::new(), "it may have a job by now");
+    assert_eq!(engine.removed(), Vec::<String>::new(), "it may have a job already");
     let seen = backend.list().await.unwrap();
     assert_eq!((seen.len(), &seen[0].name), (1, &spec.name));
     assert!(matches!(seen[0].phase, Phase::Running { .. }), "{seen:?}");
