@@ -229,6 +229,10 @@ impl Ledger {
         let pick = |new: Option<Timestamp>, old: Option<Timestamp>| {
             if later { new.or(old) } else { old.or(new) }
         };
+        // Its repository was renamed, or moved to another owner: the job keeps its id.
+        if later && row.repo != *repo {
+            row.repo = repo.clone();
+        }
         // GitHub sets this on waiting jobs, too, and on those that ended without a runner, where it means nothing.
         let began = job.status == JobStatus::InProgress
             || (job.status == JobStatus::Completed && job.runner_name.is_some());
@@ -321,6 +325,11 @@ impl Ledger {
                     seen_at: asked_at,
                 }
             });
+            // Its repository was renamed, or moved to another owner.
+            if row.repo != job.repo {
+                row.repo = job.repo.clone();
+                self.changed.insert(job.id);
+            }
             // Only runners' words took it for begun or ended, and it waits: another job of that name did.
             let only_said =
                 row.status == JobStatus::Completed || self.unconfirmed.contains(&job.id);

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -108,12 +109,9 @@ impl DockerBackend {
         self.connection.get_or_try_init(connect).await
     }
 
-    /// The container named `name`, if it is ours.
-    async fn find(&self, name: &RunnerName) -> Result<Option<Identity>, BackendError> {
-        let (docker, instance) = (self.docker().await?, self.instance().await?);
-        let labels = labels_of(docker, &instance, name.as_str()).await?;
-        let identity = labels.and_then(|labels| labels::decode(&instance, &labels));
-        Ok(identity.filter(|identity| identity.name == *name))
+    /// The containers of a runner, with their ids: one, unless somebody copied it with its labels.
+    async fn find(&self, name: &RunnerName) -> Result<Vec<(String, Identity)>, BackendError> {
+        find(self.docker().await?, &self.instance().await?, name, labels::decode).await
     }
 
     /// Reads the engine's events until there are no more.
@@ -143,8 +141,8 @@ impl DockerBackend {
 
     /// Starts a container that was just created, or removes it where the engine refuses: a created container is worth nothing. If
     /// the engine cannot be reached, it may run and have a job: it stays for the next look.
-    async fn run(&self, docker: &Docker, name: &RunnerName) -> Result<(), BackendError> {
-        let Err(error) = docker.start_container(name.as_str(), None).await else { return Ok(()) };
+    async fn run(&self, docker: &Docker, id: &str, name: &RunnerName) -> Result<(), BackendError> {
+        let Err(error) = docker.start_container(id, None).await else { return Ok(()) };
         Err(self.undo(name, refused("start a runner container")(error)).await)
     }
 
@@ -217,12 +215,15 @@ impl Backend for DockerBackend {
         for summary in found {
             let Some(labels) = summary.labels.as_ref() else { continue };
             if let Some(identity) = labels::decode(&instance, labels) {
-                runners.push((identity, summary));
+                runners.push((!is_named(&summary, &identity.name), identity, summary));
             } else if let Some(identity) = labels::decode_sidecar(&instance, labels) {
                 sidecars.insert(identity.name.clone(), (identity, summary));
             }
         }
-        let read = runners.into_iter().map(|(identity, summary)| {
+        // A copy that somebody made of a runner's container, labels and all, counts as that runner's, and goes with it.
+        runners.sort_by(|a, b| (&a.1.name, a.0).cmp(&(&b.1.name, b.0)));
+        runners.dedup_by(|copy, first| copy.1.name == first.1.name);
+        let read = runners.into_iter().map(|(_, identity, summary)| {
             let sidecar = sidecars.remove(&identity.name).map(|(_, sidecar)| sidecar);
             read::instance(docker, identity, summary, sidecar)
         });
@@ -252,32 +253,34 @@ impl Backend for DockerBackend {
         };
         let options = || CreateContainerOptionsBuilder::default().name(spec.name.as_str()).build();
         let body = spec::body(&template, spec);
-        match docker.create_container(Some(options()), body.clone()).await {
-            Ok(_) => {}
+        let id = match docker.create_container(Some(options()), body.clone()).await {
+            Ok(made) => made.id,
             Err(error) if status(&error) == Some(404) => {
                 return Err(BackendError::ImageMissing(spec.material.image.clone()));
             }
-            Err(error) if status(&error) == Some(409) => match self.find(&spec.name).await? {
-                Some(same)
-                    if same.created_at == spec.created_at && same.github_id == spec.github_id => {}
-                _ => return Err(BackendError::NameTaken(spec.name.clone())),
-            },
+            Err(error) if status(&error) == Some(409) => {
+                let same = |(_, it): &(String, Identity)| {
+                    it.created_at == spec.created_at && it.github_id == spec.github_id
+                };
+                match self.find(&spec.name).await?.into_iter().find(same) {
+                    Some((id, _)) => id,
+                    None => return Err(BackendError::NameTaken(spec.name.clone())),
+                }
+            }
             Err(error) => return Err(refused("create a runner container")(error)),
-        }
+        };
         if let Some(engine) = &spec.material.profile.engine {
             return self.attach(docker, &template, spec, engine).await;
         }
-        match self.run(docker, &spec.name).await {
+        match self.run(docker, &id, &spec.name).await {
             // Somebody removed it since we looked.
             Err(error) if lacks_network(&error) => {
                 drop(network);
                 self.network.forget().await;
                 let _network = self.network.ready(docker).await?;
-                docker
-                    .create_container(Some(options()), body)
-                    .await
-                    .map_err(refused("create a runner container"))?;
-                self.run(docker, &spec.name).await
+                let made = docker.create_container(Some(options()), body).await;
+                let id = made.map_err(refused("create a runner container"))?.id;
+                self.run(docker, &id, &spec.name).await
             }
             outcome => outcome,
         }
@@ -285,11 +288,11 @@ impl Backend for DockerBackend {
 
     async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
         let docker = self.docker().await?;
-        if self.find(name).await?.is_none() {
+        let Some((id, _)) = self.find(name).await?.into_iter().next() else {
             let reason = "it is gone".to_owned();
             return Err(BackendError::Refused { what: "start a runner container", reason });
-        }
-        let outcome = self.run(docker, name).await;
+        };
+        let outcome = self.run(docker, &id, name).await;
         // Somebody removed it since the launch. The next one finds it again.
         if let Err(error) = &outcome
             && lacks_network(error)
@@ -303,18 +306,19 @@ impl Backend for DockerBackend {
     async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
         let (docker, found) = (self.docker().await?, self.find(name).await?);
         // Without the runner there may still be its engine.
-        if found.as_ref().is_none_or(|identity| identity.has_engine) {
-            dind::detach(docker, &self.instance().await?, name).await?;
+        if found.is_empty() || found.iter().any(|(_, identity)| identity.has_engine) {
+            let ids = found.iter().map(|(id, _)| id.as_str());
+            dind::detach(docker, &self.instance().await?, name, ids).await?;
         }
-        if found.is_none() {
-            return Ok(());
+        for (id, _) in found {
+            remove_container(docker, &id, "remove a runner container").await?;
         }
-        remove_container(docker, name.as_str(), "remove a runner container").await
+        Ok(())
     }
 
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
-        match self.find(name).await? {
-            Some(_) => log::tail(self.docker().await?, name.as_str(), lines).await,
+        match self.find(name).await?.first() {
+            Some((id, _)) => log::tail(self.docker().await?, id, lines).await,
             None => Ok(None),
         }
     }
@@ -387,22 +391,33 @@ impl Backend for DockerBackend {
     }
 }
 
-/// The labels of the container of our instance that has exactly this name. From the list, which takes only names for names, and
-/// includes a container that the engine refuses to inspect.
-async fn labels_of(
+/// The containers of our instance that `read` takes for those of `runner`, with their ids; the one that has the runner's name first.
+/// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
+/// inspect.
+async fn find(
     docker: &Docker,
     instance: &str,
-    name: &str,
-) -> Result<Option<HashMap<String, String>>, BackendError> {
-    let filters = HashMap::from([
-        ("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)]),
-        ("name".to_owned(), vec![format!("^/?{}$", name.replace('.', "\\."))]),
-    ]);
+    runner: &RunnerName,
+    read: fn(&str, &HashMap<String, String>) -> Option<Identity>,
+) -> Result<Vec<(String, Identity)>, BackendError> {
+    let wanted = [(labels::INSTANCE, instance), (labels::RUNNER, runner.as_str())];
+    let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
+    let filters = HashMap::from([("label".to_owned(), wanted)]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let found = docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
-    let same = |named: &String| named.strip_prefix('/') == Some(name);
-    let found = found.into_iter().find(|one| one.names.iter().flatten().any(same));
-    Ok(found.and_then(|found| found.labels))
+    let mut found =
+        docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+    found.sort_by_key(|summary| !is_named(summary, runner));
+    let ours = found.into_iter().filter_map(|summary| {
+        let identity = read(instance, summary.labels.as_ref()?)?;
+        Some((summary.id?, identity)).filter(|(_, identity)| identity.name == *runner)
+    });
+    Ok(ours.collect())
+}
+
+/// True if a container has the name of the runner that it is for.
+fn is_named(summary: &ContainerSummary, runner: &RunnerName) -> bool {
+    let names = summary.names.iter().flatten();
+    names.into_iter().any(|name| name.strip_prefix('/') == Some(runner.as_str()))
 }
 
 /// Removes a container with its volumes, whatever it does. A removal that takes long goes on without us: deleting what a job wrote
@@ -411,15 +426,15 @@ async fn labels_of(
 /// Errors: the engine refuses, or does not answer.
 async fn remove_container(
     docker: &Docker,
-    name: &str,
+    id: &str,
     what: &'static str,
 ) -> Result<(), BackendError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    match timeout(REMOVAL, docker.remove_container(name, Some(options))).await {
+    match timeout(REMOVAL, docker.remove_container(id, Some(options))).await {
         // 409: its removal is in progress.
         Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
         Ok(_) => Ok(()),
-        Err(_) => match timeout(read::INSPECT, docker.inspect_container(name, None)).await {
+        Err(_) => match timeout(read::INSPECT, docker.inspect_container(id, None)).await {
             Ok(Ok(found)) if found.state.as_ref().is_some_and(read::is_going) => Ok(()),
             Ok(Err(error)) if status(&error) == Some(404) => Ok(()),
             Ok(Err(error)) => Err(refused(what)(error)),

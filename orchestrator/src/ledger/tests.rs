@@ -66,6 +66,36 @@ fn an_event_that_comes_late_changes_nothing() {
 }
 
 #[test]
+fn a_job_whose_repository_is_renamed_waits_under_the_new_name() {
+    let renamed = RepoSlug::parse("o/renamed").unwrap();
+    let listed_there = || whole([QueuedJob { repo: renamed.clone(), ..listed(1) }]);
+    let of_new = |ledger: &Ledger| {
+        let queued = ledger.queued(|row| row.repo == renamed);
+        queued.iter().map(|job| (job.id, job.repo.clone())).collect::<Vec<_>>()
+    };
+    // By its list, whether the old name was forgotten before or not; and by a webhook, told of before or not.
+    for forgotten in [false, true] {
+        let mut ledger = Ledger::default();
+        ledger.polled(&repo(), &whole([listed(1)]), at(10), at(0));
+        if forgotten {
+            ledger.forget(&repo(), at(11));
+        }
+        ledger.take_changed();
+        ledger.polled(&renamed, &listed_there(), at(12), at(0));
+        assert_eq!(of_new(&ledger), [(1, renamed.clone())], "{forgotten}");
+        assert_eq!(ledger.take_changed().len(), 1, "and it is kept so");
+        ledger.forget(&repo(), at(13));
+        ledger.polled(&repo(), &whole([]), at(14), at(0));
+        assert_eq!(of_new(&ledger).len(), 1);
+    }
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(1));
+    ledger.told(&renamed, &event(1, InProgress), at(2));
+    ledger.told(&repo(), &event(1, Queued), at(3));
+    assert_eq!(ledger.row(1).map(|row| &row.repo), Some(&renamed), "a late event changes nothing");
+}
+
+#[test]
 fn githubs_list_has_the_last_word_but_for_what_it_cannot_know_yet() {
     let mut ledger = Ledger::default();
     ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(10), at(0));

@@ -12,7 +12,7 @@ use bollard::Docker;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListNetworksOptionsBuilder,
-    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, RenameContainerOptionsBuilder,
 };
 use futures::TryStreamExt as _;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
@@ -327,6 +327,37 @@ async fn a_name_is_one_runner_s_alone() {
         assert!(matches!(taken, BackendError::NameTaken(_)), "{taken}");
     }
     assert_eq!(engine.inspect("mayfly-twin").await.id, id, "and the first goes on");
+}
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn a_container_that_somebody_renames_or_copies_stays_its_runner_s() {
+    let engine = engine().await;
+    let backend = engine.backend(&[]);
+    let sleeps = [("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")];
+    let spec = spec_of(&engine, &sleeps, "mayfly-renamed");
+    backend.launch(&spec).await.unwrap();
+    let other = format!("{}-by-hand", engine.instance);
+    let options = RenameContainerOptionsBuilder::default().name(&other).build();
+    engine.docker.rename_container("mayfly-renamed", options).await.unwrap();
+    assert_eq!(backend.list().await.unwrap().len(), 1);
+    assert!(backend.logs(&spec.name, 10).await.unwrap().is_some());
+    // As programs do that make containers anew: the same labels, and the old name.
+    let body = ContainerCreateBody {
+        image: Some(engine.image()),
+        labels: engine.inspect(&other).await.config.unwrap().labels,
+        ..ContainerCreateBody::default()
+    };
+    let options = CreateContainerOptionsBuilder::default().name("mayfly-renamed").build();
+    engine.docker.create_container(Some(options), body).await.unwrap();
+    let listed = backend.list().await.unwrap();
+    let phases: Vec<_> = listed.iter().map(|one| &one.phase).collect();
+    assert_eq!(phases, [&Phase::Created], "the one that has the name");
+    backend.remove(&spec.name).await.unwrap();
+    assert_eq!(backend.list().await.unwrap(), []);
+    for name in ["mayfly-renamed", &other] {
+        assert!(engine.docker.inspect_container(name, None).await.is_err(), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -64,6 +64,32 @@ async fn a_renamed_repository_is_served_under_its_new_name() {
 }
 
 #[tokio::test]
+async fn a_job_that_waits_while_its_repository_is_renamed_gets_its_runner() {
+    let platform = Platform::with(&[("MAX_RUNNERS", "1")]).await;
+    platform.repo("octo-admin/other", SELF_HOSTED);
+    let first = platform.queue("octo-admin/other", &["self-hosted"]);
+    platform.pass().await;
+    let busy = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&busy), Some(first));
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(10);
+    assert_eq!(platform.pass().await.launched, 0, "there is no room");
+    platform.sim.with(|world| world.rename_repo(&slug("octo-admin/app"), "tool")).unwrap();
+    for _ in 0..3 {
+        platform.wait(10);
+        platform.pass().await;
+    }
+    platform.finish(&busy, first);
+    for _ in 0..2 {
+        platform.wait(10);
+        platform.pass().await;
+    }
+    let named = platform.containers().into_iter().find(|name| *name != busy);
+    let name = named.expect("the job waits for ever under its old name");
+    assert_eq!(platform.connect(&name), Some(job));
+}
+
+#[tokio::test]
 async fn a_deleted_repository_is_forgotten() {
     let platform = Platform::new().await;
     platform.repo("octo-admin/other", SELF_HOSTED);

@@ -14,7 +14,7 @@ use super::error::{refused, status};
 use super::log::tail;
 use super::read::Unread;
 use super::spec::Template;
-use super::{labels, labels_of, remove_container, sidecar};
+use super::{find, labels, remove_container, sidecar};
 use crate::backend::BackendError;
 use crate::model::{Engine, EngineHealth, LaunchSpec};
 
@@ -50,37 +50,43 @@ pub(super) async fn attach(
     let api = (version.major_version, version.minor_version);
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
     let body = sidecar::body(template, spec, engine, api, mtu);
-    match docker.create_container(Some(options), body).await {
-        Ok(_) => {}
+    let what = "create the container of a Docker engine";
+    let id = match docker.create_container(Some(options), body).await {
+        Ok(made) => made.id,
         Err(error) if status(&error) == Some(409) => {
-            if !is_ours(docker, template.instance, runner).await? {
+            let same = find(docker, template.instance, runner, labels::decode_sidecar).await?;
+            let Some((id, _)) = same.into_iter().next() else {
                 let reason = format!("another container is named {name} already");
-                let what = "create the container of a Docker engine";
                 return Err(BackendError::Refused { what, reason });
-            }
+            };
+            id
         }
-        Err(error) => return Err(refused("create the container of a Docker engine")(error)),
-    }
-    docker.start_container(&name, None).await.map_err(refused("start a Docker engine"))
+        Err(error) => return Err(refused(what)(error)),
+    };
+    docker.start_container(&id, None).await.map_err(refused("start a Docker engine"))
 }
 
-/// Removes the engine of a runner, whatever is there of it. The runner's container is left.
+/// Removes the engine of a runner, whatever is there of it. The runner's `containers` are left.
 pub(super) async fn detach(
     docker: &Docker,
     instance: &str,
     runner: &RunnerName,
+    containers: impl Iterator<Item = &str>,
 ) -> Result<(), BackendError> {
-    if is_ours(docker, instance, runner).await? {
-        remove_container(docker, &sidecar::name(runner), "remove a Docker engine").await?;
+    for (id, _) in find(docker, instance, runner, labels::decode_sidecar).await? {
+        remove_container(docker, &id, "remove a Docker engine").await?;
     }
     let Some(network) = find_network(docker, instance, runner).await? else { return Ok(()) };
-    let request = NetworkDisconnectRequest { container: runner.to_string(), force: Some(true) };
-    match docker.disconnect_network(&network, request).await {
-        Err(error) if status(&error).is_none() => {
-            return Err(refused("disconnect a runner")(error));
+    for container in containers {
+        let request =
+            NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        match docker.disconnect_network(&network, request).await {
+            Err(error) if status(&error).is_none() => {
+                return Err(refused("disconnect a runner")(error));
+            }
+            // It was not connected. If it still is, the network cannot be removed.
+            _ => {}
         }
-        // It was not connected. If it still is, the network cannot be removed.
-        _ => {}
     }
     match docker.remove_network(&network).await {
         Err(error) if status(&error) != Some(404) => {
@@ -112,17 +118,6 @@ pub(super) async fn health(
     }
     let log = unread.log(tail(docker, id, LAST_LINES)).await?.flatten();
     Ok(sidecar::ended(&state, &log.unwrap_or_default()))
-}
-
-/// Whether there is a container of a runner's engine, and it is ours.
-async fn is_ours(
-    docker: &Docker,
-    instance: &str,
-    runner: &RunnerName,
-) -> Result<bool, BackendError> {
-    let labels = labels_of(docker, instance, &sidecar::name(runner)).await?;
-    let identity = labels.and_then(|labels| labels::decode_sidecar(instance, &labels));
-    Ok(identity.is_some_and(|identity| identity.name == *runner))
 }
 
 /// The id of the network of a runner and its engine, if it is there and ours.

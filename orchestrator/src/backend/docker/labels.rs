@@ -15,7 +15,8 @@ use crate::model::{LaunchSpec, RunnerId};
 pub(super) const INSTANCE: &str = "dev.mayfly.instance";
 const POOL: &str = "dev.mayfly.pool";
 const SCOPE: &str = "dev.mayfly.scope";
-const RUNNER: &str = "dev.mayfly.runner";
+/// The runner's name, whatever its container is called.
+pub(super) const RUNNER: &str = "dev.mayfly.runner";
 const GITHUB_RUNNER_ID: &str = "dev.mayfly.github-runner-id";
 const CREATED_AT: &str = "dev.mayfly.created-at";
 const DEADLINE: &str = "dev.mayfly.deadline";
