@@ -112,6 +112,7 @@ impl Reconciler {
             fresh_names: self.fresh_names(instance),
             held_back: state.backoff.held_back(now),
             jobs_over: jobs_over(state, &instances),
+            working_for: working_for(state, &instances),
             memory: state.memory.clone(),
             instances,
             registrations,
@@ -349,6 +350,16 @@ fn jobs_over(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, Time
     let at = |instance: &Instance| over.get(instance.name.as_str()).copied();
     let known =
         instances.iter().filter_map(|instance| Some((instance.name.clone(), at(instance)?)));
+    known.collect()
+}
+
+/// The repository whose job each of these runners has or had, as far as the ledger knows.
+fn working_for(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, RepoSlug> {
+    let latest = state.ledger.latest_by_runner();
+    let known = instances.iter().filter_map(|instance| {
+        let (began, repo) = latest.get(instance.name.as_str())?;
+        (*began >= instance.created_at).then(|| (instance.name.clone(), (*repo).clone()))
+    });
     known.collect()
 }
 

@@ -6,6 +6,8 @@
 //! only, so the next one is started after a wait that doubles, and the idle one holds no room that other jobs need. Runners that are
 //! registered elsewhere, or in another group, are tried at once.
 
+mod failed_groups;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,6 +19,8 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use super::observed::Observed;
 use super::policy::Policy;
 use crate::model::{Instance, QueuedJob};
+
+pub use failed_groups::{FailedGroups, REMEMBERED};
 
 /// How long a job may be queued beside an idle runner before GitHub is asked whether it is queued still: a delivery may be lost.
 pub const DOUBT: SignedDuration = SignedDuration::from_secs(20);

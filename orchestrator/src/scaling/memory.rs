@@ -10,7 +10,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
-use super::assignment::{self, Assignment};
+use super::assignment::{self, Assignment, FailedGroups};
 use super::lifecycle::reason_of;
 use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
@@ -102,6 +102,7 @@ pub struct Memory {
     clashes: BTreeMap<Scope, Clash>,
     /// By job.
     assignments: BTreeMap<i64, Assignment>,
+    pub(super) failed_groups: FailedGroups,
 }
 
 impl Memory {
@@ -195,7 +196,9 @@ impl Observed {
         });
         memory.sightings = sightings.collect();
         let idle_since = |instance: &Instance| memory.of(instance).idle_since;
-        memory.assignments = assignment::after(&self, &memory.assignments, idle_since, policy, now);
+        let assignments = assignment::after(&self, &memory.assignments, idle_since, policy, now);
+        memory.failed_groups.update(&self, &memory.assignments, &assignments, policy, now);
+        memory.assignments = assignments;
         for (scope, listing) in &self.registrations {
             self.note_strays(&mut memory, scope, listing, policy, now);
             if let Listing::Known(list) = listing {

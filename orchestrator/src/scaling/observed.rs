@@ -87,6 +87,8 @@ pub struct Observed {
     pub scaled: BTreeMap<PoolName, Timestamp>,
     /// When the job of a runner was over, by what webhooks and GitHub's lists told.
     pub jobs_over: BTreeMap<RunnerName, Timestamp>,
+    /// The repository whose job a runner has, or had last, as far as that is known.
+    pub working_for: BTreeMap<RunnerName, RepoSlug>,
     /// What earlier passes saw.
     pub memory: Memory,
 }

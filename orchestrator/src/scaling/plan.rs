@@ -8,14 +8,18 @@
 //! |---|---|
 //! | here | what is over, what was asked for, what is left over at GitHub |
 //! | `jobs` | runners for queued jobs |
+//! | `count` | which jobs count on which runners |
+//! | `start` | whether one runner may be started, and its name |
 //! | `idle` | runners that wait |
 //! | `reclaim` | idle runners that give their room to jobs |
 //! | `engine` | runners that wait for a Docker engine of their own |
 
+mod count;
 mod engine;
 mod idle;
 mod jobs;
 mod reclaim;
+mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,19 +27,19 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::CreateRunners;
 use mayfly_common::name::RunnerName;
-use mayfly_common::pool::{Naming, PoolName};
+use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 
+use self::jobs::Blocked;
 use super::action::{Action, Launch, Refusal, RequestId};
 use super::assignment::NotAssigned;
 use super::backoff::Place;
 use super::choice::Remedy;
 use super::lifecycle::{Failure, reason_of};
 use super::memory::Clash;
-use super::naming;
 use super::observed::{Image, Listing, Observed, Sight, Wish};
-use super::policy::{Policy, PoolPolicy};
+use super::policy::Policy;
 use super::room::{Cap, Room};
 use crate::model::{Instance, Phase, QueuedJob, Registered, RunnerId};
 
@@ -176,6 +180,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
         standing: BTreeMap::new(),
         needed: BTreeSet::new(),
         kept: BTreeMap::new(),
+        doubtful: BTreeMap::new(),
         held: BTreeMap::new(),
         blocked: Vec::new(),
         shrink: BTreeMap::new(),
@@ -214,8 +219,11 @@ struct Planner<'a, N> {
     kept: BTreeMap<RunnerName, i64>,
     /// How many jobs of each pool wait because GitHub did not assign them.
     held: BTreeMap<PoolName, usize>,
+    /// Runners that a job counts on though GitHub did not assign a job of the same repository lately to such a runner; with that
+    /// repository.
+    doubtful: BTreeMap<RunnerName, &'a RepoSlug>,
     /// Where a runner would have been started for a job, had there been room: the first such pool of each job.
-    blocked: Vec<(&'a PoolPolicy, Scope)>,
+    blocked: Vec<Blocked<'a>>,
     /// How many runners pools with the policy `ratio` are to lose.
     shrink: BTreeMap<PoolName, usize>,
 }
@@ -514,58 +522,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     fn leaving(&self, name: &RunnerName) -> bool {
         self.plan.actions.iter().any(|action| ends(action, name))
-    }
-
-    /// How an image stands for a pool: what one may use as it is, another may have to pull.
-    fn image(&self, pool: &PoolPolicy, image: &str) -> Image {
-        let seen = self.seen.images.get(&(image.to_owned(), pool.pull));
-        seen.map_or(Image::Missing, |seen| seen.state)
-    }
-
-    /// The first of the pool's images that no runner can be started from yet.
-    fn lacking<'p>(&self, pool: &'p PoolPolicy) -> Option<&'p str> {
-        pool.images().find(|image| self.image(pool, image) != Image::Present)
-    }
-
-    /// Fetches those of the pool's images that are in one of these states.
-    fn want_images(&mut self, pool: &PoolPolicy, states: &[Image]) {
-        if self.policy.draining {
-            return;
-        }
-        for image in pool.images() {
-            let pull = Action::PullImage(image.to_owned());
-            if states.contains(&self.image(pool, image)) && !self.plan.actions.contains(&pull) {
-                self.plan.actions.push(pull);
-            }
-        }
-    }
-
-    /// A name for a new runner of the pool: a fresh one, or the lowest free place. A place is taken while a machine or a
-    /// registration has its name; one whose registration is abandoned is cleared if there is no other.
-    fn name_for(&mut self, pool: &PoolPolicy, scope: &Scope) -> Option<RunnerName> {
-        if pool.naming == Naming::Unique {
-            return self.names.next();
-        }
-        let used = self.seen.instances.iter().map(|instance| &instance.name);
-        let used = used.chain(self.launches().map(|launch| &launch.name));
-        let mut taken: BTreeSet<usize> =
-            used.filter_map(|name| naming::place_number(pool, name.as_str())).collect();
-        let mut abandoned: BTreeMap<usize, &'a Registered> = BTreeMap::new();
-        let listing = self.seen.registrations.get(scope);
-        for registered in listing.map_or(&[][..], Listing::entries) {
-            let Some(number) = naming::place_number(pool, &registered.name) else { continue };
-            let clears = self.policy.clean_registrations && !taken.contains(&number);
-            if clears && self.is_abandoned(scope, registered, pool.registration_timeout) {
-                abandoned.insert(number, registered);
-            }
-            taken.insert(number);
-        }
-        let free = (1..=pool.max).find(|number| !taken.contains(number));
-        if let (None, Some((_, registered))) = (free, abandoned.first_key_value()) {
-            self.deregister(scope, registered);
-        }
-        let number = free.or_else(|| abandoned.keys().next().copied())?;
-        naming::place(pool, number)
     }
 
     fn launches(&self) -> impl Iterator<Item = &Launch> {

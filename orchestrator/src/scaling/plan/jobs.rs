@@ -1,43 +1,62 @@
 //! Runners for queued jobs.
 //!
 //! Fair between repositories: whoever has the fewest runners gets the next one, so that a busy repository cannot starve a quiet
-//! one. Pools of higher priority go first.
+//! one. Pools of higher priority go first. Where GitHub did not assign jobs of a repository lately to runners of some group, other
+//! pools are tried first for its other jobs, and where room is short all other jobs come first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mayfly_common::foreign_text::message;
 use mayfly_common::pool::{Autoscaling, PoolName};
 use mayfly_common::scope::{RepoSlug, Scope};
 
+use super::count::Missing;
 use super::{Cause, Planner, Unassigned, Unmet, Waiting};
-use crate::model::{Instance, QueuedJob};
-use crate::scaling::action::{Action, Launch};
+use crate::model::QueuedJob;
 use crate::scaling::choice::{Offer, offer};
-use crate::scaling::matching::{Supply, match_jobs};
 use crate::scaling::observed::Image;
 use crate::scaling::policy::PoolPolicy;
 use crate::scaling::ratio::{Step, decide};
 use mayfly_common::name::RunnerName;
 
 /// A job of ours and the pools for it, the best first; none where only a runner made by hand has the labels.
-struct Ours<'a> {
-    job: &'a QueuedJob,
+pub(super) struct Ours<'a> {
+    pub(super) job: &'a QueuedJob,
     pools: Vec<(&'a PoolPolicy, Scope)>,
+    /// Those of the pools in whose runner groups GitHub did not fail to assign a job of the repository lately.
+    likely: Vec<(&'a PoolPolicy, Scope)>,
 }
 
-/// A runner that a job may count on.
-struct Seat<'s> {
-    name: &'s RunnerName,
-    pool: &'s PoolName,
-    supply: Supply<'s>,
-    /// None of a runner that this plan starts.
-    instance: Option<&'s Instance>,
+/// Which of its pools a job has a runner started in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Among {
+    /// The likely ones.
+    Likely,
+    /// All, since no likely one can start a runner.
+    All,
 }
 
-impl Ours<'_> {
-    fn priority(&self) -> i32 {
-        self.pools.first().map_or(0, |(pool, _)| pool.priority)
+/// Where a runner would have been started for a job, had there been room.
+pub(super) struct Blocked<'a> {
+    job: i64,
+    pub(super) pool: &'a PoolPolicy,
+    pub(super) scope: Scope,
+    /// True if GitHub did not assign a job of the same repository to such a runner lately.
+    pub(super) doubtful: bool,
+}
+
+impl<'a> Ours<'a> {
+    fn among(&self, among: Among) -> &[(&'a PoolPolicy, Scope)] {
+        match among {
+            Among::Likely => &self.likely,
+            Among::All => &self.pools,
+        }
+    }
+
+    /// True if some of its pools are worth a try only where the likely ones can start no runner.
+    fn has_doubtful(&self) -> bool {
+        self.likely.len() < self.pools.len()
     }
 }
 
@@ -59,9 +78,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let before = self.launches().count();
             self.plan.waiting.clear();
             self.blocked.clear();
-            let unserved = self.count(&ours);
+            let Missing { unserved, doubtful } = self.count(&ours);
             self.hold(&held);
-            self.start_for(unserved, &mut allowed);
+            let waits: BTreeSet<i64> = unserved.iter().map(|ours| ours.job.id).collect();
+            self.start_for(doubtful, Among::Likely, &waits, &mut allowed);
+            if self.launches().count() == before {
+                self.start_for(unserved, Among::All, &waits, &mut allowed);
+            }
             if self.launches().count() == before {
                 self.keep_waiting();
             }
@@ -90,7 +113,15 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 held.push(ours);
                 continue;
             }
-            if let Some(pool) = next.filter(|next| first.as_ref() != Some(next)) {
+            let repo = &ours.job.repo;
+            let likely = |(pool, scope): &&(&PoolPolicy, Scope)| {
+                !self.seen.memory.failed_groups.has(repo, scope, pool.group.as_deref())
+            };
+            ours.likely = open.iter().filter(likely).cloned().collect();
+            // A pool of the policy `ratio` starts runners only for jobs that it counts.
+            let preferred = ours.likely.first().map(|(pool, _)| pool.name.clone());
+            let counting: BTreeSet<PoolName> = next.into_iter().chain(preferred).collect();
+            for pool in counting.into_iter().filter(|pool| first.as_ref() != Some(pool)) {
                 *self.plan.pending.entry(pool).or_default() += 1;
             }
             ours.pools = open;
@@ -104,8 +135,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut ours: Vec<Ours<'a>> = Vec::new();
         for job in &self.seen.jobs {
             match offer(job, self.seen.groups.get(&job.id), self.policy) {
-                Offer::Ours(pools) => ours.push(Ours { job, pools }),
-                Offer::Unmet(..) if self.by_hand(job) => ours.push(Ours { job, pools: Vec::new() }),
+                Offer::Ours(pools) => ours.push(Ours { job, pools, likely: Vec::new() }),
+                Offer::Unmet(..) if self.by_hand(job) => {
+                    ours.push(Ours { job, pools: Vec::new(), likely: Vec::new() })
+                }
                 Offer::Unmet(why, remedy) => {
                     // It repeats labels, of which a workflow may name any number.
                     let why = message(&why);
@@ -124,46 +157,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         ours
     }
 
-    /// Counts which jobs have a runner that is there, on its way or started by this plan. Answers the others.
-    fn count<'j>(&mut self, ours: &'j [Ours<'a>]) -> Vec<&'j Ours<'a>> {
-        let there = self.available().into_iter().map(|one| Seat {
-            name: &one.name,
-            pool: &one.pool,
-            supply: Supply { scope: &one.scope, labels: &one.labels },
-            instance: Some(one),
-        });
-        let new = self.launches().map(|one| Seat {
-            name: &one.name,
-            pool: &one.pool,
-            supply: Supply { scope: &one.scope, labels: &one.labels },
-            instance: None,
-        });
-        let seats: Vec<Seat<'_>> = there.chain(new).collect();
-        // A job without labels counts on runners of its group, as far as that is known.
-        let grouped = |job: &QueuedJob, seat: &Seat<'_>| {
-            let asked = self.seen.groups.get(&job.id);
-            let pool = self.policy.pool(seat.pool);
-            let scope = seat.supply.scope;
-            let group = pool.and_then(|pool| pool.group_at(scope));
-            asked.is_some_and(|asked| group.is_some_and(|name| asked.is(scope, name)))
-        };
-        let may_count_on = |job: usize, seat: usize| {
-            let (job, seat) = (ours[job].job, &seats[seat]);
-            let in_vain = seat.instance.is_some_and(|instance| self.is_in_vain(job, instance))
-                || self.is_held(job, seat);
-            !in_vain && (!job.labels.is_empty() || grouped(job, seat))
-        };
-        let jobs: Vec<&QueuedJob> = ours.iter().map(|ours| ours.job).collect();
-        let supply: Vec<Supply<'_>> = seats.iter().map(|seat| seat.supply).collect();
-        let matched = match_jobs(&jobs, &supply, may_count_on);
-        let by = jobs.iter().zip(&matched.by);
-        let expected: BTreeMap<i64, RunnerName> =
-            by.filter_map(|(job, by)| Some((job.id, seats[(*by)?].name.clone()))).collect();
-        self.needed = expected.values().cloned().collect();
-        self.plan.expected = expected;
-        matched.unserved.iter().map(|&index| &ours[index]).collect()
-    }
-
     /// Tells which jobs GitHub did not assign to a runner that was idle beside them.
     fn report_not_assigned(&mut self, ours: &[Ours<'a>]) {
         for job in ours.iter().map(|ours| ours.job) {
@@ -172,20 +165,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 self.plan.not_assigned.push(Unassigned { job: job.clone(), failed });
             }
         }
-    }
-
-    /// True if GitHub did not assign a job to the last runner of the scope and group of this one.
-    fn is_held(&self, job: &QueuedJob, seat: &Seat<'_>) -> bool {
-        let group = self.policy.pool(seat.pool).and_then(|pool| pool.group.as_deref());
-        let known = self.seen.memory.assignment(job.id);
-        known.is_some_and(|known| known.is_held(seat.supply.scope, group, self.now))
-    }
-
-    /// Whether a runner has been idle beside a job for so long that GitHub will not assign the job to it.
-    fn is_in_vain(&self, job: &QueuedJob, instance: &Instance) -> bool {
-        let idle_since = self.seen.memory.of(instance).idle_since;
-        let known = self.seen.memory.assignment(job.id).zip(idle_since);
-        known.is_some_and(|(known, since)| known.is_in_vain(since))
     }
 
     /// Has jobs wait that GitHub did not assign. The runner that was idle beside each stays while nobody needs its room: GitHub
@@ -222,21 +201,32 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             })
     }
 
-    /// Starts runners for jobs that have none on its way, as far as there is room; says of all others what they wait for.
+    /// Starts runners for jobs `among` these of their pools, as far as there is room; says of those that have no runner on its way,
+    /// `waits`, and no other pool to try what they wait for.
     fn start_for(
         &mut self,
         jobs: Vec<&Ours<'a>>,
+        among: Among,
+        waits: &BTreeSet<i64>,
         allowed: &mut BTreeMap<PoolName, (usize, String)>,
     ) {
         let mut queues: BTreeMap<&'a RepoSlug, VecDeque<&Ours<'a>>> = BTreeMap::new();
-        for job in jobs {
-            queues.entry(&job.job.repo).or_default().push_back(job);
+        for ours in jobs {
+            let is_turn = match among {
+                Among::Likely => !ours.likely.is_empty(),
+                Among::All => ours.has_doubtful(),
+            };
+            if is_turn {
+                queues.entry(&ours.job.repo).or_default().push_back(ours);
+            }
         }
         // One that GitHub did not assign so far comes after those that may run at once.
         let memory = &self.seen.memory;
         let failed =
             |job: &QueuedJob| memory.assignment(job.id).is_some_and(|it| !it.failed.is_empty());
-        let rank = |ours: &Ours<'_>| (Reverse(ours.priority()), failed(ours.job));
+        let priority =
+            |ours: &Ours<'_>| ours.among(among).first().map_or(0, |(pool, _)| pool.priority);
+        let rank = |ours: &Ours<'_>| (Reverse(priority(ours)), failed(ours.job));
         for queue in queues.values_mut() {
             queue
                 .make_contiguous()
@@ -253,15 +243,16 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 .map(|(repo, _)| repo);
             let Some(repo) = next else { break };
             let Some(ours) = queues.get_mut(repo).and_then(VecDeque::pop_front) else { break };
-            match self.start_one(ours, allowed) {
+            let is_last = among == Among::All || !ours.has_doubtful();
+            match self.start_one(ours, among, allowed) {
                 // Runners of an organisation serve any of its repositories: what is started for a repository counts as its own.
                 Ok(()) => *self.standing.entry(repo).or_default() += 1,
-                Err(Some(blocked)) => {
+                Err(Some(blocked)) if is_last && waits.contains(&ours.job.id) => {
                     let (pool, cause) = *blocked;
                     self.plan.waiting.push(Waiting { job: ours.job.id, pool: Some(pool), cause });
                 }
-                // A job that only the labels of a hand-made runner cover waits for that runner.
-                Err(None) => {}
+                // It counts on a runner with a doubtful chance, or has other pools to try.
+                Err(_) => {}
             }
         }
     }
@@ -298,20 +289,21 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn start_one(
         &mut self,
         ours: &Ours<'a>,
+        among: Among,
         allowed: &mut BTreeMap<PoolName, (usize, String)>,
     ) -> Result<(), Option<Box<(PoolName, Cause)>>> {
-        let mut pools: Vec<&(&PoolPolicy, Scope)> = ours.pools.iter().collect();
+        let mut pools: Vec<&(&'a PoolPolicy, Scope)> = ours.among(among).iter().collect();
         // Equals take turns.
         pools.sort_by_key(|(pool, _)| {
             (Reverse(pool.priority), pool.labels.len(), self.room.of_pool(&pool.name), &pool.name)
         });
         let mut first: Option<Box<(PoolName, Cause)>> = None;
-        let mut blocked: Option<(&'a PoolPolicy, Scope)> = None;
+        let mut blocked: Option<Blocked<'a>> = None;
         for &(pool, ref scope) in pools {
             let allowance = allowed.get_mut(&pool.name);
             // Another pool is no way round the thresholds: the job waits for this one.
             if let Some((0, reason)) = &allowance {
-                self.blocked.extend(blocked);
+                self.note_blocked(blocked);
                 let by_ratio = || {
                     Box::new((pool.name.clone(), Cause::Ratio(pool.name.clone(), reason.clone())))
                 };
@@ -327,53 +319,23 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                     return Ok(());
                 }
                 Err(cause) => {
+                    let doubtful = among == Among::All;
                     if matches!(cause, Cause::Cap(_)) {
-                        blocked.get_or_insert_with(|| (pool, scope.clone()));
+                        let (job, scope) = (ours.job.id, scope.clone());
+                        blocked.get_or_insert(Blocked { job, pool, scope, doubtful });
                     }
                     first.get_or_insert_with(|| Box::new((pool.name.clone(), cause)));
                 }
             }
         }
-        self.blocked.extend(blocked);
+        self.note_blocked(blocked);
         Err(first)
     }
 
-    /// Starts one runner of a pool, if nothing is in the way.
-    pub(super) fn start(
-        &mut self,
-        pool: &PoolPolicy,
-        scope: &Scope,
-        why: String,
-    ) -> Result<(), Cause> {
-        if self.policy.draining {
-            return Err(Cause::Draining);
-        }
-        if pool.paused {
-            return Err(Cause::Paused(pool.name.clone()));
-        }
-        self.want_images(pool, &[Image::Missing, Image::Outdated]);
-        if let Some(image) = self.lacking(pool) {
-            return Err(Cause::Image(image.to_owned()));
-        }
-        let held = self.seen.held_back.get(&(pool.name.clone(), scope.clone()));
-        if let Some(until) = held.filter(|until| **until > self.now) {
-            return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
-        }
-        self.room.admits(pool, scope).map_err(Cause::Cap)?;
-        let Some(name) = self.name_for(pool, scope) else {
-            return Err(Cause::NoName(pool.name.clone()));
-        };
-        self.room.add(&pool.name, pool, scope);
-        self.plan.actions.push(Action::Launch(Launch {
-            name,
-            pool: pool.name.clone(),
-            scope: scope.clone(),
-            labels: pool.labels.clone(),
-            explicit_labels: !pool.name.is_reserved(),
-            group: pool.group.clone(),
-            why,
-            request: None,
-        }));
-        Ok(())
+    /// Notes where there was no room for a job: once, and where it has the better chance.
+    fn note_blocked(&mut self, blocked: Option<Blocked<'a>>) {
+        let known = |new: &Blocked<'a>| self.blocked.iter().any(|old| old.job == new.job);
+        let new = blocked.filter(|new| !known(new));
+        self.blocked.extend(new);
     }
 }

@@ -8,9 +8,11 @@ mod world;
 use super::*;
 use crate::model::{EngineHealth, Exit};
 use crate::scaling::lifecycle::tests::{at, instance, policy, registered};
+use crate::scaling::naming;
 use crate::scaling::observed::ImageSeen;
+use crate::scaling::policy::PoolPolicy;
 use mayfly_common::label::LabelSet;
-use mayfly_common::pool::PullPolicy;
+use mayfly_common::pool::{Naming, PullPolicy};
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 
 const IDLE: Phase = Phase::Running { working: Some(false) };
