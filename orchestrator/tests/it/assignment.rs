@@ -191,10 +191,50 @@ async fn a_job_that_one_pool_s_group_excludes_is_served_by_the_next_pool() {
     run(&platform, 150, |_| {}).await;
     assert_eq!(platform.job_status(job), Status::InProgress, "{:?}", platform.runners());
     assert!(pools(&platform).contains(&"default".to_owned()));
-    // And neither has the next one wait for as long, nor a job that the group admits for anything.
+    // And neither has the next one wait for as long beside the runner that is idle, nor a job that the group admits for anything.
+    let second = platform.queue(BARRED, &["self-hosted"]);
+    run(&platform, 10, |_| {}).await;
+    assert_eq!(platform.job_status(second), Status::InProgress, "{:?}", platform.runners());
     let admitted = platform.queue(APP, &["self-hosted"]);
     run(&platform, 10, |_| {}).await;
     assert_eq!(platform.job_status(admitted), Status::InProgress);
+}
+
+#[tokio::test]
+async fn what_was_learnt_of_one_job_has_the_others_of_its_repository_give_way_at_once() {
+    let platform = platform("10").await;
+    let first = queue_barred(&platform);
+    run(&platform, 150, |_| {}).await;
+    assert_eq!(explain(&platform, first).await["reasons"][0]["code"], "group");
+    for _ in 0..9 {
+        queue_barred(&platform);
+        run(&platform, 5, |_| {}).await;
+    }
+    run(&platform, 20, |_| {}).await;
+    assert_eq!(pools(&platform), ["org"; 3], "each has its own attempt while there is room");
+    let healthy = platform.queue(APP, &OF_DEFAULT);
+    let queued = platform.now();
+    let mut waited = None;
+    run(&platform, 60, |platform| {
+        if waited.is_none() && platform.job_status(healthy) == Status::InProgress {
+            waited = Some(platform.now().duration_since(queued).as_secs());
+        }
+    })
+    .await;
+    assert!(waited.is_some_and(|waited| waited <= 20), "{waited:?}");
+    assert_eq!(pools(&platform).iter().filter(|pool| *pool == "org").count(), 2);
+}
+
+#[tokio::test]
+async fn a_job_that_names_another_group_holds_up_no_other_of_its_repository() {
+    let platform = platform("10").await;
+    queue_barred(&platform);
+    run(&platform, 150, |_| {}).await;
+    let healthy = [(); 3].map(|()| platform.queue(BARRED, &["self-hosted", "big"]));
+    run(&platform, 20, |_| {}).await;
+    for job in healthy {
+        assert_eq!(platform.job_status(job), Status::InProgress, "{:?}", platform.runners());
+    }
 }
 
 fn content(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Content {

@@ -1,5 +1,6 @@
 //! Tables and properties of [`plan`](super::plan).
 
+mod excluded;
 mod pools;
 mod properties;
 mod reclaim;

@@ -62,6 +62,11 @@ fn is_full(
             && caps.per_repo.is_some_and(|max| of(&|at| at == scope) >= max))
 }
 
+/// True if GitHub did not assign a job of the repository lately to runners of a pool in a scope.
+fn is_doubtful(world: &World, repo: &RepoSlug, pool: &PoolPolicy, scope: &Scope) -> bool {
+    world.seen.memory.failed_groups.has(repo, scope, pool.group.as_deref())
+}
+
 fn frees(action: &Action) -> bool {
     matches!(action, Action::Remove { .. } | Action::Retire { .. } | Action::Deregister { .. })
 }
@@ -92,12 +97,13 @@ proptest! {
             if !plan.actions.iter().any(frees) {
                 prop_assert!(again.actions.is_empty(), "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
             }
-            // What is started now had no room, or no name, before something came free.
+            // What is started now had no room, or no name, before something came free; or the runner that a job counted on went.
             let users = users(&now, &plan);
+            let lost = plan.expected.values().any(|name| plan.actions.iter().any(|action| ends(action, name)));
             for launch in again.launched() {
                 let pool = now.policy.terms(&launch.pool);
                 let full = is_full(&now, pool, &launch.scope, &users);
-                prop_assert!(full || pool.naming == Naming::Stable, "first {:#?}\nthen {launch:#?}", plan.actions);
+                prop_assert!(full || lost || pool.naming == Naming::Stable, "first {:#?}\nthen {launch:#?}", plan.actions);
             }
             history.push(again.actions.clone());
             if again.actions.is_empty() {
@@ -279,6 +285,50 @@ proptest! {
                 if let Cause::Cap(_) = waiting.cause {
                     prop_assert!(full || waiting.pool.as_ref() != Some(&pool.name));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_doubtful_pool_starts_a_runner_for_a_job_only_where_no_other_pool_can_and_after_all_others(world in any_world()) {
+        let plan = world.plan();
+        let users = users(&world, &plan);
+        for launch in plan.launched() {
+            // Those that wait for no job in particular say so.
+            let of = |job: &&QueuedJob| launch.why == format!("job {:?} of {} waits", job.name, job.repo);
+            let Some(job) = world.seen.jobs.iter().find(of) else { continue };
+            let started = world.policy.pool(&launch.pool).unwrap();
+            if !is_doubtful(&world, &job.repo, started, &launch.scope) {
+                continue;
+            }
+            for pool in world.policy.all().filter(|pool| may_serve(pool, job, &world)) {
+                let scope = pool.place_for(&job.repo).unwrap();
+                let held = world.seen.memory.assignment(job.id).is_some_and(|known| known.is_held(&scope, pool.group.as_deref(), world.now));
+                if held || is_doubtful(&world, &job.repo, pool, &scope) {
+                    continue;
+                }
+                let back = world.seen.held_back.get(&(pool.name.clone(), scope.clone())).is_some_and(|until| *until > world.now);
+                let image = pool.images().any(|image| world.seen.images[&(image.to_owned(), pool.pull)].state != Image::Present);
+                let named = pool.naming == Naming::Stable;
+                let ratio = world.policy.all().any(|pool| matches!(pool.autoscaling, Autoscaling::Ratio(_)));
+                let full = is_full(&world, pool, &scope, &users);
+                prop_assert!(pool.paused || back || image || named || ratio || full, "{job:?} in {} instead of {}", launch.pool, pool.name);
+            }
+            // Where each runner takes one place, no other job waits for the one that this took.
+            let mut without = users.clone();
+            let its = users.iter().position(|(pool, scope, ..)| *pool == launch.pool && *scope == launch.scope);
+            without.remove(its.unwrap());
+            for waiting in &plan.waiting {
+                let (Cause::Cap(cap), Some(first)) = (&waiting.cause, &waiting.pool) else { continue };
+                let other = world.seen.jobs.iter().find(|job| job.id == waiting.job).unwrap();
+                let sure = world.policy.all().filter(|pool| may_serve(pool, other, &world)).all(|pool| {
+                    let scope = pool.place_for(&other.repo).unwrap();
+                    !is_doubtful(&world, &other.repo, pool, &scope)
+                });
+                let pool = world.policy.pool(first).unwrap();
+                let scope = pool.place_for(&other.repo).unwrap();
+                let one_place = !matches!(cap, Cap::Memory(_) | Cap::Cpus(_));
+                prop_assert!(!sure || !one_place || is_full(&world, pool, &scope, &without), "{waiting:?} {launch:?}");
             }
         }
     }

@@ -153,6 +153,19 @@ fn world(choose: &mut Choices) -> World {
         }
     }
     let now = at(now);
+    for repo in REPOS.map(|repo| RepoSlug::parse(repo).unwrap()) {
+        for pool in policy.all() {
+            if let (true, Some(scope)) = (choose.one_in(4), pool.place_for(&repo)) {
+                seen.memory.failed_groups.add(&repo, &scope, pool.group.as_deref(), now);
+            }
+        }
+    }
+    for instance in &seen.instances {
+        if choose.one_in(8) {
+            let repo = RepoSlug::parse(choose.of(&REPOS)).unwrap();
+            seen.working_for.insert(instance.name.clone(), repo);
+        }
+    }
     World { seen: seen.remember(&policy, now), policy, now }
 }
 
