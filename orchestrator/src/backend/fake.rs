@@ -33,6 +33,8 @@ pub struct State {
     pub away: bool,
     /// Whether the engine takes calls and does not answer until [`FakeBackend::answer`].
     pub frozen: bool,
+    /// Whether its stream of events ends as soon as it begins.
+    pub deaf: bool,
     /// How many calls a frozen engine has taken.
     pub taken: usize,
     /// What the machine has.
@@ -53,6 +55,8 @@ pub struct State {
     pub failing_starts: usize,
     /// How many of the next starts of such runners do not reach the engine.
     pub unreachable_starts: usize,
+    /// How many of the next logs do not come from the engine.
+    pub unreachable_logs: usize,
     /// Whether pulling fails.
     pub failing_pulls: bool,
     /// How many pulls there were.
@@ -208,6 +212,10 @@ impl Backend for FakeBackend {
     async fn logs(&self, name: &RunnerName, _lines: u32) -> Result<Option<String>, BackendError> {
         let log = {
             let mut state = self.reach().await?;
+            if state.unreachable_logs > 0 {
+                state.unreachable_logs -= 1;
+                return Err(BackendError::Unreachable("no engine".to_owned()));
+            }
             let readers = state.readers.0 + 1;
             state.readers = (readers, state.readers.1.max(readers));
             state.instances.get(name).map(|instance| match &instance.phase {
@@ -256,6 +264,9 @@ impl Backend for FakeBackend {
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {
+        if self.state().deaf {
+            return BackendError::Unreachable("the event stream ended".to_owned());
+        }
         loop {
             self.events.notified().await;
             changed.notify_one();

@@ -118,4 +118,15 @@ mod tests {
         assert_eq!(contact.seen().silent, None);
         asking.abort();
     }
+    #[tokio::test(start_paused = true)]
+    async fn what_happened_while_events_could_not_be_followed_is_looked_for() {
+        let fake = Arc::new(FakeBackend::new());
+        fake.state().deaf = true;
+        let nudge = Arc::new(Notify::new());
+        let following = tokio::spawn(follow(fake, Arc::clone(&nudge)));
+        for _ in 0..3 {
+            tokio::time::timeout(RECONNECT * 2, nudge.notified()).await.expect("a nudge");
+        }
+        following.abort();
+    }
 }

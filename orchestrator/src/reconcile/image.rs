@@ -250,6 +250,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_pull_goes_on_though_nobody_wants_its_image_for_a_while() {
+        let world = World::new();
+        world.backend.state().image = false;
+        let backend: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&world.backend);
+        let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&world.clock);
+        world.backend.state().frozen = true;
+        world.images.pull("i", Arc::clone(&backend), Arc::clone(&clock));
+        while world.backend.state().taken == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.backend.state().frozen = false;
+        let now = world.clock.now();
+        world.images.look(&*world.backend, &BTreeMap::new(), now).await.unwrap();
+        assert_eq!(world.look(&[PullPolicy::Missing]).await, [Image::Awaited]);
+        world.images.pull("i", backend, clock);
+        world.backend.answer();
+        world.nudge.notified().await;
+        assert_eq!(world.backend.state().pulls, 1, "it was not begun a second time");
+    }
+
+    #[tokio::test]
     async fn an_image_that_the_engine_refuses_to_tell_of_waits_alone() {
         use PullPolicy::{Missing, Never};
         let world = World::new();

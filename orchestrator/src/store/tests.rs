@@ -1,8 +1,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mayfly_common::api::{Event, FinishedQuery};
+use mayfly_common::api::{Event, Finished, FinishedQuery};
 use mayfly_common::label::LabelSet;
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::ScopeKind;
 use mayfly_common::webhook::{EventJob, EventRepository, Hook, JobStatus};
 
 use super::*;
@@ -116,6 +118,89 @@ async fn what_is_old_or_too_much_goes() {
     store.prune(at(7 * 24 * 3_600 + 1)).await.unwrap();
     assert_eq!(store.record(&delivery("new"), at(0)).await.unwrap(), Recorded::Duplicate);
     assert_eq!(store.record(&delivery("old"), at(0)).await.unwrap(), Recorded::New);
+}
+
+fn finished(name: &str, created: i64, removed: i64) -> Finished {
+    Finished {
+        name: name.to_owned(),
+        scope: ScopeKind::Repo,
+        scope_name: "o/r".to_owned(),
+        pool: "ci".to_owned(),
+        image: "i".to_owned(),
+        state: RunnerState::Finished,
+        reason: "it did its job".to_owned(),
+        exit_code: Some(0),
+        out_of_memory: false,
+        created_at: at(created),
+        removed_at: at(removed),
+        log: None,
+    }
+}
+
+#[tokio::test]
+async fn history_goes_by_its_own_age() {
+    const DAY: i64 = 24 * 3_600;
+    let store = Store::in_memory().unwrap();
+    let event = |second: i64| {
+        let text = r#"{"id":0,"at":"2026-01-01T00:00:00Z","kind":"problem.began"}"#;
+        Event { id: at(second).as_microsecond(), ..serde_json::from_str(text).unwrap() }
+    };
+    store.save_events(vec![event(0), event(DAY)]).await.unwrap();
+    let gone = vec![finished("old", -DAY, 0), finished("new", -DAY, DAY)];
+    store.save_finished(gone).await.unwrap();
+    // What counts of a job is when it was last heard of: a job can wait for approval for months.
+    let repo = RepoSlug::parse("o/r").unwrap();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
+    let mut ledger = Ledger::default();
+    ledger.told(&repo, &job, at(0));
+    let mut rows = ledger.take_changed();
+    (rows[0].queued_at, rows[0].seen_at) = (at(-100 * DAY), at(DAY));
+    store.save(rows).await.unwrap();
+    store.prune(at(30 * DAY + 1)).await.unwrap();
+    let ids: Vec<i64> =
+        store.events(Some(0), 10).await.unwrap().iter().map(|event| event.id).collect();
+    assert_eq!(ids, [at(DAY).as_microsecond()]);
+    let (_, gone) = store.finished(FinishedQuery::default(), (10, 0)).await.unwrap();
+    assert_eq!(gone.iter().map(|gone| gone.name.as_str()).collect::<Vec<_>>(), ["new"]);
+    assert!(store.job(7).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn of_two_runners_with_one_name_the_later_is_told_of() {
+    let store = Store::in_memory().unwrap();
+    store.save_finished(vec![finished("r-1", 0, 9), finished("r-1", 10, 19)]).await.unwrap();
+    let found = store.finished_runner("R-1".to_owned()).await.unwrap().unwrap();
+    assert_eq!(found.removed_at, at(19));
+}
+
+#[tokio::test]
+async fn a_hook_keeps_its_name_when_a_delivery_tells_none() {
+    let store = Store::in_memory().unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    let hook = delivery("b").hook.map(|hook| Hook { target_name: None, ..hook });
+    store.record(&Delivery { hook, ..delivery("b") }, at(1)).await.unwrap();
+    let hooks = store.hooks().await.unwrap();
+    assert_eq!((hooks[0].target_name.as_deref(), hooks[0].last_seen_at), (Some("o"), at(1)));
+}
+
+#[tokio::test]
+async fn jobs_are_found_and_summed_up_as_people_mean_it() {
+    let store = Store::in_memory().unwrap();
+    let repo = RepoSlug::parse("Octo/App").unwrap();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
+    let mut ledger = Ledger::default();
+    ledger.told(&repo, &EventJob { status: JobStatus::Completed, ..job }, at(0));
+    let mut rows = ledger.take_changed();
+    // A job whose end GitHub told without a word on how.
+    (rows[0].pool, rows[0].conclusion) = (Some("ci".to_owned()), None);
+    (rows[0].started_at, rows[0].completed_at) = (Some(at(1)), Some(at(2)));
+    store.save(rows).await.unwrap();
+    for name in ["octo/app", "OCTO/APP"] {
+        let (total, found) = store.jobs(Some(name.to_owned()), None, (10, 0)).await.unwrap();
+        assert_eq!((total, found.len()), (1, 1), "{name}");
+    }
+    let stats = store.job_stats(at(0)).await.unwrap();
+    assert_eq!((stats[0].jobs, stats[0].unsuccessful), (1, 1), "it is no success");
 }
 
 #[test]

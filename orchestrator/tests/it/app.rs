@@ -78,6 +78,18 @@ async fn every_installation_is_served_with_one_token_an_hour() {
 }
 
 #[tokio::test]
+async fn an_installation_that_is_new_is_found_where_it_is_needed() {
+    let platform = platform(0).await;
+    both_are_served(&platform).await;
+    platform.sim.with(|world| world.add_org("octo-new")).unwrap();
+    // The list of installations was read a minute ago, and is good for ten.
+    platform.wait(60);
+    let asked = serde_json::json!({"scope": "org", "scope_name": "octo-new"});
+    let made = platform.create(&asked).await;
+    assert_eq!(made.expect("a runner").len(), 1);
+}
+
+#[tokio::test]
 async fn tokens_that_end_during_a_run_are_renewed() {
     let platform = platform(0).await;
     both_are_served(&platform).await;

@@ -75,6 +75,11 @@ async fn a_github_that_hangs_is_given_up_and_asked_again() {
         "{report:?}"
     );
     assert_eq!((report.removed, platform.containers().len()), (0, 1));
+    platform.wait(5);
+    let asked = platform.sim.counters().total;
+    let again = platform.pass().await;
+    assert_eq!(platform.sim.counters().total, asked, "nothing is asked, so nothing new is known");
+    assert_eq!(again.github_error, report.github_error);
     platform.sim.clear_faults();
     platform.finish(&name, job);
     platform.wait(60);

@@ -36,6 +36,7 @@ mod pull;
 mod refusals;
 mod repositories;
 mod safety;
+mod shell;
 mod stub_engine;
 mod support;
 mod traces;
