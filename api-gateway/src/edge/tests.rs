@@ -16,9 +16,12 @@ async fn ask(answer: axum::routing::MethodRouter<Gateway>) -> (StatusCode, Strin
     let request = Request::get("/").header(header::HOST, "localhost").body(Body::empty());
     let response = router.oneshot(request.unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
+    let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
     let kind = parts.headers[header::CONTENT_TYPE].to_str().unwrap().to_owned();
     assert!(parts.headers.contains_key(X_REQUEST_ID));
     let body = body.collect().await.unwrap().to_bytes();
+    // One of another body's would have the client wait, or stop in the middle.
+    assert!(length.is_none_or(|length| length == body.len().to_string().as_str()));
     (parts.status, kind, String::from_utf8(body.to_vec()).unwrap())
 }
 
@@ -34,7 +37,11 @@ async fn a_panic_is_a_problem_that_says_nothing_of_its_reason() {
 
 #[tokio::test]
 async fn an_error_in_another_form_becomes_a_problem() {
-    let (status, kind, body) = ask(get(async || (StatusCode::GONE, "plain text"))).await;
+    let (status, kind, body) = ask(get(async || {
+        let length = [(header::CONTENT_LENGTH, "10")];
+        (StatusCode::GONE, length, "plain text")
+    }))
+    .await;
     assert_eq!((status, &*kind), (StatusCode::GONE, PROBLEM_JSON));
     let problem: Problem = serde_json::from_str(&body).unwrap();
     assert_eq!((problem.status, &*problem.title), (410, "Gone"));

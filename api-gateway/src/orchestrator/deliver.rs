@@ -39,7 +39,7 @@ impl Orchestrator {
             repeatable: true,
         };
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, JSON), (header::ACCEPT, JSON)]);
-        let limit = self.timeout.min(DEADLINE);
+        let limit = longest(self.timeout);
         let answered = timeout(limit, self.receipt(&call, &headers, caller)).await;
         let answered = answered.unwrap_or(Err(Failure::TooSlow(limit)));
         answered.map_err(|failure| self.failed(&failure, &call, caller))
@@ -67,5 +67,22 @@ impl Orchestrator {
         let body = Limited::new(response.into_body(), MAX_RECEIPT).collect().await;
         let receipt = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
         receipt.ok_or_else(foreign)
+    }
+}
+
+/// How long all attempts may take where any other request may take `timeout`.
+fn longest(timeout: Duration) -> Duration {
+    timeout.min(DEADLINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn github_hears_what_became_of_its_delivery() {
+        assert_eq!(longest(Duration::from_secs(30)), DEADLINE);
+        assert_eq!(longest(Duration::from_secs(2)), Duration::from_secs(2));
+        assert!(DEADLINE < Duration::from_secs(10), "so long GitHub waits");
     }
 }

@@ -4,7 +4,7 @@ use api_gateway::cors::CorsOrigins;
 use axum::body::Body;
 use http::Method;
 
-use crate::support::{anonymous, gateway, gateway_with, request};
+use crate::support::{Client, anonymous, gateway, gateway_with, request};
 
 #[tokio::test]
 async fn only_the_exact_origin_may_call() {
@@ -54,7 +54,23 @@ async fn a_preflight_needs_no_key_and_errors_can_be_read() {
     answer.problem();
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     let exposed = answer.header("access-control-expose-headers").unwrap();
-    assert!(exposed.contains("x-request-id") && exposed.contains("retry-after"), "{exposed}");
+    for name in ["x-request-id", "retry-after", "etag"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
+    // What a page needs to change a pool without undoing what somebody else did.
+    let allowed = answer_to_preflight(&client).await;
+    for name in ["authorization", "content-type", "if-match", "x-api-key", "x-request-id"] {
+        assert!(allowed.contains(name), "{allowed}");
+    }
+}
+
+/// The headers that a page may send.
+async fn answer_to_preflight(client: &Client) -> String {
+    let preflight = anonymous(Method::OPTIONS, "/api/v1/pools/ci")
+        .header("origin", "https://any.example")
+        .header("access-control-request-method", "PUT");
+    let answer = client.send(preflight.body(Body::empty()).unwrap()).await;
+    answer.header("access-control-allow-headers").unwrap().to_ascii_lowercase()
 }
 
 #[tokio::test]

@@ -65,6 +65,16 @@ async fn bodies_of_every_size_up_to_the_cap_are_read_whole() {
 }
 
 #[tokio::test]
+async fn a_body_that_turns_out_large_gives_its_ordinary_room_back() {
+    let room = Room::new();
+    let _large = room.read(pieces(ORDINARY + 1, 1000), None, from(1)).await.ok().unwrap();
+    let mut held = Vec::new();
+    for _ in 0..ROOM_OF_ONE / SMALL {
+        held.push(room.read(pieces(SMALL, 8192), Some(SMALL), from(1)).await.ok().unwrap());
+    }
+}
+
+#[tokio::test]
 async fn one_byte_more_is_refused_announced_or_not() {
     let room = Room::new();
     for declared in [None, Some(MAX_BODY + 1), Some(1)] {
