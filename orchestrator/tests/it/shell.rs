@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use github_sim::Fault;
-use mayfly_common::webhook::JobStatus;
+use mayfly_common::webhook::{Content, JobStatus};
 use serde_json::{Value, json};
 
 use crate::support::{Platform, SELF_HOSTED, scope, slug};
@@ -75,7 +75,9 @@ async fn every_repository_is_swept_in_its_turn_however_many_there_are() {
         let add = platform.sim.with(|world| world.add_offline_runner(&repo, &left(number), &[]));
         add.unwrap();
     }
-    for _ in 0..20 {
+    for sweep in 0..20 {
+        // Webhooks work, so that no repository is looked at for another reason.
+        deliver(&platform, &sweep.to_string(), Content::Ping).await;
         platform.wait(60);
         platform.pass().await;
     }
