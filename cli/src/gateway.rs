@@ -292,3 +292,14 @@ pub(crate) fn segment(text: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_leads_nowhere_else() {
+        assert_eq!(segment("a-Z_0.9~"), "a-Z_0.9~");
+        assert_eq!(segment("../a/b?c=d#e%2F é"), "..%2Fa%2Fb%3Fc%3Dd%23e%252F%20%C3%A9");
+    }
+}

@@ -293,17 +293,11 @@ async fn follow(gateway: &Gateway, logs: &Logs, json: bool) -> Result<Output, Fa
     }
 }
 
-/// What `now` has beyond `before`, of which it shows the last lines.
+/// What `now` has beyond `before`, of which it shows the last lines: it begins with the longest end of `before` that it can.
 fn news<'a>(before: &str, now: &'a str) -> &'a str {
-    if let Some(rest) = now.strip_prefix(before) {
-        return rest;
-    }
-    // The beginning was cut off: what follows the last line that was shown is new.
-    let last = before.trim_end_matches('\n').rsplit('\n').next().unwrap_or_default();
-    match now.rfind(last) {
-        Some(at) if !last.is_empty() => now[at + last.len()..].trim_start_matches('\n'),
-        _ => now,
-    }
+    let lines = before.match_indices('\n').map(|(at, _)| at + 1);
+    let mut ends = std::iter::once(0).chain(lines).map(|at| &before[at..]);
+    ends.find_map(|end| now.strip_prefix(end)).unwrap_or(now)
 }
 
 impl Create {
@@ -401,6 +395,10 @@ mod tests {
             ("a\nb\n", "a\nb\n", ""),
             ("a\nb\n", "b\nc\n", "c\n"),
             ("a\n", "x\ny\n", "x\ny\n"),
+            ("a\nb\nc", "b\ncd\n", "d\n"),
+            // A line that comes again and again is neither left out nor repeated.
+            ("a\nok\n", "ok\nb\nok\n", "b\nok\n"),
+            ("x\nok\na\nok\n", "ok\na\nok\nb\n", "b\n"),
         ];
         for (before, now, new) in rows {
             assert_eq!(news(before, now), new, "{before:?} {now:?}");

@@ -108,8 +108,16 @@ async fn this_machine_is_asked_without_a_proxy() {
     let (proxy, heads) = answering("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await;
     let proxy = format!("http://user:topsecret@{proxy}");
     let port = gateway.port();
-    let hosts =
-        ["127.0.0.1", "localhost", "127.0.0.2", "[::1]", "LOCALHOST.", "[::ffff:127.0.0.1]"];
+    let hosts = [
+        "127.0.0.1",
+        "localhost",
+        "127.0.0.2",
+        "[::1]",
+        "LOCALHOST.",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "[::]",
+    ];
     for host in hosts {
         for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             let url = format!("http://{host}:{port}");
