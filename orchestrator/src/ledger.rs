@@ -8,6 +8,7 @@
 
 mod hearing;
 mod questions;
+mod takers;
 #[cfg(test)]
 mod tests;
 
@@ -15,15 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
-use mayfly_common::scope::{RepoSlug, Scope};
+use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{EventJob, JobStatus};
 
 use crate::model::{QueuedJob, QueuedJobs};
-use crate::scaling::lifecycle::JobResult;
 use questions::Asked;
+use takers::Taker;
 
 pub use hearing::Hearing;
 pub use questions::{Had, NoAnswer};
+pub use takers::{Ran, Search, Worker};
 
 /// How long GitHub's lists may lag behind its webhooks.
 const LAG: SignedDuration = SignedDuration::from_secs(15);
@@ -107,23 +109,6 @@ impl Row {
     }
 }
 
-/// What a runner that is gone said of its job.
-#[derive(Debug, Clone, Copy)]
-pub struct Ran<'a> {
-    /// The runner.
-    pub runner: &'a str,
-    /// Its pool.
-    pub pool: &'a str,
-    /// Where it was registered.
-    pub scope: &'a Scope,
-    /// The job's name, as the runner printed it.
-    pub job: Option<&'a str>,
-    /// Its result, as the runner printed it.
-    pub result: Option<JobResult>,
-    /// When it began.
-    pub started_at: Option<Timestamp>,
-}
-
 /// All jobs known.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
@@ -135,6 +120,8 @@ pub struct Ledger {
     unconfirmed: BTreeSet<i64>,
     /// Jobs that were missing in a list that could not be read in full: each waits until GitHub says that it does not.
     doubted: BTreeSet<i64>,
+    /// Runners of ours whose job nobody knows, by name.
+    takers: BTreeMap<String, Taker>,
     /// Questions to GitHub, by job.
     asked: BTreeMap<i64, Asked>,
     /// The last time, by our clock, that all waiting jobs of a repository were read.
@@ -358,6 +345,9 @@ impl Ledger {
             let old = job.queued_at < could_know && job.queued_at > listening;
             missed += usize::from(row.told_at.is_none() && old);
         }
+        for job in &jobs.taken {
+            self.taken(repo, job, asked_at);
+        }
         missed
     }
 
@@ -395,53 +385,6 @@ impl Ledger {
         }
     }
 
-    /// Takes in that a runner ended after a job, or in the middle of one if it printed no result: only GitHub knows how and when that
-    /// one ends. Where GitHub did not say which job, it is the oldest of that name that left the queue of the runner's repository. A
-    /// job can forge the name, so that a runner of several repositories ends no job by it. Returns true if there is such a job.
-    pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) -> bool {
-        // One that may still wait is never taken for the one that ended: it would get no runner any more.
-        let by_name = |row: &Row| {
-            row.runner.is_none()
-                && row.status < JobStatus::Completed
-                && (row.left_at.is_some() || row.status == JobStatus::InProgress)
-                && matches!(ran.scope, Scope::Repo(repo) if *repo == row.repo)
-                && Some(row.name.as_str()) == ran.job
-        };
-        let told = self.rows.values().find(|row| row.runner.as_deref() == Some(ran.runner));
-        let named = || {
-            self.rows.values().filter(|row| by_name(row)).min_by_key(|row| (row.queued_at, row.id))
-        };
-        let Some(id) = told.or_else(named).map(|row| row.id) else { return false };
-        let Some(row) = self.rows.get_mut(&id) else { return false };
-        row.runner = Some(ran.runner.to_owned());
-        row.pool = Some(ran.pool.to_owned());
-        // Nothing runs before it is queued, whatever was printed.
-        let started_at = ran.started_at.map(|at| at.max(row.queued_at).min(now));
-        row.started_at = row.started_at.or(started_at);
-        if row.status < JobStatus::Completed {
-            if row.status < JobStatus::InProgress || ran.result.is_some() {
-                self.unconfirmed.insert(id);
-            }
-            // Its delivery is on its way, if webhooks tell of it.
-            match row.told_at {
-                Some(_) => drop(self.asked.insert(id, Asked::before(now))),
-                None => drop(self.asked.remove(&id)),
-            }
-        }
-        row.status = row.status.max(JobStatus::InProgress);
-        if let Some(result) = ran.result {
-            if row.status < JobStatus::Completed {
-                self.ended.insert(id);
-            }
-            row.status = JobStatus::Completed;
-            row.completed_at = row.completed_at.or(Some(now));
-            row.conclusion.get_or_insert_with(|| result.conclusion().to_owned());
-        }
-        row.seen_at = row.seen_at.max(now);
-        self.changed.insert(id);
-        true
-    }
-
     /// The jobs that have ended since this was last asked, and of which it is known that a runner of ours had them. Those that GitHub
     /// is still asked for come later: their times are not known.
     pub fn take_ended(&mut self) -> Vec<Row> {
@@ -454,11 +397,19 @@ impl Ledger {
         known.into_iter().filter_map(|id| self.rows.get(&id).cloned()).collect()
     }
 
-    /// When the job that each runner had was over, where that is known.
-    pub fn ended_by_runner(&self) -> BTreeMap<&str, Timestamp> {
-        let over = self.rows.values().filter(|row| row.status == JobStatus::Completed);
-        over.filter_map(|row| Some((row.runner.as_deref()?, row.completed_at.or(row.told_at)?)))
-            .collect()
+    /// When the job of each machine was over, where that is known. `machines`: the runners' names, and when each was made.
+    pub fn over<'a>(
+        &self,
+        machines: impl Iterator<Item = (&'a str, Timestamp)>,
+    ) -> BTreeMap<&'a str, Timestamp> {
+        let rows = self.by_runner();
+        let over = |(runner, made): (&'a str, Timestamp)| {
+            let made = self.theirs(made);
+            let rows = rows.get(runner)?.iter().filter(|row| !row.is_before(made));
+            let ended = rows.filter(|row| row.status == JobStatus::Completed);
+            Some((runner, ended.filter_map(|row| row.completed_at.or(row.told_at)).max()?))
+        };
+        machines.filter_map(over).collect()
     }
 
     /// The repository of the latest job that each runner had, and when that began, by our clock. A name may be used again.
@@ -553,6 +504,7 @@ impl Ledger {
             row.is_some_and(|row| now.duration_since(row.seen_at) < LONGEST_WAIT - KEPT)
         });
         self.asked.retain(|id, _| rows.contains_key(id));
+        self.prune_takers(now);
     }
 
     /// The rows that changed since this was last asked.

@@ -7,6 +7,7 @@ use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{DockerMode, Isolation, PoolName};
 use mayfly_common::scope::{RepoSlug, Scope};
+use mayfly_common::webhook::EventJob;
 
 /// The id GitHub gives to a runner's registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,12 +175,14 @@ pub struct QueuedJob {
 }
 
 /// The jobs of a repository that wait for a runner, as GitHub lists them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueuedJobs {
     /// Those that could be read.
     pub list: Vec<QueuedJob>,
     /// True if those are all; otherwise one that is missing here may still wait.
     pub whole: bool,
+    /// Jobs of the same runs that runners have or had.
+    pub taken: Vec<EventJob>,
 }
 
 /// What a backend needs to create and start a runner. The environment may hold credentials: no `Debug`.

@@ -9,7 +9,7 @@
 //! | `observe`, `discover` | gather: what runs, what is registered, what waits; which repositories there are |
 //! | `groups` | which runner groups jobs without labels ask for |
 //! | `hear` | takes in what webhooks told, keeps what was learnt |
-//! | `ask` | asks GitHub what became of jobs that nobody told the end of |
+//! | `ask` | asks GitHub what became of jobs that nobody told of, or the end of |
 //! | `execute` | one match on [`Action`] |
 //! | `launch` | register, render the environment, start |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
@@ -19,7 +19,6 @@
 //! | `problems` | which problems last |
 //! | `state` | what passes remember |
 //! | `uninstall` | removes what is left of the installation once it is drained |
-//! | `unplaced` | jobs that nobody told of, for the ledger |
 //! | `report` | tells what was seen and done |
 //! | `image` | the runners' image: present, pulling, failed |
 
@@ -41,7 +40,6 @@ mod problems;
 mod report;
 mod state;
 mod uninstall;
-mod unplaced;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -284,6 +282,7 @@ impl Reconciler {
         }
         if !dry {
             self.ask_about_jobs(&mut state, &seen.instances).await;
+            self.search_for_jobs(&mut state, &seen.repositories).await;
         }
         let State { ledger, history, .. } = &mut *state;
         ledger.pools(|runner| {
@@ -350,7 +349,8 @@ impl Reconciler {
         } else {
             state.next_sweep
         };
-        let due = due.chain(state.problems.next_end(now));
+        let told = state.hearing.is_healthy(now);
+        let due = due.chain(state.problems.next_end(now)).chain(state.ledger.next_search(told));
         cadence::next_pass(paces, due, state.planned_at, check, now)
     }
 

@@ -135,11 +135,13 @@ impl GitHubClient {
         Ok(told(job))
     }
 
-    /// The jobs that runners have or had, of the latest runs of a repository of which anything was heard since `since`.
+    /// The jobs that runners have or had, of the latest runs of a repository of which anything was heard since `since`: the newest
+    /// first, until those of all `wanted` runners are found.
     pub async fn recent_jobs(
         &self,
         repo: &RepoSlug,
         since: Timestamp,
+        mut wanted: BTreeSet<String>,
     ) -> Result<Vec<EventJob>, GitHubError> {
         let who = || Who::Owner(repo.owner().clone());
         let (owner, repository) = (repo.owner().as_str(), repo.name());
@@ -153,12 +155,19 @@ impl GitHubClient {
         };
         let mut found = Vec::new();
         for run in runs.into_iter().filter(heard) {
+            if wanted.is_empty() {
+                break;
+            }
             let query = [("filter", "latest"), ("per_page", &*PER_PAGE.to_string())];
             let route = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
             let values = [owner, repository, &run.id.to_string()];
             let call = self.call(who(), Priority::Discovery, route, &values, &query);
-            let jobs = self.get_all::<wire::Jobs>(call).await?;
-            found.extend(jobs.into_iter().map(told).filter(|job| job.runner_name.is_some()));
+            for job in self.get_all::<wire::Jobs>(call).await?.into_iter().map(told) {
+                if let Some(runner) = &job.runner_name {
+                    wanted.remove(runner);
+                    found.push(job);
+                }
+            }
         }
         Ok(found)
     }
@@ -171,7 +180,7 @@ impl GitHubClient {
 
     async fn jobs_in(&self, repo: &RepoSlug, runs: &Runs) -> Result<QueuedJobs, GitHubError> {
         let read: Vec<_> = runs.listed.values().map(|run| self.jobs_in_run(repo, run)).collect();
-        let none = QueuedJobs { list: Vec::new(), whole: true };
+        let none = QueuedJobs { whole: true, ..QueuedJobs::default() };
         let add = async |all, more| Ok(both(all, more));
         stream::iter(read).buffered(CONCURRENT).try_fold(none, add).await
     }
@@ -180,14 +189,15 @@ impl GitHubClient {
     async fn jobs_in_run(&self, repo: &RepoSlug, run: &Listed) -> Result<QueuedJobs, GitHubError> {
         let now = self.now();
         if let Some(list) = self.waiting_runs.jobs(repo, run, now) {
-            return Ok(QueuedJobs { list, whole: true });
+            return Ok(QueuedJobs { list, whole: true, taken: Vec::new() });
         }
         let jobs = self.jobs_of(repo, run.id).await?;
         let (list, whole) = (queued(repo, &jobs.items, now), jobs.unread == 0);
         if whole {
             self.waiting_runs.read(repo, run, &jobs.items, &list, now);
         }
-        Ok(QueuedJobs { list, whole })
+        let taken = jobs.items.into_iter().map(told).filter(|job| job.runner_name.is_some());
+        Ok(QueuedJobs { list, whole, taken: taken.collect() })
     }
 
     async fn jobs_of(&self, repo: &RepoSlug, run: i64) -> Result<Whole<wire::Job>, GitHubError> {
@@ -276,6 +286,7 @@ impl Runs {
 fn both(mut all: QueuedJobs, more: QueuedJobs) -> QueuedJobs {
     all.list.extend(more.list);
     all.whole &= more.whole;
+    all.taken.extend(more.taken);
     all
 }
 

@@ -44,6 +44,31 @@ impl Asked {
     pub(super) fn is_answered(&self) -> bool {
         self.answers > 0
     }
+
+    /// GitHub answered one.
+    pub(super) fn answered(&mut self, now: Timestamp) {
+        *self = Self { answers: self.answers.saturating_add(1), ..Self::before(now) };
+    }
+
+    /// One did not reach GitHub.
+    pub(super) fn failed(&mut self, now: Timestamp) {
+        (self.failures, self.at) = (self.failures.saturating_add(1), now);
+    }
+
+    /// When the first one that GitHub answers may be asked. `told`: whether webhooks tell of jobs.
+    pub(super) fn due_at(&self, told: bool) -> Timestamp {
+        let wait = match self.failures {
+            0 if told => DELIVERY,
+            0 => LAG,
+            failures => wait(failures),
+        };
+        self.at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether that is now. A moment that lies ahead is from before the clock was set back.
+    pub(super) fn is_due(&self, told: bool, now: Timestamp) -> bool {
+        self.at > now || self.due_at(told) <= now
+    }
 }
 
 /// The state of the runner that a job had.
@@ -78,9 +103,13 @@ fn wait(times: u32) -> SignedDuration {
 }
 
 impl Ledger {
-    /// The jobs to ask GitHub about now. `had`: the state of a runner, by its name.
-    pub fn questions(&self, had: impl Fn(&str) -> Had, now: Timestamp) -> Vec<(RepoSlug, i64)> {
-        let had = |row: &Row| row.runner.as_deref().map_or(Had::Gone, &had);
+    /// The jobs to ask GitHub about now. `had`: the state of the runner, by its name, that had a job.
+    pub fn questions(
+        &self,
+        had: impl Fn(&str, &Row) -> Had,
+        now: Timestamp,
+    ) -> Vec<(RepoSlug, i64)> {
+        let had = |row: &Row| row.runner.as_deref().map_or(Had::Gone, |runner| had(runner, row));
         let open = |row: &&Row| {
             let told = row.told_at.is_some_and(|at| now.duration_since(at) < LAG);
             // Webhooks tell the end of what they told the beginning of; of our own runners we know better.
@@ -130,8 +159,7 @@ impl Ledger {
     /// GitHub was asked about a job and does not say what became of it.
     pub fn no_answer(&mut self, id: i64, why: NoAnswer, now: Timestamp) {
         if why == NoAnswer::Unreachable {
-            let asked = self.asked.entry(id).or_insert(Asked::before(now));
-            (asked.failures, asked.at) = (asked.failures.saturating_add(1), now);
+            self.asked.entry(id).or_insert(Asked::before(now)).failed(now);
             return;
         }
         self.count_question(id, now);
@@ -147,17 +175,16 @@ impl Ledger {
 
     fn count_question(&mut self, id: i64, now: Timestamp) {
         let asked = self.asked.entry(id).or_insert(Asked::before(now));
-        let answers = asked.answers.saturating_add(1);
-        *asked = Asked { answers, ..Asked::before(now) };
+        asked.answered(now);
         // What the runner said stands, then.
-        if answers >= TRIES {
+        if asked.answers >= TRIES {
             self.unconfirmed.remove(&id);
         }
     }
 }
 
 /// True if it may be a job of ours: GitHub's own machines have the others.
-fn is_ours(row: &Row) -> bool {
+pub(super) fn is_ours(row: &Row) -> bool {
     row.pool.is_some() || !is_hosted(&row.labels)
 }
 
@@ -166,7 +193,7 @@ mod tests {
     use mayfly_common::label::LabelSet;
 
     use super::*;
-    use crate::ledger::Ran;
+    use crate::ledger::{Ran, Worker};
     use crate::model::{QueuedJob, QueuedJobs};
     use JobStatus::{Completed, InProgress, Queued};
 
@@ -203,7 +230,7 @@ mod tests {
             labels: LabelSet::requested(labels),
             queued_at: at(0),
         };
-        let list = |list| QueuedJobs { list, whole: true };
+        let list = |list| QueuedJobs { list, whole: true, taken: Vec::new() };
         ledger.polled(&repo(), &list(vec![queued]), at(1), at(0));
         assert!(asked(&ledger, 1).is_empty(), "it waits");
         ledger.polled(&repo(), &list(Vec::new()), at(10), at(0));
@@ -211,7 +238,7 @@ mod tests {
     }
 
     fn asked(ledger: &Ledger, second: i64) -> Vec<i64> {
-        ledger.questions(|_| Had::Gone, at(second)).into_iter().map(|(_, id)| id).collect()
+        ledger.questions(|_, _| Had::Gone, at(second)).into_iter().map(|(_, id)| id).collect()
     }
 
     #[test]
@@ -222,13 +249,17 @@ mod tests {
         let row = ledger.row(1).unwrap();
         assert_eq!((row.status, row.started_at), (InProgress, Some(at(5))));
         assert_eq!(row.runner.as_deref(), Some("r1"));
-        let with = |had: Had, second| ledger.questions(|_| had, at(second)).len();
+        let with = |had: Had, second| ledger.questions(|_, _| had, at(second)).len();
         assert_eq!(with(Had::AtWork, 9_999), 0, "our runner works");
         assert_eq!((with(Had::Offline, 69), with(Had::Offline, 70)), (0, 1), "GitHub lost it");
-        let scope = "repo:o/r".parse().unwrap();
+        let worker = Worker {
+            runner: "r1".to_owned(),
+            pool: "ci".to_owned(),
+            scope: "repo:o/r".parse().unwrap(),
+            created_at: at(0),
+        };
         let (result, started_at) = (None, Some(at(6)));
-        let ran =
-            Ran { runner: "r1", pool: "ci", scope: &scope, job: Some("build"), result, started_at };
+        let ran = Ran { worker, job: Some("build"), result, started_at };
         assert!(ledger.ran(&ran, at(30)));
         assert_eq!(asked(&ledger, 30), [1]);
         assert!(ledger.take_ended().is_empty(), "when it ended is not known");
@@ -310,7 +341,7 @@ mod tests {
         let doubted = || {
             let mut ledger = Ledger::default();
             ledger.told(&repo(), &EventJob { runner_name: None, ..job(Queued) }, at(0));
-            let odd = QueuedJobs { list: Vec::new(), whole: false };
+            let odd = QueuedJobs::default();
             ledger.polled(&repo(), &odd, at(60), at(0));
             assert!(ledger.row(1).unwrap().waits() && ledger.is_doubted(&repo()));
             assert_eq!(asked(&ledger, 60), [1]);
@@ -324,7 +355,12 @@ mod tests {
         }
         assert!(ledger.row(1).unwrap().waits(), "nothing was said");
         assert_eq!(asked(&ledger, 8_000), [1], "it is asked for on and on");
-        ledger.polled(&repo(), &QueuedJobs { list: Vec::new(), whole: true }, at(8_001), at(0));
+        ledger.polled(
+            &repo(),
+            &QueuedJobs { whole: true, ..QueuedJobs::default() },
+            at(8_001),
+            at(0),
+        );
         assert!(!ledger.row(1).unwrap().waits() && !ledger.is_doubted(&repo()));
         assert_eq!(asked(&ledger, 8_001), [1], "and what became of it anew");
         let mut ledger = doubted();

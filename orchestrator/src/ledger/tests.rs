@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
+use mayfly_common::scope::Scope;
+
 use super::*;
+use crate::scaling::lifecycle::JobResult;
 use JobStatus::{Completed, InProgress, Queued, Waiting};
 
 fn at(second: i64) -> Timestamp {
@@ -39,7 +42,12 @@ fn listed(id: i64) -> QueuedJob {
 }
 
 fn whole<const N: usize>(list: [QueuedJob; N]) -> QueuedJobs {
-    QueuedJobs { list: list.into(), whole: true }
+    QueuedJobs { list: list.into(), whole: true, taken: Vec::new() }
+}
+
+fn worker(runner: &str, scope: &Scope) -> Worker {
+    let (runner, pool, created_at) = (runner.to_owned(), "ci".to_owned(), at(0));
+    Worker { runner, pool, scope: scope.clone(), created_at }
 }
 
 fn waiting(ledger: &Ledger) -> Vec<i64> {
@@ -220,10 +228,8 @@ proptest! {
 fn a_runner_s_own_words_complete_what_nobody_told() {
     let scope: Scope = "repo:o/r".parse().unwrap();
     let other: Scope = "repo:o/other".parse().unwrap();
-    let ran = |runner: &'static str, scope| Ran {
-        runner,
-        pool: "ci",
-        scope,
+    let ran = |runner, scope| Ran {
+        worker: worker(runner, scope),
         job: Some("job 1"),
         result: Some(JobResult::Failed),
         started_at: Some(at(3)),
@@ -249,7 +255,7 @@ fn a_runner_s_own_words_complete_what_nobody_told() {
     let told = event(3, Completed);
     ledger.told(&repo(), &told, at(20));
     ledger.pools(|runner| (runner == "runner").then_some("gpu"));
-    ledger.ran(&Ran { runner: "runner", ..ran("runner", &scope) }, at(21));
+    ledger.ran(&ran("runner", &scope), at(21));
     let row = ledger.row(3).unwrap();
     assert_eq!((row.conclusion.as_deref(), row.completed_at), (Some("success"), Some(at(9))));
 }
@@ -263,9 +269,7 @@ fn a_printed_name_ends_no_job_of_another_repository() {
     ledger.polled(&repo(), &whole([]), at(8), at(0));
     for scope in [&org, &enterprise] {
         let ran = Ran {
-            runner: "r1",
-            pool: "ci",
-            scope,
+            worker: worker("r1", scope),
             job: Some("job 1"),
             result: Some(JobResult::Succeeded),
             started_at: Some(at(3)),
@@ -276,9 +280,7 @@ fn a_printed_name_ends_no_job_of_another_repository() {
     // GitHub told which job the runner has.
     ledger.told(&repo(), &event(2, InProgress), at(9));
     let ran = Ran {
-        runner: "runner",
-        pool: "ci",
-        scope: &org,
+        worker: worker("runner", &org),
         job: Some("job 1"),
         result: Some(JobResult::Failed),
         started_at: None,
@@ -291,9 +293,7 @@ fn a_printed_name_ends_no_job_of_another_repository() {
 fn github_s_conclusion_counts_for_more_than_what_a_runner_printed() {
     let scope: Scope = "repo:o/r".parse().unwrap();
     let ran = Ran {
-        runner: "runner",
-        pool: "ci",
-        scope: &scope,
+        worker: worker("runner", &scope),
         job: Some("job 1"),
         result: Some(JobResult::Succeeded),
         started_at: Some(at(3)),
@@ -320,9 +320,7 @@ fn no_job_began_before_it_was_queued_or_after_it_ended() {
         ledger.polled(&repo(), &whole([listed(1)]), at(1), at(0));
         ledger.polled(&repo(), &whole([]), at(8), at(0));
         let ran = Ran {
-            runner: "r1",
-            pool: "ci",
-            scope: &scope,
+            worker: worker("r1", &scope),
             job: Some("job 1"),
             result: None,
             started_at: Some(at(printed)),
@@ -422,7 +420,7 @@ fn when_a_job_was_queued_is_known_where_it_was_seen_soon_after_it_was_made() {
 fn rows_are_bounded_and_those_that_waited_first_stay() {
     let most = i64::try_from(MOST).unwrap();
     let many =
-        |from: i64, to: i64| QueuedJobs { list: (from..to).map(listed).collect(), whole: true };
+        |from: i64, to: i64| QueuedJobs { list: (from..to).map(listed).collect(), ..whole([]) };
     let mut ledger = Ledger::default();
     for id in 0..10 {
         ledger.told(&repo(), &event(id, Completed), at(0));

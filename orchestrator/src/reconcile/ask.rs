@@ -1,4 +1,5 @@
-//! Asks GitHub what became of jobs that left the queue or ended without anybody telling: their runner, their times and their result.
+//! Asks GitHub what became of jobs that left the queue or ended without anybody telling: their runner, their times and their result;
+//! and for jobs that runners of ours took without anybody knowing.
 
 use futures::{StreamExt as _, stream};
 use mayfly_common::scope::RepoSlug;
@@ -7,7 +8,7 @@ use tracing::debug;
 use super::{Reconciler, State};
 use crate::github::GitHubError;
 use crate::github::budget::Priority;
-use crate::ledger::{Had, NoAnswer};
+use crate::ledger::{Had, NoAnswer, Row, Worker};
 use crate::model::Instance;
 
 /// Questions that are under way at a time.
@@ -18,10 +19,16 @@ impl Reconciler {
     pub(super) async fn ask_about_jobs(&self, state: &mut State, seen: &[Instance]) {
         let now = self.clock.now();
         let memory = &state.memory;
-        let had = |name: &str| match seen.iter().find(|instance| instance.name.as_str() == name) {
-            None => Had::Gone,
-            Some(instance) if memory.of(instance).jobless_since.is_some() => Had::Offline,
-            Some(_) => Had::AtWork,
+        let had = |name: &str, row: &Row| {
+            let same = |instance: &&Instance| {
+                instance.name.as_str() == name
+                    && !state.ledger.is_of_an_earlier_machine(row, instance.created_at)
+            };
+            match seen.iter().find(same) {
+                None => Had::Gone,
+                Some(instance) if memory.of(instance).jobless_since.is_some() => Had::Offline,
+                Some(_) => Had::AtWork,
+            }
         };
         let questions = state.ledger.questions(had, now);
         let asked = questions.into_iter().map(async |(repo, id): (RepoSlug, i64)| {
@@ -47,5 +54,41 @@ impl Reconciler {
                 }
             }
         }
+    }
+    /// Looks for the jobs that runners of ours took without anybody knowing. Nobody waits for it, so that it is left where little is
+    /// left of the hour's requests.
+    pub(super) async fn search_for_jobs(&self, state: &mut State, active: &[RepoSlug]) {
+        if self.github.budget().pace(self.github.now()).is_some() {
+            return;
+        }
+        let now = self.clock.now();
+        let told = state.hearing.is_healthy(now);
+        for search in state.ledger.searches(active, told, now) {
+            let wanted = state.ledger.still_wanted(&search);
+            if wanted.is_empty() {
+                continue;
+            }
+            match self.github.recent_jobs(&search.repo, search.since, wanted).await {
+                Ok(jobs) => state.ledger.searched(&search, &jobs, now),
+                Err(error) => {
+                    debug!(repo = %search.repo, "jobs of runners cannot be looked for: {error}");
+                    if error.is_answer() {
+                        state.ledger.searched(&search, &[], now);
+                    } else {
+                        state.ledger.not_searched(&search, now);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A runner, as the ledger knows it.
+pub(super) fn worker(instance: &Instance) -> Worker {
+    Worker {
+        runner: instance.name.to_string(),
+        pool: instance.pool.to_string(),
+        scope: instance.scope.clone(),
+        created_at: instance.created_at,
     }
 }

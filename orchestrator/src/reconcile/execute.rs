@@ -18,6 +18,7 @@ use mayfly_common::traces::{self, TARGET};
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span, info_span, warn};
 
+use super::ask::worker;
 use super::history::History;
 use super::{Reconciler, State};
 use crate::backend::bounded::Bounded;
@@ -376,16 +377,12 @@ fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
         return;
     }
     let ran = Ran {
-        runner: instance.name.as_str(),
-        pool: instance.pool.as_str(),
-        scope: &instance.scope,
+        worker: worker(instance),
         job: job.as_deref(),
         result,
         started_at: printed::began(log, (instance.created_at, now)),
     };
-    if !state.ledger.ran(&ran, now) {
-        state.unplaced.note(&ran, now);
-    }
+    state.ledger.ran(&ran, now);
 }
 
 fn outcome(result: Result<(), ActionError>) -> Outcome {

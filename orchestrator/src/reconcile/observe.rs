@@ -9,6 +9,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{PoolScope, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
+use super::ask::worker;
 use super::handle::Request;
 use super::report::trouble_at;
 use super::{Reconciler, State};
@@ -85,13 +86,16 @@ impl Reconciler {
             state.next_sweep = after(now, self.config.purge_interval);
         }
         // After the registrations: a job that is taken in between is not seen as waiting beside a busy runner.
+        let memory = state.memory.clone();
+        let seen = Observed { instances, registrations, memory, ..Observed::default() };
+        let worked = seen.instances.iter().filter(|instance| seen.has_worked(instance));
+        state.ledger.at_work(worked.map(worker).collect(), now);
         let jobs = if self.config.auto_create {
-            self.read_jobs(state, &registrations, check, look, report).await
+            self.read_jobs(state, &seen.registrations, check, look, report).await
         } else {
             Jobs { known: Vec::new(), complete: true }
         };
         if check {
-            self.place(state).await;
             let (base, theirs) = (self.config.check_interval, self.github.now());
             let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
             state.checked_at = now;
@@ -111,11 +115,9 @@ impl Reconciler {
             wishes: wishes(requests),
             fresh_names: self.fresh_names(instance),
             held_back: state.backoff.held_back(now),
-            jobs_over: jobs_over(state, &instances),
-            working_for: working_for(state, &instances),
-            memory: state.memory.clone(),
-            instances,
-            registrations,
+            jobs_over: jobs_over(state, &seen.instances),
+            working_for: working_for(state, &seen.instances),
+            ..seen
         })
     }
 
@@ -346,7 +348,8 @@ fn wishes(requests: &[(RequestId, Request)]) -> Vec<(RequestId, Wish)> {
 
 /// When the jobs of these runners were over, as far as the ledger knows.
 fn jobs_over(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, Timestamp> {
-    let over = state.ledger.ended_by_runner();
+    let machines = || instances.iter().map(|one| (one.name.as_str(), one.created_at));
+    let over = state.ledger.over(machines());
     let at = |instance: &Instance| over.get(instance.name.as_str()).copied();
     let known =
         instances.iter().filter_map(|instance| Some((instance.name.clone(), at(instance)?)));

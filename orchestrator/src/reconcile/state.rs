@@ -12,7 +12,6 @@ use super::history::History;
 use super::journal::Journal;
 use super::lost::Left;
 use super::problems::Problems;
-use super::unplaced::Unplaced;
 use crate::discovery::Catalog;
 use crate::ledger::{Hearing, Ledger};
 use crate::scaling::Group;
@@ -33,8 +32,6 @@ pub(super) struct State {
     pub(super) journal: Journal,
     /// Every job known.
     pub(super) ledger: Ledger,
-    /// Runners that are gone and whose job is not known.
-    pub(super) unplaced: Unplaced,
     /// Which runner groups queued jobs without labels ask for.
     pub(super) groups: BTreeMap<i64, Group>,
     /// Whether webhooks tell of jobs.
@@ -94,7 +91,6 @@ impl State {
             history: History::default(),
             journal,
             ledger: Ledger::default(),
-            unplaced: Unplaced::default(),
             groups: BTreeMap::new(),
             hearing: Hearing::default(),
             listening: now,

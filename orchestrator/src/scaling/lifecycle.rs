@@ -118,7 +118,12 @@ fn broken(instance: &Instance) -> Option<&str> {
 }
 
 /// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.
-fn exited(instance: &Instance, exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> Reason {
+pub(super) fn exited(
+    instance: &Instance,
+    exit: &Exit,
+    sight: Sight<'_>,
+    sighting: Sighting,
+) -> Reason {
     if let Some(result) = result_of(exit) {
         return Reason::Result(result);
     }

@@ -9,8 +9,9 @@ use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
 
 use super::action::RequestId;
+use super::lifecycle::{self, Failure, Reason};
 use super::memory::Memory;
-use crate::model::{Instance, QueuedJob, Registered};
+use crate::model::{Exit, Instance, Phase, QueuedJob, Registered};
 
 /// The runners GitHub lists for a scope. A listing that failed is not an empty one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,6 +177,27 @@ pub enum Image {
 }
 
 impl Observed {
+    /// True if a runner is known to have a job, or to have had one.
+    pub fn has_worked(&self, instance: &Instance) -> bool {
+        let (sight, sighting) = (self.sight_of(instance), self.memory.of(instance));
+        let ended = |exit: &Exit| {
+            let reason = lifecycle::exited(instance, exit, sight, sighting);
+            matches!(
+                reason,
+                Reason::Result(_) | Reason::AfterItsJob | Reason::Failed(Failure::EndedInJob(_))
+            )
+        };
+        match &instance.phase {
+            Phase::Created => false,
+            Phase::Running { working } => {
+                *working == Some(true)
+                    || sighting.was_busy
+                    || sight.listed().is_some_and(|registered| registered.busy)
+            }
+            Phase::Exited(exit) => ended(exit),
+        }
+    }
+
     /// What GitHub says of `instance`.
     pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
         match self.registrations.get(&instance.scope) {

@@ -39,5 +39,6 @@ mod safety;
 mod shell;
 mod stub_engine;
 mod support;
+mod taken;
 mod traces;
 mod webhooks;
