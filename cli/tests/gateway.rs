@@ -357,6 +357,27 @@ async fn a_profile_names_the_gateway_and_its_key() {
 }
 
 #[tokio::test]
+async fn a_key_in_the_profile_file_is_never_shown() {
+    let scene = Scene::new("profile-key").await;
+    fs::create_dir_all(scene.folder.join("mayfly")).unwrap();
+    let home = scene.folder.to_str().unwrap();
+    let contents = [
+        format!("default:\n  url: http://127.0.0.1:1\n  api_key: {KEY}\n"),
+        format!("default: {KEY}\n"),
+        format!("default:\n  url: [{KEY}\n"),
+        format!("default:\n  url: http://127.0.0.1:1\n  {KEY}: x\n"),
+    ];
+    for text in contents {
+        fs::write(scene.folder.join("mayfly/profiles.yaml"), &text).unwrap();
+        let output = scene.with(&["status"], &[("XDG_CONFIG_HOME", home)]).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(told.contains("profiles.yaml") && told.contains("api_key_file"), "{told}");
+        assert!(!told.contains(KEY), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn status_runners_and_explanations_are_shown() {
     let scene = Scene::new("status").await;
     let status = scene.text(&["status"]).await;

@@ -193,6 +193,16 @@ impl Pool {
         }
     }
 
+    /// True if both number their runners from the same prefix. GitHub compares names without case.
+    pub fn shares_names_with(&self, other: &Self) -> bool {
+        let prefix = |pool: &Self| {
+            let prefix = pool.spec.name_prefix.as_ref();
+            prefix.filter(|_| pool.spec.naming == Naming::Stable).map(|it| it.to_ascii_lowercase())
+        };
+        self.spec.name != other.spec.name
+            && prefix(self).is_some_and(|it| prefix(other) == Some(it))
+    }
+
     /// How the names of its numbered places begin.
     fn name_prefix(&self, instance: &str) -> String {
         let own = || format!("{}{}", naming::prefix(instance), self.spec.name);

@@ -1,7 +1,7 @@
 //! The profile file: gateways by name.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -32,8 +32,8 @@ impl Profile {
             Err(_) if name.is_none() => return Ok(Self::default()),
             Err(error) => return Err(Failure::Usage(format!("{}: {error}", path.display()))),
         };
-        let profiles: BTreeMap<String, Self> = serde_saphyr::from_str(&text)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        let profiles: BTreeMap<String, Self> =
+            serde_saphyr::from_str(&text).map_err(|error| malformed(&path, &error))?;
         let wanted = name.as_deref().unwrap_or("default");
         match profiles.get(wanted) {
             Some(profile) => Ok(profile.clone()),
@@ -48,6 +48,15 @@ impl Profile {
             }
         }
     }
+}
+
+/// Says where the file is wrong. What is written there may be a key, and the parser's own words quote it.
+fn malformed(path: &Path, error: &serde_saphyr::Error) -> Failure {
+    let line = error.location().map_or_else(String::new, |at| format!(", line {}", at.line()));
+    Failure::Usage(format!(
+        "{}{line}: a profile is a name with url and api_key_file below it, and nothing else; the API key itself belongs in the file that api_key_file names",
+        path.display()
+    ))
 }
 
 /// The file, as the XDG base directory specification has it.

@@ -139,6 +139,9 @@ pub fn meant(name: &str) -> Option<&'static str> {
     if alias.is_some() || is_runner_variable {
         return alias.or(Some(RUNNER_PREFIX));
     }
+    if let Some(known) = KNOWN.iter().find(|known| upper.strip_prefix("MAYFLY_") == Some(known)) {
+        return Some(known);
+    }
     if let Some(known) = KNOWN.iter().find(|known| is_short_for(&upper, known)) {
         return Some(known);
     }
@@ -208,6 +211,7 @@ mod tests {
             ("MAX_RUNNERS_MEM", "MAX_RUNNERS_MEMORY"),
             ("DOCKER_NET", "DOCKER_NETWORK"),
             ("RUNNER_MEM", "RUNNER_MEMORY"),
+            ("MAYFLY_MAX_RUNNERS", "MAX_RUNNERS"),
             ("RUNNERENV_TZ", RUNNER_PREFIX),
             ("RunnerEnv_TZ", RUNNER_PREFIX),
             ("runner_env_TZ", RUNNER_PREFIX),

@@ -96,6 +96,11 @@ fn token_fault(text: &str) -> Option<String> {
         };
         return Some(format!("holds {what}, which no token has"));
     }
+    if text.trim_end_matches('=').contains('=') {
+        let twice = text.starts_with(TOKEN) || text.starts_with(TOKEN_FILE);
+        let hint = if twice { ": the variable's name is there twice" } else { "" };
+        return Some(format!("holds an equals sign before its end, which no token has{hint}"));
+    }
     let decoded = decode(text).unwrap_or_default();
     if TOKEN_STARTS.iter().any(|start| decoded.starts_with(start)) {
         return Some("is a token in base64: put the decoded token there".to_owned());

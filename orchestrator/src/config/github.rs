@@ -96,7 +96,7 @@ pub(super) fn read(raw: &mut Raw, check: &mut Checker) -> Option<GitHubConfig> {
 
 /// Where GitHub's API is, and GitHub itself.
 fn addresses(raw: &mut Raw, check: &mut Checker) -> (Option<Url>, Option<Url>) {
-    let server_set = raw.github_server_url.is_some();
+    let (api_set, server_set) = (raw.github_api_url.is_some(), raw.github_server_url.is_some());
     let api = check.optional(
         API_URL,
         raw.github_api_url.take(),
@@ -121,6 +121,12 @@ fn addresses(raw: &mut Raw, check: &mut Checker) -> (Option<Url>, Option<Url>) {
             );
             check.warn(SERVER_URL, reason);
         }
+        if !api_set && at == PUBLIC_API && is_name(server) && of != PUBLIC_SERVER {
+            let reason = format!(
+                "is not set, so it is https://{PUBLIC_API}, while {SERVER_URL} is at {of}: the credential goes to GitHub.com"
+            );
+            check.warn(API_URL, reason);
+        }
     }
     (api, server)
 }
@@ -142,6 +148,9 @@ fn api_url(text: &str) -> Result<Url, String> {
         PUBLIC_SERVER | "www.github.com" => {
             Err(format!("is GitHub's web site; its API is at https://{PUBLIC_API}"))
         }
+        public if url.scheme() == "http" && (public == PUBLIC_API || public.ends_with(".ghe.com")) => {
+            Err("must begin with https://: the credential would go through the network in the clear".to_owned())
+        }
         PUBLIC_API if !path.is_empty() => {
             Err(format!("must have no path at {PUBLIC_API}; {path} is of GitHub Enterprise Server"))
         }
@@ -160,6 +169,11 @@ fn doubt(api: &Url) -> Option<String> {
     if host.ends_with(".ghe.com") {
         let fits = host.starts_with("api.");
         return (!fits).then(|| format!("GitHub Enterprise Cloud's API is at https://api.{host}"));
+    }
+    if api.scheme() == "http" && is_name(api) {
+        return Some(
+            "begins with http://: the credential goes through the network in the clear".to_owned(),
+        );
     }
     let whole = api.path().trim_end_matches('/').ends_with("/api/v3");
     let server = api.origin().ascii_serialization();

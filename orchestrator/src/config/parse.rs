@@ -12,7 +12,8 @@ pub(super) fn seconds(number: u64) -> SignedDuration {
 
 /// An http(s) URL without credentials, query or fragment.
 pub(super) fn url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text.trim()).map_err(|error| format!("must be a URL: {error}"))?;
+    let form = || "must be a URL such as https://ghe.example.com/api/v3".to_owned();
+    let url = Url::parse(text.trim()).map_err(|_| form())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err("must begin with http:// or https:// and name a host".to_owned());
     }

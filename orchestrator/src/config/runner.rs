@@ -297,6 +297,12 @@ fn labels(
 ) -> LabelSet {
     let usual = usual_labels();
     if let Some(text) = check.text("RUNNER_LABELS", raw.runner_labels.take()) {
+        if text.trim().starts_with('[') && text.trim().ends_with(']') {
+            check.warn(
+                "RUNNER_LABELS",
+                "begins with [ and ends with ], which become parts of labels: write self-hosted,linux without them",
+            );
+        }
         let labels = parse_labels("RUNNER_LABELS", &text, check).unwrap_or(usual);
         warn_of("RUNNER_LABELS", &labels, check);
         return labels;

@@ -247,7 +247,7 @@ fn quotation_marks_are_the_reason_that_is_given() {
 fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
     const SERVER: (&str, &str) = ("GITHUB_SERVER_URL", "https://git.corp.example");
     type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
-    let rows: [Row; 17] = [
+    let rows: [Row; 21] = [
         (&[("RUNER_IMAGE", "x")], &["RUNER_IMAGE: is not read; is RUNNER_IMAGE meant?"]),
         (&[("GITHUB_TOKEN", "x")], &["GITHUB_TOKEN: is not read; is GITHUB_RUNNER_TOKEN meant?"]),
         (&[("RUNNERENV_A", "x")], &["RUNNERENV_A: is not read; "]),
@@ -291,6 +291,16 @@ fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
             &["GITHUB_API_URL: GitHub Enterprise Cloud's API is at https://api.octo.ghe.com"],
         ),
         (&[("GITHUB_API_URL", "http://127.0.0.1:8090")], &[]),
+        (&[("GITHUB_API_URL", "http://github-sim:8090")], &["GITHUB_API_URL: GitHub Enterprise"]),
+        (
+            &[("GITHUB_API_URL", "http://git.corp.example/api/v3"), SERVER],
+            &["GITHUB_API_URL: begins with http://: the credential"],
+        ),
+        (&[SERVER], &["GITHUB_API_URL: is not set, so it is https://api.github.com, while"]),
+        (
+            &[("RUNNER_LABELS", "[self-hosted, linux]")],
+            &["RUNNER_LABELS: begins with [", "RUNNER_LABELS: lacks self-hosted"],
+        ),
         (&[("RUNNER_LABELS", "gpu")], &["RUNNER_LABELS: lacks self-hosted"]),
         (
             &[("runnerenv_LABELS", "gpu"), ("runnerenv_NO_DEFAULT_LABELS", "1")],

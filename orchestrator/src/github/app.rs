@@ -36,10 +36,16 @@ pub enum KeyError {
     /// A key of another kind.
     #[error("holds a private key that is not RSA")]
     NotRsa,
+    /// A key that only a passphrase opens.
+    #[error("holds a private key that is encrypted; GitHub's own file is not")]
+    Encrypted,
     /// A broken key, or one that is too short.
     #[error("holds an RSA key that cannot be used: {0}")]
     Broken(String),
 }
+
+/// What the first line of an encrypted key holds (PKCS #8), or one of its headers (PKCS #1).
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// The private key of a GitHub App. Shows nothing of itself.
 #[derive(Clone)]
@@ -56,6 +62,9 @@ impl AppKey {
     ///
     /// Errors: what is wrong with it; never a part of it.
     pub fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
+        if text.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED) {
+            return Err(KeyError::Encrypted);
+        }
         let key = PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
             pem::Error::NoItemsFound => KeyError::NoKey,
             _ => KeyError::Broken("its PEM is damaged or cut off".to_owned()),
@@ -67,7 +76,10 @@ impl AppKey {
         };
         let pair = pair.map_err(|error| match error.to_string().as_str() {
             "WrongAlgorithm" => KeyError::NotRsa,
-            other => KeyError::Broken(other.to_owned()),
+            // What ring says, as in `KeyRejected`.
+            "TooSmall" => KeyError::Broken("it has less than 2048 bits".to_owned()),
+            "TooLarge" => KeyError::Broken("it has more than 4096 bits".to_owned()),
+            other => KeyError::Broken(format!("it is damaged ({other})")),
         })?;
         Ok(Self(Arc::new(pair)))
     }

@@ -259,6 +259,16 @@ impl Book {
         now: Timestamp,
     ) -> Result<Entry, BookError> {
         let pool = Pool::of(spec, &self.config).map_err(BookError::Invalid)?;
+        if let Some(other) = self.all().iter().find(|other| pool.shares_names_with(&other.pool)) {
+            let detail = format!(
+                "is the prefix of pool {}, too: no two runners can have one name",
+                other.pool.spec.name
+            );
+            return Err(BookError::Invalid(vec![FieldError {
+                pointer: "/name_prefix".to_owned(),
+                detail,
+            }]));
+        }
         // Greater than any before, also when the clock was set back or the pool was removed in between.
         let newest = self.newest.load(Ordering::Relaxed);
         let entry = Entry {

@@ -42,6 +42,8 @@ fn a_token_is_cleaned_or_refused_for_its_true_reason() {
         (format!("{GOOD}ä"), "holds a character outside ASCII"),
         (format!("{GOOD}\u{fffd}"), "holds bytes that are no UTF-8"),
         (format!("{GOOD},{GOOD}"), "holds a colon, a comma or a semicolon"),
+        (format!("{TOKEN}={GOOD}"), "holds an equals sign before its end, which no token has: the"),
+        (format!("x={GOOD}"), "holds an equals sign before its end, which no token has"),
         (in_base64, "is a token in base64"),
         (STANDARD_NO_PAD.encode(format!("{GOOD}\n")), "is a token in base64"),
     ];
@@ -64,6 +66,19 @@ fn a_token_is_cleaned_or_refused_for_its_true_reason() {
     }
     // Opaque: what is in base64's alphabet is not base64 for that.
     assert_eq!(taken(&[(TOKEN, "v1.abc-DEF~ghi+/==")]), "v1.abc-DEF~ghi+/==");
+}
+
+#[test]
+fn a_key_that_a_passphrase_protects_is_refused_for_that_reason() {
+    let headers = "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n";
+    let forms = [
+        PKCS1.replacen('\n', headers, 1),
+        PKCS1.replace("RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
+    ];
+    for text in forms {
+        let found = error(&[(APP_ID, "1"), (KEY, &text)]);
+        assert!(found.contains("is encrypted"), "{found}");
+    }
 }
 
 #[test]

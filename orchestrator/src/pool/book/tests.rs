@@ -57,6 +57,31 @@ async fn a_stored_pool_with_an_image_that_is_not_allowed_is_not_served_and_says_
 }
 
 #[tokio::test]
+async fn two_pools_cannot_number_their_runners_from_one_prefix() {
+    let stored = [json!({"name": "a", "naming": "stable", "max": 2, "name_prefix": "build"})];
+    let book = book(&[], &stored).await;
+    let spec = |value: Value| PoolSpec::from_json(&value, "").unwrap();
+    for prefix in ["build", "Build"] {
+        let same = spec(json!({"name": "b", "naming": "stable", "max": 2, "name_prefix": prefix}));
+        let refused = book.create(same, Timestamp::UNIX_EPOCH).await.unwrap_err();
+        let BookError::Invalid(errors) = refused else { panic!("{refused}") };
+        assert_eq!(errors[0].pointer, "/name_prefix");
+        assert!(errors[0].detail.contains("pool a"), "{errors:?}");
+    }
+    assert_eq!(names(&book), ["a", "default"]);
+    for other in [
+        json!({"name": "b", "naming": "stable", "name_prefix": "build-2", "max": 2}),
+        json!({"name": "c", "naming": "stable", "max": 2}),
+        json!({"name": "d"}),
+    ] {
+        book.create(spec(other), Timestamp::UNIX_EPOCH).await.unwrap();
+    }
+    // The pool itself may change.
+    let own = spec(json!({"name": "a", "naming": "stable", "name_prefix": "BUILD", "max": 3}));
+    book.replace(own, None, Timestamp::UNIX_EPOCH).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_pool_cannot_be_given_an_image_that_is_not_allowed() {
     let book = book(&[], &[]).await;
     let spec =
