@@ -37,6 +37,7 @@ pub mod storage;
 pub mod store;
 pub mod template;
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub async fn run(
     describe(&config);
     info!(category = START, address = %listener.local_addr()?, version = mayfly_common::VERSION, "orchestrator is listening");
 
+    // Held until the service ends, however it ends.
+    let _alone = config.database.as_deref().map(alone_with).transpose()?;
     let store = open_store(config.database.as_deref())?;
     let (reconciler, handle) = Reconciler::new(
         config.clone(),
@@ -99,6 +102,23 @@ pub async fn run(
     storage.abort();
     redelivery.abort();
     driver.await.map_err(io::Error::other)
+}
+
+/// Locks the file beside the database at `path`: two orchestrators with one database would each take the other's jobs for theirs.
+///
+/// Errors: another process has it. Where files cannot be locked, or not be made, there is no lock.
+fn alone_with(path: &Path) -> io::Result<Option<File>> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let Ok(file) = File::options().create(true).append(true).open(&name) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other(format!(
+            "DATABASE_PATH: another orchestrator uses {}: stop it, or give each a database and an ORCHESTRATOR_ID of its own",
+            path.display()
+        ))),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
 }
 
 /// The store in the file at `path`. One that cannot be used is said, left as it is, and done without.

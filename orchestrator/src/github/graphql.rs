@@ -30,14 +30,26 @@ pub(super) fn url(api: &Url) -> Url {
     url
 }
 
-/// What was answered, by alias.
+/// What was answered.
 pub(super) struct Answered {
-    pub(super) data: Map<String, Value>,
+    /// By alias.
+    pub(super) data: Option<Map<String, Value>>,
     pub(super) errors: Vec<Complaint>,
 }
 
+impl Answered {
+    /// Reads an answer. An error that cannot be read is one that names nothing.
+    pub(super) fn read(body: &[u8]) -> Result<Self, GitHubError> {
+        let body: Body = decode(body)?;
+        let unnamed = |what: &String| Complaint { message: what.clone(), ..Complaint::default() };
+        let odd: Vec<Complaint> = body.errors.odd().iter().map(unnamed).collect();
+        let errors = body.errors.into_entries().into_iter().chain(odd).collect();
+        Ok(Self { data: body.data, errors })
+    }
+}
+
 /// An entry of `errors`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Complaint {
     #[serde(rename = "type", default, deserialize_with = "lenient::or_default")]
     pub(super) kind: String,
@@ -81,8 +93,8 @@ impl GitHubClient {
         let call = self.graphql_call(who, priority);
         let body = json!({ "query": document, "variables": variables });
         let reply = self.send(Method::POST, &call, None, Some(&body)).await?;
-        let body: Body = decode(&reply.body)?;
-        if body.errors.entries().iter().any(|error| error.kind == "RATE_LIMITED") {
+        let answered = Answered::read(&reply.body)?;
+        if answered.errors.iter().any(|error| error.kind == "RATE_LIMITED") {
             let now = self.now();
             let known = self.budget().limits(now);
             let reset =
@@ -91,13 +103,13 @@ impl GitHubClient {
             let until = self.budget().told(account, Resource::Graphql, told, now);
             return Err(GitHubError::RateLimited { until });
         }
-        match (body.data, body.errors.into_entries()) {
-            (Some(data), errors) => Ok(Answered { data, errors }),
-            (None, errors) => Err(errors.first().map_or_else(
-                || GitHubError::Malformed("it has neither data nor errors".to_owned()),
-                Complaint::error,
-            )),
+        if answered.data.is_some() {
+            return Ok(answered);
         }
+        Err(answered.errors.first().map_or_else(
+            || GitHubError::Malformed("it has neither data nor errors".to_owned()),
+            Complaint::error,
+        ))
     }
 }
 

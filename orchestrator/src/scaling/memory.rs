@@ -64,25 +64,42 @@ struct Refused {
     listed_busy: bool,
 }
 
-/// Another orchestrator that registers runners under our names.
+/// Another orchestrator that makes runners under our names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clash {
     /// Where.
     pub scope: Scope,
     /// The first such runner.
     pub example: String,
+    sign: Sign,
     seen_at: Timestamp,
+}
+
+/// What shows that there is another orchestrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// A registration that no machine of ours has.
+    Registration,
+    /// A machine that this process did not make, and that was not there before it.
+    Machine,
 }
 
 impl fmt::Display for Clash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: another orchestrator uses this one's runner names: it registered {}. Neither deletes what the other runs, but \
-             both start runners for the same jobs. Set a different ORCHESTRATOR_ID on each host, and a different name_prefix in \
-             pools with stable names",
-            self.scope, self.example
-        )
+        let Self { scope, example, .. } = self;
+        match self.sign {
+            Sign::Registration => write!(
+                f,
+                "{scope}: another orchestrator uses this one's runner names: it registered {example}. Neither deletes what the \
+                 other runs, but both start runners for the same jobs. Set a different ORCHESTRATOR_ID on each host, and a \
+                 different name_prefix in pools with stable names"
+            ),
+            Sign::Machine => write!(
+                f,
+                "{scope}: another orchestrator runs beside this one with the same ORCHESTRATOR_ID: it started {example} here. \
+                 Both start runners for the same jobs. Stop one of them, or give each its own ORCHESTRATOR_ID"
+            ),
+        }
     }
 }
 
@@ -99,6 +116,8 @@ pub struct Memory {
     registrations: BTreeMap<(Scope, RunnerId), Timestamp>,
     /// Scopes whose runners were listed before.
     listed: BTreeSet<Scope>,
+    /// True once this process has seen which machines there were before it.
+    adopted: bool,
     clashes: BTreeMap<Scope, Clash>,
     /// By job.
     assignments: BTreeMap<i64, Assignment>,
@@ -182,12 +201,16 @@ impl Observed {
     pub fn remember(mut self, policy: &Policy, now: Timestamp) -> Self {
         let mut memory = std::mem::take(&mut self.memory);
         for instance in &self.instances {
-            memory.names.insert(instance.name.clone(), now);
+            let known = memory.names.insert(instance.name.clone(), now).is_some();
+            if memory.adopted && !known {
+                memory.note_clash(&instance.scope, instance.name.as_str(), Sign::Machine, now);
+            }
             let listed = self.sight_of(instance).listed().map(|registered| registered.id);
             for id in listed.into_iter().chain(instance.github_id) {
                 memory.registrations.insert((instance.scope.clone(), id), now);
             }
         }
+        memory.adopted = true;
         memory.names.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         let sightings = self.instances.iter().map(|instance| {
@@ -293,12 +316,7 @@ impl Observed {
                 && !known
                 && (came_online || appeared || before.is_some_and(|stray| stray.foreign));
             if foreign {
-                let clash = memory.clashes.entry(scope.clone()).or_insert_with(|| Clash {
-                    scope: scope.clone(),
-                    example: registered.name.clone(),
-                    seen_at: now,
-                });
-                clash.seen_at = now;
+                memory.note_clash(scope, &registered.name, Sign::Registration, now);
             }
             strays.insert(key, Stray { offline_since: offline.then_some(since), ours, foreign });
         }
@@ -310,6 +328,16 @@ impl Observed {
 }
 
 impl Memory {
+    fn note_clash(&mut self, scope: &Scope, example: &str, sign: Sign, now: Timestamp) {
+        let clash = self.clashes.entry(scope.clone()).or_insert_with(|| Clash {
+            scope: scope.clone(),
+            example: example.to_owned(),
+            sign,
+            seen_at: now,
+        });
+        clash.seen_at = now;
+    }
+
     /// Forgets refusals of registrations that are gone, or that are not busy any more.
     fn note_refusals(&mut self, scope: &Scope, list: &[Registered]) {
         self.refused.retain(|(place, id), refused| {
@@ -361,6 +389,35 @@ mod tests {
         let after = seen(before, Some(&again), Some(vec![])).remember(&policy(), at(10));
         let sighting = after.memory.of(&again);
         assert!(!sighting.was_online && !sighting.was_busy, "{sighting:?}");
+    }
+
+    #[test]
+    fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
+        let (ours, other) = (instance("a1", RUNNING), instance("b1", RUNNING));
+        let looked = |before, instances: &[&Instance], second| {
+            let instances = instances.iter().map(|one| (*one).clone()).collect();
+            Observed { instances, ..seen(before, None, None) }.remember(&policy(), at(second))
+        };
+        let clashes = |seen: &Observed| seen.memory.clashes().count();
+        // What was there before is adopted.
+        let mut now = looked(Observed::default(), &[&ours], 0);
+        assert_eq!(clashes(&now), 0);
+        let launched = instance("a2", RUNNING);
+        now.memory.launched(&launched.name, at(5));
+        let now = looked(now, &[&ours, &launched], 10);
+        assert_eq!(clashes(&now), 0);
+        // One that a list lacked, or that has gone, is no news when it comes again.
+        let now = looked(looked(now, &[], 20), &[&ours], 30);
+        assert_eq!(clashes(&now), 0);
+        let now = looked(now, &[&ours, &other], 40);
+        let told = now.memory.clashes().next().map(ToString::to_string).unwrap_or_default();
+        assert!(told.contains("same ORCHESTRATOR_ID: it started b1 here"), "{told}");
+        let now = looked(now, &[&ours, &other], 639);
+        assert_eq!(clashes(&now), 1);
+        assert_eq!(clashes(&looked(now, &[&ours, &other], 640)), 0, "ten minutes without another");
+        // The first look may find nothing.
+        let empty = looked(Observed::default(), &[], 0);
+        assert_eq!(clashes(&looked(empty, &[&other], 10)), 1);
     }
 
     #[test]

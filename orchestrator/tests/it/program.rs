@@ -84,6 +84,32 @@ fn the_health_check_fails_where_nothing_listens() {
 }
 
 #[test]
+fn a_database_that_another_orchestrator_uses_ends_the_start() {
+    let folder = std::env::temp_dir().join(format!("mayfly-lock-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("mayfly.db");
+    let lock = std::fs::File::create(folder.join("mayfly.db.lock")).unwrap();
+    lock.lock().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let variables = [
+        ("GITHUB_RUNNER_TOKEN", TOKEN),
+        ("GITHUB_API_URL", "http://127.0.0.1:1"),
+        ("RUNNER_IMAGE", "img:1"),
+        ("DOCKER_HOST", "tcp://127.0.0.1:1"),
+        ("ORCHESTRATOR_PORT", &port),
+        ("DATABASE_PATH", path.to_str().unwrap()),
+    ];
+    let output = orchestrator(&[], &variables);
+    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("DATABASE_PATH: another orchestrator uses"), "{told}");
+    assert!(!path.exists(), "nothing is made");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn a_misspelt_variable_is_said_and_what_is_doubtful_too() {
     let good = [
         ("GITHUB_RUNNER_TOKEN", TOKEN),

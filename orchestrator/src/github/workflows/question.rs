@@ -135,20 +135,25 @@ impl Wanted for (RepoSlug, FileVersion) {
     }
 }
 
-/// What was answered for one item.
+/// What was answered for one item. Nothing at all means that it is not there, but only if no error can be the reason: one that names
+/// no item may be about this one.
 fn alias<T: serde::de::DeserializeOwned>(
     index: usize,
     answered: &Answered,
 ) -> Result<T, GitHubError> {
     let name = format!("r{index}");
-    match answered.data.get(&name) {
-        Some(value) if !value.is_null() => {
+    let value = answered.data.as_ref().and_then(|data| data.get(&name));
+    let value = value.filter(|value| !value.is_null());
+    let is_about = |complaint: &&Complaint| match complaint.path.first() {
+        Some(first) => first.as_str() == Some(&name),
+        None => value.is_none(),
+    };
+    match (value, answered.errors.iter().find(is_about).map(Complaint::error)) {
+        (None, error) => Err(error.unwrap_or(GitHubError::NotFound)),
+        // A part of it is missing for a reason.
+        (Some(_), Some(error)) if !matches!(error, GitHubError::NotFound) => Err(error),
+        (Some(value), _) => {
             T::deserialize(value).map_err(|error| GitHubError::Malformed(line(&error.to_string())))
-        }
-        _ => {
-            let about = |path: &[Value]| path.first().and_then(Value::as_str) == Some(&name);
-            let complaint = answered.errors.iter().find(|complaint| about(&complaint.path));
-            Err(complaint.map_or(GitHubError::NotFound, Complaint::error))
         }
     }
 }
@@ -156,4 +161,46 @@ fn alias<T: serde::de::DeserializeOwned>(
 pub(super) fn is_yaml(name: &str) -> bool {
     let extension = std::path::Path::new(name).extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|found| matches!(found.to_ascii_lowercase().as_str(), "yml" | "yaml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_never_taken_for_nothing() {
+        let tree = json!({"databaseId": 1, "nameWithOwner": "o/r", "object": null});
+        let (whole, none) = (json!({"r0": tree}), json!({"r0": null}));
+        let not_found = json!([{"type": "NOT_FOUND", "path": ["r0"]}]);
+        let of_another = json!([{"type": "NOT_FOUND", "path": ["r1"]}]);
+        let nowhere = json!([{"message": "Something went wrong while executing your query."}]);
+        let odd = json!(["no object"]);
+        let nested = json!([{"type": "FORBIDDEN", "path": ["r0", "object"]}]);
+        let missing_part = json!([{"type": "NOT_FOUND", "path": ["r0", "object"]}]);
+        let rows = [
+            (&whole, json!([]), "folder"),
+            (&whole, of_another.clone(), "folder"),
+            (&whole, nowhere.clone(), "folder"),
+            (&whole, missing_part, "folder"),
+            (&whole, nested, "error"),
+            (&none, json!([]), "not found"),
+            (&none, not_found, "not found"),
+            (&none, of_another, "not found"),
+            (&none, nowhere, "error"),
+            (&none, odd, "error"),
+        ];
+        for (data, errors, expected) in rows {
+            let body = json!({"data": data, "errors": errors}).to_string();
+            let answered = Answered::read(body.as_bytes()).unwrap();
+            let found = match RepoSlug::answer(0, &answered) {
+                Ok(folder) if folder.files.is_empty() => "folder",
+                Err(GitHubError::NotFound) => "not found",
+                Err(_) => "error",
+                Ok(folder) => panic!("{folder:?}"),
+            };
+            assert_eq!(found, expected, "{body}");
+        }
+    }
 }

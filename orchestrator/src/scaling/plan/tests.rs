@@ -400,8 +400,10 @@ fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not
     let mut unanswered = left.clone();
     unanswered.memory.launched(&RunnerName::parse("mayfly-i-aaaaaaaaaaaa").unwrap(), at(1_005));
     assert_eq!(clashes(&listed(unanswered, vec![other], 1_010)), 0);
+    let mut before = left;
+    before.memory.launched(&RunnerName::parse("mayfly-i-r0").unwrap(), at(1_005));
     let running =
-        with_runner(left, "mayfly-i-r0", IDLE, true, false).remember(&policy(), at(1_010));
+        with_runner(before, "mayfly-i-r0", IDLE, true, false).remember(&policy(), at(1_010));
     let removed = Observed { instances: Vec::new(), ..running };
     let list = vec![registered(2, "mayfly-i-r0", true, true)];
     assert_eq!(clashes(&listed(removed, list, 1_020)), 0);
