@@ -11,6 +11,7 @@ mod labels;
 mod log;
 pub mod network;
 mod pull;
+mod raw;
 mod read;
 mod sidecar;
 pub mod spec;
@@ -25,7 +26,7 @@ use bollard::Docker;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveContainerOptionsBuilder,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mayfly_common::name::RunnerName;
@@ -36,6 +37,7 @@ use self::error::{refused, status};
 use self::labels::Identity;
 use self::network::RunnerNetwork;
 use self::pull::Layers;
+use self::raw::Connection;
 use self::spec::Template;
 use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
 use crate::config::Config;
@@ -81,7 +83,7 @@ impl DockerSettings {
 /// Runs runners on one Docker Engine. Connects when first used, so that an engine that is away at start is not fatal.
 pub struct DockerBackend {
     settings: DockerSettings,
-    connection: OnceCell<Docker>,
+    connection: OnceCell<Connection>,
     instance: OnceCell<String>,
     network: RunnerNetwork,
 }
@@ -100,11 +102,13 @@ impl DockerBackend {
         self.network.gateway(docker).await
     }
 
-    async fn docker(&self) -> Result<&Docker, BackendError> {
+    async fn docker(&self) -> Result<&Connection, BackendError> {
         let connect = async || {
             let docker =
                 connection::connect(self.settings.host.as_deref()).map_err(refused("connect"))?;
-            docker.negotiate_version().await.map_err(refused("negotiate a version"))
+            let docker =
+                docker.negotiate_version().await.map_err(refused("negotiate a version"))?;
+            Connection::new(docker, self.settings.host.as_deref())
         };
         self.connection.get_or_try_init(connect).await
     }
@@ -141,7 +145,12 @@ impl DockerBackend {
 
     /// Starts a container that was just created, or removes it where the engine refuses: a created container is worth nothing. If
     /// the engine cannot be reached, it may run and have a job: it stays for the next look.
-    async fn run(&self, docker: &Docker, id: &str, name: &RunnerName) -> Result<(), BackendError> {
+    async fn run(
+        &self,
+        docker: &Connection,
+        id: &str,
+        name: &RunnerName,
+    ) -> Result<(), BackendError> {
         let Err(error) = docker.start_container(id, None).await else { return Ok(()) };
         Err(self.undo(name, refused("start a runner container")(error)).await)
     }
@@ -163,7 +172,7 @@ impl DockerBackend {
     /// answers.
     async fn attach(
         &self,
-        docker: &Docker,
+        docker: &Connection,
         template: &Template<'_>,
         spec: &LaunchSpec,
         engine: &Engine,
@@ -188,7 +197,7 @@ impl Backend for DockerBackend {
             if let Some(instance) = &self.settings.instance {
                 return Ok(instance.clone());
             }
-            let info = self.docker().await?.info().await.map_err(refused("tell its id"))?;
+            let info = self.docker().await?.info("tell its id").await?;
             Ok(short_id(&info.id.unwrap_or_default()))
         };
         self.instance.get_or_try_init(find).await.cloned()
@@ -199,7 +208,7 @@ impl Backend for DockerBackend {
     }
 
     async fn machine(&self) -> Result<Machine, BackendError> {
-        let info = self.docker().await?.info().await.map_err(refused("tell of its machine"))?;
+        let info = self.docker().await?.info("tell of its machine").await?;
         let nano_cpus = info.ncpu.map(|count| count.saturating_mul(NANO));
         Ok(Machine { memory: info.mem_total, nano_cpus })
     }
@@ -208,9 +217,7 @@ impl Backend for DockerBackend {
         let (docker, instance) = (self.docker().await?, self.instance().await?);
         let filters =
             HashMap::from([("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found =
-            docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+        let found = docker.containers(&filters).await?;
         let (mut runners, mut sidecars) = (Vec::new(), HashMap::new());
         for summary in found {
             let Some(labels) = summary.labels.as_ref() else { continue };
@@ -324,16 +331,12 @@ impl Backend for DockerBackend {
     }
 
     async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
-        match self.docker().await?.inspect_image(image).await {
-            Ok(found) => Ok(Some(found.id.unwrap_or_default())),
-            Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(refused("inspect an image")(error)),
-        }
+        self.docker().await?.image(image).await
     }
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
         // A registry that is slow to answer keeps the engine's first word back.
-        let docker = self.docker().await?.clone().with_timeout(PULL_SILENCE);
+        let docker = Docker::clone(self.docker().await?).with_timeout(PULL_SILENCE);
         let options = CreateImageOptionsBuilder::default().from_image(image);
         // Without a tag or digest the engine would pull every tag there is.
         let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
@@ -395,7 +398,7 @@ impl Backend for DockerBackend {
 /// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
 /// inspect.
 async fn find(
-    docker: &Docker,
+    docker: &Connection,
     instance: &str,
     runner: &RunnerName,
     read: fn(&str, &HashMap<String, String>) -> Option<Identity>,
@@ -403,9 +406,7 @@ async fn find(
     let wanted = [(labels::INSTANCE, instance), (labels::RUNNER, runner.as_str())];
     let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
     let filters = HashMap::from([("label".to_owned(), wanted)]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let mut found =
-        docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+    let mut found = docker.containers(&filters).await?;
     found.sort_by_key(|summary| !is_named(summary, runner));
     let ours = found.into_iter().filter_map(|summary| {
         let identity = read(instance, summary.labels.as_ref()?)?;
@@ -425,7 +426,7 @@ fn is_named(summary: &ContainerSummary, runner: &RunnerName) -> bool {
 ///
 /// Errors: the engine refuses, or does not answer.
 async fn remove_container(
-    docker: &Docker,
+    docker: &Connection,
     id: &str,
     what: &'static str,
 ) -> Result<(), BackendError> {
@@ -434,10 +435,10 @@ async fn remove_container(
         // 409: its removal is in progress.
         Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
         Ok(_) => Ok(()),
-        Err(_) => match timeout(read::INSPECT, docker.inspect_container(id, None)).await {
-            Ok(Ok(found)) if found.state.as_ref().is_some_and(read::is_going) => Ok(()),
-            Ok(Err(error)) if status(&error) == Some(404) => Ok(()),
-            Ok(Err(error)) => Err(refused(what)(error)),
+        Err(_) => match timeout(read::INSPECT, docker.state(what, id)).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(state))) if read::is_going(&state) => Ok(()),
+            Ok(Err(error)) => Err(error),
             Ok(Ok(_)) | Err(_) => {
                 let seconds = REMOVAL.as_secs();
                 Err(BackendError::Unreachable(format!("no answer within {seconds} s")))

@@ -109,6 +109,43 @@ async fn a_docker_engine_that_is_not_told_of_is_as_the_list_has_it() {
     }
 }
 
+/// The stub's other answers have such words, too.
+#[tokio::test]
+async fn a_word_that_only_a_newer_engine_knows_hides_no_container() {
+    let engine = StubEngine::start().await;
+    engine.add_one("mayfly-i-1", ("hibernating", "Asleep for\n5 minutes"), &labels("mayfly-i-1"));
+    engine.add_one("mayfly-i-2", ("exited", "Exited (9) ago"), &labels("mayfly-i-2"));
+    let mut odd = labels("mayfly-i-3");
+    odd["another"] = json!(["of", "another", "form"]);
+    engine.add_one("mayfly-i-3", ("running", "Up"), &odd);
+    let backend = backend(&engine);
+    let listed = backend.list().await.unwrap();
+    let [first, second, third] = &listed[..] else { panic!("{listed:?}") };
+    let said = "Docker lists it in a state that is not known (Asleep for 5 minutes)";
+    assert_eq!(
+        (&first.phase, first.unread.as_deref()),
+        (&Phase::Running { working: None }, Some(said))
+    );
+    assert!(matches!(&second.phase, Phase::Exited(exit) if exit.code == 3), "{second:?}");
+    assert_eq!((second.unread.as_ref(), third.unread.as_ref()), (None, None));
+    assert_eq!(backend.image_id("img").await.unwrap().as_deref(), Some("sha256:0"));
+    assert_eq!(backend.machine().await.unwrap().memory, Some(4096));
+    let variables = [("DOCKER_HOST", &*engine.host())];
+    let unnamed = DockerBackend::new(DockerSettings::of(&config("http://127.0.0.1:9", &variables)));
+    assert_eq!(unnamed.instance().await.unwrap(), "stub");
+}
+
+#[tokio::test]
+async fn a_list_that_is_none_is_never_an_empty_one() {
+    for status in [Some(404), Some(403), Some(500)] {
+        let engine = StubEngine::start().await;
+        engine.refuse("/containers/json", status);
+        let error = backend(&engine).list().await.unwrap_err();
+        assert!(matches!(error, BackendError::Refused { .. }), "{status:?}: {error}");
+        assert!(error.to_string().ends_with(LOST), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn an_engine_that_cannot_be_reached_is_an_error_of_the_list() {
     let engine = StubEngine::start().await;

@@ -59,7 +59,7 @@ impl StubEngine {
         let router = Router::new()
             .route("/_ping", get(async || "OK"))
             .route("/version", get(async || Json(json!({"ApiVersion": "1.41"}))))
-            .route("/info", get(async || Json(json!({"ID": "STUB", "NCPU": 2, "MemTotal": 4096}))))
+            .route("/info", get(info))
             .route("/containers/json", get(containers))
             .route("/containers/create", post(create))
             .route("/containers/{id}", delete(remove))
@@ -68,7 +68,7 @@ impl StubEngine {
             .route("/containers/{id}/json", get(inspect))
             .route("/containers/{id}/logs", get(async || "Listening for Jobs\n"))
             .route("/containers/{id}/top", get(broken))
-            .route("/images/{name}/json", get(async || Json(json!({"Id": "sha256:0"}))))
+            .route("/images/{name}/json", get(image))
             .with_state(Arc::clone(&shared))
             .layer(middleware::from_fn_with_state(Arc::clone(&shared), refuse))
             .layer(middleware::from_fn_with_state(Arc::clone(&shared), freeze));
@@ -99,8 +99,10 @@ impl StubEngine {
     /// A container of this name with this state and the words for it in a list; its id is its name.
     pub(crate) fn add_one(&self, name: &str, (state, status): (&str, &str), labels: &Value) {
         let names = [format!("/{name}")];
-        let container =
-            json!({"Id": name, "Names": names, "State": state, "Status": status, "Labels": labels});
+        let container = json!({
+            "Id": name, "Names": names, "State": state, "Status": status, "Labels": labels,
+            "Ports": [{"PrivatePort": 80, "Type": "new"}], "Health": {"Status": "new"},
+        });
         lock(&self.shared.containers).push(container);
     }
 
@@ -130,10 +132,26 @@ async fn containers(State(shared): State<Arc<Shared>>) -> Json<Vec<Value>> {
     Json(lock(&shared.containers).clone())
 }
 
+async fn info() -> Json<Value> {
+    Json(json!({
+        "ID": "STUB", "NCPU": 2, "MemTotal": 4096, "CgroupVersion": "new", "Isolation": "new",
+        "Swarm": {"LocalNodeState": "new"},
+    }))
+}
+
+async fn image() -> Json<Value> {
+    let identity = json!({"Signature": [{"SignatureType": "new", "KnownSigner": "new"}]});
+    Json(json!({"Id": "sha256:0", "Manifests": [{"Kind": "new"}], "Identity": identity}))
+}
+
 async fn inspect(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     match lock(&shared.containers).iter().find(|one| one["Id"] == *id) {
-        Some(one) => Json(json!({"Id": id, "State": {"Status": one["State"], "ExitCode": 3}}))
-            .into_response(),
+        Some(one) => {
+            let health = json!({"Status": "new", "Log": [{"ExitCode": "new", "Output": "asleep"}]});
+            let state = json!({"Status": one["State"], "ExitCode": 3, "Health": health});
+            let host = json!({"RestartPolicy": {"Name": "new"}, "Isolation": "new"});
+            Json(json!({"Id": id, "State": state, "HostConfig": host})).into_response()
+        }
         None => {
             (StatusCode::NOT_FOUND, Json(json!({"message": "no such container"}))).into_response()
         }

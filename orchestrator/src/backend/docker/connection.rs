@@ -11,14 +11,14 @@ use hyper_util::rt::TokioExecutor;
 /// How long the engine may take to begin its answer. The body is bounded by the caller.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// How long a TCP connection may take to open.
-const OPENING: Duration = Duration::from_secs(5);
+pub(super) const OPENING: Duration = Duration::from_secs(5);
 /// After this long without a packet the peer is probed, and probed again, so many times, at this distance: a half-open connection
 /// ends within half a minute.
-const PROBE_AFTER: Duration = Duration::from_secs(15);
-const PROBE_EVERY: Duration = Duration::from_secs(5);
-const PROBES: u32 = 3;
+pub(super) const PROBE_AFTER: Duration = Duration::from_secs(15);
+pub(super) const PROBE_EVERY: Duration = Duration::from_secs(5);
+pub(super) const PROBES: u32 = 3;
 /// How long sent bytes may stay without an acknowledgement (`TCP_USER_TIMEOUT`, tcp(7)).
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// Prepares calls to the engine at `host` (as `DOCKER_HOST`), or at the local socket. Opens nothing yet.
 pub(super) fn connect(host: Option<&str>) -> Result<Docker, Error> {

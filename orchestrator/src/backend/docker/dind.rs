@@ -3,7 +3,6 @@
 //! The runner's container is the anchor: it is made first and removed last, so whatever a crash leaves of the rest leads back to it.
 //! Should somebody else remove it, the engine's container takes its place: it carries the runner's labels, too.
 
-use bollard::Docker;
 use bollard::models::{
     ContainerSummary, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
 };
@@ -12,6 +11,7 @@ use mayfly_common::name::RunnerName;
 
 use super::error::{refused, status};
 use super::log::tail;
+use super::raw::Connection;
 use super::read::Unread;
 use super::spec::Template;
 use super::{find, labels, remove_container, sidecar};
@@ -25,7 +25,7 @@ const LAST_LINES: u32 = 10;
 ///
 /// Errors: a part could not be made; those made before it are left to [`detach`].
 pub(super) async fn attach(
-    docker: &Docker,
+    docker: &Connection,
     template: &Template<'_>,
     spec: &LaunchSpec,
     engine: &Engine,
@@ -68,7 +68,7 @@ pub(super) async fn attach(
 
 /// Removes the engine of a runner, whatever is there of it. The runner's `containers` are left.
 pub(super) async fn detach(
-    docker: &Docker,
+    docker: &Connection,
     instance: &str,
     runner: &RunnerName,
     containers: impl Iterator<Item = &str>,
@@ -101,7 +101,7 @@ pub(super) async fn detach(
 ///
 /// Errors: the engine of the host cannot be reached.
 pub(super) async fn health(
-    docker: &Docker,
+    docker: &Connection,
     found: Option<&ContainerSummary>,
     unread: &mut Unread,
 ) -> Result<EngineHealth, BackendError> {
@@ -122,7 +122,7 @@ pub(super) async fn health(
 
 /// The id of the network of a runner and its engine, if it is there and ours.
 async fn find_network(
-    docker: &Docker,
+    docker: &Connection,
     instance: &str,
     runner: &RunnerName,
 ) -> Result<Option<String>, BackendError> {

@@ -6,14 +6,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use bollard::Docker;
 use bollard::models::{NetworkCreateRequest, NetworkInspect};
-use bollard::query_parameters::ListContainersOptionsBuilder;
 use mayfly_common::foreign_text::line;
 use tokio::sync::{RwLock, RwLockReadGuard};
 use tracing::{info, warn};
 
 use super::error::{refused, status};
+use super::raw::Connection;
 use crate::backend::BackendError;
 
 /// The bridge driver's option for traffic between its containers (Docker docs: "Bridge network driver").
@@ -58,7 +57,7 @@ impl RunnerNetwork {
     /// held, it is not replaced.
     pub(super) async fn ready(
         &self,
-        docker: &Docker,
+        docker: &Connection,
     ) -> Result<RwLockReadGuard<'_, Fit>, BackendError> {
         let held = self.fit.read().await;
         let known = *held;
@@ -86,7 +85,7 @@ impl RunnerNetwork {
     }
 
     /// The MTU that our networks shall have; none where the engine does not tell, and its own default holds.
-    pub(super) async fn mtu(&self, docker: &Docker) -> Result<Option<u32>, BackendError> {
+    pub(super) async fn mtu(&self, docker: &Connection) -> Result<Option<u32>, BackendError> {
         if self.configured.is_some() {
             return Ok(self.configured);
         }
@@ -98,7 +97,7 @@ impl RunnerNetwork {
         }
     }
 
-    async fn ensure(&self, docker: &Docker, before: Fit) -> Result<Fit, BackendError> {
+    async fn ensure(&self, docker: &Connection, before: Fit) -> Result<Fit, BackendError> {
         let (name, wanted) = (&self.name, self.mtu(docker).await?);
         let found = match docker.inspect_network(name, None).await {
             Ok(found) => found,
@@ -163,7 +162,10 @@ impl RunnerNetwork {
     }
 
     /// The address of this machine on the network.
-    pub(super) async fn gateway(&self, docker: &Docker) -> Result<Option<IpAddr>, BackendError> {
+    pub(super) async fn gateway(
+        &self,
+        docker: &Connection,
+    ) -> Result<Option<IpAddr>, BackendError> {
         let found = docker
             .inspect_network(&self.name, None)
             .await
@@ -193,14 +195,13 @@ fn mtu_of(network: &NetworkInspect) -> Option<u32> {
 }
 
 /// Whether no container is in the network; those that do not run count, too: they were made for it.
-async fn is_empty(docker: &Docker, name: &str) -> Result<bool, BackendError> {
+async fn is_empty(docker: &Connection, name: &str) -> Result<bool, BackendError> {
     let filters = HashMap::from([("network".to_owned(), vec![name.to_owned()])]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let found = docker.list_containers(Some(options)).await.map_err(refused("list containers"))?;
+    let found = docker.containers(&filters).await?;
     Ok(found.is_empty())
 }
 
-async fn create(docker: &Docker, name: &str, mtu: Option<u32>) -> Result<(), BackendError> {
+async fn create(docker: &Connection, name: &str, mtu: Option<u32>) -> Result<(), BackendError> {
     let mut options = mtu_option(mtu);
     options.insert(ICC.to_owned(), "false".to_owned());
     let request = NetworkCreateRequest {

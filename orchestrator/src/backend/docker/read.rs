@@ -12,10 +12,11 @@ use bollard::models::{
     ContainerSummaryStateEnum as Listed,
 };
 use bollard::query_parameters::TopOptionsBuilder;
+use mayfly_common::foreign_text::line;
 use tokio::time::timeout;
 
-use super::error::{refused, status};
 use super::labels::Identity;
+use super::raw::Connection;
 use super::{dind, log, sidecar};
 use crate::backend::BackendError;
 use crate::model::{EngineHealth, Exit, Instance, Phase};
@@ -68,18 +69,11 @@ impl Unread {
     /// Asks for the state of a container: `None` if the engine did not say, `Some(None)` if the container is gone.
     pub(super) async fn state(
         &mut self,
-        docker: &Docker,
+        docker: &Connection,
         id: &str,
     ) -> Result<Option<Option<ContainerState>>, BackendError> {
         let what = "inspect a container";
-        let question = async {
-            match docker.inspect_container(id, None).await {
-                Ok(found) => Ok(Some(found.state.unwrap_or_default())),
-                Err(error) if status(&error) == Some(404) => Ok(None),
-                Err(error) => Err(refused(what)(error)),
-            }
-        };
-        self.ask((INSPECT, what), question).await
+        self.ask((INSPECT, what), docker.state(what, id)).await
     }
 
     /// Asks for the end of a container's log: `None` if the engine did not send it, `Some(None)` if the container is gone or being removed.
@@ -95,7 +89,7 @@ impl Unread {
 ///
 /// Errors: the engine cannot be reached.
 pub(super) async fn instance(
-    docker: &Docker,
+    docker: &Connection,
     identity: Identity,
     summary: ContainerSummary,
     sidecar: Option<ContainerSummary>,
@@ -115,8 +109,11 @@ pub(super) async fn instance(
         // A removal that failed half-way; the engine shows no log of it any more.
         Some(Listed::DEAD) => Phase::Exited(Exit::default()),
         // The engine does not say that it ended.
-        Some(Listed::PAUSED | Listed::STOPPING | Listed::EMPTY) | None => {
-            Phase::Running { working: None }
+        Some(Listed::PAUSED | Listed::STOPPING | Listed::EMPTY) => Phase::Running { working: None },
+        None => {
+            let words = line(summary.status.as_deref().unwrap_or_default());
+            unread.why = Some(format!("Docker lists it in a state that is not known ({words})"));
+            Phase::Running { working: working(docker, id).await }
         }
     };
     let engine = if identity.has_engine {
@@ -162,7 +159,7 @@ fn described(
 
 /// The end of a container that is listed as ended. `None`: it is gone or being removed.
 async fn exit(
-    docker: &Docker,
+    docker: &Connection,
     id: &str,
     summary: &ContainerSummary,
     unread: &mut Unread,

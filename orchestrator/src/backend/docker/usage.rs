@@ -6,21 +6,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use mayfly_common::foreign_text::line;
-use reqwest::Client;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::error::short;
-use super::labels;
+use super::{labels, raw};
 use crate::backend::{BackendError, Storage};
 
 /// How long the engine may measure. It walks through volumes file by file.
 const TIMEOUT: Duration = Duration::from_mins(2);
 /// The last version (minor part) with the form below.
 const NEWEST: usize = 51;
-/// Where the engine listens if nothing is said.
-const SOCKET: &str = "unix:///var/run/docker.sock";
 /// What is asked.
 const WHAT: &str = "measure its storage";
 
@@ -28,12 +23,6 @@ const WHAT: &str = "measure its storage";
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest of these waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
-
-/// The engine's answer to what it does not do.
-#[derive(Debug, Deserialize)]
-struct Refusal {
-    message: String,
-}
 
 /// The part of the answer that counts. Lists are null if they are empty.
 #[derive(Debug, Deserialize)]
@@ -72,58 +61,26 @@ pub(super) async fn measure(
     minor: usize,
     instance: &str,
 ) -> Result<Storage, BackendError> {
-    let (client, base) = client(host.unwrap_or(SOCKET))?;
+    let (client, base) = raw::client(host, TIMEOUT)?;
     let url = format!("{base}/v1.{}/system/df", minor.min(NEWEST));
     let (until, mut wait) = (Instant::now() + TIMEOUT, FIRST_WAIT);
     let usage = loop {
-        let answer = client.get(&url).send().await.map_err(|error| unreachable(&error))?;
+        let answer = client.get(&url).send().await.map_err(|error| raw::unreachable(&error))?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| unreachable(&error))?;
+        let body = answer.bytes().await.map_err(|error| raw::unreachable(&error))?;
         if status.is_success() {
             break body;
         }
         // It measures for one caller at a time, and refuses all others meanwhile; a measuring that an orchestrator asked for goes on
         // when that one is gone, so that the next one often meets it at its start. It also fails when a container goes while it counts.
         if !status.is_server_error() || Instant::now() + wait > until {
-            let told = serde_json::from_slice::<Refusal>(&body).ok();
-            let reason = told.map_or_else(|| format!("HTTP {status}"), |told| short(&told.message));
-            return Err(BackendError::Refused { what: WHAT, reason });
+            return Err(raw::refusal(WHAT, status, &body));
         }
         tokio::time::sleep(wait).await;
         wait = wait.saturating_mul(2).min(LONGEST_WAIT);
     };
-    let usage: Usage = serde_json::from_slice(&usage).map_err(|error| BackendError::Refused {
-        what: WHAT,
-        reason: line(&format!("its answer cannot be read: {error}")),
-    })?;
+    let usage: Usage = raw::read(WHAT, &usage)?;
     Ok(usage.sum(instance))
-}
-
-/// A client of the engine, and how its URLs begin.
-fn client(host: &str) -> Result<(Client, String), BackendError> {
-    // The client wants to know a provider even where nothing is encrypted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder().timeout(TIMEOUT).tls_certs_only([]).no_proxy();
-    let (builder, base) = match host.split_once("://") {
-        Some(("unix", path)) => (builder.unix_socket(path), "http://docker".to_owned()),
-        Some((_, address)) => (builder, format!("http://{}", address.trim_end_matches('/'))),
-        None => (builder, format!("http://{host}")),
-    };
-    Ok((builder.build().map_err(|error| unreachable(&error))?, base))
-}
-
-fn unreachable(error: &reqwest::Error) -> BackendError {
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), cause);
-    BackendError::Unreachable(cause)
-}
-
-/// The innermost cause, which says most.
-fn cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(inner) = error.source() {
-        error = inner;
-    }
-    error.to_string()
 }
 
 impl Usage {
