@@ -52,7 +52,10 @@ impl Drain {
         let state = self.state();
         if !state.is_known {
             let since = self.store.drain().await?;
-            self.set(since, self.outlives());
+            // One that began meanwhile counts already.
+            if !self.state().is_known {
+                self.set(since, self.outlives());
+            }
         } else if !state.is_stored && self.outlives() {
             self.store.save_drain(state.since).await?;
             self.set(state.since, true);
@@ -138,6 +141,19 @@ mod tests {
         store.mend_writes();
         drain.end().await.unwrap();
         assert_eq!(drain.since(), None);
+    }
+
+    #[tokio::test]
+    async fn a_drain_that_begins_while_the_store_is_read_counts_at_once() {
+        let drain = Drain::new(Store::in_memory().unwrap());
+        let mut settling = std::pin::pin!(drain.settle());
+        assert!(futures::poll!(&mut settling).is_pending());
+        let mut beginning = std::pin::pin!(drain.begin(at(1)));
+        assert!(futures::poll!(&mut beginning).is_pending());
+        settling.await.unwrap();
+        assert_eq!(drain.since(), Some(at(1)), "the pass that settles starts nothing");
+        beginning.await;
+        assert_eq!(drain.since(), Some(at(1)));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::sync::Once;
 
 use api_gateway::Config;
 use api_gateway::auth::ApiKeys;
@@ -34,8 +35,19 @@ pub(crate) fn webhook_secrets() -> Secrets {
     Secrets::from_list(&SECRET.to_owned().into()).expect("a good secret")
 }
 
+/// Has somebody hear every event from the beginning. One that fires for the first time just while a test begins to listen is taken
+/// for one that nobody hears, and stays that (tracing-core, `callsite`).
+fn hear_everything() {
+    static HEARING: Once = Once::new();
+    HEARING.call_once(|| {
+        let hearing = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+        hearing.expect("nobody hears yet");
+    });
+}
+
 /// A configuration with [`KEY`] and no limits worth the name.
 pub(crate) fn config(orchestrator: SocketAddr) -> Config {
+    hear_everything();
     let many = NonZeroU32::new(1_000_000).expect("not zero");
     Config {
         orchestrator: OrchestratorUrl::parse(&format!("http://{orchestrator}"))

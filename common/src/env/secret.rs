@@ -117,8 +117,9 @@ mod tests {
     #[test]
     fn an_error_names_the_variable_that_was_set_and_its_true_reason() {
         let large = vec![b'x'; (1 << 20) + 1];
-        let rows: [(&str, &[u8], &str); 4] = [
-            ("utf16", b"\xff\xfes\x003\x00", "is UTF-16"),
+        let rows: [(&str, &[u8], &str); 5] = [
+            ("utf16", b"\xff\xfes\x003\x00", "is UTF-16: save it as UTF-8"),
+            ("utf16be", b"\xfe\xff\x00s\x003", "is UTF-16: save it as UTF-8"),
             ("latin1", b"s\xe9cret", "is no text in UTF-8"),
             ("blank", b" \r\n", "is empty"),
             ("large", &large, "is larger than 1 MiB"),
@@ -127,14 +128,7 @@ mod tests {
             let file = Scratch::new(name, bytes);
             assert_eq!(
                 secret(None, Some(&file.path())).unwrap_err(),
-                format!(
-                    "T_FILE: {} {}",
-                    file.path(),
-                    match name {
-                        "utf16" => "is UTF-16: save it as UTF-8",
-                        _ => why,
-                    }
-                )
+                format!("T_FILE: {} {why}", file.path())
             );
         }
         let missing = secret(None, Some("/does/not/exist")).unwrap_err();

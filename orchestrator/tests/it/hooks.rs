@@ -23,7 +23,7 @@ use orchestrator::config::GitHubConfig;
 use orchestrator::github::budget::Priority;
 use orchestrator::github::hooks::{EVENTS, HookPlace, HookUrl, KnownHook, NewHook};
 use orchestrator::github::{GitHubClient, GitHubError, GitHubSettings};
-use orchestrator::redelivery::{MAX_ATTEMPTS, Redeliverer, RoundReport};
+use orchestrator::redelivery::{MAX_ATTEMPTS, MAX_PER_ROUND, Redeliverer, RoundReport};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
@@ -440,4 +440,42 @@ async fn a_spent_limit_ends_the_round() {
     let report = scene.round(&redeliverer, &github, &hook).await;
     assert_eq!((report.redelivered, report.put_off), (3, false), "{report:?}");
     assert_eq!(scene.sim.counters().hammered, 0);
+}
+
+#[tokio::test]
+async fn one_round_asks_for_so_many_however_many_hooks_there_are() {
+    let scene = Scene::new().await;
+    let github = scene.as_user();
+    let hook = scene.repo_hook(&github).await;
+    let other = github.create_hook(&org(), scene.new_hook()).await.unwrap();
+    scene.delivered().await;
+    scene.fault(DeliveryFaultKind::Drop, 60);
+    scene.queue(30).await;
+    let redeliverer = Redeliverer::new();
+    let mut repeats = Vec::new();
+    for _ in 0..3 {
+        scene.wait(61);
+        repeats.push(redeliverer.round(&github, &[hook.clone(), other.clone()]).await.redelivered);
+        scene.delivered().await;
+    }
+    assert_eq!(repeats, [MAX_PER_ROUND, 60 - MAX_PER_ROUND, 0]);
+    assert_eq!(scene.receiver.guids("workflow_job").len(), 60);
+}
+
+#[tokio::test]
+async fn what_github_does_not_repeat_is_asked_for_once() {
+    let scene = Scene::new().await;
+    let github = scene.as_user();
+    let hook = scene.repo_hook(&github).await;
+    scene.fault(DeliveryFaultKind::Drop, 1);
+    scene.queue(1).await;
+    let (route, times) = (ATTEMPTS.to_owned(), 100);
+    scene.sim.add_fault(Fault { route, times, status: 422, ..Fault::default() });
+    let redeliverer = Redeliverer::new();
+    for _ in 0..4 {
+        scene.wait(600);
+        let report = scene.round(&redeliverer, &github, &hook).await;
+        assert_eq!((report.read, report.redelivered, report.problems.len()), (1, 0, 0));
+    }
+    assert_eq!(scene.sim.counters().of("POST", ATTEMPTS), 1);
 }

@@ -166,6 +166,25 @@ async fn every_refusal_has_its_status_and_says_why() {
 }
 
 #[tokio::test]
+async fn of_two_who_change_a_pool_at_once_none_undoes_what_the_other_did() {
+    let platform = Platform::new().await;
+    make(&platform, warm(0)).await;
+    // Whether the second reads the pool before the first has written is up to chance: often enough it does.
+    for number in 1..=50 {
+        let (first, second) = tokio::join!(
+            patch(&platform, "ci", json!({"max": number})),
+            patch(&platform, "ci", json!({"priority": number})),
+        );
+        let spec = get(&platform, "ci").await.body["spec"].clone();
+        for (answer, field) in [(first, "max"), (second, "priority")] {
+            let done = answer.status == StatusCode::OK;
+            assert!(done || answer.status == StatusCode::PRECONDITION_FAILED, "{}", answer.body);
+            assert_eq!(done, spec[field] == number, "{field} {number}: {spec}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_job_gets_a_runner_of_the_pool_that_offers_its_labels() {
     let platform = Platform::new().await;
     let spec = json!({
