@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
 
+use bollard::models::{ContainerCreateBody, HostConfig};
 use github_sim::world::model::Conclusion;
 use mayfly_common::name::RunnerName;
 use orchestrator::backend::Backend as _;
@@ -64,6 +65,20 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
     other.remove(&second.name).await.unwrap();
     other.remove(&third.name).await.unwrap();
+    let waits = ContainerCreateBody {
+        image: Some(engine.image()),
+        host_config: Some(HostConfig {
+            network_mode: Some(engine.network()),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    };
+    let waits = engine.docker.create_container(None, waits).await.unwrap().id;
+    let between = spec_of(&engine, &[SLEEPS], "mayfly-mtu-5");
+    other.launch(&between).await.unwrap();
+    assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual), "it needs it");
+    engine.docker.remove_container(&waits, None).await.unwrap();
+    other.remove(&between.name).await.unwrap();
     let fourth = spec_of(&engine, &[TELLS], "mayfly-mtu-4");
     other.launch(&fourth).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(OTHER_MTU));

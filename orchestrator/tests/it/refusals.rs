@@ -9,7 +9,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use orchestrator::backend::docker::{DockerBackend, DockerSettings};
-use orchestrator::backend::{Backend as _, BackendError};
+use orchestrator::backend::{Backend as _, BackendError, Progress};
 use orchestrator::model::{EngineHealth, Instance, LaunchSpec, Phase};
 use orchestrator::pool::Pool;
 use orchestrator::store::Store;
@@ -248,4 +248,44 @@ async fn a_start_whose_answer_is_lost_makes_one_runner_which_serves_its_job() {
     platform.wait(60);
     assert_eq!(platform.pass().await.removed, 1);
     assert_eq!((platform.containers().len(), platform.registrations().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_is_being_removed_is_gone_and_what_stands_still_is_there() {
+    let engine = StubEngine::start().await;
+    for (name, state) in [("mayfly-i-1", "removing"), ("mayfly-i-2", "paused")] {
+        engine.add_one(name, (state, ""), &labels(name));
+    }
+    let listed = backend(&engine).list().await.unwrap();
+    assert_eq!((listed.len(), listed[0].name.as_str()), (1, "mayfly-i-2"));
+    assert_eq!(listed[0].phase, Phase::Running { working: None });
+}
+
+#[tokio::test]
+async fn an_image_without_a_tag_is_pulled_in_one_version() {
+    let rows = [
+        ("runner", "latest"),
+        ("127.0.0.1:5000/x/runner", "latest"),
+        ("127.0.0.1:5000/x/runner:2", ""),
+        ("runner@sha256:0", ""),
+    ];
+    for (image, tag) in rows {
+        let engine = StubEngine::start().await;
+        backend(&engine).pull_image(image, &Progress::default()).await.unwrap();
+        assert_eq!(engine.asked(&format!("{image} {tag}")), 1, "{image}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_networks_of_this_installation_are_cleared_away() {
+    let engine = StubEngine::start().await;
+    let settings = DockerSettings {
+        host: Some(engine.host()),
+        instance: Some("i".to_owned()),
+        network: "runners".to_owned(),
+        mtu: None,
+    };
+    let cleared = DockerBackend::new(settings).clear().await.unwrap();
+    assert_eq!(cleared.removed, ["network mayfly-i-1-docker", "network runners"]);
+    assert_eq!(engine.removed(), ["mayfly-i-1-docker", "runners"]);
 }

@@ -64,7 +64,9 @@ impl StubEngine {
             .route("/containers/create", post(create))
             .route("/containers/{id}", delete(remove))
             .route("/containers/{id}/start", post(start))
-            .route("/networks/{id}", get(network))
+            .route("/networks", get(networks))
+            .route("/networks/{id}", get(network).delete(remove))
+            .route("/images/create", post(pull))
             .route("/containers/{id}/json", get(inspect))
             .route("/containers/{id}/logs", get(async || "Listening for Jobs\n"))
             .route("/containers/{id}/top", get(broken))
@@ -112,7 +114,7 @@ impl StubEngine {
         lock(&self.shared.refusals).push((path.to_owned(), status));
     }
 
-    /// The containers that were removed, by name.
+    /// The containers and networks that were removed, by name.
     pub(crate) fn removed(&self) -> Vec<String> {
         lock(&self.shared.removed).clone()
     }
@@ -161,6 +163,23 @@ async fn inspect(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> R
 /// Every network is there, and has no MTU of its own.
 async fn network(Path(id): Path<String>) -> Json<Value> {
     Json(json!({"Name": id, "Options": {"com.docker.network.bridge.enable_icc": "false"}}))
+}
+
+/// Under our mark, the network that is configured, and one of another installation.
+async fn networks(Query(query): Query<BTreeMap<String, String>>) -> Json<Value> {
+    let marked = query["filters"].contains("dev.mayfly.network");
+    let names = if marked { &["runners", "runners-of-others"][..] } else { &["mayfly-i-1-docker"] };
+    Json(names.iter().map(|name| json!({"Name": name})).collect())
+}
+
+/// Pulls nothing, and remembers what was asked for.
+async fn pull(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> &'static str {
+    let tag = query.get("tag").map(String::as_str).unwrap_or_default();
+    lock(&shared.asked).push(format!("{} {tag}", query["fromImage"]));
+    "{}"
 }
 
 async fn create(
