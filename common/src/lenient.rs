@@ -38,8 +38,21 @@ pub fn texts<'de, D>(deserializer: D) -> Result<Vec<String>, D::Error>
 where
     D: Deserializer<'de>,
 {
-    let list: List<String> = option(deserializer)?.unwrap_or_default();
-    Ok(list.into_entries().into_iter().filter(|text| !text.trim().is_empty()).collect())
+    texts_if_readable(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The same; `None` if they cannot be read: there is no list, or no text in one with other entries.
+pub fn texts_if_readable<'de, D>(deserializer: D) -> Result<Option<Vec<String>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let list: Option<List<String>> = option(deserializer)?;
+    Ok(list.and_then(|list| {
+        let all_read = list.odd().is_empty();
+        let mut texts = list.into_entries();
+        texts.retain(|text| !text.trim().is_empty());
+        (all_read || !texts.is_empty()).then_some(texts)
+    }))
 }
 
 /// A list whose entries are read one by one: what cannot be read is left out and named.
@@ -143,10 +156,18 @@ mod tests {
         size: Option<u64>,
         #[serde(default, deserialize_with = "texts")]
         labels: Vec<String>,
+        #[serde(default, deserialize_with = "texts_if_readable")]
+        groups: Option<Vec<String>>,
     }
 
     fn entry(id: i64) -> Entry {
-        Entry { id, name: "a".to_owned(), size: Some(1), labels: vec!["x".to_owned()] }
+        Entry {
+            id,
+            name: "a".to_owned(),
+            size: Some(1),
+            labels: vec!["x".to_owned()],
+            groups: None,
+        }
     }
 
     #[test]
@@ -160,8 +181,17 @@ mod tests {
         ];
         for text in rows {
             let read: Entry = serde_json::from_str(text).unwrap();
-            let bare = Entry { id: 1, name: String::new(), size: None, labels: Vec::new() };
+            let labels = Vec::new();
+            let bare = Entry { id: 1, name: String::new(), size: None, labels, groups: None };
             assert_eq!(read, bare, "{text}");
+            let groups = text.replace("labels", "groups");
+            assert_eq!(serde_json::from_str::<Entry>(&groups).unwrap(), bare, "{groups}");
+        }
+        for (list, expected) in [("[]", vec![]), (r#"[" "]"#, vec![]), (r#"[7,"x"]"#, vec!["x"])] {
+            let read: Entry =
+                serde_json::from_str(&format!(r#"{{"id":1,"groups":{list}}}"#)).unwrap();
+            let expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
+            assert_eq!(read.groups, Some(expected), "{list}");
         }
         let mixed = r#"{"id":1,"labels":[null,"x",{"name":"y"}]}"#;
         assert_eq!(serde_json::from_str::<Entry>(mixed).unwrap().labels, ["x"]);

@@ -153,6 +153,9 @@ pub struct EventJob {
     /// The labels of its `runs-on`.
     #[serde(deserialize_with = "labels")]
     pub labels: Vec<String>,
+    /// True if GitHub sent labels that could not be read: that there are none proves nothing then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub labels_unread: bool,
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,

@@ -336,13 +336,7 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
             cause.to_string(),
             Some("lower jobs_per_runner or scale_up_threshold, or take the policy per-job"),
         ),
-        Cause::NoName(pool) => reason(
-            "no_name",
-            cause.to_string(),
-            Some(&format!(
-                "delete registrations at GitHub that have its names and no machine, or raise the pool's max (mayfly pool show {pool})"
-            )),
-        ),
+        Cause::NoName(taken) => reason("no_name", cause.to_string(), Some(&taken.remedy())),
         Cause::NoPlace => reason(
             "no_place",
             cause.to_string(),
@@ -376,6 +370,10 @@ fn remedied(remedy: &Remedy, row: &Row) -> String {
             "make a pool with runner_group {group}, the scope enterprise:SLUG and min_idle (mayfly pool create), or name labels in runs-on"
         ),
         Remedy::NameLabels => "name labels in runs-on".to_owned(),
+        Remedy::ReadLabels => {
+            "GitHub is asked again at the next check; the job's page at GitHub shows its labels"
+                .to_owned()
+        }
     }
 }
 

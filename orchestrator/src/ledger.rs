@@ -122,6 +122,8 @@ pub struct Ledger {
     doubted: BTreeSet<i64>,
     /// Runners of ours whose job nobody knows, by name.
     takers: BTreeMap<String, Taker>,
+    /// Jobs whose labels could not be read when GitHub last told of them.
+    unread_labels: BTreeSet<i64>,
     /// Questions to GitHub, by job.
     asked: BTreeMap<i64, Asked>,
     /// The last time, by our clock, that all waiting jobs of a repository were read.
@@ -229,6 +231,13 @@ impl Ledger {
             let soon = job.created_at.is_some_and(|made| moment.duration_since(made) < SOON);
             row.seen_queued(job.created_at, moment, soon);
         }
+        let unread = job.labels_unread && row.labels.is_empty();
+        let unread_labels = &mut self.unread_labels;
+        if unread {
+            unread_labels.insert(job.id)
+        } else {
+            unread_labels.remove(&job.id)
+        };
         row.started_at = pick(started_at, row.started_at);
         row.completed_at = pick(job.completed_at, row.completed_at);
         // GitHub knows better than a runner, whose words its job can forge.
@@ -341,6 +350,13 @@ impl Ledger {
                 row.labels.clone_from(&job.labels);
                 self.changed.insert(job.id);
             }
+            let unread = job.labels_unread && row.labels.is_empty();
+            let unread_labels = &mut self.unread_labels;
+            if unread {
+                unread_labels.insert(job.id)
+            } else {
+                unread_labels.remove(&job.id)
+            };
             row.seen_at = row.seen_at.max(asked_at);
             let old = job.queued_at < could_know && job.queued_at > listening;
             missed += usize::from(row.told_at.is_none() && old);
@@ -362,6 +378,7 @@ impl Ledger {
                 repo: row.repo.clone(),
                 name: row.name.clone(),
                 labels: row.labels.clone(),
+                labels_unread: self.unread_labels.contains(&row.id),
                 queued_at: row.queued_at,
             })
             .collect();
@@ -498,6 +515,7 @@ impl Ledger {
         });
         let rows = &self.rows;
         self.doubted.retain(|id| rows.contains_key(id));
+        self.unread_labels.retain(|id| rows.contains_key(id));
         // What the runner said stands, where GitHub could not be asked for nearly as long as the row is kept.
         self.unconfirmed.retain(|id| {
             let row = rows.get(id);

@@ -170,6 +170,8 @@ pub struct QueuedJob {
     pub name: String,
     /// What it asks for.
     pub labels: LabelSet,
+    /// True if GitHub sent labels that could not be read.
+    pub labels_unread: bool,
     /// When it was queued, as far as is known. As GitHub lists it: when it was made.
     pub queued_at: Timestamp,
 }

@@ -62,9 +62,9 @@ pub(super) struct Job {
     pub(super) status: Option<String>,
     #[serde(deserialize_with = "lenient::option")]
     pub(super) conclusion: Option<String>,
-    /// Those that are texts and not blank.
-    #[serde(deserialize_with = "lenient::texts")]
-    pub(super) labels: Vec<String>,
+    /// Those that are texts and not blank; none if they cannot be read.
+    #[serde(deserialize_with = "lenient::texts_if_readable")]
+    pub(super) labels: Option<Vec<String>>,
     #[serde(deserialize_with = "lenient::option")]
     pub(super) created_at: Option<jiff::Timestamp>,
     #[serde(deserialize_with = "lenient::option")]

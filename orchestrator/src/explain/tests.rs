@@ -8,6 +8,7 @@ use mayfly_common::scope::ScopeKind;
 
 use super::*;
 use crate::reconcile::handle::PoolSeen;
+use crate::scaling::naming::{Holder, NamesTaken, Presence};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -292,7 +293,15 @@ fn the_next_step_is_that_of_the_cause() {
         (Wait::For(Cause::Paused(pool("ci"))), "mayfly pool resume ci"),
         (Wait::For(Cause::Cap(Cap::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
         (Wait::For(Cause::Image("theirs:1".to_owned())), "pool ci (mayfly pool show ci)"),
-        (Wait::For(Cause::NoName(pool("desk"))), "raise the pool's max (mayfly pool show desk)"),
+        (
+            Wait::For(Cause::NoName(Box::new(NamesTaken {
+                pool: pool("desk"),
+                scope: "repo:o/r".parse().unwrap(),
+                holders: vec![Holder::Registration("desk-1".to_owned(), Presence::Online)],
+                cleans: true,
+            }))),
+            "stop what runs as desk-1",
+        ),
         (Wait::For(Cause::NoPlace), "in the pool's scopes"),
         (unmet(Remedy::Group("big".to_owned())), "runner_group big and the scope org:o"),
         (

@@ -296,7 +296,8 @@ fn queued(repo: &RepoSlug, jobs: &[wire::Job], now: Timestamp) -> Vec<QueuedJob>
         id: job.id,
         repo: repo.clone(),
         name: name(&job.name),
-        labels: LabelSet::requested(&job.labels),
+        labels: LabelSet::requested(job.labels.iter().flatten()),
+        labels_unread: job.labels.is_none(),
         queued_at: job.created_at.or(job.started_at).unwrap_or(now),
     });
     waiting.collect()
@@ -312,7 +313,8 @@ fn told(job: wire::Job) -> EventJob {
         // `requested` and `pending`, and what GitHub may call it one day: it is not for a runner yet.
         status: known.map_or(JobStatus::Waiting, |(status, _)| *status),
         conclusion: job.conclusion.as_deref().map(name),
-        labels: job.labels,
+        labels_unread: job.labels.is_none(),
+        labels: job.labels.unwrap_or_default(),
         created_at: job.created_at,
         started_at: job.started_at,
         completed_at: job.completed_at,

@@ -157,6 +157,7 @@ mod tests {
             repo: repo(),
             name: "build".to_owned(),
             labels: LabelSet::default(),
+            labels_unread: false,
             queued_at: at(0),
         }
     }

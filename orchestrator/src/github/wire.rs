@@ -186,8 +186,9 @@ pub(super) struct Job {
     pub(super) name: String,
     #[serde(default, deserialize_with = "lenient::option")]
     pub(super) conclusion: Option<String>,
-    #[serde(default, deserialize_with = "lenient::texts")]
-    pub(super) labels: Vec<String>,
+    /// None if they cannot be read.
+    #[serde(default, deserialize_with = "lenient::texts_if_readable")]
+    pub(super) labels: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub(super) created_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::option")]

@@ -213,6 +213,7 @@ mod tests {
             status,
             conclusion: (status == Completed).then(|| "success".to_owned()),
             labels: vec!["self-hosted".to_owned()],
+            labels_unread: false,
             created_at: Some(at(0)),
             started_at: Some(at(5)),
             completed_at: (status == Completed).then(|| at(9)),
@@ -228,6 +229,7 @@ mod tests {
             repo: repo(),
             name: "build".to_owned(),
             labels: LabelSet::requested(labels),
+            labels_unread: false,
             queued_at: at(0),
         };
         let list = |list| QueuedJobs { list, whole: true, taken: Vec::new() };

@@ -24,6 +24,7 @@ fn event(id: i64, status: JobStatus) -> EventJob {
         status,
         conclusion: (status == Completed).then(|| "success".to_owned()),
         labels: vec!["self-hosted".to_owned()],
+        labels_unread: false,
         created_at: Some(at(0)),
         started_at: Some(from(InProgress, 5).unwrap_or(at(0))),
         completed_at: from(Completed, 9),
@@ -37,6 +38,7 @@ fn listed(id: i64) -> QueuedJob {
         repo: repo(),
         name: format!("job {id}"),
         labels: LabelSet::requested(["self-hosted"]),
+        labels_unread: false,
         queued_at: at(0),
     }
 }

@@ -253,6 +253,7 @@ mod tests {
             repo: RepoSlug::parse("o/r").unwrap(),
             name: "build".to_owned(),
             labels: LabelSet::requested(["self-hosted"]),
+            labels_unread: false,
             queued_at: at(0),
         }
     }

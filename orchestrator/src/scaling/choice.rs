@@ -39,6 +39,8 @@ pub enum Remedy {
     EnterpriseGroup(String),
     /// Labels in its workflow.
     NameLabels,
+    /// That GitHub's answer can be read: it is asked again.
+    ReadLabels,
 }
 
 /// The pools for `job`: higher priority first, then the tightest fit (the fewest labels). `group` is what is known of the runner
@@ -79,6 +81,10 @@ fn has_group(pool: &PoolPolicy, scope: &Scope, group: &Group) -> bool {
 
 /// Why no pool takes a job without labels, and what helps.
 fn no_group(job: &QueuedJob, group: Option<&Group>, policy: &Policy) -> (String, Remedy) {
+    if job.labels_unread && !matches!(group, Some(Group::Named { .. })) {
+        let why = "the labels that GitHub sent for it cannot be read, so it is unknown which runner it asks for";
+        return (why.to_owned(), Remedy::ReadLabels);
+    }
     match group {
         Some(Group::Named { name, of: Some(ScopeKind::Enterprise) }) => {
             let why = format!(
@@ -176,6 +182,7 @@ mod tests {
             repo: RepoSlug::parse("o/r").unwrap(),
             name: "job".to_owned(),
             labels: LabelSet::requested(labels),
+            labels_unread: false,
             queued_at: at(0),
         }
     }
@@ -334,6 +341,20 @@ mod tests {
         for (group, expected) in rows {
             assert_eq!(told(offer(&job(&[]), group.as_ref(), &policy)), expected, "{group:?}");
         }
+        // What cannot be read is not called missing, unless its workflow tells the group.
+        let unread = QueuedJob { labels_unread: true, ..job(&[]) };
+        let unsure = Group::Unknown("its workflow names no group".to_owned());
+        for group in [None, Some(&unsure)] {
+            let Offer::Unmet(why, remedy) = offer(&unread, group, &policy) else { panic!() };
+            assert_eq!(
+                (why.as_str(), remedy),
+                (
+                    "the labels that GitHub sent for it cannot be read, so it is unknown which runner it asks for",
+                    Remedy::ReadLabels
+                )
+            );
+        }
+        assert_eq!(told(offer(&unread, named("big").as_ref(), &policy)), "big");
         // What has labels is matched by them.
         assert!(told(offer(&job(&["self-hosted"]), None, &policy)).contains("repo"));
         assert!(has_groups(&RepoSlug::parse("o/r").unwrap(), &policy));

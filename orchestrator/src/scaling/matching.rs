@@ -143,6 +143,7 @@ mod tests {
             repo: RepoSlug::parse(repo).unwrap(),
             name: format!("job {id}"),
             labels: LabelSet::requested(labels),
+            labels_unread: false,
             queued_at: at(second),
         }
     }

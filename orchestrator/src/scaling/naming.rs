@@ -3,9 +3,12 @@
 //! Recognition is exact. Ids can be prefixes of each other (`x` and `x-2`), and so can pool names, so a common prefix proves
 //! nothing.
 
+mod taken;
+
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::Naming;
 
+pub use self::taken::{Holder, NamesTaken, Presence};
 use super::policy::PoolPolicy;
 
 /// Hexadecimal digits at the end of a generated name.

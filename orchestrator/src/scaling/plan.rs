@@ -38,6 +38,7 @@ use super::backoff::Place;
 use super::choice::Remedy;
 use super::lifecycle::{Failure, reason_of};
 use super::memory::Clash;
+use super::naming::NamesTaken;
 use super::observed::{Image, Listing, Observed, Sight, Wish};
 use super::policy::Policy;
 use super::room::{Cap, Room};
@@ -112,7 +113,7 @@ pub enum Cause {
     /// The policy `ratio` wants no more; its reason.
     Ratio(PoolName, String),
     /// All names of the pool are taken.
-    NoName(PoolName),
+    NoName(Box<NamesTaken>),
     /// The pool names no place, and none was discovered.
     NoPlace,
 }
@@ -133,7 +134,7 @@ impl fmt::Display for Cause {
             Self::Ratio(pool, reason) => {
                 write!(f, "pool {pool} starts no runner for it: {reason}")
             }
-            Self::NoName(pool) => write!(f, "every name of pool {pool} is taken"),
+            Self::NoName(taken) => taken.fmt(f),
             Self::NoPlace => f.write_str("no repository is known yet where its runners could wait"),
         }
     }

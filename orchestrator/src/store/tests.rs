@@ -52,6 +52,7 @@ fn delivery(id: &str) -> Delivery {
         status: JobStatus::Queued,
         conclusion: None,
         labels: vec!["self-hosted".to_owned(), "Linux".to_owned()],
+        labels_unread: false,
         created_at: Some(at(0)),
         started_at: None,
         completed_at: None,

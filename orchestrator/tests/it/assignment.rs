@@ -26,7 +26,7 @@ async fn call(platform: &Platform, method: Method, path: &str, body: Value) -> V
     serde_json::from_slice(&bytes).unwrap()
 }
 
-async fn explain(platform: &Platform, job: u64) -> Value {
+pub(crate) async fn explain(platform: &Platform, job: u64) -> Value {
     call(platform, Method::GET, &format!("/jobs/{job}/explain"), Value::Null).await
 }
 
@@ -256,6 +256,7 @@ fn content(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Cont
                 status,
                 conclusion: None,
                 labels: job.spec.labels.clone(),
+                labels_unread: false,
                 created_at: Some(job.created_at),
                 started_at: None,
                 completed_at: None,

@@ -7,6 +7,7 @@ use mayfly_common::runner::RunnerState;
 use orchestrator::github::hooks::HookPlace;
 use serde_json::{Value, json};
 
+use crate::assignment::explain;
 use crate::support::{Platform, SELF_HOSTED, slug};
 
 const RUNS: &str = "/repos/{owner}/{repo}/actions/runs";
@@ -311,6 +312,9 @@ async fn labels_that_can_be_read_at_last_count() {
     answer(&platform, RUN_JOBS, &json!({"jobs": [odd]}));
     let report = platform.pass().await;
     assert_eq!((report.launched, report.unmet.len()), (0, 1), "{report:?}");
+    let told = explain(&platform, job).await["reasons"][0].to_string();
+    assert!(told.contains("the labels that GitHub sent for it cannot be read"), "{told}");
+    assert!(!told.contains("runner group"), "{told}");
     platform.sim.clear_faults();
     platform.wait(400);
     assert_eq!(platform.pass().await.launched, 1);

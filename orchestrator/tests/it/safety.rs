@@ -7,6 +7,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::webhook::{Content, Delivery, EventJob, EventRepository, JobStatus};
 use orchestrator::model::Phase;
 
+use crate::assignment::explain;
 use crate::support::{Platform, SELF_HOSTED, scope};
 
 const RUNNER: &str = "/repos/{owner}/{repo}/actions/runners/{runner_id}";
@@ -104,6 +105,7 @@ async fn ended_by_webhook(stays_listed: bool) {
         status: JobStatus::Completed,
         conclusion: Some("cancelled".to_owned()),
         labels: vec!["self-hosted".to_owned()],
+        labels_unread: false,
         created_at: Some(platform.now()),
         started_at: Some(platform.now()),
         completed_at: Some(platform.now()),
@@ -223,6 +225,15 @@ async fn somebody_s_server_that_is_off_is_given_time_before_its_name_is_used() {
     platform.handle.book().create(spec, platform.now()).await.unwrap();
     let began = platform.now();
     platform.pass().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted", "desk"]);
+    platform.wait(10);
+    platform.pass().await;
+    let told = explain(&platform, job).await;
+    assert_eq!(told["reasons"][0]["code"], "no_name", "{told}");
+    let what = told["reasons"][0]["what"].as_str().unwrap();
+    assert!(what.contains("Runner-1 is offline since"), "{what}");
+    let hint = told["reasons"][0]["hint"].as_str().unwrap();
+    assert!(hint.starts_with("the name Runner-1 is used from 20"), "{hint}");
     for _ in 0..300 {
         if !platform.containers().is_empty() {
             break;

@@ -38,6 +38,7 @@ pub(crate) fn told(platform: &Platform, repo: &str, job: u64, status: JobStatus)
             status,
             conclusion: None,
             labels,
+            labels_unread: false,
             created_at: Some(created_at),
             started_at: None,
             completed_at: None,

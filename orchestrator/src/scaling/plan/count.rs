@@ -91,6 +91,29 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
+    /// What is known of GitHub not assigning a queued job to a runner that has its labels.
+    pub(super) fn not_assigned_to(&self, instance: &Instance) -> Option<String> {
+        if let Some(job) = self.kept.get(&instance.name) {
+            return Some(format!("GitHub has not assigned job {job} to it"));
+        }
+        let seat = Seat {
+            name: &instance.name,
+            pool: &instance.pool,
+            supply: Supply { scope: &instance.scope, labels: &instance.labels },
+            instance: Some(instance),
+        };
+        let fits = |job: &&QueuedJob| {
+            instance.scope.covers(&job.repo) && instance.labels.covers(&job.labels)
+        };
+        let jobs = || self.seen.jobs.iter().filter(fits);
+        if let Some(job) = jobs().find(|job| self.is_in_vain(job, instance)) {
+            return Some(format!("GitHub has not assigned job {} to it", job.id));
+        }
+        let doubtful = jobs().find(|job| self.chance(job, &seat) == Chance::Doubtful)?;
+        let repo = &doubtful.repo;
+        Some(format!("GitHub did not assign jobs of {repo} lately to runners like it"))
+    }
+
     /// Whether a runner has been idle beside a job for so long that GitHub will not assign the job to it.
     pub(super) fn is_in_vain(&self, job: &QueuedJob, instance: &Instance) -> bool {
         let idle_since = self.seen.memory.of(instance).idle_since;

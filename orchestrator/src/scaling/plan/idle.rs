@@ -163,8 +163,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 self.retire(instance, format!("pool {} needs fewer runners", pool.name));
             } else if surplus > 0 && long && matches!(pool.autoscaling, Autoscaling::PerJob) {
                 surplus -= 1;
-                let seconds = pool.idle_timeout.as_secs();
-                self.retire(instance, format!("no job has needed it for {seconds} s"));
+                let unneeded =
+                    || format!("no job has needed it for {} s", pool.idle_timeout.as_secs());
+                self.retire(instance, self.not_assigned_to(instance).unwrap_or_else(unneeded));
             }
         }
     }

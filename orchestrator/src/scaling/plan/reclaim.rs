@@ -76,17 +76,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     fn why_it_makes_room(&self, instance: &Instance) -> String {
-        if let Some(job) = self.kept.get(&instance.name) {
-            return format!(
-                "GitHub has not assigned job {job} to it, and other jobs wait for its room"
-            );
-        }
-        match self.doubtful.get(&instance.name) {
-            Some(repo) => format!(
-                "GitHub did not assign jobs of {repo} lately to runners like it, and other jobs wait for its room"
-            ),
-            None => "no job needs it, and other jobs wait for its room".to_owned(),
-        }
+        let why = self.not_assigned_to(instance);
+        let why = why.unwrap_or_else(|| "no job needs it".to_owned());
+        format!("{why}, and other jobs wait for its room")
     }
 
     /// Idle runners that may go: those first that were idle beside a job in vain, those last that a job with a doubtful chance counts

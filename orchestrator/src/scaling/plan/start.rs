@@ -1,7 +1,8 @@
 //! Starting one runner: what may be in the way of it, and the name that it gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::Naming;
 use mayfly_common::scope::Scope;
@@ -9,9 +10,16 @@ use mayfly_common::scope::Scope;
 use super::{Cause, Planner};
 use crate::model::Registered;
 use crate::scaling::action::{Action, Launch};
-use crate::scaling::naming;
+use crate::scaling::naming::{self, Holder, NamesTaken, Presence};
 use crate::scaling::observed::{Image, Listing};
 use crate::scaling::policy::PoolPolicy;
+
+/// A numbered name that a new runner may have.
+struct Place<'a> {
+    number: usize,
+    /// The registration that is cleared for it.
+    abandoned: Option<&'a Registered>,
+}
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Starts one runner of a pool, if nothing is in the way.
@@ -35,9 +43,31 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(until) = held.filter(|until| **until > self.now) {
             return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
         }
+        let place = match pool.naming {
+            Naming::Unique => None,
+            Naming::Stable => Some(self.free_place(pool, scope)),
+        };
+        // Room is of no use to a pool whose names others have.
+        if let Some(Err(taken)) = &place
+            && taken.registrations().next().is_some()
+        {
+            return Err(Cause::NoName(Box::new(taken.clone())));
+        }
         self.room.admits(pool, scope).map_err(Cause::Cap)?;
-        let Some(name) = self.name_for(pool, scope) else {
-            return Err(Cause::NoName(pool.name.clone()));
+        let name = match place {
+            None => self.names.next(),
+            Some(Ok(place)) => {
+                if let Some(registered) = place.abandoned {
+                    self.deregister(scope, registered);
+                }
+                naming::place(pool, place.number)
+            }
+            Some(Err(taken)) => return Err(Cause::NoName(Box::new(taken))),
+        };
+        let Some(name) = name else {
+            let (pool, scope) = (pool.name.clone(), scope.clone());
+            let taken = NamesTaken { pool, scope, holders: Vec::new(), cleans: false };
+            return Err(Cause::NoName(Box::new(taken)));
         };
         self.room.add(&pool.name, pool, scope);
         self.plan.actions.push(Action::Launch(Launch {
@@ -77,31 +107,59 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    /// A name for a new runner of the pool: a fresh one, or the lowest free place. A place is taken while a machine or a
-    /// registration has its name; one whose registration is abandoned is cleared if there is no other.
-    fn name_for(&mut self, pool: &PoolPolicy, scope: &Scope) -> Option<RunnerName> {
-        if pool.naming == Naming::Unique {
-            return self.names.next();
-        }
+    /// The lowest free place for a new runner of a pool with numbered names. A place is taken while a machine or a registration has
+    /// its name; one whose registration is abandoned is cleared if there is no other.
+    fn free_place(&self, pool: &PoolPolicy, scope: &Scope) -> Result<Place<'a>, NamesTaken> {
         let used = self.seen.instances.iter().map(|instance| &instance.name);
         let used = used.chain(self.launches().map(|launch| &launch.name));
-        let mut taken: BTreeSet<usize> =
-            used.filter_map(|name| naming::place_number(pool, name.as_str())).collect();
+        let number = |name: &RunnerName| naming::place_number(pool, name.as_str());
+        let mut taken: BTreeMap<usize, Holder> =
+            used.filter_map(number).map(|number| (number, Holder::Machine)).collect();
         let mut abandoned: BTreeMap<usize, &'a Registered> = BTreeMap::new();
         let listing = self.seen.registrations.get(scope);
         for registered in listing.map_or(&[][..], Listing::entries) {
             let Some(number) = naming::place_number(pool, &registered.name) else { continue };
-            let clears = self.policy.clean_registrations && !taken.contains(&number);
-            if clears && self.is_abandoned(scope, registered, pool.registration_timeout) {
+            if taken.contains_key(&number) {
+                continue;
+            }
+            let timeout = pool.registration_timeout;
+            if self.policy.clean_registrations && self.is_abandoned(scope, registered, timeout) {
                 abandoned.insert(number, registered);
             }
-            taken.insert(number);
+            let presence = self.presence(scope, registered, timeout);
+            taken.insert(number, Holder::Registration(registered.name.clone(), presence));
         }
-        let free = (1..=pool.max).find(|number| !taken.contains(number));
-        if let (None, Some((_, registered))) = (free, abandoned.first_key_value()) {
-            self.deregister(scope, registered);
+        if let Some(number) = (1..=pool.max).find(|number| !taken.contains_key(number)) {
+            return Ok(Place { number, abandoned: None });
         }
-        let number = free.or_else(|| abandoned.keys().next().copied())?;
-        naming::place(pool, number)
+        if let Some((number, registered)) = abandoned.pop_first() {
+            return Ok(Place { number, abandoned: Some(registered) });
+        }
+        Err(NamesTaken {
+            pool: pool.name.clone(),
+            scope: scope.clone(),
+            holders: taken.into_values().collect(),
+            cleans: self.policy.clean_registrations,
+        })
+    }
+
+    /// How a registration that has a wanted name is listed, and when its name may be used after the `timeout`.
+    fn presence(
+        &self,
+        scope: &Scope,
+        registered: &Registered,
+        timeout: SignedDuration,
+    ) -> Presence {
+        if registered.busy {
+            return Presence::Busy;
+        }
+        if registered.online {
+            return Presence::Online;
+        }
+        let memory = &self.seen.memory;
+        let since = memory.stray(scope, registered.id).and_then(|stray| stray.offline_since);
+        let free = since.map(|since| since.saturating_add(timeout).unwrap_or(Timestamp::MAX));
+        let until = free.max(memory.put_off(scope, registered.id, self.now));
+        Presence::Offline { since, until: until.filter(|_| self.policy.clean_registrations) }
     }
 }

@@ -24,6 +24,7 @@ fn job(id: i64, repo: &str, labels: &[&str]) -> QueuedJob {
         repo: RepoSlug::parse(repo).unwrap(),
         name: format!("job {id}"),
         labels: LabelSet::requested(labels),
+        labels_unread: false,
         queued_at: at(id),
     }
 }

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use mayfly_common::pool::{Autoscaling, Ratio};
 
 use super::*;
+use crate::scaling::naming::Presence;
 use crate::scaling::policy::PoolPolicy;
 
 pub(super) fn pool(name: &str, labels: &[&str]) -> PoolPolicy {
@@ -335,7 +336,15 @@ fn places_are_cleared_only_of_registrations_that_are_in_the_way_for_long() {
     let seen = Observed { registrations, ..seen() }.remember(&kept, at(0));
     let plan = plan(&seen.remember(&kept, at(9_000)), &kept, at(9_000));
     assert_eq!((plan.launches_named(), deregistered(&plan)), (names(&["runner-2"]), vec![]));
-    assert_eq!(plan.short.values().next(), Some(&Cause::NoName(policy.pools[0].name.clone())));
+    let Some(Cause::NoName(taken)) = plan.short.values().next() else { panic!("{plan:?}") };
+    let since = at(0);
+    assert_eq!(
+        taken.to_string(),
+        format!(
+            "every name of pool warm is taken: at GitHub in repo:o/r, Runner-1 is offline since {since}; its own runners have 1"
+        )
+    );
+    assert!(taken.remedy().starts_with("GITHUB_CLEANUP_ENABLED=false"), "{}", taken.remedy());
     // What is online, busy, or beyond the pool's places stays in any case.
     let theirs = vec![
         registered(1, "runner-1", true, false),
@@ -345,6 +354,41 @@ fn places_are_cleared_only_of_registrations_that_are_in_the_way_for_long() {
         registered(5, "runner-x", false, false),
     ];
     assert_eq!(with(theirs, 9_000, 2), (vec![], vec![]));
+}
+
+#[test]
+fn a_job_for_which_no_name_is_free_is_told_who_has_it_and_until_when() {
+    let mut policy = warm(0, 1);
+    policy.pools[0].naming = Naming::Stable;
+    policy.pools[0].name_prefix = "runner".to_owned();
+    policy.default.paused = true;
+    policy.pools[0].priority = 1;
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let cause = |list: Vec<Registered>, policy: &Policy| {
+        let registrations = BTreeMap::from([(scope.clone(), Listing::Known(list))]);
+        let jobs = vec![job(1, "o/r", &["self-hosted"])];
+        let seen = Observed { registrations, jobs, ..seen() };
+        let seen = seen.remember(policy, at(5)).remember(policy, at(60));
+        let plan = plan(&seen, policy, at(60));
+        assert_eq!(plan.actions, []);
+        let Cause::NoName(taken) = &plan.waiting[0].cause else { panic!("{plan:?}") };
+        taken
+            .registrations()
+            .map(|(name, presence)| (name.to_owned(), presence))
+            .collect::<Vec<_>>()
+    };
+    let offline = Presence::Offline { since: Some(at(5)), until: Some(at(305)) };
+    let rows = [
+        (registered(1, "Runner-1", false, false), offline),
+        (registered(1, "Runner-1", true, false), Presence::Online),
+        (registered(1, "Runner-1", false, true), Presence::Busy),
+    ];
+    for (one, presence) in rows {
+        assert_eq!(cause(vec![one], &policy), [("Runner-1".to_owned(), presence)]);
+    }
+    // More room would not help: no idle runner is ended for it.
+    policy.caps.runners = 0;
+    assert_eq!(cause(vec![registered(1, "Runner-1", true, false)], &policy).len(), 1);
 }
 
 #[test]

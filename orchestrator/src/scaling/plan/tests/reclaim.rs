@@ -140,6 +140,8 @@ fn a_job_that_github_does_not_assign_starts_no_further_runner_and_yields_to_othe
     // When the wait is over, a fresh one is tried in place of those, and after every other job.
     let over = plan(&seen, &policy, at(420));
     assert_eq!((retired(&over), launches(&over)), (vec!["w1", "w2"], 0));
+    let Some(Action::Retire { why, .. }) = over.actions.first() else { panic!() };
+    assert_eq!(why, "GitHub has not assigned job 1 to it");
     let mut both = seen;
     both.instances.clear();
     both.jobs.push(other(9));
