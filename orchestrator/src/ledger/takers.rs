@@ -339,6 +339,7 @@ mod tests {
             status,
             conclusion: (status == Completed).then(|| "success".to_owned()),
             labels: vec!["self-hosted".to_owned()],
+            labels_unread: false,
             created_at: Some(at(100)),
             started_at: Some(at(101)),
             completed_at: (status == Completed).then(|| at(105)),

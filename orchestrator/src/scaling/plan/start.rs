@@ -39,19 +39,19 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(image) = self.lacking(pool) {
             return Err(Cause::Image(image.to_owned()));
         }
-        let held = self.seen.held_back.get(&(pool.name.clone(), scope.clone()));
-        if let Some(until) = held.filter(|until| **until > self.now) {
-            return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
-        }
         let place = match pool.naming {
             Naming::Unique => None,
             Naming::Stable => Some(self.free_place(pool, scope)),
         };
-        // Room is of no use to a pool whose names others have.
+        // Neither room nor time helps a pool whose names others have.
         if let Some(Err(taken)) = &place
             && taken.registrations().next().is_some()
         {
             return Err(Cause::NoName(Box::new(taken.clone())));
+        }
+        let held = self.seen.held_back.get(&(pool.name.clone(), scope.clone()));
+        if let Some(until) = held.filter(|until| **until > self.now) {
+            return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
         }
         self.room.admits(pool, scope).map_err(Cause::Cap)?;
         let name = match place {
