@@ -25,8 +25,9 @@ const LOOKED_AT: usize = 8 << 10;
 /// Stands for what was cut off.
 const CUT: char = '…';
 
-/// GitHub's token forms (docs: "GitHub's token formats"), bearer headers, PEM keys (also cut ones), and long base64: a just-in-time
-/// configuration is base64 of some thousand characters.
+/// GitHub's token forms (docs: "GitHub's token formats"; a registration token is an A and 28 more capital letters and digits), bearer
+/// headers, PEM keys (also cut ones), long base64 (a just-in-time configuration is base64 of some thousand characters), passwords in
+/// URLs, and whatever is assigned to a name that says that it is a secret. Groups are what stays.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     let patterns = [
         r"(?-u:\b)gh[pousr]_[A-Za-z0-9_.\-]{10,}",
@@ -35,7 +36,11 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
         r"\A[A-Za-z0-9+/= \t\r\n]+-----END [A-Z ]*PRIVATE KEY-----",
         r"(?-u:\b)ey[A-Za-z0-9+/_\-]{60,}={0,2}(?:\.[A-Za-z0-9_\-]+)*",
         r"(?-u:\b)[A-Za-z0-9+/]{400,}={0,2}",
+        r"(?-u:\b)A[A-Z0-9]{28}(?-u:\b)",
         r"(?i-u)\b(?:bearer|remoteauth|token)\s+[A-Za-z0-9_.\-+/=]{16,}",
+        r"(?-u)(://[A-Za-z0-9._~%\-]*:)[!-.0-?A-~]{3,}@",
+        r#"(?i-u)((?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private|auth)[_\-]?key)(?:s|[_\-]?(?:value|[0-9]+))?["']?(?:[ \t]*[=:][ \t]*["']?|[=:]["']?))(?:[!\x23-&(-~]{16,})"#,
+        r#"(?i-u)((?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private|auth)[_\-]?key)(?:s|[_\-]?(?:value|[0-9]+))?["']?[=:]["']?)[!\x23-&(-~]{8,}"#,
     ];
     Regex::new(&patterns.join("|")).expect("the patterns are constant and tested")
 });
@@ -79,7 +84,12 @@ pub fn log(bytes: &[u8]) -> String {
 
 /// `text` with everything that looks like a credential replaced by `***`.
 pub fn redact(text: &str) -> String {
-    SECRETS.replace_all(text, |_: &Captures<'_>| "***").into_owned()
+    let stays = |found: &Captures<'_>| {
+        let before = found.iter().skip(1).flatten().next().map_or("", |group| group.as_str());
+        let after = if before.starts_with("://") { "@" } else { "" };
+        format!("{before}***{after}")
+    };
+    SECRETS.replace_all(text, stays).into_owned()
 }
 
 /// Whether a character steers a terminal, or turns around or hides what is beside it.
@@ -171,6 +181,25 @@ mod tests {
             ("github_pat_11ABCDEFG0123456789_abcdefgh", "***"),
             ("Authorization: Bearer abcdefghijklmnop.qrst", "Authorization: ***"),
             (&format!("JIT={jit} end"), "JIT=*** end"),
+            ("RUNNER_TOKEN=AABF3JGZDX3P5PMEXLND6TS6FCWO6", "RUNNER_TOKEN=***"),
+            ("+ X=AABF3JGZDX3P5PMEXLND6TS6FCWO6 ./config.sh", "+ X=*** ./config.sh"),
+            ("AABF3JGZDX3P5PMEXLND6TS6FCWO6", "***"),
+            ("TOKEN_2: 'hunter2-hunter2-hunter2' x", "TOKEN_2: '***' x"),
+            (r#"{"client_secret":"hunter2!","a":1}"#, r#"{"client_secret":"***","a":1}"#),
+            ("DB_PASSWORD=hunter2x; y", "DB_PASSWORD=*** y"),
+            ("X_API_KEY = 0123456789abcdef", "X_API_KEY = ***"),
+            (
+                "git clone https://me:hunter2@ghe.example/o/r",
+                "git clone https://me:***@ghe.example/o/r",
+            ),
+            (
+                "token: not given, secrets: none, password: wrong",
+                "token: not given, secrets: none, password: wrong",
+            ),
+            ("TOKEN_FILE=/run/secrets/token", "TOKEN_FILE=/run/secrets/token"),
+            ("GITHUB_RUNNER_TOKEN: is required", "GITHUB_RUNNER_TOKEN: is required"),
+            ("the runner's token=*** was refused", "the runner's token=*** was refused"),
+            ("see https://docs.example:8080/a@b", "see https://docs.example:8080/a@b"),
             ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----", "***"),
             ("so -----BEGIN PRIVATE KEY-----\nabc\nde", "so ***"),
             ("bc\nde\n-----END PRIVATE KEY----- so", "*** so"),

@@ -319,7 +319,7 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
             };
             let what = format!("image {image} cannot be used{}", state.unwrap_or_default());
             let hint = format!(
-                "{named} names the image: look at the name, the registry and the pull policy; `docker pull {image}` on the host says more"
+                "{named} names the image: look at the name, the registry and the pull policy. Mayfly sends a registry no credentials: an image that only `docker login` opens has to be pulled on the host, with RUNNER_PULL_POLICY=never"
             );
             reason("image", what, Some(&hint))
         }

@@ -37,7 +37,7 @@ fn absent(image: &str, pull: PullPolicy) -> Finding {
             format!("docker pull {image}, or build it, or set RUNNER_PULL_POLICY=missing"),
         ),
         PullPolicy::Missing | PullPolicy::Always => note(format!(
-            "the image {image} is not on the engine yet; it is pulled before the first runner starts"
+            "the image {image} is not on the engine yet; it is pulled before the first runner starts, without credentials for its registry"
         )),
     }
 }

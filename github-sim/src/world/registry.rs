@@ -44,6 +44,11 @@ pub struct Registration {
     pub group_id: Option<u64>,
 }
 
+/// A token in the form of GitHub's: 29 capital letters and digits, the first an A (REST "Create a registration token", example).
+fn runner_token() -> String {
+    secret("A").chars().take(29).map(|letter| letter.to_ascii_uppercase()).collect()
+}
+
 impl World {
     /// Makes a registration or remove token for `scope`; it may be used more than once until it expires.
     pub fn create_runner_token(
@@ -53,7 +58,7 @@ impl World {
     ) -> Result<(String, Timestamp), Refusal> {
         let scope = self.known_scope(scope)?;
         let expires_at = self.now().saturating_add(TOKEN_LIFETIME).unwrap_or(Timestamp::MAX);
-        let token = secret("A");
+        let token = runner_token();
         self.runner_tokens.push(RunnerToken { token: token.clone(), kind, scope, expires_at });
         Ok((token, expires_at))
     }

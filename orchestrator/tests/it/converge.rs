@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use github_sim::conformance::{Description, check_graphql_request};
 use github_sim::world::model::{Conclusion, Status};
+use mayfly_common::foreign_text::line;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 
@@ -327,10 +328,10 @@ async fn the_token_route_shares_one_token_and_fills_the_templates() {
     assert_eq!(value("REPO_URL"), Some("https://github.com/octo-admin/app"));
     assert_eq!(value("LABELS"), Some("linux,self-hosted,x64"));
     assert_eq!(value("ODD").unwrap(), format!("$$x {{\"a\": \"{name}\"}}"));
-    assert!(
-        value("RUNNER_TOKEN").unwrap().len() > 10
-            && value("ACTIONS_RUNNER_INPUT_JITCONFIG").is_none()
-    );
+    let token = value("RUNNER_TOKEN").unwrap();
+    assert!(token.len() > 10 && value("ACTIONS_RUNNER_INPUT_JITCONFIG").is_none());
+    // Images print it, with `set -x` for one.
+    assert_eq!(line(&format!("last words {token}")), "last words ***");
     assert!(
         environment.iter().all(|(_, value)| !value.contains(TOKEN)),
         "the platform's own token stays here"
