@@ -221,7 +221,7 @@ fn told(explanation: &Explanation) -> String {
             job.id,
             job.name,
             job.repository,
-            job.labels.join(",")
+            if job.labels.is_empty() { "no label".to_owned() } else { job.labels.join(",") }
         ),
         None => format!("Job {}:\n", explanation.job_id),
     };

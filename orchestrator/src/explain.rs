@@ -366,6 +366,10 @@ fn remedied(remedy: &Remedy, row: &Row) -> String {
             "make a pool with runner_group {group} and the scope org:{} (mayfly pool create), or name labels in runs-on",
             repo.owner()
         ),
+        Remedy::AnyGroup => format!(
+            "make a pool with the scope org:{} and the runner_group that runs-on names (mayfly pool create), or name labels in runs-on",
+            repo.owner()
+        ),
         Remedy::EnterpriseGroup(group) => format!(
             "make a pool with runner_group {group}, the scope enterprise:SLUG and min_idle (mayfly pool create), or name labels in runs-on"
         ),

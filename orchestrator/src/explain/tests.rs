@@ -308,6 +308,10 @@ fn the_next_step_is_that_of_the_cause() {
             unmet(Remedy::EnterpriseGroup("big".to_owned())),
             "runner_group big, the scope enterprise:SLUG and min_idle",
         ),
+        (
+            unmet(Remedy::AnyGroup),
+            "make a pool with the scope org:o and the runner_group that runs-on names",
+        ),
         (unmet(Remedy::NameLabels), "name labels in runs-on"),
     ];
     for (wait, words) in rows {

@@ -35,6 +35,8 @@ pub enum Remedy {
     Pool,
     /// A pool in this runner group of its organisation.
     Group(String),
+    /// A pool of its organisation in the runner group that its workflow names.
+    AnyGroup,
     /// Runners that wait in this runner group of its enterprise.
     EnterpriseGroup(String),
     /// Labels in its workflow.
@@ -115,7 +117,7 @@ fn no_group(job: &QueuedJob, group: Option<&Group>, policy: &Policy) -> (String,
             let why = format!(
                 "it asks for a runner group and no label; only organisations and enterprises have groups, and no pool has the scope org:{owner}"
             );
-            (why, Remedy::NameLabels)
+            (why, Remedy::AnyGroup)
         }
     }
 }
