@@ -1,6 +1,7 @@
 //! Runners at GitHub: list, register, deregister.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::foreign_text;
@@ -23,13 +24,21 @@ const DEFAULT_GROUP: i64 = 1;
 /// A registration token lives an hour; it is renewed this long before.
 const TOKEN_MARGIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// Registration tokens by scope.
-#[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<Scope, (SecretString, Timestamp)>>);
+/// Registration tokens by scope, each with when it ends.
+pub(super) type Tokens = ByScope<Option<(SecretString, Timestamp)>>;
 
-/// Ids of runner groups by organisation or enterprise and lower-case name.
+/// Ids of an organisation's or enterprise's runner groups, by lower-case name.
+pub(super) type Groups = ByScope<HashMap<String, i64>>;
+
+/// What is known of each scope. One for which GitHub does not answer holds no other up.
 #[derive(Default)]
-pub(super) struct Groups(Mutex<HashMap<(Scope, String), i64>>);
+pub(super) struct ByScope<T>(Mutex<HashMap<Scope, Arc<Mutex<T>>>>);
+
+impl<T: Default> ByScope<T> {
+    async fn of(&self, scope: &Scope) -> Arc<Mutex<T>> {
+        Arc::clone(self.0.lock().await.entry(scope.clone()).or_default())
+    }
+}
 
 /// A registration made for one runner, and what the runner needs to use it, once.
 pub struct JitConfig {
@@ -103,10 +112,10 @@ impl GitHubClient {
     /// A token with which runners of `scope` register themselves. One per scope and hour.
     pub async fn registration_token(&self, scope: &Scope) -> Result<SecretString, GitHubError> {
         // Held across the request on purpose: ten runners that start at once share one token.
-        let mut tokens = self.tokens.0.lock().await;
+        let known = self.tokens.of(scope).await;
+        let mut known = known.lock().await;
         let fresh_until = self.now().saturating_add(TOKEN_MARGIN).unwrap_or(Timestamp::MAX);
-        if let Some((token, _)) =
-            tokens.get(scope).filter(|(_, expires_at)| *expires_at > fresh_until)
+        if let Some((token, _)) = known.as_ref().filter(|(_, expires_at)| *expires_at > fresh_until)
         {
             return Ok(token.clone());
         }
@@ -116,7 +125,7 @@ impl GitHubClient {
         if token.expose_secret().is_empty() {
             return Err(GitHubError::Malformed("the registration token is empty".to_owned()));
         }
-        tokens.insert(scope.clone(), (token.clone(), made.expires_at));
+        *known = Some((token.clone(), made.expires_at));
         Ok(token)
     }
 
@@ -147,21 +156,17 @@ impl GitHubClient {
                 (Who::User, "/enterprises/{enterprise}/actions/runner-groups", slug.as_str())
             }
         };
-        let key = (scope.clone(), name.to_lowercase());
-        let mut groups = self.groups.0.lock().await;
+        let key = name.to_lowercase();
+        let groups = self.groups.of(scope).await;
+        let mut groups = groups.lock().await;
         let mut unread = 0;
         if !groups.contains_key(&key) {
             let query = [("per_page", &*PER_PAGE.to_string())];
             let call = self.call(who, Priority::Job, route, &[owner], &query);
             let found = self.get_whole::<wire::RunnerGroups>(call).await?;
             unread = found.unread;
-            groups.retain(|(known, _), _| known != scope);
-            groups.extend(
-                found
-                    .items
-                    .into_iter()
-                    .map(|group| ((scope.clone(), group.name.to_lowercase()), group.id)),
-            );
+            let found = found.items.into_iter().map(|group| (group.name.to_lowercase(), group.id));
+            *groups = found.collect();
         }
         groups.get(&key).copied().ok_or_else(|| {
             GitHubError::Invalid(if unread == 0 {

@@ -22,6 +22,7 @@ mod fairness;
 mod faults;
 mod frozen;
 mod groups;
+mod hanging;
 mod held_runs;
 mod hooks;
 mod jobs;
