@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri, header};
+use mayfly_common::host::is_host;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The origins that may call.
@@ -75,18 +76,32 @@ impl CorsOrigins {
     }
 }
 
-/// An origin as a browser sends it: scheme and authority, nothing more.
+/// An origin as a browser sends it: scheme and host, and a port that is not the scheme's own (RFC 6454, section 6.2).
 fn origin(text: &str) -> Result<HeaderValue, String> {
     let wrong = || format!("{text:?} is not an origin like https://ci.example.com:8443");
+    if text.contains('*') {
+        return Err(format!(
+            "{text:?} has a wildcard, and origins are compared whole: name each one, or give * alone for all"
+        ));
+    }
     let lower = text.to_ascii_lowercase();
     let uri: Uri = lower.parse().map_err(|_| wrong())?;
-    let authority = uri.authority().ok_or_else(wrong)?;
-    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
-    let whole = format!("{}://{authority}", scheme.ok_or_else(wrong)?);
-    if whole != lower || authority.as_str().contains('@') {
+    let authority = uri.authority().filter(|authority| is_host(authority)).ok_or_else(wrong)?;
+    let usual = match uri.scheme_str() {
+        Some("http") => "80",
+        Some("https") => "443",
+        _ => return Err(wrong()),
+    };
+    let (start, end) = lower.split_once("://").ok_or_else(wrong)?;
+    if end != authority.as_str() || end.ends_with(':') {
         return Err(wrong());
     }
-    HeaderValue::from_str(&whole).map_err(|_| wrong())
+    if authority.port().is_some_and(|port| port.as_str() == usual) {
+        return Err(format!(
+            "{text:?} has the port {usual}, which browsers leave out after {start}"
+        ));
+    }
+    HeaderValue::from_str(&lower).map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -105,10 +120,24 @@ mod tests {
             "https://a/b",
             "ftp://a",
             "null",
-            "*,https://a",
             "https://u@a",
+            "https://a,b.example",
+            "https://a!b",
+            "https://127.1",
+            "https://a:",
+            "https://a:99999",
         ] {
             assert!(CorsOrigins::parse(bad).is_err(), "{bad}");
+        }
+        for bad in ["*,https://a", "http://*.b", "https://*", "https://a.*", "https://a:*"] {
+            assert!(CorsOrigins::parse(bad).unwrap_err().contains("wildcard"), "{bad}");
+        }
+        // They would never be equal to what a browser sends.
+        for bad in ["https://a:443", "http://a.example:80"] {
+            assert!(CorsOrigins::parse(bad).unwrap_err().contains("leave out"), "{bad}");
+        }
+        for good in ["https://[::1]:8443", "http://192.0.2.1", "http://a:443", "https://my_host"] {
+            assert!(CorsOrigins::parse(good).is_ok(), "{good}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! tells (RFC 9110, section 7.2). No page can have an IP literal or a name of the loopback unless it was served from there.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, StatusCode, Uri, Version, header};
@@ -43,17 +43,27 @@ impl PublicHosts {
 
 fn name(text: &str) -> Result<String, String> {
     let lower = text.to_ascii_lowercase();
+    if is_name(&lower) || lower.parse::<Ipv4Addr>().is_ok() {
+        Ok(lower)
+    } else {
+        Err(format!("{text:?} is not a host name like ci.example.com, without scheme and port"))
+    }
+}
+
+/// True if `text` can be the name of a host. What ends in a number can be an address only, in a form that some programs take
+/// (`127.1`, `2130706433`, `0x7f000001`; WHATWG URL, "host parsing").
+fn is_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    if lower.len() <= MAX_NAME && lower.split('.').all(is_label) {
-        Ok(lower)
-    } else {
-        Err(format!("{text:?} is not a host name like ci.example.com, without scheme and port"))
-    }
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
+        || hexadecimal.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    text.len() <= MAX_NAME && text.split('.').all(is_label) && !is_number
 }
 
 /// The address that `host` is, if it can mean nothing but an address that the browser was given as such.
@@ -64,26 +74,35 @@ fn address(host: &str) -> Option<IpAddr> {
 
 /// The hosts that a request names, each with its port if it has one: in `Host` and, if the target is a whole URI, there.
 ///
-/// Errors: 400 where `Host` is missing, there more than once, or no host (RFC 9112, section 3.2). HTTP/1.0 knows no `Host`.
+/// Errors: 400 where `Host` is missing or there more than once (RFC 9112, section 3.2), or one of them is no host by [`is_host`].
+/// HTTP/1.0 knows no `Host`.
 pub fn named(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Vec<Authority>, Problem> {
     let mut named: Vec<Authority> = uri.authority().cloned().into_iter().collect();
     if let Some(value) = only(headers, &header::HOST)? {
-        let host = Authority::try_from(value).ok().filter(is_host);
-        named.push(host.ok_or_else(|| Problem::malformed("Host is not a host."))?);
+        named.push(Authority::try_from(value).map_err(|_| no_host())?);
     } else if version > Version::HTTP_10 {
         return Err(Problem::malformed("Host is missing."));
     }
-    Ok(named)
+    if named.iter().all(is_host) { Ok(named) } else { Err(no_host()) }
 }
 
-/// True if no user stands before the host, and the port after it is a valid number, empty or missing (RFC 3986, section 3.2.3).
-fn is_host(authority: &Authority) -> bool {
-    let after = authority.as_str().strip_prefix(authority.host());
-    after.is_some_and(|after| {
-        let port = after.strip_prefix(':').unwrap_or(after);
-        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-        digits && (port.is_empty() || port.parse::<u16>().is_ok())
-    })
+fn no_host() -> Problem {
+    Problem::malformed("Host is not a host.")
+}
+
+/// True if `authority` is a host name, an IPv4 address of four numbers or an IPv6 address in brackets, with a valid, empty or no port
+/// and no user. RFC 3986 (section 3.2.2) allows more, which different programs read as different hosts.
+pub fn is_host(authority: &Authority) -> bool {
+    let host = authority.host();
+    let Some(after) = authority.as_str().strip_prefix(host) else { return false };
+    let port = after.strip_prefix(':').unwrap_or(after);
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_known = match bracketed {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<Ipv4Addr>().is_ok() || is_name(host.strip_suffix('.').unwrap_or(host)),
+    };
+    is_known && digits && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 /// The value of a header that may be there once.
@@ -164,8 +183,14 @@ mod tests {
             "-a",
             "a..b",
             ".",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
         ] {
             assert!(PublicHosts::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["192.0.2.1", "x1", "a.1b", "xn--mnchen-3ya.example", "my_host"] {
+            assert!(PublicHosts::parse(good).is_ok(), "{good}");
         }
         assert_eq!(PublicHosts::parse(" , ").unwrap(), PublicHosts::default());
     }
@@ -191,12 +216,51 @@ mod tests {
         assert_eq!(named(new, "http://a/", &[]), Err(400));
         for version in [old, new] {
             assert_eq!(named(version, "/", &["a", "a"]), Err(400));
-            assert_eq!(named(version, "/", &["u@a"]), Err(400));
-            for odd in ["127.0.0.1:abc", "localhost:99999", "a:-1", "a:+1", "u@a:1"] {
+            for odd in ODD {
                 assert_eq!(named(version, "/", &[odd]), Err(400), "{odd}");
             }
-            assert_eq!(named(version, "/", &["a b"]), Err(400));
-            assert_eq!(named(version, "/", &[""]), Err(400));
+            for odd in ["http://u@a/", "http://a,b/", "http://127.1/"] {
+                assert_eq!(named(version, odd, &["a"]), Err(400), "{odd}");
+            }
+        }
+        for plain in ["a.", "A_b-c.d", "[::ffff:1.2.3.4]:1", "0x7f.example", "1.2.3.4:0"] {
+            assert_eq!(named(new, "/", &[plain]).unwrap(), [plain]);
         }
     }
+
+    /// What is in place of a host, or means one to some programs only.
+    const ODD: [&str; 32] = [
+        "",
+        "a b",
+        "u@a",
+        "u@a:1",
+        "a:-1",
+        "a:+1",
+        "127.0.0.1:abc",
+        "localhost:99999",
+        "localhost,evil",
+        "localhost;evil",
+        "localhost%2eevil",
+        "loc%61lhost",
+        "localhost..",
+        ".localhost",
+        ".",
+        "-a",
+        "a!",
+        "(a)",
+        "a~b",
+        "a=b",
+        "2130706433",
+        "0x7f000001",
+        "0X7F.1",
+        "127.1",
+        "127.0.0.1.",
+        "127.0.0.01",
+        "127.0.0.1.1",
+        "::1",
+        "[::1",
+        "[1.2.3.4]",
+        "[fe80::1%25lo]",
+        "[v1.a]",
+    ];
 }

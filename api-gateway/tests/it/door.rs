@@ -164,6 +164,8 @@ async fn a_host_or_a_key_that_is_missing_or_doubled_is_malformed() {
             &[("host", "user@localhost")],
             &[("host", "local host")],
             &[("host", "")],
+            &[("host", "2130706433")],
+            &[("host", "localhost,evil.example")],
             &[("x-api-key", KEY), ("x-api-key", "another")],
             &[("x-api-key", KEY), ("x-api-key", KEY)],
             &[("authorization", "Bearer x"), ("authorization", "Bearer y")],

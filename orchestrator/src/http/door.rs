@@ -55,11 +55,13 @@ fn check(request: &Request, hosts: &PublicHosts) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether a page can have this name: no address of the loopback or of a machine, and none that only a private network knows.
+/// True if a page can have this for its host: it is no address that the gateway would answer to, and no name that only a private
+/// network knows.
 fn may_be_a_page(host: &Authority, hosts: &PublicHosts) -> bool {
     let lower = host.host().to_ascii_lowercase();
     let name = lower.strip_suffix('.').unwrap_or(&lower);
-    let is_private = !name.contains('.') || PRIVATE.iter().any(|end| name.ends_with(end));
+    let is_short = !name.contains(['.', ':']);
+    let is_private = is_short || PRIVATE.iter().any(|end| name.ends_with(end));
     !is_private && !hosts.answer_to(name)
 }
 
@@ -118,8 +120,15 @@ mod tests {
             "localhost.evil.example",
             "10.0.0.1.evil.example",
             "x.localdomain",
+            "0.0.0.0:8000",
+            "[::]:8000",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]:8000",
         ] {
             assert_eq!(status("", &[("host", host)]), 421, "{host}");
+        }
+        for odd in ["2130706433", "localhost,evil", "127.1:8000", "::1", "u@localhost"] {
+            assert_eq!(status("", &[("host", odd)]), 400, "{odd}");
         }
         for host in [
             "127.0.0.1:8000",
