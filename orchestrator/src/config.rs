@@ -21,7 +21,7 @@ use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
 use mayfly_common::traces::TraceConfig;
 use serde::Deserialize;
 
-pub use docker::ENGINE_VARIABLES;
+pub use docker::is_engine_variable;
 pub use github::{AppCredential, Credential, GitHubConfig};
 pub use images::AllowedImages;
 pub use runner::{Environment, Registration, RunnerConfig, registration_of};
@@ -87,9 +87,6 @@ struct Raw {
     dind_privileged: Option<String>,
     database_path: Option<String>,
     docker_host: Option<String>,
-    docker_tls: Option<String>,
-    docker_tls_verify: Option<String>,
-    docker_cert_path: Option<String>,
     docker_network: Option<String>,
     docker_network_mtu: Option<String>,
     orchestrator_id: Option<String>,
@@ -163,10 +160,11 @@ impl Config {
         let mut check = Checker::new();
         // The gateway sees only what Compose hands it by name; here all of `.env` is seen, and the gateway starts after this.
         check.api_keys_by_name(&variables);
-        let raw = check.read(variables);
+        let mut raw: Raw = check.read(variables.clone());
+        let docker_host = docker::host(&mut raw, &variables, &mut check);
         let config = Self::read(raw, templates, &mut check);
         warnings.append(&mut check.take_warnings());
-        check.finish(config.map(|config| Self { warnings, ..config }))
+        check.finish(config.map(|config| Self { docker_host, warnings, ..config }))
     }
 
     fn read(mut raw: Raw, templates: Vec<(String, String)>, check: &mut Checker) -> Option<Self> {
@@ -201,7 +199,6 @@ impl Config {
         );
         let auto_create =
             check.optional("AUTO_CREATE_RUNNERS", raw.auto_create_runners.take(), false, boolean);
-        let docker_host = docker::host(&mut raw, check);
         let network = check.optional(
             "DOCKER_NETWORK",
             raw.docker_network.take(),
@@ -243,7 +240,7 @@ impl Config {
             traces,
             github: github?,
             runner: runner?,
-            docker_host,
+            docker_host: None,
             network,
             network_mtu,
             database,

@@ -14,7 +14,7 @@ use futures::TryStreamExt as _;
 use github_sim::runner_image;
 use orchestrator::backend::Backend as _;
 use orchestrator::backend::docker::{DockerBackend, DockerSettings};
-use orchestrator::config::{Config, ENGINE_VARIABLES};
+use orchestrator::config::{Config, is_engine_variable};
 
 use super::leftovers::{self, DEMO, OWNER};
 use super::owner::{EnginePlace, Owner};
@@ -186,7 +186,7 @@ fn demo_config(
     api_url: &str,
 ) -> anyhow::Result<Config> {
     let mut variables: Vec<(String, String)> = mayfly_common::env::variables();
-    variables.retain(|(name, _)| ENGINE_VARIABLES.contains(&&**name));
+    variables.retain(|(name, _)| is_engine_variable(name));
     let demo = [
         ("GITHUB_RUNNER_TOKEN", "demo-token"),
         ("GITHUB_API_URL", api_url),

@@ -1,6 +1,6 @@
 //! What is checked, and which variables each topic reads.
 
-use orchestrator::config::ENGINE_VARIABLES;
+use orchestrator::config::is_engine_variable;
 use serde::Serialize;
 
 /// Something that is checked.
@@ -43,7 +43,7 @@ impl Topic {
         let name = variable.to_ascii_uppercase();
         let github = ["GITHUB_", "DISCOVERY_", "ALLOW_PUBLIC_REPOS"];
         let github = github.iter().any(|start| name.starts_with(start));
-        let engine = ENGINE_VARIABLES.contains(&&*name);
+        let engine = is_engine_variable(&name);
         let listed: &[&str] = match self {
             Self::GitHub => return github,
             Self::Webhooks => return github || name == "MAYFLY_WEBHOOK_URL",

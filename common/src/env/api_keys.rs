@@ -1,43 +1,20 @@
 //! Finds the gateway's keys under names that nothing reads: the gateway would be open to all without its owner's knowledge.
 
 use super::Checker;
-use super::known::meant;
+use super::known::{OF_COMPOSE, in_compose, meant};
 
 /// The variables of the gateway's keys.
 const NAMES: [&str; 2] = ["API_KEYS", "API_KEYS_FILE"];
 /// The variables of the command line's key.
 const CALLERS: [&str; 2] = ["MAYFLY_API_KEY", "MAYFLY_API_KEY_FILE"];
-/// The variable that is set where Compose starts the services (`.env` names itself). For Compose, case counts in names.
-const COMPOSE: &str = "MAYFLY_ENV_FILE";
-/// Variables that compose.yaml fills in and the orchestrator does not read itself: with another case in its name, one is not read.
-pub const OF_COMPOSE: [&str; 19] = [
-    "ALLOW_ANONYMOUS",
-    "API_GATEWAY_BIND",
-    "API_GATEWAY_PORT",
-    "API_KEYS",
-    "API_KEYS_FILE",
-    "CORS_ORIGINS",
-    "DOCKER_SOCKET",
-    "DOCKER_SOCKET_USER",
-    "IMAGE_VERSION",
-    "MAYFLY_ENV_FILE",
-    "PUBLIC_BASE_PATH",
-    "PUBLIC_HOSTS",
-    "RATE_LIMIT_BURST",
-    "RATE_LIMIT_PER_SECOND",
-    "REGISTRY",
-    "REQUEST_TIMEOUT",
-    "TRUSTED_PROXIES",
-    "WEBHOOK_SECRET",
-    "WEBHOOK_SECRET_FILE",
-];
 
 impl Checker {
     /// Notes each variable that would have been the gateway's keys, had it the right name. Where keys are set properly these are
     /// [`super::known::unknown`] to warn of, and no error.
     pub fn api_keys_by_name(&mut self, variables: &[(String, String)]) {
         let set = || variables.iter().filter(|(_, value)| !value.trim().is_empty());
-        let compose = set().any(|(name, _)| name == COMPOSE);
+        // For Compose, case counts in names.
+        let compose = in_compose(variables);
         let read = |known: &str, name: &str| {
             if compose { name == known } else { name.eq_ignore_ascii_case(known) }
         };
@@ -90,7 +67,7 @@ mod tests {
     use super::*;
 
     const GOOD: (&str, &str) = ("API_KEYS", "0123456789abcdef");
-    const IN_COMPOSE: (&str, &str) = (COMPOSE, ".env");
+    const IN_COMPOSE: (&str, &str) = ("MAYFLY_ENV_FILE", ".env");
 
     /// The errors and the warnings, each without its end.
     fn found(pairs: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {

@@ -5,19 +5,35 @@ use super::{ConfigErrors, api_keys, set};
 /// How the names of runners' variables begin. Case counts; what follows is the name in the container.
 pub const RUNNER_PREFIX: &str = "runnerenv_";
 
-/// Every variable of both services, of Compose's files and of the command line. A test holds this list and `.env.example` equal.
-pub const KNOWN: &[&str] = &[
-    "ALLOWED_IMAGES",
+/// Variables that compose.yaml fills in and the orchestrator does not read itself: with another case in its name, one is not read.
+pub(super) const OF_COMPOSE: [&str; 19] = [
     "ALLOW_ANONYMOUS",
-    "ALLOW_PUBLIC_REPOS",
     "API_GATEWAY_BIND",
-    "API_GATEWAY_HOST",
     "API_GATEWAY_PORT",
     "API_KEYS",
     "API_KEYS_FILE",
+    "CORS_ORIGINS",
+    "DOCKER_SOCKET",
+    "DOCKER_SOCKET_USER",
+    "IMAGE_VERSION",
+    "MAYFLY_ENV_FILE",
+    "PUBLIC_BASE_PATH",
+    "PUBLIC_HOSTS",
+    "RATE_LIMIT_BURST",
+    "RATE_LIMIT_PER_SECOND",
+    "REGISTRY",
+    "REQUEST_TIMEOUT",
+    "TRUSTED_PROXIES",
+    "WEBHOOK_SECRET",
+    "WEBHOOK_SECRET_FILE",
+];
+/// The other variables of the services, of Compose's files and of the command line.
+const OTHER: &[&str] = &[
+    "ALLOWED_IMAGES",
+    "ALLOW_PUBLIC_REPOS",
+    "API_GATEWAY_HOST",
     "AUTO_CREATE_RUNNERS",
     "COMPOSE_PROJECT_NAME",
-    "CORS_ORIGINS",
     "DATABASE_PATH",
     "DIND_ENABLED",
     "DIND_IMAGE",
@@ -29,8 +45,6 @@ pub const KNOWN: &[&str] = &[
     "DOCKER_HOST",
     "DOCKER_NETWORK",
     "DOCKER_NETWORK_MTU",
-    "DOCKER_SOCKET",
-    "DOCKER_SOCKET_USER",
     "DOCKER_TLS",
     "DOCKER_TLS_VERIFY",
     "GITHUB_API_URL",
@@ -45,7 +59,6 @@ pub const KNOWN: &[&str] = &[
     "GITHUB_RUNNER_TOKEN_FILE",
     "GITHUB_SERVER_URL",
     "GITHUB_USER_LOGIN",
-    "IMAGE_VERSION",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "LOG_VERBOSE",
@@ -57,7 +70,6 @@ pub const KNOWN: &[&str] = &[
     "MAYFLY_API_KEY",
     "MAYFLY_API_KEY_FILE",
     "MAYFLY_DEMO_NET",
-    "MAYFLY_ENV_FILE",
     "MAYFLY_PRICE_PER_MINUTE",
     "MAYFLY_PROFILE",
     "MAYFLY_URL",
@@ -68,12 +80,6 @@ pub const KNOWN: &[&str] = &[
     "ORCHESTRATOR_URL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_SERVICE_NAME",
-    "PUBLIC_BASE_PATH",
-    "PUBLIC_HOSTS",
-    "RATE_LIMIT_BURST",
-    "RATE_LIMIT_PER_SECOND",
-    "REGISTRY",
-    "REQUEST_TIMEOUT",
     "RUNNER_CACHE_URL",
     "RUNNER_CHECK_INTERVAL",
     "RUNNER_COMMAND",
@@ -92,10 +98,25 @@ pub const KNOWN: &[&str] = &[
     "RUNNER_REGISTRATION_TIMEOUT",
     "RUNNER_ROTATION_INTERVAL",
     "RUNNER_SECCOMP_PROFILE",
-    "TRUSTED_PROXIES",
-    "WEBHOOK_SECRET",
-    "WEBHOOK_SECRET_FILE",
 ];
+/// Variables that Compose alone reads and that a service, started without it, has another way for.
+const OF_COMPOSE_ALONE: [(&str, &str); 3] = [
+    ("API_GATEWAY_BIND", "outside Compose the gateway listens on API_GATEWAY_HOST"),
+    ("DOCKER_SOCKET", "outside Compose DOCKER_HOST names the socket, as unix:// and its path"),
+    ("DOCKER_SOCKET_USER", "outside Compose the user who runs the orchestrator opens the socket"),
+];
+/// The variable that is set where Compose starts the services (`.env` names itself).
+const COMPOSE: &str = "MAYFLY_ENV_FILE";
+
+/// Every variable of both services, of Compose's files and of the command line. A test holds this and `.env.example` equal.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    OF_COMPOSE.iter().chain(OTHER).copied()
+}
+
+/// True if Compose started the service that has these variables.
+pub(super) fn in_compose(variables: &[(String, String)]) -> bool {
+    variables.iter().any(|(name, value)| name == COMPOSE && !value.trim().is_empty())
+}
 
 /// Names that other tools have for the same, too far from ours for a comparison of letters.
 const ALIASES: [(&str, &str); 18] = [
@@ -128,8 +149,7 @@ pub fn meant(name: &str) -> Option<&'static str> {
     }
     let upper = name.to_ascii_uppercase().replace(['-', '.'], "_");
     // Names are read in any case, but with these signs they are others.
-    if name.eq_ignore_ascii_case(&upper) && (KNOWN.contains(&&*upper) || OTHERS.contains(&&*upper))
-    {
+    if name.eq_ignore_ascii_case(&upper) && (known().chain(OTHERS).any(|other| other == upper)) {
         return None;
     }
     let alias = ALIASES.iter().find(|(alias, _)| *alias == upper).map(|(_, known)| *known);
@@ -139,16 +159,16 @@ pub fn meant(name: &str) -> Option<&'static str> {
     if alias.is_some() || is_runner_variable {
         return alias.or(Some(RUNNER_PREFIX));
     }
-    if let Some(known) = KNOWN.iter().find(|known| upper.strip_prefix("MAYFLY_") == Some(known)) {
+    if let Some(known) = known().find(|known| upper.strip_prefix("MAYFLY_") == Some(known)) {
         return Some(known);
     }
-    if let Some(known) = KNOWN.iter().find(|known| is_short_for(&upper, known)) {
+    if let Some(known) = known().find(|known| is_short_for(&upper, known)) {
         return Some(known);
     }
     let tolerance = if upper.len() < 8 { 1 } else { 2 };
     let distance = |known: &&str| strsim::osa_distance(&upper, known);
-    let nearest = KNOWN.iter().min_by_key(|known| distance(known))?;
-    (distance(nearest) <= tolerance).then_some(*nearest)
+    let nearest = known().min_by_key(distance)?;
+    (distance(&nearest) <= tolerance).then_some(nearest)
 }
 
 /// True if `name` is `known` with words cut short, as in `MAX_RUNNERS_MEM`.
@@ -170,8 +190,15 @@ pub fn unknown_beside(errors: &ConfigErrors, variables: &[(String, String)]) -> 
 
 /// The variables that nobody reads and that look like one that somebody does, one line each.
 pub fn unknown(variables: &[(String, String)]) -> Vec<String> {
+    let compose = in_compose(variables);
     let told = |(name, value): &(String, String)| {
-        let known = set(Some(value.clone())).and_then(|_| meant(name))?;
+        set(Some(value.clone()))?;
+        let alone =
+            OF_COMPOSE_ALONE.iter().find(|(of_compose, _)| of_compose.eq_ignore_ascii_case(name));
+        if let Some((_, instead)) = alone.filter(|_| !compose) {
+            return Some(format!("{name}: is read by Compose alone; {instead}"));
+        }
+        let known = meant(name)?;
         Some(if known == RUNNER_PREFIX {
             format!(
                 "{name}: is not read; a variable for runners begins with {RUNNER_PREFIX}, in lower case"
@@ -224,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_known_or_foreign_name_means_nothing_else() {
-        let known = KNOWN.iter().copied().chain(["runner_image", "Max_Runners", "runnerenv_TZ"]);
+        let known = known().chain(["runner_image", "Max_Runners", "runnerenv_TZ"]);
         // What shells, systemd, Kubernetes, Compose and GitHub's own runner set.
         let foreign = [
             "PATH",
@@ -300,6 +327,25 @@ mod tests {
     }
 
     #[test]
+    fn what_compose_alone_reads_is_told_outside_compose() {
+        let lines = |more: &[(&str, &str)]| {
+            let pairs =
+                [("DOCKER_SOCKET", "/run/user/1000/docker.sock"), ("api_gateway_bind", "::")];
+            let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+            unknown(&pairs.iter().chain(more).map(owned).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            lines(&[("DOCKER_SOCKET_USER", " ")]),
+            [
+                "DOCKER_SOCKET: is read by Compose alone; outside Compose DOCKER_HOST names the socket, as unix:// and its path",
+                "api_gateway_bind: is read by Compose alone; outside Compose the gateway listens on API_GATEWAY_HOST",
+            ]
+        );
+        assert!(lines(&[("MAYFLY_ENV_FILE", ".env")]).is_empty());
+        assert!(OF_COMPOSE_ALONE.iter().all(|(name, _)| OF_COMPOSE.contains(name)));
+    }
+
+    #[test]
     fn what_our_own_files_set_or_read_is_known() {
         let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let mut folders: Vec<_> =
@@ -330,8 +376,8 @@ mod tests {
         for other in ["MAYFLY_TEST_DOCKER", "MAYFLY_VERSION", "BUILDX_CONFIG"] {
             names.remove(other);
         }
-        names.retain(|name| !KNOWN.contains(&&**name) && name != "API_KEY");
-        assert!(names.is_empty(), "KNOWN does not list {names:?}");
+        names.retain(|name| !known().any(|known| known == name) && name != "API_KEY");
+        assert!(names.is_empty(), "{names:?} are not listed");
     }
 
     #[test]
@@ -347,10 +393,12 @@ mod tests {
         // The command line's, which say where a gateway is and not how one runs, and the demo's.
         let others = ["API_KEY", "API_KEY_FILE", "DEMO_NET", "PRICE_PER_MINUTE", "PROFILE", "URL"];
         let others = others.map(|name| format!("MAYFLY_{name}"));
-        let known = KNOWN.iter().map(|name| (*name).to_owned());
+        let known = known().map(str::to_owned);
         let known: std::collections::BTreeSet<String> =
             known.filter(|name| !others.contains(name)).collect();
         assert_eq!(listed, known);
-        assert!(KNOWN.is_sorted(), "the list is in order, so that a second entry is seen");
+        let all: std::collections::BTreeSet<&str> = super::known().collect();
+        assert_eq!(all.len(), super::known().count(), "each is listed once");
+        assert!(OF_COMPOSE.is_sorted() && OTHER.is_sorted());
     }
 }
