@@ -7,6 +7,7 @@ use mayfly_common::env::known::unknown_beside;
 use mayfly_common::env::variables;
 use mayfly_common::{descriptors, shutdown, telemetry};
 use orchestrator::config::Config;
+use orchestrator::store::Store;
 
 /// Exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
 const BAD_CONFIG: u8 = 64;
@@ -67,6 +68,12 @@ async fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         };
+    }
+    if let Some(path) = &config.database
+        && let Err(error) = Store::check(path)
+    {
+        eprintln!("DATABASE_PATH: {}: {error}", path.display());
+        return ExitCode::from(BAD_CONFIG);
     }
     if arguments.check_config {
         for warning in &config.warnings {

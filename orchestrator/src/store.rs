@@ -47,6 +47,9 @@ pub enum StoreError {
     /// It is no database, or a damaged one.
     #[error("it is damaged, or not a database; move it away to begin a new one")]
     Damaged,
+    /// Another program wrote it.
+    #[error("it is the database of another program; name another file")]
+    Foreign,
     /// Another version wrote it.
     #[error("it was written by a newer version (schema {found}, this one knows {known})")]
     Newer {
@@ -156,6 +159,13 @@ impl Store {
             obstacle: Arc::default(),
             mended: Arc::default(),
         })
+    }
+
+    /// Checks that the file at `path`, if there is one, is not the database of another program. It is only read.
+    ///
+    /// Errors: it is one.
+    pub fn check(path: &Path) -> Result<(), StoreError> {
+        file::check(path)
     }
 
     /// A store that ends with the process.

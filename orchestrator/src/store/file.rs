@@ -4,12 +4,14 @@
 //! its log by name when it closes a database: the old connection is closed before the new one is opened.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tracing::warn;
 
 use super::{BUSY, StoreError, bounds, schema};
@@ -59,11 +61,30 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
     Ok((connection, File { path: path.to_owned(), opened }))
 }
 
+/// Checks that the file at `path`, if there is one, is not the database of another program. It is only read.
+///
+/// Errors: [`StoreError::Foreign`], and no other: what else is wrong shows when the file is opened.
+pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+    // As a log has it, the file alone may not be whole. Without one, not even a lock is needed, which would leave files beside it.
+    let log = fs::metadata(beside(path, "-wal")).is_ok_and(|found| found.len() > 0);
+    let how = if log { "mode=ro" } else { "immutable=1" };
+    let mut address = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        let _ = write!(address, "%{byte:02x}");
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let checked = Connection::open_with_flags(format!("{address}?{how}"), flags)
+        .map_err(StoreError::from)
+        .and_then(|connection| schema::check(&connection));
+    if checked == Err(StoreError::Foreign) { checked } else { Ok(()) }
+}
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    check(path)?;
     create(path)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
-    // Before anything is written: a newer program's file stays as it is.
+    // Before anything is written: a newer version's file stays as it is.
     schema::check(&connection)?;
     make_private(path);
     connection.pragma_update(None, "journal_mode", "WAL")?;

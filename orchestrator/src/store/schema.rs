@@ -1,11 +1,13 @@
 //! The schema, as the steps that lead to it. A step that was released is never changed: the next one is added.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::StoreError;
 
 /// Step n takes a file from version n to n + 1 (`PRAGMA user_version`).
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE jobs (
         id INTEGER PRIMARY KEY,
@@ -85,18 +87,41 @@ const STEPS: &[&str] = &[
 ",
 ];
 
-/// Checks that the file's schema is known here.
+/// Checks that the file is ours, and that its schema is known here. An empty file is ours.
 ///
-/// Errors: a newer program wrote the file, or it cannot be read.
+/// Errors: another program or a newer version wrote the file, or it cannot be read.
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    let found = number("PRAGMA user_version")?;
+    // Ours has none.
+    let marked = number("PRAGMA application_id")? != 0;
+    let filled = found == 0 && number("SELECT count(*) FROM sqlite_schema")? > 0;
+    if marked || filled || found < 0 {
+        return Err(StoreError::Foreign);
+    }
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let steps = usize::try_from(found.min(known)).unwrap_or_default();
+    let ours = Connection::open_in_memory()?;
+    ours.execute_batch(&STEPS.get(..steps).unwrap_or_default().concat())?;
+    let mut tables = ours.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    for table in tables.query_map([], |row| row.get::<_, String>(0))? {
+        let table = table?;
+        if !columns(&ours, &table)?.is_subset(&columns(connection, &table)?) {
+            return Err(StoreError::Foreign);
+        }
+    }
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(()) }
+}
+
+/// The names of a table's columns; none where it is not there.
+fn columns(connection: &Connection, table: &str) -> Result<BTreeSet<String>, rusqlite::Error> {
+    let mut query = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    query.query_map([table], |row| row.get(0))?.collect()
 }
 
 /// Takes the steps that are missing, each whole or not at all.
 ///
-/// Errors: a newer program wrote the file, or it cannot be written.
+/// Errors: another program or a newer version wrote the file, or it cannot be written.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), StoreError> {
     check(connection)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

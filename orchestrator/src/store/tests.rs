@@ -220,7 +220,10 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
     assert!(matches!(Store::open(&missing), Err(StoreError::CannotOpen)));
 
     let newer = folder.0.join("newer.db");
-    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let connection = Connection::open(&newer).unwrap();
+    connection.execute_batch(&schema::STEPS.concat()).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
     let error = Store::open(&newer).err().unwrap();
     assert_eq!(
         error.to_string(),
@@ -232,6 +235,80 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
         .query_row("PRAGMA journal_mode", [], |row| row.get(0))
         .unwrap();
     assert_eq!(mode, "delete");
+}
+
+#[test]
+fn the_database_of_another_program_is_refused_and_stays_as_it_is() {
+    let made = [
+        "CREATE TABLE t (a)",
+        "CREATE VIEW v AS SELECT 1",
+        "PRAGMA application_id = 1",
+        "PRAGMA user_version = -1",
+        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 99",
+        "CREATE TABLE jobs (id); PRAGMA user_version = 1",
+        "PRAGMA journal_mode = WAL; CREATE TABLE t (a)",
+        "CREATE VIRTUAL TABLE jobs USING fts5(a); PRAGMA user_version = 6",
+    ];
+    for sql in made {
+        let folder = Folder::new();
+        // A name that needs care in an address.
+        let file = folder.0.join("their data?#%41.db");
+        if Connection::open(&file).unwrap().execute_batch(sql).is_err() {
+            assert!(sql.contains("fts5"), "{sql}");
+            continue;
+        }
+        let before = fs::read(&file).unwrap();
+        for _ in 0..2 {
+            let error = Store::open(&file).err();
+            assert_eq!(
+                (error, Store::check(&file)),
+                (Some(StoreError::Foreign), Err(StoreError::Foreign)),
+                "{sql}"
+            );
+        }
+        assert!(fs::read(&file).unwrap() == before, "{sql}");
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "{sql}: nothing lies beside it");
+    }
+    // As a program leaves it that was killed: what it wrote is in the log.
+    let folder = Folder::new();
+    let connection = Connection::open(folder.file()).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a)").unwrap();
+    let (killed, log) = (folder.0.join("killed.db"), folder.0.join("killed.db-wal"));
+    fs::copy(folder.file(), &killed).unwrap();
+    fs::copy(folder.0.join("mayfly.db-wal"), &log).unwrap();
+    let before = (fs::read(&killed).unwrap(), fs::read(&log).unwrap());
+    assert_eq!(Store::open(&killed).err(), Some(StoreError::Foreign));
+    assert!((fs::read(&killed).unwrap(), fs::read(&log).unwrap()) == before);
+}
+
+#[tokio::test]
+async fn an_empty_file_and_every_older_schema_open() {
+    for version in 0..=schema::STEPS.len() {
+        for mode in ["DELETE", "WAL"] {
+            let folder = Folder::new();
+            let connection = Connection::open(folder.file()).unwrap();
+            connection.execute_batch(&format!("PRAGMA journal_mode = {mode}")).unwrap();
+            connection.execute_batch(&schema::STEPS[..version].concat()).unwrap();
+            connection
+                .pragma_update(None, "user_version", i64::try_from(version).unwrap())
+                .unwrap();
+            // The log of one that was killed has it all.
+            let (killed, log) = (folder.0.join("killed.db"), folder.0.join("mayfly.db-wal"));
+            fs::copy(folder.file(), &killed).unwrap();
+            if log.exists() {
+                fs::copy(log, folder.0.join("killed.db-wal")).unwrap();
+            }
+            for file in [folder.file(), killed] {
+                assert_eq!(Store::check(&file), Ok(()), "{version} {mode}");
+                let store = Store::open(&file).unwrap();
+                assert_eq!(store.record(&delivery("a"), at(0)).await.unwrap(), Recorded::New);
+            }
+        }
+    }
+    let folder = Folder::new();
+    fs::write(folder.file(), "").unwrap();
+    assert!(Store::open(&folder.file()).is_ok());
 }
 
 fn mode(path: &std::path::Path) -> u32 {

@@ -65,6 +65,33 @@ fn checking_the_configuration_connects_to_nothing() {
 }
 
 #[test]
+fn the_database_of_another_program_is_no_place_for_ours() {
+    let folder = std::env::temp_dir().join(format!("mayfly-foreign-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("theirs.db");
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let path = file.to_str().unwrap();
+    let variables = [
+        ("GITHUB_RUNNER_TOKEN", TOKEN),
+        ("RUNNER_IMAGE", "img:1"),
+        ("DATABASE_PATH", path),
+        ("DOCKER_HOST", "tcp://127.0.0.1:1"),
+        ("ORCHESTRATOR_PORT", "1"),
+    ];
+    for arguments in [&[][..], &["--check-config"]] {
+        let output = orchestrator(arguments, &variables);
+        let text = String::from_utf8(output.stderr).unwrap();
+        let line = format!(
+            "DATABASE_PATH: {path}: it is the database of another program; name another file\n"
+        );
+        assert_eq!((output.status.code(), text), (Some(64), line), "{arguments:?}");
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn help_is_no_mistake_and_a_wrong_argument_is_one_that_a_restart_does_not_mend() {
     let help = orchestrator(&["--help"], &[]);
     assert_eq!((help.status.code(), &*help.stderr), (Some(0), &b""[..]));
