@@ -55,6 +55,9 @@ pub trait Backend: Send + Sync {
     /// How much is stored. May take minutes.
     async fn storage(&self) -> Result<Storage, BackendError>;
 
+    /// What is wrong and keeps no runner from starting, as far as is known, one line each.
+    fn problems(&self) -> Vec<String>;
+
     /// Wakes `changed` whenever a runner's state may have changed, until changes can no longer be followed; then says why.
     /// A hint, never the truth: events get lost.
     async fn watch(&self, changed: &Notify) -> BackendError;

@@ -223,6 +223,7 @@ impl Reconciler {
             report.problems.push(format!("the drain cannot be read or stored: {error}"));
         }
         state.draining = self.drain.since();
+        report.problems.extend(self.backend.problems());
         let instance = match self.backend.instance().await {
             Ok(instance) => instance,
             Err(error) => return self.give_up(&mut state, report, requests, &error).await,

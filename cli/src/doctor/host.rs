@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bollard::models::NetworkInspect;
 use orchestrator::backend::Machine;
-use orchestrator::backend::docker::network::{MTU, refusal};
+use orchestrator::backend::docker::network::{MTU, openness, refusal};
 use orchestrator::config::Config;
 use orchestrator::github::checkup::Finding;
 use orchestrator::machine::{self, gibibytes};
@@ -46,6 +46,10 @@ pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
     found.extend(refusal.map(|why| {
         let what = format!("runners cannot be in the network {}: {why}", config.network);
         failure(what, "set DOCKER_NETWORK to the name of a network for runners alone")
+    }));
+    let open = network.as_ref().and_then(|network| openness(&config.network, network));
+    found.extend(open.map(|why| {
+        failure(why, "if that is wanted, all jobs on this network must trust each other")
     }));
     let default = engine.docker.inspect_network(DEFAULT_NETWORK, None).await.ok();
     // In a container, or beside a rootless engine, this machine's interfaces are others.

@@ -308,3 +308,27 @@ async fn a_network_that_is_called_by_its_id_is_told_of() {
         assert_eq!(levels(&output, &advice), expected, "{output:?}");
     }
 }
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn a_network_on_which_runners_meet_is_a_failure() {
+    let engine = engine().await;
+    let network = engine.network();
+    for (icc, expected) in
+        [(None, &["failure"][..]), (Some("true"), &["failure"]), (Some("false"), &[])]
+    {
+        let options = icc.map(|icc| {
+            HashMap::from([("com.docker.network.bridge.enable_icc".to_owned(), icc.to_owned())])
+        });
+        let request = NetworkCreateRequest {
+            name: network.clone(),
+            options,
+            ..NetworkCreateRequest::default()
+        };
+        engine.docker.create_network(request).await.unwrap();
+        let output = mayfly(&["doctor", "docker", "--json"], &[("DOCKER_NETWORK", &network)]).await;
+        let said = format!("runners reach each other on the network {network}");
+        assert_eq!(levels(&output, &said), expected, "{icc:?}: {output:?}");
+        engine.docker.remove_network(&network).await.unwrap();
+    }
+}

@@ -224,6 +224,10 @@ impl Backend for Bounded {
         self.inner.storage().await
     }
 
+    fn problems(&self) -> Vec<String> {
+        self.inner.problems()
+    }
+
     async fn watch(&self, changed: &Notify) -> BackendError {
         self.inner.watch(changed).await
     }

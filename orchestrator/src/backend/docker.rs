@@ -383,6 +383,10 @@ impl Backend for DockerBackend {
         usage::measure(self.settings.host.as_deref(), minor, &instance).await
     }
 
+    fn problems(&self) -> Vec<String> {
+        self.network.problem().into_iter().collect()
+    }
+
     async fn watch(&self, changed: &Notify) -> BackendError {
         let outcome = self.follow(changed).await;
         // The engine may have been started anew, with another default.

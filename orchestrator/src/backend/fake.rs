@@ -65,6 +65,8 @@ pub struct State {
     pub readers: (usize, usize),
     /// Networks of ours.
     pub networks: BTreeSet<String>,
+    /// What is wrong and keeps no runner from starting.
+    pub problems: Vec<String>,
 }
 
 impl FakeBackend {
@@ -261,6 +263,10 @@ impl Backend for FakeBackend {
 
     async fn storage(&self) -> Result<Storage, BackendError> {
         self.reach().await.map(|_| Storage { containers: 1_000, images: 2_000, volumes: 3_000 })
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.state().problems.clone()
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {

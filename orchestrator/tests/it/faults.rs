@@ -65,6 +65,20 @@ async fn no_trouble_of_github_ends_a_busy_runner() {
 }
 
 #[tokio::test]
+async fn what_the_engine_s_network_lacks_is_a_problem_for_as_long_as_it_lasts() {
+    let platform = Platform::new().await;
+    let open = "runners reach each other on the network theirs".to_owned();
+    platform.backend.state().problems = vec![open.clone()];
+    for away in [false, true] {
+        platform.backend.state().away = away;
+        assert!(platform.pass().await.problems.contains(&open), "away: {away}");
+        assert!(platform.handle.snapshot().report.problems.contains(&open), "away: {away}");
+    }
+    platform.backend.state().problems.clear();
+    assert!(!platform.pass().await.problems.contains(&open));
+}
+
+#[tokio::test]
 async fn a_github_that_hangs_is_given_up_and_asked_again() {
     let (platform, name, job) = busy(Platform::impatient().await).await;
     platform.wait(60);

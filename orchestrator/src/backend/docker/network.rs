@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use bollard::models::{NetworkCreateRequest, NetworkInspect};
 use mayfly_common::foreign_text::line;
@@ -27,9 +28,14 @@ const DEFAULT: &str = "bridge";
 /// Networks that every engine has and that no runner may be in.
 const SHARED: [&str; 3] = ["bridge", "host", "none"];
 
+/// What the engine takes for a false option (Go, `strconv.ParseBool`).
+const FALSE: [&str; 6] = ["false", "False", "FALSE", "f", "F", "0"];
+
 /// The network and what is known of it.
 pub(super) struct RunnerNetwork {
     name: String,
+    /// Why runners reach each other on it, if they did when it was last looked at.
+    open: Mutex<Option<String>>,
     /// `DOCKER_NETWORK_MTU`.
     configured: Option<u32>,
     /// Held for reading while a runner is launched: the network is not replaced under it.
@@ -43,6 +49,8 @@ pub(super) enum Fit {
     Unknown,
     /// It is there, as it shall be.
     Good,
+    /// It is there, and runners reach each other on it.
+    Open,
     /// It is there and ours, with another MTU; runners were in it when it was last looked at.
     OtherMtu,
 }
@@ -50,7 +58,12 @@ pub(super) enum Fit {
 impl RunnerNetwork {
     /// `configured`: the MTU that is asked for; none means that of the engine's default network.
     pub(super) fn new(name: String, configured: Option<u32>) -> Self {
-        Self { name, configured, fit: RwLock::new(Fit::Unknown) }
+        Self { name, open: Mutex::default(), configured, fit: RwLock::new(Fit::Unknown) }
+    }
+
+    /// Why runners reach each other on it, if they did when it was last looked at.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes sure that it exists. One of ours with another MTU is made again if no container is in it. As long as the answer is
@@ -66,8 +79,8 @@ impl RunnerNetwork {
         }
         drop(held);
         let mut fit = match known {
-            // While others are being launched it cannot be empty.
-            Fit::OtherMtu => match self.fit.try_write() {
+            // While others are being launched it cannot be empty, and whether it was made again can wait.
+            Fit::OtherMtu | Fit::Open => match self.fit.try_write() {
                 Ok(fit) => fit,
                 Err(_) => return Ok(self.fit.read().await),
             },
@@ -103,6 +116,7 @@ impl RunnerNetwork {
             Ok(found) => found,
             Err(error) if status(&error) == Some(404) => {
                 create(docker, name, wanted).await?;
+                *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 return Ok(Fit::Good);
             }
             Err(error) => return Err(refused("look up the runner network")(error)),
@@ -110,25 +124,24 @@ impl RunnerNetwork {
         if let Some(reason) = refusal(name, &found) {
             return Err(BackendError::Refused { what: "use DOCKER_NETWORK for runners", reason });
         }
-        let options = found.options.as_ref();
-        if options.and_then(|options| options.get(ICC)).is_none_or(|icc| icc != "false") {
-            warn!(
-                network = name,
-                "runners on this network can reach each other; create it with {ICC}=false to separate them"
-            );
+        let open = openness(name, &found);
+        let fit = if open.is_some() { Fit::Open } else { Fit::Good };
+        if let Some(open) = open.as_ref().filter(|_| before != Fit::Open) {
+            warn!("{open}");
         }
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = open;
         let Some(wanted) = wanted.filter(|wanted| mtu_of(&found) != Some(*wanted)) else {
-            return Ok(Fit::Good);
+            return Ok(fit);
         };
         let has = mtu_of(&found).map_or_else(|| "the driver's".to_owned(), |mtu| mtu.to_string());
         if found.labels.as_ref().is_none_or(|labels| !labels.contains_key(MARK)) {
-            if self.configured.is_some() {
+            if self.configured.is_some() && before != Fit::Open {
                 warn!(
                     network = name,
                     "its MTU is {has}, not {wanted}; it was not made by Mayfly and stays as it is: create it with {MTU}={wanted}"
                 );
             }
-            return Ok(Fit::Good);
+            return Ok(fit);
         }
         if !is_empty(docker, name).await? {
             // Said once.
@@ -186,6 +199,18 @@ pub fn refusal(name: &str, found: &NetworkInspect) -> Option<String> {
     }
     (named != name).then(|| {
         format!("the id of the network {named} begins so; name it, as in DOCKER_NETWORK={named}")
+    })
+}
+
+/// Why runners reach each other in the network that was `found` as `name`, if they do.
+pub fn openness(name: &str, found: &NetworkInspect) -> Option<String> {
+    let told = found.options.as_ref().and_then(|options| options.get(ICC));
+    let is_open = told.is_none_or(|icc| !FALSE.contains(&&**icc));
+    is_open.then(|| {
+        format!(
+            "runners reach each other on the network {name}: it was made without {ICC}=false; remove it (docker network rm {name}) \
+             when no runner is in it, and the orchestrator makes it with that"
+        )
     })
 }
 
