@@ -112,7 +112,8 @@ async fn until_drained(gateway: &Gateway, timeout: Option<u64>) -> Result<DrainS
             Ok(status) => status,
             Err(failure) => {
                 failed += 1;
-                let refused = matches!(&failure, Failure::Refused(problem) if problem.status < 500);
+                let refused =
+                    matches!(&failure, Failure::Refused(refusal) if refusal.problem.status < 500);
                 if refused || failed > ATTEMPTS {
                     progress.end();
                     return Err(failure);
@@ -252,8 +253,10 @@ async fn end_runner(gateway: &Gateway, name: &str) -> Result<(), Failure> {
     loop {
         match gateway.send::<Value>(Method::DELETE, &path, None, None).await {
             Err(failure) if failure.is(StatusCode::NOT_FOUND) => return Ok(()),
-            Err(Failure::Refused(problem)) if problem.status == StatusCode::TOO_MANY_REQUESTS => {
-                let seconds = problem.retry_after.unwrap_or(1).max(1);
+            Err(Failure::Refused(refusal))
+                if refusal.problem.status == StatusCode::TOO_MANY_REQUESTS =>
+            {
+                let seconds = refusal.problem.retry_after.unwrap_or(1).max(1);
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             outcome => return outcome.map(drop),

@@ -112,8 +112,8 @@ async fn follow(gateway: &Gateway, options: &Options, mut last: i64) -> Result<O
         match ended {
             Err(Failure::Output(error)) => return Err(Failure::Output(error)),
             // A refusal stays one.
-            Err(Failure::Refused(problem)) if problem.status < 500 => {
-                return Err(Failure::Refused(problem));
+            Err(Failure::Refused(refusal)) if refusal.problem.status < 500 => {
+                return Err(Failure::Refused(refusal));
             }
             Err(failure) if failed >= ATTEMPTS => return Err(failure),
             _ => failed += 1,

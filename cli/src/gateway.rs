@@ -15,8 +15,9 @@ use clap::Args;
 use mayfly_common::env::{self, known, secret};
 use mayfly_common::problem::{INVALID_KEY, PROBLEM_JSON, Problem};
 use reqwest::header::{self, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -63,7 +64,7 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// The gateway refuses.
     #[error("{}", words(.0))]
-    Refused(Box<Problem>),
+    Refused(Box<Refusal>),
     /// It was tried, and something is not as it should be.
     #[error("{0}")]
     Failed(String),
@@ -72,15 +73,26 @@ pub(crate) enum Failure {
     Output(#[from] io::Error),
 }
 
+/// A refusal of the gateway.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Refusal {
+    #[serde(flatten)]
+    pub(crate) problem: Problem,
+    /// The id of the request, by which the logs of both services name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
 impl Failure {
-    /// Whether the gateway refused with this status.
+    /// True if the gateway refused with this status.
     pub(crate) fn is(&self, status: StatusCode) -> bool {
-        matches!(self, Self::Refused(problem) if problem.status == status.as_u16())
+        matches!(self, Self::Refused(refusal) if refusal.problem.status == status.as_u16())
     }
 }
 
-/// A problem in words, with what to do next.
-fn words(problem: &Problem) -> String {
+/// A refusal in words, with what to do next.
+fn words(refusal: &Refusal) -> String {
+    let problem = &refusal.problem;
     let mut text = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
     for error in &problem.errors {
         let pointer = error.pointer.trim_start_matches('/').replace('/', ".");
@@ -98,7 +110,13 @@ fn words(problem: &Problem) -> String {
         429 | 503 => problem.retry_after.map(|seconds| format!("try again in {seconds} s")),
         _ => None,
     };
-    hint.map(|hint| format!("{text}\n→ {hint}")).unwrap_or(text)
+    if let Some(hint) = hint {
+        let _ = write!(text, "\n→ {hint}");
+    }
+    if let Some(id) = &refusal.request_id {
+        let _ = write!(text, "\n  request id {id}");
+    }
+    text
 }
 
 /// A key without white space around it.
@@ -208,12 +226,10 @@ impl Gateway {
         }
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
-        let kind = response.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         if !status.is_success() {
-            return Err(self.refusal(status, &kind, &bytes));
+            return Err(self.refusal(response).await);
         }
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
         serde_json::from_slice(bytes).map_err(|error| self.not_understood(&error))
     }
@@ -232,11 +248,21 @@ impl Gateway {
     }
 
     /// What an answer that is no success means.
-    fn refusal(&self, status: StatusCode, kind: &str, body: &[u8]) -> Failure {
-        if kind.starts_with(PROBLEM_JSON)
-            && let Ok(problem) = serde_json::from_slice::<Problem>(body)
+    async fn refusal(&self, response: Response) -> Failure {
+        let status = response.status();
+        let text = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.map(str::to_owned)
+        };
+        let (kind, request_id) = (text("content-type"), text("x-request-id"));
+        let body = match response.bytes().await {
+            Ok(body) => body,
+            Err(error) => return self.unreachable(&error),
+        };
+        if kind.is_some_and(|kind| kind.starts_with(PROBLEM_JSON))
+            && let Ok(problem) = serde_json::from_slice::<Problem>(&body)
         {
-            return Failure::Refused(Box::new(problem));
+            return Failure::Refused(Box::new(Refusal { problem, request_id }));
         }
         let way = &self.way;
         if status == PROXY_AUTHENTICATION && way.has_proxy() {

@@ -54,7 +54,7 @@ pub(crate) fn finish(outcome: Result<Output, Failure>, json: bool) -> ExitCode {
                 return ExitCode::from(code);
             }
             let value = match &failure {
-                Failure::Refused(problem) => serde_json::json!({ "error": problem }),
+                Failure::Refused(refusal) => serde_json::json!({ "error": refusal }),
                 other => serde_json::json!({ "error": other.to_string() }),
             };
             written(line(&value), code)

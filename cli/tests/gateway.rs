@@ -3,27 +3,30 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::future::pending;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use github_sim::world::model::NewRepo;
-use github_sim::{Checked, SimConfig};
-use mayfly_common::scope::RepoSlug;
+use github_sim::Checked;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// No output may hold these.
-const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
+/// No output may hold this.
 const KEY: &str = "topsecret-key-of-the-gateway-0123456789";
 
 /// An orchestrator in memory, in which runners named `busy-…` execute a job.
 #[expect(dead_code, reason = "the gateway's own tests use more of it")]
 #[path = "../../api-gateway/tests/support/stub.rs"]
 mod stub;
+
+#[expect(dead_code, reason = "the doctor's own tests use more of it")]
+#[path = "doctor/support.rs"]
+mod support;
+
+use support::TOKEN;
 
 struct Scene {
     url: String,
@@ -33,18 +36,7 @@ struct Scene {
 
 impl Scene {
     async fn new(test: &str) -> Self {
-        let sim = Checked::start(SimConfig::default()).await.unwrap();
-        sim.with(|world| {
-            world.add_user("octo-admin").unwrap();
-            let slug = RepoSlug::parse("octo-admin/app").unwrap();
-            world
-                .add_repo(NewRepo {
-                    slug: slug.to_string().parse().unwrap(),
-                    private: true,
-                    files: BTreeMap::new(),
-                })
-                .unwrap();
-        });
+        let sim = support::github().await;
         let (internal, public) = (free_port().await, free_port().await);
         let orchestrator = format!("http://{}", internal.local_addr().unwrap());
         let url = format!("http://{}", public.local_addr().unwrap());
@@ -78,13 +70,7 @@ impl Scene {
     }
 
     async fn with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-        command.env_clear().args(arguments).current_dir(&self.folder);
-        command.envs(variables.iter().copied());
-        // The services must go on meanwhile.
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
-        output
+        support::mayfly_in(&self.folder, arguments, variables).await
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
@@ -203,7 +189,9 @@ async fn pools_of_a_file_are_applied_again_and_again() {
 async fn errors_say_what_to_do_next() {
     let scene = Scene::new("errors").await;
     let (code, error) = scene.error(&["pool", "show", "none"]).await;
-    assert_eq!((code, error.as_str()), (1, "error: There is no pool of that name.\n"));
+    let (said, id) = error.split_once("\n  request id ").unwrap();
+    assert_eq!((code, said), (1, "error: There is no pool of that name."));
+    assert!(id.trim_end().len() > 16, "{id}");
     let (code, error) = scene.error(&["pool", "create", "x", "--min", "5", "--max", "4"]).await;
     assert!(code == 1 && error.contains("min_idle must not be more than max"), "{error}");
     let (code, error) = scene.error(&["pool", "update", "default", "--max", "4"]).await;
@@ -234,6 +222,35 @@ async fn errors_say_what_to_do_next() {
         let named = error.contains("MAYFLY_URL: the address must end before any ? or #");
         assert!(output.status.code() == Some(2) && named, "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_request_by_the_id_that_the_logs_have() {
+    let scene = Scene::new("request-ids").await;
+    let refused: [&[&str]; 5] = [
+        &["runner", "logs", "none"],
+        &["runner", "logs", "none", "--follow"],
+        &["runner", "show", "none"],
+        &["runner", "delete", "none"],
+        &["pool", "show", "none"],
+    ];
+    let mut ids = BTreeSet::new();
+    for arguments in refused {
+        let (code, error) = scene.error(arguments).await;
+        let id = error.trim_end().rsplit_once("\n  request id ").map(|(_, id)| id.to_owned());
+        assert!(code == 1 && id.is_some(), "{arguments:?}: {error}");
+        ids.extend(id);
+        let output = scene.run(&[arguments, &["--json"]].concat()).await;
+        let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let id = error["error"]["request_id"].as_str();
+        ids.extend(id.map(str::to_owned));
+        assert!(id.is_some() && error["error"]["status"] == 404, "{arguments:?}: {error}");
+    }
+    assert_eq!(ids.len(), 10, "each request has its own");
+    // The stream of events is asked for in another way.
+    let output = scene.with(&["events", "--follow"], &[("MAYFLY_URL", &scene.url)]).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("\n  request id "), "{error}");
 }
 
 #[tokio::test]

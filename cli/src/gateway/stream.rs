@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mayfly_common::api::Event;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, header};
 
 use super::{Failure, Gateway};
@@ -24,12 +25,10 @@ impl Gateway {
         let request = self.request(Method::GET, &format!("/events?after={last}"));
         let request = request.header(header::ACCEPT, "text/event-stream").timeout(LONGEST);
         let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
-        let kind = response.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        if !status.is_success() || !kind.starts_with("text/event-stream") {
-            let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-            return Err(self.refusal(status, &kind, &body));
+        let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let is_stream = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"));
+        if !response.status().is_success() || !is_stream {
+            return Err(self.refusal(response).await);
         }
         let mut text = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| self.unreachable(&error))? {

@@ -1,6 +1,7 @@
-//! A simulated GitHub, and the built program beside it.
+//! A simulated GitHub, and the built program beside it: for the tests of the gateway's commands, too.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use github_sim::world::model::NewRepo;
@@ -36,10 +37,19 @@ pub(crate) async fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Ou
 
 /// `mayfly` in an environment of these variables alone.
 pub(crate) async fn mayfly(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    mayfly_in(Path::new("."), arguments, variables).await
+}
+
+/// The same in this folder.
+pub(crate) async fn mayfly_in(
+    folder: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.env_clear().args(arguments);
+    command.env_clear().args(arguments).current_dir(folder);
     command.envs(variables.iter().copied());
-    // The simulated GitHub must go on meanwhile.
+    // What it calls must go on meanwhile.
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
     output
