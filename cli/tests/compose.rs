@@ -68,6 +68,36 @@ fn the_gateway_has_no_access_to_docker_or_github() {
     assert_eq!(networks("orchestrator"), serde_json::json!(["control", "egress"]));
 }
 
+#[test]
+fn the_socket_proxy_lets_containers_be_made_and_little_else() {
+    let services = services("compose.socket-proxy.yaml");
+    let options: Vec<&str> = services["socket-proxy"]["command"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|option| option.as_str().unwrap())
+        .collect();
+    let allowed: Vec<(&str, &str)> = options
+        .iter()
+        .filter_map(|option| option.strip_prefix("-allow")?.split_once('='))
+        .filter(|(method, _)| method.bytes().all(|byte| byte.is_ascii_uppercase()))
+        .filter(|(method, _)| !matches!(*method, "GET" | "HEAD"))
+        .collect();
+    let version = r"(/v1\.[0-9]+)?/";
+    let name = "containers/[a-zA-Z0-9_.-]+";
+    let post = format!("{version}(containers/create|{name}/start|images/create|networks/create)");
+    assert_eq!(allowed, [("POST", &*post), ("DELETE", &*format!("{version}{name}"))]);
+    assert!(options.contains(&"-allowbindmountfrom=/nonexistent"));
+    let read = options.iter().find(|option| option.starts_with("-allowGET=")).unwrap();
+    for more in ["archive", "export", "attach", "volumes", "exec", ".*"] {
+        assert!(!read.contains(more), "{more}");
+    }
+    // The orchestrator has the proxy in place of the socket.
+    let orchestrator = &services["orchestrator"];
+    assert_eq!(orchestrator["volumes"], serde_json::json!(["/dev/null:/var/run/docker.sock:ro"]));
+    assert_eq!(orchestrator["environment"]["DOCKER_HOST"], "tcp://socket-proxy:2375");
+}
+
 /// So that it sees keys under a name that nobody reads, and has refused to start before the gateway would be open.
 #[test]
 fn the_orchestrator_has_all_of_the_env_file_and_starts_first() {

@@ -1,10 +1,13 @@
 //! A GitHub App: two installations, tokens that end during a run, suspension, a clock that differs.
 
+use github_sim::world::access::Selection;
 use github_sim::world::keys::PublicKey;
 use github_sim::world::model::Status;
 use jiff::SignedDuration;
+use mayfly_common::webhook::Content;
 
 use crate::support::{Platform, SELF_HOSTED};
+use crate::webhooks::deliver;
 
 const KEY_FILE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
@@ -149,6 +152,27 @@ async fn a_suspended_installation_is_told_and_the_other_goes_on() {
     let name = platform.containers()[0].clone();
     assert_eq!(platform.connect(&name), Some(stuck), "and served when it may act again");
     assert_eq!(health(&platform).await["status"], "healthy");
+}
+
+#[tokio::test]
+async fn a_new_installation_is_served_at_once_where_a_webhook_tells_of_it_and_else_within_ten_minutes()
+ {
+    for told in [true, false] {
+        let platform = platform(0).await;
+        let id = installation(&platform, "octo-org");
+        platform.sim.with(|world| world.delete_installation(id)).unwrap();
+        platform.pass().await;
+        platform.sim.with(|world| world.install_app("octo-org", Selection::All, None)).unwrap();
+        platform.queue("octo-org/tool", &["self-hosted"]);
+        if told {
+            deliver(&platform, "created", Content::Repositories).await;
+        } else {
+            platform.wait(590);
+            assert_eq!(platform.pass().await.launched, 0);
+            platform.wait(10);
+        }
+        assert_eq!(platform.pass().await.launched, 1, "told: {told}");
+    }
 }
 
 #[tokio::test]

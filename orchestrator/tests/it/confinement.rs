@@ -115,9 +115,21 @@ async fn a_network_that_somebody_else_made_is_left_alone() {
     };
     let id = engine.docker.create_network(request).await.unwrap().id;
     let backend = engine.backend(&[("DOCKER_NETWORK_MTU", OTHER_MTU)]);
-    backend.launch(&spec_of(&engine, &[SLEEPS], "mayfly-theirs")).await.unwrap();
+    assert!(backend.problems().is_empty(), "nobody looked yet");
+    let spec = spec_of(&engine, &[SLEEPS], "mayfly-theirs");
+    backend.launch(&spec).await.unwrap();
     let found = engine.docker.inspect_network(&engine.network(), None).await.unwrap();
     assert_eq!(found.id, Some(id));
+    let open = format!("runners reach each other on the network {}: ", engine.network());
+    let problems = backend.problems();
+    assert!(problems.len() == 1 && problems[0].starts_with(&open), "{problems:?}");
+
+    // Its owner makes it again, as it should be.
+    backend.remove(&spec.name).await.unwrap();
+    engine.docker.remove_network(&engine.network()).await.unwrap();
+    engine.backend(&[]).network_gateway().await.unwrap();
+    backend.launch(&spec_of(&engine, &[SLEEPS], "mayfly-apart")).await.unwrap();
+    assert!(backend.problems().is_empty(), "{:?}", backend.problems());
 }
 
 #[tokio::test]
@@ -135,6 +147,27 @@ async fn a_network_is_named_and_not_called_by_its_id() {
         assert!(error.contains("DOCKER_NETWORK") && error.ends_with(&advice), "{error}");
     }
     assert_eq!(inspect().await.id.as_deref(), Some(&*id), "it is not made again");
+}
+
+/// Says which files of an earlier job are there, and leaves some.
+const LEAVES: (&str, &str) = (
+    "RUNNER_COMMAND",
+    "/bin/sh -c 'for at in / /tmp /dev/shm /home; do [ -e $at/left ] && found=$found,$at; \
+     (echo 1 >$at/left) 2>/dev/null && wrote=$wrote,$at; done; echo found$found wrote$wrote; exec sleep 60'",
+);
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn no_file_goes_from_one_job_to_the_next() {
+    let engine = engine().await;
+    let backend = engine.backend(&[]);
+    let spec = spec_of(&engine, &[LEAVES], "mayfly-leaves");
+    for _ in 0..2 {
+        backend.launch(&spec).await.unwrap();
+        let said = printed(&backend, &spec.name).await;
+        assert!(said.contains("found wrote,/"), "{said}");
+        backend.remove(&spec.name).await.unwrap();
+    }
 }
 
 /// An archive of these programs of this machine, with the libraries they need.

@@ -35,6 +35,19 @@ async fn explain(platform: &Platform, job: u64, repo: Option<&str>) -> (String, 
     (code, body["summary"].as_str().unwrap().to_owned())
 }
 
+/// A platform with one runner that took a job after 7 s, and a GitHub that answers so, that often, when it is asked about a job.
+async fn with_job_and_fault(status: u16, times: u64) -> (Platform, u64, String) {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.wait(7);
+    platform.connect(&name);
+    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
+    platform.fault(github_sim::Fault { route, status, times, ..Default::default() });
+    (platform, job, name)
+}
+
 #[tokio::test]
 async fn a_job_is_followed_from_the_queue_to_its_end() {
     let platform = Platform::new().await;
@@ -161,14 +174,7 @@ async fn without_webhooks_a_job_has_github_s_times_and_its_runner() {
 
 #[tokio::test]
 async fn what_github_does_not_tell_is_no_number() {
-    let platform = Platform::new().await;
-    let job = platform.queue("octo-admin/app", &["self-hosted"]);
-    platform.pass().await;
-    let name = platform.containers()[0].clone();
-    platform.wait(7);
-    platform.connect(&name);
-    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
-    platform.fault(github_sim::Fault { route, status: 404, times: 999, ..Default::default() });
+    let (platform, job, name) = with_job_and_fault(404, 999).await;
     // It is over before a list has its beginning.
     platform.finish(&name, job);
     platform.pass().await;
@@ -245,14 +251,7 @@ async fn a_job_whose_runner_is_lost_has_the_end_that_github_tells() {
 
 #[tokio::test]
 async fn an_outage_of_github_costs_no_job_its_times() {
-    let platform = Platform::new().await;
-    let job = platform.queue("octo-admin/app", &["self-hosted"]);
-    platform.pass().await;
-    let name = platform.containers()[0].clone();
-    platform.wait(7);
-    platform.connect(&name);
-    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
-    platform.fault(github_sim::Fault { route, status: 502, times: 999, ..Default::default() });
+    let (platform, job, name) = with_job_and_fault(502, 999).await;
     platform.pass().await;
     platform.wait(60);
     platform.finish(&name, job);
@@ -278,14 +277,7 @@ async fn an_outage_of_github_costs_no_job_its_times() {
 
 #[tokio::test]
 async fn a_restart_forgets_no_job_that_has_just_left_the_queue() {
-    let mut platform = Platform::new().await;
-    let job = platform.queue("octo-admin/app", &["self-hosted"]);
-    platform.pass().await;
-    let name = platform.containers()[0].clone();
-    platform.wait(7);
-    platform.connect(&name);
-    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
-    platform.fault(github_sim::Fault { route, status: 502, times: 1, ..Default::default() });
+    let (mut platform, job, name) = with_job_and_fault(502, 1).await;
     platform.wait(13);
     // It is over before a list has its beginning, and its runner is about to end.
     platform.sim.with(|world| world.finish_job(job, Conclusion::Success)).unwrap();

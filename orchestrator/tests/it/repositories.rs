@@ -133,6 +133,9 @@ async fn public_repositories_are_refused_unless_they_are_allowed() {
         let refused = platform.handle.snapshot().github.not_served;
         let told = refused.keys().any(|why| why.contains("ALLOW_PUBLIC_REPOS=true"));
         assert_eq!(told, expected == 0, "{refused:?}");
+        // Whoever has a key decides.
+        let asked = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/open"});
+        assert_eq!(platform.create(&asked).await.unwrap().len(), 1);
     }
 }
 
