@@ -10,6 +10,7 @@ use tracing::warn;
 use super::history::KEPT;
 use super::{Reconciler, State};
 use crate::discovery::filter::RepoFacts;
+use crate::scaling::cadence::CheckWait;
 
 impl Reconciler {
     /// Takes in what arrived since the last pass; in the first one, also what an earlier process left.
@@ -45,6 +46,10 @@ impl Reconciler {
                     self.github.installations_changed().await;
                     state.catalog.distrust();
                     state.news = true;
+                    // Jobs may wait there that no webhook told of.
+                    if delivery.event.starts_with("installation") {
+                        state.check_wait = CheckWait::fixed(SignedDuration::ZERO);
+                    }
                 }
                 Content::Ping | Content::HookDeleted => {}
             }

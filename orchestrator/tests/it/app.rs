@@ -4,10 +4,9 @@ use github_sim::world::access::Selection;
 use github_sim::world::keys::PublicKey;
 use github_sim::world::model::Status;
 use jiff::SignedDuration;
-use mayfly_common::webhook::Content;
+use mayfly_common::webhook::{Content, Delivery};
 
 use crate::support::{Platform, SELF_HOSTED};
-use crate::webhooks::deliver;
 
 const KEY_FILE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
@@ -165,7 +164,9 @@ async fn a_new_installation_is_served_at_once_where_a_webhook_tells_of_it_and_el
         platform.sim.with(|world| world.install_app("octo-org", Selection::All, None)).unwrap();
         platform.queue("octo-org/tool", &["self-hosted"]);
         if told {
-            deliver(&platform, "created", Content::Repositories).await;
+            let (id, event) = ("d".to_owned(), "installation".to_owned());
+            let delivery = Delivery { id, event, hook: None, content: Content::Repositories };
+            platform.handle.deliver(delivery).await;
         } else {
             platform.wait(590);
             assert_eq!(platform.pass().await.launched, 0);
