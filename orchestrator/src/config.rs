@@ -162,12 +162,17 @@ impl Config {
         check.api_keys_by_name(&variables);
         let mut raw: Raw = check.read(variables.clone());
         let docker_host = docker::host(&mut raw, &variables, &mut check);
-        let config = Self::read(raw, templates, &mut check);
+        let config = Self::read(raw, docker_host, templates, &mut check);
         warnings.append(&mut check.take_warnings());
-        check.finish(config.map(|config| Self { docker_host, warnings, ..config }))
+        check.finish(config.map(|config| Self { warnings, ..config }))
     }
 
-    fn read(mut raw: Raw, templates: Vec<(String, String)>, check: &mut Checker) -> Option<Self> {
+    fn read(
+        mut raw: Raw,
+        docker_host: Option<String>,
+        templates: Vec<(String, String)>,
+        check: &mut Checker,
+    ) -> Option<Self> {
         let listen = listen(&mut raw, check);
         let public_hosts = check.optional(
             "PUBLIC_HOSTS",
@@ -240,7 +245,7 @@ impl Config {
             traces,
             github: github?,
             runner: runner?,
-            docker_host: None,
+            docker_host,
             network,
             network_mtu,
             database,
