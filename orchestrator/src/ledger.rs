@@ -429,18 +429,6 @@ impl Ledger {
         machines.filter_map(over).collect()
     }
 
-    /// The repository of the latest job that each runner had, and when that began, by our clock. A name may be used again.
-    pub fn latest_by_runner(&self) -> BTreeMap<&str, (Timestamp, &RepoSlug)> {
-        let mut latest: BTreeMap<&str, (Timestamp, &RepoSlug)> = BTreeMap::new();
-        for row in self.rows.values() {
-            let Some(runner) = row.runner.as_deref() else { continue };
-            let ours = |at: Timestamp| at.saturating_sub(self.skew).unwrap_or(at);
-            let found = (row.started_at.map_or(row.seen_at, ours), &row.repo);
-            latest.entry(runner).and_modify(|last| *last = found.max(*last)).or_insert(found);
-        }
-        latest
-    }
-
     /// When the latest job of each repository was queued.
     pub fn latest(&self) -> BTreeMap<RepoSlug, Timestamp> {
         let mut latest: BTreeMap<RepoSlug, Timestamp> = BTreeMap::new();

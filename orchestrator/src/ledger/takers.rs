@@ -105,6 +105,20 @@ impl Ledger {
         }
     }
 
+    /// The repository whose job each of these machines, each with when it was made, has or had.
+    pub fn repositories<'m>(
+        &self,
+        machines: impl Iterator<Item = (&'m str, Timestamp)>,
+    ) -> BTreeMap<&'m str, &RepoSlug> {
+        let known = self.by_runner();
+        let repo = |(runner, created_at): (&'m str, Timestamp)| {
+            let rows = known.get(runner)?;
+            let row = rows.iter().find(|row| !self.is_of_an_earlier_machine(row, created_at))?;
+            Some((runner, &row.repo))
+        };
+        machines.filter_map(repo).collect()
+    }
+
     /// The rows of each runner.
     pub(super) fn by_runner(&self) -> BTreeMap<&str, Vec<&Row>> {
         let mut rows: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();

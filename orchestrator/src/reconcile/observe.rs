@@ -358,11 +358,11 @@ fn jobs_over(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, Time
 
 /// The repository whose job each of these runners has or had, as far as the ledger knows.
 fn working_for(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, RepoSlug> {
-    let latest = state.ledger.latest_by_runner();
-    let known = instances.iter().filter_map(|instance| {
-        let (began, repo) = latest.get(instance.name.as_str())?;
-        (*began >= instance.created_at).then(|| (instance.name.clone(), (*repo).clone()))
-    });
+    let machines = instances.iter().map(|one| (one.name.as_str(), one.created_at));
+    let repos = state.ledger.repositories(machines);
+    let of = |instance: &Instance| repos.get(instance.name.as_str()).map(|repo| (*repo).clone());
+    let known =
+        instances.iter().filter_map(|instance| Some((instance.name.clone(), of(instance)?)));
     known.collect()
 }
 

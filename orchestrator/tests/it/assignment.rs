@@ -237,6 +237,29 @@ async fn a_job_that_names_another_group_holds_up_no_other_of_its_repository() {
     }
 }
 
+#[tokio::test]
+async fn what_was_learnt_ends_when_a_runner_of_the_group_has_a_job_of_the_repository() {
+    let platform = platform("10").await;
+    queue_barred(&platform);
+    run(&platform, 150, |_| {}).await;
+    let first = platform.queue(BARRED, &["self-hosted", "big"]);
+    run(&platform, 30, |_| {}).await;
+    assert_eq!(platform.job_status(first), Status::InProgress, "{:?}", platform.runners());
+    // Another pool, which is not as tight a fit.
+    let other = json!({
+        "name": "other", "scopes": ["repo:octo-org/barred"],
+        "labels": ["self-hosted", "linux", "big", "more"]
+    });
+    call(&platform, Method::POST, "/pools", other).await;
+    let second = platform.queue(BARRED, &["self-hosted", "big"]);
+    run(&platform, 20, |_| {}).await;
+    assert_eq!(platform.job_status(second), Status::InProgress, "{:?}", platform.runners());
+    // The job that nobody gets tries the other pool; the second one does not.
+    let mut used = pools(&platform);
+    used.sort();
+    assert_eq!(used, ["org", "org", "other"]);
+}
+
 fn content(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Content {
     platform.sim.with(|world| {
         let (repo, job) = (world.repo(&slug(repo)).unwrap(), world.job(job).unwrap());
