@@ -351,7 +351,10 @@ impl Reconciler {
             state.next_sweep
         };
         let told = state.hearing.is_healthy(now);
-        let due = due.chain(state.problems.next_end(now)).chain(state.ledger.next_search(told));
+        let due = due
+            .chain(state.problems.next_end(now))
+            .chain(state.ledger.next_search(told))
+            .chain(state.ledger.next_loss(now));
         cadence::next_pass(paces, due, state.planned_at, check, now)
     }
 

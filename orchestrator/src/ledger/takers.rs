@@ -11,7 +11,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
 use super::questions::{Asked, is_ours};
-use super::{KEPT, LONGEST_WAIT, Ledger, Row};
+use super::{KEPT, LAG, LONGEST_WAIT, Ledger, Row};
 use crate::scaling::lifecycle::JobResult;
 
 /// Most runners whose job is looked for.
@@ -250,6 +250,34 @@ impl Ledger {
         wanted.into_values().collect()
     }
 
+    /// The repositories in which a job that waits may be done, at `now`: a runner ended after a job of which nobody told, so that the
+    /// news of its start and its end are lost. One look at what waits there settles it.
+    pub fn news_lost(&self, now: Timestamp) -> BTreeSet<RepoSlug> {
+        self.losses().filter(|(_, at)| *at <= now).map(|(repo, _)| repo).collect()
+    }
+
+    /// When the first such look after `now` is due.
+    pub fn next_loss(&self, now: Timestamp) -> Option<Timestamp> {
+        self.losses().map(|(_, at)| at).filter(|at| *at > now).min()
+    }
+
+    /// Repositories that were not looked at since a runner of theirs ended after an unknown job, and when they are to be: the lists
+    /// know of the end by then.
+    fn losses(&self) -> impl Iterator<Item = (RepoSlug, Timestamp)> {
+        let waiting = if self.takers.is_empty() { BTreeMap::new() } else { self.waiting_in() };
+        let waiting: Vec<RepoSlug> = waiting.into_keys().collect();
+        let ended = self.takers.values().filter(|taker| taker.said.is_some());
+        ended.flat_map(move |taker| {
+            let due = taker.seen_at.saturating_add(LAG).unwrap_or(Timestamp::MAX);
+            let open = |repo: &&RepoSlug| {
+                may_have(&taker.worker.scope, repo)
+                    && self.polled_at.get(*repo).is_none_or(|at| *at < due)
+            };
+            let repos = waiting.iter().filter(open).take(REPOSITORIES);
+            repos.map(|repo| (repo.clone(), due)).collect::<Vec<_>>()
+        })
+    }
+
     /// The runners of `search` whose jobs were not found elsewhere meanwhile.
     pub fn still_wanted(&self, search: &Search) -> BTreeSet<String> {
         let wanted = |name: &&String| self.takers.contains_key(*name);
@@ -440,6 +468,48 @@ mod tests {
         assert_eq!(ledger.row(1).unwrap().conclusion.as_deref(), Some("success"));
         let over = |made| ledger.over(std::iter::once(("r1", at(made)))).into_values().next();
         assert_eq!((over(0), over(200)), (Some(at(105)), None));
+    }
+
+    #[test]
+    fn a_runner_that_ends_after_an_unknown_job_has_what_waits_there_looked_at_once() {
+        let queued =
+            |id| EventJob { started_at: None, runner_name: None, ..job(id, "", JobStatus::Queued) };
+        for (scope, wanted) in [
+            ("repo:o/r", vec!["o/r"]),
+            ("org:o", vec!["o/other", "o/r"]),
+            ("enterprise:e", vec!["o/other", "o/r", "p/q"]),
+            ("repo:o/idle", vec![]),
+        ] {
+            let mut ledger = Ledger::default();
+            for (id, name) in [(1, "o/r"), (2, "o/other"), (3, "p/q")] {
+                ledger.told(&repo(name), &queued(id), at(100));
+            }
+            let lost = |ledger: &Ledger, second| -> Vec<String> {
+                ledger.news_lost(at(second)).iter().map(ToString::to_string).collect()
+            };
+            ledger.at_work(vec![worker("r1", scope, 0)], at(110));
+            assert!(lost(&ledger, 999).is_empty(), "it is still at work: {scope}");
+            ledger.ran(&ran(worker("r1", scope, 0), Some(JobResult::Succeeded)), at(120));
+            let next = ledger.next_loss(at(120));
+            assert_eq!(next, (!wanted.is_empty()).then_some(at(135)), "{scope}");
+            assert!(lost(&ledger, 134).is_empty(), "{scope}");
+            assert_eq!(lost(&ledger, 135), wanted);
+            assert_eq!(ledger.next_loss(at(135)), None, "nothing that is due already");
+            // One that was asked before the list could know says nothing; the next one all.
+            for second in [134, 136] {
+                for name in &wanted {
+                    let listed = QueuedJobs { whole: true, ..QueuedJobs::default() };
+                    ledger.polled(&repo(name), &listed, at(second), at(0));
+                }
+            }
+            assert!(lost(&ledger, 999).is_empty(), "{scope}");
+        }
+        // Nor where its job is known.
+        let mut ledger = Ledger::default();
+        ledger.told(&repo("o/r"), &queued(1), at(100));
+        ledger.told(&repo("o/r"), &job(2, "r1", InProgress), at(101));
+        ledger.ran(&ran(worker("r1", "repo:o/r", 0), Some(JobResult::Succeeded)), at(120));
+        assert!(ledger.news_lost(at(999)).is_empty());
     }
 
     #[test]

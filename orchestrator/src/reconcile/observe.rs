@@ -333,10 +333,11 @@ fn repositories_to_poll(
         .filter(|known| known.confirm_at().is_some_and(|at| at <= now))
         .map(|known| &known.repo)
         .collect();
+    let lost = state.ledger.news_lost(now);
     repos.retain(|repo| {
         let told = waiting.get(repo).copied();
         let runs = || registrations.keys().any(|scope| scope.covers(repo));
-        let doubted = told.is_some() && doubtful.contains(repo);
+        let doubted = told.is_some() && (doubtful.contains(repo) || lost.contains(repo));
         all || told == Some(false) || doubted || (!healthy && (told.is_some() || runs()))
     });
     repos
