@@ -112,9 +112,7 @@ async fn until_drained(gateway: &Gateway, timeout: Option<u64>) -> Result<DrainS
             Ok(status) => status,
             Err(failure) => {
                 failed += 1;
-                let refused =
-                    matches!(&failure, Failure::Refused(refusal) if refusal.problem.status < 500);
-                if refused || failed > ATTEMPTS {
+                if !may_pass(&failure, failed) {
                     progress.end();
                     return Err(failure);
                 }
@@ -141,6 +139,12 @@ async fn until_drained(gateway: &Gateway, timeout: Option<u64>) -> Result<DrainS
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Whether to ask once more after so many failures in a row, of which this is the last.
+fn may_pass(failure: &Failure, failed: u32) -> bool {
+    let refused = matches!(failure, Failure::Refused(refusal) if refusal.problem.status < 500);
+    !refused && failed <= ATTEMPTS
 }
 
 fn told(status: &DrainStatus) -> String {
@@ -280,5 +284,27 @@ fn confirm(force: bool) -> Result<(), Failure> {
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(Failure::Failed("nothing was changed".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mayfly_common::problem::Problem;
+
+    use super::*;
+    use crate::gateway::Refusal;
+
+    #[test]
+    fn a_minute_without_an_answer_may_pass_and_a_refusal_does_not() {
+        let refused = |status| {
+            let problem = Problem::new(status, "x", "No");
+            Failure::Refused(Box::new(Refusal { problem, request_id: None }))
+        };
+        for failure in
+            [Failure::Unreachable("gone".to_owned()), refused(StatusCode::SERVICE_UNAVAILABLE)]
+        {
+            assert!(may_pass(&failure, 60) && !may_pass(&failure, 61), "{failure}");
+        }
+        assert!(!may_pass(&refused(StatusCode::NOT_FOUND), 1));
     }
 }

@@ -80,7 +80,7 @@ pub(crate) struct Refusal {
     pub(crate) problem: Problem,
     /// The id of the request, by which the logs of both services name it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
 impl Failure {

@@ -7,6 +7,8 @@
 use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use serde_json::Value;
+
 /// A demo that stays up until it is ended.
 struct Demo {
     process: Child,
@@ -92,9 +94,16 @@ fn what_a_killed_demo_left_goes_with_the_next_one_and_what_a_living_one_has_stay
     assert!(left(&killed.name).iter().all(Vec::is_empty), "{:?}", left(&killed.name));
 
     let [_, network, image] = left(&living.name);
-    let next = mayfly(&["--jobs", "1", "--exit"]).output().unwrap();
+    let mut next = mayfly(&["--jobs", "1", "--warm", "1", "--exit", "--json"]);
+    let next = next.stdout(Stdio::piped()).output().unwrap();
     let said = String::from_utf8_lossy(&next.stderr);
     assert!(next.status.success() && !said.contains(&living.name), "{said}");
+    let summary: Value = serde_json::from_slice(&next.stdout).unwrap();
+    let waited = summary["warm"]["queue_to_running_ms"]["p95"].as_u64();
+    assert!(
+        summary["warm"]["jobs"] == 3 && waited.is_some_and(|ms| (1..60_000).contains(&ms)),
+        "{summary}"
+    );
     let [_, network_after, image_after] = left(&living.name);
     assert_eq!((network_after, image_after), (network, image));
 

@@ -401,6 +401,7 @@ async fn status_runners_and_explanations_are_shown() {
     let scene = Scene::new("status").await;
     let status = scene.text(&["status"]).await;
     assert!(status.contains("version") && status.contains("default"), "{status}");
+    assert!(scene.json(&["status"]).await["pools"].is_array());
     assert_eq!(scene.json(&["runner", "list"]).await["total_count"], 0);
     assert_eq!(scene.json(&["job", "list"]).await["total_count"], 0);
     let sums = scene.json(&["job", "stats", "--price", "0.008"]).await;
