@@ -166,6 +166,24 @@ fn a_job_stands_where_action_and_status_say() {
 }
 
 #[test]
+fn only_a_job_that_is_over_has_an_end() {
+    let end = "2021-08-05T10:38:16Z";
+    for (action, expected) in [
+        ("queued", (None, None)),
+        ("in_progress", (None, None)),
+        ("completed", (Some(end.parse().unwrap()), Some("failure".to_owned()))),
+    ] {
+        let mut payload = small(&json!(action), &json!(action));
+        payload["workflow_job"]["conclusion"] = json!("failure");
+        payload["workflow_job"]["completed_at"] = json!(end);
+        let Some(Content::Job { job, .. }) = read("workflow_job", &payload).unwrap() else {
+            panic!("{action}")
+        };
+        assert_eq!((job.completed_at, job.conclusion), expected, "{action}");
+    }
+}
+
+#[test]
 fn missing_null_odd_and_unknown_fields_do_no_harm() {
     let bare = read("workflow_job", &small(&json!("queued"), &json!("queued"))).unwrap().unwrap();
     let Content::Job { repository, job } = &bare else { panic!("{bare:?}") };

@@ -518,6 +518,8 @@ fn labels_come_from_the_variable_or_from_what_the_image_is_told() {
     );
     let bare = labels(&[("runnerenv_LABELS", "only"), ("runnerenv_NO_DEFAULT_LABELS", "1")]);
     assert_eq!(bare.to_string(), "only");
+    let both = labels(&[("runnerenv_LABELS", "gpu"), ("runnerenv_RUNNER_LABELS", "big")]);
+    assert!(both.contains("big") && !both.contains("gpu"), "{both}");
     assert_eq!(labels(&[("runnerenv_LABELS", "{labels}")]), labels(&[]));
     let config = read(&[("RUNNER_LABELS", "runner=2cpu-linux-x64, Amazon Linux 2,größe\r")]);
     assert_eq!(config.runner.labels.to_string(), "amazon linux 2,größe,runner=2cpu-linux-x64");

@@ -129,6 +129,9 @@ mod tests {
             (0..1_000).map(|n| format!("problem {}", n % 500)).collect();
         shortened(&mut problems);
         assert_eq!((problems.len(), problems[100].as_str()), (101, "and 400 more problems"));
+        let mut one_more: Vec<String> = (0..=100).map(|n| format!("problem {n}")).collect();
+        shortened(&mut one_more);
+        assert_eq!(one_more[99..], ["problem 99", "and 1 more problems"]);
         let mut few = vec!["x".to_owned(), "x".to_owned()];
         shortened(&mut few);
         assert_eq!(few, ["x"]);

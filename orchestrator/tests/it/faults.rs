@@ -515,7 +515,7 @@ async fn a_stop_while_github_is_asked_starts_no_runner() {
 }
 
 #[tokio::test]
-async fn a_request_beside_a_dry_run_is_carried_out() {
+async fn a_request_beside_a_clean_up_is_carried_out() {
     let platform = Platform::with(&[("AUTO_CREATE_RUNNERS", "false")]).await;
     let wanted = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
     let wanted =
@@ -536,6 +536,13 @@ async fn a_request_beside_a_dry_run_is_carried_out() {
     assert_eq!((first.unwrap().len(), second.unwrap().len()), (1, 1));
     assert!(dry.unwrap().dry_run);
     assert_eq!(platform.containers().len(), 2);
+    // One that is carried out, before a request of the same pass.
+    let (wet, third, _) =
+        tokio::join!(platform.handle.cleanup(false), platform.handle.create(wanted()), async {
+            tokio::task::yield_now().await;
+            platform.pass().await
+        });
+    assert_eq!((wet.unwrap().dry_run, third.unwrap().len()), (false, 1));
 }
 
 #[tokio::test]

@@ -89,6 +89,7 @@ async fn a_job_is_followed_from_the_queue_to_its_end() {
         ("/jobs/999", StatusCode::NOT_FOUND),
         ("/jobs/x", StatusCode::NOT_FOUND),
         ("/jobs/-1/explain", StatusCode::NOT_FOUND),
+        ("/jobs/0/explain?repository=octo-admin/app", StatusCode::NOT_FOUND),
         ("/jobs?page=0", StatusCode::UNPROCESSABLE_ENTITY),
         ("/jobs?per_page=101", StatusCode::UNPROCESSABLE_ENTITY),
         ("/jobs?repository=x", StatusCode::UNPROCESSABLE_ENTITY),

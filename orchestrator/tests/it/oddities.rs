@@ -321,6 +321,18 @@ async fn labels_that_can_be_read_at_last_count() {
 }
 
 #[tokio::test]
+async fn an_empty_just_in_time_configuration_starts_no_runner() {
+    let platform = Platform::new().await;
+    let made = json!({"runner": {"id": 1, "name": "r1"}, "encoded_jit_config": ""});
+    answer(&platform, "*generate-jitconfig", &made);
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    let report = platform.pass().await;
+    assert_eq!((report.launched, platform.containers().len()), (0, 0), "{report:?}");
+    let told = |problem: &String| problem.contains("the just-in-time configuration is empty");
+    assert!(report.problems.iter().any(told), "{report:?}");
+}
+
+#[tokio::test]
 async fn a_runner_group_beside_one_that_cannot_be_read_is_not_called_missing() {
     let platform = Platform::new().await;
     let groups = "/orgs/{org}/actions/runner-groups";

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use github_sim::world::model::Status;
+use github_sim::world::model::{Repo, Status};
 use mayfly_common::webhook::{Content, Delivery, EventJob, EventRepository, JobStatus, Outcome};
 use tower::ServiceExt as _;
 
@@ -154,18 +154,27 @@ async fn repositories_that_are_not_served_are_not_served_by_webhook_either() {
 }
 
 #[tokio::test]
-async fn a_repository_that_was_made_public_is_served_no_more() {
-    let platform = settled().await;
-    let app = slug("octo-admin/app");
-    platform.sim.with(|world| world.change_repo(&app, |repo| repo.private = false)).unwrap();
-    let job = platform.queue("octo-admin/app", &["self-hosted"]);
-    let content = told(&platform, "octo-admin/app", job, JobStatus::Queued);
-    assert_eq!(deliver(&platform, "d1", content).await, Outcome::Accepted);
-    let report = platform.pass().await;
-    assert_eq!(platform.containers(), Vec::<String>::new(), "{report:?}");
-    platform.wait(600);
-    platform.pass().await;
-    assert_eq!(platform.containers(), Vec::<String>::new());
+async fn a_repository_that_was_made_public_a_fork_archived_or_disabled_is_served_no_more() {
+    type Change = fn(&mut Repo);
+    let changes: [(&str, Change); 4] = [
+        ("public", |repo| repo.private = false),
+        ("fork", |repo| repo.fork = true),
+        ("archived", |repo| repo.archived = true),
+        ("disabled", |repo| repo.disabled = true),
+    ];
+    for (what, change) in changes {
+        let platform = settled().await;
+        let app = slug("octo-admin/app");
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.sim.with(|world| world.change_repo(&app, change)).unwrap();
+        let content = told(&platform, "octo-admin/app", job, JobStatus::Queued);
+        assert_eq!(deliver(&platform, "d1", content).await, Outcome::Accepted);
+        let report = platform.pass().await;
+        assert_eq!(platform.containers(), Vec::<String>::new(), "{what}: {report:?}");
+        platform.wait(600);
+        platform.pass().await;
+        assert_eq!(platform.containers(), Vec::<String>::new(), "{what}");
+    }
 }
 
 #[tokio::test]

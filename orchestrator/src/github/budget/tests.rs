@@ -51,6 +51,9 @@ fn a_held_request_says_why_and_until_when() {
     assert!(fresh.admit(User, Core, Upkeep, 1, at(1_800)).is_ok(), "the hour is over");
     assert!(fresh.admit(Installation(1), Core, Upkeep, 1, at(1)).is_ok(), "another account");
     assert!(fresh.admit(User, Graphql, Upkeep, 1, at(1)).is_ok(), "another bucket");
+    fresh.answered(User, Graphql, left(0, 5_000, 1_800), true, at(1));
+    let held = fresh.admit(User, Graphql, Job, 1, at(2)).unwrap_err();
+    assert_eq!(held.why, "0 of 5000 graphql requests of this hour are left");
 }
 
 #[test]
