@@ -32,11 +32,11 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join, join_all};
+use mayfly_common::clock::SystemClock;
 use mayfly_common::env::known::unknown_beside;
 use mayfly_common::{env, shutdown};
-use orchestrator::clock::SystemClock;
-use orchestrator::github::checkup::{Finding, Level, Wanted};
-use orchestrator::github::{GitHubClient, GitHubSettings};
+use mayfly_github::GitHubClient;
+use mayfly_github::checkup::{Finding, Level, Wanted};
 use tokio::time::timeout;
 
 pub(crate) use arguments::Asked as Topic;
@@ -82,9 +82,9 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
         }
     };
     warn(&settings.config.warnings);
-    let client = settings.credential.then(|| {
-        GitHubClient::new(GitHubSettings::of(&settings.config.github), Arc::new(SystemClock))
-    });
+    let client = settings
+        .credential
+        .then(|| GitHubClient::new(settings.config.github.client(), Arc::new(SystemClock)));
     let client = match client.transpose() {
         Ok(client) => client,
         Err(error) => return refuse(&error.to_string()),
@@ -253,7 +253,8 @@ impl Checkup<'_> {
                 let wanted = Wanted {
                     repository: self.options.repo.clone(),
                     enterprise: self.options.enterprise.clone(),
-                    ..Wanted::of(config, settings.secret)
+                    hooks: settings.secret,
+                    ..config.wanted()
                 };
                 client.checkup(&wanted).await
             }

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{Explanation, Job, JobList, JobStats, RepositoryStats};
+use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::env;
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
-use orchestrator::clock::{Clock as _, SystemClock};
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
 use crate::print::{self, Output, ago, moment, pairs, span};

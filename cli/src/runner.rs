@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use mayfly_common::api::{CleanupReport, Finished, FinishedList, Runner, RunnerList, RunnerLogs};
+use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::clock::{Clock as _, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use mayfly_common::api::{EventList, JobList, PoolList, RunnerList, Status};
+use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::shutdown;
-use orchestrator::clock::{Clock as _, SystemClock};
 use rustix::termios::tcgetwinsize;
 use serde_json::json;
 

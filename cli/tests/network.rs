@@ -17,9 +17,9 @@ use tokio_rustls::TlsAcceptor;
 const KEY: &str = "topsecret-key-of-the-gateway-0123456789";
 /// An authority made for tests, and what it signed for `localhost`, `forge.test` and 127.0.0.1; good until the year 2100.
 const CA_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../orchestrator/tests/data/test-only-ca.pem");
-const CERTIFICATE: &[u8] = include_bytes!("../../orchestrator/tests/data/test-only-server.pem");
-const SERVER_KEY: &[u8] = include_bytes!("../../orchestrator/tests/data/test-only-server-key.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-ca.pem");
+const CERTIFICATE: &[u8] = include_bytes!("../../crates/github/tests/data/test-only-server.pem");
+const SERVER_KEY: &[u8] = include_bytes!("../../crates/github/tests/data/test-only-server-key.pem");
 
 /// `mayfly status` in an environment of these variables alone.
 async fn status(variables: &[(&str, &str)]) -> Output {

@@ -6,11 +6,13 @@
 //! | [`scope`] | [`Scope`](scope::Scope): where a runner registers; [`RepoSlug`](scope::RepoSlug), [`Login`](scope::Login) |
 //! | [`label`] | [`Label`](label::Label), [`LabelSet`](label::LabelSet) and the matching rule |
 //! | [`runner`] | [`RunnerState`](runner::RunnerState): the lifecycle |
+//! | [`machine`], [`registration`], [`job`], [`repository`] | what backends and GitHub list; [`material`]: what runners are made from
 //! | [`pool`] | [`PoolSpec`](pool::PoolSpec): a policy for identical runners; [`quantity`]: sizes as people write them |
 //! | [`image`] | [`ImageName`](image::ImageName): image names by Docker's grammar |
 //! | [`api`] | requests and answers of the HTTP interface, with their validation |
 //! | [`lenient`] | reading what GitHub sends so that one odd value spoils nothing beside it |
 //! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
+//! | [`clock`] | where "now" comes from
 //! | [`problem`] | RFC 9457 errors |
 //! | [`foreign_text`] | text from outside, cut, cleaned and redacted where it enters |
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
@@ -22,6 +24,7 @@
 //! constructors are fallible, and nothing behind them checks again.
 
 pub mod api;
+pub mod clock;
 pub mod descriptors;
 pub mod env;
 pub mod exposition;
@@ -29,13 +32,18 @@ pub mod foreign_text;
 pub mod health;
 pub mod host;
 pub mod image;
+pub mod job;
 pub mod label;
 pub mod lenient;
 pub mod loopback;
+pub mod machine;
+pub mod material;
 pub mod name;
 pub mod pool;
 pub mod problem;
 pub mod quantity;
+pub mod registration;
+pub mod repository;
 pub mod runner;
 pub mod scope;
 pub mod shutdown;

@@ -17,15 +17,15 @@ use futures::TryStreamExt as _;
 use futures::future::{join_all, try_join_all};
 use github_sim::world::model::{JobSpec, NewRepo, Step};
 use github_sim::{Sim, SimConfig, runner_image};
+use mayfly_backend::Backend as _;
+use mayfly_backend_docker::DockerBackend;
+use mayfly_common::clock::SystemClock;
 use mayfly_common::scope::RepoSlug;
-use orchestrator::backend::Backend as _;
-use orchestrator::backend::docker::{DockerBackend, DockerSettings};
-use orchestrator::clock::SystemClock;
+use mayfly_github::GitHubClient;
+use mayfly_store::Store;
 use orchestrator::config::Config;
-use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
-use orchestrator::store::Store;
 
 const ROUNDS: usize = 7;
 const REPO: &str = "octo-admin/app";
@@ -102,7 +102,7 @@ impl Bench {
     }
 
     fn backend(&self) -> DockerBackend {
-        DockerBackend::new(DockerSettings::of(&self.config("http://127.0.0.1:9")))
+        DockerBackend::new(self.config("http://127.0.0.1:9").docker())
     }
 
     /// The engine's create and start of as many containers, with the same confinement, side by side.
@@ -158,7 +158,7 @@ impl Bench {
         });
         let config = self.config(&sim.url());
         let clock = Arc::new(SystemClock);
-        let settings = GitHubSettings::of(&config.github);
+        let settings = config.github.client();
         let github =
             GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).expect("a client");
         let backend = Arc::new(self.backend());

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use mayfly_common::telemetry::START;
 use tracing::{error, info, warn};
 
-use crate::backend::Backend;
 use crate::config::{Config, GitHubConfig};
-use crate::github::GitHubClient;
-use crate::github::checkup::{Level, Wanted};
 use crate::machine;
 use crate::reconcile::handle::Handle;
-use crate::store::Store;
+use mayfly_backend::Backend;
+use mayfly_github::GitHubClient;
+use mayfly_github::checkup::{Level, Wanted};
+use mayfly_store::Store;
 
 /// Warns once, when the engine can be asked, of limits that its machine cannot keep: those of the environment and of every pool.
 pub(crate) async fn tell_misfits(backend: Arc<dyn Backend>, handle: Handle, config: Config) {
@@ -38,7 +38,7 @@ pub(crate) async fn tell_misfits(backend: Arc<dyn Backend>, handle: Handle, conf
 /// Checks the credential once and logs what is found. Hooks are looked after where one has told us something.
 pub(crate) async fn tell(github: Arc<GitHubClient>, config: GitHubConfig, store: Store) {
     let hooks = store.hooks().await.is_ok_and(|hooks| !hooks.is_empty());
-    for finding in github.checkup(&Wanted::of(&config, hooks)).await {
+    for finding in github.checkup(&Wanted { hooks, ..config.wanted() }).await {
         let hint = finding.hint.map(|hint| format!(" → {hint}")).unwrap_or_default();
         let what = format!("credential check: {}{hint}", finding.what);
         match finding.level {

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
+use mayfly_backend_docker::DockerSettings;
 use mayfly_common::env::known::{RUNNER_PREFIX, unknown};
 use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port};
 use mayfly_common::host::PublicHosts;
@@ -22,7 +23,7 @@ use mayfly_common::traces::TraceConfig;
 use serde::Deserialize;
 
 pub use docker::is_engine_variable;
-pub use github::{AppCredential, Credential, GitHubConfig};
+pub use github::GitHubConfig;
 pub use images::AllowedImages;
 pub use runner::{Environment, Registration, RunnerConfig, registration_of};
 
@@ -165,6 +166,16 @@ impl Config {
         let config = Self::read(raw, docker_host, templates, &mut check);
         warnings.append(&mut check.take_warnings());
         check.finish(config.map(|config| Self { warnings, ..config }))
+    }
+
+    /// What the Docker backend needs to know.
+    pub fn docker(&self) -> DockerSettings {
+        DockerSettings {
+            host: self.docker_host.clone(),
+            instance: self.instance.clone(),
+            network: self.network.clone(),
+            mtu: self.network_mtu,
+        }
     }
 
     fn read(

@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::store::{Store, StoreError};
+use mayfly_store::{Store, StoreError};
 
 /// The drain, if there is one.
 pub struct Drain {

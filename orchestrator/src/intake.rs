@@ -11,8 +11,8 @@ use mayfly_common::webhook::{Delivery, Outcome};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::clock::Clock;
-use crate::store::{Recorded, Store, StoreError};
+use mayfly_common::clock::Clock;
+use mayfly_store::{Recorded, Store, StoreError};
 
 /// Deliveries that may wait for the next pass.
 const INBOX: usize = 10_000;
@@ -100,7 +100,7 @@ mod tests {
     use mayfly_common::webhook::Content;
 
     use super::*;
-    use crate::clock::SystemClock;
+    use mayfly_common::clock::SystemClock;
 
     #[tokio::test]
     async fn an_unwritable_file_keeps_no_delivery_from_being_heard() {

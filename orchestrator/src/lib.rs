@@ -3,38 +3,28 @@
 //! ```text
 //! http ─ requests, nudge ─▶ reconcile::driver (tick | nudge | docker event | shutdown)
 //!   ▲                              │ one pass at a time
-//!   └───── last snapshot ──────────┤ observe ─▶ scaling::plan (pure) ─▶ execute
-//!                                  │    │                               │
-//!                        github ◀──┴────┼────────▶ backend ◀────────────┘
-//!                                   discovery
+//!   └───── last snapshot ──────────┤ observe ─▶ planner (pure) ─▶ execute
+//!                                  │    │                          │
+//!                        github ◀──┴────┴─────────▶ backend ◀──────┘
 //! ```
 //!
-//! Imports point one way: `http`, `reconcile` → `scaling`, `discovery`, `backend`, `github` → `model` → `mayfly_common`.
-//! `scaling` has no async, no clock and no I/O. `backend` and `github` do not know each other. Concrete adapters are named
-//! here only.
+//! Imports point one way, which Cargo enforces: this crate → `mayfly_github`, `mayfly_backend_docker`, `mayfly_store` →
+//! `mayfly_planner`, `mayfly_backend` → `mayfly_workflow`, `mayfly_common`. The planner has no async, no clock and no I/O; adapters do
+//! not know the configuration, nor each other: each is handed its own settings here.
 //!
 //! Architecture invariant: nothing but [`reconcile`] starts or removes a container or a registration.
 
-pub mod backend;
 mod checkup;
-pub mod clock;
 pub mod config;
-pub mod discovery;
 pub mod drain;
-pub mod explain;
-pub mod github;
 pub mod http;
 pub mod intake;
-pub mod ledger;
 pub mod machine;
 pub mod metrics;
-pub mod model;
 pub mod pool;
 pub mod reconcile;
 pub mod redelivery;
-pub mod scaling;
 pub mod storage;
-pub mod store;
 pub mod template;
 
 use std::fs::{File, TryLockError};
@@ -47,15 +37,15 @@ use mayfly_common::telemetry::{CONFIG, START};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::backend::Backend;
-use crate::backend::docker::{DockerBackend, DockerSettings};
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::github::{GitHubClient, GitHubSettings};
 use crate::http::Api;
 use crate::metrics::Metrics;
 use crate::reconcile::{Reconciler, driver};
-use crate::store::Store;
+use mayfly_backend::Backend;
+use mayfly_backend_docker::DockerBackend;
+use mayfly_common::clock::{Clock, SystemClock};
+use mayfly_github::GitHubClient;
+use mayfly_store::Store;
 
 /// Runs the service on `listener` until `shutdown`, then lets the pass under way end and answers what was asked.
 ///
@@ -67,10 +57,10 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let github = GitHubClient::new(GitHubSettings::of(&config.github), Arc::clone(&clock))
+    let github = GitHubClient::new(config.github.client(), Arc::clone(&clock))
         .map(Arc::new)
         .map_err(io::Error::other)?;
-    let backend: Arc<dyn Backend> = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let backend: Arc<dyn Backend> = Arc::new(DockerBackend::new(config.docker()));
     let metrics = Arc::new(Metrics::new(github.traffic()));
     describe(&config);
     info!(category = START, address = %listener.local_addr()?, version = mayfly_common::VERSION, "orchestrator is listening");

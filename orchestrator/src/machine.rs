@@ -2,10 +2,10 @@
 
 use mayfly_common::quantity::{show_cpus, show_memory};
 
-use crate::backend::Machine;
 use crate::config::RunnerConfig;
-use crate::model::Profile;
 use crate::pool::Pool;
+use mayfly_backend::Machine;
+use mayfly_common::material::Profile;
 
 /// A limit that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]

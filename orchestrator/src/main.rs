@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use mayfly_common::env::known::unknown_beside;
 use mayfly_common::env::variables;
 use mayfly_common::{descriptors, shutdown, telemetry};
+use mayfly_store::Store;
 use orchestrator::config::Config;
-use orchestrator::store::Store;
 
 /// Exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
 const BAD_CONFIG: u8 = 64;

@@ -15,12 +15,12 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::backend::Storage;
-use crate::github::Traffic;
-use crate::ledger::Row;
-use crate::model::QueuedJob;
 use crate::reconcile::Carried;
-use crate::scaling::lifecycle::Failure;
+use mayfly_backend::Storage;
+use mayfly_common::job::QueuedJob;
+use mayfly_github::Traffic;
+use mayfly_planner::ledger::Row;
+use mayfly_planner::lifecycle::Failure;
 
 /// The states a runner can be seen in.
 const STATES: [RunnerState; 6] = [

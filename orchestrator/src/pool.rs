@@ -17,9 +17,9 @@ use mayfly_common::quantity;
 use ring::digest::{Context, SHA256};
 
 use crate::config::{Config, Environment, Registration, RunnerConfig, registration_of};
-use crate::model::{Material, Profile};
-use crate::scaling::{PoolPolicy, naming};
 use crate::template::Template;
+use mayfly_common::material::{Material, Profile};
+use mayfly_planner::{PoolPolicy, naming};
 
 /// A pool, ready to run.
 #[derive(Debug, Clone)]

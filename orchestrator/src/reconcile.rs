@@ -57,29 +57,31 @@ use tracing::{Instrument as _, info_span};
 
 pub(crate) use self::execute::Carried;
 use self::execute::{ActionError, Outcome};
-use self::handle::{Handle, Request, RequestError, Snapshot};
+use self::handle::{Handle, Request, RequestError};
 use self::image::Images;
 use self::journal::Journal;
 use self::launch::Launcher;
 use self::lost::Left;
 use self::report::{Sight, waits};
 use self::state::State;
-use crate::backend::Backend;
-use crate::backend::bounded::{Bounded, Contact};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::Drain;
-use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
-use crate::model::{Instance, Phase, RunnerId};
 use crate::pool::book::Book;
-use crate::scaling::cadence::{self, Pace};
-use crate::scaling::{
+use mayfly_backend::Backend;
+use mayfly_backend::bounded::{Bounded, Contact};
+use mayfly_common::clock::Clock;
+use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::registration::RunnerId;
+use mayfly_github::{GitHubClient, GitHubError};
+use mayfly_planner::cadence::{self, Pace};
+use mayfly_planner::snapshot::Snapshot;
+use mayfly_planner::{
     Action, Caps, Listing, Memory, Observed, Plan, Policy, PoolPolicy, Refusal, RequestId, Verdict,
     naming, plan,
 };
-use crate::store::Store;
+use mayfly_store::Store;
 
 /// Requests that may wait for the next pass.
 const REQUEST_QUEUE: usize = 64;
@@ -446,7 +448,7 @@ impl Reconciler {
     /// What is there after the actions: runners just started are shown at once.
     async fn look_again(
         &self,
-        seen: &crate::scaling::Observed,
+        seen: &mayfly_planner::Observed,
         policy: &Policy,
         planned: &Plan,
         changed: bool,
@@ -457,7 +459,7 @@ impl Reconciler {
         let Ok(instances) = self.backend.list().await else {
             return (seen.instances.clone(), planned.verdicts.clone());
         };
-        let after = crate::scaling::Observed {
+        let after = mayfly_planner::Observed {
             instances,
             jobs: Vec::new(),
             wishes: Vec::new(),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::github::hooks::HookDelivery;
+use mayfly_github::hooks::HookDelivery;
 
 pub use act::{Redeliverer, RoundReport};
 pub use timer::run;

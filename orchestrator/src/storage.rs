@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::backend::Backend;
 use crate::metrics::Metrics;
+use mayfly_backend::Backend;
 
 /// How long from one look to the next.
 const INTERVAL: Duration = Duration::from_mins(5);

@@ -12,8 +12,8 @@ use bollard::errors::Error;
 use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
 use futures::TryStreamExt as _;
 use github_sim::runner_image;
-use orchestrator::backend::Backend as _;
-use orchestrator::backend::docker::{DockerBackend, DockerSettings};
+use mayfly_backend::Backend as _;
+use mayfly_backend_docker::DockerBackend;
 use orchestrator::config::{Config, is_engine_variable};
 
 use super::leftovers::{self, DEMO, OWNER};
@@ -68,7 +68,7 @@ impl Engine {
         let docker = docker.context(
             "Docker cannot be reached; is the engine running, and may you use its socket?",
         )?;
-        let backend = DockerBackend::new(DockerSettings::of(&config));
+        let backend = DockerBackend::new(config.docker());
         let gateway = Ipv4Addr::UNSPECIFIED.into();
         Ok(Self { docker, backend, instance, image, network, gateway })
     }

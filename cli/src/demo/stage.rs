@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use github_sim::demo::{self, ExpectedJob};
 use github_sim::world::model::{Conclusion, Job, Status};
 use github_sim::{Sim, SimConfig};
-use orchestrator::clock::{Clock as _, SystemClock};
+use mayfly_common::clock::{Clock as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -1,9 +1,10 @@
 //! Clocks that differ: GitHub's and the engine's from this machine's.
 
 use jiff::{SignedDuration, Timestamp};
-use orchestrator::github::budget::Priority;
-use orchestrator::github::checkup::Finding;
-use orchestrator::github::{Depth, DiscoveryMode, GitHubClient, GitHubError};
+use mayfly_common::repository::Depth;
+use mayfly_github::budget::Priority;
+use mayfly_github::checkup::Finding;
+use mayfly_github::{DiscoveryMode, GitHubClient, GitHubError};
 
 use super::engine::Engine;
 use super::finding::{note, ok, warning};
@@ -72,7 +73,7 @@ pub(super) fn without_credential() -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator::github::checkup::Level;
+    use mayfly_github::checkup::Level;
 
     use super::*;
 

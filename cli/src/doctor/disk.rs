@@ -6,7 +6,7 @@ use std::process::Command;
 use bollard::query_parameters::{
     DataUsageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
 };
-use orchestrator::github::checkup::Finding;
+use mayfly_github::checkup::Finding;
 
 use super::engine::{Engine, said};
 use super::finding::{failure, note, ok, warning};
@@ -144,7 +144,7 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator::github::checkup::Level;
+    use mayfly_github::checkup::Level;
 
     use super::*;
 

@@ -10,8 +10,8 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{SystemInfo, SystemVersion};
 use jiff::Timestamp;
-use orchestrator::clock::{Clock as _, SystemClock};
-use orchestrator::github::checkup::Finding;
+use mayfly_common::clock::{Clock as _, SystemClock};
+use mayfly_github::checkup::Finding;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 

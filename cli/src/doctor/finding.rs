@@ -1,6 +1,6 @@
 //! Shorthands for findings.
 
-use orchestrator::github::checkup::{Finding, Level};
+use mayfly_github::checkup::{Finding, Level};
 
 /// As it should be.
 pub(super) fn ok(what: impl Into<String>) -> Finding {

@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use bollard::models::NetworkInspect;
-use orchestrator::backend::Machine;
-use orchestrator::backend::docker::network::{MTU, openness, refusal};
+use mayfly_backend::Machine;
+use mayfly_backend_docker::network::{MTU, openness, refusal};
+use mayfly_github::checkup::Finding;
 use orchestrator::config::Config;
-use orchestrator::github::checkup::Finding;
 use orchestrator::machine::{self, gibibytes};
 
 use super::engine::Engine;
@@ -183,7 +183,7 @@ fn mtu(uplink: Option<&(String, u32)>, name: &str, network: Option<u32>, wanted:
 
 #[cfg(test)]
 mod tests {
-    use orchestrator::github::checkup::Level;
+    use mayfly_github::checkup::Level;
 
     use super::*;
 

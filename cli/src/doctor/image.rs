@@ -2,9 +2,9 @@
 
 use bollard::models::ImageInspect;
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::pool::PullPolicy;
-use orchestrator::clock::{Clock as _, SystemClock};
-use orchestrator::github::checkup::Finding;
+use mayfly_github::checkup::Finding;
 
 use super::engine::{Engine, said, status};
 use super::finding::{failure, note, ok, warning};
@@ -118,7 +118,7 @@ fn platform(found: &ImageInspect, (os, architecture): (Option<&str>, Option<&str
 
 #[cfg(test)]
 mod tests {
-    use orchestrator::github::checkup::Level;
+    use mayfly_github::checkup::Level;
 
     use super::*;
 

@@ -16,9 +16,9 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, LogsOptionsBuilder};
 use futures::StreamExt as _;
-use orchestrator::backend::docker::{DockerBackend, DockerSettings};
+use mayfly_backend_docker::DockerBackend;
+use mayfly_github::checkup::Finding;
 use orchestrator::config::Config;
-use orchestrator::github::checkup::Finding;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use judge::Targets;
@@ -124,7 +124,7 @@ async fn network(engine: &Engine, config: &Config, trace: &mut Trace) -> Result<
         Err(error) if status(&error) == Some(404) => trace.network = Some(name.clone()),
         Err(error) => return Err(said(&error)),
     }
-    let made = DockerBackend::new(DockerSettings::of(config)).network_gateway().await;
+    let made = DockerBackend::new(config.docker()).network_gateway().await;
     made.map(|_| true).map_err(|error| error.to_string())
 }
 

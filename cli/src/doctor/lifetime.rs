@@ -1,7 +1,7 @@
 //! How long a runner may live: a job that hangs keeps its place until then.
 
 use jiff::SignedDuration;
-use orchestrator::github::checkup::Finding;
+use mayfly_github::checkup::Finding;
 
 use super::finding::note;
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use mayfly_common::foreign_text::steers;
-use orchestrator::github::checkup::{Finding, Level};
+use mayfly_github::checkup::{Finding, Level};
 use serde::Serialize;
 
 use super::topic::Topic;

@@ -4,8 +4,8 @@
 //! cannot do without it.
 
 use mayfly_common::env::{self, ConfigErrors, set};
+use mayfly_github::hooks::HookUrl;
 use orchestrator::config::Config;
-use orchestrator::github::hooks::HookUrl;
 
 use super::topic::Topic;
 

@@ -1,13 +1,14 @@
 //! What became of the last webhooks, as far as the credential can see.
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::repository::{Depth, Repository};
 use mayfly_common::scope::RepoSlug;
+use mayfly_github::budget::Priority;
+use mayfly_github::checkup::Finding;
+use mayfly_github::hooks::{EVENTS, Hook, HookDelivery, HookPlace, HookUrl, KnownHook};
+use mayfly_github::{DiscoveryMode, GitHubClient, GitHubError};
+use mayfly_planner::filter::{Filter, RepoFacts};
 use orchestrator::config::GitHubConfig;
-use orchestrator::discovery::filter::{Filter, RepoFacts};
-use orchestrator::github::budget::Priority;
-use orchestrator::github::checkup::Finding;
-use orchestrator::github::hooks::{EVENTS, Hook, HookDelivery, HookPlace, HookUrl, KnownHook};
-use orchestrator::github::{Depth, DiscoveryMode, GitHubClient, GitHubError, Repository};
 
 use super::finding::{note, ok, warning};
 
@@ -201,8 +202,8 @@ fn unseen(place: &str, error: &GitHubError) -> Finding {
 #[cfg(test)]
 mod tests {
     use mayfly_common::scope::Login;
-    use orchestrator::github::checkup::Level;
-    use orchestrator::github::hooks::HookConfig;
+    use mayfly_github::checkup::Level;
+    use mayfly_github::hooks::HookConfig;
 
     use super::*;
 

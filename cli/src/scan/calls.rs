@@ -8,7 +8,7 @@ mod outcome;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use orchestrator::discovery::workflow::{Answer, JobKind, JobNeeds};
+use mayfly_workflow::{Answer, JobKind, JobNeeds};
 
 use super::files::{Source, is_in_a_repository, place};
 use super::read::{self, Answers};

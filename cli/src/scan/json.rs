@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use orchestrator::discovery::workflow::JobKind;
+use mayfly_workflow::JobKind;
 use serde::Serialize;
 
 use super::calls::{Job, Scanned};

@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use orchestrator::discovery::workflow::{JobNeeds, MAX_FILE_BYTES, scan};
+use mayfly_workflow::{JobNeeds, MAX_FILE_BYTES, scan};
 
 use super::files::Source;
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use mayfly_common::foreign_text::steers;
-use orchestrator::discovery::workflow::{Answer, JobKind};
+use mayfly_workflow::{Answer, JobKind};
 
 use super::calls::{Job, Scanned};
 

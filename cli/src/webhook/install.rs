@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
-use orchestrator::github::GitHubError;
-use orchestrator::github::budget::Priority;
-use orchestrator::github::hooks::{EVENTS, HookDelivery, HookPlace, HookUrl, KnownHook, NewHook};
+use mayfly_github::GitHubError;
+use mayfly_github::budget::Priority;
+use mayfly_github::hooks::{EVENTS, HookDelivery, HookPlace, HookUrl, KnownHook, NewHook};
 use serde_json::json;
 use tokio::time::Instant;
 

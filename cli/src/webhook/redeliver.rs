@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use orchestrator::github::budget::Priority;
-use orchestrator::github::hooks::HookPlace;
+use mayfly_github::budget::Priority;
+use mayfly_github::hooks::HookPlace;
 use orchestrator::redelivery::{MAX_PER_ROUND, due, given_up};
 use serde_json::json;
 

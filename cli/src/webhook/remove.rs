@@ -1,7 +1,7 @@
 //! Removes the webhook.
 
 use clap::Args;
-use orchestrator::github::hooks::HookPlace;
+use mayfly_github::hooks::HookPlace;
 use serde_json::json;
 
 use super::Failure;

@@ -2,7 +2,7 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use mayfly_common::foreign_text::steers;
-use orchestrator::github::hooks::HookDelivery;
+use mayfly_github::hooks::HookDelivery;
 use serde_json::Value;
 
 /// The outcome of a command.

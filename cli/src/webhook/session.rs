@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use orchestrator::clock::SystemClock;
+use mayfly_common::clock::SystemClock;
+use mayfly_github::hooks::{Hook, HookPlace, HookUrl, KnownHook};
+use mayfly_github::{GitHubClient, GitHubError};
 use orchestrator::config::GitHubConfig;
-use orchestrator::github::hooks::{Hook, HookPlace, HookUrl, KnownHook};
-use orchestrator::github::{GitHubClient, GitHubError, GitHubSettings};
 
 use super::Failure;
 
@@ -22,7 +22,7 @@ impl Session {
     ) -> Result<Self, Failure> {
         let config = GitHubConfig::from_variables(variables)
             .map_err(|errors| Failure::Usage(errors.to_string()))?;
-        let github = GitHubClient::new(GitHubSettings::of(&config), Arc::new(SystemClock))
+        let github = GitHubClient::new(config.client(), Arc::new(SystemClock))
             .map_err(|error| Failure::Usage(error.to_string()))?;
         if place == HookPlace::App && !github.is_app() {
             return Err(Failure::Usage(

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use orchestrator::github::budget::Priority;
-use orchestrator::github::hooks::{Deliveries, EVENTS, Hook};
+use mayfly_github::budget::Priority;
+use mayfly_github::hooks::{Deliveries, EVENTS, Hook};
 use orchestrator::redelivery::{due, given_up};
 use serde_json::{Value, json};
 

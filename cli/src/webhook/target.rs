@@ -3,7 +3,7 @@
 use clap::Args;
 use mayfly_common::env::value;
 use mayfly_common::scope::{Login, RepoSlug};
-use orchestrator::github::hooks::{HookPlace, HookUrl};
+use mayfly_github::hooks::{HookPlace, HookUrl};
 
 use super::Failure;
 

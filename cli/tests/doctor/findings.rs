@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::support::{TOKEN, count, doctor, github, text, with_token};
 
 const KEY_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../orchestrator/tests/data/test-only-app-key.pkcs1.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-app-key.pkcs1.pem");
 const PUBLIC_KEY: &str =
-    include_str!("../../../orchestrator/tests/data/test-only-app-key.public.pem");
+    include_str!("../../../crates/github/tests/data/test-only-app-key.public.pem");
 
 fn classic(sim: &Sim, scopes: &[&str]) {
     let grant = Grant::Classic(scopes.iter().map(|&scope| scope.to_owned()).collect());

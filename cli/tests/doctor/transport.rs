@@ -16,9 +16,9 @@ use crate::support::{TOKEN, doctor, github, text};
 
 /// An authority made for tests, and what it signed for `localhost`, `forge.test` and 127.0.0.1; good until the year 2100.
 const CA_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../orchestrator/tests/data/test-only-ca.pem");
-const CERTIFICATE: &[u8] = include_bytes!("../../../orchestrator/tests/data/test-only-server.pem");
-const KEY: &[u8] = include_bytes!("../../../orchestrator/tests/data/test-only-server-key.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-ca.pem");
+const CERTIFICATE: &[u8] = include_bytes!("../../../crates/github/tests/data/test-only-server.pem");
+const KEY: &[u8] = include_bytes!("../../../crates/github/tests/data/test-only-server-key.pem");
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use github_sim::world::model::{JobSpec, NewRepo, Step};
 use github_sim::{Clock as SimClock, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_backend::fake::FakeBackend;
 use mayfly_common::api::PassReport;
+use mayfly_common::clock::Clock;
 use mayfly_common::scope::RepoSlug;
-use orchestrator::backend::fake::FakeBackend;
-use orchestrator::clock::Clock;
+use mayfly_github::GitHubClient;
+use mayfly_store::Store;
 use orchestrator::config::Config;
-use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
-use orchestrator::store::Store;
 
 const OWNER: &str = "octo-admin";
 const FILE: &str = ".github/workflows/ci.yml";
@@ -175,7 +175,7 @@ impl Platform {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::from_variables(variables.to_vec()).expect("a valid configuration");
         let ours: Arc<dyn Clock> = Arc::new(Shared(clock.clone()));
-        let settings = GitHubSettings::of(&config.github);
+        let settings = config.github.client();
         let github = Arc::new(GitHubClient::new(settings, Arc::clone(&ours)).expect("a client"));
         let metrics = Arc::new(Metrics::new(github.traffic()));
         let backend = Arc::new(FakeBackend::new());

@@ -8,8 +8,9 @@ use mayfly_common::env::{Checker, Secret, clean, set};
 use mayfly_common::scope::Login;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{AppCredential, Credential, Raw, parse};
-use crate::github::AppKey;
+use mayfly_github::{AppCredential, AppKey, Credential};
+
+use super::{Raw, parse};
 
 const TOKEN: &str = "GITHUB_RUNNER_TOKEN";
 const TOKEN_FILE: &str = "GITHUB_RUNNER_TOKEN_FILE";

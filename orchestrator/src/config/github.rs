@@ -4,11 +4,11 @@ use mayfly_common::env::{Checker, ConfigErrors, boolean};
 use mayfly_common::loopback::is_loopback_host;
 use mayfly_common::scope::Login;
 use reqwest::Url;
-use secrecy::SecretString;
 
 use super::{Raw, parse};
-use crate::discovery::filter::{Filter, Pattern};
-use crate::github::{AppKey, DiscoveryMode, certificates};
+use mayfly_github::checkup::Wanted;
+use mayfly_github::{Credential, DiscoveryMode, GitHubSettings, certificates};
+use mayfly_planner::filter::{Filter, Pattern};
 
 const API_URL: &str = "GITHUB_API_URL";
 const SERVER_URL: &str = "GITHUB_SERVER_URL";
@@ -35,27 +35,17 @@ pub struct GitHubConfig {
     pub cleanup: bool,
 }
 
-/// Who we are at GitHub.
-#[derive(Debug, Clone)]
-pub enum Credential {
-    /// A user's token, classic or fine-grained: `GITHUB_RUNNER_TOKEN` or `GITHUB_RUNNER_TOKEN_FILE`.
-    Token(SecretString),
-    /// A GitHub App.
-    App(AppCredential),
-}
-
-/// A GitHub App.
-#[derive(Debug, Clone)]
-pub struct AppCredential {
-    /// `GITHUB_APP_ID`: its id or its client id.
-    pub issuer: String,
-    /// `GITHUB_APP_PRIVATE_KEY` or `GITHUB_APP_PRIVATE_KEY_FILE`.
-    pub key: AppKey,
-    /// `GITHUB_APP_INSTALLATION`: the one account (or installation id) it acts for; none means all that it is installed on.
-    pub only: Option<String>,
-}
-
 impl GitHubConfig {
+    /// What the client needs to know.
+    pub fn client(&self) -> GitHubSettings {
+        GitHubSettings::new(self.api_url.clone(), self.credential.clone(), self.ca.clone())
+    }
+
+    /// What is asked of the credential, without hooks.
+    pub fn wanted(&self) -> Wanted {
+        Wanted::new(self.discovery.clone(), self.filter.clone())
+    }
+
     /// Reads GitHub's part of `variables` alone, for whoever speaks to GitHub and starts no runners.
     ///
     /// Errors: every variable of this part that is missing or wrong.

@@ -13,9 +13,9 @@ use mayfly_common::quantity::{memory, nano_cpus};
 
 use super::images::AllowedImages;
 use super::{Raw, Shown, parse};
-use crate::backend::docker::spec::Profile;
-use crate::model::Engine;
 use crate::template::{Template, Value};
+use mayfly_backend_docker::spec::Profile;
+use mayfly_common::material::Engine;
 
 /// Where a runner finds a cache server, if its image looks there.
 const CACHE_VARIABLE: &str = "CUSTOM_ACTIONS_RESULTS_URL";

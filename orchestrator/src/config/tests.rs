@@ -5,14 +5,16 @@ use mayfly_common::quantity::{memory, nano_cpus};
 use mayfly_common::scope::Login;
 use secrecy::ExposeSecret as _;
 
+use mayfly_github::Credential;
+
 use super::*;
-use crate::backend::docker::spec::Isolation;
-use crate::github::DiscoveryMode;
-use crate::model::Engine;
+use mayfly_backend_docker::spec::Isolation;
+use mayfly_common::material::Engine;
+use mayfly_github::DiscoveryMode;
 
 /// A key that is used nowhere else.
 const APP_KEY_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-app-key.pkcs1.pem");
 
 fn variables(extra: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut all = vec![

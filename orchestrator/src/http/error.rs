@@ -8,12 +8,12 @@ use http::StatusCode;
 use mayfly_common::problem::{FieldError, Problem};
 use tracing::error;
 
-use crate::backend::BackendError;
-use crate::github::GitHubError;
 use crate::pool::book::BookError;
 use crate::reconcile::handle::RequestError;
-use crate::scaling::Refusal;
-use crate::store::StoreError;
+use mayfly_backend::BackendError;
+use mayfly_github::GitHubError;
+use mayfly_planner::Refusal;
+use mayfly_store::StoreError;
 
 /// When trying again makes sense after something that needs a moment, in seconds.
 const SOON: u64 = 5;

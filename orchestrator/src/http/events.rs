@@ -23,7 +23,7 @@ use tracing::error;
 use super::Api;
 use super::error::{Failure, bad_query, unavailable};
 use super::page::wrong;
-use crate::store::Store;
+use mayfly_store::Store;
 
 /// How many events a page has, unless the query says otherwise.
 const PER_PAGE: u32 = 100;

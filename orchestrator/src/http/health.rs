@@ -13,8 +13,8 @@ use mayfly_common::exposition::Format;
 use mayfly_common::problem::Problem;
 
 use super::Api;
-use crate::backend::bounded::Seen;
-use crate::reconcile::handle::Snapshot;
+use mayfly_backend::bounded::Seen;
+use mayfly_planner::snapshot::Snapshot;
 
 /// Said of what answers.
 const REACHABLE: &str = "reachable";

@@ -11,9 +11,9 @@ use mayfly_common::scope::RepoSlug;
 use super::Api;
 use super::error::{Failure, bad_query};
 use super::page::{page, wrong};
-use crate::explain::{Facts, Unasked, explain, shown};
-use crate::github::GitHubError;
-use crate::ledger::Row;
+use mayfly_github::GitHubError;
+use mayfly_planner::explain::{Facts, Unasked, explain, shown};
+use mayfly_planner::ledger::Row;
 
 pub(super) async fn list(
     State(api): State<Api>,

@@ -8,7 +8,7 @@ use mayfly_common::api::Status;
 use mayfly_common::pool::PoolName;
 
 use super::Api;
-use crate::scaling::backoff::Place;
+use mayfly_planner::backoff::Place;
 
 pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let snapshot = api.handle.snapshot();

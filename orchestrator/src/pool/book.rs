@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::Pool;
 use crate::config::Config;
-use crate::store::{PoolRow, Store, StoreError};
+use mayfly_store::{PoolRow, Store, StoreError};
 
 /// A pool and what the book knows of it.
 #[derive(Debug, Clone)]

@@ -6,10 +6,10 @@ use mayfly_common::scope::RepoSlug;
 use tracing::debug;
 
 use super::{Reconciler, State};
-use crate::github::GitHubError;
-use crate::github::budget::Priority;
-use crate::ledger::{Had, NoAnswer, Row, Worker};
-use crate::model::Instance;
+use mayfly_common::machine::Instance;
+use mayfly_github::GitHubError;
+use mayfly_github::budget::Priority;
+use mayfly_planner::ledger::{Had, NoAnswer, Row, Worker};
 
 /// Questions that are under way at a time.
 const CONCURRENT: usize = 8;

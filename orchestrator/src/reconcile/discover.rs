@@ -9,8 +9,9 @@ use mayfly_common::scope::RepoSlug;
 
 use super::report::{trouble, trouble_at};
 use super::{Reconciler, State};
-use crate::github::budget::Priority;
-use crate::github::{FileText, FileVersion, Folder, GitHubError};
+use mayfly_common::repository::{FileText, FileVersion, Folder};
+use mayfly_github::GitHubError;
+use mayfly_github::budget::Priority;
 
 impl Reconciler {
     pub(super) async fn discover(

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Reconciler;
-use crate::backend::Backend;
-use crate::backend::bounded::Bounded;
-use crate::scaling::cadence::{GLANCE, MIN_GAP};
+use mayfly_backend::Backend;
+use mayfly_backend::bounded::Bounded;
+use mayfly_planner::cadence::{GLANCE, MIN_GAP};
 
 /// How long to wait before following events again after the stream broke.
 const RECONNECT: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ async fn taken(reconciler: &Reconciler) {
     }
 }
 
-/// Asks the engine now and then whether it answers, beside the passes: [`Contact`](crate::backend::bounded::Contact) then knows.
+/// Asks the engine now and then whether it answers, beside the passes: [`Contact`](mayfly_backend::bounded::Contact) then knows.
 async fn keep_contact(backend: Arc<Bounded>) {
     loop {
         // What comes of it is noted, whatever it is.
@@ -97,9 +97,9 @@ async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::bounded::Contact;
-    use crate::backend::fake::FakeBackend;
-    use crate::clock::SystemClock;
+    use mayfly_backend::bounded::Contact;
+    use mayfly_backend::fake::FakeBackend;
+    use mayfly_common::clock::SystemClock;
 
     #[tokio::test(start_paused = true)]
     async fn an_engine_that_freezes_between_passes_is_known_within_half_a_minute() {

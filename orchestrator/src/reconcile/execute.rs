@@ -21,14 +21,15 @@ use tracing::{Instrument as _, Span, info_span, warn};
 use super::ask::worker;
 use super::history::History;
 use super::{Reconciler, State};
-use crate::backend::bounded::Bounded;
-use crate::backend::{Backend, BackendError};
-use crate::github::{Deregistered, GitHubError};
-use crate::ledger::Ran;
-use crate::model::{Exit, Instance, Phase, RunnerId};
-use crate::scaling::backoff::Failed;
-use crate::scaling::lifecycle::{printed, result_of};
-use crate::scaling::{Action, Launch, Plan};
+use mayfly_backend::bounded::Bounded;
+use mayfly_backend::{Backend, BackendError};
+use mayfly_common::machine::{Exit, Instance, Phase};
+use mayfly_common::registration::RunnerId;
+use mayfly_github::{Deregistered, GitHubError};
+use mayfly_planner::backoff::Failed;
+use mayfly_planner::ledger::Ran;
+use mayfly_planner::lifecycle::{printed, result_of};
+use mayfly_planner::{Action, Launch, Plan};
 
 /// Actions that are under way at a time.
 const CONCURRENT: usize = 16;

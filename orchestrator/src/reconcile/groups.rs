@@ -6,11 +6,12 @@ use mayfly_common::api::PassReport;
 
 use super::report::trouble_at;
 use super::{Reconciler, State};
-use crate::discovery::workflow::{AskedGroup, group_of};
-use crate::github::{FileText, GitHubError};
-use crate::ledger::Row;
-use crate::model::QueuedJob;
-use crate::scaling::{Group, Policy, has_groups};
+use mayfly_common::job::QueuedJob;
+use mayfly_common::repository::FileText;
+use mayfly_github::GitHubError;
+use mayfly_planner::ledger::Row;
+use mayfly_planner::{Group, Policy, has_groups};
+use mayfly_workflow::{AskedGroup, group_of};
 
 /// Most jobs that are looked at in one pass: each costs up to three requests, most of which are shared within a run.
 const AT_A_TIME: usize = 20;

@@ -1,16 +1,14 @@
 //! What the HTTP side sees of the reconciler: requests in, the last snapshot out. It carries no decision.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mayfly_common::api::{
-    CleanupReport, CreateRunners, Finished, GitHubStatus, ImagePull, PassReport, Runner,
-    UninstallReport,
+    CleanupReport, CreateRunners, ImagePull, PassReport, Runner, UninstallReport,
 };
 use mayfly_common::name::RunnerName;
-use mayfly_common::pool::{PoolName, PullPolicy};
+use mayfly_common::pool::PullPolicy;
 use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -18,86 +16,18 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::execute::{ActionError, Outcome};
 use super::image::Images;
 use super::lookups::Lookups;
-use crate::backend::bounded::{Contact, Seen};
-use crate::backend::{Backend, BackendError};
-use crate::clock::Clock;
-use crate::discovery::RepoFact;
 use crate::drain::Drain;
-use crate::github::budget::Priority;
-use crate::github::{GitHubClient, GitHubError};
 use crate::intake::Intake;
-use crate::ledger::{Ledger, Row};
 use crate::pool::book::Book;
-use crate::scaling::assignment::NotAssigned;
-use crate::scaling::backoff::{Place, Streak};
-use crate::scaling::choice::Remedy;
-use crate::scaling::{Action, Cause, Plan, Refusal, RequestId, Wish};
-use crate::store::{Store, StoreError};
-
-/// What the last pass left behind, for people to look at.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// Why the last pass could not see our containers, if it could not; the rest is then what an earlier pass saw.
-    pub blind: Option<String>,
-    /// The instance; empty until the engine has been reached.
-    pub instance: String,
-    /// Our runners, oldest first.
-    pub runners: Vec<Runner>,
-    /// Where starting runners is put off, and until when.
-    pub held_back: BTreeMap<Place, Timestamp>,
-    /// Where runners failed one after the other, also where the next is not put off any more.
-    pub failures: BTreeMap<Place, Streak>,
-    /// How the pools stand.
-    pub pools: BTreeMap<PoolName, PoolSeen>,
-    /// How it stands with each job that waits.
-    pub waits: BTreeMap<i64, Wait>,
-    /// Queued jobs that GitHub did not assign to a runner that was idle beside them.
-    pub not_assigned: BTreeMap<i64, NotAssigned>,
-    /// The repositories known.
-    pub repositories: Arc<BTreeMap<RepoSlug, RepoFact>>,
-    /// How things stand with GitHub.
-    pub github: GitHubStatus,
-    /// True if webhooks report jobs.
-    pub webhooks: bool,
-    /// Since when the platform drains, as the last pass knew.
-    pub draining: Option<Timestamp>,
-    /// The latest runners that are gone.
-    pub finished: Vec<Finished>,
-    /// What those printed.
-    pub logs: BTreeMap<String, Arc<str>>,
-    /// The pass itself.
-    pub report: PassReport,
-}
-
-/// How it stands with a job that waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wait {
-    /// Nobody here offers what it asks for; the reason, and what helps.
-    Unmet(String, Remedy),
-    /// It is for GitHub's own machines.
-    Hosted,
-    /// Something is in the way of a runner for it.
-    For(Cause),
-    /// This runner waits, or is starting, and may take it.
-    Runner(RunnerName),
-}
-
-/// What the last pass saw of a pool.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PoolSeen {
-    /// Its image.
-    pub image: String,
-    /// The image of its runners' own Docker engines, if they have one.
-    pub engine_image: Option<String>,
-    /// Whether its images can be used, in words.
-    pub image_state: String,
-    /// Queued jobs for which it comes first.
-    pub queued_jobs: usize,
-    /// Why it has fewer runners waiting than it should.
-    pub short: Option<String>,
-    /// How long its runners may take to come online.
-    pub registration_timeout: SignedDuration,
-}
+use mayfly_backend::bounded::{Contact, Seen};
+use mayfly_backend::{Backend, BackendError};
+use mayfly_common::clock::Clock;
+use mayfly_github::budget::Priority;
+use mayfly_github::{GitHubClient, GitHubError};
+use mayfly_planner::ledger::{Ledger, Row};
+use mayfly_planner::snapshot::Snapshot;
+use mayfly_planner::{Action, Plan, Refusal, RequestId, Wish};
+use mayfly_store::{Store, StoreError};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -9,8 +9,8 @@ use tracing::warn;
 
 use super::history::KEPT;
 use super::{Reconciler, State};
-use crate::discovery::filter::RepoFacts;
-use crate::scaling::cadence::CheckWait;
+use mayfly_planner::cadence::CheckWait;
+use mayfly_planner::filter::RepoFacts;
 
 impl Reconciler {
     /// Takes in what arrived since the last pass; in the first one, also what an earlier process left.

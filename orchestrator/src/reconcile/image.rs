@@ -9,11 +9,11 @@ use mayfly_common::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::Notify;
 use tracing::info;
 
-use crate::backend::{Backend, BackendError, Progress};
-use crate::clock::Clock;
-use crate::scaling::backoff::delay;
-use crate::scaling::pull::{ImageFacts, image_for};
-use crate::scaling::{Image, ImageSeen};
+use mayfly_backend::{Backend, BackendError, Progress};
+use mayfly_common::clock::Clock;
+use mayfly_planner::backoff::delay;
+use mayfly_planner::pull::{ImageFacts, image_for};
+use mayfly_planner::{Image, ImageSeen};
 
 /// Said of an image that can be used.
 const PRESENT: &str = "present";
@@ -193,7 +193,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
-    use crate::backend::fake::FakeBackend;
+    use mayfly_backend::fake::FakeBackend;
 
     /// Seconds since a moment.
     struct Hand(AtomicI64);

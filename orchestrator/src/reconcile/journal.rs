@@ -13,10 +13,10 @@ use mayfly_common::webhook::JobStatus;
 use tokio::sync::watch;
 
 use super::problems::Changes;
-use crate::ledger::Row;
-use crate::scaling::Launch;
-use crate::scaling::choice::is_hosted;
-use crate::store::{Store, StoreError};
+use mayfly_planner::Launch;
+use mayfly_planner::choice::is_hosted;
+use mayfly_planner::ledger::Row;
+use mayfly_store::{Store, StoreError};
 
 /// Most events, and most runners that are gone, that wait for a file that cannot be written.
 const UNSAVED: usize = 1_000;

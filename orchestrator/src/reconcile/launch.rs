@@ -13,14 +13,15 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::execute::ActionError;
-use crate::backend::{Backend, BackendError};
 use crate::config::{Config, Registration};
-use crate::github::GitHubClient;
-use crate::model::{LaunchSpec, RunnerId};
 use crate::pool::Pool;
 use crate::pool::book::Book;
-use crate::scaling::Launch;
 use crate::template::Value;
+use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::{Backend, BackendError};
+use mayfly_common::registration::RunnerId;
+use mayfly_github::GitHubClient;
+use mayfly_planner::Launch;
 
 /// The variable from which the official runner takes a just-in-time configuration.
 const JIT_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_JITCONFIG";

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 use mayfly_common::scope::RepoSlug;
 
-use crate::github::GitHubError;
-use crate::ledger::Row;
+use mayfly_github::GitHubError;
+use mayfly_planner::ledger::Row;
 
 /// Most questions a minute.
 const QUESTIONS: u32 = 30;

@@ -9,9 +9,9 @@ use tracing::{info, warn};
 
 use super::execute::Outcome;
 use super::{Reconciler, State};
-use crate::model::Instance;
-use crate::scaling::lifecycle::Failure;
-use crate::scaling::{Action, Verdict};
+use mayfly_common::machine::Instance;
+use mayfly_planner::lifecycle::Failure;
+use mayfly_planner::{Action, Verdict};
 
 /// The runners that a pass leaves behind.
 #[derive(Default)]

@@ -13,11 +13,12 @@ use super::ask::worker;
 use super::handle::Request;
 use super::report::trouble_at;
 use super::{Reconciler, State};
-use crate::backend::{Backend as _, BackendError};
-use crate::github::{DiscoveryMode, GitHubError, HeldStatus, Look};
-use crate::model::{Instance, QueuedJob};
-use crate::scaling::cadence::CheckWait;
-use crate::scaling::{Listing, Observed, RequestId, Wish, naming};
+use mayfly_backend::{Backend as _, BackendError};
+use mayfly_common::job::QueuedJob;
+use mayfly_common::machine::Instance;
+use mayfly_github::{DiscoveryMode, GitHubError, HeldStatus, Look};
+use mayfly_planner::cadence::CheckWait;
+use mayfly_planner::{Listing, Observed, RequestId, Wish, naming};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 const CONCURRENT: usize = 8;

@@ -13,22 +13,24 @@ use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
 
 use super::execute::{ActionError, Carried, Outcome};
-use super::handle::{PoolSeen, Request, RequestError, Snapshot, Wait};
+use super::handle::{Request, RequestError};
 use super::journal::Mark;
 use super::problems::shortened;
 use super::{Reconciler, State};
-use crate::backend::BackendError;
-use crate::discovery::RepoFact;
-use crate::github::GitHubError;
-use crate::github::budget::{Account, Limit, Priority, Resource};
 use crate::metrics::{Orphan, Trouble};
-use crate::model::{Instance, QueuedJob};
 use crate::pool::book::Entry;
-use crate::scaling::assignment::NotAssigned;
-use crate::scaling::backoff::Failed;
-use crate::scaling::cadence::CheckWait;
-use crate::scaling::lifecycle::Failure;
-use crate::scaling::{Action, Plan, RequestId, Unassigned, Unmet, Verdict};
+use mayfly_backend::BackendError;
+use mayfly_common::job::QueuedJob;
+use mayfly_common::machine::Instance;
+use mayfly_github::GitHubError;
+use mayfly_github::budget::{Account, Limit, Priority, Resource};
+use mayfly_planner::assignment::NotAssigned;
+use mayfly_planner::backoff::Failed;
+use mayfly_planner::cadence::CheckWait;
+use mayfly_planner::catalog::RepoFact;
+use mayfly_planner::lifecycle::Failure;
+use mayfly_planner::snapshot::{PoolSeen, Snapshot, Wait};
+use mayfly_planner::{Action, Plan, RequestId, Unassigned, Unmet, Verdict};
 
 /// What a pass saw beside runners, for people to look at.
 pub(super) struct Sight {

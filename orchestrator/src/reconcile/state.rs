@@ -12,13 +12,13 @@ use super::history::History;
 use super::journal::Journal;
 use super::lost::Left;
 use super::problems::Problems;
-use crate::discovery::Catalog;
-use crate::ledger::{Hearing, Ledger};
-use crate::scaling::Group;
-use crate::scaling::Memory;
-use crate::scaling::RequestId;
-use crate::scaling::backoff::Backoff;
-use crate::scaling::cadence::CheckWait;
+use mayfly_planner::Group;
+use mayfly_planner::Memory;
+use mayfly_planner::RequestId;
+use mayfly_planner::backoff::Backoff;
+use mayfly_planner::cadence::CheckWait;
+use mayfly_planner::catalog::Catalog;
+use mayfly_planner::ledger::{Hearing, Ledger};
 
 /// What passes remember. All of it may vanish; see [`Memory`], [`Catalog`] and [`Backoff`] for what that costs.
 pub(super) struct State {

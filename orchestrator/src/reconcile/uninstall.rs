@@ -5,10 +5,10 @@ use mayfly_common::api::UninstallReport;
 use super::Reconciler;
 use super::execute::Outcome;
 use super::handle::RequestError;
-use crate::backend::{Backend as _, BackendError};
-use crate::model::Instance;
-use crate::scaling::uninstall::rest;
-use crate::scaling::{Action, Observed, Plan, Policy};
+use mayfly_backend::{Backend as _, BackendError};
+use mayfly_common::machine::Instance;
+use mayfly_planner::uninstall::rest;
+use mayfly_planner::{Action, Observed, Plan, Policy};
 
 impl Reconciler {
     /// Removes what the engine still has of us, if no runner is left, and says what there is still to do. `seen` is from before the

@@ -8,9 +8,9 @@ use mayfly_common::telemetry::MONITOR;
 use tracing::{info, warn};
 
 use super::{MAX_PER_ROUND, due, given_up, open_since};
-use crate::github::budget::Priority;
-use crate::github::hooks::KnownHook;
-use crate::github::{GitHubClient, GitHubError};
+use mayfly_github::budget::Priority;
+use mayfly_github::hooks::KnownHook;
+use mayfly_github::{GitHubClient, GitHubError};
 
 /// How far back a hook's deliveries are read at first: GitHub remembers them for three days (docs: "Redelivering webhooks").
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(3 * 24);

@@ -9,9 +9,9 @@ use mayfly_common::webhook::HookTarget;
 use tracing::warn;
 
 use super::Redeliverer;
-use crate::github::GitHubClient;
-use crate::github::hooks::{HookPlace, KnownHook};
-use crate::store::{self, Store};
+use mayfly_github::GitHubClient;
+use mayfly_github::hooks::{HookPlace, KnownHook};
+use mayfly_store::{self, Store};
 
 /// Between two rounds.
 const EVERY: Duration = Duration::from_mins(10);
@@ -40,7 +40,7 @@ pub async fn run(store: Store, github: Arc<GitHubClient>, shutdown: impl Future<
 }
 
 /// None: nobody asks for an enterprise's deliveries, or the place has no name that could be asked for.
-fn known(hook: &store::KnownHook) -> Option<KnownHook> {
+fn known(hook: &mayfly_store::KnownHook) -> Option<KnownHook> {
     let name = hook.target_name.as_deref();
     let place = match hook.target {
         HookTarget::Repository => HookPlace::Repo(RepoSlug::parse(name?).ok()?),

@@ -9,8 +9,9 @@ use mayfly_common::webhook::{Content, Delivery};
 use crate::support::{Platform, SELF_HOSTED};
 
 const KEY_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
-const PUBLIC_KEY: &str = include_str!("../data/test-only-app-key.public.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-app-key.pkcs1.pem");
+const PUBLIC_KEY: &str =
+    include_str!("../../../crates/github/tests/data/test-only-app-key.public.pem");
 const TOKENS: &str = "/app/installations/{installation_id}/access_tokens";
 
 const APP: [(&str, &str); 3] = [

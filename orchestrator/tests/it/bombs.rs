@@ -8,12 +8,12 @@ use std::time::Duration;
 use bollard::query_parameters::TopOptionsBuilder;
 use github_sim::Sim;
 use github_sim::world::model::{JobSpec, Status, Step};
+use mayfly_backend::Backend as _;
 use mayfly_common::api::{EventList, Finished, JobList, JobStats, RunnerList, Status as Report};
+use mayfly_common::machine::{Exit, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::backend::Backend as _;
-use orchestrator::model::{Exit, Phase};
-use orchestrator::scaling::lifecycle::{JobResult, printed, result_of};
+use mayfly_planner::lifecycle::{JobResult, printed, result_of};
 use serde::de::DeserializeOwned;
 
 use crate::docker::{Engine, engine, spec_of, until};

@@ -7,9 +7,9 @@ use github_sim::world::access::Grant;
 use github_sim::world::tokens::{Allowance, Resource, UserToken};
 use github_sim::{Checked, Fault, FaultKind, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
-use orchestrator::clock::{Clock, SystemClock};
-use orchestrator::github::checkup::{Finding, Level, Wanted};
-use orchestrator::github::{GitHubClient, GitHubSettings};
+use mayfly_common::clock::{Clock, SystemClock};
+use mayfly_github::checkup::{Finding, Level};
+use mayfly_github::{GitHubClient, GitHubSettings};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::support::{PATIENT, TOKEN, config};
@@ -30,9 +30,9 @@ async fn found(sim: &Sim, ahead: i64) -> Vec<Finding> {
 async fn found_within(sim: &Sim, ahead: i64, timeout: Duration) -> Vec<Finding> {
     let config = config(&sim.url(), &[]).github;
     let clock = Arc::new(Ahead(SignedDuration::from_secs(ahead)));
-    let settings = GitHubSettings { retries: 0, timeout, ..GitHubSettings::of(&config) };
+    let settings = GitHubSettings { retries: 0, timeout, ..config.client() };
     let client = GitHubClient::new(settings, clock).unwrap();
-    client.checkup(&Wanted::of(&config, false)).await
+    client.checkup(&config.wanted()).await
 }
 
 async fn github() -> Checked {

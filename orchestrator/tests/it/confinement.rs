@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use github_sim::world::model::Conclusion;
+use mayfly_backend::Backend as _;
+use mayfly_backend_docker::DockerBackend;
+use mayfly_common::clock::SystemClock;
+use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
-use orchestrator::backend::Backend as _;
-use orchestrator::backend::docker::{DockerBackend, DockerSettings};
-use orchestrator::clock::SystemClock;
-use orchestrator::github::{GitHubClient, GitHubSettings};
+use mayfly_github::GitHubClient;
+use mayfly_store::Store;
 use orchestrator::metrics::Metrics;
-use orchestrator::model::Phase;
 use orchestrator::reconcile::Reconciler;
-use orchestrator::store::Store;
 
 use crate::docker::{Engine, engine, job, spec_of, until};
 use crate::support::slug;
@@ -229,9 +229,9 @@ async fn jobs_run_under_our_filter() {
     });
     let config = engine.config(&sim.url(), &[("RUNNER_SECCOMP_PROFILE", PROFILE)]);
     let clock = Arc::new(SystemClock);
-    let settings = GitHubSettings::of(&config.github);
+    let settings = config.github.client();
     let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
-    let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let backend = Arc::new(DockerBackend::new(config.docker()));
     let metrics = Arc::new(Metrics::new(github.traffic()));
     let store = Store::in_memory().unwrap();
     let shared = Arc::<DockerBackend>::clone(&backend);

@@ -14,17 +14,17 @@ use bollard::query_parameters::{
 };
 use github_sim::world::model::Conclusion;
 use github_sim::{Sim, runner_image};
+use mayfly_backend::{Backend, BackendError};
+use mayfly_backend_docker::DockerBackend;
+use mayfly_common::clock::SystemClock;
+use mayfly_common::machine::{EngineHealth, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::backend::docker::DockerBackend;
-use orchestrator::backend::{Backend, BackendError};
-use orchestrator::clock::SystemClock;
-use orchestrator::github::{GitHubClient, GitHubSettings};
+use mayfly_github::GitHubClient;
+use mayfly_store::Store;
 use orchestrator::metrics::Metrics;
-use orchestrator::model::{EngineHealth, Phase};
 use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::Handle;
-use orchestrator::store::Store;
 
 use crate::docker::{Engine, PATIENCE, engine, job, spec_of, until};
 use crate::support::slug;
@@ -120,7 +120,7 @@ fn reconciler(engine: &Engine, sim: &Sim) -> (Reconciler, Handle, Arc<DockerBack
     let variables = variables(engine);
     let config = engine.config(&sim.url(), &borrowed(&variables));
     let clock = Arc::new(SystemClock);
-    let settings = GitHubSettings::of(&config.github);
+    let settings = config.github.client();
     let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
     let backend = Arc::new(engine.backend(&borrowed(&variables)));
     let metrics = Arc::new(Metrics::new(github.traffic()));

@@ -18,19 +18,20 @@ use futures::TryStreamExt as _;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
 use github_sim::{Checked, Sim, SimConfig, runner_image};
 use jiff::Timestamp;
+use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::{Backend, BackendError};
+use mayfly_backend_docker::DockerBackend;
+use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::label::LabelSet;
+use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
-use orchestrator::backend::docker::{DockerBackend, DockerSettings};
-use orchestrator::backend::{Backend, BackendError};
-use orchestrator::clock::{Clock as _, SystemClock};
+use mayfly_github::GitHubClient;
+use mayfly_store::Store;
 use orchestrator::config::Config;
-use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::metrics::Metrics;
-use orchestrator::model::{LaunchSpec, Phase};
 use orchestrator::pool::Pool;
 use orchestrator::reconcile::Reconciler;
-use orchestrator::store::Store;
 
 use crate::support::{SELF_HOSTED, TOKEN, config, scope, slug};
 
@@ -110,7 +111,7 @@ impl Engine {
     }
 
     pub(crate) fn backend(&self, variables: &[(&str, &str)]) -> DockerBackend {
-        DockerBackend::new(DockerSettings::of(&self.config("http://127.0.0.1:9", variables)))
+        DockerBackend::new(self.config("http://127.0.0.1:9", variables).docker())
     }
 
     /// A simulated GitHub that runners on the test's network reach.
@@ -225,10 +226,10 @@ async fn jobs_really_run_in_containers_that_vanish() {
         )
     });
     let config = engine.config(&sim.url(), &[]);
-    let settings = GitHubSettings::of(&config.github);
+    let settings = config.github.client();
     let clock = Arc::new(SystemClock);
     let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
-    let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let backend = Arc::new(DockerBackend::new(config.docker()));
     let metrics = Arc::new(Metrics::new(github.traffic()));
     let (reconciler, handle) = Reconciler::new(
         config,
@@ -318,7 +319,7 @@ async fn a_name_is_one_runner_s_alone() {
         LaunchSpec { created_at: later, ..spec_of(&engine, &sleeps, "mayfly-twin") },
         LaunchSpec {
             created_at: first.created_at,
-            github_id: Some(orchestrator::model::RunnerId(7)),
+            github_id: Some(mayfly_common::registration::RunnerId(7)),
             ..spec_of(&engine, &sleeps, "mayfly-twin")
         },
     ];

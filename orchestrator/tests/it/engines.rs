@@ -1,7 +1,7 @@
 //! Runners with a Docker engine of their own, from the queued job to the end, on a backend in memory.
 
+use mayfly_common::machine::{EngineHealth, Phase};
 use mayfly_common::runner::RunnerState;
-use orchestrator::model::{EngineHealth, Phase};
 use serde_json::json;
 
 use crate::support::Platform;

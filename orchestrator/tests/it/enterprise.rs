@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::support::{Platform, SELF_HOSTED, TOKEN};
 
 const KEY_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
-const PUBLIC_KEY: &str = include_str!("../data/test-only-app-key.public.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-app-key.pkcs1.pem");
+const PUBLIC_KEY: &str =
+    include_str!("../../../crates/github/tests/data/test-only-app-key.public.pem");
 
 async fn platform(variables: &[(&str, &str)]) -> Platform {
     let platform = Platform::with(variables).await;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use github_sim::world::model::Conclusion;
 use github_sim::{Effect, Fault, FaultKind};
 use mayfly_common::label::LabelSet;
+use mayfly_common::machine::{EngineHealth, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::model::{EngineHealth, Phase};
 use tower::ServiceExt as _;
 
 use crate::support::{DONE, Platform, SELF_HOSTED, scope};

@@ -7,12 +7,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use github_sim::{Checked, Clock as SimClock, SimConfig};
 use jiff::{SignedDuration, Timestamp};
-use orchestrator::backend::Backend as _;
-use orchestrator::backend::bounded::PASS;
-use orchestrator::backend::docker::{DockerBackend, DockerSettings};
+use mayfly_backend::Backend as _;
+use mayfly_backend::bounded::PASS;
+use mayfly_backend_docker::DockerBackend;
+use mayfly_common::machine::Phase;
+use mayfly_store::Store;
 use orchestrator::http::{Api, router};
-use orchestrator::model::Phase;
-use orchestrator::store::Store;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -39,7 +39,7 @@ async fn a_pass_on_an_engine_that_freezes(how: Freeze) {
     sim.with(|world| world.add_user("octo-admin")).unwrap();
     let config =
         config(&sim.url(), &[("DOCKER_HOST", &engine.host()), ("ORCHESTRATOR_ID", "frozen")]);
-    let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let backend = Arc::new(DockerBackend::new(config.docker()));
     let store = Store::in_memory().unwrap();
     let (reconciler, handle, metrics) =
         wire(&config, backend, &clock, SignedDuration::ZERO, PATIENT, store);
@@ -90,7 +90,7 @@ async fn a_connection_over_tcp_is_probed() {
     engine.freeze(Freeze::Silent);
     let host = engine.host();
     let config = config("http://127.0.0.1:9", &[("DOCKER_HOST", &host), ("ORCHESTRATOR_ID", "i")]);
-    let backend = DockerBackend::new(DockerSettings::of(&config));
+    let backend = DockerBackend::new(config.docker());
     let asking = tokio::spawn(async move { backend.ping().await });
     // Columns of /proc/net/tcp (Linux, Documentation/networking/proc_net_tcp.rst): remote address, state (01: established), timer
     // (02: of keep-alive probes, or another one that is not for sending again).
@@ -125,7 +125,7 @@ async fn what_cannot_be_looked_into_is_not_called_idle() {
     }));
     let host = engine.host();
     let config = config("http://127.0.0.1:9", &[("DOCKER_HOST", &host), ("ORCHESTRATOR_ID", "i")]);
-    let listed = DockerBackend::new(DockerSettings::of(&config)).list().await.unwrap();
+    let listed = DockerBackend::new(config.docker()).list().await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].phase, Phase::Running { working: None }, "`top` failed");
 }

@@ -16,13 +16,13 @@ use github_sim::world::model::{JobSpec, NewRepo};
 use github_sim::world::tokens::UserToken;
 use github_sim::{Checked, Clock as SimClock, Fault, SimConfig};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::clock::Clock;
 use mayfly_common::scope::Login;
 use mayfly_common::webhook::signature::{HEADER, Secrets, Signature};
-use orchestrator::clock::Clock;
+use mayfly_github::budget::Priority;
+use mayfly_github::hooks::{EVENTS, HookPlace, HookUrl, KnownHook, NewHook};
+use mayfly_github::{GitHubClient, GitHubError, GitHubSettings};
 use orchestrator::config::GitHubConfig;
-use orchestrator::github::budget::Priority;
-use orchestrator::github::hooks::{EVENTS, HookPlace, HookUrl, KnownHook, NewHook};
-use orchestrator::github::{GitHubClient, GitHubError, GitHubSettings};
 use orchestrator::redelivery::{MAX_ATTEMPTS, MAX_PER_ROUND, Redeliverer, RoundReport};
 use secrecy::SecretString;
 use tokio::time::timeout;
@@ -32,8 +32,9 @@ use crate::support::slug;
 const SECRET: &str = "a secret of many letters";
 const TOKEN: &str = "ghp_0123456789";
 const KEY_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/test-only-app-key.pkcs1.pem");
-const PUBLIC_KEY: &str = include_str!("../data/test-only-app-key.public.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-app-key.pkcs1.pem");
+const PUBLIC_KEY: &str =
+    include_str!("../../../crates/github/tests/data/test-only-app-key.public.pem");
 const DELIVERIES: &str = "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries";
 const ATTEMPTS: &str = "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}/attempts";
 /// Far beyond what any of these takes; only a failure waits so long.
@@ -116,7 +117,7 @@ impl Scene {
         let all = all.iter().chain(variables);
         let all = all.map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let config = GitHubConfig::from_variables(all).unwrap();
-        let settings = GitHubSettings { retries: 0, ..GitHubSettings::of(&config) };
+        let settings = GitHubSettings { retries: 0, ..config.client() };
         GitHubClient::new(settings, Arc::new(Shared(self.clock.clone()))).unwrap()
     }
 

@@ -4,7 +4,7 @@ use github_sim::Fault;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::github::hooks::HookPlace;
+use mayfly_github::hooks::HookPlace;
 use serde_json::{Value, json};
 
 use crate::assignment::explain;
@@ -205,8 +205,8 @@ async fn a_file_that_graphql_lists_and_answers_with_null_is_told_of_and_asked_fo
 #[tokio::test]
 async fn hooks_and_deliveries_beside_an_odd_one_are_read() {
     use jiff::Timestamp;
-    use orchestrator::github::budget::Priority;
-    use orchestrator::github::hooks::KnownHook;
+    use mayfly_github::budget::Priority;
+    use mayfly_github::hooks::KnownHook;
 
     let platform = Platform::new().await;
     let place = HookPlace::Repo(slug("octo-admin/app"));

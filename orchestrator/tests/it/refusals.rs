@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use github_sim::{Clock as SimClock, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::{Backend as _, BackendError, Progress};
+use mayfly_backend_docker::{DockerBackend, DockerSettings};
 use mayfly_common::label::LabelSet;
+use mayfly_common::machine::{EngineHealth, Instance, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
-use orchestrator::backend::docker::{DockerBackend, DockerSettings};
-use orchestrator::backend::{Backend as _, BackendError, Progress};
-use orchestrator::model::{EngineHealth, Instance, LaunchSpec, Phase};
+use mayfly_store::Store;
 use orchestrator::pool::Pool;
-use orchestrator::store::Store;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -42,7 +43,7 @@ fn variables(engine: &StubEngine) -> [(&'static str, String); 2] {
 fn backend(engine: &StubEngine) -> DockerBackend {
     let variables = variables(engine);
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    DockerBackend::new(DockerSettings::of(&config("http://127.0.0.1:9", &variables)))
+    DockerBackend::new(config("http://127.0.0.1:9", &variables).docker())
 }
 
 /// One ended container, of which a list says that it ended with code 9 and everything else code 3.
@@ -131,7 +132,7 @@ async fn a_word_that_only_a_newer_engine_knows_hides_no_container() {
     assert_eq!(backend.image_id("img").await.unwrap().as_deref(), Some("sha256:0"));
     assert_eq!(backend.machine().await.unwrap().memory, Some(4096));
     let variables = [("DOCKER_HOST", &*engine.host())];
-    let unnamed = DockerBackend::new(DockerSettings::of(&config("http://127.0.0.1:9", &variables)));
+    let unnamed = DockerBackend::new(config("http://127.0.0.1:9", &variables).docker());
     assert_eq!(unnamed.instance().await.unwrap(), "stub");
 }
 
@@ -204,7 +205,7 @@ async fn runners_beside_a_refusal_are_seen_and_one_problem_names_the_container()
     let variables = variables(&engine);
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let config = config(&sim.url(), &variables);
-    let backend = Arc::new(DockerBackend::new(DockerSettings::of(&config)));
+    let backend = Arc::new(DockerBackend::new(config.docker()));
     let store = Store::in_memory().unwrap();
     let (reconciler, handle, _) =
         wire(&config, backend, &clock, SignedDuration::ZERO, PATIENT, store);

@@ -2,10 +2,10 @@
 
 use github_sim::Fault;
 use github_sim::world::model::Conclusion;
+use mayfly_common::machine::Phase;
 use mayfly_common::pool::PoolSpec;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::webhook::{Content, Delivery, EventJob, EventRepository, JobStatus};
-use orchestrator::model::Phase;
 
 use crate::assignment::explain;
 use crate::support::{Platform, SELF_HOSTED, scope};

@@ -10,19 +10,19 @@ use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
 use github_sim::{Checked, Clock as SimClock, Fault, SimConfig};
 use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_backend::Backend;
+use mayfly_backend::fake::FakeBackend;
 use mayfly_common::api::{CreateRunners, PassReport, Runner};
+use mayfly_common::clock::Clock;
 use mayfly_common::name::RunnerName;
 use mayfly_common::scope::{RepoSlug, Scope};
-use orchestrator::backend::Backend;
-use orchestrator::backend::fake::FakeBackend;
-use orchestrator::clock::Clock;
+use mayfly_github::{GitHubClient, GitHubSettings};
+use mayfly_store::Store;
 use orchestrator::config::Config;
-use orchestrator::github::{GitHubClient, GitHubSettings};
 use orchestrator::http::{Api, router};
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::{Handle, RequestError};
-use orchestrator::store::Store;
 use tower::ServiceExt as _;
 
 /// The workflow of repositories made by [`Platform::repo`].
@@ -147,7 +147,7 @@ impl Platform {
 
     /// The same, which sends a request again so often.
     pub(crate) fn client_that_retries(&self, retries: usize) -> GitHubClient {
-        let settings = GitHubSettings { retries, ..GitHubSettings::of(&self.config.github) };
+        let settings = GitHubSettings { retries, ..self.config.github.client() };
         let clock: Arc<dyn Clock> = Arc::new(Shared(self.clock.clone(), self.ahead));
         GitHubClient::new(settings, clock).expect("a client")
     }
@@ -280,7 +280,7 @@ pub(crate) fn wire(
     store: Store,
 ) -> (Arc<Reconciler>, Handle, Arc<Metrics>) {
     let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone(), ahead));
-    let settings = GitHubSettings { timeout, retries: 0, ..GitHubSettings::of(&config.github) };
+    let settings = GitHubSettings { timeout, retries: 0, ..config.github.client() };
     let github = Arc::new(GitHubClient::new(settings, Arc::clone(&clock)).expect("a client"));
     let metrics = Arc::new(Metrics::new(github.traffic()));
     let (reconciler, handle) =

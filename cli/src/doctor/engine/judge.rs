@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bollard::models::{SystemInfo, SystemVersion};
-use orchestrator::github::checkup::Finding;
+use mayfly_github::checkup::Finding;
 
 use crate::doctor::finding::{failure, note, ok, warning};
 

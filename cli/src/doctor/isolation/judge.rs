@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use orchestrator::github::checkup::Finding;
+use mayfly_github::checkup::Finding;
 
 use super::probe::{Answer, Target};
 use crate::doctor::finding::{failure, ok, warning};
@@ -170,7 +170,7 @@ fn unclear(what: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator::github::checkup::Level;
+    use mayfly_github::checkup::Level;
 
     use super::*;
 

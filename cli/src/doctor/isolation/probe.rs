@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::ContainerCreateBody;
 use jiff::Timestamp;
+use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend_docker::spec::{self, Template};
 use mayfly_common::label::LabelSet;
+use mayfly_common::material::Material;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
-use orchestrator::backend::docker::spec::{self, Template};
 use orchestrator::config::Config;
-use orchestrator::model::{LaunchSpec, Material};
 use orchestrator::pool::Pool;
 
 /// Begins each line that is ours.

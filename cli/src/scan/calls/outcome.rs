@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use orchestrator::discovery::workflow::{Answer, JobNeeds};
+use mayfly_workflow::{Answer, JobNeeds};
 
 use super::{Job, MAX_LEVELS, Scanned, Target};
 use crate::scan::read::Answers;
@@ -180,7 +180,7 @@ fn weight(answer: Answer) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator::discovery::workflow::JobKind;
+    use mayfly_workflow::JobKind;
 
     use super::*;
 

@@ -9,7 +9,8 @@ use scratch::Scratch;
 mod scratch;
 
 /// Keys that are used nowhere else.
-const PKCS1: &str = include_str!("../../../tests/data/test-only-app-key.pkcs1.pem");
+const PKCS1: &str =
+    include_str!("../../../../crates/github/tests/data/test-only-app-key.pkcs1.pem");
 const GOOD: &str = "ghp_0123456789abcdef0123456789abcdef0123";
 
 fn credential(pairs: &[(&str, &str)]) -> Result<Credential, Vec<String>> {

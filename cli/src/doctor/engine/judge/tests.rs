@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 
 use bollard::models::Runtime;
-use orchestrator::github::checkup::Level;
+use mayfly_github::checkup::Level;
 
 use super::*;
 

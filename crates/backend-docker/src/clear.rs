@@ -1,0 +1,44 @@
+//! What is left of an installation on an engine when its runners are gone: networks. Volumes go with their containers, and images are
+//! other people's.
+
+use std::collections::HashMap;
+
+use bollard::Docker;
+use bollard::query_parameters::ListNetworksOptionsBuilder;
+
+use super::error::{refused, status};
+use super::labels;
+use super::network::MARK;
+use mayfly_backend::{BackendError, Cleared};
+
+/// Removes the networks of this installation's Docker engines, and the runners' network if we made it and nothing is connected.
+pub(super) async fn networks(
+    docker: &Docker,
+    instance: &str,
+    runners: &str,
+) -> Result<Cleared, BackendError> {
+    let mut cleared = Cleared::default();
+    let engines = names(docker, &format!("{}={instance}", labels::INSTANCE)).await?;
+    // By its mark: one that somebody else made stays.
+    let mut ours = names(docker, MARK).await?;
+    ours.retain(|name| name == runners);
+    for name in engines.into_iter().chain(ours) {
+        match docker.remove_network(&name).await {
+            Ok(()) => cleared.removed.push(format!("network {name}")),
+            Err(error) if status(&error) == Some(404) => {}
+            // Something is connected to it.
+            Err(error) if matches!(status(&error), Some(403 | 409)) => {
+                cleared.left.push(format!("network {name}: something is connected to it"));
+            }
+            Err(error) => return Err(refused("remove a network")(error)),
+        }
+    }
+    Ok(cleared)
+}
+
+async fn names(docker: &Docker, label: &str) -> Result<Vec<String>, BackendError> {
+    let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let found = docker.list_networks(Some(options)).await.map_err(refused("list networks"))?;
+    Ok(found.into_iter().filter_map(|network| network.name).collect())
+}

@@ -1,0 +1,144 @@
+//! The Docker engine beside a runner: making it, looking at it, removing it.
+//!
+//! The runner's container is the anchor: it is made first and removed last, so whatever a crash leaves of the rest leads back to it.
+//! Should somebody else remove it, the engine's container takes its place: it carries the runner's labels, too.
+
+use bollard::models::{
+    ContainerSummary, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
+};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use mayfly_common::name::RunnerName;
+
+use super::error::{refused, status};
+use super::log::tail;
+use super::raw::Connection;
+use super::read::Unread;
+use super::spec::Template;
+use super::{find, labels, remove_container, sidecar};
+use mayfly_backend::BackendError;
+use mayfly_backend::launch::LaunchSpec;
+use mayfly_common::machine::EngineHealth;
+use mayfly_common::material::Engine;
+
+/// Lines of a log in which the reason of an end is looked for.
+const LAST_LINES: u32 = 10;
+
+/// Makes and starts the engine of a runner whose container is there. What is there already is left as it is.
+///
+/// Errors: a part could not be made; those made before it are left to [`detach`].
+pub(super) async fn attach(
+    docker: &Connection,
+    template: &Template<'_>,
+    spec: &LaunchSpec,
+    engine: &Engine,
+    mtu: Option<u32>,
+) -> Result<(), BackendError> {
+    let (runner, name) = (&spec.name, sidecar::name(&spec.name));
+    let network = if let Some(id) = find_network(docker, template.instance, runner).await? {
+        id
+    } else {
+        let made = docker.create_network(sidecar::network(template.instance, runner, mtu)).await;
+        made.map_err(refused("create the network of a Docker engine"))?.id
+    };
+    let request = NetworkConnectRequest {
+        container: runner.to_string(),
+        endpoint_config: Some(EndpointSettings::default()),
+    };
+    match docker.connect_network(&network, request).await.map_err(refused("connect a runner")) {
+        Err(BackendError::Refused { reason, .. }) if reason.contains("already exists") => {}
+        other => other?,
+    }
+    let version = docker.client_version();
+    let api = (version.major_version, version.minor_version);
+    let options = CreateContainerOptionsBuilder::default().name(&name).build();
+    let body = sidecar::body(template, spec, engine, api, mtu);
+    let what = "create the container of a Docker engine";
+    let id = match docker.create_container(Some(options), body).await {
+        Ok(made) => made.id,
+        Err(error) if status(&error) == Some(409) => {
+            let same = find(docker, template.instance, runner, labels::decode_sidecar).await?;
+            let Some((id, _)) = same.into_iter().next() else {
+                let reason = format!("another container is named {name} already");
+                return Err(BackendError::Refused { what, reason });
+            };
+            id
+        }
+        Err(error) => return Err(refused(what)(error)),
+    };
+    docker.start_container(&id, None).await.map_err(refused("start a Docker engine"))
+}
+
+/// Removes the engine of a runner, whatever is there of it. The runner's `containers` are left.
+pub(super) async fn detach(
+    docker: &Connection,
+    instance: &str,
+    runner: &RunnerName,
+    containers: impl Iterator<Item = &str>,
+) -> Result<(), BackendError> {
+    for (id, _) in find(docker, instance, runner, labels::decode_sidecar).await? {
+        remove_container(docker, &id, "remove a Docker engine").await?;
+    }
+    let Some(network) = find_network(docker, instance, runner).await? else { return Ok(()) };
+    for container in containers {
+        let request =
+            NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        match docker.disconnect_network(&network, request).await {
+            Err(error) if status(&error).is_none() => {
+                return Err(refused("disconnect a runner")(error));
+            }
+            // It was not connected. If it still is, the network cannot be removed.
+            _ => {}
+        }
+    }
+    match docker.remove_network(&network).await {
+        Err(error) if status(&error) != Some(404) => {
+            Err(refused("remove the network of a Docker engine")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the health of a runner's engine. `found`: its container, if one was listed; what the list says of it counts where the engine
+/// of the host says no more.
+///
+/// Errors: the engine of the host cannot be reached.
+pub(super) async fn health(
+    docker: &Connection,
+    found: Option<&ContainerSummary>,
+    unread: &mut Unread,
+) -> Result<EngineHealth, BackendError> {
+    let gone = || sidecar::failed("it has no container", "");
+    let Some(summary) = found else { return Ok(gone()) };
+    let Some(id) = summary.id.as_deref() else { return Ok(gone()) };
+    let state = match unread.state(docker, id).await? {
+        Some(Some(state)) => state,
+        Some(None) => return Ok(gone()),
+        None => sidecar::listed(summary),
+    };
+    if let Some(health) = sidecar::health(&state) {
+        return Ok(health);
+    }
+    let log = unread.log(tail(docker, id, LAST_LINES)).await?.flatten();
+    Ok(sidecar::ended(&state, &log.unwrap_or_default()))
+}
+
+/// The id of the network of a runner and its engine, if it is there and ours.
+async fn find_network(
+    docker: &Connection,
+    instance: &str,
+    runner: &RunnerName,
+) -> Result<Option<String>, BackendError> {
+    let name = sidecar::name(runner);
+    match docker.inspect_network(&name, None).await {
+        Ok(found) => {
+            let labels = found.labels.unwrap_or_default();
+            let label = |name: &str| labels.get(name).map(String::as_str);
+            let ours = found.name.as_deref() == Some(&name)
+                && label(labels::INSTANCE) == Some(instance)
+                && label(labels::DOCKER_OF) == Some(runner.as_str());
+            Ok(found.id.filter(|_| ours))
+        }
+        Err(error) if status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(refused("look up the network of a Docker engine")(error)),
+    }
+}

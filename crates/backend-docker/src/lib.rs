@@ -1,0 +1,453 @@
+//! Runners as Docker containers, on bollard.
+//!
+//! Invariants: a container is ours only if it carries our instance and the full set of labels; the container's name is
+//! the runner's name; containers are removed by us alone, after their exit and log were read.
+
+mod clear;
+mod connection;
+mod dind;
+mod error;
+mod labels;
+mod log;
+pub mod network;
+mod pull;
+mod raw;
+mod read;
+mod sidecar;
+pub mod spec;
+mod usage;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
+    RemoveContainerOptionsBuilder,
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mayfly_common::name::RunnerName;
+use tokio::sync::{Notify, OnceCell};
+use tokio::time::timeout;
+
+use self::error::{refused, status};
+use self::labels::Identity;
+use self::network::RunnerNetwork;
+use self::pull::Layers;
+use self::raw::Connection;
+use self::spec::Template;
+use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::{Backend, BackendError, Cleared, Machine, Progress, Storage};
+use mayfly_common::machine::Instance;
+use mayfly_common::material::Engine;
+
+/// How long a pull may go without a word from the engine, which tells of every layer that moves. Checking a large layer takes
+/// minutes, and nothing is said meanwhile.
+const PULL_SILENCE: Duration = Duration::from_mins(5);
+/// How long the event stream may be silent before it is opened again: a frozen one looks like a quiet one.
+const EVENT_SILENCE: Duration = Duration::from_mins(5);
+/// How long the engine may take to remove a container before it is asked whether it does so at all.
+const REMOVAL: Duration = Duration::from_secs(8);
+/// One processor, in the engine's unit.
+const NANO: i64 = 1_000_000_000;
+/// Containers that are read at a time. Each may have a log that takes memory while it is read.
+const READ_AT_A_TIME: usize = 16;
+
+/// What the Docker backend needs to know.
+#[derive(Debug, Clone)]
+pub struct DockerSettings {
+    /// `DOCKER_HOST`; none means the local socket.
+    pub host: Option<String>,
+    /// `ORCHESTRATOR_ID`; none means a name made from the engine's own id.
+    pub instance: Option<String>,
+    /// The network of the runners.
+    pub network: String,
+    /// `DOCKER_NETWORK_MTU`: the MTU of that network and of those of Docker engines; none means that of the engine's default network.
+    pub mtu: Option<u32>,
+}
+
+/// Runs runners on one Docker Engine. Connects when first used, so that an engine that is away at start is not fatal.
+pub struct DockerBackend {
+    settings: DockerSettings,
+    connection: OnceCell<Connection>,
+    instance: OnceCell<String>,
+    network: RunnerNetwork,
+}
+
+impl DockerBackend {
+    /// A backend that has not connected yet.
+    pub fn new(settings: DockerSettings) -> Self {
+        let network = RunnerNetwork::new(settings.network.clone(), settings.mtu);
+        Self { settings, connection: OnceCell::new(), instance: OnceCell::new(), network }
+    }
+
+    /// Where containers on the runners' network reach this machine; makes the network if it is not there.
+    pub async fn network_gateway(&self) -> Result<Option<IpAddr>, BackendError> {
+        let docker = self.docker().await?;
+        drop(self.network.ready(docker).await?);
+        self.network.gateway(docker).await
+    }
+
+    async fn docker(&self) -> Result<&Connection, BackendError> {
+        let connect = async || {
+            let docker =
+                connection::connect(self.settings.host.as_deref()).map_err(refused("connect"))?;
+            let docker =
+                docker.negotiate_version().await.map_err(refused("negotiate a version"))?;
+            Connection::new(docker, self.settings.host.as_deref())
+        };
+        self.connection.get_or_try_init(connect).await
+    }
+
+    /// The containers of a runner, with their ids: one, unless somebody copied it with its labels.
+    async fn find(&self, name: &RunnerName) -> Result<Vec<(String, Identity)>, BackendError> {
+        find(self.docker().await?, &self.instance().await?, name, labels::decode).await
+    }
+
+    /// Reads the engine's events until there are no more.
+    async fn follow(&self, changed: &Notify) -> Result<(), BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let filters = HashMap::from([
+            ("type".to_owned(), vec!["container".to_owned()]),
+            (
+                "event".to_owned(),
+                ["die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec(),
+            ),
+            ("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)]),
+        ]);
+        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        loop {
+            let mut events = std::pin::pin!(docker.events(Some(options.clone())));
+            while let Ok(next) = timeout(EVENT_SILENCE, events.try_next()).await {
+                if next.map_err(refused("stream events"))?.is_none() {
+                    return Ok(());
+                }
+                changed.notify_one();
+            }
+            // What a frozen stream kept back is seen by a look.
+            changed.notify_one();
+        }
+    }
+
+    /// Starts a container that was just created, or removes it where the engine refuses: a created container is worth nothing. If
+    /// the engine cannot be reached, it may run and have a job: it stays for the next look.
+    async fn run(
+        &self,
+        docker: &Connection,
+        id: &str,
+        name: &RunnerName,
+    ) -> Result<(), BackendError> {
+        let Err(error) = docker.start_container(id, None).await else { return Ok(()) };
+        Err(self.undo(name, refused("start a runner container")(error)).await)
+    }
+
+    /// Removes what a launch that failed with `failure` left, unless the engine cannot be reached. Returns the error for the caller.
+    async fn undo(&self, name: &RunnerName, failure: BackendError) -> BackendError {
+        if matches!(failure, BackendError::Unreachable(_)) {
+            return failure;
+        }
+        match (self.remove(name).await, failure) {
+            (Err(second), BackendError::Refused { what, reason }) => {
+                BackendError::Refused { what, reason: format!("{reason}; and then: {second}") }
+            }
+            (_, failure) => failure,
+        }
+    }
+
+    /// Makes the Docker engine of a runner that was just created, or removes the runner. The runner is started when its engine
+    /// answers.
+    async fn attach(
+        &self,
+        docker: &Connection,
+        template: &Template<'_>,
+        spec: &LaunchSpec,
+        engine: &Engine,
+    ) -> Result<(), BackendError> {
+        let attached = match self.network.mtu(docker).await {
+            Ok(mtu) => dind::attach(docker, template, spec, engine, mtu).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = attached else { return Ok(()) };
+        let error = match self.image_id(&engine.image).await {
+            Ok(None) => BackendError::ImageMissing(engine.image.clone()),
+            _ => error,
+        };
+        Err(self.undo(&spec.name, error).await)
+    }
+}
+
+#[async_trait]
+impl Backend for DockerBackend {
+    async fn instance(&self) -> Result<String, BackendError> {
+        let find = async || {
+            if let Some(instance) = &self.settings.instance {
+                return Ok(instance.clone());
+            }
+            let info = self.docker().await?.info("tell its id").await?;
+            Ok(short_id(&info.id.unwrap_or_default()))
+        };
+        self.instance.get_or_try_init(find).await.cloned()
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.docker().await?.ping().await.map(drop).map_err(refused("answer"))
+    }
+
+    async fn machine(&self) -> Result<Machine, BackendError> {
+        let info = self.docker().await?.info("tell of its machine").await?;
+        let nano_cpus = info.ncpu.map(|count| count.saturating_mul(NANO));
+        Ok(Machine { memory: info.mem_total, nano_cpus })
+    }
+
+    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let filters =
+            HashMap::from([("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)])]);
+        let found = docker.containers(&filters).await?;
+        let (mut runners, mut sidecars) = (Vec::new(), HashMap::new());
+        for summary in found {
+            let Some(labels) = summary.labels.as_ref() else { continue };
+            if let Some(identity) = labels::decode(&instance, labels) {
+                runners.push((!is_named(&summary, &identity.name), identity, summary));
+            } else if let Some(identity) = labels::decode_sidecar(&instance, labels) {
+                sidecars.insert(identity.name.clone(), (identity, summary));
+            }
+        }
+        // A copy that somebody made of a runner's container, labels and all, counts as that runner's, and goes with it.
+        runners.sort_by(|a, b| (&a.1.name, a.0).cmp(&(&b.1.name, b.0)));
+        runners.dedup_by(|copy, first| copy.1.name == first.1.name);
+        let read = runners.into_iter().map(|(_, identity, summary)| {
+            let sidecar = sidecars.remove(&identity.name).map(|(_, sidecar)| sidecar);
+            read::instance(docker, identity, summary, sidecar)
+        });
+        let read: Vec<_> = read.collect();
+        let mut read = stream::iter(read).buffer_unordered(READ_AT_A_TIME);
+        let mut instances: Vec<Instance> = Vec::new();
+        while let Some(instance) = read.try_next().await? {
+            instances.extend(instance);
+        }
+        drop(read);
+        instances.extend(
+            sidecars.into_values().map(|(identity, sidecar)| read::orphan(identity, sidecar)),
+        );
+        instances.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+        Ok(instances)
+    }
+
+    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let settings = &self.settings;
+        let network = self.network.ready(docker).await?;
+        let image_id = self.image_id(&spec.material.image).await?;
+        let template = Template {
+            instance: &instance,
+            network: &settings.network,
+            image_id: image_id.as_deref(),
+        };
+        let options = || CreateContainerOptionsBuilder::default().name(spec.name.as_str()).build();
+        let body = spec::body(&template, spec);
+        let id = match docker.create_container(Some(options()), body.clone()).await {
+            Ok(made) => made.id,
+            Err(error) if status(&error) == Some(404) => {
+                return Err(BackendError::ImageMissing(spec.material.image.clone()));
+            }
+            Err(error) if status(&error) == Some(409) => {
+                let same = |(_, it): &(String, Identity)| {
+                    it.created_at == spec.created_at && it.github_id == spec.github_id
+                };
+                match self.find(&spec.name).await?.into_iter().find(same) {
+                    Some((id, _)) => id,
+                    None => return Err(BackendError::NameTaken(spec.name.clone())),
+                }
+            }
+            Err(error) => return Err(refused("create a runner container")(error)),
+        };
+        if let Some(engine) = &spec.material.profile.engine {
+            return self.attach(docker, &template, spec, engine).await;
+        }
+        match self.run(docker, &id, &spec.name).await {
+            // Somebody removed it since we looked.
+            Err(error) if lacks_network(&error) => {
+                drop(network);
+                self.network.forget().await;
+                let _network = self.network.ready(docker).await?;
+                let made = docker.create_container(Some(options()), body).await;
+                let id = made.map_err(refused("create a runner container"))?.id;
+                self.run(docker, &id, &spec.name).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
+        let docker = self.docker().await?;
+        let Some((id, _)) = self.find(name).await?.into_iter().next() else {
+            let reason = "it is gone".to_owned();
+            return Err(BackendError::Refused { what: "start a runner container", reason });
+        };
+        let outcome = self.run(docker, &id, name).await;
+        // Somebody removed it since the launch. The next one finds it again.
+        if let Err(error) = &outcome
+            && lacks_network(error)
+        {
+            self.network.forget().await;
+            drop(self.network.ready(docker).await?);
+        }
+        outcome
+    }
+
+    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
+        let (docker, found) = (self.docker().await?, self.find(name).await?);
+        // Without the runner there may still be its engine.
+        if found.is_empty() || found.iter().any(|(_, identity)| identity.has_engine) {
+            let ids = found.iter().map(|(id, _)| id.as_str());
+            dind::detach(docker, &self.instance().await?, name, ids).await?;
+        }
+        for (id, _) in found {
+            remove_container(docker, &id, "remove a runner container").await?;
+        }
+        Ok(())
+    }
+
+    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
+        match self.find(name).await?.first() {
+            Some((id, _)) => log::tail(self.docker().await?, id, lines).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
+        self.docker().await?.image(image).await
+    }
+
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
+        // A registry that is slow to answer keeps the engine's first word back.
+        let docker = Docker::clone(self.docker().await?).with_timeout(PULL_SILENCE);
+        let options = CreateImageOptionsBuilder::default().from_image(image);
+        // Without a tag or digest the engine would pull every tag there is.
+        let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+        let options = if named { options.build() } else { options.tag("latest").build() };
+        let mut layers = Layers::default();
+        let mut told = std::pin::pin!(docker.create_image(Some(options), None, None));
+        let outcome = loop {
+            match timeout(PULL_SILENCE, told.try_next()).await {
+                Ok(Ok(Some(told))) => layers.note(told, progress),
+                Ok(Ok(None)) => break Ok(()),
+                Ok(Err(error)) => break Err(error),
+                Err(_) => {
+                    let minutes = PULL_SILENCE.as_secs() / 60;
+                    return Err(BackendError::PullFailed {
+                        image: image.to_owned(),
+                        reason: format!("the engine told of no progress for {minutes} minutes"),
+                    });
+                }
+            }
+        };
+        match outcome {
+            Ok(()) => Ok(()),
+            // The stream can end badly after a good pull; the image's presence is the truth.
+            Err(_) if matches!(self.image_id(image).await, Ok(Some(_))) => Ok(()),
+            Err(error) => match refused("pull an image")(error) {
+                BackendError::Refused { reason, .. } => {
+                    Err(BackendError::PullFailed { image: image.to_owned(), reason })
+                }
+                other => Err(other),
+            },
+        }
+    }
+
+    async fn clear(&self) -> Result<Cleared, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let cleared = clear::networks(docker, &instance, &self.settings.network).await;
+        self.network.forget().await;
+        cleared
+    }
+
+    async fn storage(&self) -> Result<Storage, BackendError> {
+        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let minor = docker.client_version().minor_version;
+        usage::measure(self.settings.host.as_deref(), minor, &instance).await
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.network.problem().into_iter().collect()
+    }
+
+    async fn watch(&self, changed: &Notify) -> BackendError {
+        let outcome = self.follow(changed).await;
+        // The engine may have been started anew, with another default.
+        self.network.forget().await;
+        match outcome {
+            Ok(()) => BackendError::Unreachable("the event stream ended".to_owned()),
+            Err(error) => error,
+        }
+    }
+}
+
+/// The containers of our instance that `read` takes for those of `runner`, with their ids; the one that has the runner's name first.
+/// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
+/// inspect.
+async fn find(
+    docker: &Connection,
+    instance: &str,
+    runner: &RunnerName,
+    read: fn(&str, &HashMap<String, String>) -> Option<Identity>,
+) -> Result<Vec<(String, Identity)>, BackendError> {
+    let wanted = [(labels::INSTANCE, instance), (labels::RUNNER, runner.as_str())];
+    let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
+    let filters = HashMap::from([("label".to_owned(), wanted)]);
+    let mut found = docker.containers(&filters).await?;
+    found.sort_by_key(|summary| !is_named(summary, runner));
+    let ours = found.into_iter().filter_map(|summary| {
+        let identity = read(instance, summary.labels.as_ref()?)?;
+        Some((summary.id?, identity)).filter(|(_, identity)| identity.name == *runner)
+    });
+    Ok(ours.collect())
+}
+
+/// True if a container has the name of the runner that it is for.
+fn is_named(summary: &ContainerSummary, runner: &RunnerName) -> bool {
+    let names = summary.names.iter().flatten();
+    names.into_iter().any(|name| name.strip_prefix('/') == Some(runner.as_str()))
+}
+
+/// Removes a container with its volumes, whatever it does. A removal that takes long goes on without us: deleting what a job wrote
+/// can take minutes.
+///
+/// Errors: the engine refuses, or does not answer.
+async fn remove_container(
+    docker: &Connection,
+    id: &str,
+    what: &'static str,
+) -> Result<(), BackendError> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    match timeout(REMOVAL, docker.remove_container(id, Some(options))).await {
+        // 409: its removal is in progress.
+        Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
+        Ok(_) => Ok(()),
+        Err(_) => match timeout(read::INSPECT, docker.state(what, id)).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(state))) if read::is_going(&state) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => {
+                let seconds = REMOVAL.as_secs();
+                Err(BackendError::Unreachable(format!("no answer within {seconds} s")))
+            }
+        },
+    }
+}
+
+/// Whether a container could not be started for want of its network.
+fn lacks_network(error: &BackendError) -> bool {
+    let BackendError::Refused { reason, .. } = error else { return false };
+    reason.contains("network") && reason.contains("not found")
+}
+
+/// Eight characters of an engine's id, which is stable and unique per engine.
+fn short_id(id: &str) -> String {
+    let text: String = id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    if text.is_empty() { "docker".to_owned() } else { text.to_ascii_lowercase() }
+}

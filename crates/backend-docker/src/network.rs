@@ -1,0 +1,253 @@
+//! The runners' network: a bridge of its own with egress, on which containers do not reach each other.
+//!
+//! Its MTU is that of the engine's default network, or the one that is configured: packets that are larger than what the machine's
+//! uplink carries are lost, and downloads hang.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use bollard::models::{NetworkCreateRequest, NetworkInspect};
+use mayfly_common::foreign_text::line;
+use tokio::sync::{RwLock, RwLockReadGuard};
+use tracing::{info, warn};
+
+use super::error::{refused, status};
+use super::raw::Connection;
+use mayfly_backend::BackendError;
+
+/// The bridge driver's option for traffic between its containers (Docker docs: "Bridge network driver").
+const ICC: &str = "com.docker.network.bridge.enable_icc";
+/// The option for the MTU, of the same source.
+pub const MTU: &str = "com.docker.network.driver.mtu";
+/// Marks the network as made by us.
+pub(super) const MARK: &str = "dev.mayfly.network";
+/// The engine's default network.
+const DEFAULT: &str = "bridge";
+
+/// Networks that every engine has and that no runner may be in.
+const SHARED: [&str; 3] = ["bridge", "host", "none"];
+
+/// What the engine takes for a false option (Go, `strconv.ParseBool`).
+const FALSE: [&str; 6] = ["false", "False", "FALSE", "f", "F", "0"];
+
+/// The network and what is known of it.
+pub(super) struct RunnerNetwork {
+    name: String,
+    /// Why runners reach each other on it, if they did when it was last looked at.
+    open: Mutex<Option<String>>,
+    /// `DOCKER_NETWORK_MTU`.
+    configured: Option<u32>,
+    /// Held for reading while a runner is launched: the network is not replaced under it.
+    fit: RwLock<Fit>,
+}
+
+/// What is known of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Not looked at yet, or it was seen to be gone.
+    Unknown,
+    /// It is there, as it shall be.
+    Good,
+    /// It is there, and runners reach each other on it.
+    Open,
+    /// It is there and ours, with another MTU; runners were in it when it was last looked at.
+    OtherMtu,
+}
+
+impl RunnerNetwork {
+    /// `configured`: the MTU that is asked for; none means that of the engine's default network.
+    pub(super) fn new(name: String, configured: Option<u32>) -> Self {
+        Self { name, open: Mutex::default(), configured, fit: RwLock::new(Fit::Unknown) }
+    }
+
+    /// Why runners reach each other on it, if they did when it was last looked at.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes sure that it exists. One of ours with another MTU is made again if no container is in it. As long as the answer is
+    /// held, it is not replaced.
+    pub(super) async fn ready(
+        &self,
+        docker: &Connection,
+    ) -> Result<RwLockReadGuard<'_, Fit>, BackendError> {
+        let held = self.fit.read().await;
+        let known = *held;
+        if known == Fit::Good {
+            return Ok(held);
+        }
+        drop(held);
+        let mut fit = match known {
+            // While others are being launched it cannot be empty, and whether it was made again can wait.
+            Fit::OtherMtu | Fit::Open => match self.fit.try_write() {
+                Ok(fit) => fit,
+                Err(_) => return Ok(self.fit.read().await),
+            },
+            _ => self.fit.write().await,
+        };
+        if *fit != Fit::Good {
+            *fit = self.ensure(docker, *fit).await?;
+        }
+        Ok(fit.downgrade())
+    }
+
+    /// It is gone: whoever launches next looks again.
+    pub(super) async fn forget(&self) {
+        *self.fit.write().await = Fit::Unknown;
+    }
+
+    /// The MTU that our networks shall have; none where the engine does not tell, and its own default holds.
+    pub(super) async fn mtu(&self, docker: &Connection) -> Result<Option<u32>, BackendError> {
+        if self.configured.is_some() {
+            return Ok(self.configured);
+        }
+        match docker.inspect_network(DEFAULT, None).await {
+            Ok(found) => Ok(mtu_of(&found)),
+            // The engine was started without it.
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(refused("look up its default network")(error)),
+        }
+    }
+
+    async fn ensure(&self, docker: &Connection, before: Fit) -> Result<Fit, BackendError> {
+        let (name, wanted) = (&self.name, self.mtu(docker).await?);
+        let found = match docker.inspect_network(name, None).await {
+            Ok(found) => found,
+            Err(error) if status(&error) == Some(404) => {
+                create(docker, name, wanted).await?;
+                *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                return Ok(Fit::Good);
+            }
+            Err(error) => return Err(refused("look up the runner network")(error)),
+        };
+        if let Some(reason) = refusal(name, &found) {
+            return Err(BackendError::Refused { what: "use DOCKER_NETWORK for runners", reason });
+        }
+        let open = openness(name, &found);
+        let fit = if open.is_some() { Fit::Open } else { Fit::Good };
+        if let Some(open) = open.as_ref().filter(|_| before != Fit::Open) {
+            warn!("{open}");
+        }
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = open;
+        let Some(wanted) = wanted.filter(|wanted| mtu_of(&found) != Some(*wanted)) else {
+            return Ok(fit);
+        };
+        let has = mtu_of(&found).map_or_else(|| "the driver's".to_owned(), |mtu| mtu.to_string());
+        if found.labels.as_ref().is_none_or(|labels| !labels.contains_key(MARK)) {
+            if self.configured.is_some() && before != Fit::Open {
+                warn!(
+                    network = name,
+                    "its MTU is {has}, not {wanted}; it was not made by Mayfly and stays as it is: create it with {MTU}={wanted}"
+                );
+            }
+            return Ok(fit);
+        }
+        if !is_empty(docker, name).await? {
+            // Said once.
+            if before != Fit::OtherMtu {
+                warn!(
+                    network = name,
+                    "its MTU is {has}, not {wanted}; it is made again once no runner is in it: where some always wait for jobs, \
+                     empty it with `mayfly drain --wait`, then `mayfly resume`"
+                );
+            }
+            return Ok(Fit::OtherMtu);
+        }
+        match docker.remove_network(name).await.map_err(refused("remove the runner network")) {
+            Ok(()) => {}
+            // A container of somebody else joined meanwhile.
+            Err(BackendError::Refused { reason, .. }) if reason.contains("active endpoints") => {
+                return Ok(Fit::OtherMtu);
+            }
+            // A filtering proxy, for one: runners start all the same.
+            Err(BackendError::Refused { reason, .. }) => {
+                warn!(
+                    network = name,
+                    "its MTU is {has}, not {wanted}, and it cannot be removed to be made again: {reason}"
+                );
+                return Ok(Fit::Good);
+            }
+            Err(error) => return Err(error),
+        }
+        create(docker, name, Some(wanted)).await?;
+        Ok(Fit::Good)
+    }
+
+    /// The address of this machine on the network.
+    pub(super) async fn gateway(
+        &self,
+        docker: &Connection,
+    ) -> Result<Option<IpAddr>, BackendError> {
+        let found = docker
+            .inspect_network(&self.name, None)
+            .await
+            .map_err(refused("look up the runner network"))?;
+        let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        Ok(configs.into_iter().find_map(|config| config.gateway?.parse().ok()))
+    }
+}
+
+/// Why runners cannot be in the network that was `found` as `name`, if so. The engine takes ids, and beginnings of them, where it takes
+/// names: its own networks are refused by name at the start, and one that is made again by its id would have that for its name.
+pub fn refusal(name: &str, found: &NetworkInspect) -> Option<String> {
+    let named = line(found.name.as_deref()?);
+    if SHARED.contains(&&*named) {
+        return Some(format!(
+            "it is the engine's own network {named}, on which runners reach the machine or each other: name another"
+        ));
+    }
+    (named != name).then(|| {
+        format!("the id of the network {named} begins so; name it, as in DOCKER_NETWORK={named}")
+    })
+}
+
+/// Why runners reach each other in the network that was `found` as `name`, if they do.
+pub fn openness(name: &str, found: &NetworkInspect) -> Option<String> {
+    let told = found.options.as_ref().and_then(|options| options.get(ICC));
+    let is_open = told.is_none_or(|icc| !FALSE.contains(&&**icc));
+    is_open.then(|| {
+        format!(
+            "runners reach each other on the network {name}: it was made without {ICC}=false; remove it (docker network rm {name}) \
+             when no runner is in it, and the orchestrator makes it with that"
+        )
+    })
+}
+
+/// The MTU that a network was made with.
+fn mtu_of(network: &NetworkInspect) -> Option<u32> {
+    network.options.as_ref()?.get(MTU)?.parse().ok()
+}
+
+/// Whether no container is in the network; those that do not run count, too: they were made for it.
+async fn is_empty(docker: &Connection, name: &str) -> Result<bool, BackendError> {
+    let filters = HashMap::from([("network".to_owned(), vec![name.to_owned()])]);
+    let found = docker.containers(&filters).await?;
+    Ok(found.is_empty())
+}
+
+async fn create(docker: &Connection, name: &str, mtu: Option<u32>) -> Result<(), BackendError> {
+    let mut options = mtu_option(mtu);
+    options.insert(ICC.to_owned(), "false".to_owned());
+    let request = NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some("bridge".to_owned()),
+        options: Some(options),
+        labels: Some(HashMap::from([(MARK.to_owned(), "1".to_owned())])),
+        ..NetworkCreateRequest::default()
+    };
+    match docker.create_network(request).await {
+        Ok(_) => {
+            info!(network = name, mtu, "created the runner network");
+            Ok(())
+        }
+        // Somebody else was faster.
+        Err(error) if status(&error) == Some(409) => Ok(()),
+        Err(error) => Err(refused("create the runner network")(error)),
+    }
+}
+
+/// The option of a network that has this MTU.
+pub(super) fn mtu_option(mtu: Option<u32>) -> HashMap<String, String> {
+    mtu.map(|mtu| (MTU.to_owned(), mtu.to_string())).into_iter().collect()
+}

@@ -1,0 +1,290 @@
+//! Questions to the engine past the client library. That refuses a whole answer, a list of all containers say, for one word in it that
+//! it does not know; a newer engine may have new ones.
+//!
+//! Invariant: what cannot be read of one container, or of one field, reads as if it were missing, and hides nothing beside it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::{ContainerState, ContainerSummary, Health, HealthcheckResult};
+use mayfly_common::foreign_text::line;
+use mayfly_common::lenient::{List, option, texts};
+use reqwest::{Client, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tracing::debug;
+
+use super::connection::{ANSWER, OPENING, PROBE_AFTER, PROBE_EVERY, PROBES, UNACKNOWLEDGED};
+use super::error::short;
+use mayfly_backend::BackendError;
+
+/// Where the engine listens if nothing is said.
+const SOCKET: &str = "unix:///var/run/docker.sock";
+
+/// The engine, by both ways.
+pub(super) struct Connection {
+    docker: Docker,
+    client: Client,
+    base: String,
+}
+
+impl std::ops::Deref for Connection {
+    type Target = Docker;
+
+    fn deref(&self) -> &Docker {
+        &self.docker
+    }
+}
+
+/// The engine's answer to what it does not do.
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Listed {
+    #[serde(deserialize_with = "option")]
+    id: Option<String>,
+    #[serde(deserialize_with = "texts")]
+    names: Vec<String>,
+    #[serde(deserialize_with = "option")]
+    state: Option<String>,
+    #[serde(deserialize_with = "option")]
+    status: Option<String>,
+    #[serde(deserialize_with = "option")]
+    labels: Option<HashMap<String, Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Inspected {
+    #[serde(deserialize_with = "option")]
+    state: Option<State>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct State {
+    #[serde(deserialize_with = "option")]
+    status: Option<String>,
+    #[serde(deserialize_with = "option")]
+    exit_code: Option<i64>,
+    #[serde(deserialize_with = "option", rename = "OOMKilled")]
+    oom_killed: Option<bool>,
+    #[serde(deserialize_with = "option")]
+    health: Option<Healthy>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Healthy {
+    #[serde(deserialize_with = "option")]
+    status: Option<String>,
+    #[serde(deserialize_with = "option")]
+    log: Option<List<Check>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Check {
+    #[serde(deserialize_with = "option")]
+    output: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Image {
+    #[serde(deserialize_with = "option")]
+    id: Option<String>,
+}
+
+/// The engine and its machine.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Info {
+    /// The engine's id.
+    #[serde(deserialize_with = "option", rename = "ID")]
+    pub(super) id: Option<String>,
+    /// How many processors there are.
+    #[serde(deserialize_with = "option", rename = "NCPU")]
+    pub(super) ncpu: Option<i64>,
+    /// The memory, in bytes.
+    #[serde(deserialize_with = "option")]
+    pub(super) mem_total: Option<i64>,
+}
+
+impl From<Listed> for ContainerSummary {
+    fn from(listed: Listed) -> Self {
+        let labels = listed.labels.map(|labels| {
+            let text = |(name, value)| match value {
+                Value::String(value) => Some((name, value)),
+                _ => None,
+            };
+            labels.into_iter().filter_map(text).collect()
+        });
+        Self {
+            id: listed.id,
+            names: Some(listed.names),
+            state: listed.state.and_then(|word| word.parse().ok()),
+            status: listed.status,
+            labels,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<State> for ContainerState {
+    fn from(state: State) -> Self {
+        let check = |check: Check| HealthcheckResult { output: check.output, ..Default::default() };
+        let health = state.health.map(|health| Health {
+            status: health.status.and_then(|word| word.parse().ok()),
+            log: health.log.map(|log| log.into_entries().into_iter().map(check).collect()),
+            ..Health::default()
+        });
+        Self {
+            status: state.status.and_then(|word| word.parse().ok()),
+            exit_code: state.exit_code,
+            oom_killed: state.oom_killed,
+            health,
+            ..Self::default()
+        }
+    }
+}
+
+impl Connection {
+    /// The engine at `host` (as `DOCKER_HOST`), beside what the library has opened. Like that, asked in its newest version.
+    pub(super) fn new(docker: Docker, host: Option<&str>) -> Result<Self, BackendError> {
+        let (client, base) = client(host, ANSWER)?;
+        Ok(Self { docker, client, base })
+    }
+
+    /// All containers that `filters` let through, those that have ended included.
+    pub(super) async fn containers(
+        &self,
+        filters: &HashMap<String, Vec<String>>,
+    ) -> Result<Vec<ContainerSummary>, BackendError> {
+        let what = "list containers";
+        let filters = Value::from_iter(filters.clone()).to_string();
+        let query = [("all", "true"), ("filters", &filters)];
+        let body = self.ask(what, "/containers/json", &query).await?;
+        let found: List<Listed> = read(what, &body)?;
+        for odd in found.odd() {
+            debug!("a container in the engine's list cannot be read: {odd}");
+        }
+        Ok(found.into_entries().into_iter().map(ContainerSummary::from).collect())
+    }
+
+    /// The state of a container; `None` if there is none.
+    pub(super) async fn state(
+        &self,
+        what: &'static str,
+        id: &str,
+    ) -> Result<Option<ContainerState>, BackendError> {
+        let found = self.find(what, &format!("/containers/{id}/json")).await?;
+        Ok(found.map(|found: Inspected| found.state.unwrap_or_default().into()))
+    }
+
+    /// The id of an image; `None` if it is not there.
+    pub(super) async fn image(&self, name: &str) -> Result<Option<String>, BackendError> {
+        let found = self.find("inspect an image", &format!("/images/{name}/json")).await?;
+        Ok(found.map(|found: Image| found.id.unwrap_or_default()))
+    }
+
+    /// The engine and its machine.
+    pub(super) async fn info(&self, what: &'static str) -> Result<Info, BackendError> {
+        read(what, &self.ask(what, "/info", &[]).await?)
+    }
+
+    /// What the engine says of one thing; `None` if there is no such thing.
+    async fn find<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<Option<T>, BackendError> {
+        match self.send(path, &[]).await? {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, body) if !status.is_success() => Err(refusal(what, status, &body)),
+            (_, body) => read(what, &body).map(Some),
+        }
+    }
+
+    /// The engine's answer. That there is no such thing is none.
+    async fn ask(
+        &self,
+        what: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<u8>, BackendError> {
+        let (status, body) = self.send(path, query).await?;
+        if status.is_success() { Ok(body) } else { Err(refusal(what, status, &body)) }
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(StatusCode, Vec<u8>), BackendError> {
+        let request = self.client.get(format!("{}{path}", self.base)).query(query);
+        let answer = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| unreachable(&error))?;
+        Ok((status, body.into()))
+    }
+}
+
+/// What the engine says instead of an answer.
+pub(super) fn refusal(what: &'static str, status: StatusCode, body: &[u8]) -> BackendError {
+    let told = serde_json::from_slice::<Refusal>(body).ok();
+    let reason = told.map_or_else(|| format!("HTTP {status}"), |told| short(&told.message));
+    BackendError::Refused { what, reason }
+}
+
+/// Reads an answer.
+pub(super) fn read<T: DeserializeOwned>(
+    what: &'static str,
+    body: &[u8],
+) -> Result<T, BackendError> {
+    serde_json::from_slice(body).map_err(|error| BackendError::Refused {
+        what,
+        reason: line(&format!("its answer cannot be read: {error}")),
+    })
+}
+
+/// A client of the engine at `host` (as `DOCKER_HOST`), which waits so long for an answer, and how its URLs begin.
+pub(super) fn client(
+    host: Option<&str>,
+    patience: Duration,
+) -> Result<(Client, String), BackendError> {
+    // The client wants to know a provider even where nothing is encrypted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let host = host.unwrap_or(SOCKET);
+    let builder = Client::builder()
+        .timeout(patience)
+        .connect_timeout(OPENING)
+        .tcp_keepalive(PROBE_AFTER)
+        .tcp_keepalive_interval(PROBE_EVERY)
+        .tcp_keepalive_retries(PROBES)
+        .tcp_user_timeout(UNACKNOWLEDGED)
+        .pool_max_idle_per_host(0)
+        .tls_certs_only([])
+        .no_proxy();
+    let (builder, base) = match host.split_once("://") {
+        Some(("unix", path)) => (builder.unix_socket(path), "http://docker".to_owned()),
+        Some((_, address)) => (builder, format!("http://{}", address.trim_end_matches('/'))),
+        None => (builder, format!("http://{host}")),
+    };
+    Ok((builder.build().map_err(|error| unreachable(&error))?, base))
+}
+
+/// The engine did not answer; the innermost cause says most.
+pub(super) fn unreachable(error: &reqwest::Error) -> BackendError {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    BackendError::Unreachable(short(&cause.to_string()))
+}

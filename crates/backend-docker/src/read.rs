@@ -1,0 +1,227 @@
+//! From a listed container to an [`Instance`]: the list, and further requests for what it lacks.
+//!
+//! Invariant: an engine that refuses a question about one container hides no other, and not that one: it counts with what the list
+//! says of it, and what could not be read is reported.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::{
+    ContainerState, ContainerStateStatusEnum as Status, ContainerSummary,
+    ContainerSummaryStateEnum as Listed,
+};
+use bollard::query_parameters::TopOptionsBuilder;
+use mayfly_common::foreign_text::line;
+use tokio::time::timeout;
+
+use super::labels::Identity;
+use super::raw::Connection;
+use super::{dind, log, sidecar};
+use mayfly_backend::BackendError;
+use mayfly_common::machine::{EngineHealth, Exit, Instance, Phase};
+
+/// The part of a log that is read, in lines: enough to decide whether a job ran, and for an operator.
+const TAIL_LINES: u32 = 200;
+/// The process that the official runner starts for a job, and only then.
+const WORKER: &str = "Runner.Worker";
+/// The longest that the engine may take to list the processes of one container.
+const TOP: Duration = Duration::from_secs(3);
+/// The longest that it may take to inspect one container: it holds a lock for each, and one that hangs must not hide the others.
+pub(super) const INSPECT: Duration = Duration::from_secs(3);
+/// The longest that it may take to send the end of one container's log. Together with [`INSPECT`] less than a list may take.
+const LOG: Duration = Duration::from_secs(8);
+
+/// Questions about one container that the engine did not answer.
+#[derive(Default)]
+pub(super) struct Unread {
+    /// The reason for the first one.
+    why: Option<String>,
+    /// True if it did not answer in time: then it is asked no more about this container.
+    silent: bool,
+}
+
+impl Unread {
+    /// The answer to one question; `None`, and noted, if the engine refused it or did not answer within `limit`.
+    ///
+    /// Errors: the engine cannot be reached.
+    pub(super) async fn ask<T>(
+        &mut self,
+        (limit, what): (Duration, &'static str),
+        question: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<Option<T>, BackendError> {
+        if self.silent {
+            return Ok(None);
+        }
+        let why = match timeout(limit, question).await {
+            Ok(Ok(answer)) => return Ok(Some(answer)),
+            Ok(Err(error @ BackendError::Unreachable(_))) => return Err(error),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                self.silent = true;
+                format!("Docker did not {what} within {} s", limit.as_secs())
+            }
+        };
+        self.why.get_or_insert(why);
+        Ok(None)
+    }
+
+    /// Asks for the state of a container: `None` if the engine did not say, `Some(None)` if the container is gone.
+    pub(super) async fn state(
+        &mut self,
+        docker: &Connection,
+        id: &str,
+    ) -> Result<Option<Option<ContainerState>>, BackendError> {
+        let what = "inspect a container";
+        self.ask((INSPECT, what), docker.state(what, id)).await
+    }
+
+    /// Asks for the end of a container's log: `None` if the engine did not send it, `Some(None)` if the container is gone or being removed.
+    pub(super) async fn log(
+        &mut self,
+        question: impl Future<Output = Result<Option<String>, BackendError>>,
+    ) -> Result<Option<Option<String>>, BackendError> {
+        self.ask((LOG, log::WHAT), question).await
+    }
+}
+
+/// Reads one listed container as an [`Instance`]. `None`: it is gone or being removed.
+///
+/// Errors: the engine cannot be reached.
+pub(super) async fn instance(
+    docker: &Connection,
+    identity: Identity,
+    summary: ContainerSummary,
+    sidecar: Option<ContainerSummary>,
+) -> Result<Option<Instance>, BackendError> {
+    let mut unread = Unread::default();
+    let Some(id) = summary.id.as_deref() else { return Ok(None) };
+    let phase = match summary.state {
+        Some(Listed::CREATED) => Phase::Created,
+        Some(Listed::RUNNING | Listed::RESTARTING) => {
+            Phase::Running { working: working(docker, id).await }
+        }
+        Some(Listed::EXITED) => match exit(docker, id, &summary, &mut unread).await? {
+            Some(exit) => Phase::Exited(exit),
+            None => return Ok(None),
+        },
+        Some(Listed::REMOVING) => return Ok(None),
+        // A removal that failed half-way; the engine shows no log of it any more.
+        Some(Listed::DEAD) => Phase::Exited(Exit::default()),
+        // The engine does not say that it ended.
+        Some(Listed::PAUSED | Listed::STOPPING | Listed::EMPTY) => Phase::Running { working: None },
+        None => {
+            let words = line(summary.status.as_deref().unwrap_or_default());
+            unread.why = Some(format!("Docker lists it in a state that is not known ({words})"));
+            Phase::Running { working: working(docker, id).await }
+        }
+    };
+    let engine = if identity.has_engine {
+        Some(dind::health(docker, sidecar.as_ref(), &mut unread).await?)
+    } else {
+        None
+    };
+    let id = summary.id.unwrap_or_default();
+    Ok(Some(Instance { unread: unread.why, ..described(identity, id, phase, engine) }))
+}
+
+/// A Docker engine whose runner is gone, as that runner: what is left of it is to be removed.
+pub(super) fn orphan(identity: Identity, sidecar: ContainerSummary) -> Instance {
+    let gone = sidecar::failed("the runner's container was removed by somebody else", "");
+    let phase = Phase::Exited(Exit::default());
+    described(identity, sidecar.id.unwrap_or_default(), phase, Some(gone))
+}
+
+/// A runner as its labels and the engine describe it.
+fn described(
+    identity: Identity,
+    container_id: String,
+    phase: Phase,
+    engine: Option<EngineHealth>,
+) -> Instance {
+    Instance {
+        container_id,
+        phase,
+        engine,
+        unread: None,
+        name: identity.name,
+        pool: identity.pool,
+        scope: identity.scope,
+        labels: identity.labels,
+        github_id: identity.github_id,
+        image: identity.image,
+        image_id: identity.image_id,
+        fingerprint: identity.fingerprint,
+        created_at: identity.created_at,
+        deadline: identity.deadline,
+    }
+}
+
+/// The end of a container that is listed as ended. `None`: it is gone or being removed.
+async fn exit(
+    docker: &Connection,
+    id: &str,
+    summary: &ContainerSummary,
+    unread: &mut Unread,
+) -> Result<Option<Exit>, BackendError> {
+    let state = match unread.state(docker, id).await? {
+        Some(None) => return Ok(None),
+        state => state.flatten(),
+    };
+    let log = unread.log(log::ends(docker, id, TAIL_LINES)).await?;
+    if log == Some(None) {
+        match unread.state(docker, id).await? {
+            Some(None) => return Ok(None),
+            Some(Some(now)) if is_going(&now) => return Ok(None),
+            _ => unread.why.get_or_insert_with(|| "Docker has no log of it".to_owned()),
+        };
+    }
+    let listed = || exit_code(summary.status.as_deref().unwrap_or_default());
+    Ok(Some(Exit {
+        code: state.as_ref().and_then(|state| state.exit_code).or_else(listed).unwrap_or_default(),
+        out_of_memory: state.and_then(|state| state.oom_killed).unwrap_or_default(),
+        log_tail: log.flatten().unwrap_or_default(),
+    }))
+}
+
+/// True if a container is being removed, or was removed in part.
+pub(super) fn is_going(state: &ContainerState) -> bool {
+    matches!(state.status, Some(Status::REMOVING | Status::DEAD))
+}
+
+/// The exit code in what a list says to people, as in `Exited (137) 5 minutes ago`.
+pub(super) fn exit_code(status: &str) -> Option<i64> {
+    status.strip_prefix("Exited (")?.split_once(')')?.0.parse().ok()
+}
+
+/// Looks for a job's worker inside; `None` if the engine did not say (the container may just have ended), or not in time.
+///
+/// Only the names that the kernel keeps are asked for, at most 15 characters each: arguments are a job's own text, of any length.
+async fn working(docker: &Docker, id: &str) -> Option<bool> {
+    let names = TopOptionsBuilder::default().ps_args("-eo pid,comm").build();
+    let asked = docker.top_processes(id, Some(names));
+    let top = timeout(TOP, asked).await.ok()?.ok()?;
+    let processes = top.processes.unwrap_or_default();
+    Some(
+        processes.iter().any(|columns| columns.last().is_some_and(|name| name.starts_with(WORKER))),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_tells_an_exit_code_to_people() {
+        let rows = [
+            ("Exited (137) 5 minutes ago", Some(137)),
+            ("Exited (0) Less than a second ago", Some(0)),
+            ("Up 5 minutes", None),
+            ("Exited (x) ago", None),
+            ("", None),
+        ];
+        for (status, code) in rows {
+            assert_eq!(exit_code(status), code, "{status}");
+        }
+    }
+}

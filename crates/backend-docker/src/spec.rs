@@ -1,0 +1,267 @@
+//! From a launch to the body of `POST /containers/create`.
+//!
+//! Invariant: `HostConfig` comes from the server-side [`Profile`] alone. Nothing that a request, a workflow file or a label says
+//! reaches it: no mounts, no devices, no privileges, no host namespaces.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
+};
+
+use super::{labels, sidecar};
+use mayfly_backend::launch::LaunchSpec;
+pub use mayfly_common::material::Profile;
+pub use mayfly_common::pool::Isolation;
+
+/// What an entry point that starts as root needs to change to another user, and `sudo` to work. Never `NET_RAW`: with it a
+/// container can speak past "no inter-container communication".
+const COMPAT_CAPABILITIES: [&str; 7] =
+    ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
+
+/// What a container is made from, beside the launch.
+#[derive(Debug, Clone)]
+pub struct Template<'a> {
+    /// The instance it belongs to.
+    pub instance: &'a str,
+    /// The network it joins.
+    pub network: &'a str,
+    /// The engine's id of the image, if it is known.
+    pub image_id: Option<&'a str>,
+}
+
+/// The body of `POST /containers/create` (Docker Engine API 1.41).
+pub fn body(template: &Template<'_>, spec: &LaunchSpec) -> ContainerCreateBody {
+    let has_engine = spec.material.profile.engine.is_some();
+    let mut environment = spec.environment.clone();
+    let (host, address) = sidecar::ADDRESS;
+    if has_engine && !environment.iter().any(|(name, _)| name == host) {
+        environment.push((host.to_owned(), address.to_owned()));
+    }
+    ContainerCreateBody {
+        image: Some(spec.material.image.clone()),
+        cmd: spec.material.command.clone(),
+        // A host name has at most 63 characters (RFC 1123); a runner's name may have one more.
+        hostname: Some(spec.name.as_str().chars().take(63).collect()),
+        env: Some(environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        labels: Some(labels::encode(template, spec)),
+        // Anonymous: they are filled from the image, and go with the container.
+        volumes: has_engine.then(|| sidecar::SHARED.map(str::to_owned).to_vec()),
+        host_config: Some(host_config(template, &spec.material.profile)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(template: &Template<'_>, profile: &Profile) -> HostConfig {
+    let (mut security, capabilities) = match profile.isolation {
+        Isolation::Strict => (vec!["no-new-privileges".to_owned()], Vec::new()),
+        Isolation::Compat => (Vec::new(), COMPAT_CAPABILITIES.map(str::to_owned).to_vec()),
+    };
+    security.extend(profile.seccomp.iter().map(|filter| format!("seccomp={filter}")));
+    HostConfig {
+        security_opt: Some(security),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(capabilities),
+        privileged: Some(false),
+        network_mode: Some(template.network.to_owned()),
+        ..limited(profile)
+    }
+}
+
+/// What holds for every container of ours: limits, and that nobody but us ends or restarts it.
+pub(super) fn limited(profile: &Profile) -> HostConfig {
+    let logs = [("max-size", "10m"), ("max-file", "2")];
+    HostConfig {
+        memory: Some(profile.memory),
+        memory_swap: Some(profile.memory),
+        nano_cpus: Some(profile.nano_cpus),
+        pids_limit: Some(profile.pids),
+        // A restarted runner has a used-up registration.
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        // Exit code and log are read before we remove it.
+        auto_remove: Some(false),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(
+                logs.into_iter()
+                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                    .collect::<HashMap<_, _>>(),
+            ),
+        }),
+        ..HostConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use mayfly_common::label::LabelSet;
+    use mayfly_common::material::{Engine, Material};
+    use mayfly_common::name::RunnerName;
+    use mayfly_common::pool::PoolName;
+
+    fn made(isolation: Isolation) -> ContainerCreateBody {
+        made_with(isolation, None, "A")
+    }
+
+    fn made_with(
+        isolation: Isolation,
+        engine: Option<Engine>,
+        variable: &str,
+    ) -> ContainerCreateBody {
+        let profile = Profile {
+            memory: 4 << 30,
+            nano_cpus: 2_000_000_000,
+            pids: 4096,
+            isolation,
+            seccomp: None,
+            engine,
+        };
+        let template = Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
+        let spec = LaunchSpec {
+            name: RunnerName::parse(&"x".repeat(64)).unwrap(),
+            pool: PoolName::default_pool(),
+            material: Material {
+                image: "img".to_owned(),
+                command: Some(vec!["/home/runner/run.sh".to_owned()]),
+                profile,
+                fingerprint: "f".to_owned(),
+            },
+            scope: "repo:o/r".parse().unwrap(),
+            labels: LabelSet::requested(["self-hosted"]),
+            github_id: None,
+            environment: vec![(variable.into(), "$$HOME {x}".into())],
+            created_at: Timestamp::UNIX_EPOCH,
+            deadline: Timestamp::UNIX_EPOCH,
+        };
+        body(&template, &spec)
+    }
+
+    #[test]
+    fn nothing_that_a_workflow_a_label_or_a_request_says_changes_the_confinement() {
+        let template = Template { instance: "i", network: "runners", image_id: None };
+        let profile = Profile {
+            memory: 4 << 30,
+            nano_cpus: 2_000_000_000,
+            pids: 4096,
+            isolation: Isolation::Strict,
+            seccomp: None,
+            engine: None,
+        };
+        let spec = |scope: &str, labels: &[&str], environment: &[(&str, &str)]| LaunchSpec {
+            name: RunnerName::parse("privileged").unwrap(),
+            pool: PoolName::manual(),
+            material: Material {
+                image: "img".to_owned(),
+                command: Some(vec!["/home/runner/run.sh".to_owned()]),
+                profile: profile.clone(),
+                fingerprint: "f".to_owned(),
+            },
+            scope: scope.parse().unwrap(),
+            labels: LabelSet::requested(labels),
+            github_id: None,
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            created_at: Timestamp::UNIX_EPOCH,
+            deadline: Timestamp::UNIX_EPOCH,
+        };
+        let plain = body(&template, &spec("repo:o/r", &["self-hosted"], &[]));
+        // What is registered by a request, or named in runs-on, and what ends up in the environment by way of a template.
+        let labels = [
+            "self-hosted",
+            "privileged=true",
+            "--privileged",
+            "HostConfig.Binds=/:/host",
+            "\"},\"HostConfig\":{\"Privileged\":true},\"x\":{\"",
+            "network=host",
+        ];
+        let environment = [
+            ("RUNNER_LABELS", "\"},\"HostConfig\":{\"Privileged\":true}"),
+            ("DOCKER_OPTS", "--privileged -v /:/host --network=host"),
+            ("RUNNER_ISOLATION", "compat"),
+            ("SECURITY_OPT", "seccomp=unconfined"),
+        ];
+        let hostile = body(&template, &spec("org:privileged", &labels, &environment));
+        assert_eq!(hostile.host_config, plain.host_config);
+        assert_eq!(
+            (hostile.image, hostile.cmd, hostile.entrypoint, hostile.user, hostile.volumes),
+            (plain.image, plain.cmd, plain.entrypoint, plain.user, plain.volumes)
+        );
+        assert_eq!(hostile.networking_config, plain.networking_config);
+    }
+
+    #[test]
+    fn a_runner_is_confined() {
+        let body = made(Isolation::Strict);
+        let host = body.host_config.unwrap();
+        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(
+            (host.cap_add, host.security_opt),
+            (Some(vec![]), Some(vec!["no-new-privileges".to_owned()]))
+        );
+        assert_eq!((host.privileged, host.auto_remove), (Some(false), Some(false)));
+        assert_eq!(
+            (host.memory, host.memory_swap, host.nano_cpus, host.pids_limit),
+            (Some(4 << 30), Some(4 << 30), Some(2_000_000_000), Some(4096))
+        );
+        assert_eq!((host.binds, host.mounts, host.devices), (None, None, None));
+        assert_eq!((host.pid_mode, host.ipc_mode, host.userns_mode), (None, None, None));
+        assert_eq!(host.network_mode.as_deref(), Some("runners"));
+        assert_eq!(host.log_config.unwrap().config.unwrap()["max-size"], "10m");
+        assert_eq!(
+            (body.hostname.unwrap().len(), body.env.unwrap()),
+            (63, vec!["A=$$HOME {x}".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_runner_with_an_engine_of_its_own_is_confined_no_less() {
+        let engine = || Some(Engine { image: "dind".to_owned(), privileged: true });
+        let (plain, with) = (made(Isolation::Strict), made_with(Isolation::Strict, engine(), "A"));
+        assert_eq!(with.host_config, plain.host_config);
+        assert_eq!(plain.volumes, None);
+        assert_eq!(with.volumes.unwrap(), ["/home/runner/_work", "/home/runner/externals"]);
+        assert_eq!(with.env.unwrap(), ["A=$$HOME {x}", "DOCKER_HOST=tcp://docker:2375"]);
+        let own = made_with(Isolation::Strict, engine(), "DOCKER_HOST");
+        assert_eq!(own.env.unwrap(), ["DOCKER_HOST=$$HOME {x}"], "the pool's own word counts");
+    }
+
+    #[test]
+    fn a_filter_of_system_calls_takes_the_place_of_the_engine_s() {
+        let options = |isolation| {
+            let mut profile = Profile {
+                memory: 1,
+                nano_cpus: 1,
+                pids: 1,
+                isolation,
+                seccomp: None,
+                engine: None,
+            };
+            let template = Template { instance: "i", network: "n", image_id: None };
+            let without = host_config(&template, &profile).security_opt.unwrap();
+            profile.seccomp = Some("{}".into());
+            (without, host_config(&template, &profile).security_opt.unwrap())
+        };
+        let (without, with) = options(Isolation::Strict);
+        assert_eq!(without, ["no-new-privileges"]);
+        assert_eq!(with, ["no-new-privileges", "seccomp={}"]);
+        let (without, with) = options(Isolation::Compat);
+        assert!(without.is_empty());
+        assert_eq!(with, ["seccomp={}"]);
+    }
+
+    #[test]
+    fn compat_adds_what_changing_user_needs_and_no_raw_sockets() {
+        let added = made(Isolation::Compat).host_config.unwrap().cap_add.unwrap();
+        assert!(
+            added.contains(&"SETUID".to_owned())
+                && !added.iter().any(|cap| cap.contains("NET") || cap.contains("SYS"))
+        );
+    }
+}

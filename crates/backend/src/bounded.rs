@@ -1,0 +1,309 @@
+//! A backend whose calls end in time: an engine that accepts a call and never answers holds up neither a pass nor a reader.
+//!
+//! Pulls, the measuring of storage and the event stream take as long as they take; the adapter bounds them by their own progress.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mayfly_common::name::RunnerName;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
+use crate::launch::LaunchSpec;
+use mayfly_common::clock::Clock;
+use mayfly_common::machine::Instance;
+
+/// How long one pass waits for the engine, all calls together.
+pub const PASS: Duration = Duration::from_secs(30);
+/// What must be left of [`PASS`] for another action to begin: a runner that is being started when the time is up is lost.
+const LEFT_TO_ACT: Duration = Duration::from_secs(10);
+/// How long a list may take. Less than [`PASS`] by more than [`LEFT_TO_ACT`], so that a pass with a slow list acts all the same.
+const LIST: Duration = Duration::from_secs(15);
+/// How long a simple question may take.
+const QUESTION: Duration = Duration::from_secs(10);
+/// How long an engine may take to say that it is there.
+const PING: Duration = Duration::from_secs(5);
+
+/// When the engine last answered, and what is wrong if something is.
+pub struct Contact {
+    clock: Arc<dyn Clock>,
+    seen: Mutex<Seen>,
+}
+
+/// What is known of the engine's answering.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// When it last answered; none before it did.
+    pub answered_at: Option<Timestamp>,
+    /// Why the latest call was not answered, if it was not.
+    pub silent: Option<String>,
+}
+
+impl Contact {
+    /// Nothing is known yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, seen: Mutex::default() }
+    }
+
+    /// What is known.
+    pub fn seen(&self) -> Seen {
+        self.state().clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, silent: Option<&BackendError>) {
+        let now = self.clock.now();
+        let mut seen = self.state();
+        match silent {
+            Some(error) => seen.silent = Some(error.to_string()),
+            None => *seen = Seen { answered_at: Some(now), silent: None },
+        }
+    }
+}
+
+/// A backend whose calls end in time.
+pub struct Bounded {
+    inner: Arc<dyn Backend>,
+    contact: Arc<Contact>,
+    /// What is left for the pass under way; none for callers outside of passes.
+    pass: Option<Mutex<Spent>>,
+}
+
+/// The time in which at least one call of this pass was under way.
+struct Spent {
+    before: Duration,
+    running: usize,
+    since: Instant,
+}
+
+impl Spent {
+    fn new() -> Self {
+        Self { before: Duration::ZERO, running: 0, since: Instant::now() }
+    }
+
+    fn left(&self) -> Duration {
+        let now = if self.running > 0 { self.since.elapsed() } else { Duration::ZERO };
+        PASS.saturating_sub(self.before + now)
+    }
+}
+
+/// A call that counts against the pass, until it is dropped.
+struct Running<'a>(&'a Bounded);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(mut spent) = self.0.spent() {
+            spent.running = spent.running.saturating_sub(1);
+            if spent.running == 0 {
+                let last = spent.since.elapsed();
+                spent.before += last;
+            }
+        }
+    }
+}
+
+impl Bounded {
+    /// The calls of passes: [`Bounded::begin_pass`] gives each pass its time.
+    pub fn for_passes(inner: Arc<dyn Backend>, contact: Arc<Contact>) -> Self {
+        Self { inner, contact, pass: Some(Mutex::new(Spent::new())) }
+    }
+
+    /// The calls of readers beside passes: each is bounded by itself.
+    pub fn for_readers(inner: Arc<dyn Backend>, contact: Arc<Contact>) -> Self {
+        Self { inner, contact, pass: None }
+    }
+
+    /// A pass begins: it has [`PASS`] for the engine.
+    pub fn begin_pass(&self) {
+        if let Some(mut spent) = self.spent() {
+            let running = spent.running;
+            *spent = Spent { running, ..Spent::new() };
+        }
+    }
+
+    /// Whether enough of the pass's time is left for another action.
+    pub fn has_time(&self) -> bool {
+        self.spent().is_none_or(|spent| spent.left() >= LEFT_TO_ACT)
+    }
+
+    fn spent(&self) -> Option<MutexGuard<'_, Spent>> {
+        self.pass.as_ref().map(|pass| pass.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn begin(&self) -> Option<Running<'_>> {
+        let mut spent = self.spent()?;
+        if spent.running == 0 {
+            spent.since = Instant::now();
+        }
+        spent.running += 1;
+        Some(Running(self))
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        let _running = self.begin();
+        let left = self.spent().map_or(PASS, |spent| spent.left());
+        let limit = limit.min(left);
+        let answer = if limit.is_zero() {
+            Err(BackendError::Unreachable(format!(
+                "the {} s that one pass waits for the engine are used up",
+                PASS.as_secs()
+            )))
+        } else {
+            timeout(limit, call).await.unwrap_or_else(|_| {
+                let seconds = limit.as_secs_f32().ceil();
+                Err(BackendError::Unreachable(format!("no answer within {seconds} s")))
+            })
+        };
+        if let Err(error @ BackendError::Unreachable(_)) = &answer {
+            self.contact.note(Some(error));
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Backend for Bounded {
+    async fn instance(&self) -> Result<String, BackendError> {
+        self.within(QUESTION, self.inner.instance()).await
+    }
+
+    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
+        let listed = self.within(LIST, self.inner.list()).await?;
+        self.contact.note(None);
+        Ok(listed)
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.within(PING, self.inner.ping()).await?;
+        self.contact.note(None);
+        Ok(())
+    }
+
+    async fn machine(&self) -> Result<Machine, BackendError> {
+        self.within(QUESTION, self.inner.machine()).await
+    }
+
+    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
+        self.within(PASS, self.inner.launch(spec)).await
+    }
+
+    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
+        self.within(PASS, self.inner.start(name)).await
+    }
+
+    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
+        self.within(PASS, self.inner.remove(name)).await
+    }
+
+    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
+        self.within(QUESTION, self.inner.logs(name, lines)).await
+    }
+
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
+        self.within(QUESTION, self.inner.image_id(image)).await
+    }
+
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
+        self.inner.pull_image(image, progress).await
+    }
+
+    async fn clear(&self) -> Result<Cleared, BackendError> {
+        self.within(PASS, self.inner.clear()).await
+    }
+
+    async fn storage(&self) -> Result<Storage, BackendError> {
+        self.inner.storage().await
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.inner.problems()
+    }
+
+    async fn watch(&self, changed: &Notify) -> BackendError {
+        self.inner.watch(changed).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::FakeBackend;
+    use mayfly_common::clock::SystemClock;
+
+    /// Timers end up to a millisecond late.
+    const TICK: Duration = Duration::from_millis(100);
+
+    fn bounded() -> (Arc<FakeBackend>, Bounded, Arc<Contact>) {
+        let fake = Arc::new(FakeBackend::new());
+        let contact = Arc::new(Contact::new(Arc::new(SystemClock)));
+        let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+        (fake, Bounded::for_passes(inner, Arc::clone(&contact)), contact)
+    }
+
+    #[test]
+    fn a_pass_with_the_slowest_list_can_act() {
+        assert!(PASS.checked_sub(LIST).is_some_and(|left| left >= LEFT_TO_ACT));
+        assert!(QUESTION <= PASS && PING <= QUESTION);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frozen_engine_costs_a_pass_thirty_seconds_however_many_calls_it_makes() {
+        let (fake, backend, contact) = bounded();
+        backend.list().await.unwrap();
+        let answered = contact.seen();
+        assert!(answered.answered_at.is_some() && answered.silent.is_none());
+        fake.state().frozen = true;
+        let (began, name) = (Instant::now(), RunnerName::parse("runner").unwrap());
+        for _ in 0..10 {
+            backend.list().await.unwrap_err();
+            backend.image_id("i").await.unwrap_err();
+            futures::future::join_all((0..20).map(|_| backend.remove(&name))).await;
+        }
+        assert!(began.elapsed() >= PASS && began.elapsed() < PASS + TICK, "{:?}", began.elapsed());
+        assert!(!backend.has_time());
+        let seen = contact.seen();
+        assert_eq!(seen.answered_at, answered.answered_at, "what was known is as old as before");
+        assert!(seen.silent.is_some(), "{seen:?}");
+
+        fake.state().frozen = false;
+        backend.begin_pass();
+        assert!(backend.has_time());
+        backend.list().await.unwrap();
+        assert_eq!(contact.seen().silent, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_pass_waits_for_beside_the_engine_does_not_count() {
+        let (_, backend, _) = bounded();
+        for _ in 0..10 {
+            backend.list().await.unwrap();
+            tokio::time::sleep(PASS).await;
+        }
+        assert!(backend.has_time());
+        backend.list().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn readers_wait_each_for_themselves() {
+        let (fake, _, contact) = bounded();
+        let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+        let reader = Bounded::for_readers(inner, contact);
+        fake.state().frozen = true;
+        for _ in 0..5 {
+            let began = Instant::now();
+            reader.logs(&RunnerName::parse("runner").unwrap(), 5).await.unwrap_err();
+            let waited = began.elapsed();
+            assert!(waited >= QUESTION && waited < QUESTION + TICK, "{waited:?}");
+        }
+    }
+}

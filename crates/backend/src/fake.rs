@@ -1,0 +1,282 @@
+//! A backend in memory, with failure knobs: for tests of everything above the backend.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use mayfly_common::foreign_text;
+use mayfly_common::name::RunnerName;
+use tokio::sync::Notify;
+
+use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
+use crate::launch::LaunchSpec;
+use mayfly_common::machine::{EngineHealth, Exit, Instance, Phase};
+
+/// Containers in memory.
+#[derive(Default)]
+pub struct FakeBackend {
+    state: Mutex<State>,
+    events: Notify,
+    answers: Notify,
+}
+
+/// What the fake holds, open to tests.
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "knobs, each on its own")]
+pub struct State {
+    /// The containers.
+    pub instances: BTreeMap<RunnerName, Instance>,
+    /// The environment each was started with.
+    pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
+    /// Text that all running runners have printed so far.
+    pub printed: String,
+    /// Whether the engine is away.
+    pub away: bool,
+    /// Whether the engine takes calls and does not answer until [`FakeBackend::answer`].
+    pub frozen: bool,
+    /// Whether its stream of events ends as soon as it begins.
+    pub deaf: bool,
+    /// How many calls a frozen engine has taken.
+    pub taken: usize,
+    /// What the machine has.
+    pub machine: Machine,
+    /// Whether images are there.
+    pub image: bool,
+    /// Images that are not there even so.
+    pub missing: BTreeSet<String>,
+    /// Images that the engine refuses to inspect.
+    pub untold: BTreeSet<String>,
+    /// The id of every image.
+    pub image_id: String,
+    /// How many of the next launches fail.
+    pub failing_launches: usize,
+    /// Number of next launches that make their container and lose the engine's answer.
+    pub half_launches: usize,
+    /// How many of the next starts of runners with a Docker engine of their own fail.
+    pub failing_starts: usize,
+    /// How many of the next starts of such runners do not reach the engine.
+    pub unreachable_starts: usize,
+    /// How many of the next logs do not come from the engine.
+    pub unreachable_logs: usize,
+    /// Whether pulling fails.
+    pub failing_pulls: bool,
+    /// How many pulls there were.
+    pub pulls: usize,
+    /// Logs that are being read, and the most that were at a time.
+    pub readers: (usize, usize),
+    /// Networks of ours.
+    pub networks: BTreeSet<String>,
+    /// What is wrong and keeps no runner from starting.
+    pub problems: Vec<String>,
+}
+
+impl FakeBackend {
+    /// A backend with the image present and no container.
+    pub fn new() -> Self {
+        Self {
+            state: Mutex::new(State { image: true, ..State::default() }),
+            events: Notify::new(),
+            answers: Notify::new(),
+        }
+    }
+
+    /// The state, to look at and to change.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The names of all containers.
+    pub fn names(&self) -> Vec<String> {
+        self.state().instances.keys().map(ToString::to_string).collect()
+    }
+
+    /// Lets a container end.
+    pub fn exit(&self, name: &str, code: i64, log_tail: &str) {
+        for instance in
+            self.state().instances.values_mut().filter(|instance| instance.name.as_str() == name)
+        {
+            instance.phase =
+                Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() });
+        }
+        self.events.notify_one();
+    }
+
+    /// A container's own Docker engine is so from now on.
+    pub fn engine(&self, name: &str, health: &EngineHealth) {
+        for instance in
+            self.state().instances.values_mut().filter(|instance| instance.name.as_str() == name)
+        {
+            instance.engine = Some(health.clone());
+        }
+        self.events.notify_one();
+    }
+
+    /// Answers what a frozen engine has taken so far.
+    pub fn answer(&self) {
+        self.answers.notify_waiters();
+    }
+
+    async fn reach(&self) -> Result<MutexGuard<'_, State>, BackendError> {
+        let frozen = self.state().frozen;
+        if frozen {
+            self.state().taken += 1;
+            self.answers.notified().await;
+        }
+        let state = self.state();
+        if state.away { Err(BackendError::Unreachable("no engine".to_owned())) } else { Ok(state) }
+    }
+}
+
+#[async_trait]
+impl Backend for FakeBackend {
+    async fn instance(&self) -> Result<String, BackendError> {
+        self.reach().await.map(|_| "fake".to_owned())
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.reach().await.map(drop)
+    }
+
+    async fn machine(&self) -> Result<Machine, BackendError> {
+        Ok(self.reach().await?.machine)
+    }
+
+    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
+        Ok(self.reach().await?.instances.values().cloned().collect())
+    }
+
+    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
+        let mut state = self.reach().await?;
+        if state.failing_launches > 0 {
+            state.failing_launches -= 1;
+            return Err(BackendError::Refused {
+                what: "start a runner container",
+                reason: "no space left".to_owned(),
+            });
+        }
+        let (phase, engine) = match &spec.material.profile.engine {
+            None => (Phase::Running { working: Some(false) }, None),
+            Some(engine) if state.missing.contains(&engine.image) => {
+                return Err(BackendError::ImageMissing(engine.image.clone()));
+            }
+            Some(_) => (Phase::Created, Some(EngineHealth::Starting)),
+        };
+        let instance = Instance {
+            name: spec.name.clone(),
+            container_id: format!("container-of-{}", spec.name),
+            pool: spec.pool.clone(),
+            scope: spec.scope.clone(),
+            labels: spec.labels.clone(),
+            github_id: spec.github_id,
+            image: spec.material.image.clone(),
+            image_id: Some(state.image_id.clone()),
+            fingerprint: Some(spec.material.fingerprint.clone()),
+            created_at: spec.created_at,
+            deadline: spec.deadline,
+            phase,
+            engine,
+            unread: None,
+        };
+        state.environments.insert(spec.name.clone(), spec.environment.clone());
+        state.instances.insert(spec.name.clone(), instance);
+        if state.half_launches > 0 {
+            state.half_launches -= 1;
+            return Err(BackendError::Unreachable("the answer was lost".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
+        let mut state = self.reach().await?;
+        let what = "start a runner container";
+        if state.unreachable_starts > 0 {
+            state.unreachable_starts -= 1;
+            return Err(BackendError::Unreachable("no engine".to_owned()));
+        }
+        if state.failing_starts > 0 {
+            state.failing_starts -= 1;
+            state.instances.remove(name);
+            return Err(BackendError::Refused { what, reason: "no space left".to_owned() });
+        }
+        let Some(instance) = state.instances.get_mut(name) else {
+            return Err(BackendError::Refused { what, reason: "it is gone".to_owned() });
+        };
+        if instance.phase == Phase::Created {
+            instance.phase = Phase::Running { working: Some(false) };
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
+        self.reach().await?.instances.remove(name);
+        Ok(())
+    }
+
+    async fn logs(&self, name: &RunnerName, _lines: u32) -> Result<Option<String>, BackendError> {
+        let log = {
+            let mut state = self.reach().await?;
+            if state.unreachable_logs > 0 {
+                state.unreachable_logs -= 1;
+                return Err(BackendError::Unreachable("no engine".to_owned()));
+            }
+            let readers = state.readers.0 + 1;
+            state.readers = (readers, state.readers.1.max(readers));
+            state.instances.get(name).map(|instance| match &instance.phase {
+                Phase::Exited(exit) => foreign_text::log(exit.log_tail.as_bytes()),
+                _ => foreign_text::log(state.printed.as_bytes()),
+            })
+        };
+        // As long as it takes everybody else to ask, too.
+        tokio::task::yield_now().await;
+        self.state().readers.0 -= 1;
+        Ok(log)
+    }
+
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
+        let state = self.reach().await?;
+        if state.untold.contains(image) {
+            let (what, reason) = ("inspect an image", "its layer is lost".to_owned());
+            return Err(BackendError::Refused { what, reason });
+        }
+        Ok((state.image && !state.missing.contains(image)).then(|| state.image_id.clone()))
+    }
+
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
+        let mut state = self.reach().await?;
+        progress.set(1 << 20, 4 << 20);
+        state.pulls += 1;
+        if state.failing_pulls {
+            return Err(BackendError::PullFailed {
+                image: image.to_owned(),
+                reason: "not found".to_owned(),
+            });
+        }
+        state.image = true;
+        state.missing.remove(image);
+        Ok(())
+    }
+
+    async fn clear(&self) -> Result<Cleared, BackendError> {
+        let networks = std::mem::take(&mut self.reach().await?.networks);
+        let removed = networks.into_iter().map(|name| format!("network {name}")).collect();
+        Ok(Cleared { removed, left: Vec::new() })
+    }
+
+    async fn storage(&self) -> Result<Storage, BackendError> {
+        self.reach().await.map(|_| Storage { containers: 1_000, images: 2_000, volumes: 3_000 })
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.state().problems.clone()
+    }
+
+    async fn watch(&self, changed: &Notify) -> BackendError {
+        if self.state().deaf {
+            return BackendError::Unreachable("the event stream ended".to_owned());
+        }
+        loop {
+            self.events.notified().await;
+            changed.notify_one();
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What a plan can say.
+
+use jiff::SignedDuration;
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
+
+use super::lifecycle::Failure;
+use mayfly_common::registration::RunnerId;
+
+/// Identifies a request from the API within the process, from when it is asked until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// One thing to do, with the reason an operator will read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Fetch an image that runners are made from.
+    PullImage(String),
+    /// Register and start a runner.
+    Launch(Launch),
+    /// Start a runner that was created and has waited for its Docker engine.
+    Start {
+        /// Which one.
+        name: RunnerName,
+        /// The pool it belongs to.
+        pool: PoolName,
+        /// Where it is registered.
+        scope: Scope,
+        /// Its registration, if it has one already.
+        id: Option<RunnerId>,
+        /// Why.
+        why: String,
+    },
+    /// Deregister a live runner at GitHub and, only if GitHub agrees, remove its container.
+    Retire {
+        /// Which one.
+        name: RunnerName,
+        /// Where it is registered.
+        scope: Scope,
+        /// Its registration.
+        id: RunnerId,
+        /// Why.
+        why: String,
+        /// Who asked.
+        request: Option<RequestId>,
+    },
+    /// Remove a container that is over, after deleting what is left of its registration.
+    Remove {
+        /// Which one.
+        name: RunnerName,
+        /// The pool it belongs to.
+        pool: PoolName,
+        /// Where it is, or was, registered.
+        scope: Scope,
+        /// The registration to delete first, if there is or may be one.
+        id: Option<RunnerId>,
+        /// How it ended: finished, failed or, if it was ended on request, gone.
+        state: RunnerState,
+        /// Why.
+        why: String,
+        /// How it failed, if it did.
+        failure: Option<Failure>,
+        /// True if the next runner of its pool waits: this one could not start, and had no job.
+        holds_back: bool,
+        /// Who asked.
+        request: Option<RequestId>,
+    },
+    /// Delete a registration that has no container.
+    Deregister {
+        /// Where it is.
+        scope: Scope,
+        /// Which one.
+        id: RunnerId,
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A runner to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// Its name.
+    pub name: RunnerName,
+    /// The pool it belongs to.
+    pub pool: PoolName,
+    /// Where it registers.
+    pub scope: Scope,
+    /// Its labels.
+    pub labels: LabelSet,
+    /// Whether the request named the labels (an image that is told its labels by a fixed variable must be overruled).
+    pub explicit_labels: bool,
+    /// Its runner group; none means GitHub's default.
+    pub group: Option<String>,
+    /// Why.
+    pub why: String,
+    /// Who asked.
+    pub request: Option<RequestId>,
+}
+
+/// Why a request is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such runner.
+    #[error("There is no runner {0}.")]
+    NoSuchRunner(RunnerName),
+    /// The runner works.
+    #[error(
+        "Runner {0} is running a job. Wait for it, or delete it with force=true and lose the job."
+    )]
+    Busy(RunnerName),
+    /// GitHub could not be asked whether the runner works.
+    #[error("GitHub could not be asked whether runner {0} is running a job. Try again.")]
+    Unsure(RunnerName),
+    /// The name is taken.
+    #[error("There is a runner {0} already.")]
+    NameTaken(RunnerName),
+    /// The name is taken by a registration without a machine here, which may be somebody else's.
+    #[error(
+        "A runner named {name} is registered at GitHub in {scope}, and no machine of ours has it. Choose another name, delete it at GitHub, or ask again when it has been offline for {} s.", timeout.as_secs()
+    )]
+    Registered {
+        /// The name.
+        name: RunnerName,
+        /// Where it is registered.
+        scope: Scope,
+        /// The time that it must be offline to be replaced.
+        timeout: SignedDuration,
+    },
+    /// All places are taken.
+    #[error(
+        "{running} of at most {max} runners exist; {asked} more do not fit. MAX_RUNNERS sets the limit."
+    )]
+    AtCapacity {
+        /// Runners there are.
+        running: usize,
+        /// Runners there may be.
+        max: usize,
+        /// Runners asked for.
+        asked: usize,
+    },
+    /// Another cap is reached; which, in words.
+    #[error("There is no room: {0}.")]
+    NoRoom(String),
+    /// The platform drains.
+    #[error("The platform is draining: no runner is started. mayfly resume ends the drain.")]
+    Draining,
+    /// The image is not here yet.
+    #[error("The runner image is not on the host yet. Try again when it has been pulled.")]
+    NoImage,
+}
+
+impl Action {
+    /// What it is about: a runner, a registration or an image, by its name.
+    pub fn about(&self) -> &str {
+        match self {
+            Self::PullImage(image) => image,
+            Self::Launch(Launch { name, .. })
+            | Self::Start { name, .. }
+            | Self::Retire { name, .. }
+            | Self::Remove { name, .. } => name.as_str(),
+            Self::Deregister { name, .. } => name,
+        }
+    }
+
+    /// Whether this action starts a runner.
+    pub fn is_launch(&self) -> bool {
+        matches!(self, Self::Launch(_) | Self::Start { .. })
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PullImage(image) => write!(f, "pull image {image}"),
+            Self::Launch(launch) => {
+                write!(f, "start runner {} for {}: {}", launch.name, launch.scope, launch.why)
+            }
+            Self::Start { name, why, .. } => write!(f, "start container {name}: {why}"),
+            Self::Retire { name, why, .. } => write!(f, "retire runner {name}: {why}"),
+            Self::Remove { name, why, .. } => write!(f, "remove container {name}: {why}"),
+            Self::Deregister { scope, name, why, .. } => {
+                write!(f, "delete registration {name} of {scope}: {why}")
+            }
+        }
+    }
+}

@@ -1,0 +1,448 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
+use mayfly_common::scope::ScopeKind;
+
+use super::*;
+use crate::naming::{Holder, NamesTaken, Presence};
+use crate::snapshot::PoolSeen;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn repo() -> RepoSlug {
+    RepoSlug::parse("o/r").unwrap()
+}
+
+fn row() -> Row {
+    Row {
+        id: 7,
+        repo: repo(),
+        name: "build".to_owned(),
+        labels: LabelSet::requested(["self-hosted"]),
+        status: JobStatus::Queued,
+        conclusion: None,
+        queued_at: at(0),
+        queue_known: true,
+        started_at: None,
+        completed_at: None,
+        runner: None,
+        pool: None,
+        told_at: None,
+        left_at: None,
+        seen_at: at(0),
+    }
+}
+
+fn runner(scope: &str, scope_kind: ScopeKind, state: RunnerState) -> Runner {
+    Runner {
+        id: "r1".to_owned(),
+        name: "r1".to_owned(),
+        pool: "default".to_owned(),
+        scope: scope_kind,
+        scope_name: scope.to_owned(),
+        labels: vec!["self-hosted".to_owned()],
+        state,
+        reason: Some("it is not online yet".to_owned()),
+        container_id: None,
+        image: "i".to_owned(),
+        github_runner_id: None,
+        created_at: at(0),
+        deadline: at(9_999),
+    }
+}
+
+fn seen(wait: Option<Wait>) -> Snapshot {
+    Snapshot {
+        waits: wait.map(|wait| (7, wait)).into_iter().collect(),
+        repositories: Arc::new(BTreeMap::from([(repo(), RepoFact::Asked)])),
+        ..Snapshot::default()
+    }
+}
+
+fn streak(what: Failed, reason: &str) -> Streak {
+    Streak { failures: 2, failed_at: at(89), until: at(99), reason: reason.to_owned(), what }
+}
+
+/// The reasons, each with its hint.
+fn reasons(seen: &Snapshot) -> Vec<Reason> {
+    let (row, repo) = (row(), repo());
+    let facts = Facts {
+        id: 7,
+        job: Some(&row),
+        repo: Some(&repo),
+        unasked: None,
+        seen,
+        auto_create: true,
+        now: at(75),
+    };
+    explain(&facts).reasons
+}
+
+/// The code of the first reason, and the summary.
+fn told(seen: &Snapshot, row: Option<&Row>, change: impl Fn(&mut Facts<'_>)) -> (String, String) {
+    let repo = repo();
+    let mut facts = Facts {
+        id: 7,
+        job: row,
+        repo: Some(&repo),
+        unasked: None,
+        seen,
+        auto_create: true,
+        now: at(30),
+    };
+    change(&mut facts);
+    let explained = explain(&facts);
+    let code = explained.reasons.first().map_or_else(String::new, |first| first.code.clone());
+    (code, explained.summary)
+}
+
+#[test]
+fn each_cause_has_its_answer() {
+    let pool = || PoolName::parse("ci").unwrap();
+    let name = || RunnerName::parse("r1").unwrap();
+    let scope = || "repo:o/r".parse().unwrap();
+    let rows: Vec<(&str, Wait, &str)> = vec![
+        (
+            "no_pool",
+            Wait::Unmet("no runner here has the label gpu".to_owned(), Remedy::Labels),
+            "gpu",
+        ),
+        ("hosted", Wait::Hosted, "GitHub's own machines"),
+        ("cap", Wait::For(Cause::Cap(Cap::Runners(1))), "(MAX_RUNNERS): o/r has 1 (1 idle)"),
+        ("cap", Wait::For(Cause::Cap(Cap::Pool(pool(), 3))), "all 3 runners of pool ci"),
+        ("paused", Wait::For(Cause::Paused(pool())), "pool ci is paused"),
+        ("image", Wait::For(Cause::Image("i".to_owned())), "image i cannot be used: denied"),
+        ("held_back", Wait::For(Cause::HeldBack((pool(), scope()), at(99))), ": it ended"),
+        (
+            "ratio",
+            Wait::For(Cause::Ratio(pool(), "4 queued jobs want 2".to_owned())),
+            "4 queued jobs",
+        ),
+        ("about_to_start", Wait::Runner(name()), "any moment"),
+    ];
+    for (code, wait, words) in rows {
+        let mut seen = seen(Some(wait));
+        seen.runners = vec![runner("o/r", ScopeKind::Repo, RunnerState::Idle)];
+        seen.failures.insert((pool(), scope()), streak(Failed::Container, "it ended"));
+        seen.failures.insert((PoolName::default_pool(), scope()), streak(Failed::Container, "x"));
+        seen.pools.insert(
+            pool(),
+            PoolSeen {
+                image: "i".to_owned(),
+                image_state: "denied".to_owned(),
+                ..PoolSeen::default()
+            },
+        );
+        let (found, summary) = told(&seen, Some(&row()), |_| {});
+        assert_eq!(found, code, "{summary}");
+        assert!(summary.contains(words), "{code}: {summary}");
+    }
+}
+
+#[test]
+fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
+    let failed = |scope: &str| NotAssigned {
+        runner: RunnerName::parse("r1").unwrap(),
+        scope: scope.parse().unwrap(),
+        group: Some("ci".to_owned()),
+        failures: 1,
+        until: at(420),
+    };
+    let explained = |seen: &Snapshot| {
+        let (row, repo) = (row(), repo());
+        let facts = Facts {
+            id: 7,
+            job: Some(&row),
+            repo: Some(&repo),
+            unasked: None,
+            seen,
+            auto_create: true,
+            now: at(130),
+        };
+        explain(&facts).reasons
+    };
+    let held = |scope| explained(&seen(Some(Wait::For(Cause::NotAssigned(failed(scope))))));
+    let (repo, org) = (held("repo:o/r"), held("org:o"));
+    assert_eq!((repo[0].code.as_str(), org[0].code.as_str()), ("bound", "group"));
+    let group = "its runner group \"ci\" excludes o/r";
+    assert!(org[0].what.contains(group) && !repo[0].what.contains(group), "{}", org[0].what);
+    assert!(
+        org[0].what.contains("runner r1 of org:o") && org[0].what.contains(&at(420).to_string())
+    );
+    // The next one is on its way: that comes first, and the earlier one after it.
+    let mut trying = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+    trying.runners = vec![runner("o", ScopeKind::Org, RunnerState::Starting)];
+    trying.not_assigned.insert(7, failed("org:o"));
+    let reasons = explained(&trying);
+    let codes: Vec<&str> = reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(codes, ["starting", "group"]);
+}
+
+#[test]
+fn a_job_that_waits_for_room_is_told_of_runners_that_are_idle() {
+    let mut seen = seen(Some(Wait::For(Cause::Cap(Cap::Runners(1)))));
+    seen.runners = vec![runner("o", ScopeKind::Org, RunnerState::Idle)];
+    seen.waits.insert(8, Wait::Runner(RunnerName::parse("r1").unwrap()));
+    let (row, repo) = (row(), repo());
+    let facts = Facts {
+        id: 7,
+        job: Some(&row),
+        repo: Some(&repo),
+        unasked: None,
+        seen: &seen,
+        auto_create: true,
+        now: at(30),
+    };
+    let reasons = explain(&facts).reasons;
+    assert!(reasons[0].what.ends_with("(MAX_RUNNERS): o has 1 (1 idle)"), "{}", reasons[0].what);
+    let hint = reasons[0].hint.as_deref().unwrap();
+    assert!(hint.starts_with("runner r1 is idle beside job 8;"), "{hint}");
+}
+
+#[test]
+fn what_holds_for_all_comes_first() {
+    let wait = || Some(Wait::Unmet("no label".to_owned(), Remedy::Labels));
+    let blind = Snapshot { blind: Some("Docker cannot be reached".to_owned()), ..seen(wait()) };
+    assert_eq!(told(&blind, Some(&row()), |_| {}).0, "docker");
+    assert_eq!(
+        told(&seen(wait()), Some(&row()), |facts| facts.auto_create = false).0,
+        "automatic_mode_off"
+    );
+    let mut away = seen(None);
+    away.report.github_error = Some("401".to_owned());
+    assert_eq!(told(&away, Some(&row()), |_| {}).0, "github");
+    // One account's trouble is in the way of its own repositories only.
+    let mut suspended = seen(None);
+    let why = "o is not served: the App cannot act for o: installation 7 is suspended";
+    suspended.report.github_accounts.insert("o".to_owned(), why.to_owned());
+    assert_eq!(
+        told(&suspended, Some(&row()), |_| {}),
+        ("github_account".to_owned(), why.to_owned())
+    );
+    let mut other = seen(None);
+    other.report.github_accounts.insert("p".to_owned(), why.to_owned());
+    assert_eq!(told(&other, Some(&row()), |_| {}).0, "not_seen_yet");
+    let mut spent = seen(None);
+    spent.github.discovery_waits = Some("until 10:00".to_owned());
+    assert_eq!(told(&spent, Some(&row()), |_| {}).0, "rate_limit");
+    // What is known of the job itself is the better answer.
+    let mut known = seen(wait());
+    known.github.discovery_waits = Some("until 10:00".to_owned());
+    assert_eq!(told(&known, Some(&row()), |_| {}).0, "no_pool");
+}
+
+#[test]
+fn a_repository_that_is_not_covered_is_told_with_its_rule() {
+    let of = |fact: Option<RepoFact>| {
+        let other = RepoSlug::parse("o/other").unwrap();
+        let mut repositories = BTreeMap::from([(other, RepoFact::Asked)]);
+        repositories.extend(fact.map(|fact| (repo(), fact)));
+        let seen = Snapshot { repositories: Arc::new(repositories), ..Snapshot::default() };
+        told(&seen, None, |_| {})
+    };
+    let (code, summary) = of(Some(RepoFact::Refused("it is public: …".to_owned())));
+    assert_eq!(
+        (code.as_str(), summary.as_str()),
+        ("repository_refused", "o/r is not served: it is public: …")
+    );
+    assert_eq!(of(None).0, "repository_unknown");
+    assert_eq!(of(Some(RepoFact::Unread)).0, "repository_unread");
+    assert_eq!(of(Some(RepoFact::NoJobs)).0, "no_self_hosted_job");
+    assert_eq!(told(&Snapshot::default(), None, |_| {}).0, "cold");
+    assert_eq!(told(&Snapshot::default(), None, |facts| facts.repo = None).0, "unknown_job");
+}
+
+#[test]
+fn a_job_that_does_not_wait_is_said_to() {
+    let of = |change: fn(&mut Row)| {
+        let mut row = row();
+        change(&mut row);
+        told(&seen(None), Some(&row), |_| {})
+    };
+    assert_eq!(of(|row| row.status = JobStatus::Waiting).0, "not_queued");
+    assert_eq!(of(|row| row.left_at = Some(at(9))).0, "left_the_queue");
+    let expired = of(|row| row.left_at = Some(at(86_400)));
+    assert!(expired.0 == "left_the_queue" && expired.1.contains("for a day"), "{expired:?}");
+    assert_eq!(of(|_| {}).0, "not_seen_yet");
+    let (code, summary) = of(|row| {
+        row.status = JobStatus::Completed;
+        row.runner = Some("r9".to_owned());
+        row.conclusion = Some("failure".to_owned());
+    });
+    assert_eq!(
+        (code.as_str(), summary.as_str()),
+        ("completed", "it has ended by runner r9: failure")
+    );
+    assert_eq!(of(|row| row.status = JobStatus::InProgress).0, "in_progress");
+}
+
+#[test]
+fn the_next_step_is_that_of_the_cause() {
+    let pool = |name| PoolName::parse(name).unwrap();
+    let unmet = |remedy| Wait::Unmet("why".to_owned(), remedy);
+    let rows = [
+        (unmet(Remedy::Enable(pool("off"))), "mayfly pool enable off"),
+        (unmet(Remedy::Scope(pool("theirs"))), "add repo:o/r to the scopes of pool theirs"),
+        (unmet(Remedy::Labels), "make a pool with the labels self-hosted"),
+        (unmet(Remedy::Pool), "make a pool with the scope repo:o/r"),
+        (Wait::For(Cause::Paused(pool("ci"))), "mayfly pool resume ci"),
+        (Wait::For(Cause::Cap(Cap::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
+        (Wait::For(Cause::Image("theirs:1".to_owned())), "pool ci (mayfly pool show ci)"),
+        (
+            Wait::For(Cause::NoName(Box::new(NamesTaken {
+                pool: pool("desk"),
+                scope: "repo:o/r".parse().unwrap(),
+                holders: vec![Holder::Registration("desk-1".to_owned(), Presence::Online)],
+                cleans: true,
+            }))),
+            "stop what runs as desk-1",
+        ),
+        (Wait::For(Cause::NoPlace), "in the pool's scopes"),
+        (unmet(Remedy::Group("big".to_owned())), "runner_group big and the scope org:o"),
+        (
+            unmet(Remedy::EnterpriseGroup("big".to_owned())),
+            "runner_group big, the scope enterprise:SLUG and min_idle",
+        ),
+        (
+            unmet(Remedy::AnyGroup),
+            "make a pool with the scope org:o and the runner_group that runs-on names",
+        ),
+        (unmet(Remedy::NameLabels), "name labels in runs-on"),
+    ];
+    for (wait, words) in rows {
+        let mut seen = seen(Some(wait));
+        let of = PoolSeen { image: "theirs:1".to_owned(), ..PoolSeen::default() };
+        seen.pools.insert(pool("ci"), of);
+        let hint = reasons(&seen)[0].hint.clone().unwrap();
+        assert!(hint.contains(words), "{hint}");
+        assert!(!hint.contains("NAME") && !hint.contains("doctor image"), "{hint}");
+    }
+}
+
+#[test]
+fn nobody_is_advised_to_install_webhooks_that_work() {
+    let mut limited = seen(Some(Wait::Hosted));
+    limited.github.discovery_waits = Some("until then".to_owned());
+    let elsewhere = Arc::new(BTreeMap::from([(repo(), RepoFact::NoJobs)]));
+    let elsewhere = Snapshot { repositories: elsewhere, ..Snapshot::default() };
+    for seen in [seen(None), limited, elsewhere] {
+        let hints = |webhooks: bool| {
+            let seen = Snapshot { webhooks, ..seen.clone() };
+            let hints = reasons(&seen).into_iter().filter_map(|reason| reason.hint);
+            hints.collect::<Vec<_>>().join("; ")
+        };
+        let advised = |hints: &str| {
+            ["webhook install", "webhooks need next to none"]
+                .iter()
+                .any(|words| hints.contains(words))
+        };
+        assert!(advised(&hints(false)) && !advised(&hints(true)), "{}", hints(true));
+    }
+}
+
+#[test]
+fn where_runners_fail_the_hint_names_what_failed() {
+    let place = |pool: PoolName| -> Place { (pool, "repo:o/r".parse().unwrap()) };
+    let name = RunnerName::parse("r9").unwrap();
+    let rows = [
+        (Failed::Runner(name), "mayfly runner logs r9"),
+        (Failed::Registration, "GitHub does not register runners of pool manual in repo:o/r"),
+        (Failed::GitHub, "it is tried again by itself; githubstatus.com"),
+        (Failed::Container, "the container never ran"),
+    ];
+    for (what, words) in rows {
+        let manual = place(PoolName::manual());
+        let mut seen = seen(Some(Wait::For(Cause::HeldBack(manual.clone(), at(99)))));
+        // Another pool in the same place is another matter.
+        let other = streak(Failed::Container, "not this");
+        seen.failures.insert(place(PoolName::default_pool()), other);
+        seen.failures.insert(manual, streak(what, "it broke"));
+        let reason = reasons(&seen).remove(0);
+        assert!(reason.what.ends_with(": it broke"), "{}", reason.what);
+        assert!(reason.hint.unwrap().starts_with(words));
+    }
+}
+
+#[test]
+fn between_two_attempts_the_last_failure_is_named() {
+    let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+    assert!(reasons(&seen).is_empty(), "it should start any moment");
+    for (scope, why) in [("repo:o/other", "not this"), ("org:o", "it broke")] {
+        let place = (PoolName::default_pool(), scope.parse().unwrap());
+        seen.failures.insert(place, streak(Failed::GitHub, why));
+    }
+    let reason = reasons(&seen).remove(0);
+    assert_eq!(reason.code, "held_back");
+    assert!(reason.what.ends_with(": it broke") && reason.hint.is_some(), "{}", reason.what);
+}
+
+#[test]
+fn a_runner_that_does_not_come_online_is_told_with_its_age_its_limit_and_those_before_it() {
+    let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+    seen.runners = vec![runner("o/r", ScopeKind::Repo, RunnerState::Starting)];
+    let timeout = jiff::SignedDuration::from_secs(300);
+    let of = PoolSeen { registration_timeout: timeout, ..PoolSeen::default() };
+    seen.pools.insert(PoolName::default_pool(), of);
+    let first = reasons(&seen).remove(0);
+    let words =
+        "runner r1 is starting for it since 75 s, of 300 s that it may take: it is not online yet";
+    assert_eq!((first.what.as_str(), first.hint), (words, None));
+    let name = RunnerName::parse("r0").unwrap();
+    let place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
+    seen.failures.insert(place, streak(Failed::Runner(name), "it was late"));
+    let next = reasons(&seen).remove(0);
+    assert!(next.what.ends_with("; 2 before it failed in a row, the last because it was late"));
+    assert!(next.hint.unwrap().contains("mayfly runner logs r0"));
+}
+
+#[test]
+fn a_limit_and_a_refused_credential_are_two_things() {
+    let codes = |seen: &Snapshot| -> Vec<String> {
+        reasons(seen).into_iter().map(|reason| reason.code).collect()
+    };
+    let mut refused = seen(Some(Wait::Hosted));
+    refused.report.github_error = Some("401 Bad credentials".to_owned());
+    refused.github.discovery_waits = Some("until then".to_owned());
+    assert_eq!(codes(&refused), ["hosted", "github"]);
+    let mut limited = seen(Some(Wait::Hosted));
+    limited.report.github_error = Some("rate limit exceeded".to_owned());
+    limited.report.waiting = Some("o/r: jobs cannot be read: rate limit exceeded".to_owned());
+    assert_eq!(codes(&limited), ["hosted", "rate_limit"]);
+    // A webhook does not help a repository that is not served.
+    let fact = RepoFact::Refused("it is public".to_owned());
+    let repositories = Arc::new(BTreeMap::from([(repo(), fact)]));
+    let excluded = Snapshot { repositories, ..Snapshot::default() };
+    assert_eq!(codes(&excluded), ["repository_refused"]);
+}
+
+#[test]
+fn no_pool_is_advised_that_would_be_refused() {
+    let long = "x".repeat(257);
+    let many: Vec<String> = (0..101).map(|number| number.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let rows: [(&[&str], &str); 6] = [
+        (&["self-hosted", "runner=2cpu-linux-x64"], "mayfly pool create"),
+        (&["amazon linux 2"], "mayfly pool create"),
+        (&["a,b"], "from a file (mayfly pool apply)"),
+        (&[&long], "no pool can offer"),
+        (&["a\nb"], "no pool can offer"),
+        (&many, "no pool can offer"),
+    ];
+    for (labels, words) in rows {
+        let row = Row { labels: LabelSet::requested(labels), ..row() };
+        let hint = super::pool_with(&row.labels);
+        assert!(hint.contains(words), "{labels:?}: {hint}");
+        let offered: Result<LabelSet, _> = row
+            .labels
+            .iter()
+            .map(|label| mayfly_common::label::Label::parse(label.as_str()))
+            .collect();
+        let can = offered.is_ok_and(|labels| (1..=100).contains(&labels.len()));
+        assert_eq!(can, hint.contains("mayfly pool"), "{labels:?}");
+    }
+}

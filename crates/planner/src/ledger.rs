@@ -1,0 +1,531 @@
+//! The ledger: every job known, whichever way it was learnt. What a webhook told and what GitHub listed is one row.
+//!
+//! Pure: no clock, no I/O. The working truth of the process about what waits; the [`store`](mayfly_store) holds a copy that
+//! outlives it.
+//!
+//! Invariants: a row only goes forward (docs: "Webhook events and payloads", deliveries are not in order); the same events in any
+//! order and any number leave the same row; GitHub's list has the last word on what waits, but for what it cannot know yet.
+
+mod hearing;
+mod questions;
+mod takers;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::label::LabelSet;
+use mayfly_common::scope::RepoSlug;
+use mayfly_common::webhook::{EventJob, JobStatus};
+
+use mayfly_common::job::{QueuedJob, QueuedJobs};
+use questions::Asked;
+use takers::Taker;
+
+pub use hearing::Hearing;
+pub use questions::{Had, NoAnswer};
+pub use takers::{Ran, Search, Worker};
+
+/// How long GitHub's lists may lag behind its webhooks.
+const LAG: SignedDuration = SignedDuration::from_secs(15);
+/// GitHub ends a job that was queued for longer (docs: "Actions limits"). Since when it has been queued GitHub does not say: a job
+/// can be made long before, and be queued when somebody approves it. So this counts from when it was last known to be queued.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// How long a row that is over is kept, so that an event that comes late changes nothing.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// How long a job runs at most (docs: "Actions limits": five days on a self-hosted runner), and its end may take to be heard of.
+const LONGEST_JOB: SignedDuration = SignedDuration::from_hours(5 * 24 + 1);
+
+/// A job that was seen so soon after it was made was queued when it was made, as far as anybody can tell.
+const SOON: SignedDuration = SignedDuration::from_mins(1);
+
+/// Most rows. Known jobs keep their rows; further ones are added when others have ended, since GitHub still lists them.
+const MOST: usize = 20_000;
+
+/// Most changed rows that wait for a file that cannot be written.
+const UNSAVED: usize = 10_000;
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// GitHub's id.
+    pub id: i64,
+    /// Where.
+    pub repo: RepoSlug,
+    /// Its name.
+    pub name: String,
+    /// What it asks for.
+    pub labels: LabelSet,
+    /// How it stands, as far as we were told.
+    pub status: JobStatus,
+    /// `success`, `failure`, … once completed.
+    pub conclusion: Option<String>,
+    /// When it was queued; where that is not known, when it was first known to be.
+    pub queued_at: Timestamp,
+    /// True if it is known when it was queued. GitHub says only when it was made, which can be long before: an approval, a
+    /// concurrency group. So it is known where a job was seen soon after it was made.
+    pub queue_known: bool,
+    /// When a runner took it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// The runner that took it.
+    pub runner: Option<String>,
+    /// That runner's pool.
+    pub pool: Option<String>,
+    /// When a webhook last told of it; none if only GitHub's list did.
+    pub told_at: Option<Timestamp>,
+    /// Since when GitHub does not list it among those that wait, though nobody told that it began.
+    pub left_at: Option<Timestamp>,
+    /// When anything was last learnt of it.
+    pub seen_at: Timestamp,
+}
+
+impl Row {
+    /// Whether it waits for a runner, as far as is known. However old it is: GitHub's list has the last word.
+    pub fn waits(&self) -> bool {
+        self.status == JobStatus::Queued && self.left_at.is_none()
+    }
+
+    /// When it was queued, if that is known.
+    pub fn queued(&self) -> Option<Timestamp> {
+        self.queue_known.then_some(self.queued_at)
+    }
+
+    /// Takes in that it was made at `made` and, `moment`, was known to be queued, or had been.
+    fn seen_queued(&mut self, made: Option<Timestamp>, moment: Timestamp, soon: bool) {
+        if let (Some(made), true) = (made, soon) {
+            (self.queued_at, self.queue_known) = (made, true);
+        } else if !self.queue_known {
+            let earlier = self.status > JobStatus::Waiting && self.queued_at < moment;
+            self.queued_at = if earlier { self.queued_at } else { moment };
+        }
+    }
+
+    /// Whether it left the queue unseen: nobody told of it and no list had it for as long as GitHub has a job wait.
+    pub fn expired(&self) -> bool {
+        self.left_at.is_some_and(|at| at.duration_since(self.seen_at) >= LONGEST_WAIT)
+    }
+}
+
+/// All jobs known.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    rows: BTreeMap<i64, Row>,
+    changed: BTreeSet<i64>,
+    /// Jobs that have ended and were not told of as such yet.
+    ended: BTreeSet<i64>,
+    /// Jobs whose start or end is known only from what their runner printed.
+    unconfirmed: BTreeSet<i64>,
+    /// Jobs that were missing in a list that could not be read in full: each waits until GitHub says that it does not.
+    doubted: BTreeSet<i64>,
+    /// Runners of ours whose job nobody knows, by name.
+    takers: BTreeMap<String, Taker>,
+    /// Jobs whose labels could not be read when GitHub last told of them.
+    unread_labels: BTreeSet<i64>,
+    /// Questions to GitHub, by job.
+    asked: BTreeMap<i64, Asked>,
+    /// The last time, by our clock, that all waiting jobs of a repository were read.
+    polled_at: BTreeMap<RepoSlug, Timestamp>,
+    /// GitHub's clock minus ours.
+    skew: SignedDuration,
+    /// True if there has been no room for a job since rows were last dropped.
+    full: bool,
+}
+
+impl Ledger {
+    /// These rows could not be kept: they are among those that changed until they can. Of very many, some are lost to the file.
+    pub fn keep_later(&mut self, rows: &[Row]) {
+        self.changed.extend(rows.iter().map(|row| row.id).filter(|id| self.rows.contains_key(id)));
+        while self.changed.len() > UNSAVED {
+            self.changed.pop_first();
+        }
+    }
+
+    /// Sets GitHub's clock minus ours.
+    pub fn set_skew(&mut self, skew: SignedDuration) {
+        self.skew = skew;
+    }
+
+    /// Converts a time of our clock to GitHub's.
+    fn theirs(&self, at: Timestamp) -> Timestamp {
+        at.saturating_add(self.skew).unwrap_or(at)
+    }
+
+    /// The problem, if there is no room for all jobs that wait.
+    pub fn problem(&self) -> Option<String> {
+        let why = "more jobs wait than are kept in memory";
+        self.full.then(|| {
+            format!("{why} ({MOST}): those that came last are served once others have ended")
+        })
+    }
+
+    /// True if there is room for one more row. Drops ended jobs first if it is full.
+    fn has_room(&mut self) -> bool {
+        if self.rows.len() < MOST {
+            return true;
+        }
+        if !self.full {
+            let changed = &self.changed;
+            self.rows.retain(|id, row| {
+                changed.contains(id) || row.waits() || row.status != JobStatus::Completed
+            });
+            self.full = self.rows.len() >= MOST;
+        }
+        !self.full
+    }
+
+    /// Takes in what an earlier process left.
+    pub fn load(&mut self, rows: impl IntoIterator<Item = Row>) {
+        self.rows.extend(rows.into_iter().map(|row| (row.id, row)));
+    }
+
+    /// A webhook tells of a job.
+    pub fn told(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
+        self.learn(repo, job, now);
+        if let Some(row) = self.rows.get_mut(&job.id) {
+            row.told_at = row.told_at.max(Some(now));
+        }
+    }
+
+    /// Takes in what GitHub says of a job, by whichever way.
+    fn learn(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
+        let known = self.rows.contains_key(&job.id);
+        let theirs = self.theirs(now);
+        if !known && !self.has_room() {
+            return;
+        }
+        let row = self.rows.entry(job.id).or_insert_with(|| Row {
+            id: job.id,
+            repo: repo.clone(),
+            name: job.name.clone(),
+            labels: LabelSet::requested(&job.labels),
+            status: JobStatus::Waiting,
+            conclusion: None,
+            queued_at: theirs,
+            queue_known: false,
+            started_at: None,
+            completed_at: None,
+            runner: None,
+            pool: None,
+            told_at: None,
+            left_at: None,
+            seen_at: now,
+        });
+        // What an event of a later state says counts for more; an earlier one only fills gaps.
+        let later = job.status >= row.status;
+        let pick = |new: Option<Timestamp>, old: Option<Timestamp>| {
+            if later { new.or(old) } else { old.or(new) }
+        };
+        // Its repository was renamed, or moved to another owner: the job keeps its id.
+        if later && row.repo != *repo {
+            row.repo = repo.clone();
+        }
+        // GitHub sets this on waiting jobs, too, and on those that ended without a runner, where it means nothing.
+        let began = job.status == JobStatus::InProgress
+            || (job.status == JobStatus::Completed && job.runner_name.is_some());
+        let started_at = job.started_at.filter(|_| began);
+        if job.status > JobStatus::Waiting {
+            let moment = started_at.unwrap_or(theirs);
+            let soon = job.created_at.is_some_and(|made| moment.duration_since(made) < SOON);
+            row.seen_queued(job.created_at, moment, soon);
+        }
+        let unread = job.labels_unread && row.labels.is_empty();
+        let unread_labels = &mut self.unread_labels;
+        if unread {
+            unread_labels.insert(job.id)
+        } else {
+            unread_labels.remove(&job.id)
+        };
+        row.started_at = pick(started_at, row.started_at);
+        row.completed_at = pick(job.completed_at, row.completed_at);
+        // GitHub knows better than a runner, whose words its job can forge.
+        row.conclusion = job.conclusion.clone().or_else(|| row.conclusion.take());
+        if let Some(runner) = &job.runner_name
+            && row.runner.as_ref() != Some(runner)
+        {
+            (row.runner, row.pool) = (Some(runner.clone()), None);
+        }
+        // An unknown one that ended longer ago than rows are kept may have been told of before, and forgotten.
+        let counts = known || row.completed_at.is_none_or(|at| now.duration_since(at) < KEPT);
+        if row.status < JobStatus::Completed && job.status == JobStatus::Completed && counts {
+            self.ended.insert(job.id);
+        }
+        row.status = row.status.max(job.status);
+        if job.status == row.status {
+            self.unconfirmed.remove(&job.id);
+        }
+        row.seen_at = row.seen_at.max(now);
+        self.changed.insert(job.id);
+    }
+
+    /// GitHub lists the jobs of `repo` that wait; it was asked at `asked_at`. Answers with how many of them webhooks should have
+    /// told of and did not, since `listening`.
+    pub fn polled(
+        &mut self,
+        repo: &RepoSlug,
+        jobs: &QueuedJobs,
+        asked_at: Timestamp,
+        listening: Timestamp,
+    ) -> usize {
+        let listed: BTreeSet<i64> = jobs.list.iter().map(|job| job.id).collect();
+        // What was made since the last look was queued since then, too.
+        let last = self.polled_at.get(repo).copied();
+        let (last, span) = last.map_or((asked_at, SOON), |last| (last.min(asked_at), LAG));
+        let since = last.saturating_sub(span).unwrap_or(Timestamp::MIN);
+        let (since, theirs) = (self.theirs(since), self.theirs(asked_at));
+        if jobs.whole {
+            self.polled_at.insert(repo.clone(), asked_at);
+        }
+        let could_know = asked_at.saturating_sub(LAG).unwrap_or(Timestamp::MIN);
+        for row in self.rows.values_mut().filter(|row| row.repo == *repo) {
+            let fresh = row.told_at.is_some_and(|told_at| told_at > could_know);
+            let missing = row.waits() && !listed.contains(&row.id) && !fresh;
+            let doubted = missing && !jobs.whole;
+            let changes =
+                if doubted { self.doubted.insert(row.id) } else { self.doubted.remove(&row.id) };
+            if changes {
+                self.asked.remove(&row.id);
+            }
+            if doubted {
+                continue;
+            }
+            if missing {
+                row.left_at = Some(asked_at);
+                self.changed.insert(row.id);
+            }
+        }
+        let mut missed = 0;
+        for job in &jobs.list {
+            if !self.rows.contains_key(&job.id) && !self.has_room() {
+                continue;
+            }
+            let row = self.rows.entry(job.id).or_insert_with(|| {
+                self.changed.insert(job.id);
+                Row {
+                    id: job.id,
+                    repo: job.repo.clone(),
+                    name: job.name.clone(),
+                    labels: job.labels.clone(),
+                    status: JobStatus::Queued,
+                    conclusion: None,
+                    queued_at: if job.queued_at >= since { job.queued_at } else { theirs },
+                    queue_known: job.queued_at >= since,
+                    started_at: None,
+                    completed_at: None,
+                    runner: None,
+                    pool: None,
+                    told_at: None,
+                    left_at: None,
+                    seen_at: asked_at,
+                }
+            });
+            // Its repository was renamed, or moved to another owner.
+            if row.repo != job.repo {
+                row.repo = job.repo.clone();
+                self.changed.insert(job.id);
+            }
+            // Only runners' words took it for begun or ended, and it waits: another job of that name did.
+            let only_said =
+                row.status == JobStatus::Completed || self.unconfirmed.contains(&job.id);
+            if only_said && row.told_at.is_none() {
+                self.unconfirmed.remove(&job.id);
+                (row.status, row.conclusion) = (JobStatus::Queued, None);
+                (row.runner, row.pool) = (None, None);
+                (row.started_at, row.completed_at) = (None, None);
+                self.changed.insert(job.id);
+            }
+            // It has its runner's name from its webhook, or it is waiting after all.
+            if row.status == JobStatus::Waiting {
+                row.seen_queued(Some(job.queued_at), theirs, job.queued_at >= since);
+                row.status = JobStatus::Queued;
+                self.changed.insert(job.id);
+            }
+            if row.left_at.take().is_some() {
+                self.changed.insert(job.id);
+            }
+            // They could not be read when it was first listed.
+            if row.labels.is_empty() && !job.labels.is_empty() {
+                row.labels.clone_from(&job.labels);
+                self.changed.insert(job.id);
+            }
+            let unread = job.labels_unread && row.labels.is_empty();
+            let unread_labels = &mut self.unread_labels;
+            if unread {
+                unread_labels.insert(job.id)
+            } else {
+                unread_labels.remove(&job.id)
+            };
+            row.seen_at = row.seen_at.max(asked_at);
+            let old = job.queued_at < could_know && job.queued_at > listening;
+            missed += usize::from(row.told_at.is_none() && old);
+        }
+        for job in &jobs.taken {
+            self.taken(repo, job, asked_at);
+        }
+        missed
+    }
+
+    /// The jobs that wait for a runner and of which `counts` holds, the oldest first.
+    pub fn queued(&self, counts: impl Fn(&Row) -> bool) -> Vec<QueuedJob> {
+        let mut queued: Vec<QueuedJob> = self
+            .rows
+            .values()
+            .filter(|row| row.waits() && counts(row))
+            .map(|row| QueuedJob {
+                id: row.id,
+                repo: row.repo.clone(),
+                name: row.name.clone(),
+                labels: row.labels.clone(),
+                labels_unread: self.unread_labels.contains(&row.id),
+                queued_at: row.queued_at,
+            })
+            .collect();
+        queued.sort_by_key(|job| (job.queued_at, job.id));
+        queued
+    }
+
+    /// The job of this id, if it is in memory.
+    pub fn row(&self, id: i64) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    /// Which pools runners are of: jobs that they took are told so.
+    pub fn pools<'a>(&mut self, of: impl Fn(&str) -> Option<&'a str>) {
+        for row in self.rows.values_mut().filter(|row| row.pool.is_none()) {
+            let pool = row.runner.as_deref().and_then(&of);
+            if let Some(pool) = pool {
+                row.pool = Some(pool.to_owned());
+                self.changed.insert(row.id);
+            }
+        }
+    }
+
+    /// The jobs that have ended since this was last asked, and of which it is known that a runner of ours had them. Those that GitHub
+    /// is still asked for come later: their times are not known.
+    pub fn take_ended(&mut self) -> Vec<Row> {
+        let (rows, unconfirmed) = (&self.rows, &self.unconfirmed);
+        let ours = |id: &i64| {
+            !unconfirmed.contains(id) && rows.get(id).is_none_or(|row| row.pool.is_some())
+        };
+        let known: Vec<i64> = self.ended.iter().copied().filter(ours).collect();
+        self.ended.retain(|id| !known.contains(id));
+        known.into_iter().filter_map(|id| self.rows.get(&id).cloned()).collect()
+    }
+
+    /// When the job of each machine was over, where that is known. `machines`: the runners' names, and when each was made.
+    pub fn over<'a>(
+        &self,
+        machines: impl Iterator<Item = (&'a str, Timestamp)>,
+    ) -> BTreeMap<&'a str, Timestamp> {
+        let rows = self.by_runner();
+        let over = |(runner, made): (&'a str, Timestamp)| {
+            let made = self.theirs(made);
+            let rows = rows.get(runner)?.iter().filter(|row| !row.is_before(made));
+            let ended = rows.filter(|row| row.status == JobStatus::Completed);
+            Some((runner, ended.filter_map(|row| row.completed_at.or(row.told_at)).max()?))
+        };
+        machines.filter_map(over).collect()
+    }
+
+    /// When the latest job of each repository was queued.
+    pub fn latest(&self) -> BTreeMap<RepoSlug, Timestamp> {
+        let mut latest: BTreeMap<RepoSlug, Timestamp> = BTreeMap::new();
+        for row in self.rows.values() {
+            let at = latest.entry(row.repo.clone()).or_insert(row.queued_at);
+            *at = (*at).max(row.queued_at);
+        }
+        latest
+    }
+
+    /// The repositories with jobs that wait, each with whether webhooks told of all of them.
+    pub fn waiting_in(&self) -> BTreeMap<RepoSlug, bool> {
+        let mut waiting = BTreeMap::new();
+        for row in self.rows.values().filter(|row| row.waits()) {
+            *waiting.entry(row.repo.clone()).or_insert(true) &= row.told_at.is_some();
+        }
+        waiting
+    }
+
+    /// True if it is not known whether the job waits: it is missing in GitHub's list, which could not be read in full, and GitHub has
+    /// not answered yet.
+    pub fn is_unsure(&self, id: i64) -> bool {
+        self.doubted.contains(&id) && !self.asked.get(&id).is_some_and(Asked::is_answered)
+    }
+
+    /// True if a job of `repo` waits that is missing in GitHub's list, which could not be read in full.
+    pub fn is_doubted(&self, repo: &RepoSlug) -> bool {
+        let rows = self.doubted.iter().filter_map(|id| self.rows.get(id));
+        rows.filter(|row| row.waits()).any(|row| row.repo == *repo)
+    }
+
+    /// The jobs that wait, by repository.
+    pub fn waiting_jobs(&self) -> BTreeMap<RepoSlug, BTreeSet<i64>> {
+        let mut waiting: BTreeMap<RepoSlug, BTreeSet<i64>> = BTreeMap::new();
+        for row in self.rows.values().filter(|row| row.waits()) {
+            waiting.entry(row.repo.clone()).or_default().insert(row.id);
+        }
+        waiting
+    }
+
+    /// The repository is not served any more, or not under this name: its jobs do not wait for us.
+    pub fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
+        self.polled_at.remove(repo);
+        for row in self.rows.values_mut().filter(|row| row.repo == *repo && row.waits()) {
+            row.left_at = Some(now);
+            self.changed.insert(row.id);
+        }
+    }
+
+    /// Ends the wait of jobs that nobody has told of or listed for a day, and drops what is over for an hour, or
+    /// has run for longer than a job can.
+    pub fn prune(&mut self, now: Timestamp) {
+        self.full = false;
+        let silent = |row: &&mut Row| now.duration_since(row.seen_at) >= LONGEST_WAIT;
+        for row in self.rows.values_mut().filter(|row| row.waits()).filter(silent) {
+            row.left_at = Some(now);
+            self.changed.insert(row.id);
+        }
+        let asked: BTreeSet<i64> =
+            self.rows.values().filter(|row| self.is_open(row)).map(|row| row.id).collect();
+        let changed = &self.changed;
+        self.rows.retain(|id, row| {
+            let over = row.status != JobStatus::Waiting && !row.waits();
+            let kept = match row.status {
+                // Nobody tells of a job while it runs.
+                JobStatus::InProgress => LONGEST_JOB,
+                // GitHub could not be asked for so long.
+                _ if asked.contains(id) => LONGEST_WAIT,
+                _ => KEPT,
+            };
+            !over || changed.contains(id) || now.duration_since(row.seen_at) < kept
+        });
+        let rows = &self.rows;
+        self.doubted.retain(|id| rows.contains_key(id));
+        self.unread_labels.retain(|id| rows.contains_key(id));
+        // What the runner said stands, where GitHub could not be asked for nearly as long as the row is kept.
+        self.unconfirmed.retain(|id| {
+            let row = rows.get(id);
+            row.is_some_and(|row| now.duration_since(row.seen_at) < LONGEST_WAIT - KEPT)
+        });
+        self.asked.retain(|id, _| rows.contains_key(id));
+        self.prune_takers(now);
+    }
+
+    /// The rows that changed since this was last asked.
+    pub fn take_changed(&mut self) -> Vec<Row> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|id| self.rows.get(&id).cloned()).collect()
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}

@@ -1,0 +1,447 @@
+use proptest::prelude::*;
+
+use mayfly_common::scope::Scope;
+
+use super::*;
+use crate::lifecycle::JobResult;
+use JobStatus::{Completed, InProgress, Queued, Waiting};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn repo() -> RepoSlug {
+    RepoSlug::parse("o/r").unwrap()
+}
+
+/// What GitHub tells of job `id` in each of its states.
+fn event(id: i64, status: JobStatus) -> EventJob {
+    let from = |least, value: i64| (status >= least).then(|| at(value));
+    EventJob {
+        id,
+        run_id: 1,
+        name: format!("job {id}"),
+        status,
+        conclusion: (status == Completed).then(|| "success".to_owned()),
+        labels: vec!["self-hosted".to_owned()],
+        labels_unread: false,
+        created_at: Some(at(0)),
+        started_at: Some(from(InProgress, 5).unwrap_or(at(0))),
+        completed_at: from(Completed, 9),
+        runner_name: (status >= InProgress).then(|| "runner".to_owned()),
+    }
+}
+
+fn listed(id: i64) -> QueuedJob {
+    QueuedJob {
+        id,
+        repo: repo(),
+        name: format!("job {id}"),
+        labels: LabelSet::requested(["self-hosted"]),
+        labels_unread: false,
+        queued_at: at(0),
+    }
+}
+
+fn whole<const N: usize>(list: [QueuedJob; N]) -> QueuedJobs {
+    QueuedJobs { list: list.into(), whole: true, taken: Vec::new() }
+}
+
+fn worker(runner: &str, scope: &Scope) -> Worker {
+    let (runner, pool, created_at) = (runner.to_owned(), "ci".to_owned(), at(0));
+    Worker { runner, pool, scope: scope.clone(), created_at }
+}
+
+fn waiting(ledger: &Ledger) -> Vec<i64> {
+    ledger.queued(|_| true).iter().map(|job| job.id).collect()
+}
+
+#[test]
+fn only_what_is_queued_waits() {
+    for (status, expected) in [(Waiting, 0), (Queued, 1), (InProgress, 0), (Completed, 0)] {
+        let mut ledger = Ledger::default();
+        ledger.told(&repo(), &event(1, status), at(1));
+        assert_eq!(waiting(&ledger).len(), expected, "{status:?}");
+    }
+}
+
+#[test]
+fn an_event_that_comes_late_changes_nothing() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(1));
+    ledger.told(&repo(), &event(1, Queued), at(2));
+    assert!(waiting(&ledger).is_empty());
+    ledger.polled(&repo(), &whole([listed(1)]), at(3), at(0));
+    assert!(waiting(&ledger).is_empty(), "nor does a list that lags behind");
+}
+
+#[test]
+fn a_job_whose_repository_is_renamed_waits_under_the_new_name() {
+    let renamed = RepoSlug::parse("o/renamed").unwrap();
+    let listed_there = || whole([QueuedJob { repo: renamed.clone(), ..listed(1) }]);
+    let of_new = |ledger: &Ledger| {
+        let queued = ledger.queued(|row| row.repo == renamed);
+        queued.iter().map(|job| (job.id, job.repo.clone())).collect::<Vec<_>>()
+    };
+    // By its list, whether the old name was forgotten before or not; and by a webhook, told of before or not.
+    for forgotten in [false, true] {
+        let mut ledger = Ledger::default();
+        ledger.polled(&repo(), &whole([listed(1)]), at(10), at(0));
+        if forgotten {
+            ledger.forget(&repo(), at(11));
+        }
+        ledger.take_changed();
+        ledger.polled(&renamed, &listed_there(), at(12), at(0));
+        assert_eq!(of_new(&ledger), [(1, renamed.clone())], "{forgotten}");
+        assert_eq!(ledger.take_changed().len(), 1, "and it is kept so");
+        ledger.forget(&repo(), at(13));
+        ledger.polled(&repo(), &whole([]), at(14), at(0));
+        assert_eq!(of_new(&ledger).len(), 1);
+    }
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(1));
+    ledger.told(&renamed, &event(1, InProgress), at(2));
+    ledger.told(&repo(), &event(1, Queued), at(3));
+    assert_eq!(ledger.row(1).map(|row| &row.repo), Some(&renamed), "a late event changes nothing");
+}
+
+#[test]
+fn githubs_list_has_the_last_word_but_for_what_it_cannot_know_yet() {
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(10), at(0));
+    ledger.told(&repo(), &event(3, Queued), at(100));
+    assert_eq!(waiting(&ledger), [1, 2, 3]);
+    ledger.polled(&repo(), &whole([listed(2)]), at(110), at(0));
+    assert_eq!(waiting(&ledger), [2, 3], "3 is too new for the list");
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(116), at(0));
+    assert_eq!(waiting(&ledger), [1, 2], "1 waits after all");
+    let other = RepoSlug::parse("o/other").unwrap();
+    ledger.polled(&other, &whole([]), at(117), at(0));
+    assert_eq!(waiting(&ledger), [1, 2], "another repository's list says nothing");
+    ledger.forget(&repo(), at(118));
+    assert!(waiting(&ledger).is_empty());
+}
+
+#[test]
+fn what_webhooks_did_not_tell_is_noticed() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(1));
+    let poll = |ledger: &mut Ledger, second, listening| {
+        ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(second), at(listening))
+    };
+    assert_eq!(poll(&mut ledger, 10, -1), 0, "its delivery may be under way");
+    assert_eq!(poll(&mut ledger, 16, -1), 1);
+    assert_eq!(poll(&mut ledger, 16, 5), 0, "it was queued before we listened");
+    assert_eq!(ledger.waiting_in(), BTreeMap::from([(repo(), false)]));
+}
+
+#[test]
+fn what_is_over_is_kept_for_an_hour() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(0));
+    ledger.told(&repo(), &event(2, Queued), at(0));
+    assert_eq!(ledger.take_changed().len(), 2);
+    assert!(ledger.take_changed().is_empty());
+    ledger.prune(at(3_599));
+    assert_eq!(ledger.len(), 2);
+    ledger.prune(at(3_600));
+    assert_eq!((ledger.len(), waiting(&ledger)), (1, vec![2]));
+}
+
+#[test]
+fn a_job_that_runs_is_known_until_its_end() {
+    const HOUR: i64 = 3_600;
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, InProgress), at(0));
+    ledger.take_changed();
+    ledger.pools(|_| Some("default"));
+    ledger.take_changed();
+    ledger.prune(at(100 * HOUR));
+    assert_eq!(ledger.len(), 1, "nobody tells of it meanwhile");
+    ledger.told(&repo(), &event(1, Completed), at(100 * HOUR));
+    assert_eq!(ledger.take_ended().len(), 1, "its end counts");
+    let mut lost = Ledger::default();
+    lost.told(&repo(), &event(1, InProgress), at(0));
+    lost.take_changed();
+    lost.prune(at(121 * HOUR));
+    assert!(lost.is_empty(), "no job runs for longer than five days");
+}
+
+#[test]
+fn a_job_waits_however_long_ago_it_was_made() {
+    const DAY: i64 = 86_400;
+    // Made two days ago, approved now: by webhook, and by list.
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Waiting), at(0));
+    ledger.prune(at(2 * DAY));
+    ledger.told(&repo(), &event(1, Queued), at(2 * DAY));
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(2 * DAY + 20), at(0));
+    ledger.prune(at(2 * DAY + 20));
+    assert_eq!(waiting(&ledger), [1, 2]);
+    // What GitHub lists waits on; what nobody tells of for as long as GitHub lets a job wait has ended unseen.
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(4 * DAY), at(0));
+    ledger.prune(at(4 * DAY));
+    assert_eq!(waiting(&ledger), [1, 2]);
+    ledger.prune(at(5 * DAY - 1));
+    assert_eq!(waiting(&ledger), [1, 2]);
+    ledger.take_changed();
+    ledger.prune(at(5 * DAY));
+    assert!(waiting(&ledger).is_empty());
+    let gone = ledger.take_changed();
+    assert!(gone.len() == 2 && gone.iter().all(Row::expired), "the store is told: {gone:?}");
+    ledger.prune(at(5 * DAY));
+    assert!(ledger.is_empty(), "nothing is kept for ever");
+    // GitHub has the last word.
+    ledger.load(gone);
+    ledger.polled(&repo(), &whole([listed(1)]), at(5 * DAY + 1), at(0));
+    ledger.prune(at(5 * DAY + 1));
+    assert_eq!(waiting(&ledger), [1]);
+}
+
+#[test]
+fn what_an_earlier_process_left_goes_on() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(0));
+    let rows = ledger.take_changed();
+    let mut next = Ledger::default();
+    next.load(rows);
+    assert_eq!(waiting(&next), [1]);
+    assert!(next.take_changed().is_empty());
+}
+
+proptest! {
+    /// Deliveries come in any order and any number: the row is the same in the end.
+    #[test]
+    fn the_order_of_events_does_not_matter(order in prop::collection::vec(0..4usize, 0..12)) {
+        let all = [Waiting, Queued, InProgress, Completed];
+        let mut straight = Ledger::default();
+        for status in all {
+            straight.told(&repo(), &event(1, status), at(50));
+        }
+        let mut ledger = Ledger::default();
+        for index in order.into_iter().chain([3, 1, 0, 2]) {
+            ledger.told(&repo(), &event(1, all[index]), at(50));
+        }
+        prop_assert_eq!(ledger.take_changed(), straight.take_changed());
+    }
+}
+
+#[test]
+fn a_runner_s_own_words_complete_what_nobody_told() {
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let other: Scope = "repo:o/other".parse().unwrap();
+    let ran = |runner, scope| Ran {
+        worker: worker(runner, scope),
+        job: Some("job 1"),
+        result: Some(JobResult::Failed),
+        started_at: Some(at(3)),
+    };
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(1), at(0));
+    ledger.ran(&ran("elsewhere", &other), at(9));
+    assert_eq!(ledger.row(1).unwrap().status, Queued, "a runner of another place had another job");
+    ledger.ran(&ran("r1", &scope), at(9));
+    assert_eq!(ledger.row(1).unwrap().status, Queued, "it waits: another one of that name ended");
+    ledger.polled(&repo(), &whole([listed(2)]), at(8), at(0));
+    ledger.ran(&ran("r1", &scope), at(9));
+    let row = ledger.row(1).unwrap();
+    assert_eq!((row.status, row.conclusion.as_deref()), (Completed, Some("failure")));
+    assert_eq!((row.runner.as_deref(), row.pool.as_deref()), (Some("r1"), Some("ci")));
+    assert_eq!((row.started_at, row.completed_at), (Some(at(3)), Some(at(9))));
+    assert_eq!(ledger.row(2).unwrap().status, Queued);
+    // It waits after all.
+    let mut again = ledger.clone();
+    again.polled(&repo(), &whole([listed(1)]), at(12), at(0));
+    assert!(again.row(1).unwrap().waits() && again.row(1).unwrap().runner.is_none());
+    // What a webhook told of the runner and the end counts for more.
+    let told = event(3, Completed);
+    ledger.told(&repo(), &told, at(20));
+    ledger.pools(|runner| (runner == "runner").then_some("gpu"));
+    ledger.ran(&ran("runner", &scope), at(21));
+    let row = ledger.row(3).unwrap();
+    assert_eq!((row.conclusion.as_deref(), row.completed_at), (Some("success"), Some(at(9))));
+}
+
+#[test]
+fn a_printed_name_ends_no_job_of_another_repository() {
+    let org: Scope = "org:o".parse().unwrap();
+    let enterprise: Scope = "enterprise:e".parse().unwrap();
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &whole([listed(1)]), at(1), at(0));
+    ledger.polled(&repo(), &whole([]), at(8), at(0));
+    for scope in [&org, &enterprise] {
+        let ran = Ran {
+            worker: worker("r1", scope),
+            job: Some("job 1"),
+            result: Some(JobResult::Succeeded),
+            started_at: Some(at(3)),
+        };
+        assert!(!ledger.ran(&ran, at(9)));
+        assert_eq!(ledger.row(1).unwrap().status, Queued, "{scope}");
+    }
+    // GitHub told which job the runner has.
+    ledger.told(&repo(), &event(2, InProgress), at(9));
+    let ran = Ran {
+        worker: worker("runner", &org),
+        job: Some("job 1"),
+        result: Some(JobResult::Failed),
+        started_at: None,
+    };
+    assert!(ledger.ran(&ran, at(10)));
+    assert_eq!((ledger.row(1).unwrap().status, ledger.row(2).unwrap().status), (Queued, Completed));
+}
+
+#[test]
+fn github_s_conclusion_counts_for_more_than_what_a_runner_printed() {
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let ran = Ran {
+        worker: worker("runner", &scope),
+        job: Some("job 1"),
+        result: Some(JobResult::Succeeded),
+        started_at: Some(at(3)),
+    };
+    let failed = EventJob { conclusion: Some("failure".to_owned()), ..event(1, Completed) };
+    for printed_first in [true, false] {
+        let mut ledger = Ledger::default();
+        ledger.told(&repo(), &event(1, InProgress), at(1));
+        if printed_first {
+            ledger.ran(&ran, at(9));
+            assert_eq!(ledger.row(1).unwrap().conclusion.as_deref(), Some("success"));
+        }
+        ledger.told(&repo(), &failed, at(9));
+        ledger.ran(&ran, at(10));
+        assert_eq!(ledger.row(1).unwrap().conclusion.as_deref(), Some("failure"));
+    }
+}
+
+#[test]
+fn no_job_began_before_it_was_queued_or_after_it_ended() {
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    for (printed, expected) in [(-63_000_000_000, 0), (3, 3), (63_000_000_000, 9)] {
+        let mut ledger = Ledger::default();
+        ledger.polled(&repo(), &whole([listed(1)]), at(1), at(0));
+        ledger.polled(&repo(), &whole([]), at(8), at(0));
+        let ran = Ran {
+            worker: worker("r1", &scope),
+            job: Some("job 1"),
+            result: None,
+            started_at: Some(at(printed)),
+        };
+        assert!(ledger.ran(&ran, at(9)));
+        assert_eq!(ledger.row(1).unwrap().started_at, Some(at(expected)), "{printed}");
+    }
+}
+
+#[test]
+fn rows_that_could_not_be_kept_are_handed_out_again() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(1));
+    let changed = ledger.take_changed();
+    assert!(ledger.take_changed().is_empty());
+    ledger.keep_later(&changed);
+    ledger.prune(at(1_000_000));
+    assert_eq!(ledger.take_changed(), changed, "what waits for the file is not forgotten");
+    ledger.prune(at(1_000_000));
+    ledger.keep_later(&changed);
+    assert!(ledger.take_changed().is_empty());
+}
+
+#[test]
+fn an_end_that_is_all_that_was_told_of_a_job_of_ours_counts_once() {
+    let ours = |ledger: &mut Ledger| {
+        ledger.pools(|runner| (runner == "runner").then_some("ci"));
+        ledger.take_ended().len()
+    };
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(10));
+    assert!(ledger.take_ended().is_empty(), "whose it is is not known");
+    assert_eq!(ours(&mut ledger), 1);
+    ledger.told(&repo(), &event(1, Completed), at(20));
+    assert_eq!(ours(&mut ledger), 0);
+    ledger.take_changed();
+    ledger.prune(at(2 * 3_600));
+    assert!(ledger.is_empty());
+    ledger.told(&repo(), &event(1, Completed), at(2 * 3_600));
+    assert_eq!(ours(&mut ledger), 0, "it was counted before it was forgotten");
+}
+
+#[test]
+fn when_a_job_was_queued_is_known_where_it_was_seen_soon_after_it_was_made() {
+    const HOUR: i64 = 3_600;
+    let queued = |ledger: &Ledger, id| {
+        let row = ledger.row(id).unwrap();
+        (row.queued_at, row.queue_known)
+    };
+    let made = |id, second| QueuedJob { queued_at: at(second), ..listed(id) };
+    let mut ledger = Ledger::default();
+    // At the first look; after a look that was nearly an hour before; made before that look and not there.
+    ledger.polled(&repo(), &whole([made(1, 0), made(2, HOUR - 5)]), at(HOUR), at(0));
+    let later = [made(3, HOUR - 30), made(4, HOUR - 10), made(5, 2 * HOUR - 100)];
+    ledger.polled(&repo(), &whole(later), at(2 * HOUR - 60), at(0));
+    let rows = [
+        (1, HOUR, false),
+        (2, HOUR - 5, true),
+        (3, 2 * HOUR - 60, false),
+        (4, HOUR - 10, true),
+        (5, 2 * HOUR - 100, true),
+    ];
+    for (id, second, known) in rows {
+        assert_eq!(queued(&ledger, id), (at(second), known), "{id}");
+    }
+    // By webhook: at once; after an approval, whether or not the wait for it was told; late; and with the runner's name.
+    let told = |id, second| EventJob { created_at: Some(at(second)), ..event(id, Queued) };
+    ledger.told(&repo(), &told(11, 100), at(130));
+    ledger.told(&repo(), &told(12, 0), at(HOUR));
+    ledger.told(&repo(), &event(13, Waiting), at(1));
+    ledger.told(&repo(), &event(13, Queued), at(HOUR));
+    ledger.told(&repo(), &event(14, InProgress), at(HOUR));
+    let approved = EventJob { started_at: Some(at(HOUR)), ..event(15, InProgress) };
+    ledger.told(&repo(), &approved, at(HOUR));
+    ledger.told(&repo(), &event(16, Waiting), at(1));
+    ledger.polled(&repo(), &whole([listed(16)]), at(3 * HOUR), at(0));
+    let rows = [
+        (11, 100, true),
+        (12, HOUR, false),
+        (13, HOUR, false),
+        (14, 0, true),
+        (15, HOUR, false),
+        (16, 3 * HOUR, false),
+    ];
+    for (id, second, known) in rows {
+        assert_eq!(queued(&ledger, id), (at(second), known), "{id}");
+    }
+    // By GitHub's clock, whatever ours says.
+    let mut ledger = Ledger::default();
+    ledger.set_skew(SignedDuration::from_hours(-1));
+    ledger.told(&repo(), &told(1, 0), at(HOUR + 5));
+    ledger.polled(&repo(), &whole([made(1, 0), made(2, 3)]), at(HOUR + 5), at(0));
+    assert_eq!((queued(&ledger, 1), queued(&ledger, 2)), ((at(0), true), (at(3), true)));
+}
+
+#[test]
+fn rows_are_bounded_and_those_that_waited_first_stay() {
+    let most = i64::try_from(MOST).unwrap();
+    let many =
+        |from: i64, to: i64| QueuedJobs { list: (from..to).map(listed).collect(), ..whole([]) };
+    let mut ledger = Ledger::default();
+    for id in 0..10 {
+        ledger.told(&repo(), &event(id, Completed), at(0));
+    }
+    ledger.take_changed();
+    ledger.polled(&repo(), &many(10, most + 10), at(1), at(0));
+    assert_eq!((ledger.len(), ledger.problem()), (MOST, None), "what is over made room");
+    ledger.polled(&repo(), &many(10, most + 50), at(2), at(0));
+    ledger.told(&repo(), &event(most + 50, Queued), at(2));
+    assert!(ledger.row(10).is_some() && ledger.row(most + 10).is_none());
+    assert_eq!(ledger.len(), MOST);
+    assert!(ledger.problem().is_some_and(|why| why.contains("20000")));
+    // Others end: the rest is served.
+    ledger.take_changed();
+    for id in 10..60 {
+        ledger.told(&repo(), &event(id, Completed), at(3));
+    }
+    ledger.take_changed();
+    ledger.prune(at(3));
+    ledger.polled(&repo(), &many(60, most + 50), at(4), at(0));
+    assert_eq!((ledger.row(most + 49).is_some(), ledger.problem()), (true, None));
+}

@@ -1,0 +1,56 @@
+//! The functional core: decides everything, does nothing.
+//!
+//! [`plan`] turns what was [`Observed`] into [`Action`]s. No `async`, no clock, no I/O, no random numbers: time and fresh names
+//! come in as values, so every decision is a table row in a test. The crate's own dependencies and `tests/purity.rs` hold that.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`lifecycle`] | which state a runner is in |
+//! | [`naming`] | which names are ours |
+//! | `memory` | what one pass remembers for the next |
+//! | [`policy`] | what holds for all decisions, pool by pool |
+//! | [`choice`] | which pools a job is for |
+//! | [`matching`] | which queued jobs a runner is there or on its way for |
+//! | [`assignment`] | which queued jobs GitHub does not assign to a runner that is there |
+//! | [`backoff`] | how long a scope waits after failures |
+//! | [`cadence`] | when to look again |
+//! | [`room`] | how many more runners fit |
+//! | [`pull`] | what a pull policy means for an image |
+//! | [`ratio`] | the autoscaling policy of that name |
+//! | [`plan`] | what to do |
+//! | [`catalog`] | which repositories have jobs for us, and what must be read next |
+//! | [`filter`] | which repositories are served |
+//! | [`ledger`] | every job known, whichever way it was learnt |
+//! | [`explain`] | why a job waits, in words |
+//! | [`snapshot`] | what a pass leaves behind for people to look at |
+//! | [`uninstall`] | what is left of an installation that drains |
+
+mod action;
+pub mod assignment;
+pub mod backoff;
+pub mod cadence;
+pub mod catalog;
+pub mod choice;
+pub mod explain;
+pub mod filter;
+pub mod ledger;
+pub mod lifecycle;
+pub mod matching;
+mod memory;
+pub mod naming;
+mod observed;
+mod plan;
+pub mod policy;
+pub mod pull;
+pub mod ratio;
+pub mod room;
+pub mod snapshot;
+pub mod uninstall;
+
+pub use action::{Action, Launch, Refusal, RequestId};
+pub use choice::has_groups;
+pub use memory::{Clash, Memory, Sighting, Stray};
+pub use observed::{Group, Image, ImageSeen, Listing, Observed, Sight, Wish};
+pub use plan::{Cause, Plan, Unassigned, Unmet, Verdict, Waiting, plan};
+pub use policy::{Caps, Policy, PoolPolicy};
+pub use room::Cap;

@@ -1,0 +1,510 @@
+//! What passes remember of runners and of registrations: the times and origins that neither Docker nor GitHub keeps.
+//!
+//! A cache: losing it restarts the periods it measures, which only makes the platform more patient.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::name::RunnerName;
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
+
+use super::assignment::{self, Assignment, FailedGroups};
+use super::lifecycle::reason_of;
+use super::naming;
+use super::observed::{Listing, Observed, Sight, Wish};
+use super::policy::Policy;
+use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::registration::{Registered, RunnerId};
+
+/// The wait after GitHub first refused to delete a registration; doubled by each further refusal.
+const REFUSED_FIRST: SignedDuration = SignedDuration::from_secs(30);
+/// The longest wait after a refusal.
+const REFUSED_LONGEST: SignedDuration = SignedDuration::from_mins(5);
+/// How long the names and registrations of runners that are gone are remembered. GitHub removes an ephemeral registration that
+/// is offline for a day (docs: "Ephemeral runners").
+const ORIGIN_KEPT: SignedDuration = SignedDuration::from_hours(48);
+/// How long a clash is reported after its last sign.
+const CLASH_KEPT: SignedDuration = SignedDuration::from_mins(10);
+
+/// What earlier passes saw of a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sighting {
+    /// Whether it was ever online.
+    pub was_online: bool,
+    /// Whether GitHub ever said that it runs a job, or a job's process was seen inside.
+    pub was_busy: bool,
+    /// Since when it has been idle, without interruption.
+    pub idle_since: Option<Timestamp>,
+    /// Since when GitHub has said, without interruption, that it is offline or not there.
+    pub missing_since: Option<Timestamp>,
+    /// The time since which GitHub has said, without interruption, that it can have no job: it is not listed, or offline and not busy.
+    pub jobless_since: Option<Timestamp>,
+    /// When the job that it had was over, as far as anybody told.
+    pub job_over_at: Option<Timestamp>,
+}
+
+/// A registration that may be ours, or has a name that somebody asks for, and has no machine here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stray {
+    /// Since when GitHub has said, without interruption, that it is offline and not busy.
+    pub offline_since: Option<Timestamp>,
+    /// Whether it is deleted if it stays offline: this installation generated its name, or a machine of ours had it.
+    pub ours: bool,
+    /// Whether another orchestrator must have made it: it came online without a machine of ours, or appeared while we ran.
+    pub foreign: bool,
+}
+
+/// A registration that GitHub refused to delete because it runs a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Refused {
+    times: u32,
+    until: Timestamp,
+    /// Whether the list said so, too.
+    listed_busy: bool,
+}
+
+/// Another orchestrator that makes runners under our names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clash {
+    /// Where.
+    pub scope: Scope,
+    /// The first such runner.
+    pub example: String,
+    sign: Sign,
+    seen_at: Timestamp,
+}
+
+/// What shows that there is another orchestrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// A registration that no machine of ours has.
+    Registration,
+    /// A machine that this process did not make, and that was not there before it.
+    Machine,
+}
+
+impl fmt::Display for Clash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, example, .. } = self;
+        match self.sign {
+            Sign::Registration => write!(
+                f,
+                "{scope}: another orchestrator uses this one's runner names: it registered {example}. Neither deletes what the \
+                 other runs, but both start runners for the same jobs. Set a different ORCHESTRATOR_ID on each host, and a \
+                 different name_prefix in pools with stable names"
+            ),
+            Sign::Machine => write!(
+                f,
+                "{scope}: another orchestrator runs beside this one with the same ORCHESTRATOR_ID: it started {example} here. \
+                 Both start runners for the same jobs. Stop one of them, or give each its own ORCHESTRATOR_ID"
+            ),
+        }
+    }
+}
+
+/// What passes remember.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// By name, each with when the runner was created: a name may be used again.
+    sightings: BTreeMap<RunnerName, (Timestamp, Sighting)>,
+    strays: BTreeMap<(Scope, RunnerId), Stray>,
+    refused: BTreeMap<(Scope, RunnerId), Refused>,
+    /// Names that this process used, and when last.
+    names: BTreeMap<RunnerName, Timestamp>,
+    /// Registrations that machines of ours had, and when they were last there.
+    registrations: BTreeMap<(Scope, RunnerId), Timestamp>,
+    /// Scopes whose runners were listed before.
+    listed: BTreeSet<Scope>,
+    /// True once this process has seen which machines there were before it.
+    adopted: bool,
+    clashes: BTreeMap<Scope, Clash>,
+    /// By job.
+    assignments: BTreeMap<i64, Assignment>,
+    pub(super) failed_groups: FailedGroups,
+}
+
+impl Memory {
+    /// What is known of a runner.
+    pub fn of(&self, instance: &Instance) -> Sighting {
+        let known = self.sightings.get(&instance.name);
+        known
+            .filter(|(made, _)| *made == instance.created_at)
+            .map_or_else(Default::default, |(_, sighting)| *sighting)
+    }
+
+    /// What is known of a queued job's assignment.
+    pub fn assignment(&self, job: i64) -> Option<&Assignment> {
+        self.assignments.get(&job)
+    }
+
+    /// What is known of the assignment of all queued jobs.
+    pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
+        self.assignments.values()
+    }
+
+    /// What is known of a registration without a machine.
+    pub fn stray(&self, scope: &Scope, id: RunnerId) -> Option<Stray> {
+        self.strays.get(&(scope.clone(), id)).copied()
+    }
+
+    /// True if a machine of ours had a registration.
+    pub fn had(&self, scope: &Scope, id: RunnerId) -> bool {
+        self.registrations.contains_key(&(scope.clone(), id))
+    }
+
+    /// Scopes with registrations that are to be deleted if they stay offline: they are looked at with those where runners are.
+    pub fn watched(&self) -> BTreeSet<Scope> {
+        let fading = |stray: &Stray| stray.ours && stray.offline_since.is_some();
+        let offline = self.strays.iter().filter(|(_, stray)| fading(stray));
+        offline.map(|((scope, _), _)| scope.clone()).collect()
+    }
+
+    /// Other orchestrators that use our names.
+    pub fn clashes(&self) -> impl Iterator<Item = &Clash> {
+        self.clashes.values()
+    }
+
+    /// A runner of this name is about to be registered.
+    pub fn launched(&mut self, name: &RunnerName, now: Timestamp) {
+        self.names.insert(name.clone(), now);
+    }
+
+    /// GitHub refused to delete a registration: its runner runs a job. `listed_busy`: whether its list said so, too.
+    pub fn refused(&mut self, scope: &Scope, id: RunnerId, listed_busy: bool, now: Timestamp) {
+        let key = (scope.clone(), id);
+        let times = self.refused.get(&key).map_or(0, |refused| refused.times);
+        let factor = 1i32.checked_shl(times.min(16)).unwrap_or(i32::MAX);
+        let wait = REFUSED_FIRST.saturating_mul(factor).min(REFUSED_LONGEST);
+        let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let times = times.saturating_add(1);
+        self.refused.insert(key, Refused { times, until, listed_busy });
+    }
+
+    /// Until when GitHub is not asked again to delete a registration, if it refused.
+    pub fn put_off(&self, scope: &Scope, id: RunnerId, now: Timestamp) -> Option<Timestamp> {
+        let refused = self.refused.get(&(scope.clone(), id))?;
+        // One that ends later than the longest wait is from before the clock was set back.
+        let holds = refused.until > now && refused.until.duration_since(now) <= REFUSED_LONGEST;
+        holds.then_some(refused.until)
+    }
+
+    /// When GitHub is next asked again to delete a registration.
+    pub fn retries(&self) -> impl Iterator<Item = Timestamp> {
+        self.refused.values().map(|refused| refused.until)
+    }
+}
+
+impl Observed {
+    /// Folds what this pass saw into the memory of earlier ones.
+    #[must_use]
+    pub fn remember(mut self, policy: &Policy, now: Timestamp) -> Self {
+        let mut memory = std::mem::take(&mut self.memory);
+        for instance in &self.instances {
+            let known = memory.names.insert(instance.name.clone(), now).is_some();
+            if memory.adopted && !known {
+                memory.note_clash(&instance.scope, instance.name.as_str(), Sign::Machine, now);
+            }
+            let listed = self.sight_of(instance).listed().map(|registered| registered.id);
+            for id in listed.into_iter().chain(instance.github_id) {
+                memory.registrations.insert((instance.scope.clone(), id), now);
+            }
+        }
+        memory.adopted = true;
+        memory.names.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
+        memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
+        let sightings = self.instances.iter().map(|instance| {
+            let sighting = self.sighting(memory.of(instance), instance, policy, now);
+            (instance.name.clone(), (instance.created_at, sighting))
+        });
+        memory.sightings = sightings.collect();
+        let idle_since = |instance: &Instance| memory.of(instance).idle_since;
+        let assignments = assignment::after(&self, &memory.assignments, idle_since, policy, now);
+        memory.failed_groups.update(&self, &memory.assignments, &assignments, policy, now);
+        memory.assignments = assignments;
+        for (scope, listing) in &self.registrations {
+            self.note_strays(&mut memory, scope, listing, policy, now);
+            if let Listing::Known(list) = listing {
+                memory.note_refusals(scope, list);
+                memory.listed.insert(scope.clone());
+            }
+        }
+        memory.clashes.retain(|_, clash| now.duration_since(clash.seen_at) < CLASH_KEPT);
+        self.memory = memory;
+        self
+    }
+
+    fn sighting(
+        &self,
+        mut sighting: Sighting,
+        instance: &Instance,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Sighting {
+        // A moment that lies ahead is from before the clock was set back.
+        let since = |before: Option<Timestamp>| Some(before.map_or(now, |at| at.min(now)));
+        let over = self.jobs_over.get(&instance.name).copied();
+        sighting.job_over_at = over.or(sighting.job_over_at);
+        // One that had a job was online, whether or not somebody looked at that moment.
+        sighting.was_online |= over.is_some();
+        // GitHub is asked now and then; that a job began is remembered however it was seen.
+        let worked = instance.phase == Phase::Running { working: Some(true) };
+        sighting.was_busy |= worked || over.is_some();
+        let sight = self.sight_of(instance);
+        if matches!(sight, Sight::Unknown | Sight::Unasked) {
+            return sighting;
+        }
+        let listed = sight.listed();
+        let online = listed.is_some_and(|registered| registered.online);
+        sighting.was_online |= online;
+        sighting.was_busy |= listed.is_some_and(|registered| registered.busy);
+        sighting.missing_since = if online { None } else { since(sighting.missing_since) };
+        let jobless = listed.is_none_or(|registered| !registered.online && !registered.busy);
+        sighting.jobless_since = if jobless { since(sighting.jobless_since) } else { None };
+        let timeout = policy.terms(&instance.pool).registration_timeout;
+        let reason = reason_of(instance, sight, sighting, timeout, now);
+        let idle = reason.state() == RunnerState::Idle;
+        sighting.idle_since = if idle { since(sighting.idle_since) } else { None };
+        sighting
+    }
+
+    /// True if a request gives a new runner this name.
+    fn is_asked_for(&self, scope: &Scope, name: &str) -> bool {
+        self.wishes.iter().any(|(_, wish)| {
+            let Wish::Create(wanted) = wish else { return false };
+            let same = |one: &RunnerName| one.as_str().eq_ignore_ascii_case(name);
+            wanted.scope == *scope && wanted.names.iter().any(same)
+        })
+    }
+
+    /// Notes what a list says of registrations that may be ours, or are in the way, and have no machine here.
+    fn note_strays(
+        &self,
+        memory: &mut Memory,
+        scope: &Scope,
+        listing: &Listing,
+        policy: &Policy,
+        now: Timestamp,
+    ) {
+        let was_listed = memory.listed.contains(scope);
+        let mut strays = BTreeMap::new();
+        for registered in listing.entries() {
+            let key = (scope.clone(), registered.id);
+            let ours = naming::is_generated(&policy.name_prefix, &registered.name)
+                || memory.registrations.contains_key(&key);
+            let place =
+                policy.all().any(|pool| naming::place_number(pool, &registered.name).is_some());
+            let machine = self
+                .instances
+                .iter()
+                .any(|instance| instance.name.as_str().eq_ignore_ascii_case(&registered.name));
+            let before = memory.strays.get(&key).copied();
+            // Somebody asks, or asked, for a runner of this name.
+            let wanted = before.is_some() || self.is_asked_for(scope, &registered.name);
+            if machine || !(ours || place || wanted) {
+                continue;
+            }
+            let offline = !registered.online && !registered.busy;
+            let since = before.and_then(|stray| stray.offline_since).map_or(now, |at| at.min(now));
+            let known = RunnerName::parse(&registered.name)
+                .is_ok_and(|name| memory.names.contains_key(&name));
+            let came_online =
+                registered.online && before.is_some_and(|stray| stray.offline_since.is_some());
+            // The name of a numbered place may have been there before its pool: only one at work appeared.
+            let appeared = was_listed && before.is_none() && (ours || !offline);
+            let foreign = (ours || place)
+                && !known
+                && (came_online || appeared || before.is_some_and(|stray| stray.foreign));
+            if foreign {
+                memory.note_clash(scope, &registered.name, Sign::Registration, now);
+            }
+            strays.insert(key, Stray { offline_since: offline.then_some(since), ours, foreign });
+        }
+        // What is not in a whole list is gone.
+        let whole = matches!(listing, Listing::Known(_));
+        memory.strays.retain(|(place, _), _| place != scope || !whole);
+        memory.strays.append(&mut strays);
+    }
+}
+
+impl Memory {
+    fn note_clash(&mut self, scope: &Scope, example: &str, sign: Sign, now: Timestamp) {
+        let clash = self.clashes.entry(scope.clone()).or_insert_with(|| Clash {
+            scope: scope.clone(),
+            example: example.to_owned(),
+            sign,
+            seen_at: now,
+        });
+        clash.seen_at = now;
+    }
+
+    /// Forgets refusals of registrations that are gone, or that are not busy any more.
+    fn note_refusals(&mut self, scope: &Scope, list: &[Registered]) {
+        self.refused.retain(|(place, id), refused| {
+            let Some(found) = list.iter().find(|registered| registered.id == *id) else {
+                return place != scope;
+            };
+            place != scope || found.busy || !refused.listed_busy
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::tests::{at, instance, policy, registered};
+    use mayfly_common::machine::Phase;
+
+    const RUNNING: Phase = Phase::Running { working: Some(false) };
+
+    fn scope() -> Scope {
+        "repo:o/r".parse().unwrap()
+    }
+
+    /// One runner, and what GitHub lists of its repository; none means that it cannot be asked.
+    fn seen(
+        before: Observed,
+        runner: Option<&Instance>,
+        list: Option<Vec<Registered>>,
+    ) -> Observed {
+        let listing = list.map_or(Listing::Unknown, Listing::Known);
+        Observed {
+            instances: runner.into_iter().cloned().collect(),
+            registrations: BTreeMap::from([(scope(), listing)]),
+            memory: before.memory,
+            ..Observed::default()
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_begins_anew() {
+        let first = instance("runner-1", RUNNING);
+        let listed = || Some(vec![registered(1, "runner-1", true, true)]);
+        let before = seen(Observed::default(), Some(&first), listed()).remember(&policy(), at(0));
+        assert!(before.memory.of(&first).was_online && before.memory.of(&first).was_busy);
+        // One pass without it, or none: the next of that name has no history.
+        let between = seen(before.clone(), None, Some(vec![])).remember(&policy(), at(10));
+        assert_eq!(between.memory.of(&first), Sighting::default());
+        let again = Instance { created_at: at(5), github_id: Some(RunnerId(2)), ..first };
+        let after = seen(before, Some(&again), Some(vec![])).remember(&policy(), at(10));
+        let sighting = after.memory.of(&again);
+        assert!(!sighting.was_online && !sighting.was_busy, "{sighting:?}");
+    }
+
+    #[test]
+    fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
+        let (ours, other) = (instance("a1", RUNNING), instance("b1", RUNNING));
+        let looked = |before, instances: &[&Instance], second| {
+            let instances = instances.iter().map(|one| (*one).clone()).collect();
+            Observed { instances, ..seen(before, None, None) }.remember(&policy(), at(second))
+        };
+        let clashes = |seen: &Observed| seen.memory.clashes().count();
+        // What was there before is adopted.
+        let mut now = looked(Observed::default(), &[&ours], 0);
+        assert_eq!(clashes(&now), 0);
+        let launched = instance("a2", RUNNING);
+        now.memory.launched(&launched.name, at(5));
+        let now = looked(now, &[&ours, &launched], 10);
+        assert_eq!(clashes(&now), 0);
+        // One that a list lacked, or that has gone, is no news when it comes again.
+        let now = looked(looked(now, &[], 20), &[&ours], 30);
+        assert_eq!(clashes(&now), 0);
+        let now = looked(now, &[&ours, &other], 40);
+        let told = now.memory.clashes().next().map(ToString::to_string).unwrap_or_default();
+        assert!(told.contains("same ORCHESTRATOR_ID: it started b1 here"), "{told}");
+        let now = looked(now, &[&ours, &other], 639);
+        assert_eq!(clashes(&now), 1);
+        assert_eq!(clashes(&looked(now, &[&ours, &other], 640)), 0, "ten minutes without another");
+        // The first look may find nothing.
+        let empty = looked(Observed::default(), &[], 0);
+        assert_eq!(clashes(&looked(empty, &[&other], 10)), 1);
+    }
+
+    #[test]
+    fn silence_of_github_is_no_sign_of_anything() {
+        let runner = instance("a1", RUNNING);
+        let online = || Some(vec![registered(1, "a1", true, false)]);
+        let mut now = seen(Observed::default(), Some(&runner), online()).remember(&policy(), at(0));
+        for second in [10, 60, 120] {
+            now = seen(now, Some(&runner), None).remember(&policy(), at(second));
+        }
+        let sighting = now.memory.of(&runner);
+        assert_eq!((sighting.missing_since, sighting.idle_since), (None, Some(at(0))));
+        let gone = seen(now, Some(&runner), Some(vec![])).remember(&policy(), at(130));
+        let sighting = gone.memory.of(&runner);
+        assert_eq!(
+            (sighting.missing_since, sighting.jobless_since),
+            (Some(at(130)), Some(at(130)))
+        );
+        let timeout = policy().default.registration_timeout;
+        let reason = reason_of(&runner, Sight::Absent, sighting, timeout, at(130));
+        assert_eq!(reason.state(), RunnerState::Draining, "{reason}");
+    }
+
+    #[test]
+    fn without_a_job_is_counted_apart_from_offline() {
+        let runner = instance("a1", RUNNING);
+        let lists = [
+            (0, vec![registered(1, "a1", true, true)], (None, None)),
+            (10, vec![registered(1, "a1", false, true)], (Some(10), None)),
+            (70, vec![], (Some(10), Some(70))),
+            (90, vec![], (Some(10), Some(70))),
+            (95, vec![registered(1, "a1", false, false)], (Some(10), Some(70))),
+            (97, vec![registered(1, "a1", false, true)], (Some(10), None)),
+            (99, vec![registered(1, "a1", true, false)], (None, None)),
+        ];
+        let mut now = Observed::default();
+        for (second, list, (missing, jobless)) in lists {
+            now = seen(now, Some(&runner), Some(list)).remember(&policy(), at(second));
+            let found = now.memory.of(&runner);
+            assert_eq!(
+                (found.missing_since, found.jobless_since),
+                (missing.map(at), jobless.map(at)),
+                "{second}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_registration_of_our_name_with_another_id_is_not_ours() {
+        let runner = instance("a1", RUNNING);
+        let theirs = vec![registered(2, "a1", true, true)];
+        let found = seen(Observed::default(), Some(&runner), Some(theirs));
+        assert_eq!(found.sight_of(&runner), Sight::Absent);
+        // Without a known id the name decides, in any case.
+        let token = Instance { github_id: None, ..runner };
+        let list = vec![registered(2, "A1", true, true)];
+        let found = seen(Observed::default(), Some(&token), Some(list));
+        assert!(found.sight_of(&token).listed().is_some());
+    }
+
+    #[test]
+    fn a_job_that_is_over_shows_that_its_runner_was_online() {
+        let runner = instance("a1", RUNNING);
+        let mut found = seen(Observed::default(), Some(&runner), Some(vec![]));
+        found.jobs_over = BTreeMap::from([(runner.name.clone(), at(5))]);
+        let sighting = found.remember(&policy(), at(10)).memory.of(&runner);
+        assert_eq!((sighting.was_online, sighting.job_over_at), (true, Some(at(5))));
+    }
+
+    #[test]
+    fn only_scopes_with_something_to_delete_are_watched_and_nothing_is_kept_for_ever() {
+        let list = vec![
+            registered(1, "mayfly-i-0123456789ab", false, false),
+            registered(2, "somebody-else", false, false),
+        ];
+        let now = seen(Observed::default(), None, Some(list)).remember(&policy(), at(0));
+        assert_eq!(now.memory.watched(), BTreeSet::from([scope()]));
+        let after = seen(now, None, Some(vec![])).remember(&policy(), at(10));
+        assert!(after.memory.watched().is_empty() && after.memory.strays.is_empty());
+        let runner = instance("a1", RUNNING);
+        let days = |days: i64| at(days * 86_400);
+        let mut now = seen(after, Some(&runner), Some(vec![])).remember(&policy(), days(0));
+        now.memory.refused(&scope(), RunnerId(1), true, days(0));
+        let later = seen(now, None, Some(vec![])).remember(&policy(), days(2));
+        let memory = &later.memory;
+        let kept = (memory.names.len(), memory.registrations.len(), memory.refused.len());
+        assert_eq!(kept, (0, 0, 0));
+    }
+}

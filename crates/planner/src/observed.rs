@@ -1,0 +1,249 @@
+//! What one pass saw: plain data that a test can build by hand.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use mayfly_common::api::CreateRunners;
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::{PoolName, PullPolicy};
+use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
+
+use super::action::RequestId;
+use super::lifecycle::{self, Failure, Reason};
+use super::memory::Memory;
+use mayfly_common::job::QueuedJob;
+use mayfly_common::machine::{Exit, Instance, Phase};
+use mayfly_common::registration::Registered;
+
+/// The runners GitHub lists for a scope. A listing that failed is not an empty one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// The whole list.
+    Known(Vec<Registered>),
+    /// A list with entries that cannot be read: one that is missing in it may be there all the same.
+    Partial(Vec<Registered>),
+    /// GitHub was not asked in this pass; nothing may be concluded.
+    Unasked,
+    /// GitHub could not be asked; nothing may be concluded.
+    Unknown,
+}
+
+impl Listing {
+    /// What is listed: all of it, a part of it, or nothing because nobody knows.
+    pub fn entries(&self) -> &[Registered] {
+        match self {
+            Self::Known(list) | Self::Partial(list) => list,
+            Self::Unasked | Self::Unknown => &[],
+        }
+    }
+}
+
+/// What GitHub says of one of our runners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight<'a> {
+    /// GitHub could not be asked.
+    Unknown,
+    /// GitHub was not asked: it started after the asking.
+    Unasked,
+    /// It is not listed.
+    Absent,
+    /// Its registration.
+    Listed(&'a Registered),
+}
+
+impl<'a> Sight<'a> {
+    /// The registration, if there is one.
+    pub fn listed(self) -> Option<&'a Registered> {
+        match self {
+            Self::Listed(registered) => Some(registered),
+            Self::Unknown | Self::Unasked | Self::Absent => None,
+        }
+    }
+}
+
+/// Everything one pass saw.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// Our containers.
+    pub instances: Vec<Instance>,
+    /// Runners at GitHub, for every scope that was asked.
+    pub registrations: BTreeMap<Scope, Listing>,
+    /// Jobs that wait for a runner, read after the registrations: a job taken in between is then not counted twice.
+    pub jobs: Vec<QueuedJob>,
+    /// The runner groups that jobs without labels ask for, as far as somebody looked.
+    pub groups: BTreeMap<i64, Group>,
+    /// Whether `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
+    pub jobs_complete: bool,
+    /// When GitHub last listed the queued jobs of a repository.
+    pub listed_at: BTreeMap<RepoSlug, Timestamp>,
+    /// The images that pools are made from.
+    pub images: BTreeMap<(String, PullPolicy), ImageSeen>,
+    /// Repositories that may have jobs for us, those first that had one last.
+    pub repositories: Vec<RepoSlug>,
+    /// Requests from the API.
+    pub wishes: Vec<(RequestId, Wish)>,
+    /// Names for new runners, not in use.
+    pub fresh_names: Vec<RunnerName>,
+    /// Pools and scopes in which starting runners is put off, and until when.
+    pub held_back: BTreeMap<(PoolName, Scope), Timestamp>,
+    /// When the policy `ratio` last changed the number of a pool's runners.
+    pub scaled: BTreeMap<PoolName, Timestamp>,
+    /// When the job of a runner was over, by what webhooks and GitHub's lists told.
+    pub jobs_over: BTreeMap<RunnerName, Timestamp>,
+    /// The repository whose job a runner has, or had last, as far as that is known.
+    pub working_for: BTreeMap<RunnerName, RepoSlug>,
+    /// What earlier passes saw.
+    pub memory: Memory,
+}
+
+/// Prefixes that a workflow may write before the name of a runner group, and whose group each means.
+const PREFIXES: [(&str, ScopeKind); 4] = [
+    ("org", ScopeKind::Org),
+    ("organization", ScopeKind::Org),
+    ("ent", ScopeKind::Enterprise),
+    ("enterprise", ScopeKind::Enterprise),
+];
+
+/// The runner group that a job without labels asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Group {
+    /// The one of this name.
+    Named {
+        /// Its name.
+        name: String,
+        /// Whose group it is: an organisation's or an enterprise's; none where the workflow does not say.
+        of: Option<ScopeKind>,
+    },
+    /// It cannot be told; why, as a clause.
+    Unknown(String),
+}
+
+impl Group {
+    /// The group that a workflow names by `text`, which may say whose group it is (docs: "Choosing the runner for a job",
+    /// "Using prefixes to differentiate runner groups").
+    pub fn named(text: &str) -> Self {
+        let prefixed = text.split_once('/').and_then(|(prefix, name)| {
+            let known = PREFIXES.iter().find(|(known, _)| known.eq_ignore_ascii_case(prefix));
+            known.map(|(_, of)| (name, Some(*of)))
+        });
+        let (name, of) = prefixed.unwrap_or((text, None));
+        Self::Named { name: name.to_owned(), of }
+    }
+
+    /// True if it is the group `name` of `scope`; GitHub compares names without case.
+    pub fn is(&self, scope: &Scope, name: &str) -> bool {
+        match self {
+            Self::Named { name: asked, of } => {
+                asked.eq_ignore_ascii_case(name) && of.is_none_or(|of| of == scope.kind())
+            }
+            Self::Unknown(_) => false,
+        }
+    }
+}
+
+/// What somebody asked for through the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// New runners.
+    Create(CreateRunners),
+    /// A runner's end.
+    Delete {
+        /// Which one.
+        name: RunnerName,
+        /// Even if it is busy.
+        force: bool,
+    },
+}
+
+/// An image that runners are made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageSeen {
+    /// Whether it is here.
+    pub state: Image,
+    /// The engine's id of it; it changes with its content.
+    pub id: Option<String>,
+}
+
+/// An image on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Image {
+    /// It is here.
+    Present,
+    /// It is here and must be asked for again before a runner is started from it.
+    Outdated,
+    /// It is not here and may be pulled now.
+    #[default]
+    Missing,
+    /// It is not here; a pull is under way, must wait after a failure, or is not allowed.
+    Awaited,
+}
+
+impl Observed {
+    /// True if a runner is known to have a job, or to have had one.
+    pub fn has_worked(&self, instance: &Instance) -> bool {
+        let (sight, sighting) = (self.sight_of(instance), self.memory.of(instance));
+        let ended = |exit: &Exit| {
+            let reason = lifecycle::exited(instance, exit, sight, sighting);
+            matches!(
+                reason,
+                Reason::Result(_) | Reason::AfterItsJob | Reason::Failed(Failure::EndedInJob(_))
+            )
+        };
+        match &instance.phase {
+            Phase::Created => false,
+            Phase::Running { working } => {
+                *working == Some(true)
+                    || sighting.was_busy
+                    || sight.listed().is_some_and(|registered| registered.busy)
+            }
+            Phase::Exited(exit) => ended(exit),
+        }
+    }
+
+    /// What GitHub says of `instance`.
+    pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
+        match self.registrations.get(&instance.scope) {
+            None | Some(Listing::Unasked) => Sight::Unasked,
+            Some(Listing::Unknown) => Sight::Unknown,
+            Some(Listing::Known(list)) => in_list(list, instance).unwrap_or(Sight::Absent),
+            Some(Listing::Partial(list)) => in_list(list, instance).unwrap_or(Sight::Unknown),
+        }
+    }
+}
+
+fn in_list<'a>(list: &'a [Registered], instance: &Instance) -> Option<Sight<'a>> {
+    list.iter().find(|registered| is_of(registered, instance)).map(Sight::Listed)
+}
+
+/// Ids are compared where we know ours: a name could have been registered again by somebody else.
+fn is_of(registered: &Registered, instance: &Instance) -> bool {
+    match instance.github_id {
+        Some(id) => registered.id == id,
+        None => registered.name.eq_ignore_ascii_case(instance.name.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_may_be_named_with_whose_it_is() {
+        let rows = [
+            ("big", true, true),
+            ("org/BIG", true, false),
+            ("Organization/big", true, false),
+            ("ent/big", false, true),
+            ("enterprise/big", false, true),
+            ("team/big", false, false),
+            ("org/small", false, false),
+            ("org/", false, false),
+        ];
+        for (text, org, enterprise) in rows {
+            let group = Group::named(text);
+            assert_eq!(group.is(&"org:o".parse().unwrap(), "Big"), org, "{text}");
+            assert_eq!(group.is(&"enterprise:e".parse().unwrap(), "Big"), enterprise, "{text}");
+        }
+        assert!(Group::named("team/big").is(&"org:o".parse().unwrap(), "team/Big"));
+    }
+}

@@ -1,0 +1,30 @@
+//! Runners that wait for a Docker engine of their own.
+
+use mayfly_common::runner::RunnerState;
+
+use super::Planner;
+use crate::action::Action;
+use mayfly_common::machine::{EngineHealth, Phase};
+use mayfly_common::name::RunnerName;
+
+impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
+    /// Starts the runners whose engine answers by now, unless they are leaving.
+    pub(super) fn start_prepared(&mut self) {
+        if self.policy.draining {
+            return;
+        }
+        for (instance, verdict) in self.judged() {
+            let ready =
+                instance.phase == Phase::Created && instance.engine == Some(EngineHealth::Healthy);
+            if ready && verdict.state == RunnerState::Starting && !self.leaving(&instance.name) {
+                self.plan.actions.push(Action::Start {
+                    name: instance.name.clone(),
+                    pool: instance.pool.clone(),
+                    scope: instance.scope.clone(),
+                    id: instance.github_id,
+                    why: verdict.why,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Runners that wait: enough of them, none that is stale, and none too many.
+
+use std::collections::BTreeMap;
+
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::{Autoscaling, PoolName};
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
+
+use super::{Cause, Planner};
+use crate::action::Action;
+use crate::policy::PoolPolicy;
+use mayfly_common::machine::Instance;
+
+impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
+    /// Starts what is missing of each pool's waiting runners. One that a job counts on is replaced at once, not when the job is
+    /// over; a stale one is replaced before it goes.
+    pub(super) fn keep_waiting(&mut self) {
+        self.plan.short.clear();
+        let mut pools: Vec<&PoolPolicy> = self.policy.all().filter(|pool| pool.enabled).collect();
+        pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
+        for pool in pools {
+            let places = pool.places(&self.seen.repositories);
+            let mut at: BTreeMap<Scope, usize> = BTreeMap::new();
+            let mut there = 0;
+            let old = self.available().into_iter().filter(|one| self.stale(one).is_none());
+            let old = old.map(|one| (&one.name, &one.pool, &one.scope));
+            let new = self.launches().map(|one| (&one.name, &one.pool, &one.scope));
+            for (name, of, scope) in old.chain(new) {
+                if *of == pool.name && !self.needed.contains(name) {
+                    there += 1;
+                    *at.entry(scope.clone()).or_default() += 1;
+                }
+            }
+            // With `ratio`, the number that waits is part of the number there are.
+            if matches!(pool.autoscaling, Autoscaling::Ratio(_)) {
+                there = self.staying(&pool.name);
+            }
+            for _ in there..pool.min_idle {
+                // Spread over the places; the busiest of them come first. One that has no room is passed over.
+                let mut order: Vec<&Scope> = places.iter().collect();
+                order.sort_by_key(|place| at.get(*place).copied().unwrap_or(0));
+                match self.start_in_one(pool, &order) {
+                    Ok(place) => *at.entry(place.clone()).or_default() += 1,
+                    Err(cause) => {
+                        self.plan.short.insert(pool.name.clone(), cause);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts a runner that waits in the first of these places where nothing is in the way. Error: the cause in the first place.
+    fn start_in_one<'p>(
+        &mut self,
+        pool: &PoolPolicy,
+        places: &[&'p Scope],
+    ) -> Result<&'p Scope, Cause> {
+        let mut first = None;
+        for place in places {
+            let why = format!("pool {} keeps {} waiting", pool.name, pool.min_idle);
+            match self.start(pool, place, why) {
+                Ok(()) => return Ok(place),
+                Err(cause) => first = first.or(Some(cause)),
+            }
+        }
+        Err(first.unwrap_or(Cause::NoPlace))
+    }
+
+    /// Ends runners that wait and need not.
+    pub(super) fn retire_idle(&mut self) {
+        if self.policy.draining {
+            return self.retire_waiting();
+        }
+        let mut pools: BTreeMap<PoolName, Vec<&'a Instance>> = BTreeMap::new();
+        for (instance, verdict) in self.judged() {
+            let listed = self.seen.sight_of(instance).listed().is_some();
+            if verdict.state == RunnerState::Idle
+                && listed
+                && instance.pool != PoolName::manual()
+                && !self.leaving(&instance.name)
+                && !self.needed.contains(&instance.name)
+                && !(self.kept.contains_key(&instance.name) && self.serves(&instance.pool))
+            {
+                pools.entry(instance.pool.clone()).or_default().push(instance);
+            }
+        }
+        for (name, mut idle) in pools {
+            idle.sort_by_key(|instance| (instance.created_at, instance.name.clone()));
+            match self.policy.pool(&name) {
+                None => self.retire_all(idle, &format!("pool {name} is no more")),
+                Some(pool) if !pool.enabled => {
+                    self.retire_all(idle, &format!("pool {name} is disabled"))
+                }
+                // If GitHub could not be asked for jobs, one of them may be needed after all.
+                Some(_) if !self.seen.jobs_complete => {}
+                Some(pool) => self.retire_some(pool, idle),
+            }
+        }
+    }
+
+    /// Whether there is a pool of this name that serves jobs.
+    fn serves(&self, pool: &PoolName) -> bool {
+        self.policy.pool(pool).is_some_and(|pool| pool.enabled)
+    }
+
+    /// Ends every runner that is not at work, whoever asked for it and whatever waits for it. GitHub has the last word: a runner
+    /// that it calls busy stays.
+    fn retire_waiting(&mut self) {
+        for (instance, verdict) in self.judged() {
+            let waits = matches!(verdict.state, RunnerState::Idle | RunnerState::Starting);
+            if waits && !self.leaving(&instance.name) {
+                self.retire(instance, "the platform is draining".to_owned());
+            }
+        }
+    }
+
+    fn retire_all(&mut self, idle: Vec<&'a Instance>, why: &str) {
+        for instance in idle {
+            self.retire(instance, why.to_owned());
+        }
+    }
+
+    /// `idle`: the pool's runners that nobody needs, the oldest first.
+    fn retire_some(&mut self, pool: &PoolPolicy, idle: Vec<&'a Instance>) {
+        let (stale, fresh): (Vec<&Instance>, Vec<&Instance>) =
+            idle.into_iter().partition(|instance| self.stale(instance).is_some());
+        // The stale ones first: those beyond what is to wait have a fresh one in their place by now.
+        let mut surplus = (stale.len() + fresh.len()).saturating_sub(pool.min_idle);
+        // Where there is no room for a fresh one beside it, one stale runner makes room.
+        let full = matches!(self.plan.short.get(&pool.name), Some(Cause::Cap(_)));
+        let stuck = surplus == 0 && full;
+        let going = if stuck { 1 } else { surplus };
+        let there = self.running().filter(|one| one.pool == pool.name && !self.leaving(&one.name));
+        let running = there.count();
+        let mut excess = running.saturating_sub(pool.max);
+        let mut shrink = self.shrink.remove(&pool.name).unwrap_or_default();
+        // Whichever reason ends a runner, the others count it as gone.
+        for instance in stale.into_iter().take(going) {
+            let why = self.stale(instance).unwrap_or_default();
+            self.retire(instance, why);
+            surplus = surplus.saturating_sub(1);
+            excess = excess.saturating_sub(1);
+            shrink = shrink.saturating_sub(1);
+        }
+        for instance in fresh {
+            let idle_since = self.seen.memory.of(instance).idle_since;
+            let long =
+                idle_since.is_some_and(|since| self.now.duration_since(since) >= pool.idle_timeout);
+            if excess > 0 {
+                excess -= 1;
+                surplus = surplus.saturating_sub(1);
+                shrink = shrink.saturating_sub(1);
+                self.retire(
+                    instance,
+                    format!("pool {} may have {} runners only", pool.name, pool.max),
+                );
+            } else if shrink > 0 {
+                shrink -= 1;
+                surplus = surplus.saturating_sub(1);
+                self.plan.scaled.insert(pool.name.clone());
+                self.retire(instance, format!("pool {} needs fewer runners", pool.name));
+            } else if surplus > 0 && long && matches!(pool.autoscaling, Autoscaling::PerJob) {
+                surplus -= 1;
+                let unneeded =
+                    || format!("no job has needed it for {} s", pool.idle_timeout.as_secs());
+                self.retire(instance, self.not_assigned_to(instance).unwrap_or_else(unneeded));
+            }
+        }
+    }
+
+    pub(super) fn retire(&mut self, instance: &Instance, why: String) {
+        let Some(registered) = self.seen.sight_of(instance).listed() else { return };
+        if self.is_put_off(&instance.scope, Some(registered.id)) {
+            return;
+        }
+        self.plan.actions.push(Action::Retire {
+            name: instance.name.clone(),
+            scope: instance.scope.clone(),
+            id: registered.id,
+            why,
+            request: None,
+        });
+    }
+
+    /// Why a waiting runner is to be replaced by a fresh one, if it is.
+    pub(super) fn stale(&self, instance: &Instance) -> Option<String> {
+        let pool = self.policy.pool(&instance.pool)?;
+        let age = self.now.duration_since(instance.created_at);
+        // A moment that lies ahead is from before the clock was set back: by it, every new runner would be stale, too.
+        let asked = pool.rotate_before.filter(|at| *at <= self.now);
+        if asked.is_some_and(|at| instance.created_at < at) {
+            return Some("it was asked to be replaced".to_owned());
+        }
+        if let Some(rotation) = pool.rotation.filter(|rotation| age >= *rotation) {
+            return Some(format!("it has waited for {} s, and is replaced", rotation.as_secs()));
+        }
+        if instance.fingerprint.as_ref().is_some_and(|made| *made != pool.fingerprint) {
+            return Some(format!("pool {} is described differently by now", pool.name));
+        }
+        let newest = self.seen.images.get(&(pool.image.clone(), pool.pull));
+        let newest = newest.and_then(|image| image.id.as_ref());
+        match (newest, &instance.image_id) {
+            (Some(newest), Some(made)) if newest != made => {
+                Some(format!("image {} is newer by now", pool.image))
+            }
+            _ => None,
+        }
+    }
+}

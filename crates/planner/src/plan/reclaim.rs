@@ -1,0 +1,132 @@
+//! Room for jobs that wait for it: idle runners that no job is assigned to give theirs up.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::{Autoscaling, PoolName};
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
+
+use super::Planner;
+use super::jobs::Blocked;
+use crate::assignment::DOUBT;
+use crate::policy::PoolPolicy;
+use crate::room::Room;
+use mayfly_common::machine::Instance;
+
+impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
+    /// Ends as few idle runners as give room to the jobs that wait for room, and none in vain.
+    pub(super) fn make_room(&mut self) {
+        if self.blocked.is_empty() {
+            return;
+        }
+        // What is there once this plan is carried out.
+        let mut room = self.room.clone();
+        for instance in self.running().filter(|instance| self.leaving(&instance.name)) {
+            room.release(&instance.pool, self.policy.terms(&instance.pool), &instance.scope);
+        }
+        let mut idle = self.dispensable();
+        for Blocked { pool, scope, doubtful, .. } in std::mem::take(&mut self.blocked) {
+            // A job with a doubtful chance itself takes no other such job's runner.
+            let may_go = |one: &&&Instance| !(doubtful && self.doubtful.contains_key(&one.name));
+            let candidates: Vec<&Instance> = idle.iter().filter(may_go).copied().collect();
+            let Some(going) = self.for_room(&room, &candidates, pool, &scope) else { continue };
+            let mut going_names: Vec<&RunnerName> = Vec::new();
+            for instance in going {
+                room.release(&instance.pool, self.policy.terms(&instance.pool), &instance.scope);
+                self.retire(instance, self.why_it_makes_room(instance));
+                going_names.push(&instance.name);
+            }
+            room.add(&pool.name, pool, &scope);
+            idle.retain(|one| !going_names.contains(&&one.name));
+        }
+    }
+
+    /// Which of these idle runners give room to one of `pool` in `scope`: none that need not. None if there is not enough.
+    fn for_room<'i>(
+        &self,
+        room: &Room<'_>,
+        idle: &[&'i Instance],
+        pool: &PoolPolicy,
+        scope: &Scope,
+    ) -> Option<Vec<&'i Instance>> {
+        let (mut after, mut going): (_, Vec<&Instance>) = (room.clone(), Vec::new());
+        while let Err(cap) = after.admits(pool, scope) {
+            let counts = |one: &&&Instance| {
+                !going.iter().any(|other| other.name == one.name)
+                    && cap.counts(&one.pool, &one.scope)
+            };
+            let next = *idle.iter().find(counts)?;
+            after.release(&next.pool, self.policy.terms(&next.pool), &next.scope);
+            going.push(next);
+        }
+        // What one cap has go may be enough for another.
+        going.retain(|one| {
+            let terms = self.policy.terms(&one.pool);
+            let mut with = after.clone();
+            with.add(&one.pool, terms, &one.scope);
+            let stays = with.admits(pool, scope).is_ok();
+            if stays {
+                after = with;
+            }
+            !stays
+        });
+        Some(going)
+    }
+
+    fn why_it_makes_room(&self, instance: &Instance) -> String {
+        let why = self.not_assigned_to(instance);
+        let why = why.unwrap_or_else(|| "no job needs it".to_owned());
+        format!("{why}, and other jobs wait for its room")
+    }
+
+    /// Idle runners that may go: those first that were idle beside a job in vain, those last that a job with a doubtful chance counts
+    /// on. As many of each pool stay as it keeps waiting.
+    fn dispensable(&self) -> Vec<&'a Instance> {
+        let idle_since = |instance: &Instance| self.seen.memory.of(instance).idle_since;
+        let idle_for_long = |instance: &Instance| {
+            let since: Option<Timestamp> = idle_since(instance);
+            since.is_some_and(|since| self.now.duration_since(since) >= DOUBT)
+        };
+        let needed = |one: &Instance| {
+            self.needed.contains(&one.name) && !self.doubtful.contains_key(&one.name)
+        };
+        let mut waiting: BTreeMap<PoolName, usize> = BTreeMap::new();
+        for instance in self.available().iter().filter(|one| !needed(one)) {
+            *waiting.entry(instance.pool.clone()).or_default() += 1;
+        }
+        let mut idle: Vec<&'a Instance> = Vec::new();
+        for (instance, verdict) in self.judged() {
+            let kept = self.kept.contains_key(&instance.name);
+            let pool = self.policy.pool(&instance.pool);
+            // `ratio` alone decides how many there are, and a job that nobody could ask for may need any of them.
+            let spare = pool.is_some_and(|pool| matches!(pool.autoscaling, Autoscaling::PerJob))
+                && self.seen.jobs_complete
+                && idle_for_long(instance);
+            let doubtful = self.doubtful.contains_key(&instance.name) && idle_for_long(instance);
+            if verdict.state == RunnerState::Idle
+                && self.seen.sight_of(instance).listed().is_some()
+                && instance.pool != PoolName::manual()
+                && !self.leaving(&instance.name)
+                && !needed(instance)
+                && (kept || spare || doubtful)
+            {
+                idle.push(instance);
+            }
+        }
+        idle.sort_by_key(|one| {
+            let (kept, doubtful) =
+                (self.kept.contains_key(&one.name), self.doubtful.contains_key(&one.name));
+            (!kept, doubtful, idle_since(one), one.name.clone())
+        });
+        idle.retain(|instance| {
+            let stay = self.policy.terms(&instance.pool).min_idle;
+            let count = waiting.entry(instance.pool.clone()).or_default();
+            let goes = *count > stay;
+            *count -= usize::from(goes);
+            goes
+        });
+        idle
+    }
+}

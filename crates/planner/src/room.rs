@@ -1,0 +1,261 @@
+//! How many more runners fit, under every cap at once, and which one is in the way.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use mayfly_common::pool::PoolName;
+use mayfly_common::scope::{Login, RepoSlug, Scope};
+
+use super::policy::{Caps, Policy, PoolPolicy};
+use mayfly_common::machine::Instance;
+
+/// The cap that is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cap {
+    /// `MAX_RUNNERS`.
+    Runners(usize),
+    /// `MAX_RUNNERS_MEMORY`, in bytes.
+    Memory(i64),
+    /// `MAX_RUNNERS_CPUS`, in billionths.
+    Cpus(i64),
+    /// The pool's own.
+    Pool(PoolName, usize),
+    /// `MAX_RUNNERS_PER_OWNER`.
+    Owner(Login, usize),
+    /// `MAX_RUNNERS_PER_REPO`.
+    Repo(RepoSlug, usize),
+}
+
+impl Cap {
+    /// Whether this cap counts a runner of `pool` in `scope`.
+    pub fn counts(&self, pool: &PoolName, scope: &Scope) -> bool {
+        match self {
+            Self::Runners(_) | Self::Memory(_) | Self::Cpus(_) => true,
+            Self::Pool(name, _) => name == pool,
+            Self::Owner(login, _) => owner(scope) == Some(login),
+            Self::Repo(slug, _) => matches!(scope, Scope::Repo(repo) if repo == slug),
+        }
+    }
+}
+
+impl fmt::Display for Cap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runners(max) => {
+                write!(f, "all {max} runners of the host are in use (MAX_RUNNERS)")
+            }
+            Self::Memory(max) => {
+                write!(
+                    f,
+                    "the runners' memory, {} MiB, is given out (MAX_RUNNERS_MEMORY)",
+                    max >> 20
+                )
+            }
+            Self::Cpus(max) => write!(
+                f,
+                "the runners' processors, {}.{:02}, are given out (MAX_RUNNERS_CPUS)",
+                max / 1_000_000_000,
+                max % 1_000_000_000 / 10_000_000
+            ),
+            Self::Pool(pool, max) => write!(f, "all {max} runners of pool {pool} are in use"),
+            Self::Owner(owner, max) => {
+                write!(
+                    f,
+                    "{owner} has all {max} runners that one owner may have (MAX_RUNNERS_PER_OWNER)"
+                )
+            }
+            Self::Repo(repo, max) => {
+                write!(
+                    f,
+                    "{repo} has all {max} runners that one repository may have (MAX_RUNNERS_PER_REPO)"
+                )
+            }
+        }
+    }
+}
+
+/// What is in use, and what may be.
+#[derive(Clone)]
+pub(super) struct Room<'a> {
+    caps: &'a Caps,
+    runners: usize,
+    memory: i64,
+    nano_cpus: i64,
+    pools: BTreeMap<PoolName, usize>,
+    owners: BTreeMap<Login, usize>,
+    repos: BTreeMap<RepoSlug, usize>,
+}
+
+impl<'a> Room<'a> {
+    /// The room beside these containers, all of which run.
+    pub(super) fn beside<'b>(
+        policy: &'a Policy,
+        running: impl Iterator<Item = &'b Instance>,
+    ) -> Self {
+        let mut room = Self {
+            caps: &policy.caps,
+            runners: 0,
+            memory: 0,
+            nano_cpus: 0,
+            pools: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            repos: BTreeMap::new(),
+        };
+        for instance in running {
+            room.add(&instance.pool, policy.terms(&instance.pool), &instance.scope);
+        }
+        room
+    }
+
+    /// Containers in use.
+    pub(super) fn runners(&self) -> usize {
+        self.runners
+    }
+
+    /// Containers of a pool.
+    pub(super) fn of_pool(&self, pool: &PoolName) -> usize {
+        self.pools.get(pool).copied().unwrap_or_default()
+    }
+
+    /// Containers of a repository.
+    pub(super) fn of_repo(&self, repo: &RepoSlug) -> usize {
+        self.repos.get(repo).copied().unwrap_or_default()
+    }
+
+    /// Says which cap is in the way of one more runner, if any is. Takes nothing.
+    pub(super) fn admits(&self, pool: &PoolPolicy, scope: &Scope) -> Result<(), Cap> {
+        let caps = self.caps;
+        self.fits(pool)?;
+        if self.of_pool(&pool.name) >= pool.max {
+            return Err(Cap::Pool(pool.name.clone(), pool.max));
+        }
+        if let (Some(max), Some(owner)) = (caps.per_owner, owner(scope))
+            && self.owners.get(owner).is_some_and(|used| *used >= max)
+        {
+            return Err(Cap::Owner(owner.clone(), max));
+        }
+        if let (Some(max), Scope::Repo(repo)) = (caps.per_repo, scope)
+            && self.of_repo(repo) >= max
+        {
+            return Err(Cap::Repo(repo.clone(), max));
+        }
+        Ok(())
+    }
+
+    /// Takes a place for a runner that somebody asked for; only the host sets a limit.
+    pub(super) fn take_by_hand(
+        &mut self,
+        name: &PoolName,
+        terms: &PoolPolicy,
+        scope: &Scope,
+    ) -> Result<(), Cap> {
+        self.fits(terms)?;
+        self.add(name, terms, scope);
+        Ok(())
+    }
+
+    /// Gives back the place of a runner that is counted.
+    pub(super) fn release(&mut self, pool: &PoolName, terms: &PoolPolicy, scope: &Scope) {
+        fn less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+            if let Some(count) = counts.get_mut(key) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.runners = self.runners.saturating_sub(1);
+        self.memory = self.memory.saturating_sub(terms.memory);
+        self.nano_cpus = self.nano_cpus.saturating_sub(terms.nano_cpus);
+        less(&mut self.pools, pool);
+        if let Some(owner) = owner(scope) {
+            less(&mut self.owners, owner);
+        }
+        if let Scope::Repo(repo) = scope {
+            less(&mut self.repos, repo);
+        }
+    }
+
+    fn fits(&self, pool: &PoolPolicy) -> Result<(), Cap> {
+        let caps = self.caps;
+        if self.runners >= caps.runners {
+            return Err(Cap::Runners(caps.runners));
+        }
+        if let Some(max) = caps.memory.filter(|max| self.memory.saturating_add(pool.memory) > *max)
+        {
+            return Err(Cap::Memory(max));
+        }
+        let cpus = caps.nano_cpus;
+        match cpus.filter(|max| self.nano_cpus.saturating_add(pool.nano_cpus) > *max) {
+            Some(max) => Err(Cap::Cpus(max)),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts one more runner.
+    pub(super) fn add(&mut self, name: &PoolName, terms: &PoolPolicy, scope: &Scope) {
+        self.runners += 1;
+        self.memory = self.memory.saturating_add(terms.memory);
+        self.nano_cpus = self.nano_cpus.saturating_add(terms.nano_cpus);
+        *self.pools.entry(name.clone()).or_default() += 1;
+        if let Some(owner) = owner(scope) {
+            *self.owners.entry(owner.clone()).or_default() += 1;
+        }
+        if let Scope::Repo(repo) = scope {
+            *self.repos.entry(repo.clone()).or_default() += 1;
+        }
+    }
+}
+
+fn owner(scope: &Scope) -> Option<&Login> {
+    match scope {
+        Scope::Repo(repo) => Some(repo.owner()),
+        Scope::Org(login) => Some(login),
+        Scope::Enterprise(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::tests::{instance, policy};
+    use mayfly_common::machine::Phase;
+
+    type Narrow = fn(&mut Policy);
+
+    #[test]
+    fn every_cap_is_named_when_it_is_reached() {
+        let base = policy();
+        let scope: Scope = "repo:o/r".parse().unwrap();
+        let running = [instance("a1", Phase::Running { working: None })];
+        let rows: [(&str, Narrow); 6] = [
+            ("all 1 runners of the host are in use (MAX_RUNNERS)", |p| p.caps.runners = 1),
+            ("the runners' memory, 3 MiB, is given out (MAX_RUNNERS_MEMORY)", |p| {
+                p.caps.memory = Some(3 << 20)
+            }),
+            ("the runners' processors, 1.50, are given out (MAX_RUNNERS_CPUS)", |p| {
+                p.caps.nano_cpus = Some(1_500_000_000)
+            }),
+            ("all 1 runners of pool default are in use", |p| p.default.max = 1),
+            ("o has all 1 runners that one owner may have (MAX_RUNNERS_PER_OWNER)", |p| {
+                p.caps.per_owner = Some(1)
+            }),
+            ("o/r has all 1 runners that one repository may have (MAX_RUNNERS_PER_REPO)", |p| {
+                p.caps.per_repo = Some(1)
+            }),
+        ];
+        for (words, narrow) in rows {
+            let mut policy = base.clone();
+            (policy.default.memory, policy.default.nano_cpus) = (2 << 20, 1_000_000_000);
+            assert_eq!(
+                Room::beside(&policy, running.iter()).admits(&policy.default, &scope),
+                Ok(())
+            );
+            narrow(&mut policy);
+            let mut room = Room::beside(&policy, running.iter());
+            let cap = room.admits(&policy.default, &scope).unwrap_err();
+            assert_eq!(cap.to_string(), words);
+            // What is given back is free again, for as long as it counts here at all.
+            assert!(cap.counts(&running[0].pool, &running[0].scope));
+            room.release(&running[0].pool, &policy.default, &running[0].scope);
+            assert_eq!(room.admits(&policy.default, &scope), Ok(()), "{words}");
+        }
+    }
+}

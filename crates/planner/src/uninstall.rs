@@ -1,0 +1,100 @@
+//! The rest of an installation that drains, after the actions of a pass.
+
+use super::Action;
+use super::naming;
+use super::observed::{Listing, Observed};
+use super::plan::Plan;
+use super::policy::Policy;
+use mayfly_common::machine::Instance;
+use mayfly_common::registration::Registered;
+
+/// The rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// In words: registrations and machines that no action was for, and scopes that could not be listed in full.
+    pub left: Vec<String>,
+    /// True if what the engine keeps for runners is removed now: no runner is left that needs it.
+    pub clears: bool,
+}
+
+/// Finds the rest after `plan` was carried out. `there`: the machines that are left.
+pub fn rest(seen: &Observed, policy: &Policy, plan: &Plan, there: &[Instance]) -> Rest {
+    let is_handled = |wanted: &Registered| {
+        plan.actions.iter().any(|action| match action {
+            Action::Deregister { id, .. } | Action::Retire { id, .. } => *id == wanted.id,
+            Action::Remove { id, .. } => *id == Some(wanted.id),
+            _ => false,
+        })
+    };
+    let mut left = Vec::new();
+    for (scope, listing) in &seen.registrations {
+        if !matches!(listing, Listing::Known(_)) {
+            left.push(format!("{scope}: its runners could not all be listed"));
+        }
+        // A name that we made, or one that a machine of ours had.
+        let is_ours = |one: &&Registered| {
+            naming::is_generated(&policy.name_prefix, &one.name) || seen.memory.had(scope, one.id)
+        };
+        for registered in listing.entries().iter().filter(is_ours) {
+            if !is_handled(registered) {
+                let name = &registered.name;
+                left.push(format!("registration {name} of {scope}: it may be starting or at work"));
+            }
+        }
+    }
+    if !there.is_empty() {
+        left.push(format!("{} runners", there.len()));
+    }
+    Rest { left, clears: there.is_empty() && policy.draining }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::slice;
+
+    use super::*;
+    use crate::lifecycle::tests::{at, instance, policy, registered};
+    use crate::plan;
+    use mayfly_common::machine::Phase;
+    use mayfly_common::scope::Scope;
+
+    #[test]
+    fn what_is_ours_and_still_there_is_named_and_nothing_of_others() {
+        let scope: Scope = "repo:o/r".parse().unwrap();
+        let policy = Policy { draining: true, ..policy() };
+        let machine = instance("chosen-by-hand", Phase::Running { working: Some(false) });
+        let list = vec![
+            registered(1, "chosen-by-hand", true, false),
+            registered(2, "mayfly-i-0123456789ab", true, true),
+            registered(3, "mayfly-other-0123456789ab", false, false),
+            registered(4, "server", true, false),
+        ];
+        let look = |before: Observed, instances: &[Instance], listing: Listing, second: i64| {
+            let registrations = BTreeMap::from([(scope.clone(), listing)]);
+            let seen = Observed { instances: instances.to_vec(), registrations, ..before };
+            seen.remember(&policy, at(second))
+        };
+        let at_work =
+            "registration mayfly-i-0123456789ab of repo:o/r: it may be starting or at work";
+        let seen =
+            look(Observed::default(), slice::from_ref(&machine), Listing::Known(list.clone()), 0);
+        let planned = plan(&seen, &policy, at(0));
+        let after = rest(&seen, &policy, &planned, &[]);
+        assert_eq!(after, Rest { left: vec![at_work.to_owned()], clears: true });
+        // GitHub did not let it go.
+        let kept = rest(&seen, &policy, &planned, &[machine]);
+        assert_eq!(
+            kept,
+            Rest { left: vec![at_work.to_owned(), "1 runners".to_owned()], clears: false }
+        );
+        // Its machine went some other way: its registration is known by its id, whatever its name.
+        let gone = look(seen.clone(), &[], Listing::Known(list.clone()), 10);
+        let by_hand = "registration chosen-by-hand of repo:o/r: it may be starting or at work";
+        let found = rest(&gone, &policy, &plan(&gone, &policy, at(10)), &[]).left;
+        assert_eq!(found, [by_hand, at_work]);
+        let partial = look(seen, &[], Listing::Partial(list), 10);
+        let found = rest(&partial, &policy, &plan(&partial, &policy, at(10)), &[]).left;
+        assert_eq!(found, ["repo:o/r: its runners could not all be listed", by_hand, at_work]);
+    }
+}

@@ -1,0 +1,563 @@
+use std::fs;
+use std::path::PathBuf;
+
+use mayfly_common::api::{Event, Finished, FinishedQuery};
+use mayfly_common::label::LabelSet;
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::ScopeKind;
+use mayfly_common::webhook::{EventJob, EventRepository, Hook, JobStatus};
+
+use super::*;
+use mayfly_planner::ledger::Ledger;
+
+/// A folder that ends with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("mayfly-store-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("mayfly.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left of it is in the folder for temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn delivery(id: &str) -> Delivery {
+    let repository = EventRepository {
+        id: 1,
+        full_name: "o/r".to_owned(),
+        private: true,
+        fork: false,
+        archived: false,
+        disabled: false,
+    };
+    let job = EventJob {
+        id: 7,
+        run_id: 1,
+        name: "build".to_owned(),
+        status: JobStatus::Queued,
+        conclusion: None,
+        labels: vec!["self-hosted".to_owned(), "Linux".to_owned()],
+        labels_unread: false,
+        created_at: Some(at(0)),
+        started_at: None,
+        completed_at: None,
+        runner_name: None,
+    };
+    Delivery {
+        id: id.to_owned(),
+        event: "workflow_job".to_owned(),
+        hook: Some(Hook {
+            id: 5,
+            target: HookTarget::Organization,
+            target_name: Some("o".to_owned()),
+        }),
+        content: Content::Job { repository, job },
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_new_once_also_after_a_restart() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    assert_eq!(store.record(&delivery("a"), at(0)).await.unwrap(), Recorded::New);
+    assert_eq!(store.record(&delivery("a"), at(1)).await.unwrap(), Recorded::Duplicate);
+    // Not closed: as after a kill, only the file is there.
+    let again = Store::open(&folder.file()).unwrap();
+    assert_eq!(again.record(&delivery("a"), at(2)).await.unwrap(), Recorded::Duplicate);
+    assert_eq!(again.record(&delivery("b"), at(3)).await.unwrap(), Recorded::New);
+    assert_eq!(again.last_delivery().await.unwrap(), Some(at(3)));
+    let hook = KnownHook {
+        id: 5,
+        target: HookTarget::Organization,
+        target_name: Some("o".to_owned()),
+        last_seen_at: at(3),
+    };
+    assert_eq!(again.hooks().await.unwrap(), [hook]);
+    let gone = Delivery { content: Content::HookDeleted, ..delivery("c") };
+    again.record(&gone, at(4)).await.unwrap();
+    assert!(again.hooks().await.unwrap().is_empty());
+    again.forget_delivery("b").await.unwrap();
+    assert_eq!(again.record(&delivery("b"), at(5)).await.unwrap(), Recorded::New);
+}
+
+#[tokio::test]
+async fn jobs_come_back_as_they_were() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    let mut ledger = Ledger::default();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("a job") };
+    let repo = RepoSlug::parse("o/r").unwrap();
+    ledger.told(&repo, &job, at(0));
+    ledger.told(&repo, &EventJob { id: 8, status: JobStatus::Completed, ..job }, at(0));
+    let rows = ledger.take_changed();
+    store.save(rows.clone()).await.unwrap();
+    let found = Store::open(&folder.file()).unwrap().open_jobs().await.unwrap();
+    assert_eq!(found, rows[..1], "what is over is history");
+    assert_eq!(found[0].labels, LabelSet::requested(["self-hosted", "linux"]));
+}
+
+#[tokio::test]
+async fn what_is_old_or_too_much_goes() {
+    let store = Store::in_memory().unwrap();
+    store.record(&delivery("old"), at(0)).await.unwrap();
+    store.record(&delivery("new"), at(3_600)).await.unwrap();
+    store.prune(at(7 * 24 * 3_600 + 1)).await.unwrap();
+    assert_eq!(store.record(&delivery("new"), at(0)).await.unwrap(), Recorded::Duplicate);
+    assert_eq!(store.record(&delivery("old"), at(0)).await.unwrap(), Recorded::New);
+}
+
+fn finished(name: &str, created: i64, removed: i64) -> Finished {
+    Finished {
+        name: name.to_owned(),
+        scope: ScopeKind::Repo,
+        scope_name: "o/r".to_owned(),
+        pool: "ci".to_owned(),
+        image: "i".to_owned(),
+        state: RunnerState::Finished,
+        reason: "it did its job".to_owned(),
+        exit_code: Some(0),
+        out_of_memory: false,
+        created_at: at(created),
+        removed_at: at(removed),
+        log: None,
+    }
+}
+
+#[tokio::test]
+async fn history_goes_by_its_own_age() {
+    const DAY: i64 = 24 * 3_600;
+    let store = Store::in_memory().unwrap();
+    let event = |second: i64| {
+        let text = r#"{"id":0,"at":"2026-01-01T00:00:00Z","kind":"problem.began"}"#;
+        Event { id: at(second).as_microsecond(), ..serde_json::from_str(text).unwrap() }
+    };
+    store.save_events(vec![event(0), event(DAY)]).await.unwrap();
+    let gone = vec![finished("old", -DAY, 0), finished("new", -DAY, DAY)];
+    store.save_finished(gone).await.unwrap();
+    // What counts of a job is when it was last heard of: a job can wait for approval for months.
+    let repo = RepoSlug::parse("o/r").unwrap();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
+    let mut ledger = Ledger::default();
+    ledger.told(&repo, &job, at(0));
+    let mut rows = ledger.take_changed();
+    (rows[0].queued_at, rows[0].seen_at) = (at(-100 * DAY), at(DAY));
+    store.save(rows).await.unwrap();
+    store.prune(at(30 * DAY + 1)).await.unwrap();
+    let ids: Vec<i64> =
+        store.events(Some(0), 10).await.unwrap().iter().map(|event| event.id).collect();
+    assert_eq!(ids, [at(DAY).as_microsecond()]);
+    let (_, gone) = store.finished(FinishedQuery::default(), (10, 0)).await.unwrap();
+    assert_eq!(gone.iter().map(|gone| gone.name.as_str()).collect::<Vec<_>>(), ["new"]);
+    assert!(store.job(7).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn of_two_runners_with_one_name_the_later_is_told_of() {
+    let store = Store::in_memory().unwrap();
+    store.save_finished(vec![finished("r-1", 0, 9), finished("r-1", 10, 19)]).await.unwrap();
+    let found = store.finished_runner("R-1".to_owned()).await.unwrap().unwrap();
+    assert_eq!(found.removed_at, at(19));
+}
+
+#[tokio::test]
+async fn a_hook_keeps_its_name_when_a_delivery_tells_none() {
+    let store = Store::in_memory().unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    let hook = delivery("b").hook.map(|hook| Hook { target_name: None, ..hook });
+    store.record(&Delivery { hook, ..delivery("b") }, at(1)).await.unwrap();
+    let hooks = store.hooks().await.unwrap();
+    assert_eq!((hooks[0].target_name.as_deref(), hooks[0].last_seen_at), (Some("o"), at(1)));
+}
+
+#[tokio::test]
+async fn jobs_are_found_and_summed_up_as_people_mean_it() {
+    let store = Store::in_memory().unwrap();
+    let repo = RepoSlug::parse("Octo/App").unwrap();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
+    let mut ledger = Ledger::default();
+    ledger.told(&repo, &EventJob { status: JobStatus::Completed, ..job }, at(0));
+    let mut rows = ledger.take_changed();
+    // A job whose end GitHub told without a word on how.
+    (rows[0].pool, rows[0].conclusion) = (Some("ci".to_owned()), None);
+    (rows[0].started_at, rows[0].completed_at) = (Some(at(1)), Some(at(2)));
+    store.save(rows).await.unwrap();
+    for name in ["octo/app", "OCTO/APP"] {
+        let (total, found) = store.jobs(Some(name.to_owned()), None, (10, 0)).await.unwrap();
+        assert_eq!((total, found.len()), (1, 1), "{name}");
+    }
+    let stats = store.job_stats(at(0)).await.unwrap();
+    assert_eq!((stats[0].jobs, stats[0].unsuccessful), (1, 1), "it is no success");
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
+    let folder = Folder::new();
+    fs::write(
+        folder.file(),
+        "this is no database, and it is long enough to look like one".repeat(40),
+    )
+    .unwrap();
+    let before = fs::read(folder.file()).unwrap();
+    assert!(matches!(Store::open(&folder.file()), Err(StoreError::Damaged)));
+    assert_eq!(fs::read(folder.file()).unwrap(), before);
+
+    let missing = folder.0.join("not").join("there.db");
+    assert!(matches!(Store::open(&missing), Err(StoreError::CannotOpen)));
+
+    let newer = folder.0.join("newer.db");
+    let connection = Connection::open(&newer).unwrap();
+    connection.execute_batch(&schema::STEPS.concat()).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let error = Store::open(&newer).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "it was written by a newer version (schema 99, this one knows 6)"
+    );
+    // Not even its journal mode is changed.
+    let mode: String = Connection::open(&newer)
+        .unwrap()
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "delete");
+}
+
+#[test]
+fn the_database_of_another_program_is_refused_and_stays_as_it_is() {
+    let made = [
+        "CREATE TABLE t (a)",
+        "CREATE VIEW v AS SELECT 1",
+        "PRAGMA application_id = 1",
+        "PRAGMA user_version = -1",
+        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 99",
+        "CREATE TABLE jobs (id); PRAGMA user_version = 1",
+        "PRAGMA journal_mode = WAL; CREATE TABLE t (a)",
+        "CREATE VIRTUAL TABLE jobs USING fts5(a); PRAGMA user_version = 6",
+    ];
+    for sql in made {
+        let folder = Folder::new();
+        // A name that needs care in an address.
+        let file = folder.0.join("their data?#%41.db");
+        if Connection::open(&file).unwrap().execute_batch(sql).is_err() {
+            assert!(sql.contains("fts5"), "{sql}");
+            continue;
+        }
+        let before = fs::read(&file).unwrap();
+        for _ in 0..2 {
+            let error = Store::open(&file).err();
+            assert_eq!(
+                (error, Store::check(&file)),
+                (Some(StoreError::Foreign), Err(StoreError::Foreign)),
+                "{sql}"
+            );
+        }
+        assert!(fs::read(&file).unwrap() == before, "{sql}");
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "{sql}: nothing lies beside it");
+    }
+    // As a program leaves it that was killed: what it wrote is in the log.
+    let folder = Folder::new();
+    let connection = Connection::open(folder.file()).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a)").unwrap();
+    let (killed, log) = (folder.0.join("killed.db"), folder.0.join("killed.db-wal"));
+    fs::copy(folder.file(), &killed).unwrap();
+    fs::copy(folder.0.join("mayfly.db-wal"), &log).unwrap();
+    let before = (fs::read(&killed).unwrap(), fs::read(&log).unwrap());
+    assert_eq!(Store::open(&killed).err(), Some(StoreError::Foreign));
+    assert!((fs::read(&killed).unwrap(), fs::read(&log).unwrap()) == before);
+}
+
+#[tokio::test]
+async fn an_empty_file_and_every_older_schema_open() {
+    for version in 0..=schema::STEPS.len() {
+        for mode in ["DELETE", "WAL"] {
+            let folder = Folder::new();
+            let connection = Connection::open(folder.file()).unwrap();
+            connection.execute_batch(&format!("PRAGMA journal_mode = {mode}")).unwrap();
+            connection.execute_batch(&schema::STEPS[..version].concat()).unwrap();
+            connection
+                .pragma_update(None, "user_version", i64::try_from(version).unwrap())
+                .unwrap();
+            // The log of one that was killed has it all.
+            let (killed, log) = (folder.0.join("killed.db"), folder.0.join("mayfly.db-wal"));
+            fs::copy(folder.file(), &killed).unwrap();
+            if log.exists() {
+                fs::copy(log, folder.0.join("killed.db-wal")).unwrap();
+            }
+            for file in [folder.file(), killed] {
+                assert_eq!(Store::check(&file), Ok(()), "{version} {mode}");
+                let store = Store::open(&file).unwrap();
+                assert_eq!(store.record(&delivery("a"), at(0)).await.unwrap(), Recorded::New);
+            }
+        }
+    }
+    let folder = Folder::new();
+    fs::write(folder.file(), "").unwrap();
+    assert!(Store::open(&folder.file()).is_ok());
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn only_the_owner_reads_the_file_and_what_is_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let names = ["mayfly.db", "mayfly.db-wal", "mayfly.db-shm"].map(|name| folder.0.join(name));
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    for name in &names {
+        assert_eq!(mode(name), 0o600, "{}", name.display());
+        // As an earlier version left them.
+        fs::set_permissions(name, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let again = Store::open(&folder.file()).unwrap();
+    assert_eq!(again.record(&delivery("a"), at(1)).await.unwrap(), Recorded::Duplicate);
+    for name in &names {
+        assert_eq!(mode(name), 0o600, "{}", name.display());
+    }
+}
+
+#[test]
+fn what_is_no_database_of_ours_stays_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let other = folder.0.join("hosts");
+    fs::write(&other, "127.0.0.1 localhost\n".repeat(100)).unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(Store::open(&other).is_err());
+    assert_eq!((mode(&other), fs::metadata(&other).unwrap().len()), (0o644, 2_000));
+    // A device that every program uses; by a name of its own, so that a mistake here costs the machine nothing.
+    let (socket, device) = (folder.0.join("socket"), folder.0.join("device"));
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::os::unix::fs::symlink(&socket, &device).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(Store::open(&device).is_err());
+    assert_eq!(mode(&socket), 0o666);
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_while_it_is_open_is_made_again_with_all_it_held() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    store.look_after().await.unwrap();
+    assert!(store.take_mended().is_empty(), "nothing was wrong");
+    for names in [&["mayfly.db"][..], &["mayfly.db", "mayfly.db-wal", "mayfly.db-shm"]] {
+        for name in names {
+            fs::remove_file(folder.0.join(name)).unwrap();
+        }
+        // Before anybody noticed.
+        let between = format!("{names:?}");
+        store.record(&delivery(&between), at(1)).await.unwrap();
+        store.look_after().await.unwrap();
+        let told = store.take_mended();
+        assert!(told.len() == 1 && told[0].contains("was deleted while it was in use"), "{told:?}");
+        assert_eq!(mode(&folder.file()), 0o600);
+        // What another process finds.
+        let found = Store::open(&folder.file()).unwrap();
+        for id in ["a", &between] {
+            let recorded = found.record(&delivery(id), at(2)).await.unwrap();
+            assert_eq!(recorded, Recorded::Duplicate, "{id}");
+        }
+        drop(found);
+        // And it is the file that is written from now on.
+        store.record(&delivery("later"), at(3)).await.unwrap();
+        let found = Store::open(&folder.file()).unwrap();
+        assert_eq!(found.record(&delivery("later"), at(4)).await.unwrap(), Recorded::Duplicate);
+        drop(found);
+        store.look_after().await.unwrap();
+        assert!(store.take_mended().is_empty(), "told once");
+    }
+    let left: Vec<_> =
+        fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("new")), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_deleted_while_it_is_open_loses_nothing() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    store.look_after().await.unwrap();
+    fs::remove_file(folder.0.join("mayfly.db-wal")).unwrap();
+    store.record(&delivery("b"), at(1)).await.unwrap();
+    store.look_after().await.unwrap();
+    assert_eq!(store.take_mended().len(), 1);
+    let found = Store::open(&folder.file()).unwrap();
+    for id in ["a", "b"] {
+        assert_eq!(found.record(&delivery(id), at(2)).await.unwrap(), Recorded::Duplicate, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_again_is_said_until_it_can() {
+    let folder = Folder::new();
+    let inner = folder.0.join("data");
+    fs::create_dir(&inner).unwrap();
+    let path = inner.join("mayfly.db");
+    let store = Store::open(&path).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    fs::remove_dir_all(&inner).unwrap();
+    for _ in 0..2 {
+        let error = store.look_after().await.unwrap_err().to_string();
+        assert!(error.contains("was deleted, and cannot be made again"), "{error}");
+        assert!(store.sound().is_err());
+    }
+    fs::create_dir(&inner).unwrap();
+    store.look_after().await.unwrap();
+    assert!(store.sound().is_ok());
+    let found = Store::open(&path).unwrap();
+    assert_eq!(found.record(&delivery("a"), at(2)).await.unwrap(), Recorded::Duplicate);
+}
+
+#[tokio::test]
+async fn another_file_in_its_place_is_left_alone() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    store.record(&delivery("a"), at(0)).await.unwrap();
+    for name in ["mayfly.db", "mayfly.db-wal", "mayfly.db-shm"] {
+        fs::remove_file(folder.0.join(name)).unwrap();
+    }
+    fs::write(folder.file(), "a backup, say").unwrap();
+    let error = store.look_after().await.unwrap_err().to_string();
+    assert!(error.contains("another file") && error.contains("restart"), "{error}");
+    assert_eq!(fs::read(folder.file()).unwrap(), b"a backup, say");
+}
+
+#[tokio::test]
+async fn a_drain_is_kept_until_it_is_ended() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    assert_eq!(store.drain().await.unwrap(), None);
+    store.save_drain(Some(at(7))).await.unwrap();
+    let again = Store::open(&folder.file()).unwrap();
+    assert_eq!(again.drain().await.unwrap(), Some(at(7)));
+    again.save_drain(None).await.unwrap();
+    assert_eq!(again.drain().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_not_the_end() {
+    let store = Store::in_memory().unwrap();
+    {
+        let connection = store.connection.lock().unwrap();
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    }
+    let mut written = 0;
+    let error = loop {
+        match store.record(&delivery(&format!("{written:0>200}")), at(0)).await {
+            Ok(_) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 10_000, "it never was full");
+    };
+    assert!(matches!(error, StoreError::Full), "{error:?}");
+    assert!(store.hooks().await.is_ok(), "reading goes on");
+}
+
+/// A file as an earlier release left it, which kept whatever a job printed.
+fn poison(path: &std::path::Path) {
+    let big = "é".repeat(3_000_000);
+    let connection = Connection::open(path).unwrap();
+    let job = "INSERT INTO jobs (id, repository, name, labels, status, conclusion, queued_at, seen_at, runner, pool)
+         VALUES (?1, 'o/r', ?2, ?2, 'queued', ?2, 0, 0, ?2, ?2)";
+    let event = format!(
+        r#"{{"id":1,"at":"2026-01-01T00:00:00Z","kind":"runner.finished","job":"{big}","message":"{big}"}}"#
+    );
+    let gone = "INSERT INTO finished_runners (name, pool, scope, scope_name, image, state, reason, out_of_memory, created_at,
+             removed_at, log) VALUES (?1, 'ci', 'repo', 'o/r', 'i', 'finished', ?2, 0, 0, 0, ?2)";
+    for id in 1..=4 {
+        connection.execute(job, params![id, big]).unwrap();
+        connection.execute("INSERT INTO events VALUES (?1, ?2)", params![id, event]).unwrap();
+        connection.execute(gone, params![id.to_string(), big]).unwrap();
+    }
+    connection.execute("INSERT INTO events VALUES (9, ?1)", [&big]).unwrap();
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_kept_is_cut() {
+    let folder = Folder::new();
+    let text =
+        r#"{"id":5,"at":"2026-01-01T00:00:00Z","kind":"job.queued","job":"b","message":"m"}"#;
+    let keep = |id: i64| Event { id, ..serde_json::from_str(text).unwrap() };
+    Store::open(&folder.file()).unwrap().save_events(vec![keep(5)]).await.unwrap();
+    poison(&folder.file());
+    let store = Store::open(&folder.file()).unwrap();
+    let events = store.events(Some(0), 1_000).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 1, 1, 1, 5]);
+    assert_eq!(events[4], keep(5), "what is short stays as it is");
+    let jobs = store.open_jobs().await.unwrap();
+    let (_, gone) = store.finished(FinishedQuery::default(), (10, 0)).await.unwrap();
+    let log = store.finished_runner("1".to_owned()).await.unwrap().unwrap().log.unwrap();
+    assert_eq!((jobs.len(), gone.len(), log.len() <= 128 << 10), (4, 4, true));
+    let told = format!("{events:?}{jobs:?}{gone:?}");
+    assert!(told.len() < 64 << 10, "{} bytes", told.len());
+}
+
+#[tokio::test]
+async fn a_page_of_events_is_bounded_and_the_next_goes_on_there() {
+    let store = Store::in_memory().unwrap();
+    let event = |id: i64| {
+        let text = r#"{"id":0,"at":"2026-01-01T00:00:00Z","kind":"problem.began"}"#;
+        Event { id, message: Some("é".repeat(2_000)), ..serde_json::from_str(text).unwrap() }
+    };
+    store.save_events((1..=600).map(event).collect()).await.unwrap();
+    let mut after = 0;
+    let mut pages = Vec::new();
+    loop {
+        let page = store.events(Some(after), 1_000).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(serde_json::to_string(&page).unwrap().len() < 1_100_000);
+        assert_eq!(page[0].id, after + 1);
+        after = last.id;
+        pages.push(page.len());
+    }
+    assert!(after == 600 && pages.len() > 1, "{pages:?}");
+    let latest = store.events(None, 1_000).await.unwrap();
+    assert_eq!(latest.last().unwrap().id, 600);
+    assert!(latest.len() < 600 && latest.is_sorted_by_key(|event| event.id));
+}
+
+#[tokio::test]
+async fn what_left_the_queue_within_the_hour_is_open_after_a_restart() {
+    const HOUR: i64 = 3_600;
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
+    let mut ledger = Ledger::default();
+    let repo = mayfly_common::scope::RepoSlug::parse("o/r").unwrap();
+    for id in 1..=5 {
+        ledger.told(&repo, &EventJob { id, ..job.clone() }, at(0));
+    }
+    ledger.told(&repo, &EventJob { id: 5, status: JobStatus::Completed, ..job }, at(2 * HOUR));
+    let mut rows = ledger.take_changed();
+    let left_at = |second| Some(at(second));
+    // 1 waits; 2 left long ago, 3 an hour before the latest that is known of any job, 4 just now; 5 is over.
+    rows[1].left_at = left_at(1);
+    rows[2].left_at = left_at(HOUR);
+    rows[3].left_at = left_at(HOUR + 1);
+    store.save(rows.clone()).await.unwrap();
+    drop(store);
+    let again = Store::open(&folder.file()).unwrap();
+    let open = again.open_jobs().await.unwrap();
+    assert_eq!(open, [rows[0].clone(), rows[3].clone()]);
+}
