@@ -1,6 +1,6 @@
 //! The ledger: every job known, whichever way it was learnt. What a webhook told and what GitHub listed is one row.
 //!
-//! Pure: no clock, no I/O. The working truth of the process about what waits; the [`store`](mayfly_store) holds a copy that
+//! Pure: no clock, no I/O. The working truth of the process about what waits; the store holds a copy that
 //! outlives it.
 //!
 //! Invariants: a row only goes forward (docs: "Webhook events and payloads", deliveries are not in order); the same events in any
