@@ -58,3 +58,26 @@ impl RunnerState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_spelt_alike_everywhere_and_only_some_are_alive() {
+        use RunnerState::{Busy, Draining, Failed, Finished, Gone, Idle, Starting};
+        let rows = [
+            (Starting, "starting", true),
+            (Idle, "idle", true),
+            (Busy, "busy", true),
+            (Draining, "draining", true),
+            (Finished, "finished", false),
+            (Failed, "failed", false),
+            (Gone, "gone", false),
+        ];
+        for (state, text, alive) in rows {
+            assert_eq!((state.as_str(), state.is_alive()), (text, alive));
+            assert_eq!(serde_json::to_value(state).unwrap(), text);
+        }
+    }
+}

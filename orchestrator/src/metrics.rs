@@ -429,3 +429,16 @@ fn spans() -> Spans {
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_named_as_documented() {
+        let troubles = Trouble::ALL.map(|trouble| trouble.label().kind);
+        assert_eq!(troubles, ["docker", "github", "image", "action"]);
+        let orphans = [Orphan::Registration, Orphan::Container].map(|orphan| orphan.label().kind);
+        assert_eq!(orphans, ["registration", "container"]);
+    }
+}

@@ -413,3 +413,11 @@ fn what_comes_over_a_wire_is_cut_and_cleaned_whoever_sent_it() {
     let again: Delivery = serde_json::from_str(&written).unwrap();
     assert_eq!(again, read);
 }
+
+#[test]
+fn a_status_is_spelt_alike_everywhere() {
+    for (status, text) in JobStatus::ALL {
+        assert_eq!(status.as_str(), text);
+        assert_eq!(serde_json::to_value(status).unwrap(), text);
+    }
+}

@@ -78,3 +78,20 @@ impl Traffic {
         self.by_route.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_named_as_documented() {
+        use Ended::{Done, Failed, Limited, Refused, Unchanged, Unreachable};
+        let named = [Done, Unchanged, Refused, Limited, Failed, Unreachable].map(Ended::as_str);
+        let expected = ["done", "unchanged", "refused", "limited", "failed", "unreachable"];
+        assert_eq!(named, expected);
+        let traffic = Traffic::default();
+        traffic.ended("/user", Done);
+        traffic.ended("/user", Unchanged);
+        assert_eq!((traffic.sent(), traffic.unchanged()), (2, 1));
+    }
+}

@@ -167,6 +167,18 @@ impl Action {
         }
     }
 
+    /// Its kind, as metrics and traces name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::PullImage(_) => "pull_image",
+            Self::Launch(_) => "launch",
+            Self::Start { .. } => "start",
+            Self::Retire { .. } => "retire",
+            Self::Remove { .. } => "remove",
+            Self::Deregister { .. } => "deregister",
+        }
+    }
+
     /// Whether this action starts a runner.
     pub fn is_launch(&self) -> bool {
         matches!(self, Self::Launch(_) | Self::Start { .. })
@@ -186,6 +198,39 @@ impl std::fmt::Display for Action {
             Self::Deregister { scope, name, why, .. } => {
                 write!(f, "delete registration {name} of {scope}: {why}")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mayfly_common::registration::RunnerId;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_name_that_the_metrics_document() {
+        let scope: Scope = "repo:o/r".parse().unwrap();
+        let deregister = Action::Deregister {
+            scope: scope.clone(),
+            id: RunnerId(1),
+            name: "r1".to_owned(),
+            why: String::new(),
+        };
+        assert_eq!((deregister.kind(), deregister.about()), ("deregister", "r1"));
+        let pull = Action::PullImage("img:1".to_owned());
+        assert_eq!((pull.kind(), pull.about(), pull.is_launch()), ("pull_image", "img:1", false));
+        let start = Action::Start {
+            name: RunnerName::parse("r1").unwrap(),
+            pool: PoolName::default_pool(),
+            scope,
+            id: None,
+            why: String::new(),
+        };
+        assert_eq!((start.kind(), start.about(), start.is_launch()), ("start", "r1", true));
+        let docs = include_str!("../../../docs/metrics.md");
+        for kind in ["pull_image", "launch", "start", "retire", "remove", "deregister"] {
+            assert!(docs.contains(&format!("`{kind}`")), "docs/metrics.md does not name {kind}");
         }
     }
 }

@@ -84,7 +84,7 @@ pub(crate) struct Carried {
 
 impl Carried {
     pub(super) fn of((action, outcome): &(Action, Outcome)) -> Self {
-        Self { action: kind(action), outcome: outcome.as_str() }
+        Self { action: action.kind(), outcome: outcome.as_str() }
     }
 }
 
@@ -98,17 +98,6 @@ impl Outcome {
     }
 }
 
-fn kind(action: &Action) -> &'static str {
-    match action {
-        Action::PullImage(_) => "pull_image",
-        Action::Launch(_) => "launch",
-        Action::Start { .. } => "start",
-        Action::Retire { .. } => "retire",
-        Action::Remove { .. } => "remove",
-        Action::Deregister { .. } => "deregister",
-    }
-}
-
 /// Whether the pass waits for the engine while this is done.
 fn needs_engine(action: &Action) -> bool {
     !matches!(action, Action::PullImage(_) | Action::Deregister { .. })
@@ -119,7 +108,7 @@ fn span(action: &Action, seen: &[Instance]) -> Span {
     let span = info_span!(
         target: TARGET,
         "action",
-        otel.name = kind(action),
+        otel.name = action.kind(),
         otel.status_code = Empty,
         outcome = Empty,
         runner = Empty,

@@ -269,6 +269,26 @@ mod tests {
         }
     }
 
+    fn queued(labels: &[&str]) -> Row {
+        Row {
+            id: 7,
+            repo: mayfly_common::scope::RepoSlug::parse("o/r").unwrap(),
+            name: "build".to_owned(),
+            labels: mayfly_common::label::LabelSet::requested(labels),
+            status: JobStatus::Queued,
+            conclusion: None,
+            queued_at: at(0),
+            queue_known: true,
+            started_at: None,
+            completed_at: None,
+            runner: None,
+            pool: None,
+            told_at: None,
+            left_at: None,
+            seen_at: at(0),
+        }
+    }
+
     fn told(journal: &mut Journal) -> Vec<(EventKind, String)> {
         let about = |event: Event| {
             let what = event.runner.or(event.pool).or(event.job).or(event.message);
@@ -314,23 +334,7 @@ mod tests {
     #[test]
     fn jobs_of_ours_are_told_once_for_each_step() {
         let (mut journal, _feed) = Journal::new();
-        let row = |labels: &[&str], status: JobStatus| Row {
-            id: 7,
-            repo: mayfly_common::scope::RepoSlug::parse("o/r").unwrap(),
-            name: "build".to_owned(),
-            labels: mayfly_common::label::LabelSet::requested(labels),
-            status,
-            conclusion: None,
-            queued_at: at(0),
-            queue_known: true,
-            started_at: None,
-            completed_at: None,
-            runner: None,
-            pool: None,
-            told_at: None,
-            left_at: None,
-            seen_at: at(0),
-        };
+        let row = |labels: &[&str], status: JobStatus| Row { status, ..queued(labels) };
         let ours = |status| row(&["self-hosted"], status);
         let steps = [
             (ours(JobStatus::Waiting), vec![]),
@@ -349,6 +353,17 @@ mod tests {
             let kinds: Vec<EventKind> = told(&mut journal).iter().map(|(kind, _)| *kind).collect();
             assert_eq!(kinds, expected, "{row:?}");
         }
+    }
+
+    #[test]
+    fn a_job_is_no_news_again_until_the_ledger_has_forgotten_it() {
+        let (mut journal, _feed) = Journal::new();
+        let row = |id: i64| Row { id, name: id.to_string(), ..queued(&["self-hosted"]) };
+        journal.jobs(&[row(1), row(2)], at(0));
+        assert_eq!(told(&mut journal).len(), 2);
+        journal.retain_jobs(|id| id == 1);
+        journal.jobs(&[row(1), row(2)], at(1));
+        assert_eq!(told(&mut journal), [(EventKind::JobQueued, "2".to_owned())]);
     }
 
     #[tokio::test]
