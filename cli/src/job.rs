@@ -189,7 +189,8 @@ fn summed(stats: &JobStats, price: Option<f64>) -> Output {
             cost(minutes(one)),
         ]
     });
-    let total: f64 = stats.repositories.iter().filter_map(minutes).sum();
+    // The sum of nothing is -0.
+    let total = stats.repositories.iter().filter_map(minutes).sum::<f64>() + 0.0;
     let jobs: u64 = stats.repositories.iter().map(|one| one.jobs).sum();
     let last = [
         "all".to_owned(),

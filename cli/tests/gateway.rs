@@ -404,6 +404,8 @@ async fn status_runners_and_explanations_are_shown() {
     assert!(scene.json(&["status"]).await["pools"].is_array());
     assert_eq!(scene.json(&["runner", "list"]).await["total_count"], 0);
     assert_eq!(scene.json(&["job", "list"]).await["total_count"], 0);
+    let none = scene.text(&["job", "stats"]).await;
+    assert!(none.contains("0.0") && !none.contains("-0"), "{none}");
     let sums = scene.json(&["job", "stats", "--price", "0.008"]).await;
     assert_eq!(
         (sums["repositories"].as_array().unwrap().len(), sums["cost"].as_f64()),

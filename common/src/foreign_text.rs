@@ -27,7 +27,7 @@ const CUT: char = '…';
 
 /// GitHub's token forms (docs: "GitHub's token formats"; a registration token is an A and 28 more capital letters and digits), bearer
 /// headers, PEM keys (also cut ones), long base64 (a just-in-time configuration is base64 of some thousand characters), passwords in
-/// URLs, and whatever is assigned to a name that says that it is a secret. Groups are what stays.
+/// URLs, and whatever is assigned to a name that says that it is a secret. The named groups are what is looked at in `redact`.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     let patterns = [
         r"(?-u:\b)gh[pousr]_[A-Za-z0-9_.\-]{10,}",
@@ -38,9 +38,8 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?-u:\b)[A-Za-z0-9+/]{400,}={0,2}",
         r"(?-u:\b)A[A-Z0-9]{28}(?-u:\b)",
         r"(?i-u)\b(?:bearer|remoteauth|token)\s+[A-Za-z0-9_.\-+/=]{16,}",
-        r"(?-u)(://[A-Za-z0-9._~%\-]*:)[!-.0-?A-~]{3,}@",
-        r#"(?i-u)((?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private|auth)[_\-]?key)(?:s|[_\-]?(?:value|[0-9]+))?["']?(?:[ \t]*[=:][ \t]*["']?|[=:]["']?))(?:[!\x23-&(-~]{16,})"#,
-        r#"(?i-u)((?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private|auth)[_\-]?key)(?:s|[_\-]?(?:value|[0-9]+))?["']?[=:]["']?)[!\x23-&(-~]{8,}"#,
+        r"(?-u)(?P<user>://[A-Za-z0-9._~%\-]*:)[!#-+\-.0-:<-?A-~]{3,}@",
+        r#"(?i-u)(?P<name>(?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private|auth)[_\-]?key)(?:s|[_\-]?(?:value|[0-9]+))?["']?[ \t]*[=:][ \t]*["']?)(?P<value>[!#$%*+\-./0-9:<=>?@A-Z\[\\\]^_`a-z{|}~]{8,})"#,
     ];
     Regex::new(&patterns.join("|")).expect("the patterns are constant and tested")
 });
@@ -84,12 +83,29 @@ pub fn log(bytes: &[u8]) -> String {
 
 /// `text` with everything that looks like a credential replaced by `***`.
 pub fn redact(text: &str) -> String {
-    let stays = |found: &Captures<'_>| {
-        let before = found.iter().skip(1).flatten().next().map_or("", |group| group.as_str());
-        let after = if before.starts_with("://") { "@" } else { "" };
-        format!("{before}***{after}")
+    let replaced = |found: &Captures<'_>| {
+        if let Some(user) = found.name("user") {
+            return format!("{}***@", user.as_str());
+        }
+        let (Some(name), Some(value)) = (found.name("name"), found.name("value")) else {
+            return "***".to_owned();
+        };
+        let (name, value) = (name.as_str(), value.as_str());
+        let is_secret = is_secret(value, name.contains([' ', '\t']));
+        format!("{name}{}", if is_secret { "***".to_owned() } else { redact(value) })
     };
-    SECRETS.replace_all(text, stays).into_owned()
+    SECRETS.replace_all(text, replaced).into_owned()
+}
+
+/// Whether what is assigned to a name that says that it is a secret looks like one: not a path, a variable, a URL, a number or a word.
+/// `apart`: whether a blank is beside the sign between them, as in prose.
+fn is_secret(value: &str, apart: bool) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.bytes().any(|byte| kind(&byte));
+    let known = value.starts_with(['/', ':', '$', '<', '.', '=']) || value.contains("://");
+    !known
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+        && (!apart || value.len() >= 16)
 }
 
 /// Whether a character steers a terminal, or turns around or hides what is beside it.
@@ -186,7 +202,29 @@ mod tests {
             ("AABF3JGZDX3P5PMEXLND6TS6FCWO6", "***"),
             ("TOKEN_2: 'hunter2-hunter2-hunter2' x", "TOKEN_2: '***' x"),
             (r#"{"client_secret":"hunter2!","a":1}"#, r#"{"client_secret":"***","a":1}"#),
-            ("DB_PASSWORD=hunter2x; y", "DB_PASSWORD=*** y"),
+            ("DB_PASSWORD=hunter2x; y", "DB_PASSWORD=***; y"),
+            ("token=abcdef12,user=bob,code=12", "token=***,user=bob,code=12"),
+            (
+                "test auth::token::expires_in_1_hour ... ok",
+                "test auth::token::expires_in_1_hour ... ok",
+            ),
+            ("total_tokens=1234567890", "total_tokens=1234567890"),
+            ("private_key=/run/secrets/id_rsa2", "private_key=/run/secrets/id_rsa2"),
+            (
+                "RUNNER_TOKEN=$RUNNER_TOKEN2 api-key=disabled",
+                "RUNNER_TOKEN=$RUNNER_TOKEN2 api-key=disabled",
+            ),
+            ("token: https://docs.github.com/en/v1", "token: https://docs.github.com/en/v1"),
+            (
+                "password: authentication-failed-for-user",
+                "password: authentication-failed-for-user",
+            ),
+            ("secret: CI_DEPLOY_URL is not set", "secret: CI_DEPLOY_URL is not set"),
+            ("redis://cache:6379,admin@example.com", "redis://cache:6379,admin@example.com"),
+            (
+                "token=https://x:ghp_0123456789abcdef0123@ghe.example/o",
+                "token=https://x:***@ghe.example/o",
+            ),
             ("X_API_KEY = 0123456789abcdef", "X_API_KEY = ***"),
             (
                 "git clone https://me:hunter2@ghe.example/o/r",

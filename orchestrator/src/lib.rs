@@ -98,7 +98,8 @@ pub async fn run(
 ///
 /// Errors: another process has it. Where files cannot be locked, or not be made, there is no lock.
 fn alone_with(path: &Path) -> io::Result<Option<File>> {
-    let mut name = path.as_os_str().to_owned();
+    // One file may have several names.
+    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
     name.push(".lock");
     let Ok(file) = File::options().create(true).append(true).open(&name) else { return Ok(None) };
     match file.try_lock() {

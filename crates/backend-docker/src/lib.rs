@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
     RemoveContainerOptionsBuilder,
@@ -211,7 +211,7 @@ impl Backend for DockerBackend {
         for summary in found {
             let Some(labels) = summary.labels.as_ref() else { continue };
             if let Some(identity) = labels::decode(&instance, labels) {
-                runners.push((!is_named(&summary, &identity.name), identity, summary));
+                runners.push((rank(&summary, &identity.name), identity, summary));
             } else if let Some(identity) = labels::decode_sidecar(&instance, labels) {
                 sidecars.insert(identity.name.clone(), (identity, summary));
             }
@@ -387,7 +387,7 @@ impl Backend for DockerBackend {
     }
 }
 
-/// The containers of our instance that `read` takes for those of `runner`, with their ids; the one that has the runner's name first.
+/// The containers of our instance that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
 /// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
 /// inspect.
 async fn find(
@@ -400,7 +400,7 @@ async fn find(
     let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
     let filters = HashMap::from([("label".to_owned(), wanted)]);
     let mut found = docker.containers(&filters).await?;
-    found.sort_by_key(|summary| !is_named(summary, runner));
+    found.sort_by_key(|summary| rank(summary, runner));
     let ours = found.into_iter().filter_map(|summary| {
         let identity = read(instance, summary.labels.as_ref()?)?;
         Some((summary.id?, identity)).filter(|(_, identity)| identity.name == *runner)
@@ -408,10 +408,11 @@ async fn find(
     Ok(ours.collect())
 }
 
-/// True if a container has the name of the runner that it is for.
-fn is_named(summary: &ContainerSummary, runner: &RunnerName) -> bool {
-    let names = summary.names.iter().flatten();
-    names.into_iter().any(|name| name.strip_prefix('/') == Some(runner.as_str()))
+/// The place of a container among those with the labels of one runner: where a job may run comes first, then what has the runner's name.
+fn rank(summary: &ContainerSummary, runner: &RunnerName) -> (bool, bool) {
+    let runs = summary.state == Some(ContainerSummaryStateEnum::RUNNING);
+    let named = |name: &String| name.strip_prefix('/') == Some(runner.as_str());
+    (!runs, !summary.names.iter().flatten().any(named))
 }
 
 /// Removes a container with its volumes, whatever it does. A removal that takes long goes on without us: deleting what a job wrote

@@ -9,7 +9,7 @@ use super::{Reconciler, State};
 use mayfly_common::machine::Instance;
 use mayfly_github::GitHubError;
 use mayfly_github::budget::Priority;
-use mayfly_planner::ledger::{Had, NoAnswer, Row, Worker};
+use mayfly_planner::ledger::{Had, Looked, NoAnswer, Row, Worker};
 
 /// Questions that are under way at a time.
 const CONCURRENT: usize = 8;
@@ -63,23 +63,41 @@ impl Reconciler {
         }
         let now = self.clock.now();
         let told = state.hearing.is_healthy(now);
+        let mut looks = Vec::new();
+        let mut spent = false;
         for search in state.ledger.searches(active, told, now) {
             let wanted = state.ledger.still_wanted(&search);
             if wanted.is_empty() {
                 continue;
             }
-            match self.github.recent_jobs(&search.repo, search.since, wanted).await {
-                Ok(jobs) => state.ledger.searched(&search, &jobs, now),
+            // The next request would not be sent either.
+            if spent {
+                looks.push((search, Looked::PutOff));
+                continue;
+            }
+            let looked = match self.github.recent_jobs(&search.repo, search.since, wanted).await {
+                Ok(jobs) => {
+                    state.ledger.searched(&search, &jobs, now);
+                    Looked::Answered
+                }
                 Err(error) => {
                     debug!(repo = %search.repo, "jobs of runners cannot be looked for: {error}");
-                    if error.is_answer() {
-                        state.ledger.searched(&search, &[], now);
-                    } else {
-                        state.ledger.not_searched(&search, now);
-                    }
+                    spent = error.is_wait();
+                    looked(&error)
                 }
-            }
+            };
+            looks.push((search, looked));
         }
+        state.ledger.looked(&looks, now);
+    }
+}
+
+/// What a look came to that failed.
+fn looked(error: &GitHubError) -> Looked {
+    match error {
+        error if error.is_wait() => Looked::PutOff,
+        error if error.is_answer() => Looked::Answered,
+        _ => Looked::Failed,
     }
 }
 

@@ -353,7 +353,7 @@ async fn a_container_that_somebody_renames_or_copies_stays_its_runner_s() {
     engine.docker.create_container(Some(options), body).await.unwrap();
     let listed = backend.list().await.unwrap();
     let phases: Vec<_> = listed.iter().map(|one| &one.phase).collect();
-    assert_eq!(phases, [&Phase::Created], "the one that has the name");
+    assert_eq!(phases, [&Phase::Running { working: Some(false) }], "the one that may have a job");
     backend.remove(&spec.name).await.unwrap();
     assert_eq!(backend.list().await.unwrap(), []);
     for name in ["mayfly-renamed", &other] {

@@ -133,6 +133,14 @@ fn a_database_that_another_orchestrator_uses_ends_the_start() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("DATABASE_PATH: another orchestrator uses"), "{told}");
     assert!(!path.exists(), "nothing is made");
+    // By another name, too.
+    std::fs::write(&path, "").unwrap();
+    let link = folder.join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let by_link = ("DATABASE_PATH", link.to_str().unwrap());
+    let output = orchestrator(&[], &[&variables[..5], &[by_link]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "nothing is written");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -55,6 +55,11 @@ impl Asked {
         (self.failures, self.at) = (self.failures.saturating_add(1), now);
     }
 
+    /// One was not sent: that is no failure that makes the next wait longer.
+    pub(super) fn put_off(&mut self, now: Timestamp) {
+        (self.failures, self.at) = (self.failures.max(1), now);
+    }
+
     /// When the first one that GitHub answers may be asked. `told`: whether webhooks tell of jobs.
     pub(super) fn due_at(&self, told: bool) -> Timestamp {
         let wait = match self.failures {

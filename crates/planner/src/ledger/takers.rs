@@ -70,6 +70,17 @@ pub struct Search {
     pub runners: BTreeSet<String>,
 }
 
+/// What became of a look through a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Looked {
+    /// GitHub answered.
+    Answered,
+    /// The requests that are left are for others: soon there are more.
+    PutOff,
+    /// GitHub could not be reached.
+    Failed,
+}
+
 impl Row {
     /// True if a runner of this name had it, which was made at `made`, by GitHub's clock.
     fn was_taken_by(&self, runner: &str, made: Timestamp) -> bool {
@@ -289,21 +300,19 @@ impl Ledger {
         for job in jobs {
             self.taken(&search.repo, job, now);
         }
-        for taker in self.of_search(search) {
-            taker.asked.answered(now);
-        }
     }
 
-    /// A repository could not be looked through: that is done again later.
-    pub fn not_searched(&mut self, search: &Search, now: Timestamp) {
-        for taker in self.of_search(search) {
-            taker.asked.failed(now);
+    /// What became of all looks of one pass. Those for a runner count as one: answered if all its repositories were looked through.
+    pub fn looked(&mut self, looks: &[(Search, Looked)], now: Timestamp) {
+        for (name, taker) in &mut self.takers {
+            let own = looks.iter().filter(|(search, _)| search.runners.contains(name));
+            match own.map(|(_, looked)| *looked).max() {
+                None => {}
+                Some(Looked::Answered) => taker.asked.answered(now),
+                Some(Looked::PutOff) => taker.asked.put_off(now),
+                Some(Looked::Failed) => taker.asked.failed(now),
+            }
         }
-    }
-
-    fn of_search(&mut self, search: &Search) -> impl Iterator<Item = &mut Taker> {
-        let names = &search.runners;
-        self.takers.iter_mut().filter(|(name, _)| names.contains(*name)).map(|(_, taker)| taker)
     }
 
     /// When GitHub is next to be asked for jobs of runners.
@@ -441,6 +450,7 @@ mod tests {
                 for search in ledger.searches(&[], told, at(second)) {
                     looks.push(second);
                     ledger.searched(&search, &[job(2, "stranger", Completed)], at(second));
+                    ledger.looked(&[(search, Looked::Answered)], at(second));
                 }
                 ledger.prune(at(second));
             }
@@ -523,6 +533,7 @@ mod tests {
             let search = ledger.searches(&[], false, at(121)).remove(0);
             assert_eq!(search.since, at(102) - CLOCKS);
             ledger.searched(&search, std::slice::from_ref(found), at(121));
+            ledger.looked(&[(search, Looked::Answered)], at(121));
         };
         let mut ledger = ended(Some(JobResult::Failed));
         look(&mut ledger, &job(1, "r1", Completed));
@@ -538,6 +549,41 @@ mod tests {
     }
 
     #[test]
+    fn the_looks_for_one_runner_count_as_one_and_a_spent_budget_costs_seconds() {
+        let active = ["o/a", "o/b", "o/c", "o/d", "o/e"].map(repo);
+        let look = |ledger: &mut Ledger, second, of: &dyn Fn(usize) -> Looked| {
+            let searches = ledger.searches(&active, false, at(second));
+            let looks = searches.into_iter().enumerate().map(|(at, search)| (search, of(at)));
+            let looks: Vec<_> = looks.collect();
+            ledger.looked(&looks, at(second));
+            looks.len()
+        };
+        let begun = || {
+            let mut ledger = Ledger::default();
+            ledger.at_work(vec![worker("r1", "org:o", 0)], at(0));
+            ledger
+        };
+        let next = |ledger: &Ledger| {
+            ledger.next_search(false).map(|due| due.duration_since(at(0)).as_secs())
+        };
+        // Put off once and again: each time for ten seconds, whatever the number of repositories.
+        let mut ledger = begun();
+        for second in [15, 25, 35] {
+            assert_eq!(look(&mut ledger, second, &|_| Looked::PutOff), 5);
+            assert_eq!(next(&ledger), Some(second + 10));
+        }
+        // A failure of one is a failure of all, once; waits grow by passes and not by repositories.
+        let mut ledger = begun();
+        let first_fails = |at| if at == 0 { Looked::Failed } else { Looked::Answered };
+        assert_eq!(look(&mut ledger, 15, &first_fails), 5);
+        assert_eq!(next(&ledger), Some(25));
+        assert_eq!(look(&mut ledger, 25, &|_| Looked::Failed), 5);
+        assert_eq!(next(&ledger), Some(45));
+        assert_eq!(look(&mut ledger, 45, &|_| Looked::Answered), 5);
+        assert_eq!(next(&ledger), None);
+    }
+
+    #[test]
     fn a_look_costs_a_few_repositories_and_waits_longer_after_each_failure() {
         let active = ["o/a", "x/y", "o/b", "o/c", "o/d", "o/e", "o/f", "o/g"];
         let mut ledger = Ledger::default();
@@ -546,14 +592,14 @@ mod tests {
         let first = ["o/a: r1", "o/b: r1", "o/c: r1 r2", "o/d: r1", "o/e: r1"];
         assert_eq!(searches(&ledger, &active, false, 16), first);
         for search in ledger.searches(&active.map(repo), false, at(16)) {
-            ledger.searched(&search, &[], at(16));
+            ledger.looked(&[(search, Looked::Answered)], at(16));
         }
         assert_eq!(searches(&ledger, &active, false, 17), ["p/q: r3"], "it had to wait");
         let mut tries = 0;
         for second in 17..18_000 {
             for search in ledger.searches(&[], false, at(second)) {
                 tries += 1;
-                ledger.not_searched(&search, at(second));
+                ledger.looked(&[(search, Looked::Failed)], at(second));
             }
         }
         assert!((20..50).contains(&tries), "a few an hour: {tries}");
