@@ -16,7 +16,7 @@ impl Reconciler {
     /// Takes in what arrived since the last pass; in the first one, also what an earlier process left.
     pub(super) async fn hear(&self, state: &mut State, now: Timestamp) {
         if !std::mem::replace(&mut state.loaded, true) {
-            self.load(state).await;
+            self.load(state, now).await;
         }
         state.ledger.set_skew(SignedDuration::from_secs(self.github.skew()));
         for delivery in self.intake.take() {
@@ -92,7 +92,7 @@ impl Reconciler {
         report.problems.extend(store.take_mended());
     }
 
-    async fn load(&self, state: &mut State) {
+    async fn load(&self, state: &mut State, now: Timestamp) {
         let store = self.intake.store();
         match store.open_jobs().await {
             Ok(rows) => {
@@ -102,6 +102,7 @@ impl Reconciler {
             Err(error) => warn!("jobs of the last run cannot be read: {error}"),
         }
         if let Ok((_, gone)) = store.finished(FinishedQuery::default(), (KEPT, 0)).await {
+            state.ledger.at_work(self.lately_at_work(&gone, now).await, now);
             state.history.load(gone);
         }
         if let Ok(Some(at)) = store.last_delivery().await {

@@ -131,6 +131,23 @@ async fn a_job_that_was_over_before_anybody_looked_is_looked_for_once() {
     }
 }
 
+#[tokio::test]
+async fn a_restart_loses_no_job_that_was_over_before_anybody_looked() {
+    let (mut platform, name) = warm("org:octo-org", &[("RUNNER_CHECK_INTERVAL", "3600")]).await;
+    let job = platform.queue("octo-org/tool", &["self-hosted"]);
+    platform.wait(5);
+    platform.finish(&name, job);
+    platform.pass().await;
+    assert_eq!(row(&platform, job).await["status"], 404, "GitHub's lists lag behind");
+    platform.restart();
+    for _ in 0..6 {
+        platform.to_next_pass().await;
+        platform.pass().await;
+    }
+    let found = row(&platform, job).await;
+    assert_eq!([&found["runner"], &found["conclusion"]], [&json!(name), &json!("success")]);
+}
+
 /// The same with a runner that somebody asked for.
 async fn by_hand(place: &str, variables: &[(&str, &str)]) -> (Platform, String) {
     let platform = Platform::with(variables).await;
