@@ -3,6 +3,7 @@
 //! Invariant: origins are compared whole, and credentials (cookies) are never allowed, so `*` gives away nothing that a
 //! key does not guard. Where no key is asked for, the configuration refuses `*`.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri, header};
@@ -96,12 +97,33 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
     if end != authority.as_str() || end.ends_with(':') {
         return Err(wrong());
     }
-    if authority.port().is_some_and(|port| port.as_str() == usual) {
+    let port = authority.port_u16();
+    if port.is_some_and(|port| port.to_string() == usual) {
         return Err(format!(
             "{text:?} has the port {usual}, which browsers leave out after {start}"
         ));
     }
-    HeaderValue::from_str(&lower).map_err(|_| wrong())
+    if port == Some(0) {
+        return Err(wrong());
+    }
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = format!("{start}://{}{port}", spelt(authority.host()));
+    HeaderValue::from_str(&origin).map_err(|_| wrong())
+}
+
+/// A host as browsers spell it: an IPv6 address in its shortest form, in hexadecimal (URL standard, "IPv6 serializer").
+fn spelt(host: &str) -> String {
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let Some(address) = inner.and_then(|text| text.parse::<Ipv6Addr>().ok()) else {
+        return host.to_owned();
+    };
+    match address.to_ipv4_mapped() {
+        Some(_) => {
+            let [.., high, low] = address.segments();
+            format!("[::ffff:{high:x}:{low:x}]")
+        }
+        None => format!("[{address}]"),
+    }
 }
 
 #[cfg(test)]
@@ -132,6 +154,17 @@ mod tests {
         for bad in ["*,https://a", "http://*.b", "https://*", "https://a.*", "https://a:*"] {
             assert!(CorsOrigins::parse(bad).unwrap_err().contains("wildcard"), "{bad}");
         }
+        // However it is written, it is compared with what a browser sends.
+        for (text, sent) in [
+            ("https://[2001:DB8:0::1]", "https://[2001:db8::1]"),
+            ("https://[2001:db8:0:0:0:0:0:1]:08443", "https://[2001:db8::1]:8443"),
+            ("http://[::ffff:192.0.2.1]", "http://[::ffff:c000:201]"),
+            ("https://A:08443", "https://a:8443"),
+        ] {
+            let origins = CorsOrigins::parse(text).unwrap();
+            assert!(origins.allows(&HeaderValue::from_static(sent)), "{text}");
+        }
+        assert!(CorsOrigins::parse("https://a:0").is_err());
         // They would never be equal to what a browser sends.
         for bad in ["https://a:443", "http://a.example:80"] {
             assert!(CorsOrigins::parse(bad).unwrap_err().contains("leave out"), "{bad}");
