@@ -60,7 +60,7 @@ pub enum Phase {
 pub struct Exit {
     /// Exit code of the main process.
     pub code: i64,
-    /// Whether the kernel killed a process for want of memory.
+    /// True if the kernel killed a process because memory ran out.
     pub out_of_memory: bool,
     /// The last lines it printed.
     pub log_tail: String,

@@ -56,6 +56,8 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    // Held until the service ends, however it ends.
+    let _alone = config.database.as_deref().map(alone_with).transpose()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let github = GitHubClient::new(config.github.client(), Arc::clone(&clock))
         .map(Arc::new)
@@ -65,8 +67,6 @@ pub async fn run(
     describe(&config);
     info!(category = START, address = %listener.local_addr()?, version = mayfly_common::VERSION, "orchestrator is listening");
 
-    // Held until the service ends, however it ends.
-    let _alone = config.database.as_deref().map(alone_with).transpose()?;
     let store = open_store(config.database.as_deref())?;
     let (reconciler, handle) = Reconciler::new(
         config.clone(),

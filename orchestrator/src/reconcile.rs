@@ -9,7 +9,7 @@
 //! | `observe`, `discover` | gather: what runs, what is registered, what waits; which repositories there are |
 //! | `groups` | which runner groups jobs without labels ask for |
 //! | `hear` | takes in what webhooks told, keeps what was learnt |
-//! | `ask` | asks GitHub what became of jobs that nobody told of, or the end of |
+//! | `ask` | asks GitHub what became of jobs that no webhook reported, or the end of |
 //! | `execute` | one match on [`Action`] |
 //! | `launch` | register, render the environment, start |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |

@@ -441,7 +441,7 @@ async fn remove_container(
     }
 }
 
-/// Whether a container could not be started for want of its network.
+/// True if a container could not be started because its network is missing.
 fn lacks_network(error: &BackendError) -> bool {
     let BackendError::Refused { reason, .. } = error else { return false };
     reason.contains("network") && reason.contains("not found")

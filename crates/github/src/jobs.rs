@@ -21,7 +21,7 @@ use super::page::{Page, Whole};
 use super::wire;
 use mayfly_common::job::{QueuedJob, QueuedJobs};
 
-/// How many of the latest runs are looked through for jobs that nobody told of.
+/// How many of the latest runs are looked through for jobs that no webhook reported.
 const LATEST: &str = "20";
 /// Requests of one reading that are under way at a time.
 const CONCURRENT: usize = 4;

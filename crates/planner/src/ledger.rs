@@ -25,7 +25,7 @@ use takers::Taker;
 
 pub use hearing::Hearing;
 pub use questions::{Had, NoAnswer};
-pub use takers::{Looked, Ran, Search, Worker};
+pub use takers::{Looked, Ran, Search, Worker, ended_lately};
 
 /// How long GitHub's lists may lag behind its webhooks.
 const LAG: SignedDuration = SignedDuration::from_secs(15);

@@ -2,24 +2,19 @@
 //! and for jobs that runners of ours took without anybody knowing.
 
 use futures::{StreamExt as _, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mayfly_common::api::Finished;
-use mayfly_common::scope::{RepoSlug, Scope};
-use tracing::debug;
+use mayfly_common::scope::RepoSlug;
+use tracing::{debug, warn};
 
 use super::{Reconciler, State};
 use mayfly_common::machine::Instance;
 use mayfly_github::GitHubError;
 use mayfly_github::budget::Priority;
-use mayfly_planner::ledger::{Had, Looked, NoAnswer, Row, Worker};
-use mayfly_planner::lifecycle::printed;
+use mayfly_planner::ledger::{Had, Looked, NoAnswer, Row, Worker, ended_lately};
 
 /// Questions that are under way at a time.
 const CONCURRENT: usize = 8;
-/// How long ago a runner may have ended whose job an earlier process may not have looked for.
-const LATELY: SignedDuration = SignedDuration::from_mins(5);
-/// Most such runners.
-const MOST: usize = 50;
 
 impl Reconciler {
     /// Asks about the jobs that are due. Nobody waits for it: what GitHub has no room for is asked later.
@@ -109,21 +104,17 @@ fn looked(error: &GitHubError) -> Looked {
 }
 
 impl Reconciler {
-    /// Those of the runners that are gone which ended after a job so lately that an earlier process may not have looked for it.
+    /// The runners among those that are gone whose jobs an earlier process may not have looked for.
     pub(super) async fn lately_at_work(&self, gone: &[Finished], now: Timestamp) -> Vec<Worker> {
         let mut workers = Vec::new();
-        let lately = |one: &&Finished| now.duration_since(one.removed_at) < LATELY;
-        for one in gone.iter().filter(lately).take(MOST) {
-            let kept = self.intake.store().finished_runner(one.name.clone()).await;
-            let log = kept.ok().flatten().and_then(|kept| kept.log).unwrap_or_default();
-            let scope = Scope::parse(one.scope, &one.scope_name);
-            let (Some(_), Ok(scope)) = (printed::job(&log), scope) else { continue };
-            workers.push(Worker {
-                runner: one.name.clone(),
-                pool: one.pool.clone(),
-                scope,
-                created_at: one.created_at,
-            });
+        for one in gone.iter().filter(|one| ended_lately(one, now)) {
+            match self.intake.store().finished_runner(one.name.clone()).await {
+                Ok(kept) => {
+                    let log = kept.and_then(|kept| kept.log).unwrap_or_default();
+                    workers.extend(Worker::lately_gone(one, &log, now));
+                }
+                Err(error) => warn!("what runners of the last run printed cannot be read: {error}"),
+            }
         }
         workers
     }

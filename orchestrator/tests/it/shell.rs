@@ -113,7 +113,10 @@ async fn what_an_earlier_process_heard_counts_after_a_restart() {
     assert!(platform.handle.snapshot().webhooks);
     platform.restart();
     platform.pass().await;
-    assert!(platform.handle.snapshot().webhooks, "so it is not polled as if nobody told");
+    assert!(
+        platform.handle.snapshot().webhooks,
+        "so it is not polled as if there were no webhooks"
+    );
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub enum Failure {
 pub struct Ending {
     /// Exit code of the main process.
     pub code: i64,
-    /// Whether the kernel killed a process for want of memory.
+    /// True if the kernel killed a process because memory ran out.
     pub out_of_memory: bool,
 }
 
