@@ -73,15 +73,19 @@ const ALL: [About; 7] = [
 pub(crate) async fn run(asked: Topic) -> ExitCode {
     let (one, options) = asked.parts();
     let probe_image = options.probe_image.is_some();
-    let settings = match Settings::read(one, probe_image, env::variables()) {
+    let variables = env::variables();
+    let elsewhere = settings::elsewhere(&variables);
+    let settings = match Settings::read(one, probe_image, variables.clone()) {
         Ok(settings) => settings,
         Err(errors) => {
             let refused = refuse(&errors.to_string());
-            warn(&unknown_beside(&errors, &env::variables()));
+            warn(&unknown_beside(&errors, &variables));
+            warn(elsewhere.as_slice());
             return refused;
         }
     };
     warn(&settings.config.warnings);
+    warn(elsewhere.as_slice());
     let client = settings
         .credential
         .then(|| GitHubClient::new(settings.config.github.client(), Arc::new(SystemClock)));

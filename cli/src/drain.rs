@@ -85,9 +85,9 @@ async fn begin(gateway: &Gateway, options: &Options) -> Result<Output, Failure> 
     let since = status.since.map(moment).unwrap_or_default();
     let mut text = match (status.left, status.busy) {
         (Some(0), _) => format!("Drained: no runner is left. Draining since {since}.\n"),
-        (Some(left), Some(busy)) => format!(
-            "Draining since {since}: nothing new is started; {left} runners are left, {busy} of them at work.\n"
-        ),
+        (Some(_), Some(_)) => {
+            format!("Draining since {since}: nothing new is started; {}.\n", told(&status))
+        }
         _ => format!("Draining since {since}: nothing new is started.\n"),
     };
     if !status.stored {
@@ -149,6 +149,9 @@ fn may_pass(failure: &Failure, failed: u32) -> bool {
 
 fn told(status: &DrainStatus) -> String {
     match (status.left, status.busy) {
+        (Some(1), Some(busy)) => {
+            format!("1 runner is left, {}", if busy == 1 { "at work" } else { "not at work" })
+        }
         (Some(left), Some(busy)) => format!("{left} runners are left, {busy} of them at work"),
         _ => "waiting for the first look".to_owned(),
     }

@@ -228,6 +228,9 @@ impl Config {
         let database = check.optional("DATABASE_PATH", raw.database_path.take(), None, |text| {
             parse::new_file(text).map(Some)
         });
+        if let Some(why) = database.as_deref().and_then(parse::unwritable) {
+            check.warn("DATABASE_PATH", why);
+        }
         let instance =
             check.optional("ORCHESTRATOR_ID", raw.orchestrator_id.take(), None, |text| {
                 parse::instance(text).map(Some)

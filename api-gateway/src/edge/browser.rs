@@ -32,6 +32,8 @@ fn check<T>(request: &Request<T>, gateway: &Parts) -> Result<(), Problem> {
     let hosts = named(request.version(), request.uri(), headers)?;
     only(headers, &header::AUTHORIZATION)?;
     only(headers, &X_API_KEY)?;
+    only(headers, &header::ORIGIN)?;
+    only(headers, &SEC_FETCH_SITE)?;
     let path = request.uri().path();
     if !gateway.keys.is_empty() || path == WEBHOOKS {
         return Ok(());

@@ -169,6 +169,8 @@ async fn a_host_or_a_key_that_is_missing_or_doubled_is_malformed() {
             &[("x-api-key", KEY), ("x-api-key", "another")],
             &[("x-api-key", KEY), ("x-api-key", KEY)],
             &[("authorization", "Bearer x"), ("authorization", "Bearer y")],
+            &[("origin", "http://localhost"), ("origin", "http://evil.example")],
+            &[("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")],
         ] {
             for path in ["/api/v1/runners", "/livez", "/webhooks/github"] {
                 let answer = send(&client, Method::GET, path, headers).await;

@@ -19,6 +19,8 @@ const CREDENTIAL: [&str; 6] = [
     "GITHUB_APP_INSTALLATION",
 ];
 const IMAGE: &str = "RUNNER_IMAGE";
+/// How the names of those variables begin that are for the orchestrator alone.
+const OWN: [&str; 3] = ["DISCOVERY_", "GITHUB_", "RUNNER_"];
 const WEBHOOK_URL: &str = "MAYFLY_WEBHOOK_URL";
 /// Stands for what is not set, so that the rest can be read. Never used.
 const UNSET: &str = "unset";
@@ -80,6 +82,16 @@ impl Settings {
             }
         }
     }
+}
+
+/// Where the variables are, if nothing is set here of how runners, GitHub and discovery shall be.
+pub(super) fn elsewhere(variables: &[(String, String)]) -> Option<String> {
+    let mut settings =
+        env::known::known().filter(|name| OWN.iter().any(|start| name.starts_with(start)));
+    settings.all(|name| value(variables, name).is_none()).then(|| {
+        "doctor reads the orchestrator's variables, and none of them is set here: for those of a file, `set -a; . deploy/.env` first"
+            .to_owned()
+    })
 }
 
 /// A variable's value, in whatever case its name is written, if it is set.

@@ -79,6 +79,25 @@ async fn all_wrong_variables_are_named_before_anything_is_asked() {
 }
 
 #[tokio::test]
+async fn a_shell_without_the_orchestrator_s_variables_is_told_of() {
+    let hint = "warning: doctor reads the orchestrator's variables, and none of them is set here: for those of a file, \
+                `set -a; . deploy/.env` first";
+    let docker = ("DOCKER_HOST", "tcp://127.0.0.1:9");
+    let rows = [
+        (&["doctor", "github"][..], &[docker][..], Some(2), true),
+        (&["doctor", "disk"], &[docker], Some(1), true),
+        (&["doctor", "disk"], &[docker, ("RUNNER_IMAGE", "img:1")], Some(1), false),
+        (&["doctor", "disk"], &[docker, ("runner_check_interval", "9")], Some(1), false),
+    ];
+    for (arguments, variables, code, hinted) in rows {
+        let output = mayfly(arguments, variables).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), code, "{said}");
+        assert_eq!(said.lines().any(|line| line == hint), hinted, "{arguments:?} {said}");
+    }
+}
+
+#[tokio::test]
 async fn the_last_deliveries_are_told_where_they_can_be_seen() {
     let sim = github().await;
     owner(&sim);

@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bollard::models::{NetworkCreateRequest, NetworkInspect};
 use mayfly_common::foreign_text::line;
 use tokio::sync::{RwLock, RwLockReadGuard};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::error::{refused, status};
@@ -31,6 +33,9 @@ const SHARED: [&str; 3] = ["bridge", "host", "none"];
 /// What the engine takes for a false option (Go, `strconv.ParseBool`).
 const FALSE: [&str; 6] = ["false", "False", "FALSE", "f", "F", "0"];
 
+/// How long a look at the network counts: somebody may make it anew, and open.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 /// The network and what is known of it.
 pub(super) struct RunnerNetwork {
     name: String,
@@ -39,12 +44,26 @@ pub(super) struct RunnerNetwork {
     /// `DOCKER_NETWORK_MTU`.
     configured: Option<u32>,
     /// Held for reading while a runner is launched: the network is not replaced under it.
-    fit: RwLock<Fit>,
+    seen: RwLock<Seen>,
+}
+
+/// What a look at the network told, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    fit: Fit,
+    at: Instant,
+}
+
+impl Seen {
+    /// Whether runners can be launched without another look.
+    fn holds(self) -> bool {
+        self.fit == Fit::Good && self.at.elapsed() < LOOK_AGAIN
+    }
 }
 
 /// What is known of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fit {
+enum Fit {
     /// Not looked at yet, or it was seen to be gone.
     Unknown,
     /// It is there, as it shall be.
@@ -58,7 +77,8 @@ pub(super) enum Fit {
 impl RunnerNetwork {
     /// `configured`: the MTU that is asked for; none means that of the engine's default network.
     pub(super) fn new(name: String, configured: Option<u32>) -> Self {
-        Self { name, open: Mutex::default(), configured, fit: RwLock::new(Fit::Unknown) }
+        let seen = RwLock::new(Seen { fit: Fit::Unknown, at: Instant::now() });
+        Self { name, open: Mutex::default(), configured, seen }
     }
 
     /// Why runners reach each other on it, if they did when it was last looked at.
@@ -71,30 +91,31 @@ impl RunnerNetwork {
     pub(super) async fn ready(
         &self,
         docker: &Connection,
-    ) -> Result<RwLockReadGuard<'_, Fit>, BackendError> {
-        let held = self.fit.read().await;
+    ) -> Result<RwLockReadGuard<'_, Seen>, BackendError> {
+        let held = self.seen.read().await;
         let known = *held;
-        if known == Fit::Good {
+        if known.holds() {
             return Ok(held);
         }
         drop(held);
-        let mut fit = match known {
-            // While others are being launched it cannot be empty, and whether it was made again can wait.
-            Fit::OtherMtu | Fit::Open => match self.fit.try_write() {
-                Ok(fit) => fit,
-                Err(_) => return Ok(self.fit.read().await),
+        let mut seen = match known.fit {
+            Fit::Unknown => self.seen.write().await,
+            // While others are being launched it cannot be empty, and another look can wait.
+            Fit::Good | Fit::OtherMtu | Fit::Open => match self.seen.try_write() {
+                Ok(seen) => seen,
+                Err(_) => return Ok(self.seen.read().await),
             },
-            _ => self.fit.write().await,
         };
-        if *fit != Fit::Good {
-            *fit = self.ensure(docker, *fit).await?;
+        if !seen.holds() {
+            let fit = self.ensure(docker, seen.fit).await?;
+            *seen = Seen { fit, at: Instant::now() };
         }
-        Ok(fit.downgrade())
+        Ok(seen.downgrade())
     }
 
     /// It is gone: whoever launches next looks again.
     pub(super) async fn forget(&self) {
-        *self.fit.write().await = Fit::Unknown;
+        self.seen.write().await.fit = Fit::Unknown;
     }
 
     /// The MTU that our networks shall have; none where the engine does not tell, and its own default holds.
@@ -166,7 +187,7 @@ impl RunnerNetwork {
                     network = name,
                     "its MTU is {has}, not {wanted}, and it cannot be removed to be made again: {reason}"
                 );
-                return Ok(Fit::Good);
+                return Ok(fit);
             }
             Err(error) => return Err(error),
         }

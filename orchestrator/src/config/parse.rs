@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+
 use jiff::SignedDuration;
 use reqwest::Url;
 
@@ -119,6 +121,19 @@ pub(super) fn new_file(text: &str) -> Result<PathBuf, String> {
         // Whether the file can be used is found out when it is opened.
         Err(_) => Ok(path),
     }
+}
+
+/// Why nothing can be written beside the file at `path`, as its journals are, if so.
+pub(super) fn unwritable(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::access(folder, wanted).err().map(|error| {
+        format!(
+            "the folder {} cannot be written to ({error}): the job ledger is kept in memory until it can",
+            folder.display()
+        )
+    })
 }
 
 /// The machine's host name, as the kernel tells it.

@@ -40,7 +40,7 @@ pub(super) async fn uninstall(State(api): State<Api>) -> Result<Json<UninstallRe
         (true, Some(0)) => Ok(Json(api.handle.uninstall().await?)),
         (true, Some(left)) => Err(Problem::conflict(
             "not-drained",
-            format!("{left} runners are left. Wait until GET /api/v1/drain says that none is."),
+            format!("Runners that are left: {left}. Wait until GET /api/v1/drain says that none is."),
         )
         .into()),
         (true, None) => Err(unavailable("No pass has looked since the drain began.").into()),

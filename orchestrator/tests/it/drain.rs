@@ -156,7 +156,10 @@ async fn an_uninstall_leaves_nothing_of_ours_and_all_of_others() {
     begin(&platform).await;
     let (status, problem) = send(&platform, Method::POST, path).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
-    assert!(problem["detail"].as_str().unwrap().starts_with("1 runners are left"), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().starts_with("Runners that are left: 1."),
+        "{problem}"
+    );
 
     platform.finish("busy", job);
     platform.backend.exit("busy", 0, DONE);

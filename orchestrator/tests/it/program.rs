@@ -144,6 +144,42 @@ fn a_database_that_another_orchestrator_uses_ends_the_start() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Root may write anywhere, so the program is another user here.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_said_before_the_start() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::os::unix::process::CommandExt as _;
+
+    let folder = std::env::temp_dir().join(format!("mayfly-closed-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let is_root = chown(&folder, Some(0), None).is_ok();
+    let program = folder.join("orchestrator");
+    std::fs::copy(env!("CARGO_BIN_EXE_orchestrator"), &program).unwrap();
+    let file = folder.join("mayfly.db");
+    let open = "the configuration is valid\n";
+    for (mode, warned) in [(0o777, false), (0o555, true)] {
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = Command::new(&program);
+        command.env_clear().arg("--check-config").env("GITHUB_RUNNER_TOKEN", TOKEN);
+        command.env("RUNNER_IMAGE", "img:1").env("DATABASE_PATH", &file);
+        if is_root {
+            command.uid(65534);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), open, "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let expected = format!(
+            "warning: DATABASE_PATH: the folder {} cannot be written to (Permission denied (os error 13)): the job ledger is kept \
+             in memory until it can\n",
+            folder.display()
+        );
+        assert_eq!(said, if warned { expected } else { String::new() });
+    }
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn a_misspelt_variable_is_said_and_what_is_doubtful_too() {
     let good = [

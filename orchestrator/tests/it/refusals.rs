@@ -1,6 +1,7 @@
 //! An engine that answers, and refuses what is asked of one container: that one is still there, and no other is lost from sight.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use github_sim::{Clock as SimClock, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
@@ -194,6 +195,23 @@ async fn the_network_s_mtu_is_looked_at_again_when_the_engine_was_started_anew()
     backend.watch(&Notify::new()).await;
     backend.network_gateway().await.unwrap();
     assert_eq!(engine.asked("/networks/bridge"), 2);
+}
+
+#[tokio::test]
+async fn a_network_that_somebody_made_anew_and_open_is_told_of() {
+    let engine = StubEngine::start().await;
+    let backend = backend(&engine);
+    backend.network_gateway().await.unwrap();
+    engine.open_networks();
+    for (seconds, told) in [(29, 0), (1, 1)] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        backend.network_gateway().await.unwrap();
+        assert_eq!(backend.problems().len(), told, "{:?}", backend.problems());
+    }
+    let why = backend.problems().remove(0);
+    assert!(why.starts_with("runners reach each other on the network mayfly-runners: "), "{why}");
 }
 
 #[tokio::test]

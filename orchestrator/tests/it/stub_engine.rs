@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
@@ -35,6 +35,8 @@ struct Shared {
     removed: Mutex<Vec<String>>,
     /// The paths of all calls.
     asked: Mutex<Vec<String>>,
+    /// Networks are such that containers reach each other.
+    open: AtomicBool,
 }
 
 /// The stub, until it is dropped.
@@ -108,6 +110,11 @@ impl StubEngine {
         lock(&self.shared.containers).push(container);
     }
 
+    /// From now on networks are such that containers reach each other.
+    pub(crate) fn open_networks(&self) {
+        self.shared.open.store(true, Ordering::Relaxed);
+    }
+
     /// Paths that begin so are answered with this status; none is silence.
     pub(crate) fn refuse(&self, path: &str, status: Option<u16>) {
         let status = status.map(|code| StatusCode::from_u16(code).expect("a status"));
@@ -161,8 +168,9 @@ async fn inspect(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> R
 }
 
 /// Every network is there, and has no MTU of its own.
-async fn network(Path(id): Path<String>) -> Json<Value> {
-    Json(json!({"Name": id, "Options": {"com.docker.network.bridge.enable_icc": "false"}}))
+async fn network(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Json<Value> {
+    let open = shared.open.load(Ordering::Relaxed).to_string();
+    Json(json!({"Name": id, "Options": {"com.docker.network.bridge.enable_icc": open}}))
 }
 
 /// Under our mark, the network that is configured, and one of another installation.
