@@ -45,3 +45,6 @@ pub(super) fn apply(connection: &mut Connection) -> Result<(), rusqlite::Error> 
     transaction.execute("DELETE FROM events WHERE octet_length(event) > ?1", [size])?;
     transaction.commit()
 }
+
+#[cfg(test)]
+mod tests;

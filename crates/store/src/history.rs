@@ -198,3 +198,6 @@ fn read<T: serde::de::DeserializeOwned>(word: String) -> Result<T, rusqlite::Err
 fn unwritable(error: serde_json::Error) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(error.into())
 }
+
+#[cfg(test)]
+mod tests;

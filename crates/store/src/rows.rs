@@ -108,3 +108,6 @@ pub(super) fn hook(found: &Found<'_>) -> Result<Option<KnownHook>, rusqlite::Err
     let (id, target_name) = (found.get("id")?, found.get("target_name")?);
     Ok(Some(KnownHook { id, target, target_name, last_seen_at }))
 }
+
+#[cfg(test)]
+mod tests;
