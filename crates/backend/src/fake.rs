@@ -12,6 +12,9 @@ use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
 use crate::launch::LaunchSpec;
 use mayfly_common::machine::{EngineHealth, Exit, Instance, Phase};
 
+/// What a test does when a runner was started: register it, say, as an image does that registers itself.
+pub type Started = Box<dyn Fn(&LaunchSpec) + Send + Sync>;
+
 /// Containers in memory.
 #[derive(Default)]
 pub struct FakeBackend {
@@ -28,6 +31,8 @@ pub struct State {
     pub instances: BTreeMap<RunnerName, Instance>,
     /// The environment each was started with.
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
+    /// Called for every runner that was started.
+    pub started: Option<Started>,
     /// Text that all running runners have printed so far.
     pub printed: String,
     /// Whether the engine is away.
@@ -179,6 +184,9 @@ impl Backend for FakeBackend {
         };
         state.environments.insert(spec.name.clone(), spec.environment.clone());
         state.instances.insert(spec.name.clone(), instance);
+        if let Some(started) = &state.started {
+            started(spec);
+        }
         if state.half_launches > 0 {
             state.half_launches -= 1;
             return Err(BackendError::Unreachable("the answer was lost".to_owned()));
@@ -212,7 +220,11 @@ impl Backend for FakeBackend {
         Ok(())
     }
 
-    async fn logs(&self, name: &RunnerName, _lines: u32) -> Result<Option<String>, BackendError> {
+    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
+        let last = |log: String| {
+            let skipped = log.lines().count().saturating_sub(lines as usize);
+            log.split_inclusive('\n').skip(skipped).collect::<String>()
+        };
         let log = {
             let mut state = self.reach().await?;
             if state.unreachable_logs > 0 {
@@ -229,7 +241,7 @@ impl Backend for FakeBackend {
         // As long as it takes everybody else to ask, too.
         tokio::task::yield_now().await;
         self.state().readers.0 -= 1;
-        Ok(log)
+        Ok(log.map(last))
     }
 
     async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {

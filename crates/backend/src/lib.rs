@@ -143,3 +143,6 @@ pub enum BackendError {
         reason: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! How long each call may take, what counts against a pass, and what is known of the engine's answering.
+
+use super::*;
+use crate::fake::FakeBackend;
+use mayfly_common::clock::SystemClock;
+
+/// Timers end up to a millisecond late.
+const TICK: Duration = Duration::from_millis(100);
+
+fn bounded() -> (Arc<FakeBackend>, Bounded, Arc<Contact>) {
+    let fake = Arc::new(FakeBackend::new());
+    let contact = Arc::new(Contact::new(Arc::new(SystemClock)));
+    let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+    (fake, Bounded::for_passes(inner, Arc::clone(&contact)), contact)
+}
+
+#[test]
+fn a_pass_with_the_slowest_list_can_act() {
+    assert!(PASS.checked_sub(LIST).is_some_and(|left| left >= LEFT_TO_ACT));
+    assert!(QUESTION <= PASS && PING <= QUESTION);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_engine_costs_a_pass_thirty_seconds_however_many_calls_it_makes() {
+    let (fake, backend, contact) = bounded();
+    backend.list().await.unwrap();
+    let answered = contact.seen();
+    assert!(answered.answered_at.is_some() && answered.silent.is_none());
+    fake.state().frozen = true;
+    let (began, name) = (Instant::now(), RunnerName::parse("runner").unwrap());
+    for _ in 0..10 {
+        backend.list().await.unwrap_err();
+        backend.image_id("i").await.unwrap_err();
+        futures::future::join_all((0..20).map(|_| backend.remove(&name))).await;
+    }
+    assert!(began.elapsed() >= PASS && began.elapsed() < PASS + TICK, "{:?}", began.elapsed());
+    assert!(!backend.has_time());
+    let seen = contact.seen();
+    assert_eq!(seen.answered_at, answered.answered_at, "what was known is as old as before");
+    assert!(seen.silent.is_some(), "{seen:?}");
+
+    fake.state().frozen = false;
+    backend.begin_pass();
+    assert!(backend.has_time());
+    backend.list().await.unwrap();
+    assert_eq!(contact.seen().silent, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pass_waits_for_beside_the_engine_does_not_count() {
+    let (_, backend, _) = bounded();
+    for _ in 0..10 {
+        backend.list().await.unwrap();
+        tokio::time::sleep(PASS).await;
+    }
+    assert!(backend.has_time());
+    backend.list().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_wait_each_for_themselves() {
+    let (fake, _, contact) = bounded();
+    let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+    let reader = Bounded::for_readers(inner, contact);
+    fake.state().frozen = true;
+    for _ in 0..5 {
+        let began = Instant::now();
+        reader.logs(&RunnerName::parse("runner").unwrap(), 5).await.unwrap_err();
+        let waited = began.elapsed();
+        assert!(waited >= QUESTION && waited < QUESTION + TICK, "{waited:?}");
+    }
+}
+
+/// The seconds that a call took, and the error it ended with.
+async fn timed<T>(call: impl Future<Output = Result<T, BackendError>>) -> (u64, String) {
+    let began = Instant::now();
+    let error = call.await.err().expect("a frozen engine answers nothing");
+    (began.elapsed().as_secs(), error.to_string())
+}
+
+fn spec() -> LaunchSpec {
+    use mayfly_common::material::{Material, Profile};
+    let profile = Profile {
+        memory: 1,
+        nano_cpus: 1,
+        pids: 1,
+        isolation: mayfly_common::pool::Isolation::Strict,
+        seccomp: None,
+        engine: None,
+    };
+    LaunchSpec {
+        name: RunnerName::parse("runner").unwrap(),
+        pool: mayfly_common::pool::PoolName::default_pool(),
+        material: Material { image: "i".into(), command: None, profile, fingerprint: "f".into() },
+        scope: "repo:o/r".parse().unwrap(),
+        labels: mayfly_common::label::LabelSet::default(),
+        github_id: None,
+        environment: Vec::new(),
+        created_at: Timestamp::UNIX_EPOCH,
+        deadline: Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_has_its_own_longest_time() {
+    let (fake, _, contact) = bounded();
+    let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+    let reader = Bounded::for_readers(inner, contact);
+    fake.state().frozen = true;
+    let name = RunnerName::parse("runner").unwrap();
+    let took = [
+        ("ping", 5, timed(reader.ping()).await),
+        ("instance", 10, timed(reader.instance()).await),
+        ("machine", 10, timed(reader.machine()).await),
+        ("logs", 10, timed(reader.logs(&name, 5)).await),
+        ("image_id", 10, timed(reader.image_id("i")).await),
+        ("list", 15, timed(reader.list()).await),
+        ("launch", 30, timed(reader.launch(&spec())).await),
+        ("start", 30, timed(reader.start(&name)).await),
+        ("remove", 30, timed(reader.remove(&name)).await),
+        ("clear", 30, timed(reader.clear()).await),
+    ];
+    for (call, seconds, found) in took {
+        let error = format!("Docker cannot be reached: no answer within {seconds} s");
+        assert_eq!(found, (seconds, error), "{call}");
+    }
+    assert!(reader.has_time(), "no pass counts it");
+    // These take as long as they take.
+    let hour = Duration::from_hours(1);
+    let progress = Progress::default();
+    assert!(timeout(hour, reader.pull_image("i", &progress)).await.is_err());
+    assert!(timeout(hour, reader.storage()).await.is_err());
+    assert!(timeout(hour, reader.watch(&Notify::new())).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_side_by_side_count_once_and_the_last_action_begins_with_ten_seconds_left() {
+    let (fake, backend, _) = bounded();
+    fake.state().frozen = true;
+    let name = RunnerName::parse("runner").unwrap();
+    let began = Instant::now();
+    let (list, log) = tokio::join!(timed(backend.list()), timed(backend.logs(&name, 5)));
+    assert_eq!((list.0, log.0), (15, 10));
+    assert!(backend.has_time());
+    timed(backend.ping()).await;
+    assert_eq!(began.elapsed().as_secs(), 20);
+    assert!(backend.has_time(), "ten seconds are enough");
+    tokio::time::timeout(Duration::from_millis(1), backend.ping()).await.unwrap_err();
+    assert!(!backend.has_time());
+    // What is left bounds what may be long.
+    let (seconds, why) = timed(backend.list()).await;
+    assert_eq!((seconds, why.as_str()), (9, "Docker cannot be reached: no answer within 10 s"));
+    let (seconds, why) = timed(backend.list()).await;
+    let spent = "Docker cannot be reached: the 30 s that one pass waits for the engine are used up";
+    assert_eq!((seconds, why.as_str()), (0, spent));
+    // A call of the last pass that is under way counts against the next, too.
+    backend.begin_pass();
+    let late = async {
+        timed(backend.launch(&spec())).await;
+    };
+    let next = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        backend.begin_pass();
+        tokio::time::sleep(Duration::from_secs(21)).await;
+        assert!(!backend.has_time());
+    };
+    tokio::join!(late, next);
+}
+
+#[tokio::test]
+async fn what_the_engine_refuses_it_has_answered() {
+    let (fake, backend, contact) = bounded();
+    assert_eq!(contact.seen(), Seen::default());
+    fake.state().untold.insert("i".to_owned());
+    backend.image_id("i").await.unwrap_err();
+    assert_eq!(contact.seen(), Seen::default(), "it says nothing of the engine as a whole");
+    fake.state().away = true;
+    backend.instance().await.unwrap_err();
+    let silent = Some("Docker cannot be reached: no engine".to_owned());
+    assert_eq!(contact.seen(), Seen { answered_at: None, silent: silent.clone() });
+    fake.state().away = false;
+    // Only the two that ask for nothing but the truth of now tell that it answers again.
+    backend.instance().await.unwrap();
+    backend.image_id("x").await.unwrap();
+    assert_eq!(contact.seen().silent, silent);
+    for answered in [true, false] {
+        fake.state().away = true;
+        backend.list().await.unwrap_err();
+        fake.state().away = false;
+        if answered {
+            backend.ping().await.unwrap();
+        } else {
+            backend.list().await.unwrap();
+        }
+        let seen = contact.seen();
+        assert!(seen.silent.is_none() && seen.answered_at.is_some(), "{seen:?}");
+    }
+    fake.state().problems.push("odd".to_owned());
+    assert_eq!(backend.problems(), ["odd"]);
+}
