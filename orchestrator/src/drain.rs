@@ -143,17 +143,25 @@ mod tests {
         assert_eq!(drain.since(), None);
     }
 
-    #[tokio::test]
-    async fn a_drain_that_begins_while_the_store_is_read_counts_at_once() {
-        let drain = Drain::new(Store::in_memory().unwrap());
-        let mut settling = std::pin::pin!(drain.settle());
-        assert!(futures::poll!(&mut settling).is_pending());
-        let mut beginning = std::pin::pin!(drain.begin(at(1)));
-        assert!(futures::poll!(&mut beginning).is_pending());
-        settling.await.unwrap();
-        assert_eq!(drain.since(), Some(at(1)), "the pass that settles starts nothing");
-        beginning.await;
-        assert_eq!(drain.since(), Some(at(1)));
+    #[test]
+    fn a_drain_that_begins_while_the_store_is_read_counts_at_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+        runtime.unwrap().block_on(async {
+            // The one thread that reads is busy until it is told to go on.
+            let (go, wait) = std::sync::mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || wait.recv().unwrap());
+            let drain = Drain::new(Store::in_memory().unwrap());
+            let mut settling = std::pin::pin!(drain.settle());
+            assert!(futures::poll!(&mut settling).is_pending());
+            let mut beginning = std::pin::pin!(drain.begin(at(1)));
+            assert!(futures::poll!(&mut beginning).is_pending());
+            go.send(()).unwrap();
+            busy.await.unwrap();
+            settling.await.unwrap();
+            assert_eq!(drain.since(), Some(at(1)), "the pass that settles starts nothing");
+            beginning.await;
+            assert_eq!(drain.since(), Some(at(1)));
+        });
     }
 
     #[tokio::test]
@@ -162,5 +170,52 @@ mod tests {
         drain.begin(at(1)).await;
         drain.settle().await.unwrap();
         assert_eq!(drain.since(), Some(at(1)));
+    }
+
+    #[tokio::test]
+    async fn whether_a_restart_finds_the_drain_is_told() {
+        let folder = std::env::temp_dir().join(format!("mayfly-drain-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("mayfly.db");
+        let store = Store::open(&path).unwrap();
+        let drain = Drain::new(store.clone());
+        assert!(!drain.is_stored(), "not read yet");
+        drain.settle().await.unwrap();
+        assert!(drain.is_stored(), "that there is none is found, too");
+        drain.begin(at(1)).await;
+        assert!(drain.is_stored());
+        store.break_writes();
+        drain.end().await.unwrap_err();
+        assert!(drain.is_stored());
+        store.mend_writes();
+        drain.end().await.unwrap();
+        assert_eq!((drain.since(), drain.is_stored()), (None, true));
+
+        // One that could not be stored is stored later, by a pass.
+        store.break_writes();
+        drain.begin(at(5)).await;
+        assert_eq!((drain.since(), drain.is_stored()), (Some(at(5)), false));
+        drain.settle().await.unwrap_err();
+        assert!(!drain.is_stored());
+        store.mend_writes();
+        drain.settle().await.unwrap();
+        assert!(drain.is_stored());
+        let again = Drain::new(store.clone());
+        again.settle().await.unwrap();
+        assert_eq!((again.since(), again.is_stored()), (Some(at(5)), true));
+
+        // What is written into a file that is no longer the one there is, no restart finds.
+        std::fs::write(folder.join("other.db"), "").unwrap();
+        std::fs::rename(folder.join("other.db"), &path).unwrap();
+        store.look_after().await.unwrap_err();
+        again.end().await.unwrap();
+        assert!(!again.is_stored());
+        let in_memory = Drain::new(Store::in_memory().unwrap());
+        in_memory.settle().await.unwrap();
+        in_memory.begin(at(1)).await;
+        assert!(!in_memory.is_stored());
+        in_memory.settle().await.unwrap();
+        assert!(!in_memory.is_stored());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

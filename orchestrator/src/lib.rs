@@ -17,6 +17,8 @@
 mod checkup;
 pub mod config;
 pub mod drain;
+#[cfg(test)]
+mod heard;
 pub mod http;
 pub mod intake;
 pub mod machine;

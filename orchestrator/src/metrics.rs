@@ -431,14 +431,4 @@ fn number(count: usize) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_are_named_as_documented() {
-        let troubles = Trouble::ALL.map(|trouble| trouble.label().kind);
-        assert_eq!(troubles, ["docker", "github", "image", "action"]);
-        let orphans = [Orphan::Registration, Orphan::Container].map(|orphan| orphan.label().kind);
-        assert_eq!(orphans, ["registration", "container"]);
-    }
-}
+mod tests;

@@ -64,3 +64,6 @@ fn validation(config: &Config) -> ConfigValidation {
     }
     ConfigValidation { valid: true, errors: Vec::new(), warnings, recommendations }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,7 @@ mod tests {
             "evil.example:8000",
             "evil.example",
             "localhost.evil.example",
+            "internal.evil.example",
             "10.0.0.1.evil.example",
             "x.localdomain",
             "0.0.0.0:8000",
@@ -138,6 +139,10 @@ mod tests {
             "mayfly-orchestrator",
             "orchestrator.mayfly.svc.cluster.local:8000",
             "orchestrator.internal",
+            "orchestrator.home.arpa",
+            "orchestrator.test",
+            "localhost.",
+            "Orchestrator.Internal.",
             "mayfly.example:8000",
         ] {
             assert_eq!(status("", &[("host", host)]), 200, "{host}");

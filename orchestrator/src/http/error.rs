@@ -179,3 +179,6 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     error!("a request handler panicked: {}", text.unwrap_or("no message"));
     Problem::internal().into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,8 +144,35 @@ mod tests {
             let healthy = health.status == HealthStatus::Healthy;
             assert_eq!(healthy, expected == "reachable", "{health:?}");
         }
-        let health = judge(&passed(1, None), String::new(), &seen(Some(7), None), Some(now), now);
-        let ages: Vec<(String, u64)> = health.answered_seconds_ago.into_iter().collect();
-        assert_eq!(ages, [("docker".to_owned(), 7), ("github".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn each_dependency_is_told_of_under_its_own_name() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let before = |seconds| Some(now - SignedDuration::from_secs(seconds));
+        let contact = Seen { answered_at: before(7), silent: None };
+        let told = |report: PassReport| {
+            let snapshot = Snapshot { report, ..Snapshot::default() };
+            let health = judge(&snapshot, "it is there".to_owned(), &contact, before(3), now);
+            serde_json::to_value(health).unwrap()
+        };
+        let expected = |status: &str, dependencies: serde_json::Value| {
+            serde_json::json!({
+                "status": status, "service": "orchestrator", "version": VERSION,
+                "dependencies": dependencies, "answered_seconds_ago": {"docker": 7, "github": 3},
+            })
+        };
+        let passed = PassReport { number: 1, ..PassReport::default() };
+        let all = serde_json::json!({"docker": "reachable", "github": "reachable", "image": "it is there"});
+        assert_eq!(told(passed.clone()), expected("healthy", all.clone()));
+        let silent = PassReport { github_error: Some("it is away".to_owned()), ..passed.clone() };
+        let mut dependencies = all.clone();
+        dependencies["github"] = "it is away".into();
+        assert_eq!(told(silent), expected("degraded", dependencies));
+        let accounts = [("octo-org".to_owned(), "not installed".to_owned())].into();
+        let mut dependencies = all;
+        dependencies["github octo-org"] = "not installed".into();
+        let partly = PassReport { github_accounts: accounts, ..passed };
+        assert_eq!(told(partly), expected("degraded", dependencies));
     }
 }

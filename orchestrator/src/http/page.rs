@@ -26,3 +26,43 @@ pub(super) fn page(
 pub(super) fn wrong(name: &str, detail: &str) -> FieldError {
     FieldError { pointer: format!("?{name}"), detail: detail.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_so_long_and_begins_after_those_before_it() {
+        let rows = [
+            ((None, None), (30, 0)),
+            ((Some(1), None), (30, 0)),
+            ((Some(3), None), (30, 60)),
+            ((None, Some(1)), (1, 0)),
+            ((Some(4), Some(7)), (7, 21)),
+            ((Some(2), Some(100)), (100, 100)),
+            ((Some(u32::MAX), Some(100)), (100, 429_496_729_400)),
+        ];
+        for ((number, size), expected) in rows {
+            assert_eq!(page(number, size), Ok(expected), "{number:?} {size:?}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_page_is_told() {
+        let rows = [
+            ((Some(0), None), &[("?page", "must be 1 or more")][..]),
+            ((None, Some(0)), &[("?per_page", "must be from 1 to 100")]),
+            ((None, Some(101)), &[("?per_page", "must be from 1 to 100")]),
+            (
+                (Some(0), Some(101)),
+                &[("?page", "must be 1 or more"), ("?per_page", "must be from 1 to 100")],
+            ),
+        ];
+        for ((number, size), expected) in rows {
+            let found = page(number, size).unwrap_err();
+            let found: Vec<(&str, &str)> =
+                found.iter().map(|error| (&*error.pointer, &*error.detail)).collect();
+            assert_eq!(found, expected, "{number:?} {size:?}");
+        }
+    }
+}

@@ -50,3 +50,37 @@ fn known(hook: &mayfly_store::KnownHook) -> Option<KnownHook> {
     };
     Some(KnownHook { id: hook.id, place })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_is_asked_for_where_it_is_installed() {
+        let hook = |target, name: Option<&str>| {
+            let target_name = name.map(str::to_owned);
+            known(&mayfly_store::KnownHook {
+                id: 7,
+                target,
+                target_name,
+                last_seen_at: jiff::Timestamp::UNIX_EPOCH,
+            })
+        };
+        let found = |place| Some(KnownHook { id: 7, place });
+        let repo = HookPlace::Repo(RepoSlug::parse("octo/app").unwrap());
+        let org = HookPlace::Org(Login::parse("octo").unwrap());
+        let rows = [
+            (hook(HookTarget::Repository, Some("octo/app")), found(repo)),
+            (hook(HookTarget::Repository, Some("octo")), None),
+            (hook(HookTarget::Repository, None), None),
+            (hook(HookTarget::Organization, Some("octo")), found(org)),
+            (hook(HookTarget::Organization, Some("octo/app")), None),
+            (hook(HookTarget::Organization, None), None),
+            (hook(HookTarget::Integration, None), found(HookPlace::App)),
+            (hook(HookTarget::Business, Some("octo")), None),
+        ];
+        for (found, expected) in rows {
+            assert_eq!(found, expected);
+        }
+    }
+}
