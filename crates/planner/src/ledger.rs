@@ -7,7 +7,9 @@
 //! order and any number leave the same row; GitHub's list has the last word on what waits, but for what it cannot know yet.
 
 mod hearing;
+mod learn;
 mod questions;
+mod row;
 mod takers;
 #[cfg(test)]
 mod tests;
@@ -15,16 +17,16 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::label::LabelSet;
 use mayfly_common::scope::RepoSlug;
-use mayfly_common::webhook::{EventJob, JobStatus};
+use mayfly_common::webhook::JobStatus;
 
-use mayfly_common::job::{QueuedJob, QueuedJobs};
+use mayfly_common::job::QueuedJob;
 use questions::Asked;
 use takers::Taker;
 
 pub use hearing::Hearing;
 pub use questions::{Had, NoAnswer};
+pub use row::Row;
 pub use takers::{Looked, Ran, Search, Worker, ended_lately};
 
 /// How long GitHub's lists may lag behind its webhooks.
@@ -45,69 +47,6 @@ const MOST: usize = 20_000;
 
 /// Most changed rows that wait for a file that cannot be written.
 const UNSAVED: usize = 10_000;
-
-/// A job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// GitHub's id.
-    pub id: i64,
-    /// Where.
-    pub repo: RepoSlug,
-    /// Its name.
-    pub name: String,
-    /// What it asks for.
-    pub labels: LabelSet,
-    /// How it stands, as far as we were told.
-    pub status: JobStatus,
-    /// `success`, `failure`, … once completed.
-    pub conclusion: Option<String>,
-    /// When it was queued; where that is not known, when it was first known to be.
-    pub queued_at: Timestamp,
-    /// True if it is known when it was queued. GitHub says only when it was made, which can be long before: an approval, a
-    /// concurrency group. So it is known where a job was seen soon after it was made.
-    pub queue_known: bool,
-    /// When a runner took it.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub completed_at: Option<Timestamp>,
-    /// The runner that took it.
-    pub runner: Option<String>,
-    /// That runner's pool.
-    pub pool: Option<String>,
-    /// When a webhook last told of it; none if only GitHub's list did.
-    pub told_at: Option<Timestamp>,
-    /// Since when GitHub does not list it among those that wait, though nobody told that it began.
-    pub left_at: Option<Timestamp>,
-    /// When anything was last learnt of it.
-    pub seen_at: Timestamp,
-}
-
-impl Row {
-    /// Whether it waits for a runner, as far as is known. However old it is: GitHub's list has the last word.
-    pub fn waits(&self) -> bool {
-        self.status == JobStatus::Queued && self.left_at.is_none()
-    }
-
-    /// When it was queued, if that is known.
-    pub fn queued(&self) -> Option<Timestamp> {
-        self.queue_known.then_some(self.queued_at)
-    }
-
-    /// Takes in that it was made at `made` and, `moment`, was known to be queued, or had been.
-    fn seen_queued(&mut self, made: Option<Timestamp>, moment: Timestamp, soon: bool) {
-        if let (Some(made), true) = (made, soon) {
-            (self.queued_at, self.queue_known) = (made, true);
-        } else if !self.queue_known {
-            let earlier = self.status > JobStatus::Waiting && self.queued_at < moment;
-            self.queued_at = if earlier { self.queued_at } else { moment };
-        }
-    }
-
-    /// Whether it left the queue unseen: nobody told of it and no list had it for as long as GitHub has a job wait.
-    pub fn expired(&self) -> bool {
-        self.left_at.is_some_and(|at| at.duration_since(self.seen_at) >= LONGEST_WAIT)
-    }
-}
 
 /// All jobs known.
 #[derive(Debug, Clone, Default)]
@@ -179,192 +118,6 @@ impl Ledger {
     /// Takes in what an earlier process left.
     pub fn load(&mut self, rows: impl IntoIterator<Item = Row>) {
         self.rows.extend(rows.into_iter().map(|row| (row.id, row)));
-    }
-
-    /// A webhook tells of a job.
-    pub fn told(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
-        self.learn(repo, job, now);
-        if let Some(row) = self.rows.get_mut(&job.id) {
-            row.told_at = row.told_at.max(Some(now));
-        }
-    }
-
-    /// Takes in what GitHub says of a job, by whichever way.
-    fn learn(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
-        let known = self.rows.contains_key(&job.id);
-        let theirs = self.theirs(now);
-        if !known && !self.has_room() {
-            return;
-        }
-        let row = self.rows.entry(job.id).or_insert_with(|| Row {
-            id: job.id,
-            repo: repo.clone(),
-            name: job.name.clone(),
-            labels: LabelSet::requested(&job.labels),
-            status: JobStatus::Waiting,
-            conclusion: None,
-            queued_at: theirs,
-            queue_known: false,
-            started_at: None,
-            completed_at: None,
-            runner: None,
-            pool: None,
-            told_at: None,
-            left_at: None,
-            seen_at: now,
-        });
-        // What an event of a later state says counts for more; an earlier one only fills gaps.
-        let later = job.status >= row.status;
-        let pick = |new: Option<Timestamp>, old: Option<Timestamp>| {
-            if later { new.or(old) } else { old.or(new) }
-        };
-        // Its repository was renamed, or moved to another owner: the job keeps its id.
-        if later && row.repo != *repo {
-            row.repo = repo.clone();
-        }
-        // GitHub sets this on waiting jobs, too, and on those that ended without a runner, where it means nothing.
-        let began = job.status == JobStatus::InProgress
-            || (job.status == JobStatus::Completed && job.runner_name.is_some());
-        let started_at = job.started_at.filter(|_| began);
-        if job.status > JobStatus::Waiting {
-            let moment = started_at.unwrap_or(theirs);
-            let soon = job.created_at.is_some_and(|made| moment.duration_since(made) < SOON);
-            row.seen_queued(job.created_at, moment, soon);
-        }
-        let unread = job.labels_unread && row.labels.is_empty();
-        let unread_labels = &mut self.unread_labels;
-        if unread {
-            unread_labels.insert(job.id)
-        } else {
-            unread_labels.remove(&job.id)
-        };
-        row.started_at = pick(started_at, row.started_at);
-        row.completed_at = pick(job.completed_at, row.completed_at);
-        // GitHub knows better than a runner, whose words its job can forge.
-        row.conclusion = job.conclusion.clone().or_else(|| row.conclusion.take());
-        if let Some(runner) = &job.runner_name
-            && row.runner.as_ref() != Some(runner)
-        {
-            (row.runner, row.pool) = (Some(runner.clone()), None);
-        }
-        // An unknown one that ended longer ago than rows are kept may have been told of before, and forgotten.
-        let counts = known || row.completed_at.is_none_or(|at| now.duration_since(at) < KEPT);
-        if row.status < JobStatus::Completed && job.status == JobStatus::Completed && counts {
-            self.ended.insert(job.id);
-        }
-        row.status = row.status.max(job.status);
-        if job.status == row.status {
-            self.unconfirmed.remove(&job.id);
-        }
-        row.seen_at = row.seen_at.max(now);
-        self.changed.insert(job.id);
-    }
-
-    /// GitHub lists the jobs of `repo` that wait; it was asked at `asked_at`. Answers with how many of them webhooks should have
-    /// told of and did not, since `listening`.
-    pub fn polled(
-        &mut self,
-        repo: &RepoSlug,
-        jobs: &QueuedJobs,
-        asked_at: Timestamp,
-        listening: Timestamp,
-    ) -> usize {
-        let listed: BTreeSet<i64> = jobs.list.iter().map(|job| job.id).collect();
-        // What was made since the last look was queued since then, too.
-        let last = self.polled_at.get(repo).copied();
-        let (last, span) = last.map_or((asked_at, SOON), |last| (last.min(asked_at), LAG));
-        let since = last.saturating_sub(span).unwrap_or(Timestamp::MIN);
-        let (since, theirs) = (self.theirs(since), self.theirs(asked_at));
-        if jobs.whole {
-            self.polled_at.insert(repo.clone(), asked_at);
-        }
-        let could_know = asked_at.saturating_sub(LAG).unwrap_or(Timestamp::MIN);
-        for row in self.rows.values_mut().filter(|row| row.repo == *repo) {
-            let fresh = row.told_at.is_some_and(|told_at| told_at > could_know);
-            let missing = row.waits() && !listed.contains(&row.id) && !fresh;
-            let doubted = missing && !jobs.whole;
-            let changes =
-                if doubted { self.doubted.insert(row.id) } else { self.doubted.remove(&row.id) };
-            if changes {
-                self.asked.remove(&row.id);
-            }
-            if doubted {
-                continue;
-            }
-            if missing {
-                row.left_at = Some(asked_at);
-                self.changed.insert(row.id);
-            }
-        }
-        let mut missed = 0;
-        for job in &jobs.list {
-            if !self.rows.contains_key(&job.id) && !self.has_room() {
-                continue;
-            }
-            let row = self.rows.entry(job.id).or_insert_with(|| {
-                self.changed.insert(job.id);
-                Row {
-                    id: job.id,
-                    repo: job.repo.clone(),
-                    name: job.name.clone(),
-                    labels: job.labels.clone(),
-                    status: JobStatus::Queued,
-                    conclusion: None,
-                    queued_at: if job.queued_at >= since { job.queued_at } else { theirs },
-                    queue_known: job.queued_at >= since,
-                    started_at: None,
-                    completed_at: None,
-                    runner: None,
-                    pool: None,
-                    told_at: None,
-                    left_at: None,
-                    seen_at: asked_at,
-                }
-            });
-            // Its repository was renamed, or moved to another owner.
-            if row.repo != job.repo {
-                row.repo = job.repo.clone();
-                self.changed.insert(job.id);
-            }
-            // Only runners' words took it for begun or ended, and it waits: another job of that name did.
-            let only_said =
-                row.status == JobStatus::Completed || self.unconfirmed.contains(&job.id);
-            if only_said && row.told_at.is_none() {
-                self.unconfirmed.remove(&job.id);
-                (row.status, row.conclusion) = (JobStatus::Queued, None);
-                (row.runner, row.pool) = (None, None);
-                (row.started_at, row.completed_at) = (None, None);
-                self.changed.insert(job.id);
-            }
-            // It has its runner's name from its webhook, or it is waiting after all.
-            if row.status == JobStatus::Waiting {
-                row.seen_queued(Some(job.queued_at), theirs, job.queued_at >= since);
-                row.status = JobStatus::Queued;
-                self.changed.insert(job.id);
-            }
-            if row.left_at.take().is_some() {
-                self.changed.insert(job.id);
-            }
-            // They could not be read when it was first listed.
-            if row.labels.is_empty() && !job.labels.is_empty() {
-                row.labels.clone_from(&job.labels);
-                self.changed.insert(job.id);
-            }
-            let unread = job.labels_unread && row.labels.is_empty();
-            let unread_labels = &mut self.unread_labels;
-            if unread {
-                unread_labels.insert(job.id)
-            } else {
-                unread_labels.remove(&job.id)
-            };
-            row.seen_at = row.seen_at.max(asked_at);
-            let old = job.queued_at < could_know && job.queued_at > listening;
-            missed += usize::from(row.told_at.is_none() && old);
-        }
-        for job in &jobs.taken {
-            self.taken(repo, job, asked_at);
-        }
-        missed
     }
 
     /// The jobs that wait for a runner and of which `counts` holds, the oldest first.

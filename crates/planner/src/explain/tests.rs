@@ -1,14 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mayfly_common::api::Runner;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
+use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::ScopeKind;
 
 use super::*;
+use crate::assignment::NotAssigned;
+use crate::backoff::{Failed, Place, Streak};
+use crate::choice::Remedy;
 use crate::naming::{Holder, NamesTaken, Presence};
-use crate::snapshot::PoolSeen;
+use crate::snapshot::{PoolSeen, Wait};
+use crate::{Cap, Cause};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -435,7 +441,7 @@ fn no_pool_is_advised_that_would_be_refused() {
     ];
     for (labels, words) in rows {
         let row = Row { labels: LabelSet::requested(labels), ..row() };
-        let hint = super::pool_with(&row.labels);
+        let hint = remedy::pool_with(&row.labels);
         assert!(hint.contains(words), "{labels:?}: {hint}");
         let offered: Result<LabelSet, _> = row
             .labels

@@ -2,6 +2,10 @@ use proptest::prelude::*;
 
 use mayfly_common::scope::Scope;
 
+use mayfly_common::job::QueuedJobs;
+use mayfly_common::label::LabelSet;
+use mayfly_common::webhook::EventJob;
+
 use super::*;
 use crate::lifecycle::JobResult;
 use JobStatus::{Completed, InProgress, Queued, Waiting};

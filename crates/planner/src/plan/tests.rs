@@ -6,14 +6,18 @@ mod properties;
 mod reclaim;
 mod world;
 
+use mayfly_common::api::CreateRunners;
+use mayfly_common::label::LabelSet;
+use mayfly_common::machine::{EngineHealth, Exit, Phase};
+use mayfly_common::pool::{Naming, PullPolicy};
+use mayfly_common::registration::Registered;
+
 use super::*;
 use crate::lifecycle::tests::{at, instance, policy, registered};
 use crate::naming;
-use crate::observed::ImageSeen;
+use crate::observed::{Image, ImageSeen, Listing, Sight, Wish};
 use crate::policy::PoolPolicy;
-use mayfly_common::label::LabelSet;
-use mayfly_common::machine::{EngineHealth, Exit};
-use mayfly_common::pool::{Naming, PullPolicy};
+use crate::room::Cap;
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 
 const IDLE: Phase = Phase::Running { working: Some(false) };

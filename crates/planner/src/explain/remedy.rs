@@ -1,0 +1,66 @@
+//! What to do about it: the next step that an operator can take, and never one that would be refused.
+
+use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
+
+use crate::backoff::{Failed, Place};
+use crate::choice::Remedy;
+use crate::ledger::Row;
+
+/// What helps a job that no pool takes.
+pub(super) fn remedied(remedy: &Remedy, row: &Row) -> String {
+    let (repo, labels) = (&row.repo, &row.labels);
+    match remedy {
+        Remedy::Enable(pool) if pool.is_reserved() => {
+            "have RUNNER_LABELS of the environment's pool serve it".to_owned()
+        }
+        Remedy::Enable(pool) => format!("mayfly pool enable {pool}"),
+        Remedy::Scope(pool) if pool.is_reserved() => {
+            format!("have discovery find {repo}, or make a pool with the scope repo:{repo}")
+        }
+        Remedy::Scope(pool) => format!("add repo:{repo} to the scopes of pool {pool}"),
+        Remedy::Labels => pool_with(labels),
+        Remedy::Pool => format!("make a pool with the scope repo:{repo} (mayfly pool create)"),
+        Remedy::Group(group) => format!(
+            "make a pool with runner_group {group} and the scope org:{} (mayfly pool create), or name labels in runs-on",
+            repo.owner()
+        ),
+        Remedy::AnyGroup => format!(
+            "make a pool with the scope org:{} and the runner_group that runs-on names (mayfly pool create), or name labels in runs-on",
+            repo.owner()
+        ),
+        Remedy::EnterpriseGroup(group) => format!(
+            "make a pool with runner_group {group}, the scope enterprise:SLUG and min_idle (mayfly pool create), or name labels in runs-on"
+        ),
+        Remedy::NameLabels => "name labels in runs-on".to_owned(),
+        Remedy::ReadLabels => {
+            "GitHub is asked again at the next check; the job's page at GitHub shows its labels"
+                .to_owned()
+        }
+    }
+}
+
+/// What to do about labels that no pool offers: nothing that would be refused.
+pub(super) fn pool_with(labels: &LabelSet) -> String {
+    let refused = |label: &Label| Label::parse(label.as_str()).is_err();
+    if labels.is_empty() || labels.len() > MAX_LABELS || labels.iter().any(refused) {
+        "change runs-on: no pool can offer these labels".to_owned()
+    } else if labels.with_comma().is_some() {
+        "create a pool with these labels from a file (mayfly pool apply), as one of them has a comma; or change runs-on".to_owned()
+    } else {
+        format!("make a pool with the labels {labels} (mayfly pool create), or change runs-on")
+    }
+}
+
+/// Where to look when runners of a place fail.
+pub(super) fn failed(what: &Failed, (pool, scope): &Place) -> String {
+    match what {
+        Failed::Runner(name) => {
+            format!("mayfly runner logs {name} shows what the last one printed")
+        }
+        Failed::Registration => format!(
+            "GitHub does not register runners of pool {pool} in {scope}: look at the pool's runner group and at the credential's rights: mayfly doctor github"
+        ),
+        Failed::GitHub => "it is tried again by itself; githubstatus.com tells of trouble at GitHub, mayfly doctor github of the way there".to_owned(),
+        Failed::Container => "the container never ran: mayfly doctor docker".to_owned(),
+    }
+}

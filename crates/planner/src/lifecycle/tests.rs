@@ -1,0 +1,448 @@
+use super::*;
+use crate::policy::{Caps, Policy, PoolPolicy};
+use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope, PullPolicy};
+use mayfly_common::registration::{Registered, RunnerId};
+use mayfly_common::runner::RunnerState;
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(crate) fn policy() -> Policy {
+    let default = PoolPolicy {
+        name: PoolName::default_pool(),
+        scopes: vec![PoolScope::Discovered],
+        labels: LabelSet::requested(["self-hosted", "linux", "x64"]),
+        group: None,
+        image: "i".to_owned(),
+        engine_image: None,
+        pull: PullPolicy::Missing,
+        min_idle: 0,
+        max: 100,
+        priority: 0,
+        autoscaling: Autoscaling::PerJob,
+        registration_timeout: SignedDuration::from_secs(300),
+        idle_timeout: SignedDuration::from_secs(120),
+        rotation: None,
+        rotate_before: None,
+        fingerprint: "f".to_owned(),
+        memory: 4 << 30,
+        nano_cpus: 2_000_000_000,
+        naming: Naming::Unique,
+        name_prefix: "mayfly-i-default".to_owned(),
+        enabled: true,
+        paused: false,
+    };
+    let caps = Caps { runners: 4, memory: None, nano_cpus: None, per_owner: None, per_repo: None };
+    Policy {
+        auto_create: true,
+        draining: false,
+        caps,
+        default,
+        pools: Vec::new(),
+        clean_registrations: true,
+        name_prefix: "mayfly-i-".to_owned(),
+    }
+}
+
+pub(crate) fn instance(name: &str, phase: Phase) -> Instance {
+    Instance {
+        name: RunnerName::parse(name).unwrap(),
+        container_id: format!("c-{name}"),
+        pool: PoolName::default_pool(),
+        scope: "repo:o/r".parse().unwrap(),
+        labels: policy().default.labels,
+        github_id: Some(RunnerId(1)),
+        image: "i".to_owned(),
+        image_id: None,
+        fingerprint: None,
+        created_at: at(0),
+        deadline: at(100_000),
+        phase,
+        engine: None,
+        unread: None,
+    }
+}
+
+pub(crate) fn registered(id: i64, name: &str, online: bool, busy: bool) -> Registered {
+    Registered { id: RunnerId(id), name: name.to_owned(), online, busy }
+}
+
+fn exit(code: i64, log_tail: &str) -> Phase {
+    Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() })
+}
+
+const DONE: &str = "Running job: a\nJob a completed with result: Succeeded\n";
+const FAILED: &str = "Running job: a\nJob a completed with result: Failed\n";
+const REFUSED: &str = "An error occured: Runner version v2.300.0 is deprecated and cannot receive messages.\nRunner listener exit because of runner version is deprecated.";
+
+#[test]
+fn every_state_has_its_row() {
+    use RunnerState::{Busy, Draining, Failed, Finished, Idle, Starting};
+    let running = Phase::Running { working: Some(false) };
+    let worker = Phase::Running { working: Some(true) };
+    let unseen = Sighting::default();
+    let seen = |missing: Option<i64>| Sighting {
+        was_online: true,
+        missing_since: missing.map(at),
+        ..unseen
+    };
+    let was_busy = Sighting { was_online: true, was_busy: true, ..unseen };
+    let late = |missing: i64| Sighting { missing_since: Some(at(missing)), ..unseen };
+    let offline = registered(1, "a1", false, false);
+    let online = registered(1, "a1", true, false);
+    let busy = registered(1, "a1", true, true);
+    let stale_busy = registered(1, "a1", false, true);
+    let rows: Vec<(&str, Phase, Sight<'_>, Sighting, i64, RunnerState)> = vec![
+        ("created only", Phase::Created, Sight::Listed(&offline), unseen, 5, Failed),
+        (
+            "registered, not connected",
+            running.clone(),
+            Sight::Listed(&offline),
+            unseen,
+            5,
+            Starting,
+        ),
+        ("not listed yet", running.clone(), Sight::Absent, unseen, 5, Starting),
+        ("GitHub silent, never seen", running.clone(), Sight::Unknown, unseen, 5, Starting),
+        ("GitHub silent for long", running.clone(), Sight::Unknown, unseen, 5_000, Starting),
+        ("GitHub silent, was online", running.clone(), Sight::Unknown, seen(None), 5_000, Idle),
+        ("online", running.clone(), Sight::Listed(&online), seen(None), 5, Idle),
+        ("busy", running.clone(), Sight::Listed(&busy), seen(None), 5, Busy),
+        ("busy flag lags", worker.clone(), Sight::Listed(&online), seen(None), 5, Busy),
+        (
+            "busy though offline",
+            running.clone(),
+            Sight::Listed(&stale_busy),
+            seen(Some(0)),
+            500,
+            Busy,
+        ),
+        ("worker though deregistered", worker.clone(), Sight::Absent, seen(Some(0)), 5_000, Busy),
+        ("deregistered, ending", running.clone(), Sight::Absent, seen(Some(100)), 130, Draining),
+        ("deregistered, zombie", running.clone(), Sight::Absent, seen(Some(100)), 160, Failed),
+        (
+            "connection lost",
+            running.clone(),
+            Sight::Listed(&offline),
+            seen(Some(100)),
+            130,
+            Starting,
+        ),
+        (
+            "connection lost for good",
+            running.clone(),
+            Sight::Listed(&offline),
+            seen(Some(100)),
+            160,
+            Failed,
+        ),
+        ("late, just adopted", running.clone(), Sight::Listed(&offline), late(400), 410, Starting),
+        ("never came online", running.clone(), Sight::Listed(&offline), late(0), 300, Failed),
+        ("past its deadline", running.clone(), Sight::Listed(&busy), seen(None), 100_000, Failed),
+        (
+            "past its deadline at work",
+            worker.clone(),
+            Sight::Listed(&busy),
+            seen(None),
+            100_000,
+            Failed,
+        ),
+        ("past its deadline, GitHub silent", worker, Sight::Unknown, seen(None), 100_000, Failed),
+        (
+            "job done",
+            exit(0, "Running job: a\nJob a completed with result: Failed"),
+            Sight::Absent,
+            unseen,
+            5,
+            Finished,
+        ),
+        (
+            "exit 0 without a job",
+            exit(0, "Listening for Jobs"),
+            Sight::Listed(&offline),
+            unseen,
+            5,
+            Failed,
+        ),
+        ("exit 0, GitHub silent", exit(0, ""), Sight::Unknown, seen(None), 5, Failed),
+        ("exit 0, registration gone", exit(0, ""), Sight::Absent, unseen, 5, Finished),
+        ("exit 0 after being busy", exit(0, ""), Sight::Unknown, was_busy, 5, Finished),
+        ("exit 1 after being busy", exit(1, ""), Sight::Absent, was_busy, 5, Failed),
+        ("exit 1, registration gone", exit(1, ""), Sight::Absent, unseen, 5, Failed),
+        ("killed in the middle", exit(137, "Running job: a"), Sight::Absent, unseen, 5, Failed),
+        ("version refused", exit(7, REFUSED), Sight::Unknown, unseen, 5, Failed),
+        ("exit 7 for a reason of its own", exit(7, "no disk"), Sight::Unknown, unseen, 5, Failed),
+        ("exit 7 after being busy", exit(7, REFUSED), Sight::Unknown, was_busy, 5, Failed),
+        ("crashed and says it succeeded", exit(139, DONE), Sight::Absent, unseen, 5, Failed),
+        ("killed and says it failed", exit(137, FAILED), Sight::Absent, unseen, 5, Failed),
+        ("exit 1 and says it succeeded", exit(1, DONE), Sight::Absent, unseen, 5, Failed),
+        ("exit 2 after a job that failed", exit(2, FAILED), Sight::Absent, unseen, 5, Finished),
+        ("just started, not asked", running.clone(), Sight::Unasked, unseen, 5, Starting),
+        ("not asked, was online", running.clone(), Sight::Unasked, seen(None), 5_000, Idle),
+    ];
+    // Every row that is missing here has not failed.
+    let failures = [
+        ("created only", "never_started"),
+        ("deregistered, zombie", "registration_gone"),
+        ("connection lost for good", "lost_connection"),
+        ("never came online", "registration_timeout"),
+        ("past its deadline", "past_deadline"),
+        ("past its deadline at work", "past_deadline"),
+        ("past its deadline, GitHub silent", "past_deadline"),
+        ("exit 0 without a job", "ended_before_job"),
+        ("exit 0, GitHub silent", "ended_before_job"),
+        ("exit 1 after being busy", "ended_in_job"),
+        ("exit 1, registration gone", "ended_in_job"),
+        ("killed in the middle", "ended_in_job"),
+        ("version refused", "version_refused"),
+        ("exit 7 for a reason of its own", "ended_before_job"),
+        ("exit 7 after being busy", "ended_in_job"),
+        ("crashed and says it succeeded", "ended_in_job"),
+        ("killed and says it failed", "ended_in_job"),
+        ("exit 1 and says it succeeded", "ended_in_job"),
+    ];
+    for (what, phase, registration, sighting, now, state) in rows {
+        let timeout = policy().default.registration_timeout;
+        let reason = reason_of(&instance("a1", phase), registration, sighting, timeout, at(now));
+        assert_eq!(reason.state(), state, "{what}: {reason}");
+        assert_eq!(
+            reason.failure().as_ref().map(Failure::kind),
+            failures.iter().find(|(name, _)| *name == what).map(|(_, kind)| *kind),
+            "{what}: {reason}"
+        );
+    }
+}
+
+#[test]
+fn against_github_s_word_a_worker_s_name_counts_for_a_while_only() {
+    let worker = instance("a1", Phase::Running { working: Some(true) });
+    let timeout = policy().default.registration_timeout;
+    let offline = registered(1, "a1", false, false);
+    let online = registered(1, "a1", true, false);
+    let busy = registered(1, "a1", true, true);
+    let busy_offline = registered(1, "a1", false, true);
+    let jobless = |since: i64, over: Option<i64>| Sighting {
+        was_online: true,
+        was_busy: true,
+        missing_since: Some(at(since)),
+        jobless_since: Some(at(since)),
+        job_over_at: over.map(at),
+        ..Sighting::default()
+    };
+    let gone = [
+        ("no end of its job is known", jobless(1_000, None), 1_599, true),
+        ("for ten minutes", jobless(1_000, None), 1_600, false),
+        ("its job was over a moment ago", jobless(1_000, Some(1_010)), 1_069, true),
+        ("its job was over for a minute", jobless(1_000, Some(1_010)), 1_070, false),
+        ("the registration went later", jobless(1_000, Some(500)), 1_059, true),
+        ("and a minute passed", jobless(1_000, Some(500)), 1_060, false),
+    ];
+    let ends = [(Sight::Absent, "registration_gone"), (Sight::Listed(&offline), "lost_connection")];
+    for (sight, end) in ends {
+        for (what, sighting, now, counts) in &gone {
+            let reason = reason_of(&worker, sight, *sighting, timeout, at(*now));
+            assert_eq!(reason.state() == RunnerState::Busy, *counts, "{what}: {reason}");
+            let failed = reason.failure();
+            assert_eq!(failed.as_ref().map(Failure::kind), (!counts).then_some(end), "{what}");
+            assert!(failed.is_none_or(|failure| !failure.is_of_start()), "{what}");
+        }
+    }
+    // Whatever a webhook told: as long as it is online or busy, or nobody knows, the name counts.
+    let others = [
+        Sight::Unknown,
+        Sight::Unasked,
+        Sight::Listed(&online),
+        Sight::Listed(&busy),
+        Sight::Listed(&busy_offline),
+    ];
+    for sight in others {
+        let reason = reason_of(&worker, sight, jobless(1_000, Some(500)), timeout, at(9_000));
+        assert_eq!(reason.state(), RunnerState::Busy, "{sight:?}: {reason}");
+    }
+}
+
+#[test]
+fn a_registration_that_github_deleted_is_that_of_a_runner_that_had_a_job() {
+    let timeout = policy().default.registration_timeout;
+    // More was printed than is kept: the line that says that the job began is gone.
+    let jit = instance("a1", exit(1, "the end of very much output"));
+    let token = Instance { github_id: None, ..jit.clone() };
+    let offline = registered(1, "a1", false, false);
+    let rows = [
+        (&jit, Sight::Absent, "ended_in_job"),
+        (&jit, Sight::Listed(&offline), "ended_before_job"),
+        (&jit, Sight::Unknown, "ended_before_job"),
+        // It may have ended before it registered itself.
+        (&token, Sight::Absent, "ended_before_job"),
+    ];
+    for (runner, sight, expected) in rows {
+        let reason = reason_of(runner, sight, Sighting::default(), timeout, at(5));
+        assert_eq!(reason.failure().as_ref().map(Failure::kind), Some(expected), "{sight:?}");
+    }
+    let refused = instance("a1", exit(7, REFUSED));
+    let reason = reason_of(&refused, Sight::Absent, Sighting::default(), timeout, at(5));
+    assert_eq!(reason.failure(), Some(Failure::VersionRefused));
+}
+
+#[test]
+fn spans_that_depend_on_each_other_agree() {
+    assert!(WORKER_AFTER_JOB >= MISSING_GRACE, "a container that ends has its usual time");
+    assert!(WORKER_WITHOUT_JOB > WORKER_AFTER_JOB);
+}
+
+#[test]
+fn only_what_waits_or_has_time_left_is_supply() {
+    let running = instance("a1", Phase::Running { working: Some(false) });
+    let worker = instance("a1", Phase::Running { working: Some(true) });
+    let timeout = policy().default.registration_timeout;
+    let offline = registered(1, "a1", false, false);
+    let online = registered(1, "a1", true, false);
+    let seen = |missing: Option<i64>| Sighting {
+        was_online: missing.is_none_or(|at| at < 1_000),
+        missing_since: missing.map(at),
+        ..Sighting::default()
+    };
+    let rows = [
+        ("online", &running, Sight::Listed(&online), seen(None), 5, true),
+        ("not online yet", &running, Sight::Listed(&offline), Sighting::default(), 5, true),
+        ("not listed yet", &running, Sight::Absent, Sighting::default(), 5, true),
+        ("GitHub silent", &running, Sight::Unknown, seen(None), 5, true),
+        ("busy", &worker, Sight::Listed(&online), seen(None), 5, false),
+        ("ending", &running, Sight::Absent, seen(Some(100)), 130, false),
+        ("disconnected", &running, Sight::Listed(&offline), seen(Some(100)), 130, false),
+        ("late", &running, Sight::Listed(&offline), seen(Some(1_000)), 1_010, false),
+    ];
+    for (what, runner, sight, sighting, now, expected) in rows {
+        let reason = reason_of(runner, sight, sighting, timeout, at(now));
+        assert_eq!(reason.is_supply(), expected, "{what}: {reason}");
+    }
+}
+
+#[test]
+fn a_runner_with_an_engine_of_its_own_stands_and_falls_with_it() {
+    use EngineHealth::{Healthy, Starting};
+    let failed = || EngineHealth::Failed { why: "it ended".to_owned() };
+    let idle = Phase::Running { working: Some(false) };
+    let unsure = Phase::Running { working: None };
+    let worker = Phase::Running { working: Some(true) };
+    let offline = registered(1, "a1", false, false);
+    let online = registered(1, "a1", true, false);
+    let busy = registered(1, "a1", true, true);
+    let (listed, up) = (Sight::Listed(&offline), Sight::Listed(&online));
+    let state = |what: RunnerState, why: &str| (what, why.to_owned());
+    let not_healthy = |why: &str| {
+        state(RunnerState::Failed, &format!("its Docker engine did not become healthy: {why}"))
+    };
+    let rows = [
+        (
+            Phase::Created,
+            Starting,
+            listed,
+            5,
+            state(RunnerState::Starting, "its Docker engine starts"),
+        ),
+        (
+            Phase::Created,
+            Starting,
+            Sight::Unknown,
+            5,
+            state(RunnerState::Starting, "its Docker engine starts"),
+        ),
+        (
+            Phase::Created,
+            Healthy,
+            listed,
+            5,
+            state(RunnerState::Starting, "its Docker engine is ready"),
+        ),
+        (Phase::Created, failed(), listed, 5, not_healthy("it ended")),
+        (Phase::Created, Starting, listed, 300, not_healthy("not within 300 s")),
+        (
+            Phase::Created,
+            Healthy,
+            listed,
+            300,
+            state(RunnerState::Failed, "it was not started within 300 s"),
+        ),
+        (idle.clone(), Healthy, up, 5, state(RunnerState::Idle, "it waits for a job")),
+        (idle.clone(), Starting, up, 5, state(RunnerState::Idle, "it waits for a job")),
+        (
+            idle.clone(),
+            failed(),
+            up,
+            5,
+            state(RunnerState::Failed, "its Docker engine failed: it ended"),
+        ),
+        (
+            idle.clone(),
+            failed(),
+            listed,
+            5,
+            state(RunnerState::Failed, "its Docker engine failed: it ended"),
+        ),
+        (
+            idle.clone(),
+            failed(),
+            Sight::Listed(&busy),
+            5,
+            state(RunnerState::Busy, "it runs a job"),
+        ),
+        (worker, failed(), up, 5, state(RunnerState::Busy, "a job's process runs inside")),
+        (unsure, failed(), up, 5, state(RunnerState::Idle, "it waits for a job")),
+        (
+            idle,
+            failed(),
+            Sight::Unknown,
+            5,
+            state(RunnerState::Starting, "GitHub could not be asked about it"),
+        ),
+    ];
+    for (phase, engine, sight, now, expected) in rows {
+        let mut runner = instance("a1", phase);
+        runner.engine = Some(engine);
+        let timeout = policy().default.registration_timeout;
+        let found = reason_of(&runner, sight, Sighting::default(), timeout, at(now));
+        assert_eq!(
+            (found.state(), found.to_string()),
+            expected,
+            "{:?} {:?}",
+            runner.phase,
+            runner.engine
+        );
+    }
+}
+
+#[test]
+fn the_words_name_the_job_s_result_and_how_it_ended() {
+    let why = |code: i64, out_of_memory: bool, log: &str| {
+        let exit = Exit { code, out_of_memory, log_tail: log.to_owned() };
+        exited(&instance("a1", Phase::Created), &exit, Sight::Unknown, Sighting::default())
+            .to_string()
+    };
+    let rows = [
+        (0, false, DONE, "its job's result was Succeeded"),
+        (139, false, DONE, "it ended with exit code 139 in the middle of its job"),
+        (7, false, REFUSED, "GitHub refuses this runner version; update the image"),
+        (137, true, "", "it ended with exit code 137, out of memory without having run a job"),
+        (
+            7,
+            false,
+            "starting\n\u{1b}[31mno room\u{202e} for ghp_0123456789abcdef0123456789abcdef0123\n\n",
+            "it ended with exit code 7 without having run a job; its last words: no room for ***",
+        ),
+    ];
+    for (code, out_of_memory, log, expected) in rows {
+        assert_eq!(why(code, out_of_memory, log), expected);
+    }
+    let bomb = format!(
+        "{}\nJob a completed with result: {}",
+        "é".repeat(3_000_000),
+        "A".repeat(3_000_000)
+    );
+    for log in [bomb.as_str(), bomb.split_once('\n').unwrap().0] {
+        assert!(why(139, false, log).len() < 600);
+    }
+}

@@ -1,0 +1,148 @@
+use super::*;
+use crate::lifecycle::tests::{at, instance, policy, registered};
+use mayfly_common::machine::Phase;
+
+const RUNNING: Phase = Phase::Running { working: Some(false) };
+
+fn scope() -> Scope {
+    "repo:o/r".parse().unwrap()
+}
+
+/// One runner, and what GitHub lists of its repository; none means that it cannot be asked.
+fn seen(before: Observed, runner: Option<&Instance>, list: Option<Vec<Registered>>) -> Observed {
+    let listing = list.map_or(Listing::Unknown, Listing::Known);
+    Observed {
+        instances: runner.into_iter().cloned().collect(),
+        registrations: BTreeMap::from([(scope(), listing)]),
+        memory: before.memory,
+        ..Observed::default()
+    }
+}
+
+#[test]
+fn a_name_that_is_used_again_begins_anew() {
+    let first = instance("runner-1", RUNNING);
+    let listed = || Some(vec![registered(1, "runner-1", true, true)]);
+    let before = seen(Observed::default(), Some(&first), listed()).remember(&policy(), at(0));
+    assert!(before.memory.of(&first).was_online && before.memory.of(&first).was_busy);
+    // One pass without it, or none: the next of that name has no history.
+    let between = seen(before.clone(), None, Some(vec![])).remember(&policy(), at(10));
+    assert_eq!(between.memory.of(&first), Sighting::default());
+    let again = Instance { created_at: at(5), github_id: Some(RunnerId(2)), ..first };
+    let after = seen(before, Some(&again), Some(vec![])).remember(&policy(), at(10));
+    let sighting = after.memory.of(&again);
+    assert!(!sighting.was_online && !sighting.was_busy, "{sighting:?}");
+}
+
+#[test]
+fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
+    let (ours, other) = (instance("a1", RUNNING), instance("b1", RUNNING));
+    let looked = |before, instances: &[&Instance], second| {
+        let instances = instances.iter().map(|one| (*one).clone()).collect();
+        Observed { instances, ..seen(before, None, None) }.remember(&policy(), at(second))
+    };
+    let clashes = |seen: &Observed| seen.memory.clashes().count();
+    // What was there before is adopted.
+    let mut now = looked(Observed::default(), &[&ours], 0);
+    assert_eq!(clashes(&now), 0);
+    let launched = instance("a2", RUNNING);
+    now.memory.launched(&launched.name, at(5));
+    let now = looked(now, &[&ours, &launched], 10);
+    assert_eq!(clashes(&now), 0);
+    // One that a list lacked, or that has gone, is no news when it comes again.
+    let now = looked(looked(now, &[], 20), &[&ours], 30);
+    assert_eq!(clashes(&now), 0);
+    let now = looked(now, &[&ours, &other], 40);
+    let told = now.memory.clashes().next().map(ToString::to_string).unwrap_or_default();
+    assert!(told.contains("same ORCHESTRATOR_ID: it started b1 here"), "{told}");
+    let now = looked(now, &[&ours, &other], 639);
+    assert_eq!(clashes(&now), 1);
+    assert_eq!(clashes(&looked(now, &[&ours, &other], 640)), 0, "ten minutes without another");
+    // The first look may find nothing.
+    let empty = looked(Observed::default(), &[], 0);
+    assert_eq!(clashes(&looked(empty, &[&other], 10)), 1);
+}
+
+#[test]
+fn silence_of_github_is_no_sign_of_anything() {
+    let runner = instance("a1", RUNNING);
+    let online = || Some(vec![registered(1, "a1", true, false)]);
+    let mut now = seen(Observed::default(), Some(&runner), online()).remember(&policy(), at(0));
+    for second in [10, 60, 120] {
+        now = seen(now, Some(&runner), None).remember(&policy(), at(second));
+    }
+    let sighting = now.memory.of(&runner);
+    assert_eq!((sighting.missing_since, sighting.idle_since), (None, Some(at(0))));
+    let gone = seen(now, Some(&runner), Some(vec![])).remember(&policy(), at(130));
+    let sighting = gone.memory.of(&runner);
+    assert_eq!((sighting.missing_since, sighting.jobless_since), (Some(at(130)), Some(at(130))));
+    let timeout = policy().default.registration_timeout;
+    let reason = reason_of(&runner, Sight::Absent, sighting, timeout, at(130));
+    assert_eq!(reason.state(), RunnerState::Draining, "{reason}");
+}
+
+#[test]
+fn without_a_job_is_counted_apart_from_offline() {
+    let runner = instance("a1", RUNNING);
+    let lists = [
+        (0, vec![registered(1, "a1", true, true)], (None, None)),
+        (10, vec![registered(1, "a1", false, true)], (Some(10), None)),
+        (70, vec![], (Some(10), Some(70))),
+        (90, vec![], (Some(10), Some(70))),
+        (95, vec![registered(1, "a1", false, false)], (Some(10), Some(70))),
+        (97, vec![registered(1, "a1", false, true)], (Some(10), None)),
+        (99, vec![registered(1, "a1", true, false)], (None, None)),
+    ];
+    let mut now = Observed::default();
+    for (second, list, (missing, jobless)) in lists {
+        now = seen(now, Some(&runner), Some(list)).remember(&policy(), at(second));
+        let found = now.memory.of(&runner);
+        assert_eq!(
+            (found.missing_since, found.jobless_since),
+            (missing.map(at), jobless.map(at)),
+            "{second}"
+        );
+    }
+}
+
+#[test]
+fn a_registration_of_our_name_with_another_id_is_not_ours() {
+    let runner = instance("a1", RUNNING);
+    let theirs = vec![registered(2, "a1", true, true)];
+    let found = seen(Observed::default(), Some(&runner), Some(theirs));
+    assert_eq!(found.sight_of(&runner), Sight::Absent);
+    // Without a known id the name decides, in any case.
+    let token = Instance { github_id: None, ..runner };
+    let list = vec![registered(2, "A1", true, true)];
+    let found = seen(Observed::default(), Some(&token), Some(list));
+    assert!(found.sight_of(&token).listed().is_some());
+}
+
+#[test]
+fn a_job_that_is_over_shows_that_its_runner_was_online() {
+    let runner = instance("a1", RUNNING);
+    let mut found = seen(Observed::default(), Some(&runner), Some(vec![]));
+    found.jobs_over = BTreeMap::from([(runner.name.clone(), at(5))]);
+    let sighting = found.remember(&policy(), at(10)).memory.of(&runner);
+    assert_eq!((sighting.was_online, sighting.job_over_at), (true, Some(at(5))));
+}
+
+#[test]
+fn only_scopes_with_something_to_delete_are_watched_and_nothing_is_kept_for_ever() {
+    let list = vec![
+        registered(1, "mayfly-i-0123456789ab", false, false),
+        registered(2, "somebody-else", false, false),
+    ];
+    let now = seen(Observed::default(), None, Some(list)).remember(&policy(), at(0));
+    assert_eq!(now.memory.watched(), BTreeSet::from([scope()]));
+    let after = seen(now, None, Some(vec![])).remember(&policy(), at(10));
+    assert!(after.memory.watched().is_empty() && after.memory.strays.is_empty());
+    let runner = instance("a1", RUNNING);
+    let days = |days: i64| at(days * 86_400);
+    let mut now = seen(after, Some(&runner), Some(vec![])).remember(&policy(), days(0));
+    now.memory.refused(&scope(), RunnerId(1), true, days(0));
+    let later = seen(now, None, Some(vec![])).remember(&policy(), days(2));
+    let memory = &later.memory;
+    let kept = (memory.names.len(), memory.registrations.len(), memory.refused.len());
+    assert_eq!(kept, (0, 0, 0));
+}

@@ -1,0 +1,136 @@
+//! What is over: machines that ended, failed or outlived their time, and registrations that no machine is left for.
+
+use jiff::SignedDuration;
+use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::name::RunnerName;
+use mayfly_common::registration::{Registered, RunnerId};
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
+
+use super::{Planner, Verdict};
+use crate::action::Action;
+use crate::lifecycle::{Failure, reason_of};
+use crate::observed::{Sight, Wish};
+
+impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
+    pub(super) fn judge(&mut self) {
+        for instance in &self.seen.instances {
+            let sight = self.seen.sight_of(instance);
+            let sighting = self.seen.memory.of(instance);
+            let reason = reason_of(
+                instance,
+                sight,
+                sighting,
+                self.policy.terms(&instance.pool).registration_timeout,
+                self.now,
+            );
+            let id = sight.listed().map(|registered| registered.id);
+            self.plan.verdicts.push(Verdict {
+                name: instance.name.clone(),
+                state: reason.state(),
+                why: reason.to_string(),
+                failure: reason.failure(),
+                id,
+                is_supply: reason.is_supply(),
+            });
+        }
+    }
+
+    pub(super) fn judged(&self) -> impl Iterator<Item = (&'a Instance, Verdict)> + use<'a, N> {
+        self.seen.instances.iter().zip(self.plan.verdicts.clone())
+    }
+
+    pub(super) fn remove_what_is_over(&mut self) {
+        for (instance, verdict) in self.judged() {
+            if !matches!(verdict.state, RunnerState::Finished | RunnerState::Failed) {
+                continue;
+            }
+            let id = match self.seen.sight_of(instance) {
+                // GitHub refuses to delete a registration whose job it believes in; the deadline is ours to enforce.
+                Sight::Listed(registered) if registered.busy && instance_runs(instance) => None,
+                Sight::Listed(registered) => Some(registered.id),
+                Sight::Absent => None,
+                // GitHub removed the registration of a runner that did its job; any other may still be there.
+                Sight::Unknown | Sight::Unasked if verdict.state == RunnerState::Finished => None,
+                Sight::Unknown | Sight::Unasked => instance.github_id,
+            };
+            // The container stays with its registration, unless somebody asks again.
+            if self.is_put_off(&instance.scope, id) && !self.is_to_be_deleted(&instance.name) {
+                continue;
+            }
+            self.plan.actions.push(Action::Remove {
+                name: instance.name.clone(),
+                pool: instance.pool.clone(),
+                scope: instance.scope.clone(),
+                id,
+                state: verdict.state,
+                why: verdict.why,
+                holds_back: verdict.failure.as_ref().is_some_and(Failure::is_of_start)
+                    && !self.seen.memory.of(instance).was_busy,
+                failure: verdict.failure,
+                request: None,
+            });
+        }
+    }
+
+    /// True if GitHub refused to delete this registration a moment ago, because its runner runs a job.
+    pub(super) fn is_put_off(&self, scope: &Scope, id: Option<RunnerId>) -> bool {
+        id.is_some_and(|id| self.seen.memory.put_off(scope, id, self.now).is_some())
+    }
+
+    /// True if somebody asks for the end of this runner.
+    pub(super) fn is_to_be_deleted(&self, runner: &RunnerName) -> bool {
+        let deletes = |wish: &Wish| matches!(wish, Wish::Delete { name, .. } if name == runner);
+        self.seen.wishes.iter().any(|(_, wish)| deletes(wish))
+    }
+
+    /// Deletes registrations of ours that have no container: what a crash between registering and creating leaves, and
+    /// what a container removed behind our back leaves. One that is young may belong to a runner that another orchestrator with
+    /// our names starts just now.
+    pub(super) fn clean_registrations(&mut self) {
+        if !self.policy.clean_registrations {
+            return;
+        }
+        for (scope, listing) in &self.seen.registrations {
+            for registered in listing.entries() {
+                let stray = self.seen.memory.stray(scope, registered.id);
+                let timeout = self.policy.default.registration_timeout;
+                if stray.is_some_and(|stray| stray.ours)
+                    && self.is_abandoned(scope, registered, timeout)
+                {
+                    self.deregister(scope, registered);
+                }
+            }
+        }
+    }
+
+    /// True if a registration without a machine was offline for as long as a runner may take to come online.
+    pub(super) fn is_abandoned(
+        &self,
+        scope: &Scope,
+        registered: &Registered,
+        timeout: SignedDuration,
+    ) -> bool {
+        let stray = self.seen.memory.stray(scope, registered.id);
+        let since = stray.and_then(|stray| stray.offline_since);
+        since.is_some_and(|since| self.now.duration_since(since) >= timeout)
+            && !self.is_put_off(scope, Some(registered.id))
+    }
+
+    pub(super) fn deregister(&mut self, scope: &Scope, registered: &Registered) {
+        let is_planned = |action: &Action| matches!(action, Action::Deregister { id, .. } if *id == registered.id);
+        if self.plan.actions.iter().any(is_planned) {
+            return;
+        }
+        self.plan.actions.push(Action::Deregister {
+            scope: scope.clone(),
+            id: registered.id,
+            name: registered.name.clone(),
+            why: "it is offline and has no container here".to_owned(),
+        });
+    }
+}
+
+pub(super) fn instance_runs(instance: &Instance) -> bool {
+    matches!(instance.phase, Phase::Running { .. })
+}

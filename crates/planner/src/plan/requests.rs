@@ -1,0 +1,170 @@
+//! What somebody asks for through the API: runners that are made, or ended.
+
+use mayfly_common::api::CreateRunners;
+use mayfly_common::machine::Instance;
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
+use mayfly_common::registration::Registered;
+use mayfly_common::runner::RunnerState;
+
+use super::{Planner, Verdict};
+use crate::action::{Action, Launch, Refusal, RequestId};
+use crate::observed::{Image, Listing, Sight, Wish};
+
+impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
+    pub(super) fn serve_deletions(&mut self) {
+        for (request, wish) in &self.seen.wishes {
+            let Wish::Delete { name, force } = wish else { continue };
+            let found = self.judged().find(|(instance, _)| instance.name == *name);
+            let decision = match found {
+                None => Err(Refusal::NoSuchRunner(name.clone())),
+                Some((instance, verdict)) => self.deletion(instance, &verdict, *force, *request),
+            };
+            match decision {
+                Ok(Some(action)) => self.plan.actions.push(action),
+                Ok(None) => {}
+                Err(refusal) => self.plan.refusals.push((*request, refusal)),
+            }
+        }
+    }
+
+    /// How to end one runner on request. `Ok(None)`: it is being ended already, and the request rides along.
+    fn deletion(
+        &mut self,
+        instance: &Instance,
+        verdict: &Verdict,
+        force: bool,
+        asker: RequestId,
+    ) -> Result<Option<Action>, Refusal> {
+        let why = "it was deleted through the API".to_owned();
+        for action in &mut self.plan.actions {
+            match action {
+                Action::Remove { name, request, .. } | Action::Retire { name, request, .. }
+                    if *name == instance.name =>
+                {
+                    if request.is_some() {
+                        return Err(Refusal::NoSuchRunner(name.clone()));
+                    }
+                    *request = Some(asker);
+                    return Ok(None);
+                }
+                _ => {}
+            }
+        }
+        let (name, scope) = (instance.name.clone(), instance.scope.clone());
+        let gone = |id| Action::Remove {
+            name: name.clone(),
+            pool: instance.pool.clone(),
+            scope: scope.clone(),
+            id,
+            state: RunnerState::Gone,
+            why: why.clone(),
+            failure: None,
+            holds_back: false,
+            request: Some(asker),
+        };
+        match (verdict.state, self.seen.sight_of(instance), force) {
+            (RunnerState::Busy, _, false) => Err(Refusal::Busy(instance.name.clone())),
+            // GitHub keeps a busy registration; it is cleaned when GitHub has noticed that the runner is gone.
+            (RunnerState::Busy, _, true) | (_, Sight::Absent, _) => Ok(Some(gone(None))),
+            (_, Sight::Unknown | Sight::Unasked, false) => {
+                Err(Refusal::Unsure(instance.name.clone()))
+            }
+            (_, Sight::Unknown | Sight::Unasked, true) => Ok(Some(gone(instance.github_id))),
+            (_, Sight::Listed(registered), _) => Ok(Some(Action::Retire {
+                name,
+                scope,
+                id: registered.id,
+                why,
+                request: Some(asker),
+            })),
+        }
+    }
+
+    pub(super) fn serve_creations(&mut self) {
+        for (request, wish) in &self.seen.wishes {
+            let Wish::Create(wanted) = wish else { continue };
+            match self.creation(wanted, *request) {
+                Ok(launches) => self.plan.actions.extend(launches.into_iter().map(Action::Launch)),
+                Err(refusal) => self.plan.refusals.push((*request, refusal)),
+            }
+        }
+    }
+
+    /// All the runners of a request, or none of them.
+    fn creation(
+        &mut self,
+        wanted: &CreateRunners,
+        request: RequestId,
+    ) -> Result<Vec<Launch>, Refusal> {
+        if self.policy.draining {
+            return Err(Refusal::Draining);
+        }
+        let (asked, terms) = (usize::from(wanted.count), &self.policy.default);
+        self.want_images(terms, &[Image::Missing, Image::Outdated]);
+        if self.lacking(terms).is_some() {
+            return Err(Refusal::NoImage);
+        }
+        let (max, running) = (self.policy.caps.runners, self.room.runners());
+        if max.saturating_sub(running) < asked {
+            return Err(Refusal::AtCapacity { running, max, asked });
+        }
+        let planned: Vec<&RunnerName> = self.launches().map(|launch| &launch.name).collect();
+        let taken = |name: &&RunnerName| {
+            let same = |other: &RunnerName| other.as_str().eq_ignore_ascii_case(name.as_str());
+            self.seen.instances.iter().any(|instance| same(&instance.name))
+                || planned.iter().any(|name| same(name))
+        };
+        if let Some(name) = wanted.names.iter().find(taken) {
+            return Err(Refusal::NameTaken(name.clone()));
+        }
+        let namesakes = self.replaceable(wanted)?;
+        let mut room = self.room.clone();
+        for _ in 0..asked {
+            room.take_by_hand(&PoolName::manual(), terms, &wanted.scope)
+                .map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
+        }
+        let names: Vec<RunnerName> = if wanted.names.is_empty() {
+            self.names.by_ref().take(asked).collect()
+        } else {
+            wanted.names.clone()
+        };
+        self.room = room;
+        for registered in namesakes {
+            self.deregister(&wanted.scope, registered);
+        }
+        let launch = |name| Launch {
+            name,
+            pool: PoolName::manual(),
+            scope: wanted.scope.clone(),
+            labels: wanted.labels.clone().unwrap_or_else(|| terms.labels.clone()),
+            explicit_labels: wanted.labels.is_some(),
+            group: wanted.group.clone(),
+            why: "it was asked for through the API".to_owned(),
+            request: Some(request),
+        };
+        Ok(names.into_iter().map(launch).collect())
+    }
+
+    /// Registrations without a machine that have a name somebody asks for, and give way to the new runner: a machine of ours had them,
+    /// or they are abandoned.
+    fn replaceable(&self, wanted: &CreateRunners) -> Result<Vec<&'a Registered>, Refusal> {
+        let scope = &wanted.scope;
+        let timeout = self.policy.default.registration_timeout;
+        let listed = self.seen.registrations.get(scope).map_or(&[][..], Listing::entries);
+        let mut namesakes = Vec::new();
+        for name in &wanted.names {
+            let same = |one: &&Registered| one.name.eq_ignore_ascii_case(name.as_str());
+            let Some(registered) = listed.iter().find(same) else { continue };
+            let idle = !registered.online && !registered.busy;
+            let ours = idle && self.seen.memory.had(scope, registered.id);
+            let free = ours || self.is_abandoned(scope, registered, timeout);
+            if !(free && self.policy.clean_registrations) {
+                let (name, scope) = (name.clone(), scope.clone());
+                return Err(Refusal::Registered { name, scope, timeout });
+            }
+            namesakes.push(registered);
+        }
+        Ok(namesakes)
+    }
+}
