@@ -129,3 +129,6 @@ async fn traced(request: Request, next: Next) -> Response {
     traces::answered(&span, response.status());
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,8 @@ pub struct State {
     pub unreachable_logs: usize,
     /// Whether pulling fails.
     pub failing_pulls: bool,
+    /// Whether pulls come a quarter of their way and no further.
+    pub endless_pulls: bool,
     /// How many pulls there were.
     pub pulls: usize,
     /// Logs that are being read, and the most that were at a time.
@@ -254,8 +256,12 @@ impl Backend for FakeBackend {
     }
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        let mut state = self.reach().await?;
+        let endless = self.reach().await?.endless_pulls;
         progress.set(1 << 20, 4 << 20);
+        if endless {
+            return std::future::pending().await;
+        }
+        let mut state = self.state();
         state.pulls += 1;
         if state.failing_pulls {
             return Err(BackendError::PullFailed {

@@ -12,6 +12,8 @@ use mayfly_backend_docker::spec::Isolation;
 use mayfly_common::material::Engine;
 use mayfly_github::DiscoveryMode;
 
+mod bounds;
+
 /// A key that is used nowhere else.
 const APP_KEY_FILE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-app-key.pkcs1.pem");

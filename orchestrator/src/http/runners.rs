@@ -41,6 +41,16 @@ impl Default for LogPlaces {
     }
 }
 
+#[cfg(test)]
+impl LogPlaces {
+    /// Takes so many places, and fails if that leaves any.
+    pub(super) async fn hold(&self, places: u32) -> tokio::sync::OwnedSemaphorePermit {
+        let held = Arc::clone(&self.0).acquire_many_owned(places).await;
+        assert_eq!(self.0.available_permits(), 0);
+        held.expect("nobody closes it")
+    }
+}
+
 /// 201 with the new runners: all that were asked for, or an error and none.
 pub(super) async fn create(
     State(api): State<Api>,

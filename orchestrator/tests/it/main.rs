@@ -38,6 +38,7 @@ mod refusals;
 mod repositories;
 mod safety;
 mod shell;
+mod shown;
 mod stub_engine;
 mod support;
 mod taken;

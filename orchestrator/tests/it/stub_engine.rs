@@ -70,7 +70,7 @@ impl StubEngine {
             .route("/networks/{id}", get(network).delete(remove))
             .route("/images/create", post(pull))
             .route("/containers/{id}/json", get(inspect))
-            .route("/containers/{id}/logs", get(async || "Listening for Jobs\n"))
+            .route("/containers/{id}/logs", get(log))
             .route("/containers/{id}/top", get(broken))
             .route("/images/{name}/json", get(image))
             .with_state(Arc::clone(&shared))
@@ -188,6 +188,16 @@ async fn pull(
     let tag = query.get("tag").map(String::as_str).unwrap_or_default();
     lock(&shared.asked).push(format!("{} {tag}", query["fromImage"]));
     "{}"
+}
+
+/// The same line for every container; how many were asked for is remembered.
+async fn log(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> &'static str {
+    let tail = query.get("tail").map(String::as_str).unwrap_or_default();
+    lock(&shared.asked).push(format!("tail {tail}"));
+    "Listening for Jobs\n"
 }
 
 async fn create(

@@ -7,6 +7,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 
 use super::*;
+use crate::heard::Heard;
 
 /// Status, kind without the prefix, detail, seconds to wait.
 type Shown<'a> = (u16, &'a str, &'a str, Option<u64>);
@@ -201,8 +202,12 @@ fn what_is_refused_says_why_and_whether_to_try_again() {
         (RequestError::Unavailable(text()), (503, "unavailable", "words", Some(5))),
     ];
     for (error, expected) in rows {
+        let (heard, _guard) = Heard::begin();
         let Failure(problem) = error.clone().into();
         assert_eq!(shown(&problem), expected, "{error:?}");
+        let logged = heard.lines("request failed: ");
+        assert_eq!(logged.len(), usize::from(expected.0 >= 500), "{logged:?}");
+        assert!(logged.iter().all(|line| line.contains(&error.to_string())), "{logged:?}");
     }
 }
 
