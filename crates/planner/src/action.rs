@@ -208,28 +208,85 @@ mod tests {
 
     use super::*;
 
+    /// Its kind, what it is about, whether it starts a runner, and its words.
     #[test]
     fn every_kind_has_the_name_that_the_metrics_document() {
         let scope: Scope = "repo:o/r".parse().unwrap();
-        let deregister = Action::Deregister {
+        let runner = |name| RunnerName::parse(name).unwrap();
+        let pool = PoolName::default_pool;
+        let launch = Launch {
+            name: runner("l1"),
+            pool: pool(),
             scope: scope.clone(),
-            id: RunnerId(1),
-            name: "r1".to_owned(),
-            why: String::new(),
+            labels: LabelSet::requested(["self-hosted"]),
+            explicit_labels: false,
+            group: None,
+            why: "a job waits".to_owned(),
+            request: None,
         };
-        assert_eq!((deregister.kind(), deregister.about()), ("deregister", "r1"));
-        let pull = Action::PullImage("img:1".to_owned());
-        assert_eq!((pull.kind(), pull.about(), pull.is_launch()), ("pull_image", "img:1", false));
-        let start = Action::Start {
-            name: RunnerName::parse("r1").unwrap(),
-            pool: PoolName::default_pool(),
-            scope,
-            id: None,
-            why: String::new(),
-        };
-        assert_eq!((start.kind(), start.about(), start.is_launch()), ("start", "r1", true));
+        let rows = [
+            (
+                Action::PullImage("img:1".to_owned()),
+                ("pull_image", "img:1", false),
+                "pull image img:1",
+            ),
+            (
+                Action::Launch(launch),
+                ("launch", "l1", true),
+                "start runner l1 for repo:o/r: a job waits",
+            ),
+            (
+                Action::Start {
+                    name: runner("s1"),
+                    pool: pool(),
+                    scope: scope.clone(),
+                    id: None,
+                    why: "its engine answers".to_owned(),
+                },
+                ("start", "s1", true),
+                "start container s1: its engine answers",
+            ),
+            (
+                Action::Retire {
+                    name: runner("t1"),
+                    scope: scope.clone(),
+                    id: RunnerId(1),
+                    why: "nobody needs it".to_owned(),
+                    request: None,
+                },
+                ("retire", "t1", false),
+                "retire runner t1: nobody needs it",
+            ),
+            (
+                Action::Remove {
+                    name: runner("m1"),
+                    pool: pool(),
+                    scope: scope.clone(),
+                    id: None,
+                    state: mayfly_common::runner::RunnerState::Finished,
+                    why: "it did its job".to_owned(),
+                    failure: None,
+                    holds_back: false,
+                    request: None,
+                },
+                ("remove", "m1", false),
+                "remove container m1: it did its job",
+            ),
+            (
+                Action::Deregister {
+                    scope,
+                    id: RunnerId(1),
+                    name: "d1".to_owned(),
+                    why: "it is offline".to_owned(),
+                },
+                ("deregister", "d1", false),
+                "delete registration d1 of repo:o/r: it is offline",
+            ),
+        ];
         let docs = include_str!("../../../docs/metrics.md");
-        for kind in ["pull_image", "launch", "start", "retire", "remove", "deregister"] {
+        for (action, (kind, about, is_launch), words) in rows {
+            assert_eq!((action.kind(), action.about()), (kind, about));
+            assert_eq!((action.is_launch(), &*action.to_string()), (is_launch, words));
             assert!(docs.contains(&format!("`{kind}`")), "docs/metrics.md does not name {kind}");
         }
     }
