@@ -5,6 +5,8 @@
 
 mod judge;
 mod probe;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use mayfly_common::lenient;

@@ -5,6 +5,8 @@
 //! an error is never taken for an empty answer.
 
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,8 @@
 //! Why GitHub did not do what it was asked, by what the caller can do about it.
 
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 
 /// An error of a request to GitHub. Texts hold no credential; at most what GitHub's `message` says.

@@ -4,6 +4,8 @@
 //! A hook's secret goes to GitHub and never comes back: GitHub only tells that there is one.
 
 mod address;
+#[cfg(test)]
+pub(super) mod tests;
 mod wire;
 
 use http::Method;
@@ -346,53 +348,4 @@ fn config_body(new: NewHook<'_>) -> serde_json::Value {
         "insecure_ssl": "0",
         "secret": new.secret.expose_secret(),
     })
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::page::Page as _;
-
-    /// How many hooks of a list could be read, and how many could not.
-    pub(crate) fn count_hooks(text: &str) -> (usize, usize) {
-        let list: List<wire::Hook> = serde_json::from_str(text).unwrap();
-        (list.entries().len(), list.odd().len())
-    }
-
-    /// The same of deliveries.
-    pub(crate) fn count_deliveries(text: &str) -> (usize, usize) {
-        let page: wire::Deliveries = serde_json::from_str(text).unwrap();
-        let odd = page.list().odd().len();
-        (page.into_deliveries().count(), odd)
-    }
-
-    #[test]
-    fn a_delivery_s_headers_name_its_hook() {
-        let known = |target, name| KnownHook::named(7, target, name).map(|known| known.place);
-        let repo = HookPlace::Repo(RepoSlug::parse("o/r").unwrap());
-        assert_eq!(known(HookTarget::Repository, Some("o/r")), Some(repo));
-        let org = HookPlace::Org(Login::parse("o").unwrap());
-        assert_eq!(known(HookTarget::Organization, Some("o")), Some(org));
-        assert_eq!(known(HookTarget::Integration, None), Some(HookPlace::App));
-        assert_eq!(known(HookTarget::Business, Some("o")), None);
-        assert_eq!(known(HookTarget::Repository, None), None);
-        assert_eq!(known(HookTarget::Repository, Some("o/../x")), None);
-    }
-
-    #[test]
-    fn every_event_is_every_event() {
-        let hook = |events: &[&str]| Hook {
-            id: None,
-            active: None,
-            events: events.iter().map(|&event| event.to_owned()).collect(),
-            config: HookConfig {
-                url: None,
-                content_type: "json".to_owned(),
-                insecure_ssl: false,
-                has_secret: false,
-            },
-        };
-        assert_eq!(hook(&["push"]).missing(&EVENTS), ["workflow_job", "repository"]);
-        assert!(hook(&["*"]).missing(&EVENTS).is_empty());
-    }
 }

@@ -3,6 +3,9 @@
 //! Invariants: tokens are opaque; an installation's token is made once for all who need it and renewed before it ends; which
 //! installation acts for an account is asked again after ten minutes, or after one where none is known or one is suspended.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use futures::FutureExt as _;

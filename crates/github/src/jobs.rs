@@ -4,6 +4,9 @@
 //! `waiting` as soon as one of its jobs awaits an approval, whatever the others do, and `pending`, `action_required` or `requested`
 //! alike. Those lists are empty nearly always, so they are asked for at checks, and between checks where there was such a run.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -319,28 +322,5 @@ fn told(job: wire::Job) -> EventJob {
         started_at: job.started_at,
         completed_at: job.completed_at,
         runner_name: job.runner_name.as_deref().map(name).filter(|name| !name.is_empty()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rare_lists_are_asked_for_often_where_few_are_and_in_turn_where_many_are() {
-        for repositories in [0, 1, 33] {
-            assert_eq!(HeldStatus::at_check(7, repositories).len(), 4, "{repositories}");
-        }
-        for repositories in [34, 50, 100, 5_000] {
-            let at = |number| HeldStatus::at_check(number, repositories);
-            let asked: Vec<_> = (0..3).map(at).collect();
-            for statuses in &asked {
-                let requests = (statuses.len() - 1) * repositories;
-                assert!(requests <= RARE.max(repositories), "{repositories}: {statuses:?}");
-                assert!(statuses.contains(&HeldStatus::Waiting));
-            }
-            let all: BTreeSet<_> = asked.into_iter().flatten().collect();
-            assert_eq!(all.len(), 4, "each within three checks: {repositories}");
-        }
     }
 }

@@ -38,6 +38,8 @@ mod page;
 mod refusal;
 mod registration;
 mod repositories;
+#[cfg(test)]
+mod stand_in;
 mod traffic;
 mod transport;
 mod waiting_runs;

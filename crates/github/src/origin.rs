@@ -1,5 +1,8 @@
 //! Where a job comes from: the workflow file of its run, as it was then (REST "Workflow jobs", "Workflow runs").
 
+#[cfg(test)]
+mod tests;
+
 use mayfly_common::scope::RepoSlug;
 
 use super::budget::Priority;

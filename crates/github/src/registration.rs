@@ -1,5 +1,8 @@
 //! Runners at GitHub: list, register, deregister.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

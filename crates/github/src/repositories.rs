@@ -4,6 +4,9 @@
 //! and reading can stop where nothing is new. An installation's list has no order and is read whole (REST "Repositories",
 //! "Installations").
 
+#[cfg(test)]
+mod tests;
+
 use mayfly_common::lenient::List;
 use mayfly_common::repository::{Coverage, Depth, Repository};
 use mayfly_common::scope::Login;

@@ -40,9 +40,9 @@ impl Ended {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RouteLabels {
     /// The path as GitHub's documentation writes it, with its placeholders.
-    route: &'static str,
+    pub(super) route: &'static str,
     /// See [`Ended`].
-    outcome: &'static str,
+    pub(super) outcome: &'static str,
 }
 
 /// The counters. They only grow.

@@ -5,6 +5,8 @@
 //! ("Repository contents"). Facts on limits are from "Rate limits and query limits for the GraphQL API".
 
 mod question;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -287,36 +289,4 @@ fn packed<W: Wanted>(items: Vec<W>) -> Vec<Vec<W>> {
         }
     }
     batches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn slug(text: &str) -> RepoSlug {
-        RepoSlug::parse(text).unwrap()
-    }
-
-    #[test]
-    fn a_question_holds_names_as_variables_only() {
-        let (document, variables) = RepoSlug::document(&[slug("o/r"), slug("p/s")]);
-        let declared = "query($o0:String!,$n0:String!,$o1:String!,$n1:String!,){r0:repository(";
-        assert!(document.starts_with(declared), "{document}");
-        let expected = serde_json::json!({"o0": "o", "n0": "r", "o1": "p", "n1": "s"});
-        assert_eq!(Value::from(variables), expected);
-    }
-
-    #[test]
-    fn batches_are_bounded_in_number_and_bytes() {
-        let file =
-            |size| (slug("o/r"), FileVersion { name: "ci.yml".into(), oid: "1".into(), size });
-        let sizes = |sizes: &[u64]| {
-            let items = sizes.iter().map(|&size| file(size)).collect();
-            packed(items).iter().map(Vec::len).collect::<Vec<_>>()
-        };
-        assert_eq!(sizes(&[10; 250]), [100, 100, 50]);
-        let half = BATCH_BYTES / 2;
-        assert_eq!(sizes(&[half, half, 1, BATCH_BYTES, 1]), [2, 1, 1, 1]);
-        assert!(sizes(&[]).is_empty());
-    }
 }
