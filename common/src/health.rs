@@ -35,22 +35,44 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    async fn answered(answer: &'static [u8]) -> bool {
+    /// The verdict on a service that answers so, and what it was asked; the port is written as PORT.
+    async fn asked(answer: &'static [u8]) -> (Result<(), String>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read_exact(&mut [0; 39]).await.unwrap();
+            let mut request = [0; 40];
+            stream.read_exact(&mut request).await.unwrap();
             stream.write_all(answer).await.unwrap();
+            String::from_utf8_lossy(&request).into_owned()
         };
-        let (health, ()) = tokio::join!(check(port), serve);
-        health.is_ok()
+        let (health, request) = tokio::join!(check(port), serve);
+        (health.map_err(|why| why.replace(&port.to_string(), "PORT")), request)
     }
 
     #[tokio::test]
     async fn only_200_is_healthy() {
-        assert!(answered(b"HTTP/1.0 200 OK\r\n\r\n").await);
-        assert!(!answered(b"HTTP/1.0 503 Service Unavailable\r\n\r\n").await);
-        assert!(!answered(b"SSH-2.0-200 what\r\n").await);
+        let request = "GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n".to_owned();
+        let rows: [(&[u8], Result<(), &str>); 6] = [
+            (b"HTTP/1.0 200 OK\r\n\r\n", Ok(())),
+            (b"HTTP/1.1 200 OK\r\n\r\n", Ok(())),
+            (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", Err("unhealthy: HTTP/1.0 503 Se")),
+            (b"HTTP/1.1 204 No Content\r\n\r\n", Err("unhealthy: HTTP/1.1 204 No")),
+            (b"SSH-2.0-x 200 what\r\n", Err("unhealthy: SSH-2.0-x 200 w")),
+            (b"HTTP/1.1 200", Err("no answer on port PORT: early eof")),
+        ];
+        for (answer, expected) in rows {
+            let expected = (expected.map_err(str::to_owned), request.clone());
+            assert_eq!(asked(answer).await, expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_may_take_three_seconds() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let begin = tokio::time::Instant::now();
+        assert_eq!(check(port).await, Err(format!("no answer on port {port} within 3s")));
+        assert_eq!(begin.elapsed().as_secs(), 3);
     }
 }

@@ -64,3 +64,33 @@ impl Engine {
         (mode == DockerMode::Dind).then(|| self.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runner_with_an_engine_is_two_containers_of_two_images() {
+        let engine = Engine { image: "dind".to_owned(), privileged: true };
+        let mut material = Material {
+            image: "runner".to_owned(),
+            command: None,
+            profile: Profile {
+                memory: 1,
+                nano_cpus: 2,
+                pids: 3,
+                isolation: Isolation::Strict,
+                seccomp: None,
+                engine: None,
+            },
+            fingerprint: String::new(),
+        };
+        assert_eq!(material.profile.containers(), 1);
+        assert_eq!(material.images().collect::<Vec<_>>(), ["runner"]);
+        material.profile.engine = engine.of(DockerMode::Dind);
+        assert_eq!(material.profile.engine, Some(engine.clone()));
+        assert_eq!(material.profile.containers(), 2);
+        assert_eq!(material.images().collect::<Vec<_>>(), ["runner", "dind"]);
+        assert_eq!(engine.of(DockerMode::None), None);
+    }
+}

@@ -93,4 +93,20 @@ mod tests {
             assert_eq!(RunnerName::parse(&bad), Err(InvalidName::Length(length)));
         }
     }
+
+    #[test]
+    fn what_a_name_must_be_is_said() {
+        assert_eq!(InvalidName::Length(65).to_string(), "must have 2 to 64 characters, has 65");
+        assert_eq!(
+            InvalidName::Characters.to_string(),
+            "may hold only letters, digits, '_', '.' and '-', and must start with a letter or digit"
+        );
+        let name = RunnerName::parse("ab").unwrap();
+        assert_eq!(
+            (name.to_string(), format!("{name:?}")),
+            ("ab".to_owned(), "runner:ab".to_owned())
+        );
+        assert!(serde_json::from_str::<RunnerName>("\"a\"").is_err());
+        assert_eq!(serde_json::to_string(&name).unwrap(), "\"ab\"");
+    }
 }

@@ -311,45 +311,4 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pool_s_name_is_plain() {
-        for good in ["ci", "GPU_1", "a-b", &"x".repeat(32)] {
-            assert!(PoolName::parse(good).is_ok(), "{good}");
-        }
-        for wrong in ["", "a b", "a.b", "ä", "a/b", &"x".repeat(33)] {
-            assert!(PoolName::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_scope_tells_where_a_job_s_runner_registers() {
-        let repo = |text: &str| RepoSlug::parse(text).unwrap();
-        let rows = [
-            ("discovered", "o/r", Some("repo:o/r")),
-            ("repo:o/r", "O/R", Some("repo:o/r")),
-            ("repo:o/r", "o/other", None),
-            ("repo:o/*", "o/other", Some("repo:o/other")),
-            ("repo:o/*", "ox/other", None),
-            ("repo:*/infra-?", "any/infra-1", Some("repo:any/infra-1")),
-            ("org:o", "o/r", Some("org:o")),
-            ("org:o", "p/r", None),
-            ("enterprise:e", "o/r", None),
-        ];
-        for (scope, of, place) in rows {
-            let found = scope.parse::<PoolScope>().unwrap().place_for(&repo(of));
-            assert_eq!(
-                found.map(|scope| scope.to_string()),
-                place.map(str::to_owned),
-                "{scope} {of}"
-            );
-        }
-        for wrong in
-            ["", "repo:", "repo:*", "repo:a/b/*", "org:a/*", "user:o", "repo:o/r r*", "o/r"]
-        {
-            assert!(wrong.parse::<PoolScope>().is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

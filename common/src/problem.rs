@@ -160,3 +160,129 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(kind: &str, title: &str, status: u16, detail: Option<&str>) -> Problem {
+        Problem {
+            kind: kind.to_owned(),
+            title: title.to_owned(),
+            status,
+            detail: detail.map(str::to_owned),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn each_problem_has_its_kind_its_title_and_its_status() {
+        let rows = [
+            (
+                Problem::malformed("x"),
+                problem(
+                    "urn:mayfly:problem:malformed-request",
+                    "The request cannot be read",
+                    400,
+                    Some("x"),
+                ),
+            ),
+            (
+                Problem::unauthorized(),
+                problem(
+                    "urn:mayfly:problem:unauthorized",
+                    "An API key is required",
+                    401,
+                    Some("Send it as `Authorization: Bearer <key>` or `X-API-Key: <key>`."),
+                ),
+            ),
+            (
+                Problem::invalid_key(),
+                problem(
+                    "urn:mayfly:problem:invalid-api-key",
+                    "The API key is not valid",
+                    401,
+                    Some(
+                        "The key that was sent is none of the gateway's API_KEYS. Check that it is whole and still in use.",
+                    ),
+                ),
+            ),
+            (
+                Problem::not_found("x"),
+                problem("urn:mayfly:problem:not-found", "Not found", 404, Some("x")),
+            ),
+            (
+                Problem::method_not_allowed(),
+                problem(
+                    "urn:mayfly:problem:method-not-allowed",
+                    "This path does not take that method",
+                    405,
+                    None,
+                ),
+            ),
+            (
+                Problem::conflict("busy", "x"),
+                problem(
+                    "urn:mayfly:problem:busy",
+                    "The request conflicts with the present state",
+                    409,
+                    Some("x"),
+                ),
+            ),
+            (
+                Problem::invalid(Vec::new()),
+                problem(
+                    "urn:mayfly:problem:invalid-request",
+                    "The request is not valid",
+                    422,
+                    None,
+                ),
+            ),
+            (
+                Problem::internal(),
+                problem(
+                    "urn:mayfly:problem:internal",
+                    "Something went wrong here",
+                    500,
+                    Some("The log has the reason under this request's id."),
+                ),
+            ),
+        ];
+        for (found, expected) in rows {
+            assert_eq!(found, expected);
+            assert_eq!(found.status_code().as_u16(), expected.status);
+        }
+        assert!(
+            Problem::conflict("busy", "x").is("busy") && !Problem::conflict("busy", "x").is("bus")
+        );
+        assert_eq!(problem("", "", 7, None).status_code(), 500);
+    }
+
+    #[tokio::test]
+    async fn an_answer_says_when_to_come_back_and_how_to_log_in() {
+        let errors = vec![FieldError { pointer: "/a".to_owned(), detail: "is odd".to_owned() }];
+        let whole = Problem { errors, ..problem("k", "t", 429, Some("d")) }.with_retry_after(7);
+        let header = |answer: &Response, name| {
+            answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
+        let answer = whole.into_response();
+        assert_eq!(answer.status(), 429);
+        assert_eq!(
+            header(&answer, header::CONTENT_TYPE).as_deref(),
+            Some("application/problem+json")
+        );
+        assert_eq!(header(&answer, header::RETRY_AFTER).as_deref(), Some("7"));
+        assert_eq!(header(&answer, header::WWW_AUTHENTICATE), None);
+        let body = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let expected = serde_json::json!({
+            "type": "k", "title": "t", "status": 429, "detail": "d", "retry_after": 7,
+            "errors": [{"pointer": "/a", "detail": "is odd"}],
+        });
+        assert_eq!(body, expected);
+        let answer = Problem::unauthorized().into_response();
+        assert_eq!(header(&answer, header::WWW_AUTHENTICATE).as_deref(), Some("Bearer"));
+        assert_eq!(header(&answer, header::RETRY_AFTER), None);
+    }
+}

@@ -77,4 +77,64 @@ mod tests {
             assert!(nano_cpus(wrong).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn sizes_end_where_docker_s_do() {
+        let least = Err("must be a size of at least 6m, such as 512m or 4g".to_owned());
+        let rows = [
+            ("6291456", Ok(6_291_456)),
+            ("6291455", least.clone()),
+            ("6144k", Ok(6_291_456)),
+            ("6143k", least.clone()),
+            ("7000000b", Ok(7_000_000)),
+            (" 8192KB ", Ok(8_388_608)),
+            ("3G", Ok(3_221_225_472)),
+            ("8589934591g", Ok(9_223_372_035_781_033_984)),
+            ("8589934592g", least.clone()),
+            ("b", least.clone()),
+            ("g", least),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(memory(text), expected, "{text}");
+        }
+        let shown = [
+            (6_292_480, "6145k"),
+            (1_048_576, "1m"),
+            (1_073_741_824, "1g"),
+            (1_074_790_400, "1025m"),
+            (1_025, "1025"),
+        ];
+        for (bytes, text) in shown {
+            assert_eq!(show_memory(bytes), text);
+        }
+    }
+
+    #[test]
+    fn processors_end_where_docker_s_do() {
+        let wrong =
+            Err("must be a number of processors from 0.01 to 1024, such as 2 or 0.5".to_owned());
+        let rows = [
+            ("0.01", Ok(10_000_000)),
+            ("0.009999999", wrong.clone()),
+            ("1024", Ok(1_024_000_000_000)),
+            (" 1024.000 ", Ok(1_024_000_000_000)),
+            ("1024.000000001", wrong.clone()),
+            ("0.123456789", Ok(123_456_789)),
+            ("0.1234567890", wrong.clone()),
+            ("0002", Ok(2_000_000_000)),
+            ("00002", wrong.clone()),
+            (".5", wrong.clone()),
+            ("5.", wrong.clone()),
+            ("1.5.0", wrong.clone()),
+            ("+1", wrong),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(nano_cpus(text), expected, "{text}");
+        }
+        let shown =
+            [(10_000_000, "0.01"), (123_456_789, "0.123456789"), (1_024_000_000_000, "1024")];
+        for (billionths, text) in shown {
+            assert_eq!(show_cpus(billionths), text);
+        }
+    }
 }

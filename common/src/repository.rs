@@ -84,3 +84,15 @@ pub enum FileText {
     /// GitHub listed it and has no such file.
     Missing,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_whole_if_every_entry_was_read() {
+        assert_eq!((Coverage::of(0), Coverage::of(1)), (Coverage::Whole, Coverage::Readable));
+        assert_eq!(Coverage::default(), Coverage::Whole);
+        assert!(Coverage::Part < Coverage::Readable && Coverage::Readable < Coverage::Whole);
+    }
+}

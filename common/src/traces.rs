@@ -273,33 +273,4 @@ fn known(method: &Method) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_collector_is_an_http_url() {
-        for (text, expected) in [
-            ("http://collector:4318", "http://collector:4318/v1/traces"),
-            (" http://127.0.0.1:4318/ ", "http://127.0.0.1:4318/v1/traces"),
-            ("http://[::1]:4318/otlp/", "http://[::1]:4318/otlp/v1/traces"),
-        ] {
-            assert_eq!(collector(text).as_deref(), Ok(expected));
-        }
-        for wrong in [
-            "collector:4318",
-            "/x",
-            "https://collector",
-            "http://me:secret@collector",
-            "http://c/?a=b",
-        ] {
-            let mut check = Checker::new();
-            assert_eq!(TraceConfig::read(&mut check, Some(wrong.into()), None, "s"), None);
-            let errors = check.finish(Some(())).unwrap_err().to_string();
-            assert!(errors.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: must"), "{wrong}: {errors}");
-            assert!(!errors.contains("secret"), "{errors}");
-        }
-        let mut check = Checker::new();
-        assert_eq!(TraceConfig::read(&mut check, Some(" ".into()), None, "s"), None);
-        assert!(check.finish(Some(())).is_ok(), "blank is unset");
-    }
-}
+mod tests;

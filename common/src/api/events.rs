@@ -172,4 +172,30 @@ mod tests {
         let schema = serde_json::to_value(<EventKind as utoipa::PartialSchema>::schema()).unwrap();
         assert_eq!(schema["enum"].as_array().unwrap().len(), EventKind::ALL.len());
     }
+
+    #[test]
+    fn a_kind_is_named_as_it_is_spelt_and_a_page_has_a_thousand() {
+        let spelt = [
+            "job.queued",
+            "job.started",
+            "job.completed",
+            "runner.started",
+            "runner.idle",
+            "runner.busy",
+            "runner.draining",
+            "runner.finished",
+            "runner.failed",
+            "runner.gone",
+            "pool.created",
+            "pool.changed",
+            "pool.rotated",
+            "pool.deleted",
+            "problem.began",
+            "problem.ended",
+            "drain.began",
+            "drain.ended",
+        ];
+        assert_eq!(EventKind::ALL.map(|(kind, _)| kind.as_str()), spelt);
+        assert_eq!(MAX_EVENTS, 1000);
+    }
 }

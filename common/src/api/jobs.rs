@@ -159,3 +159,16 @@ pub struct Reason {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_job_is_may_be_left_out_and_is_no_nonsense() {
+        let query = |text: Option<&str>| ExplainQuery { repository: text.map(str::to_owned) };
+        assert_eq!(query(None).repository(), Ok(None));
+        assert_eq!(query(Some("o/r")).repository(), Ok(Some(RepoSlug::parse("o/r").unwrap())));
+        assert_eq!(query(Some("o")).repository(), Err("must have the form owner/repo".to_owned()));
+    }
+}

@@ -136,3 +136,6 @@ impl RunnerList {
         Self { total_count, runners: matching.into_iter().skip(skip).take(size).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,10 @@ mod tests {
             ("API_KYES", "API_KEYS"),
             ("API_KEYSS", "API_KEYS"),
             ("GATEWAY_API_KEYS", "API_KEYS"),
+            ("GATEWAY_KEY", "API_KEYS"),
+            ("API_GATEWAY_API_KEY", "API_KEYS"),
+            ("MAYFLY_API_KYE", "API_KEYS"),
+            ("MAYFLY_API_KEY_FIEL", "API_KEYS_FILE"),
             ("API_GATEWAY_KEY", "API_KEYS"),
             ("MAYFLY_API_KEYS", "API_KEYS"),
             ("API_KEY_FILE", "API_KEYS_FILE"),
@@ -137,6 +141,8 @@ mod tests {
     fn a_caller_s_key_is_none_of_the_gateway_s() {
         let (errors, warnings) = found(&[("MAYFLY_API_KEY", "x")]);
         assert!(errors.is_empty() && warnings[0].starts_with("MAYFLY_API_KEY: is the command"));
+        let file = "MAYFLY_API_KEY_FILE: is the command line's. Without API_KEYS or API_KEYS_FILE the gateway asks for no key";
+        assert_eq!(found(&[("MAYFLY_API_KEY_FILE", "x")]), (vec![], vec![file.to_owned()]));
         assert_eq!(found(&[("MAYFLY_API_KEY", "x"), GOOD]), (vec![], vec![]));
     }
 

@@ -99,4 +99,32 @@ mod tests {
             assert_eq!(blemish(good), None, "{good}");
         }
     }
+
+    #[test]
+    fn the_whole_reason_says_what_to_do() {
+        let rows = [
+            (
+                "x\ny",
+                "holds a line break: write it in one line, and save the file that it comes from with Unix line ends",
+            ),
+            ("x\u{1}", "holds a control character"),
+            (
+                "x\u{feff}y",
+                "holds an invisible character, such as a zero-width space: type it anew",
+            ),
+            (
+                "'x'",
+                "is in quotation marks, and what reads your environment file takes them as a part of the value: remove them",
+            ),
+            ("x\\r", "ends in a line break that is written out (\\n or \\r): remove it"),
+        ];
+        for (text, why) in rows {
+            assert_eq!(blemish(text), Some(why));
+            assert_eq!(garbled(text), None);
+        }
+        let why = "holds bytes that are no UTF-8: save the file that it comes from as UTF-8";
+        assert_eq!((garbled("\u{fffd}"), blemish("'\u{fffd}'")), (Some(why), Some(why)));
+        assert!(is_quoted("''") && is_quoted("\"a\"") && !is_quoted("'a\"") && !is_quoted("'"));
+        assert_eq!(text("\u{feff}\u{feff} a \r\n\n\r"), " a ");
+    }
 }

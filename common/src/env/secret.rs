@@ -146,4 +146,26 @@ mod tests {
         let wrong = secret(None, Some("ghp_0123456789")).unwrap_err();
         assert!(wrong.starts_with("T_FILE: cannot read ") && !wrong.contains("ghp_"), "{wrong}");
     }
+
+    #[test]
+    fn a_secret_is_taken_whole_up_to_a_mebibyte() {
+        let file = Scratch::new("most", vec![b'x'; 1 << 20]);
+        let found = secret(None, Some(&file.path())).unwrap();
+        assert_eq!((found.text.expose_secret().len(), found.from_file), (1 << 20, true));
+        let found = secret(Some(" s3cret \n"), None).unwrap();
+        assert_eq!((found.text.expose_secret(), found.from_file), (" s3cret", false));
+        assert!(secret(None, None).unwrap_err().is_empty());
+        let twice = secret(Some("a"), Some("b")).unwrap_err();
+        assert_eq!(twice, "T: is set twice: set either T or T_FILE");
+    }
+
+    #[test]
+    fn only_what_is_a_path_is_shown() {
+        for path in ["/a", "./a", "../a", "~/a"] {
+            assert_eq!(shown(path), path);
+        }
+        for other in ["a", "a/b", ".a", "ghp_x"] {
+            assert_eq!(shown(other), "the file that it names (by no full path)", "{other}");
+        }
+    }
 }

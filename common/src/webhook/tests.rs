@@ -421,3 +421,152 @@ fn a_status_is_spelt_alike_everywhere() {
         assert_eq!(serde_json::to_value(status).unwrap(), text);
     }
 }
+
+#[test]
+fn each_field_of_a_payload_has_its_own_place() {
+    let payload = json!({
+        "action": "completed",
+        "workflow_job": {
+            "id": 11, "run_id": 12, "name": "b\u{1b}[31m\nuild", "status": "completed", "conclusion": "canc\u{200b}elled",
+            "labels": ["GPU", "b"], "created_at": "2026-01-01T00:00:01Z", "started_at": "2026-01-01T00:00:02Z",
+            "completed_at": "2026-01-01T00:00:03Z", "runner_name": "r\u{202e}1",
+        },
+        "repository": {"id": 13, "full_name": "Octo/Hello"},
+    });
+    let expected = json!({
+        "kind": "job",
+        "repository": {
+            "id": 13, "full_name": "Octo/Hello",
+            "private": false, "fork": false, "archived": false, "disabled": false,
+        },
+        "job": {
+            "id": 11, "run_id": 12, "name": "b uild", "status": "completed", "conclusion": "cancelled",
+            "labels": ["GPU", "b"], "created_at": "2026-01-01T00:00:01Z", "started_at": "2026-01-01T00:00:02Z",
+            "completed_at": "2026-01-01T00:00:03Z", "runner_name": "r1",
+        },
+    });
+    for flag in ["", "private", "fork", "archived", "disabled"] {
+        let (mut payload, mut expected) = (payload.clone(), expected.clone());
+        if !flag.is_empty() {
+            payload["repository"][flag] = json!(true);
+            expected["repository"][flag] = json!(true);
+        }
+        let read = read("workflow_job", &payload).unwrap().unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), expected, "{flag}");
+    }
+}
+
+#[test]
+fn a_job_has_a_runner_once_it_is_taken() {
+    for (status, expected) in [
+        ("waiting", None),
+        ("queued", None),
+        ("in_progress", Some("r1")),
+        ("completed", Some("r1")),
+    ] {
+        let mut payload = small(&json!(status), &json!(status));
+        payload["workflow_job"]["runner_name"] = json!("r1");
+        let Some(Content::Job { job, .. }) = read("workflow_job", &payload).unwrap() else {
+            panic!("{status}")
+        };
+        assert_eq!(job.runner_name.as_deref(), expected, "{status}");
+    }
+    for (status, expected) in
+        [("requested", "waiting"), ("pending", "waiting"), ("queued", "queued")]
+    {
+        let Some(Content::Job { job, .. }) =
+            read("workflow_job", &small(&json!(null), &json!(status))).unwrap()
+        else {
+            panic!("{status}")
+        };
+        assert_eq!(job.status.as_str(), expected);
+    }
+}
+
+#[test]
+fn a_target_is_spelt_as_in_the_header() {
+    let rows = [
+        (HookTarget::Repository, "repository"),
+        (HookTarget::Organization, "organization"),
+        (HookTarget::Integration, "integration"),
+        (HookTarget::Business, "business"),
+    ];
+    for (target, text) in rows {
+        assert_eq!(
+            (HookTarget::parse(text), serde_json::to_value(target).unwrap()),
+            (Some(target), json!(text))
+        );
+    }
+    assert_eq!(HookTarget::parse("Business"), None);
+    let outcomes = [Outcome::Accepted, Outcome::Duplicate, Outcome::Ignored];
+    let receipts = outcomes.map(|outcome| serde_json::to_value(Receipt { outcome }).unwrap());
+    assert_eq!(receipts, ["accepted", "duplicate", "ignored"].map(|text| json!({"outcome": text})));
+}
+
+#[test]
+fn other_contents_are_told_apart_on_the_wire() {
+    let repository = EventRepository {
+        id: 1,
+        full_name: "o/r".to_owned(),
+        private: true,
+        fork: false,
+        archived: true,
+        disabled: false,
+    };
+    let rows = [
+        (
+            Content::Push { repository },
+            json!({"kind": "push", "repository": {
+                "id": 1, "full_name": "o/r", "private": true, "fork": false, "archived": true, "disabled": false,
+            }}),
+        ),
+        (Content::Repositories, json!({"kind": "repositories"})),
+        (Content::Ping, json!({"kind": "ping"})),
+        (Content::HookDeleted, json!({"kind": "hook_deleted"})),
+    ];
+    for (content, written) in rows {
+        assert_eq!(serde_json::to_value(&content).unwrap(), written);
+        assert_eq!(serde_json::from_value::<Content>(written).unwrap(), content);
+    }
+}
+
+#[test]
+fn names_in_the_head_have_a_hundred_characters_at_most() {
+    let head = |event: &str, id: &str| {
+        let pairs = [("x-github-event", event), ("x-github-delivery", id)];
+        let pair =
+            |(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        Head::of(&pairs.into_iter().map(pair).collect())
+    };
+    let (good, long) = ("a".repeat(100), "a".repeat(101));
+    let read = head(&good, &good).unwrap();
+    assert_eq!((read.event, read.id), (good.clone(), good.clone()));
+    assert_eq!(head(&long, &good), Err(BadHead::Event));
+    assert_eq!(head(&good, &long), Err(BadHead::Delivery));
+    assert!(head("a_1", "A-1").is_ok());
+    assert_eq!((head("A", "1"), head("a-b", "1")), (Err(BadHead::Event), Err(BadHead::Event)));
+    assert_eq!(head("a", "a_1"), Err(BadHead::Delivery));
+}
+
+#[test]
+fn why_a_delivery_is_refused_is_said_in_words() {
+    let rows = [
+        (
+            BadHead::Event.to_string(),
+            "the header X-GitHub-Event is missing or is not the name of an event",
+        ),
+        (BadHead::Delivery.to_string(), "the header X-GitHub-Delivery is missing or is not an id"),
+        (ParseError::NotUtf8.to_string(), "the body is not UTF-8"),
+        (
+            ParseError::Shape("push".to_owned()).to_string(),
+            "the body is not the object of a push event",
+        ),
+        (
+            ParseError::Lacks("ref").to_string(),
+            "the body lacks ref, or it is of another type than it should be",
+        ),
+    ];
+    for (said, expected) in rows {
+        assert_eq!(said, expected);
+    }
+}
