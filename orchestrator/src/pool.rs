@@ -256,3 +256,6 @@ fn profile(spec: &PoolSpec, runner: &RunnerConfig) -> Profile {
         engine: runner.dind.of(spec.docker),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,10 @@ mod observe;
 mod problems;
 mod report;
 mod state;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod uninstall;
 
 use std::collections::BTreeSet;

@@ -39,7 +39,7 @@ pub struct State {
     pub away: bool,
     /// Whether the engine takes calls and does not answer until [`FakeBackend::answer`].
     pub frozen: bool,
-    /// Whether its stream of events ends as soon as it begins.
+    /// Whether its stream of events ends as soon as it begins, or with the next event.
     pub deaf: bool,
     /// How many calls a frozen engine has taken.
     pub taken: usize,
@@ -289,12 +289,10 @@ impl Backend for FakeBackend {
     }
 
     async fn watch(&self, changed: &Notify) -> BackendError {
-        if self.state().deaf {
-            return BackendError::Unreachable("the event stream ended".to_owned());
-        }
-        loop {
+        while !self.state().deaf {
             self.events.notified().await;
             changed.notify_one();
         }
+        BackendError::Unreachable("the event stream ended".to_owned())
     }
 }

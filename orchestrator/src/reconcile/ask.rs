@@ -129,3 +129,6 @@ pub(super) fn worker(instance: &Instance) -> Worker {
         created_at: instance.created_at,
     }
 }
+
+#[cfg(test)]
+mod tests;

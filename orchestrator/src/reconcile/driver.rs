@@ -95,38 +95,4 @@ async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use mayfly_backend::bounded::Contact;
-    use mayfly_backend::fake::FakeBackend;
-    use mayfly_common::clock::SystemClock;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_engine_that_freezes_between_passes_is_known_within_half_a_minute() {
-        let fake = Arc::new(FakeBackend::new());
-        let contact = Arc::new(Contact::new(Arc::new(SystemClock)));
-        let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
-        let backend = Arc::new(Bounded::for_readers(inner, Arc::clone(&contact)));
-        let asking = tokio::spawn(keep_contact(backend));
-        tokio::time::sleep(Duration::from_mins(10)).await;
-        assert!(contact.seen().answered_at.is_some() && contact.seen().silent.is_none());
-        fake.state().frozen = true;
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        assert!(contact.seen().silent.is_some_and(|why| why.contains("no answer")));
-        fake.state().frozen = false;
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        assert_eq!(contact.seen().silent, None);
-        asking.abort();
-    }
-    #[tokio::test(start_paused = true)]
-    async fn what_happened_while_events_could_not_be_followed_is_looked_for() {
-        let fake = Arc::new(FakeBackend::new());
-        fake.state().deaf = true;
-        let nudge = Arc::new(Notify::new());
-        let following = tokio::spawn(follow(fake, Arc::clone(&nudge)));
-        for _ in 0..3 {
-            tokio::time::timeout(RECONNECT * 2, nudge.notified()).await.expect("a nudge");
-        }
-        following.abort();
-    }
-}
+mod tests;

@@ -381,3 +381,6 @@ fn outcome(result: Result<(), ActionError>) -> Outcome {
         Err(error) => Outcome::Failed(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

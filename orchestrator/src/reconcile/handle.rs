@@ -356,3 +356,6 @@ impl From<ActionError> for RequestError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

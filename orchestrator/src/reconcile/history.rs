@@ -53,3 +53,6 @@ impl History {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,3 +218,6 @@ impl Launcher {
         pairs.into_iter().map(|(name, value)| (name, Value::Plain(value))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,3 +70,6 @@ impl Reconciler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

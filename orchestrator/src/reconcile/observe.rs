@@ -371,3 +371,6 @@ fn working_for(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, Re
 fn after(now: Timestamp, span: SignedDuration) -> Timestamp {
     now.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -431,3 +431,6 @@ pub(super) fn runner(instance: &Instance, verdict: &Verdict) -> Runner {
         deadline: instance.deadline,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,6 @@ impl State {
         self.checked_at.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,6 @@ impl Reconciler {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,3 +198,20 @@ async fn what_the_engine_refuses_it_has_answered() {
     fake.state().problems.push("odd".to_owned());
     assert_eq!(backend.problems(), ["odd"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_overlap_count_from_the_first_to_the_last() {
+    let (fake, backend, _) = bounded();
+    fake.state().frozen = true;
+    let name = RunnerName::parse("runner").unwrap();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        timed(backend.list()).await
+    };
+    let (log, list) = tokio::join!(timed(backend.logs(&name, 5)), later);
+    assert_eq!((log.0, list.0), (10, 15));
+    // 20 s are spent.
+    assert!(backend.has_time());
+    tokio::time::timeout(Duration::from_millis(1), backend.ping()).await.unwrap_err();
+    assert!(!backend.has_time());
+}

@@ -168,3 +168,127 @@ async fn a_label_with_a_comma_is_for_just_in_time_runners() {
         other => panic!("{other:?}"),
     }
 }
+
+fn name(text: &str) -> PoolName {
+    PoolName::parse(text).unwrap()
+}
+
+/// The fields of an entry beside its pool.
+fn facts(entry: &Entry) -> (u64, i64, [Option<Timestamp>; 3]) {
+    let max = entry.pool.max as u64;
+    (max, entry.revision, [entry.created_at, entry.updated_at, entry.rotate_before])
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_pool_is_kept_with_it_and_read_again() {
+    let store = Store::in_memory().unwrap();
+    let book = Book::new(&config(&[]), store.clone());
+    assert_eq!(facts(&book.get(&PoolName::default_pool()).unwrap()), (10, 0, [None; 3]));
+    let (ci, micros) = (name("ci"), |second: i64| at(second).as_microsecond());
+    let made = book.create(spec(1), at(5)).await.unwrap();
+    assert_eq!(facts(&made), (1, micros(5), [Some(at(5)), Some(at(5)), None]));
+    assert!(book.take_changed() && !book.take_changed());
+    let rotated = book.rotate(&ci, at(6)).await.unwrap();
+    let known = (1, micros(5), [Some(at(5)), Some(at(5)), Some(at(6))]);
+    assert_eq!(facts(&rotated), known);
+    assert!(book.take_changed());
+    assert_eq!(facts(&book.replace(spec(1), None, at(7)).await.unwrap()), known, "no change");
+    assert!(!book.take_changed());
+    let replaced = book.replace(spec(2), Some(micros(5)), at(8)).await.unwrap();
+    let known = (2, micros(8), [Some(at(5)), Some(at(8)), Some(at(6))]);
+    assert_eq!(facts(&replaced), known);
+    assert!(book.take_changed());
+    assert_eq!(facts(&book.get(&ci).unwrap()), known);
+
+    let again = Book::new(&config(&[]), store.clone());
+    again.load().await.unwrap();
+    assert_eq!(facts(&again.get(&ci).unwrap()), known);
+    assert!(!again.take_changed(), "what was there is no change");
+    // The clock is set back: no revision comes twice, also of another pool or of one that was removed.
+    let next = |revision: i64, entry: Entry| assert_eq!(entry.revision, micros(8) + revision);
+    next(1, again.replace(spec(3), None, at(0)).await.unwrap());
+    again.delete(&ci, Some(micros(8) + 1)).await.unwrap();
+    assert!(again.take_changed() && again.get(&ci).is_none());
+    assert_eq!(store.pools().await.unwrap(), []);
+    next(2, again.create(spec(4), at(0)).await.unwrap());
+
+    // That of the environment is rotated for as long as the process lives.
+    let default = PoolName::default_pool();
+    let rotated = again.rotate(&default, at(9)).await.unwrap();
+    assert_eq!(facts(&rotated), (10, 0, [None, None, Some(at(9))]));
+    let stored = store.pools().await.unwrap();
+    assert_eq!(stored.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["ci"]);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_made_says_why() {
+    let book = book(&[], &[]).await;
+    let made = book.create(spec(1), at(0)).await.unwrap();
+    let other = || PoolSpec::from_json(&json!({"name": "other"}), "").unwrap();
+    let default = || PoolSpec::named(PoolName::default_pool());
+    let reserved =
+        "Pool default is made from the orchestrator's environment; change it there.".to_owned();
+    let stale = format!(
+        "Pool ci was changed by somebody else: its revision is {} by now. Read it again.",
+        made.revision
+    );
+    let none = "There is no pool other.".to_owned();
+    let refused = [
+        (book.create(spec(2), at(1)).await.map(drop), "There is a pool ci already.".to_owned()),
+        (book.create(default(), at(1)).await.map(drop), "There is a pool default already.".into()),
+        (book.replace(default(), None, at(1)).await.map(drop), reserved.clone()),
+        (book.delete(&PoolName::default_pool(), None).await, reserved),
+        (book.replace(other(), None, at(1)).await.map(drop), none.clone()),
+        (book.delete(&name("other"), None).await, none.clone()),
+        (book.rotate(&name("other"), at(1)).await.map(drop), none),
+        (book.replace(spec(2), Some(made.revision - 1), at(1)).await.map(drop), stale.clone()),
+        // Also where nothing would change.
+        (book.replace(spec(1), Some(made.revision + 1), at(1)).await.map(drop), stale.clone()),
+        (book.delete(&name("ci"), Some(1)).await, stale),
+    ];
+    for (outcome, expected) in refused {
+        assert_eq!(outcome.unwrap_err().to_string(), expected);
+    }
+    assert_eq!(facts(&book.get(&name("ci")).unwrap()), facts(&made));
+}
+
+#[tokio::test]
+async fn a_pool_that_cannot_be_used_is_named_until_it_is_gone_or_mended() {
+    let stored = [
+        json!({"name": "a", "docker": "dind"}),
+        json!({"name": "b", "max": "many", "colour": 1}),
+        json!({"name": "c", "docker": "dind"}),
+    ];
+    let (book, docker) = (
+        book(&[], &stored).await,
+        "/docker must be none: Docker inside jobs is allowed by DIND_ENABLED=true in the orchestrator's environment",
+    );
+    let unread = book.unread();
+    assert_eq!(unread[0], format!("pool a is not served: {docker}"));
+    assert!(unread[1].starts_with("pool b is not served: /max "), "{unread:?}");
+    assert!(unread[1].contains("; /colour "), "{unread:?}");
+    assert_eq!(unread.len(), 3);
+    assert!(matches!(book.rotate(&name("a"), at(0)).await, Err(BookError::NotFound(_))));
+    book.delete(&name("a"), None).await.unwrap();
+    assert!(book.take_changed());
+    let mended = PoolSpec::from_json(&json!({"name": "c"}), "").unwrap();
+    book.create(mended, at(0)).await.unwrap();
+    let left: Vec<bool> = book.unread().iter().map(|one| one.contains("pool b")).collect();
+    assert_eq!(left, [true]);
+    assert!(matches!(book.delete(&name("a"), None).await, Err(BookError::NotFound(_))));
+    // What is read anew is told anew.
+    book.load().await.unwrap();
+    assert_eq!(
+        (book.unread().len(), names(&book)),
+        (1, vec!["c".to_owned(), "default".to_owned()])
+    );
+    // Runners of a pool that is gone are made from what the environment says.
+    let image = |pool: &str| book.material_of(&name(pool)).material.image.clone();
+    assert_eq!(
+        (image("gone"), image("default")),
+        (image("c"), "registry:5000/runner:1".to_owned())
+    );
+    let own = PoolSpec::from_json(&json!({"name": "own", "image": "alpine"}), "").unwrap();
+    book.create(own, at(0)).await.unwrap();
+    assert_eq!(image("own"), "alpine");
+}

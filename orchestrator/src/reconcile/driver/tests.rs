@@ -1,0 +1,132 @@
+//! What the loop does by the clock: asks whether the engine answers, follows its events, looks when something is due.
+
+use super::*;
+use mayfly_backend::bounded::Contact;
+use mayfly_backend::fake::FakeBackend;
+use mayfly_common::clock::SystemClock;
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_freezes_between_passes_is_known_within_half_a_minute() {
+    let fake = Arc::new(FakeBackend::new());
+    let contact = Arc::new(Contact::new(Arc::new(SystemClock)));
+    let inner: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+    let backend = Arc::new(Bounded::for_readers(inner, Arc::clone(&contact)));
+    let asking = tokio::spawn(keep_contact(backend));
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert!(contact.seen().answered_at.is_some() && contact.seen().silent.is_none());
+    fake.state().frozen = true;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(contact.seen().silent.is_some_and(|why| why.contains("no answer")));
+    fake.state().frozen = false;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(contact.seen().silent, None);
+    asking.abort();
+}
+#[tokio::test(start_paused = true)]
+async fn what_happened_while_events_could_not_be_followed_is_looked_for() {
+    let fake = Arc::new(FakeBackend::new());
+    fake.state().deaf = true;
+    let nudge = Arc::new(Notify::new());
+    let following = tokio::spawn(follow(fake, Arc::clone(&nudge)));
+    for _ in 0..3 {
+        tokio::time::timeout(RECONNECT * 2, nudge.notified()).await.expect("a nudge");
+    }
+    following.abort();
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_cannot_be_followed_are_told_once_for_as_long_as_that_lasts() {
+    let (log, fake) = (Log::default(), Arc::new(FakeBackend::new()));
+    let writer = log.clone();
+    let logging = mayfly_common::telemetry::Logging::default();
+    let dispatch = mayfly_common::telemetry::dispatch(logging, move || writer.clone());
+    let _guard = tracing::dispatcher::set_default(&dispatch);
+    let told = || {
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.matches("events cannot be followed, looking by the clock").count()
+    };
+    fake.state().deaf = true;
+    let nudge = Arc::new(Notify::new());
+    let backend: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+    let following = tokio::spawn(follow(backend, Arc::clone(&nudge)));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(told(), 1);
+    // They can be followed for a while, and then no more.
+    for (seconds, expected) in [(60, 2), (1, 2), (60, 3)] {
+        fake.state().deaf = false;
+        tokio::time::sleep(RECONNECT + Duration::from_secs(seconds)).await;
+        fake.state().deaf = true;
+        fake.exit("nobody", 0, "");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(told(), expected, "after {seconds} s");
+    }
+    following.abort();
+    // Every five seconds.
+    let began = Instant::now();
+    let backend: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+    let following = tokio::spawn(follow(backend, Arc::clone(&nudge)));
+    nudge.notified().await;
+    nudge.notified().await;
+    let waited = began.elapsed().as_secs();
+    assert!((5..=10).contains(&waited), "{waited}");
+    following.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_look_is_when_it_is_due_or_at_a_nudge_but_never_at_once() {
+    use super::super::testing::Bench;
+    // Nothing is due but the sweep, 300 s after the first pass.
+    let bench = Bench::new();
+    bench.reconciler.pass().await;
+    let gap = Duration::from_millis(300);
+    let wait = async || {
+        let began = Instant::now();
+        until_due(&bench.reconciler).await;
+        began.elapsed()
+    };
+    // What the pass itself left behind.
+    let _ = tokio::time::timeout(Duration::ZERO, bench.reconciler.nudge.notified()).await;
+    let due = wait().await;
+    assert_eq!(due.as_secs(), 300);
+    bench.reconciler.nudge.notify_one();
+    let nudged = wait().await;
+    assert!(nudged >= gap && nudged < gap * 2, "{nudged:?}");
+    // A runner that waits is taken.
+    let bench = Bench::with(&[("RUNNER_MIN_IDLE", "1")]);
+    let name = super::super::testing::name("r-1");
+    let machine = mayfly_common::machine::Instance {
+        pool: mayfly_common::pool::PoolName::default_pool(),
+        phase: mayfly_common::machine::Phase::Running { working: Some(true) },
+        ..super::super::testing::instance("r-1")
+    };
+    let verdict = mayfly_planner::Verdict {
+        name: name.clone(),
+        state: mayfly_common::runner::RunnerState::Idle,
+        why: "why".to_owned(),
+        failure: None,
+        id: None,
+        is_supply: true,
+    };
+    let shown = super::super::report::runner(&machine, &verdict);
+    bench.backend.state().instances.insert(name, machine);
+    bench.reconciler.state.lock().await.next_sweep = super::super::testing::at(9_999);
+    bench.reconciler.snapshot.send_modify(|snapshot| snapshot.runners = vec![shown]);
+    let began = Instant::now();
+    until_due(&bench.reconciler).await;
+    // Sooner than the twenty seconds after which runners are looked at anyway.
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}

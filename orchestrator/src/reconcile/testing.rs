@@ -1,0 +1,152 @@
+//! One reconciler for tests of its parts: a backend in memory, a GitHub at which nobody listens, a clock that is set by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use mayfly_backend::Backend;
+use mayfly_backend::fake::FakeBackend;
+use mayfly_common::clock::Clock;
+use mayfly_common::label::LabelSet;
+use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
+use mayfly_common::registration::RunnerId;
+use mayfly_common::scope::Scope;
+use mayfly_github::{GitHubClient, GitHubSettings};
+use mayfly_planner::{Action, Launch, RequestId};
+use mayfly_store::Store;
+
+use super::Reconciler;
+use super::handle::Handle;
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// Seconds since a moment.
+pub(super) struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        at(self.0.load(Ordering::Relaxed))
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) reconciler: Arc<Reconciler>,
+    pub(super) handle: Handle,
+    pub(super) backend: Arc<FakeBackend>,
+    clock: Arc<Hand>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with further variables.
+    pub(super) fn with(variables: &[(&str, &str)]) -> Self {
+        let config = config(variables);
+        let clock = Arc::new(Hand(AtomicI64::new(0)));
+        let time: Arc<dyn Clock> = Arc::<Hand>::clone(&clock);
+        let settings = GitHubSettings { retries: 0, ..config.github.client() };
+        let github = Arc::new(GitHubClient::new(settings, Arc::clone(&time)).unwrap());
+        let metrics = Arc::new(Metrics::new(github.traffic()));
+        let backend = Arc::new(FakeBackend::new());
+        let engine: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&backend);
+        let store = Store::in_memory().unwrap();
+        let (reconciler, handle) = Reconciler::new(config, engine, github, time, metrics, store);
+        Self { reconciler: Arc::new(reconciler), handle, backend, clock }
+    }
+
+    /// It is so many seconds later than at first.
+    pub(super) fn set(&self, second: i64) {
+        self.clock.0.store(second, Ordering::Relaxed);
+    }
+
+    /// The value of a sample among the metrics.
+    pub(super) fn sample(&self, name: &str) -> Option<String> {
+        let text = self.reconciler.metrics.render();
+        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
+        text.lines().find_map(value)
+    }
+}
+
+pub(super) fn config(variables: &[(&str, &str)]) -> Config {
+    let base = [
+        ("GITHUB_RUNNER_TOKEN", "t"),
+        ("GITHUB_API_URL", "http://127.0.0.1:9"),
+        ("RUNNER_IMAGE", "runner:test"),
+    ];
+    let all = base.iter().chain(variables);
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Config::from_variables(all.map(owned).collect()).unwrap()
+}
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(super) fn name(text: &str) -> RunnerName {
+    RunnerName::parse(text).unwrap()
+}
+
+pub(super) fn pool(text: &str) -> PoolName {
+    PoolName::parse(text).unwrap()
+}
+
+pub(super) fn scope(text: &str) -> Scope {
+    text.parse().unwrap()
+}
+
+/// A runner of `ci` that runs; every field has a value of its own.
+pub(super) fn instance(runner: &str) -> Instance {
+    Instance {
+        name: name(runner),
+        container_id: format!("container-{runner}"),
+        pool: pool("ci"),
+        scope: scope("org:octo-org"),
+        labels: LabelSet::requested(["self-hosted", "gpu"]),
+        github_id: Some(RunnerId(7)),
+        image: "img:1".to_owned(),
+        image_id: Some("sha256:1".to_owned()),
+        fingerprint: Some("f".to_owned()),
+        created_at: at(-100),
+        deadline: at(1_000),
+        phase: Phase::Running { working: Some(false) },
+        engine: None,
+        unread: None,
+    }
+}
+
+/// A launch for `ci`.
+pub(super) fn launch(runner: &str, request: Option<u64>) -> Launch {
+    Launch {
+        name: name(runner),
+        pool: pool("ci"),
+        scope: scope("org:octo-org"),
+        labels: LabelSet::requested(["self-hosted", "gpu"]),
+        explicit_labels: false,
+        group: Some("big".to_owned()),
+        why: format!("{runner} is wanted"),
+        request: request.map(RequestId),
+    }
+}
+
+pub(super) fn retire(runner: &str, request: Option<u64>) -> Action {
+    Action::Retire {
+        name: name(runner),
+        scope: scope("org:octo-org"),
+        id: RunnerId(7),
+        why: format!("{runner} is surplus"),
+        request: request.map(RequestId),
+    }
+}
+
+pub(super) fn deregister(registration: &str) -> Action {
+    Action::Deregister {
+        scope: scope("org:octo-org"),
+        id: RunnerId(8),
+        name: registration.to_owned(),
+        why: "it has no machine".to_owned(),
+    }
+}

@@ -1,0 +1,323 @@
+//! What holds in a pass, when the next one is due, and what its actions teach.
+
+use std::collections::BTreeMap;
+
+use mayfly_common::pool::PoolSpec;
+use mayfly_common::registration::{Registered, RunnerId};
+use serde_json::{Value, json};
+
+use super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
+use super::*;
+use mayfly_common::name::RunnerName;
+use mayfly_planner::Launch;
+use mayfly_planner::backoff::Failed;
+
+async fn add(bench: &Bench, spec: Value) {
+    let spec = PoolSpec::from_json(&spec, "").unwrap();
+    bench.handle.book().create(spec, at(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_holds_in_a_pass_is_as_the_configuration_and_the_pools_say() {
+    let bench = Bench::with(&[
+        ("AUTO_CREATE_RUNNERS", "true"),
+        ("MAX_RUNNERS", "7"),
+        ("MAX_RUNNERS_MEMORY", "9g"),
+        ("MAX_RUNNERS_CPUS", "11"),
+        ("MAX_RUNNERS_PER_OWNER", "5"),
+        ("MAX_RUNNERS_PER_REPO", "3"),
+        ("GITHUB_CLEANUP_ENABLED", "false"),
+    ]);
+    add(&bench, json!({"name": "a"})).await;
+    add(&bench, json!({"name": "z", "enabled": false})).await;
+    bench.handle.book().rotate(&pool("a"), at(5)).await.unwrap();
+    let policy = {
+        let mut state = bench.reconciler.state.lock().await;
+        bench.reconciler.policy(&mut state, "inst", at(9))
+    };
+    let caps = Caps {
+        runners: 7,
+        memory: Some(9 << 30),
+        nano_cpus: Some(11_000_000_000),
+        per_owner: Some(5),
+        per_repo: Some(3),
+    };
+    assert_eq!(policy.caps, caps);
+    let flags = (policy.auto_create, policy.draining, policy.clean_registrations);
+    assert_eq!((flags, policy.name_prefix.as_str()), ((true, false, false), "mayfly-inst-"));
+    assert_eq!(policy.default.name, PoolName::default_pool());
+    let others: Vec<(&str, Option<Timestamp>)> =
+        policy.pools.iter().map(|pool| (pool.name.as_str(), pool.rotate_before)).collect();
+    assert_eq!(others, [("a", Some(at(5))), ("z", None)]);
+    let manual = Bench::new();
+    let mut state = manual.reconciler.state.lock().await;
+    let policy = manual.reconciler.policy(&mut state, "inst", at(0));
+    let caps = Caps { runners: 10, memory: None, nano_cpus: None, per_owner: None, per_repo: None };
+    assert_eq!((policy.auto_create, policy.clean_registrations, policy.caps), (false, true, caps));
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_has_its_place_looked_at_for_twice_the_time_that_it_must_stay_offline()
+{
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    contest(&mut state, &scope("org:o"), SignedDuration::from_secs(60), at(0));
+    assert_eq!(state.contested, BTreeMap::from([(scope("org:o"), at(120))]));
+    let policy = bench.reconciler.policy(&mut state, "inst", at(0));
+    let taken = Outcome::Failed(GitHubError::Conflict("taken".to_owned()).into());
+    let other = Outcome::Failed(GitHubError::Invalid("x".to_owned()).into());
+    let at_other = Launch { scope: scope("org:other"), ..launch("r-2", None) };
+    let outcomes =
+        [(Action::Launch(launch("r-1", None)), taken), (Action::Launch(at_other), other)];
+    note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(10));
+    // 300 s, twice.
+    let expected = [(scope("org:o"), at(120)), (scope("org:octo-org"), at(610))];
+    assert_eq!(state.contested, BTreeMap::from(expected));
+}
+
+#[tokio::test]
+async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
+    let bench = Bench::new();
+    let place = scope("org:octo-org");
+    let policy = {
+        let mut state = bench.reconciler.state.lock().await;
+        bench.reconciler.policy(&mut state, "inst", at(0))
+    };
+    let remove = |id| Action::Remove {
+        name: name("r-1"),
+        pool: pool("ci"),
+        scope: scope("org:octo-org"),
+        id,
+        state: RunnerState::Failed,
+        why: "why".to_owned(),
+        failure: None,
+        holds_back: false,
+        request: None,
+    };
+    let id = RunnerId(7);
+    let rows = [
+        (retire("r-1", None), Outcome::Kept, Some(id)),
+        (remove(Some(id)), Outcome::Kept, Some(id)),
+        (remove(None), Outcome::Kept, None),
+        (deregister("x"), Outcome::Kept, Some(RunnerId(8))),
+        (retire("r-1", None), Outcome::Done, None),
+    ];
+    for (action, outcome, refused) in rows {
+        let mut state = bench.reconciler.state.lock().await;
+        state.memory = Memory::default();
+        let what = format!("{action} {outcome:?}");
+        note_outcomes(&mut state, &Observed::default(), &[(action, outcome)], &policy, at(0));
+        for id in [RunnerId(7), RunnerId(8)] {
+            let off = state.memory.put_off(&place, id, at(1));
+            assert_eq!(off.is_some(), refused == Some(id), "{what}");
+        }
+    }
+    // Whether GitHub's own list says so counts, too: of that very registration.
+    let registered =
+        |id, busy| Registered { id: RunnerId(id), name: "x".into(), online: true, busy };
+    let listed = |list| Observed {
+        registrations: BTreeMap::from([(place.clone(), Listing::Known(list))]),
+        ..Observed::default()
+    };
+    let after = async |list: Vec<Registered>| {
+        let mut state = bench.reconciler.state.lock().await;
+        state.memory = Memory::default();
+        let outcomes = [(retire("r-1", None), Outcome::Kept)];
+        note_outcomes(&mut state, &listed(list), &outcomes, &policy, at(0));
+        state.memory.clone()
+    };
+    let busy = after(vec![registered(8, false), registered(7, true)]).await;
+    let idle = after(vec![registered(8, true), registered(7, false)]).await;
+    let mut expected = Memory::default();
+    expected.refused(&place, id, true, at(0));
+    assert_eq!(busy, expected);
+    assert_ne!(idle, expected);
+    // A name that was used once is known.
+    let mut state = bench.reconciler.state.lock().await;
+    state.memory = Memory::default();
+    let outcomes = [(Action::Launch(launch("r-9", None)), Outcome::Done)];
+    note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(3));
+    let mut expected = Memory::default();
+    expected.launched(&name("r-9"), at(3));
+    assert_eq!(state.memory, expected);
+}
+
+fn shown(runner: &str, of: &str, state: RunnerState) -> Runner {
+    let verdict = Verdict {
+        name: name(runner),
+        state,
+        why: "why".to_owned(),
+        failure: None,
+        id: None,
+        is_supply: true,
+    };
+    report::runner(&Instance { pool: pool(of), ..instance(runner) }, &verdict)
+}
+
+/// When the next pass is due, in seconds, on a bench that is changed so; the last plan was made at 0, and nothing is checked before
+/// 10,000 s.
+async fn due(bench: &Bench, now: i64, change: impl FnOnce(&mut State)) -> i64 {
+    {
+        let mut state = bench.reconciler.state.lock().await;
+        state.planned_at = at(0);
+        state.checked_at = at(0);
+        state.check_wait =
+            mayfly_planner::cadence::CheckWait::fixed(SignedDuration::from_secs(10_000));
+        state.next_sweep = at(20_000);
+        change(&mut state);
+    }
+    bench.set(now);
+    bench.reconciler.next_pass().await.duration_since(at(0)).as_secs()
+}
+
+fn place() -> (PoolName, Scope) {
+    (pool("ci"), scope("org:octo-org"))
+}
+
+#[tokio::test]
+async fn the_next_pass_is_due_when_something_is() {
+    let auto = || Bench::with(&[("AUTO_CREATE_RUNNERS", "true")]);
+    assert_eq!(due(&auto(), 0, |_| {}).await, 10_000, "the next check");
+    assert_eq!(due(&auto(), 0, |state| state.next_sweep = at(50)).await, 50);
+    let manual = Bench::new();
+    assert_eq!(due(&manual, 0, |_| {}).await, 20_000, "nothing is checked without automatic mode");
+
+    // A place that waits after a failure counts where somebody waits for it.
+    let fail = |state: &mut State| state.backoff.failed(&place(), Failed::Container, "why", at(0));
+    assert_eq!(due(&auto(), 0, fail).await, 10_000);
+    let bench = auto();
+    bench.reconciler.snapshot.send_modify(|snapshot| {
+        let short = mayfly_planner::snapshot::PoolSeen {
+            short: Some("why".to_owned()),
+            ..Default::default()
+        };
+        snapshot.pools = BTreeMap::from([(pool("ci"), short)]);
+    });
+    assert_eq!(due(&bench, 1, fail).await, 5);
+    let queued = |state: &mut State| {
+        fail(state);
+        let job = mayfly_common::webhook::EventJob {
+            id: 7,
+            run_id: 1,
+            name: "build".to_owned(),
+            status: mayfly_common::webhook::JobStatus::Queued,
+            conclusion: None,
+            labels: vec!["self-hosted".to_owned()],
+            labels_unread: false,
+            created_at: Some(at(0)),
+            started_at: None,
+            completed_at: None,
+            runner_name: None,
+        };
+        let repo = mayfly_common::scope::RepoSlug::parse("o/r").unwrap();
+        state.ledger.told(&repo, &job, at(0));
+    };
+    assert_eq!(due(&auto(), 1, queued).await, 5);
+
+    // Runners: the more is in motion the sooner, but for an end that GitHub puts off.
+    for (state, seconds) in [(RunnerState::Idle, 21), (RunnerState::Starting, 4)] {
+        let bench = auto();
+        let runners = vec![shown("r-1", "ci", state)];
+        bench.reconciler.snapshot.send_modify(|snapshot| snapshot.runners = runners);
+        assert_eq!(due(&bench, 1, |_| {}).await, seconds, "{state:?}");
+    }
+    let bench = auto();
+    let runners = vec![shown("r-1", "ci", RunnerState::Failed)];
+    bench.reconciler.snapshot.send_modify(|snapshot| snapshot.runners = runners);
+    let refused = |state: &mut State| {
+        for _ in 0..3 {
+            state.memory.refused(&scope("org:octo-org"), RunnerId(7), true, at(0));
+        }
+    };
+    assert_eq!(due(&bench, 1, refused).await, 21);
+    // When GitHub is asked again.
+    let again = due(&auto(), 0, |state| {
+        state.memory.refused(&scope("org:octo-org"), RunnerId(7), true, at(0));
+    })
+    .await;
+    assert!((1..10_000).contains(&again), "{again}");
+
+    // A problem that is not found any more ends in time, and a schedule begins in time.
+    let problem = |state: &mut State| {
+        state.problems.note(&["x".to_owned()], |_| false, at(0));
+    };
+    assert_eq!(due(&auto(), 1, problem).await, 10);
+    let bench = auto();
+    // 08:00 at first.
+    let schedule = json!([{"when": "5 8 * * *", "min_idle": 1}]);
+    add(&bench, json!({"name": "ci", "schedules": schedule})).await;
+    assert_eq!(due(&bench, 0, |_| {}).await, 300);
+}
+
+#[tokio::test]
+async fn a_runner_that_is_kept_waiting_and_works_is_noticed_between_passes() {
+    let bench = Bench::with(&[("RUNNER_MIN_IDLE", "0")]);
+    add(&bench, json!({"name": "warm", "min_idle": 1})).await;
+    add(&bench, json!({"name": "cold", "min_idle": 0})).await;
+    let show = |runners: Vec<Runner>| {
+        bench.reconciler.snapshot.send_modify(|snapshot| snapshot.runners = runners);
+    };
+    let run = |runner: &str, working| {
+        let phase = Phase::Running { working };
+        let machine = Instance { phase, ..instance(runner) };
+        bench.backend.state().instances.insert(name(runner), machine);
+    };
+    let taken = async || bench.reconciler.has_one_been_taken().await;
+    run("r-1", Some(true));
+    assert!(!taken().await, "nobody waited");
+    show(vec![shown("r-1", "cold", RunnerState::Idle)]);
+    assert!(!taken().await, "its pool keeps none waiting");
+    show(vec![shown("r-1", "warm", RunnerState::Busy)]);
+    assert!(!taken().await, "that is known");
+    show(vec![shown("r-1", "warm", RunnerState::Idle)]);
+    assert!(taken().await);
+    for working in [Some(false), None] {
+        run("r-1", working);
+        assert!(!taken().await, "{working:?}");
+    }
+    run("r-2", Some(true));
+    assert!(!taken().await, "another one works");
+    run("r-1", Some(true));
+    bench.backend.state().away = true;
+    assert!(!taken().await, "that is the next pass' business");
+}
+
+#[tokio::test]
+async fn what_is_shown_after_the_actions_is_what_is_there_or_else_what_was_seen() {
+    let bench = Bench::new();
+    let policy = {
+        let mut state = bench.reconciler.state.lock().await;
+        bench.reconciler.policy(&mut state, "inst", at(0))
+    };
+    let seen = Observed { instances: vec![instance("old")], ..Observed::default() };
+    let planned = plan(&seen, &policy, at(0));
+    bench.backend.state().instances.insert(name("new"), instance("new"));
+    let shown = async |changed| {
+        let (instances, verdicts) =
+            bench.reconciler.look_again(&seen, &policy, &planned, changed).await;
+        let names = |names: Vec<&RunnerName>| {
+            names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let there = names(instances.iter().map(|one| &one.name).collect());
+        (there, names(verdicts.iter().map(|one| &one.name).collect()))
+    };
+    let pair = |text: &str| (text.to_owned(), text.to_owned());
+    assert_eq!(shown(false).await, pair("old"));
+    assert_eq!(shown(true).await, pair("new"));
+    bench.backend.state().away = true;
+    assert_eq!(shown(true).await, pair("old"));
+}
+
+#[tokio::test]
+async fn the_report_of_a_pass_has_its_number_its_beginning_and_the_trouble_of_the_store() {
+    let bench = Bench::new();
+    bench.set(4);
+    let first = bench.reconciler.pass().await;
+    bench.set(9);
+    let second = bench.reconciler.pass().await;
+    assert_eq!((first.number, first.started_at), (1, Some(at(4))));
+    assert_eq!((second.number, second.started_at), (2, Some(at(9))));
+    assert_eq!(first.problems, Vec::<String>::new());
+    let snapshot = bench.handle.snapshot();
+    assert_eq!((snapshot.instance.as_str(), snapshot.report), ("fake", second));
+}

@@ -1,0 +1,50 @@
+//! What an uninstall says that it removed, and what is left.
+
+use super::super::testing::{Bench, deregister, instance, launch, retire};
+use super::*;
+use mayfly_github::GitHubError;
+
+#[tokio::test]
+async fn what_is_removed_and_what_is_left_is_told_in_words() {
+    let bench = Bench::new();
+    bench.backend.state().networks.insert("ours".to_owned());
+    let mut policy = {
+        let mut state = bench.reconciler.state.lock().await;
+        bench.reconciler.policy(&mut state, "inst", super::super::testing::at(0))
+    };
+    policy.draining = true;
+    let failed = || Outcome::Failed(GitHubError::Server(502).into());
+    let outcomes = [
+        (deregister("aa"), Outcome::Done),
+        (retire("bb", None), Outcome::Done),
+        (deregister("cc"), Outcome::Kept),
+        (retire("dd", None), Outcome::Kept),
+        (retire("ee", None), failed()),
+        (Action::Launch(launch("ff", None)), Outcome::Done),
+        (Action::PullImage("g".to_owned()), failed()),
+    ];
+    let uninstall = async |policy: &Policy, there: &[Instance]| {
+        let seen = Observed::default();
+        bench.reconciler.uninstall(&seen, policy, &Plan::default(), &outcomes, there).await
+    };
+    let removed = ["registration aa of org:octo-org", "runner bb"].map(str::to_owned);
+    let left = [
+        "registration cc of org:octo-org: GitHub says that it runs a job",
+        "runner dd: GitHub says that it runs a job",
+        "runner ee: GitHub has trouble (502)",
+    ]
+    .map(str::to_owned);
+    // A runner is left: what it needs stays.
+    let report = uninstall(&policy, &[instance("r-1")]).await.unwrap();
+    assert_eq!(report.removed, removed);
+    assert_eq!(report.left, [&left[..], &["1 runners".to_owned()]].concat());
+    assert!(bench.backend.state().networks.contains("ours"));
+    // The engine does not answer.
+    bench.backend.state().away = true;
+    assert!(matches!(uninstall(&policy, &[]).await, Err(RequestError::Backend(_))));
+    bench.backend.state().away = false;
+    let report = uninstall(&policy, &[]).await.unwrap();
+    assert_eq!(report.removed, [&removed[..], &["network ours".to_owned()]].concat());
+    assert_eq!(report.left, left);
+    assert!(bench.backend.state().networks.is_empty());
+}
