@@ -37,6 +37,7 @@ mod pull;
 mod refusals;
 mod repositories;
 mod safety;
+mod service;
 mod shell;
 mod shown;
 mod stub_engine;
