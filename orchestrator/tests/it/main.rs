@@ -31,6 +31,7 @@ mod metrics;
 mod metrics_table;
 mod oddities;
 mod parameters;
+mod passes;
 mod pools;
 mod program;
 mod pull;

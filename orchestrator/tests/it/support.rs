@@ -44,7 +44,7 @@ impl Clock for Shared {
 }
 
 pub(crate) struct Platform {
-    pub(crate) sim: Checked,
+    pub(crate) sim: Arc<Checked>,
     pub(crate) backend: Arc<FakeBackend>,
     pub(crate) reconciler: Arc<Reconciler>,
     pub(crate) handle: Handle,
@@ -87,6 +87,7 @@ impl Platform {
         let sim = Checked::start(SimConfig { clock: clock.clone(), ..SimConfig::default() })
             .await
             .expect("the simulator starts");
+        let sim = Arc::new(sim);
         sim.with(|world| {
             world.add_user("octo-admin").expect("a user");
             world.add_org("octo-org").expect("an organisation");
