@@ -26,8 +26,11 @@ mod tests {
 
     #[test]
     fn the_limit_is_raised_to_the_most_there_may_be() {
-        let raised = raise().unwrap();
-        assert_eq!(raised, limit());
+        let most = getrlimit(Resource::Nofile).maximum;
+        let fewer = most.map(|most| most - 1);
+        setrlimit(Resource::Nofile, Rlimit { current: fewer, maximum: most }).unwrap();
+        assert_eq!(raise().unwrap(), most.unwrap_or(u64::MAX));
+        assert_eq!(raise().unwrap(), limit());
         assert_eq!(getrlimit(Resource::Nofile).current, getrlimit(Resource::Nofile).maximum);
     }
 }

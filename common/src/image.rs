@@ -222,7 +222,7 @@ fn is_domain(registry: &str) -> bool {
         || last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(is_hexadecimal));
     // Names of this machine, by RFC 6761 and by the usual hosts file.
     let own = last == "localhost" || host == "localhost.localdomain";
-    host.contains('.') && !host.starts_with('[') && !numeric && !own
+    host.contains('.') && !numeric && !own
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ pub(crate) fn error(pointer: &str, detail: impl Display) -> FieldError {
 /// A whole number; JSON Schema counts `2.0` as one.
 fn whole(value: &Value) -> Option<i64> {
     let float = || {
-        let number = value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15)?;
+        let number = value.as_f64().filter(|n| n.fract() == 0.0)?;
         format!("{number:.0}").parse().ok()
     };
     value.as_i64().or_else(float)

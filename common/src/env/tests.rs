@@ -139,6 +139,28 @@ fn words_and_numbers_have_their_bounds() {
 
 #[test]
 fn the_process_s_variables_are_read() {
-    let of_cargo = ("CARGO_PKG_NAME".to_owned(), env!("CARGO_PKG_NAME").to_owned());
-    assert!(variables().contains(&of_cargo));
+    let text = std::fs::read("/proc/self/environ").unwrap();
+    let pairs = text.split(|byte| *byte == 0).filter(|pair| !pair.is_empty());
+    let names = pairs.filter_map(|pair| {
+        String::from_utf8_lossy(pair).split_once('=').map(|(name, _)| name.to_owned())
+    });
+    let names: Vec<String> = names.collect();
+    assert!(!names.is_empty());
+    assert_eq!(variables().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), names);
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_leaves_the_defaults() {
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    struct Numbers {
+        one: u8,
+    }
+    let mut check = Checker::new();
+    let read: Numbers = check.read(vec![("ONE".to_owned(), "x".to_owned())]);
+    assert_eq!(read, Numbers { one: 0 });
+    let errors = check.finish(Some(())).unwrap_err().0;
+    assert!(
+        errors.len() == 1 && errors[0].starts_with("environment: cannot be read: "),
+        "{errors:?}"
+    );
 }

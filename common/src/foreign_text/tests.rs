@@ -208,6 +208,9 @@ fn each_text_has_its_length() {
     assert_eq!(log(whole.as_bytes()), whole);
     assert_eq!(log(format!("y\n{whole}").as_bytes()).len(), 65_534);
     assert_eq!(log(b"a\xff\xfeb\xff"), "a\u{fffd}b\u{fffd}");
+    // Bytes that are no text become longer.
+    let spread = log(&[b'a', 0xff].repeat(32 << 10));
+    assert!(spread.len() <= 65_536 && spread.len() > 65_530, "{}", spread.len());
 }
 
 #[test]

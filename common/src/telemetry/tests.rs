@@ -192,3 +192,39 @@ fn each_level_and_format_is_read_and_others_are_refused() {
     assert_eq!((parse_format(" Text"), parse_format("JSON")), (Ok(Format::Text), Ok(Format::Json)));
     assert_eq!(parse_format("xml"), Err("must be text or json".to_owned()));
 }
+
+#[tokio::test]
+async fn a_line_looks_the_same_with_a_collector() {
+    let config = TraceConfig {
+        endpoint: "http://127.0.0.1:1/v1/traces".to_owned(),
+        service: "test".to_owned(),
+    };
+    let traces = Traces::to(&config).unwrap();
+    let lines = |logging: Logging, traces: Option<&Traces>| {
+        let lines = Lines::default();
+        let dispatch = dispatch_with(logging, lines.clone(), traces);
+        tracing::dispatcher::with_default(&dispatch, || {
+            tracing::info!(target: "mayfly", port = 7, said = "a\u{202e}b", "one");
+            tracing::info!(target: "hyper", "library");
+            tracing::debug!(target: "mayfly", "detail");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let line = |line: &str| match serde_json::from_str::<serde_json::Value>(line) {
+            Ok(mut event) => {
+                event["timestamp"] = "now".into();
+                event.to_string()
+            }
+            Err(_) => line.split_once(' ').unwrap().1.to_owned(),
+        };
+        text.lines().map(line).collect::<Vec<_>>()
+    };
+    for format in [Format::Text, Format::Json] {
+        for (verbose, count) in [(false, 1), (true, 2)] {
+            let logging = Logging { format, verbose, ..Logging::default() };
+            let without = lines(logging, None);
+            assert_eq!(without.len(), count, "{without:?}");
+            assert_eq!(lines(logging, Some(&traces)), without);
+        }
+    }
+    traces.finish().await;
+}

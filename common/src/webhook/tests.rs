@@ -570,3 +570,11 @@ fn why_a_delivery_is_refused_is_said_in_words() {
         assert_eq!(said, expected);
     }
 }
+
+#[test]
+fn what_a_hook_is_installed_on_is_cleaned_too() {
+    let head = Head { hook: Some((1, HookTarget::Organization)), ..head("ping") };
+    let body = json!({"organization": {"login": "oc\u{202e}to"}}).to_string();
+    let delivery = parse(&head, body.as_bytes()).unwrap().unwrap();
+    assert_eq!(delivery.hook.unwrap().target_name.as_deref(), Some("octo"));
+}
