@@ -160,6 +160,9 @@ mod tests {
     const PKCS1: &[u8] = include_bytes!("../tests/data/test-only-app-key.pkcs1.pem");
     const PKCS8: &[u8] = include_bytes!("../tests/data/test-only-app-key.pkcs8.pem");
     const EC: &[u8] = include_bytes!("../tests/data/test-only-ec-key.pem");
+    const EC_SEC1: &[u8] = include_bytes!("../tests/data/test-only-ec-key.sec1.pem");
+    const SMALL: &[u8] = include_bytes!("../tests/data/test-only-rsa-1024.pem");
+    const LARGE: &[u8] = include_bytes!("../tests/data/test-only-rsa-5120.pem");
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -174,8 +177,12 @@ mod tests {
             let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
             let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public());
             assert!(public.verify(signed.as_bytes(), &signature).is_ok());
-            let claims = URL_SAFE_NO_PAD.decode(signed.split('.').nth(1).unwrap()).unwrap();
-            let claims: Value = serde_json::from_slice(&claims).unwrap();
+            let part = |number| -> Value {
+                let text = signed.split('.').nth(number).unwrap();
+                serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
+            };
+            let (header, claims) = (part(0), part(1));
+            assert_eq!(header, json!({"alg": "RS256", "typ": "JWT"}));
             assert_eq!(claims, json!({"iat": 999_940, "exp": 1_000_480, "iss": "Iv23client"}));
         }
     }
@@ -184,16 +191,31 @@ mod tests {
     fn what_is_no_rsa_key_is_refused_without_showing_it() {
         let cut = &PKCS1[..PKCS1.len() / 2];
         let public = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+        let empty = b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        let new =
+            b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let (encrypted, none) = (
+            "holds a private key that is encrypted; GitHub's own file is not",
+            "holds no private key; GitHub's file begins with -----BEGIN RSA PRIVATE KEY-----",
+        );
+        let broken = "holds an RSA key that cannot be used";
         for (text, expected) in [
-            (b"".as_slice(), "no private key"),
-            (b"hello", "no private key"),
-            (public, "no private key"),
-            (EC, "not RSA"),
+            (b"".as_slice(), none.to_owned()),
+            (b"hello", none.to_owned()),
+            (public, none.to_owned()),
+            (EC, "holds a private key that is not RSA".to_owned()),
+            (EC_SEC1, "holds a private key that is not RSA".to_owned()),
+            (old, encrypted.to_owned()),
+            (new, encrypted.to_owned()),
+            (cut, format!("{broken}: its PEM is damaged or cut off")),
+            (empty, format!("{broken}: it is damaged (InvalidEncoding)")),
+            (SMALL, format!("{broken}: it has less than 2048 bits")),
+            (LARGE, format!("{broken}: it has more than 4096 bits")),
         ] {
             let error = AppKey::from_pem(text).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
+            assert_eq!(error, expected, "{}", String::from_utf8_lossy(text));
         }
-        assert!(AppKey::from_pem(cut).is_err());
         assert_eq!(format!("{:?}", AppKey::from_pem(PKCS1).unwrap()), "AppKey");
     }
 

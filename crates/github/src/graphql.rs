@@ -129,4 +129,23 @@ mod tests {
             assert_eq!(url(&Url::parse(api).unwrap()).as_str(), expected);
         }
     }
+
+    #[test]
+    fn an_error_in_an_answer_means_what_its_type_says() {
+        let of = |kind: &str| {
+            let body =
+                json!({"errors": [{"type": kind, "message": "a\nb", "path": ["r0"]}, "odd"]});
+            let mut answered = Answered::read(body.to_string().as_bytes()).unwrap();
+            assert!(answered.data.is_none());
+            let odd = answered.errors.pop().unwrap().error();
+            let invalid = r#"invalid type: string "odd", expected struct Complaint"#;
+            assert_eq!(odd, GitHubError::Invalid(invalid.to_owned()));
+            answered.errors.remove(0).error()
+        };
+        let text = || "a b".to_owned();
+        assert_eq!(of("NOT_FOUND"), GitHubError::NotFound);
+        assert_eq!(of("FORBIDDEN"), GitHubError::Forbidden(text()));
+        assert_eq!(of("INSUFFICIENT_SCOPES"), GitHubError::Forbidden(text()));
+        assert_eq!(of("SERVICE_UNAVAILABLE"), GitHubError::Invalid(text()));
+    }
 }

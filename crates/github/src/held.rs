@@ -75,18 +75,21 @@ mod tests {
             held.hold(Account::User, &url(number), HeaderValue::from_static("\"v\""), answer);
         };
         let bytes = || held.0.lock().unwrap().bytes;
-        keep(0, LARGEST + 1);
+        keep(0, 131_072 + 1);
         assert!(held.of(Account::User, &url(0)).is_none());
         keep(1, 100);
         keep(1, 200);
         assert_eq!(bytes(), 200, "a new version replaces the old");
         for number in 2..200 {
-            keep(number, LARGEST);
-            assert!(bytes() <= MOST);
+            keep(number, 131_072);
+            assert!(bytes() <= 8_388_608);
         }
-        assert!(
-            held.of(Account::User, &url(1)).is_none()
-                && held.of(Account::User, &url(199)).is_some()
-        );
+        assert_eq!(bytes(), 8_388_608, "as many as there is room for");
+        let there = |number| held.of(Account::User, &url(number)).is_some();
+        assert_eq!([1, 135, 136, 199].map(there), [false, false, true, true]);
+        assert!(held.of(Account::App, &url(199)).is_none(), "another account sees other things");
+        keep(200, 131_072);
+        // What was looked at is kept longest: 136 was, a moment ago.
+        assert_eq!([136, 137].map(there), [true, false]);
     }
 }

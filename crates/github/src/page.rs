@@ -117,7 +117,16 @@ mod tests {
         let both = r#"<https://ghe.example/x?page=1>; rel="prev", <https://ghe.example/api/v3/user/repos?page=2>; rel="next""#;
         assert_eq!(next(both), Ok(Next::Page(page)));
         assert_eq!(next(r#"<https://ghe.example/x?page=1>; rel="first""#), Ok(Next::Last));
-        assert!(next(r#"<https://evil.example/x?page=2>; rel="next""#).is_err());
+        let refused = |text: &str| Err(GitHubError::Malformed(text.to_owned()));
+        let elsewhere = "its next page is on another host, evil.example";
+        assert_eq!(next(r#"<https://evil.example/x?page=2>; rel="next""#), refused(elsewhere));
+        let other_port = "its next page is on another host, ghe.example";
+        assert_eq!(next(r#"<https://ghe.example:8443/x>; rel="next""#), refused(other_port));
+        let none = "its next page: invalid port number";
+        assert_eq!(next(r#"<https://ghe.example:x/>; rel="next""#), refused(none));
+        let relative = Url::parse("https://ghe.example/x?page=2").unwrap();
+        let odd = r#"odd, </x?page=2>; title="a"; rel="next""#;
+        assert_eq!(next(odd), Ok(Next::Page(relative)));
         assert_eq!(next_page(&HeaderMap::new(), &base), Ok(Next::Unsaid));
     }
 
@@ -125,5 +134,7 @@ mod tests {
     fn a_page_number_is_replaced() {
         let url = Url::parse("http://h/user/repos?per_page=100&page=2").unwrap();
         assert_eq!(numbered(&url, 3).as_str(), "http://h/user/repos?per_page=100&page=3");
+        let bare = Url::parse("http://h/user/repos").unwrap();
+        assert_eq!(numbered(&bare, 2).as_str(), "http://h/user/repos?page=2");
     }
 }

@@ -150,6 +150,53 @@ mod tests {
             ),
             (502, headers(&[]), "<html>", error(GitHubError::Server(502))),
             (302, headers(&[]), "", error(GitHubError::Invalid("status 302".into()))),
+            (500, headers(&[]), "", error(GitHubError::Server(500))),
+            (599, headers(&[]), "", error(GitHubError::Server(599))),
+            (600, headers(&[]), "", error(GitHubError::Invalid("status 600".into()))),
+            (400, headers(&[]), r#"{"message":"Bad"}"#, error(GitHubError::Invalid("Bad".into()))),
+            (
+                403,
+                headers(&[("x-accepted-oauth-scopes", "repo, admin:org")]),
+                r#"{"message":"No"}"#,
+                error(GitHubError::Forbidden(
+                    "No; it takes one of the scopes repo, admin:org".into(),
+                )),
+            ),
+            (
+                403,
+                headers(&[
+                    ("x-accepted-oauth-scopes", "repo"),
+                    ("x-accepted-github-permissions", "actions=read"),
+                ]),
+                r#"{"message":"No"}"#,
+                error(GitHubError::Forbidden("No; it takes the permission actions=read".into())),
+            ),
+            (
+                403,
+                headers(&[("x-accepted-oauth-scopes", ""), ("x-accepted-github-permissions", "")]),
+                r#"{"message":"No"}"#,
+                error(GitHubError::Forbidden("No".into())),
+            ),
+            // A wait is neither nothing nor endless.
+            (403, headers(&[("retry-after", "0")]), "", secondary_until(Some(at(1_001)))),
+            (403, headers(&[("retry-after", " 90000")]), "", secondary_until(Some(at(87_400)))),
+            (403, spent("1005"), "", primary(1_005)),
+            (403, spent("1006"), "", primary(1_006)),
+            (403, spent("8200"), "", primary(8_200)),
+            (403, spent("8201"), "", primary(8_200)),
+            (403, headers(&[("x-ratelimit-remaining", "0")]), "", primary(1_005)),
+            (
+                403,
+                headers(&[("x-ratelimit-remaining", "0"), ("retry-after", "7")]),
+                "",
+                secondary_until(Some(at(1_007))),
+            ),
+            (
+                403,
+                headers(&[]),
+                r#"{"message":"You have triggered an Abuse Detection mechanism."}"#,
+                secondary_until(None),
+            ),
         ];
         for (status, headers, body, expected) in rows {
             let status = StatusCode::from_u16(status).unwrap();

@@ -95,8 +95,14 @@ mod tests {
 
     #[test]
     fn a_bundle_without_certificates_is_refused() {
-        for wrong in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
-            assert!(certificates(wrong.as_bytes()).is_err(), "{wrong:?}");
+        let none = "GITHUB_CA_FILE holds no certificate that can be read";
+        for wrong in ["", "hello"] {
+            let error = certificates(wrong.as_bytes()).unwrap_err().to_string();
+            assert_eq!(error, format!("{none}: there is no BEGIN CERTIFICATE"), "{wrong:?}");
         }
+        let broken = certificates(b"-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap_err().to_string();
+        assert!(broken.starts_with(&format!("{none}: ")), "{broken}");
+        let one = include_bytes!("../tests/data/test-only-ca.pem");
+        assert_eq!(certificates(&[one.as_slice(), one].concat()).unwrap().len(), 2);
     }
 }

@@ -196,3 +196,142 @@ fn a_second_401_in_a_row_is_the_verdict_and_one_alone_is_not() {
     budget.renewed(App);
     assert_eq!(budget.admit(App, Core, Job, 1, at(29)).unwrap_err().cause, Cause::Limit);
 }
+
+#[test]
+fn each_kind_leaves_so_much_for_the_others_and_no_more() {
+    let rows = [
+        (5_000, [0, 20, 500, 1_250]),
+        (1_000, [0, 20, 100, 250]),
+        (100, [0, 20, 20, 25]),
+        (60, [0, 15, 15, 15]),
+    ];
+    for (limit, kept) in rows {
+        for (priority, kept) in [Job, Demand, Discovery, Upkeep].into_iter().zip(kept) {
+            let may = |remaining| {
+                with(left(remaining, limit, 1_800)).admit(User, Core, priority, 1, at(1)).is_ok()
+            };
+            assert_eq!((may(kept), may(kept + 1)), (false, true), "{priority:?} of {limit}");
+        }
+    }
+}
+
+#[test]
+fn a_minute_has_so_many_points_for_each_kind() {
+    let rows = [(Core, [855, 720, 540, 360]), (Graphql, [1_900, 1_600, 1_200, 800])];
+    for (resource, points) in rows {
+        for (priority, points) in [Job, Demand, Discovery, Upkeep].into_iter().zip(points) {
+            let mut budget = Budget::default();
+            let mut ask =
+                |points, second| budget.admit(User, resource, priority, points, at(second));
+            assert_eq!(ask(points, 5), Ok(()));
+            let why = "this minute's requests are used up".to_owned();
+            let held = Held { until: at(65), cause: Cause::Kept, why };
+            assert_eq!(ask(1, 64), Err(held), "{priority:?}");
+            assert_eq!(ask(1, 65), Ok(()));
+            assert_eq!(ask(points, 4), Ok(()), "the clock was set back: another minute");
+        }
+    }
+}
+
+#[test]
+fn resets_up_to_five_seconds_apart_are_the_same_hour() {
+    let rows = [
+        (1_805, 12, (10, 1_805)),
+        (1_806, 12, (12, 1_806)),
+        (1_795, 12, (10, 1_795)),
+        (1_794, 12, (10, 1_800)),
+        (1_794, 10, (10, 1_800)),
+        (1_794, 9, (9, 1_794)),
+        (1, 3, (10, 1_800)),
+    ];
+    for (reset, remaining, (expected, until)) in rows {
+        let mut budget = with(left(10, 100, 1_800));
+        budget.answered(User, Core, left(remaining, 100, reset), true, at(1));
+        let limit = Limit { limit: 100, remaining: expected, reset: at(until) };
+        assert_eq!(budget.limits(at(1)), [(User, Core, limit)], "{remaining} until {reset}");
+    }
+}
+
+#[test]
+fn why_something_waits_is_told_with_whose_limit_it_is() {
+    let mut budget = with(left(50, 5_000, 1_800));
+    budget.answered(App, Graphql, left(7, 60, 900), true, at(1));
+    budget.answered(Installation(3), Core, left(4_000, 5_000, 3_000), true, at(1));
+    let why = "token: 50 of 5000 core requests of this hour are left, kept for waiting jobs";
+    let held =
+        |until, why: &str| Held { until: at(until), cause: Cause::Kept, why: why.to_owned() };
+    assert_eq!(budget.waiting(Discovery, at(1)), Some(held(1_800, why)), "the longest");
+    let app = "app: 7 of 60 graphql requests of this hour are left, kept for waiting jobs";
+    assert_eq!(budget.waiting(Demand, at(1)), Some(held(900, app)));
+    assert_eq!(budget.waiting(Job, at(1)), None);
+    assert_eq!(
+        [User, App, Installation(3)].map(|one| one.to_string()),
+        ["token", "app", "installation 3"]
+    );
+    assert_eq!([Core, Graphql].map(Resource::as_str), ["core", "graphql"]);
+}
+
+#[test]
+fn what_github_told_says_whose_decision_it_is() {
+    let asked = |told, known| {
+        let mut budget = with(known);
+        budget.told(User, Core, told, at(0));
+        budget.told(User, Core, told, at(0));
+        budget.succeeded(App, at(5_000));
+        budget.admit(User, Core, Job, 1, at(1)).unwrap_err()
+    };
+    let rows = [
+        (
+            Told::Primary(at(600)),
+            left(9, 100, 1_800),
+            Cause::Limit,
+            600,
+            "0 of 100 core requests of this hour are left",
+        ),
+        (
+            Told::Primary(at(600)),
+            None,
+            Cause::Limit,
+            600,
+            "0 of 0 core requests of this hour are left",
+        ),
+        (
+            Told::Secondary(Some(at(30))),
+            None,
+            Cause::Limit,
+            30,
+            "GitHub asked for quiet (secondary rate limit)",
+        ),
+        (
+            Told::Credential,
+            None,
+            Cause::Credential,
+            60,
+            "GitHub does not accept the credential (401)",
+        ),
+    ];
+    for (told, known, cause, until, why) in rows {
+        assert_eq!(asked(told, known), Held { until: at(until), cause, why: why.to_owned() });
+    }
+}
+
+#[test]
+fn looks_at_runners_are_paced_below_a_tenth_of_the_hour_and_below_sixty() {
+    let rows = [
+        (500, 5_000, None),
+        (499, 5_000, Some(3)),
+        (61, 100, None),
+        (60, 100, Some(45)),
+        (20, 100, Some(1_800)),
+    ];
+    for (remaining, limit, expected) in rows {
+        let mut budget = with(left(remaining, limit, 1_800));
+        // Points of GraphQL do not count.
+        budget.answered(User, Graphql, left(1, 5_000, 1_800), true, at(0));
+        let pace = |second| budget.pace(at(second)).map(|pace| pace.as_secs());
+        assert_eq!((pace(0), pace(1_800)), (expected, None), "{remaining} of {limit}");
+    }
+    let mut budget = with(left(60, 100, 1_800));
+    budget.answered(App, Core, left(50, 100, 1_800), true, at(0));
+    assert_eq!(budget.pace(at(0)).unwrap().as_secs(), 60, "the longest");
+}
