@@ -77,6 +77,59 @@ mod tests {
     }
 
     #[test]
+    fn what_the_engine_answered_is_a_refusal_and_all_else_is_no_answer() {
+        let text = || "a\nb".to_owned();
+        let json = || serde_json::from_str::<u8>("x").unwrap_err();
+        let rows = [
+            (
+                Error::DockerResponseServerError { status_code: 409, message: text() },
+                Some(409),
+                "Docker refused to try: a b",
+            ),
+            (Error::DockerStreamError { error: text() }, None, "Docker refused to try: a b"),
+            (
+                Error::JsonDataError { message: text(), column: 1 },
+                None,
+                "Docker refused to try: a b",
+            ),
+            (Error::RequestTimeoutError, None, "Docker cannot be reached: Timeout error"),
+            (
+                Error::from(std::io::Error::other("no socket")),
+                None,
+                "Docker cannot be reached: no socket",
+            ),
+            (
+                Error::from(json()),
+                None,
+                "Docker cannot be reached: expected value at line 1 column 1",
+            ),
+        ];
+        for (error, code, expected) in rows {
+            assert_eq!(status(&error), code, "{expected}");
+            assert_eq!(refused("try")(error).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        #[derive(Debug)]
+        struct Of(&'static str, Option<Box<Of>>);
+        impl std::fmt::Display for Of {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl std::error::Error for Of {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                self.1.as_deref().map(|inner| inner as _)
+            }
+        }
+        let of = |text, inner| Of(text, Some(Box::new(inner)));
+        let error = of("client error", of("connect", of("client", of("refused", Of("no", None)))));
+        assert_eq!(chain(&error), "client error: connect: refused: no");
+    }
+
+    #[test]
     fn the_answer_of_a_service_that_is_no_registry_is_left_out() {
         // As Docker 20.10 says it of a web server at 127.0.0.1.
         let message = "error parsing HTTP 404 response body: invalid character 'T' looking for beginning of value: \

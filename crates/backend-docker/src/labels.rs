@@ -202,6 +202,41 @@ mod tests {
     }
 
     #[test]
+    fn the_labels_are_these_and_mean_what_they_are_called() {
+        let mut spec = crate::stand_in::spec();
+        let written = |spec: &LaunchSpec| serde_json::to_value(encode(&TEMPLATE, spec)).unwrap();
+        assert_eq!(written(&spec), crate::stand_in::labels());
+        let identity = Identity {
+            name: spec.name.clone(),
+            pool: spec.pool.clone(),
+            scope: spec.scope.clone(),
+            labels: spec.labels.clone(),
+            github_id: Some(RunnerId(7)),
+            image: "img:1".to_owned(),
+            image_id: Some("sha256:0".to_owned()),
+            fingerprint: Some("f00".to_owned()),
+            created_at: Timestamp::from_second(1_800_000_000).unwrap(),
+            deadline: Timestamp::from_second(1_800_005_400).unwrap(),
+            has_engine: false,
+        };
+        assert_eq!(decode("i", &encode(&TEMPLATE, &spec)), Some(identity.clone()));
+        spec.material.profile.engine = Some(Engine { image: "d".to_owned(), privileged: true });
+        assert_eq!(written(&spec), crate::stand_in::labels_with_engine(false));
+        let engine = encode_sidecar(&TEMPLATE, &spec);
+        assert_eq!(
+            serde_json::to_value(&engine).unwrap(),
+            crate::stand_in::labels_with_engine(true)
+        );
+        let with_engine = Identity { has_engine: true, ..identity };
+        assert_eq!(decode_sidecar("i", &engine), Some(with_engine));
+        // Of an older release: without what is only with newer ones.
+        let mut older = encode(&TEMPLATE, &spec);
+        older.retain(|name, _| ![IMAGE_ID, FINGERPRINT, DOCKER].contains(&name.as_str()));
+        let older = decode("i", &older).unwrap();
+        assert_eq!((older.image_id, older.fingerprint, older.has_engine), (None, None, false));
+    }
+
+    #[test]
     fn every_label_reads_back_and_plain_ones_are_written_as_ever() {
         let rows: [(&[&str], &str); 7] = [
             (&["self-hosted", "gpu"], "gpu,self-hosted"),

@@ -15,6 +15,10 @@ mod raw;
 mod read;
 mod sidecar;
 pub mod spec;
+#[cfg(test)]
+mod stand_in;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use std::collections::HashMap;

@@ -136,6 +136,8 @@ mod tests {
         assert_eq!(end.pieces, 100);
         assert!(end.bytes.len() > LOG && end.total > 100 << 14);
         assert!(!end.push(&vec![0xff; MOST]), "that is enough");
+        let rest = |length: usize| End { total: 8_388_608 - length, ..End::default() };
+        assert_eq!((rest(4).push(b"abc"), rest(3).push(b"abc")), (true, false));
         assert!(end.bytes.len() <= 2 * LOG);
     }
 }

@@ -65,5 +65,12 @@ mod tests {
         assert_eq!(note("a", "Download complete", None), Some((150, 150)));
         assert_eq!(note("a", "Extracting", Some((1, 100))), Some((150, 150)));
         assert_eq!(note("c", "Already exists", None), Some((150, 150)));
+        // Smaller layers come before their size is told; one that was told of counts when it is there.
+        assert_eq!(note("d", "Downloading", Some((5, 0))), Some((150, 150)));
+        assert_eq!(note("d", "Pull complete", None), Some((150, 150)));
+        assert_eq!(note("e", "Downloading", Some((7, 50))), Some((157, 200)));
+        assert_eq!(note("e", "Downloading", Some((-1, 50))), Some((150, 200)));
+        assert_eq!(note("e", "Verifying Checksum", Some((50, 50))), Some((150, 200)));
+        assert_eq!(note("e", "Pull complete", None), Some((200, 200)));
     }
 }

@@ -224,4 +224,57 @@ mod tests {
             assert_eq!(exit_code(status), code, "{status}");
         }
     }
+
+    #[test]
+    fn what_is_removed_or_was_in_part_is_going() {
+        let rows = [
+            (Status::EMPTY, false),
+            (Status::CREATED, false),
+            (Status::RUNNING, false),
+            (Status::PAUSED, false),
+            (Status::RESTARTING, false),
+            (Status::EXITED, false),
+            (Status::REMOVING, true),
+            (Status::DEAD, true),
+        ];
+        for (status, expected) in rows {
+            let state = ContainerState { status: Some(status), ..ContainerState::default() };
+            assert_eq!(is_going(&state), expected, "{status}");
+        }
+        assert!(!is_going(&ContainerState::default()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_reason_is_told_and_after_silence_nothing_is_asked() {
+        let mut unread = Unread::default();
+        let refused =
+            |reason: &str| BackendError::Refused { what: "try", reason: reason.to_owned() };
+        let (limit, what) = (Duration::from_secs(3), "try");
+        let answer = unread.ask((limit, what), async { Ok(1) }).await.unwrap();
+        assert_eq!((answer, &unread.why), (Some(1), &None));
+        for reason in ["one", "two"] {
+            let question = async { Err::<u8, _>(refused(reason)) };
+            assert_eq!(unread.ask((limit, what), question).await.unwrap(), None);
+        }
+        assert_eq!(unread.why.as_deref(), Some("Docker refused to try: one"));
+        let away = async { Err::<u8, _>(BackendError::Unreachable("x".to_owned())) };
+        assert!(unread.ask((limit, what), away).await.is_err());
+        let before = tokio::time::Instant::now();
+        let silence = std::future::pending::<Result<u8, BackendError>>();
+        assert_eq!(unread.ask((limit, what), silence).await.unwrap(), None);
+        assert_eq!(before.elapsed().as_secs(), 3);
+        assert_eq!(unread.ask((limit, what), async { Ok(1) }).await.unwrap(), None);
+        assert_eq!(unread.why.as_deref(), Some("Docker refused to try: one"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_long_the_engine_may_take_for_one_container() {
+        let mut unread = Unread::default();
+        let before = tokio::time::Instant::now();
+        let silence = std::future::pending::<Result<Option<String>, BackendError>>();
+        assert_eq!(unread.log(silence).await.unwrap(), None);
+        assert_eq!(before.elapsed().as_secs(), 8);
+        let told = "Docker did not read a container's log within 8 s";
+        assert_eq!(unread.why.as_deref(), Some(told));
+    }
 }

@@ -239,6 +239,58 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_of_what_is_asked_of_the_engine() {
+        let whole = |privileged, api, mtu| {
+            let engine = Engine { image: "dind:1".to_owned(), privileged };
+            let mut spec = crate::stand_in::spec();
+            spec.material.profile.engine = Some(engine.clone());
+            let template =
+                Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
+            serde_json::to_value(body(&template, &spec, &engine, api, mtu)).unwrap()
+        };
+        let begin = "chmod 0777 /home/runner/_work || exit 1";
+        let end = r#"exec dockerd-entrypoint.sh "$@""#;
+        let mut expected = serde_json::json!({
+            "Image": "dind:1", "Hostname": "docker", "Env": ["DOCKER_TLS_CERTDIR="], "Cmd": ["--tls=false"],
+            "Entrypoint": ["sh", "-c", format!("{begin}\n\n\n{end}"), "docker-engine"],
+            "Labels": crate::stand_in::labels_with_engine(true),
+            "Healthcheck": {
+                "Test": ["CMD", "docker", "--host", "tcp://127.0.0.1:2375", "version"],
+                "Interval": 1_000_000_000_i64, "Timeout": 10_000_000_000_i64, "Retries": 5,
+                "StartPeriod": 60_000_000_000_i64,
+            },
+            "HostConfig": {
+                "Memory": 4_000_000_001_i64, "MemorySwap": 4_000_000_001_i64, "NanoCpus": 2_500_000_000_i64,
+                "PidsLimit": 77, "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
+                "NetworkMode": "mayfly-i-1-docker", "RestartPolicy": {"Name": "no"}, "AutoRemove": false,
+                "VolumesFrom": ["mayfly-i-1"], "Privileged": true,
+            },
+            "NetworkingConfig": {"EndpointsConfig": {"mayfly-i-1-docker": {"Aliases": ["docker"]}}},
+        });
+        assert_eq!(whole(true, (1, 43), None), expected);
+        let groups = r#"for place in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,rw "$place" 2>/dev/null; done"#;
+        let networks = r#"case "$(dockerd --help 2>&1)" in *--default-network-opt*) set -- "$@" --default-network-opt=bridge=com.docker.network.driver.mtu=1400;; esac"#;
+        expected["Entrypoint"][2] = format!("{begin}\n{groups}\n{networks}\n{end}").into();
+        expected["Cmd"] = serde_json::json!(["--tls=false", "--mtu=1400"]);
+        expected["Healthcheck"]["Interval"] = 30_000_000_000_i64.into();
+        expected["Healthcheck"]["StartInterval"] = 1_000_000_000_i64.into();
+        let host = expected["HostConfig"].as_object_mut().unwrap();
+        host["Privileged"] = false.into();
+        let one = |text: &str| serde_json::json!([text]);
+        host.insert("CapAdd".to_owned(), one("ALL"));
+        host.insert("CapDrop".to_owned(), one("SYS_RESOURCE"));
+        host.insert("SecurityOpt".to_owned(), one("seccomp=unconfined"));
+        assert_eq!(whole(false, (1, 44), Some(1_400)), expected);
+        let made = network("i", &RunnerName::parse("mayfly-i-1").unwrap(), Some(1_400));
+        let expected = serde_json::json!({
+            "Name": "mayfly-i-1-docker", "Driver": "bridge",
+            "Labels": {"dev.mayfly.instance": "i", "dev.mayfly.docker-of": "mayfly-i-1"},
+            "Options": {"com.docker.network.driver.mtu": "1400"},
+        });
+        assert_eq!(serde_json::to_value(made).unwrap(), expected);
+    }
+
+    #[test]
     fn packets_are_as_small_in_its_networks_and_those_of_jobs_as_in_the_runners_one() {
         let runner = RunnerName::parse("mayfly-i-1").unwrap();
         let option = |mtu| network("i", &runner, mtu).options.unwrap().into_values().next();

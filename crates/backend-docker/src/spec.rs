@@ -142,6 +142,49 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_of_what_is_asked_of_the_engine() {
+        let whole = |spec: &LaunchSpec| {
+            let template =
+                Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
+            serde_json::to_value(body(&template, spec)).unwrap()
+        };
+        let mut spec = crate::stand_in::spec();
+        let mut expected = serde_json::json!({
+            "Hostname": "mayfly-i-1", "Image": "img:1", "Cmd": ["/run.sh", "x y"], "Env": ["A=$$HOME {x}"],
+            "Labels": crate::stand_in::labels(),
+            "HostConfig": {
+                "Memory": 4_000_000_001_i64, "MemorySwap": 4_000_000_001_i64, "NanoCpus": 2_500_000_000_i64,
+                "PidsLimit": 77, "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
+                "NetworkMode": "runners", "RestartPolicy": {"Name": "no"}, "AutoRemove": false,
+                "CapAdd": [], "CapDrop": ["ALL"], "Privileged": false, "SecurityOpt": ["no-new-privileges"],
+            },
+        });
+        assert_eq!(whole(&spec), expected);
+        let profile = &mut spec.material.profile;
+        profile.isolation = Isolation::Compat;
+        profile.seccomp = Some("{}".into());
+        profile.engine = Some(Engine { image: "dind".to_owned(), privileged: true });
+        spec.material.command = None;
+        expected["Env"] = serde_json::json!(["A=$$HOME {x}", "DOCKER_HOST=tcp://docker:2375"]);
+        expected["Labels"] = crate::stand_in::labels_with_engine(false);
+        expected["Volumes"] =
+            serde_json::json!({"/home/runner/_work": {}, "/home/runner/externals": {}});
+        let host = &mut expected["HostConfig"];
+        host["CapAdd"] = serde_json::json!([
+            "AUDIT_WRITE",
+            "CHOWN",
+            "DAC_OVERRIDE",
+            "FOWNER",
+            "KILL",
+            "SETGID",
+            "SETUID",
+        ]);
+        host["SecurityOpt"] = serde_json::json!(["seccomp={}"]);
+        expected.as_object_mut().unwrap().shift_remove("Cmd");
+        assert_eq!(whole(&spec), expected);
+    }
+
+    #[test]
     fn nothing_that_a_workflow_a_label_or_a_request_says_changes_the_confinement() {
         let template = Template { instance: "i", network: "runners", image_id: None };
         let profile = Profile {

@@ -1,0 +1,3 @@
+mod launch;
+mod list;
+mod rest;
