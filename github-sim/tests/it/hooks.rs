@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where deliveries go: it takes them all, and answers as told, else 200.
 #[derive(Clone, Default)]
-struct Receiver {
+pub(crate) struct Receiver {
     got: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     answers: Arc<Mutex<VecDeque<u16>>>,
 }
 
 impl Receiver {
-    async fn start() -> (Self, String) {
+    pub(crate) async fn start() -> (Self, String) {
         let receiver = Self::default();
         let take = async |State(me): State<Self>, headers: HeaderMap, body: Bytes| {
             me.got.lock().expect("nobody panicked").push((headers, body));
@@ -50,7 +50,7 @@ impl Receiver {
     }
 
     /// What came since the last time, once nothing is under way.
-    async fn take(&self, sim: &Sim) -> Vec<Got> {
+    pub(crate) async fn take(&self, sim: &Sim) -> Vec<Got> {
         let quiet = sim.until(|world| world.deliveries_under_way() == 0);
         timeout(PATIENCE, quiet).await.expect("deliveries end");
         let got = std::mem::take(&mut *self.got.lock().expect("nobody panicked"));
@@ -58,7 +58,7 @@ impl Receiver {
     }
 }
 
-struct Got {
+pub(crate) struct Got {
     headers: HeaderMap,
     body: Bytes,
 }
@@ -74,12 +74,12 @@ impl Got {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
     }
 
     /// The event and its action.
-    fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         let action = self.json()["action"].as_str().map(|action| format!(".{action}"));
         format!("{}{}", self.header("x-github-event"), action.unwrap_or_default())
     }
@@ -97,7 +97,7 @@ fn kinds(got: &[Got]) -> Vec<String> {
     got.iter().map(Got::kind).collect()
 }
 
-fn new_hook(url: &str, events: &[&str]) -> Value {
+pub(crate) fn new_hook(url: &str, events: &[&str]) -> Value {
     json!({
         "name": "web", "active": true, "events": events,
         "config": {"url": url, "content_type": "json", "secret": "s3cret", "insecure_ssl": "0"},
