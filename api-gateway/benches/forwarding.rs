@@ -35,7 +35,7 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use mayfly_common::telemetry::{self, Logging};
+use mayfly_service::telemetry::{self, Logging};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 

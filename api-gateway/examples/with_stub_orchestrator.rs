@@ -15,7 +15,7 @@ use std::error::Error;
 
 use api_gateway::Config;
 use api_gateway::orchestrator::OrchestratorUrl;
-use mayfly_common::{shutdown, telemetry};
+use mayfly_service::{shutdown, telemetry};
 use tokio::net::TcpListener;
 
 #[tokio::main]

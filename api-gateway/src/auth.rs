@@ -16,6 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::future::{Either, Ready, ready};
 use http::{HeaderMap, HeaderValue, header};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use tower::{Layer, Service};
 
 pub use keys::{ApiKeys, KeyId, MIN_KEY_LENGTH};
@@ -56,7 +57,7 @@ impl<S: Service<Request, Response = Response>> Service<Request> for Guarded<S> {
     fn call(&mut self, request: Request) -> Self::Future {
         match refusal(&self.gateway, &request) {
             None => Either::Left(self.inner.call(request)),
-            Some(problem) => Either::Right(ready(Ok(problem.into_response()))),
+            Some(problem) => Either::Right(ready(Ok(HttpProblem(problem).into_response()))),
         }
     }
 }

@@ -7,12 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mayfly_common::env::known::unknown;
-use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port, value, variables};
+use mayfly_common::clean;
 use mayfly_common::host::PublicHosts;
-use mayfly_common::telemetry::{Logging, parse_format, parse_level};
-use mayfly_common::traces::TraceConfig;
 use mayfly_common::webhook::signature::Secrets;
+use mayfly_service::env::known::unknown;
+use mayfly_service::env::{Checker, ConfigErrors, boolean, integer, port, value, variables};
+use mayfly_service::telemetry::{Logging, parse_format, parse_level};
+use mayfly_service::traces::TraceConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 

@@ -20,8 +20,9 @@ use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
-use mayfly_common::telemetry::RESPONSE;
-use mayfly_common::traces;
+use mayfly_service::problem::HttpProblem;
+use mayfly_service::telemetry::RESPONSE;
+use mayfly_service::traces;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Level, Span, enabled, info};
 
@@ -66,7 +67,7 @@ pub(crate) async fn observe(
         traces::request(&method, matched.unwrap_or("other"), None)
     };
     let mut response = if let Some(problem) = refused {
-        problem.into_response()
+        HttpProblem(problem).into_response()
     } else {
         let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()));
         answered.catch_unwind().await.unwrap_or_else(|_| after_panic(&caller))
@@ -120,17 +121,18 @@ pub(crate) fn is_probe(path: &str) -> bool {
 /// The answer to a panic. Its own text has gone to standard error; the client gets none of it.
 fn after_panic(caller: &Caller) -> Response {
     tracing::error!(request_id = caller.id(), "a handler panicked");
-    mark(Problem::internal().into_response())
+    mark(HttpProblem(Problem::internal()).into_response())
 }
 
 /// 404 for a path that is not there.
-pub(crate) async fn nothing_here() -> Problem {
-    Problem::not_found("There is nothing at this path; GET /openapi.json lists what there is.")
+pub(crate) async fn nothing_here() -> HttpProblem {
+    let detail = "There is nothing at this path; GET /openapi.json lists what there is.";
+    Problem::not_found(detail).into()
 }
 
 /// 405; the router adds `Allow`.
-pub(crate) async fn wrong_method() -> Problem {
-    Problem::method_not_allowed()
+pub(crate) async fn wrong_method() -> HttpProblem {
+    Problem::method_not_allowed().into()
 }
 
 fn shortened(path: &str) -> String {
@@ -156,7 +158,7 @@ fn as_problem(response: Response) -> Response {
             Problem::new(status, "http", status.canonical_reason().unwrap_or("The request failed"))
         }
     };
-    let answer = problem.into_response();
+    let answer = HttpProblem(problem).into_response();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::CONTENT_ENCODING);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));

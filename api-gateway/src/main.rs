@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use api_gateway::{Config, config};
 use clap::{Parser, Subcommand};
-use mayfly_common::env::known::unknown_beside;
-use mayfly_common::env::{ConfigErrors, variables};
-use mayfly_common::{descriptors, health, shutdown, telemetry};
+use mayfly_service::env::known::unknown_beside;
+use mayfly_service::env::{ConfigErrors, variables};
+use mayfly_service::{descriptors, health, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 /// The configuration is wrong: restarting does not help (`EX_USAGE`).

@@ -23,7 +23,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mayfly_common::problem::Problem;
-use mayfly_common::traces;
+use mayfly_service::problem::HttpProblem;
+use mayfly_service::traces;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -123,7 +124,9 @@ impl Orchestrator {
         };
         let answered = timeout(self.timeout, answered).await;
         let answered = answered.unwrap_or(Err(Failure::TooSlow(self.timeout)));
-        answered.unwrap_or_else(|failure| self.failed(&failure, call, caller).into_response())
+        answered.unwrap_or_else(|failure| {
+            HttpProblem(self.failed(&failure, call, caller)).into_response()
+        })
     }
 
     /// Counts and logs a failure, and says what the client is told.

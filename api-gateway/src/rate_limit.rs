@@ -18,6 +18,7 @@ use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::middleware::NoOpMiddleware;
 use http::StatusCode;
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
 use tower_governor::key_extractor::KeyExtractor;
 use tower_governor::{GovernorError, GovernorLayer};
@@ -115,7 +116,7 @@ pub(crate) async fn public(
     let is_own_check = is_probe(request.uri().path()) && address.is_loopback();
     let bucket = Bucket::Public(fold(address));
     if !is_own_check && let Err(problem) = draw(&gateway, &gateway.limits, &bucket) {
-        return problem.into_response();
+        return HttpProblem(problem).into_response();
     }
     next.run(request).await
 }
@@ -129,10 +130,10 @@ pub(crate) fn layer(
         if let GovernorError::TooManyRequests { wait_time, .. } = error {
             metrics.rate_limited.inc();
             // The wait is rounded down; a client that obeyed would come too early.
-            return too_many(wait_time + 1).into_response();
+            return HttpProblem(too_many(wait_time + 1)).into_response();
         }
         tracing::error!(%error, "the rate limiter failed");
-        Problem::internal().into_response()
+        HttpProblem(Problem::internal()).into_response()
     })
 }
 

@@ -22,6 +22,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use tower::ServiceBuilder;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -111,7 +112,7 @@ fn forward(
     async move {
         let Some(caller) = caller else {
             tracing::error!("a request came past the outermost layer");
-            return Problem::internal().into_response();
+            return HttpProblem(Problem::internal()).into_response();
         };
         gateway.orchestrator.forward(&call, &headers, &caller).await
     }

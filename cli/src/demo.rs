@@ -23,8 +23,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use github_sim::demo::ExpectedJob;
 use github_sim::world::model::Status;
-use mayfly_common::shutdown;
-use mayfly_common::telemetry::{self, Logging};
+use mayfly_service::shutdown;
+use mayfly_service::telemetry::{self, Logging};
 
 use crate::print;
 

@@ -33,10 +33,10 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join, join_all};
 use mayfly_common::clock::SystemClock;
-use mayfly_common::env::known::unknown_beside;
-use mayfly_common::{env, shutdown};
 use mayfly_github::GitHubClient;
 use mayfly_github::checkup::{Finding, Level, Wanted};
+use mayfly_service::env::known::unknown_beside;
+use mayfly_service::{env, shutdown};
 use tokio::time::timeout;
 
 pub(crate) use arguments::Asked as Topic;

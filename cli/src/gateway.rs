@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use mayfly_common::env::{self, known, secret};
 use mayfly_common::problem::{INVALID_KEY, PROBLEM_JSON, Problem};
+use mayfly_service::env::{self, known, secret};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -124,7 +124,7 @@ fn words(refusal: &Refusal) -> String {
 /// Errors: it holds what no key has; the text names where it comes from, and not the key.
 fn checked_key(origin: &str, key: &SecretString) -> Result<SecretString, Failure> {
     let key = key.expose_secret().trim();
-    match env::blemish(key) {
+    match mayfly_common::clean::blemish(key) {
         None => Ok(key.into()),
         Some(reason) => Err(Failure::Usage(format!("{origin}: {reason}"))),
     }

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{Explanation, Job, JobList, JobStats, RepositoryStats};
 use mayfly_common::clock::{Clock as _, SystemClock};
-use mayfly_common::env;
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
+use mayfly_service::env;
 
 use crate::gateway::{Connection, Failure, Gateway, segment};
 use crate::print::{self, Output, ago, moment, pairs, span};

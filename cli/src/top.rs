@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::Timestamp;
 use mayfly_common::api::{EventList, JobList, PoolList, RunnerList, Status};
 use mayfly_common::clock::{Clock as _, SystemClock};
-use mayfly_common::shutdown;
+use mayfly_service::shutdown;
 use rustix::termios::tcgetwinsize;
 use serde_json::json;
 

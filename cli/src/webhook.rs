@@ -23,7 +23,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use mayfly_common::env;
+use mayfly_service::env;
 
 use crate::print;
 use report::Report;

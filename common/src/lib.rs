@@ -14,22 +14,16 @@
 //! | [`webhook`] | GitHub's webhooks: the signature, and what a payload says that matters here |
 //! | [`clock`] | where "now" comes from
 //! | [`problem`] | RFC 9457 errors |
-//! | [`foreign_text`] | text from outside, cut, cleaned and redacted where it enters |
-//! | [`mod@env`] | reading configuration so that every mistake is reported at once |
-//! | [`loopback`] | names and addresses of this machine itself; [`host`]: the names a service answers to; [`descriptors`]: how many files and sockets a process may have open |
-//! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
-//! | [`telemetry`], [`traces`], [`shutdown`] | what every service's `main` needs |
+//! | [`foreign_text`] | text from outside, cut, cleaned and redacted where it enters; [`clean`]: what editors leave in settings |
+//! | [`loopback`] | names and addresses of this machine itself; [`host`]: the names a service answers to |
 //!
 //! Invariant: this crate knows neither Docker nor, beyond webhooks, GitHub's wire format. A value of one of its types is valid:
 //! constructors are fallible, and nothing behind them checks again.
 
 pub mod api;
+pub mod clean;
 pub mod clock;
-pub mod descriptors;
-pub mod env;
-pub mod exposition;
 pub mod foreign_text;
-pub mod health;
 pub mod host;
 pub mod image;
 pub mod job;
@@ -46,9 +40,6 @@ pub mod registration;
 pub mod repository;
 pub mod runner;
 pub mod scope;
-pub mod shutdown;
-pub mod telemetry;
-pub mod traces;
 pub mod webhook;
 
 /// The version of this build, as in `/health` and in the image labels: `MAYFLY_VERSION` at build time, else the package's.

@@ -2,8 +2,7 @@
 //!
 //! Invariant: the body of a 5xx says nothing internal. What went wrong is logged once, where it is turned into a problem.
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 /// The media type of a [`Problem`].
@@ -145,22 +144,6 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status_code(), body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.status == 401 {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,32 +240,5 @@ mod tests {
             Problem::conflict("busy", "x").is("busy") && !Problem::conflict("busy", "x").is("bus")
         );
         assert_eq!(problem("", "", 7, None).status_code(), 500);
-    }
-
-    #[tokio::test]
-    async fn an_answer_says_when_to_come_back_and_how_to_log_in() {
-        let errors = vec![FieldError { pointer: "/a".to_owned(), detail: "is odd".to_owned() }];
-        let whole = Problem { errors, ..problem("k", "t", 429, Some("d")) }.with_retry_after(7);
-        let header = |answer: &Response, name| {
-            answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
-        };
-        let answer = whole.into_response();
-        assert_eq!(answer.status(), 429);
-        assert_eq!(
-            header(&answer, header::CONTENT_TYPE).as_deref(),
-            Some("application/problem+json")
-        );
-        assert_eq!(header(&answer, header::RETRY_AFTER).as_deref(), Some("7"));
-        assert_eq!(header(&answer, header::WWW_AUTHENTICATE), None);
-        let body = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        let expected = serde_json::json!({
-            "type": "k", "title": "t", "status": 429, "detail": "d", "retry_after": 7,
-            "errors": [{"pointer": "/a", "detail": "is odd"}],
-        });
-        assert_eq!(body, expected);
-        let answer = Problem::unauthorized().into_response();
-        assert_eq!(header(&answer, header::WWW_AUTHENTICATE).as_deref(), Some("Bearer"));
-        assert_eq!(header(&answer, header::RETRY_AFTER), None);
     }
 }

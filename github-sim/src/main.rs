@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use github_sim::{Sim, SimConfig, demo};
-use mayfly_common::telemetry::{self, Logging};
-use mayfly_common::{VERSION, shutdown};
+use mayfly_common::VERSION;
+use mayfly_service::shutdown;
+use mayfly_service::telemetry::{self, Logging};
 use tracing::info;
 
 /// GitHub's REST and GraphQL API for Actions runners, simulated: repositories, workflow runs and runners without an account.

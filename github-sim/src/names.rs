@@ -295,13 +295,15 @@ mod tests {
                     continue;
                 }
                 let text = std::fs::read_to_string(&path).unwrap_or_default();
-                for rest in text.split(concat!("mayfly", "_common::")).skip(1) {
-                    let end = rest.find([':', ';']).unwrap_or(rest.len());
-                    used.insert(rest[..end].to_owned());
+                for of in ["_common::", "_service::"] {
+                    for rest in text.split(&format!("mayfly{of}")).skip(1) {
+                        let end = rest.find([':', ';']).unwrap_or(rest.len());
+                        used.insert(rest[..end].to_owned());
+                    }
                 }
             }
         }
         let used: Vec<&str> = used.iter().map(String::as_str).collect();
-        assert_eq!(used, ["problem", "telemetry", "{VERSION, shutdown}"]);
+        assert_eq!(used, ["VERSION", "problem", "shutdown", "telemetry"]);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use mayfly_common::telemetry::START;
+use mayfly_service::telemetry::START;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, GitHubConfig};

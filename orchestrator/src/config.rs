@@ -15,11 +15,12 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use mayfly_backend_docker::DockerSettings;
-use mayfly_common::env::known::{RUNNER_PREFIX, unknown};
-use mayfly_common::env::{Checker, ConfigErrors, boolean, clean, integer, port};
+use mayfly_common::clean;
 use mayfly_common::host::PublicHosts;
-use mayfly_common::telemetry::{Format, Logging, parse_format, parse_level};
-use mayfly_common::traces::TraceConfig;
+use mayfly_service::env::known::{RUNNER_PREFIX, unknown};
+use mayfly_service::env::{Checker, ConfigErrors, boolean, integer, port};
+use mayfly_service::telemetry::{Format, Logging, parse_format, parse_level};
+use mayfly_service::traces::TraceConfig;
 use serde::Deserialize;
 
 pub use docker::is_engine_variable;
@@ -147,7 +148,7 @@ pub struct Shown {
 impl Config {
     /// Reads the process' environment.
     pub fn from_environment() -> Result<Self, ConfigErrors> {
-        Self::from_variables(mayfly_common::env::variables())
+        Self::from_variables(mayfly_service::env::variables())
     }
 
     /// Reads `variables`.

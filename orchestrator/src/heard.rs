@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use mayfly_common::telemetry::{Logging, dispatch};
+use mayfly_service::telemetry::{Logging, dispatch};
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 

@@ -23,7 +23,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
 use mayfly_common::problem::{FieldError, Problem};
-use mayfly_common::traces;
+use mayfly_service::problem::HttpProblem;
+use mayfly_service::traces;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
@@ -50,8 +51,8 @@ pub fn router(api: Api) -> Router {
     let door = middleware::from_fn_with_state(api.clone(), door::no_browsers);
     with_parameters()
         .merge(without_parameters().layer(middleware::from_fn(no_parameters)))
-        .fallback(async || Problem::not_found("There is no such path."))
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .fallback(async || HttpProblem(Problem::not_found("There is no such path.")))
+        .method_not_allowed_fallback(async || HttpProblem(Problem::method_not_allowed()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(door)
@@ -112,7 +113,7 @@ async fn no_parameters(request: Request, next: Next) -> Response {
         Some(_) => {
             let detail = "there are no parameters here".to_owned();
             let wrong = FieldError { pointer: "?".to_owned(), detail };
-            Problem::invalid(vec![wrong]).into_response()
+            HttpProblem(Problem::invalid(vec![wrong])).into_response()
         }
     }
 }

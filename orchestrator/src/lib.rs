@@ -35,7 +35,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use mayfly_common::telemetry::{CONFIG, START};
+use mayfly_service::telemetry::{CONFIG, START};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mayfly_common::env::known::unknown_beside;
-use mayfly_common::env::variables;
-use mayfly_common::{descriptors, shutdown, telemetry};
+use mayfly_service::env::known::unknown_beside;
+use mayfly_service::env::variables;
+use mayfly_service::{descriptors, shutdown, telemetry};
 use mayfly_store::Store;
 use orchestrator::config::Config;
 
@@ -61,7 +61,7 @@ async fn main() -> ExitCode {
         }
     };
     if let Some(Command::Healthcheck) = arguments.command {
-        return match mayfly_common::health::check(config.listen.port()).await {
+        return match mayfly_service::health::check(config.listen.port()).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("{why}");

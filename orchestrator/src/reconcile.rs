@@ -54,7 +54,7 @@ use mayfly_common::api::{PassReport, Runner, UninstallReport};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
-use mayfly_common::traces::{self, TARGET};
+use mayfly_service::traces::{self, TARGET};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mayfly_common::env::blemish;
+use mayfly_common::clean::blemish;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;

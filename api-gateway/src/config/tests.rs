@@ -217,8 +217,8 @@ fn the_example_file_and_the_compose_file_list_every_variable() {
             line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}{sign}"))
         };
         assert!(example.lines().any(|line| starts(line, '=')), "{name} is not in .env.example");
-        let known = mayfly_common::env::known::known().any(|known| known == name);
-        assert!(known, "{name} is not in mayfly_common::env::known");
+        let known = mayfly_service::env::known::known().any(|known| known == name);
+        assert!(known, "{name} is not in mayfly_service::env::known");
         assert!(compose.lines().any(|line| starts(line, ':')), "{name} is not in compose.yaml");
     }
 }

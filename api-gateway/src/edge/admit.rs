@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use futures::TryFutureExt as _;
 use futures::future::MapOk;
-use mayfly_common::telemetry::REQUEST;
+use mayfly_service::telemetry::REQUEST;
 use tower::{Layer, Service};
 use tracing::{Level, enabled, info};
 

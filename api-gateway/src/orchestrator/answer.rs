@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use mayfly_common::problem::{PREFIX, PROBLEM_JSON, Problem};
+use mayfly_service::problem::HttpProblem;
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutBody;
 
@@ -54,7 +55,7 @@ pub(super) async fn pass_on(
         500.. => {
             let retry_after = retry_after(response.headers());
             return match public(response).await {
-                Some(problem) => Ok(problem.into_response()),
+                Some(problem) => Ok(HttpProblem(problem).into_response()),
                 None if status == StatusCode::SERVICE_UNAVAILABLE => {
                     Err(Failure::Unavailable(retry_after))
                 }

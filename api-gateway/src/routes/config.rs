@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Method;
 use mayfly_common::api::{ConfigInfo, ConfigPlaceholders, ConfigValidation};
-use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     tag = "Configuration",
     responses((status = 200, description = "The configuration.", body = ConfigInfo), Problems)
 )]
-async fn info(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn info(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/config/info")).await)
@@ -46,7 +46,10 @@ async fn info(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     tag = "Configuration",
     responses((status = 200, description = "The verdict.", body = ConfigValidation), Problems)
 )]
-async fn validate(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn validate(
+    State(gateway): State<Gateway>,
+    request: Request,
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/config/validate")).await)
@@ -65,7 +68,7 @@ async fn validate(State(gateway): State<Gateway>, request: Request) -> Result<Re
 async fn placeholders(
     State(gateway): State<Gateway>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/config/placeholders")).await)

@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::Method;
 use mayfly_common::api::{DrainStatus, UninstallReport};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -27,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     tag = "Service",
     responses((status = 200, description = "The drain.", body = DrainStatus), Problems)
 )]
-async fn show(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn show(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     send(gateway, request, Method::GET, "/api/v1/drain").await
 }
 
@@ -42,7 +43,7 @@ async fn show(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     tag = "Service",
     responses((status = 200, description = "The drain, which has begun.", body = DrainStatus), Problems)
 )]
-async fn begin(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn begin(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     send(gateway, request, Method::PUT, "/api/v1/drain").await
 }
 
@@ -56,7 +57,7 @@ async fn begin(State(gateway): State<Gateway>, request: Request) -> Result<Respo
     tag = "Service",
     responses((status = 200, description = "There is no drain any more.", body = DrainStatus), Problems)
 )]
-async fn end(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn end(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     send(gateway, request, Method::DELETE, "/api/v1/drain").await
 }
 
@@ -75,7 +76,10 @@ async fn end(State(gateway): State<Gateway>, request: Request) -> Result<Respons
         Problems
     )
 )]
-async fn uninstall(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn uninstall(
+    State(gateway): State<Gateway>,
+    request: Request,
+) -> Result<Response, HttpProblem> {
     send(gateway, request, Method::POST, "/api/v1/uninstall").await
 }
 
@@ -84,7 +88,7 @@ async fn send(
     request: Request,
     method: Method,
     path: &str,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     Ok(forward(gateway, parts, Call::new(method, path)).await)

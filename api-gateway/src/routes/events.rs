@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use http::{HeaderMap, Method, StatusCode, header};
 use mayfly_common::api::{EventList, EventQuery};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -38,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     params(EventQuery),
     responses((status = 200, description = "A page of events.", body = EventList), Problems)
 )]
-async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let page = query::events(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/events{page}"));

@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::Method;
 use mayfly_common::api::{Finished, FinishedList, FinishedQuery};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -29,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     params(FinishedQuery),
     responses((status = 200, description = "A page of runners.", body = FinishedList), Problems)
 )]
-async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let filter = query::finished(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/finished-runners{filter}"));
@@ -55,7 +56,7 @@ async fn read(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/finished-runners/{}", name.as_str()));

@@ -8,6 +8,7 @@ use axum::extract::State;
 use http::StatusCode;
 use mayfly_common::api::{Health, HealthStatus};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -110,7 +111,7 @@ async fn livez() -> Json<Alive> {
         (status = "default", description = "An error.", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn readyz(State(gateway): State<Gateway>) -> Result<Json<Alive>, Problem> {
+async fn readyz(State(gateway): State<Gateway>) -> Result<Json<Alive>, HttpProblem> {
     match gateway.orchestrator.readiness(PROBE_LIMIT).await {
         Some((StatusCode::OK, _)) => Ok(Json(ALIVE)),
         _ => Err(Problem::new(
@@ -119,6 +120,7 @@ async fn readyz(State(gateway): State<Gateway>) -> Result<Json<Alive>, Problem> 
             "The platform is not ready",
         )
         .with_detail("The orchestrator does not answer, or is not ready itself.")
-        .with_retry_after(RETRY_AFTER)),
+        .with_retry_after(RETRY_AFTER)
+        .into()),
     }
 }

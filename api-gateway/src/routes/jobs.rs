@@ -6,6 +6,7 @@ use http::Method;
 use http::request::Parts;
 use mayfly_common::api::{ExplainQuery, Explanation, Job, JobList, JobQuery, JobStats, StatsQuery};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -48,7 +49,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     params(JobQuery),
     responses((status = 200, description = "A page of jobs.", body = JobList), Problems)
 )]
-async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let filter = query::jobs(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/jobs{filter}"));
@@ -66,7 +67,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     params(StatsQuery),
     responses((status = 200, description = "The sums.", body = JobStats), Problems)
 )]
-async fn stats(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn stats(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let days = query::stats(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/jobs/stats{days}"));
@@ -90,7 +91,7 @@ async fn read(
     State(gateway): State<Gateway>,
     Numbered(id): Numbered,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/jobs/{id}"));
@@ -118,7 +119,7 @@ async fn explain(
     State(gateway): State<Gateway>,
     Numbered(id): Numbered,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let repository = query::explain(parts.uri.query())?;
     // An unknown job costs a request to GitHub, which queued jobs then lack.
@@ -134,11 +135,11 @@ async fn explain(
 struct Numbered(i64);
 
 impl<S: Send + Sync> FromRequestParts<S> for Numbered {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpProblem> {
         let id = Path::<String>::from_request_parts(parts, state).await;
         let id = id.ok().and_then(|Path(id)| id.parse().ok()).filter(|id: &i64| *id > 0);
-        id.map(Self).ok_or_else(|| Problem::not_found("There is no job of that id."))
+        id.map(Self).ok_or_else(|| Problem::not_found("There is no job of that id.").into())
     }
 }

@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, header};
-use mayfly_common::exposition::Format;
 use mayfly_common::problem::Problem;
+use mayfly_service::exposition::Format;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,7 +32,10 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
         Problems
     )
 )]
-async fn metrics(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn metrics(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+) -> Result<Response, HttpProblem> {
     let text = gateway.metrics.render().map_err(|error| {
         tracing::error!(%error, "metrics cannot be written");
         Problem::internal()

@@ -7,6 +7,7 @@ use http::request::Parts;
 use mayfly_common::api::{Pool, PoolList, PoolSpecBody};
 use mayfly_common::pool::{PoolName, PoolSpec};
 use mayfly_common::problem::{FieldError, Problem};
+use mayfly_service::problem::HttpProblem;
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -56,7 +57,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     tag = "Pools",
     responses((status = 200, description = "The pools.", body = PoolList), Problems)
 )]
-async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/pools")).await)
@@ -82,7 +83,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
         Problems
     )
 )]
-async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, body) = request.into_parts();
     query::none(parts.uri.query())?;
     body::expect(&parts.headers, &[body::JSON])?;
@@ -108,7 +109,7 @@ async fn read(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/pools/{name}"));
@@ -141,7 +142,7 @@ async fn replace(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, body) = request.into_parts();
     query::none(parts.uri.query())?;
     body::expect(&parts.headers, &[body::JSON])?;
@@ -181,7 +182,7 @@ async fn change(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, body) = request.into_parts();
     query::none(parts.uri.query())?;
     body::expect(&parts.headers, &[body::MERGE_PATCH, body::JSON])?;
@@ -190,7 +191,7 @@ async fn change(
         .map_err(|error| Problem::malformed(format!("The body is not JSON: {error}.")))?;
     if !patch.is_object() {
         let detail = "must be an object".to_owned();
-        return Err(Problem::invalid(vec![FieldError { pointer: String::new(), detail }]));
+        return Err(Problem::invalid(vec![FieldError { pointer: String::new(), detail }]).into());
     }
     let call = Call::new(Method::PATCH, &format!("/api/v1/pools/{name}"));
     Ok(forward(gateway, parts, Call { body, ..call }).await)
@@ -217,7 +218,7 @@ async fn remove(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::DELETE, &format!("/api/v1/pools/{name}"));
@@ -244,7 +245,7 @@ async fn rotate(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::POST, &format!("/api/v1/pools/{name}/rotate"));
@@ -255,11 +256,11 @@ async fn rotate(
 struct Named(PoolName);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpProblem> {
         let name = Path::<String>::from_request_parts(parts, state).await;
         let name = name.ok().and_then(|Path(name)| PoolName::parse(&name).ok());
-        name.map(Self).ok_or_else(|| Problem::not_found("There is no pool of that name."))
+        name.map(Self).ok_or_else(|| Problem::not_found("There is no pool of that name.").into())
     }
 }

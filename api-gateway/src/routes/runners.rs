@@ -12,6 +12,7 @@ use mayfly_common::api::{
 };
 use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -62,7 +63,7 @@ pub(super) fn aliases() -> Router<Gateway> {
     params(ListQuery),
     responses((status = 200, description = "A page of runners.", body = RunnerList), Problems)
 )]
-async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let filter = query::list(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/runners{filter}"));
@@ -90,7 +91,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
         Problems
     )
 )]
-async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, body) = request.into_parts();
     query::none(parts.uri.query())?;
     body::expect(&parts.headers, &[body::JSON])?;
@@ -118,7 +119,7 @@ async fn read(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/runners/{}", name.as_str()));
@@ -146,7 +147,7 @@ async fn remove(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let options = query::remove(parts.uri.query())?;
     let call = Call::new(Method::DELETE, &format!("/api/v1/runners/{}{options}", name.as_str()));
@@ -172,7 +173,7 @@ async fn logs(
     State(gateway): State<Gateway>,
     Named(name): Named,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     let call = Call::new(Method::GET, &format!("/api/v1/runners/{}/logs", name.as_str()));
@@ -191,7 +192,10 @@ async fn logs(
     params(CleanupQuery),
     responses((status = 200, description = "What was done.", body = CleanupReport), Problems)
 )]
-async fn cleanup(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn cleanup(
+    State(gateway): State<Gateway>,
+    request: Request,
+) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     let options = query::cleanup(parts.uri.query())?;
     let call = Call::new(Method::POST, &format!("/api/v1/runners/cleanup{options}"));
@@ -202,11 +206,11 @@ async fn cleanup(State(gateway): State<Gateway>, request: Request) -> Result<Res
 pub(super) struct Named(pub(super) RunnerName);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpProblem> {
         let id = Path::<String>::from_request_parts(parts, state).await;
         let name = id.ok().and_then(|Path(id)| RunnerName::parse(&id).ok());
-        name.map(Self).ok_or_else(|| Problem::not_found("There is no runner of that id."))
+        name.map(Self).ok_or_else(|| Problem::not_found("There is no runner of that id.").into())
     }
 }

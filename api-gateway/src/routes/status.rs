@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Method;
 use mayfly_common::api::Status;
-use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     tag = "Status",
     responses((status = 200, description = "The status.", body = Status), Problems)
 )]
-async fn status(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+async fn status(State(gateway): State<Gateway>, request: Request) -> Result<Response, HttpProblem> {
     let (parts, _) = request.into_parts();
     query::none(parts.uri.query())?;
     Ok(forward(gateway, parts, Call::new(Method::GET, "/api/v1/status")).await)

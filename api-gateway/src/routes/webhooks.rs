@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mayfly_common::problem::Problem;
 use mayfly_common::webhook::signature::{HEADER, LEGACY_HEADER, Signature};
 use mayfly_common::webhook::{Outcome, Receipt};
+use mayfly_service::problem::HttpProblem;
 use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -75,7 +76,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 )]
 async fn receive(State(gateway): State<Gateway>, request: Request) -> Response {
     if gateway.webhooks.secrets.is_empty() {
-        return off().into_response();
+        return HttpProblem(off()).into_response();
     }
     let event = request.headers().get("x-github-event").cloned();
     let answer = take(&gateway, request).await;
@@ -234,7 +235,7 @@ fn off() -> Problem {
 }
 
 fn refused(problem: Problem) -> Response {
-    let mut response = problem.into_response();
+    let mut response = HttpProblem(problem).into_response();
     if response.status() == StatusCode::UNAUTHORIZED {
         // A key would not help.
         let wanted = HeaderValue::from_static("X-Hub-Signature-256");

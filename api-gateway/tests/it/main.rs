@@ -14,7 +14,7 @@ mod holder;
 mod limits;
 mod logs;
 mod metrics;
-#[path = "../../../common/tests/support/metrics_table.rs"]
+#[path = "../../../crates/service/tests/support/metrics_table.rs"]
 mod metrics_table;
 mod passing_on;
 mod server;

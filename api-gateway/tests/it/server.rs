@@ -98,10 +98,10 @@ async fn an_endless_head_is_cut_off() {
 #[tokio::test]
 async fn the_health_check_asks_the_running_gateway() {
     let gateway = start("127.0.0.1:1".parse().unwrap()).await;
-    mayfly_common::health::check(gateway.address.port()).await.unwrap();
+    mayfly_service::health::check(gateway.address.port()).await.unwrap();
     gateway.stop.send(()).unwrap();
     gateway.ended.await.unwrap().unwrap();
-    assert!(mayfly_common::health::check(gateway.address.port()).await.is_err());
+    assert!(mayfly_service::health::check(gateway.address.port()).await.is_err());
 }
 
 /// A connection closed while its client still writes would lose the answer.

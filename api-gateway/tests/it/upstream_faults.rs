@@ -8,6 +8,7 @@ use axum::Router;
 use axum::response::{Html, IntoResponse, Redirect};
 use http::{Method, StatusCode, header};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use tokio::net::TcpListener;
 
 use crate::stub::serve;
@@ -87,7 +88,7 @@ struct Answering(Problem);
 
 impl IntoResponse for Answering {
     fn into_response(self) -> axum::response::Response {
-        self.0.into_response()
+        HttpProblem(self.0).into_response()
     }
 }
 

@@ -22,6 +22,7 @@ use mayfly_common::api::{
 use mayfly_common::problem::Problem;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::webhook::{Delivery, Outcome, Receipt};
+use mayfly_service::problem::HttpProblem;
 use tokio::net::TcpListener;
 
 /// Most runners it takes.
@@ -102,11 +103,13 @@ async fn list(State(stub): State<Stub>, Query(query): Query<ListQuery>) -> Json<
     Json(RunnerList::page(stub.memory().runners.clone(), &query))
 }
 
-async fn create(State(stub): State<Stub>, body: Bytes) -> Result<Response, Problem> {
+async fn create(State(stub): State<Stub>, body: Bytes) -> Result<Response, HttpProblem> {
     let wanted = CreateRunners::from_json(&body)?;
     let mut memory = stub.memory();
     if memory.runners.len() + usize::from(wanted.count) > CAPACITY {
-        return Err(Problem::conflict("no-room", "There are as many runners as there may be."));
+        return Err(
+            Problem::conflict("no-room", "There are as many runners as there may be.").into()
+        );
     }
     let mut names: Vec<String> = wanted.names.iter().map(|name| name.as_str().to_owned()).collect();
     while names.len() < usize::from(wanted.count) {
@@ -114,7 +117,7 @@ async fn create(State(stub): State<Stub>, body: Bytes) -> Result<Response, Probl
         names.push(format!("mayfly-stub-{}", memory.made));
     }
     if names.iter().any(|name| memory.runners.iter().any(|runner| runner.name == *name)) {
-        return Err(Problem::conflict("name-taken", "A runner of that name exists."));
+        return Err(Problem::conflict("name-taken", "A runner of that name exists.").into());
     }
     let labels = wanted.labels.map_or_else(|| vec!["self-hosted".to_owned()], |it| it.to_strings());
     let runners: Vec<Runner> = names
@@ -140,11 +143,14 @@ async fn create(State(stub): State<Stub>, body: Bytes) -> Result<Response, Probl
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-fn unknown() -> Problem {
-    Problem::not_found("There is no runner of that id.")
+fn unknown() -> HttpProblem {
+    Problem::not_found("There is no runner of that id.").into()
 }
 
-async fn read(State(stub): State<Stub>, Path(id): Path<String>) -> Result<Json<Runner>, Problem> {
+async fn read(
+    State(stub): State<Stub>,
+    Path(id): Path<String>,
+) -> Result<Json<Runner>, HttpProblem> {
     let memory = stub.memory();
     memory.runners.iter().find(|runner| runner.id == id).cloned().map(Json).ok_or_else(unknown)
 }
@@ -153,11 +159,11 @@ async fn remove(
     State(stub): State<Stub>,
     Path(id): Path<String>,
     Query(query): Query<DeleteQuery>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, HttpProblem> {
     let mut memory = stub.memory();
     let place = memory.runners.iter().position(|runner| runner.id == id).ok_or_else(unknown)?;
     if memory.runners[place].state == RunnerState::Busy && !query.force {
-        return Err(Problem::conflict("runner-busy", "The runner is executing a job."));
+        return Err(Problem::conflict("runner-busy", "The runner is executing a job.").into());
     }
     memory.runners.remove(place);
     Ok(StatusCode::NO_CONTENT)
@@ -166,7 +172,7 @@ async fn remove(
 async fn logs(
     State(stub): State<Stub>,
     Path(id): Path<String>,
-) -> Result<Json<RunnerLogs>, Problem> {
+) -> Result<Json<RunnerLogs>, HttpProblem> {
     let known = stub.memory().runners.iter().any(|runner| runner.id == id);
     let logs = "Listening for Jobs\n".to_owned();
     known.then_some(Json(RunnerLogs { id, logs })).ok_or_else(unknown)
@@ -199,11 +205,11 @@ async fn drain(State(stub): State<Stub>) -> Json<DrainStatus> {
     Json(DrainStatus { draining: true, since, stored: true, left, busy: left })
 }
 
-async fn uninstall(State(stub): State<Stub>) -> Result<Json<UninstallReport>, Problem> {
+async fn uninstall(State(stub): State<Stub>) -> Result<Json<UninstallReport>, HttpProblem> {
     if stub.memory().runners.is_empty() {
         return Ok(Json(UninstallReport::default()));
     }
-    Err(Problem::conflict("not-drained", "Runners are left."))
+    Err(Problem::conflict("not-drained", "Runners are left.").into())
 }
 
 async fn status(State(stub): State<Stub>) -> Json<Status> {

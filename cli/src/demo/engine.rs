@@ -77,7 +77,7 @@ impl Engine {
     #[expect(clippy::print_stderr, reason = "a command's own messages")]
     async fn clear_abandoned(&self, this: &Owner) {
         let place =
-            match mayfly_common::env::variables().iter().find(|(name, _)| name == "DOCKER_HOST") {
+            match mayfly_service::env::variables().iter().find(|(name, _)| name == "DOCKER_HOST") {
                 Some((_, host)) if !host.starts_with("unix://") => EnginePlace::Elsewhere,
                 _ => EnginePlace::ThisMachine,
             };
@@ -185,7 +185,7 @@ fn demo_config(
     image: &str,
     api_url: &str,
 ) -> anyhow::Result<Config> {
-    let mut variables: Vec<(String, String)> = mayfly_common::env::variables();
+    let mut variables: Vec<(String, String)> = mayfly_service::env::variables();
     variables.retain(|(name, _)| is_engine_variable(name));
     let demo = [
         ("GITHUB_RUNNER_TOKEN", "demo-token"),

@@ -3,8 +3,8 @@
 //! Invariants: every variable that is wrong is named; one that is missing is an error only where the one topic that is asked for
 //! cannot do without it.
 
-use mayfly_common::env::{self, ConfigErrors, set};
 use mayfly_github::hooks::HookUrl;
+use mayfly_service::env::{self, ConfigErrors, set};
 use orchestrator::config::Config;
 
 use super::topic::Topic;

@@ -1,7 +1,7 @@
 //! What a webhook signs with: a secret that the gateway knows, or a new one.
 
-use mayfly_common::env::{Checker, Secret, set};
 use mayfly_common::webhook::signature::Secrets;
+use mayfly_service::env::{Checker, Secret, set};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
 

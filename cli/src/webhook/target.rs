@@ -1,9 +1,9 @@
 //! Whose webhook, and where it sends.
 
 use clap::Args;
-use mayfly_common::env::value;
 use mayfly_common::scope::{Login, RepoSlug};
 use mayfly_github::hooks::{HookPlace, HookUrl};
+use mayfly_service::env::value;
 
 use super::Failure;
 

@@ -8,7 +8,7 @@ use std::fmt;
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::env::blemish;
+use crate::clean::blemish;
 
 /// The header of the signature.
 pub const HEADER: &str = "x-hub-signature-256";

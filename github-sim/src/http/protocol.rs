@@ -13,6 +13,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -38,7 +39,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_runner/v1/jobs/{id}/complete", post(complete))
 }
 
-pub(crate) type Reply = Result<Response, Problem>;
+pub(crate) type Reply = Result<Response, HttpProblem>;
 
 pub(crate) fn refused(refusal: &Refusal) -> Problem {
     let detail = refusal.to_string();

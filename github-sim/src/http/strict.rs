@@ -3,25 +3,28 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use mayfly_common::problem::{FieldError, Problem};
+use mayfly_service::problem::HttpProblem;
 use serde::de::DeserializeOwned;
 
 /// The body of a request to the control API or of a runner.
 pub(crate) struct Strict<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Strict<T> {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpProblem> {
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|why| Problem::malformed(why.body_text()))?;
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
-        serde_json::from_slice(&body).map(Self).map_err(|why| {
+        let read = serde_json::from_slice(&body).map(Self);
+        read.map_err(|why| {
             if why.is_data() {
                 let detail = why.to_string();
                 Problem::invalid(vec![FieldError { pointer: pointer(&detail), detail }])
             } else {
                 Problem::malformed(why.to_string())
             }
+            .into()
         })
     }
 }

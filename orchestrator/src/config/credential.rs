@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use mayfly_common::env::{Checker, Secret, clean, set};
+use mayfly_common::clean;
 use mayfly_common::scope::Login;
+use mayfly_service::env::{Checker, Secret, set};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use mayfly_github::{AppCredential, AppKey, Credential};

@@ -3,9 +3,9 @@
 //! Invariant: where the environment asks for TLS, nothing is sent without it.
 
 use http::uri::Authority;
-use mayfly_common::env::known::meant;
-use mayfly_common::env::{Checker, set};
 use mayfly_common::host::is_host;
+use mayfly_service::env::known::meant;
+use mayfly_service::env::{Checker, set};
 
 use super::Raw;
 

@@ -1,8 +1,8 @@
 //! GitHub's part of the configuration: where it is, who we are there, which repositories are served.
 
-use mayfly_common::env::{Checker, ConfigErrors, boolean};
 use mayfly_common::loopback::is_loopback_host;
 use mayfly_common::scope::Login;
+use mayfly_service::env::{Checker, ConfigErrors, boolean};
 use reqwest::Url;
 
 use super::{Raw, parse};

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use mayfly_common::env::known::RUNNER_PREFIX;
-use mayfly_common::env::{Checker, blemish, boolean, clean, integer};
+use mayfly_common::clean;
+use mayfly_common::clean::blemish;
 use mayfly_common::image::ImageName;
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 use mayfly_common::pool::{DockerMode, Isolation, PullPolicy, ROTATION};
 use mayfly_common::quantity::{memory, nano_cpus};
+use mayfly_service::env::known::RUNNER_PREFIX;
+use mayfly_service::env::{Checker, boolean, integer};
 
 use super::images::AllowedImages;
 use super::{Raw, Shown, parse};

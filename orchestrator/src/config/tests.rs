@@ -672,9 +672,9 @@ fn the_example_file_lists_every_variable() {
         text.lines()
             .any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{name}=")))
     };
-    let is_known = |name: &str| mayfly_common::env::known::known().any(|known| known == name);
+    let is_known = |name: &str| mayfly_service::env::known::known().any(|known| known == name);
     let unknown: Vec<&String> = names.iter().filter(|name| !is_known(name)).collect();
-    assert!(unknown.is_empty(), "mayfly_common::env::known does not list {unknown:?}");
+    assert!(unknown.is_empty(), "mayfly_service::env::known does not list {unknown:?}");
     let missing: Vec<&String> = names.iter().filter(|name| !listed(name)).collect();
     assert!(missing.is_empty(), "deploy/.env.example does not list {missing:?}");
 }

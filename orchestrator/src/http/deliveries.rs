@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use mayfly_common::problem::Problem;
 use mayfly_common::webhook::{Delivery, Receipt};
+use mayfly_service::problem::HttpProblem;
 
 use super::Api;
 
@@ -17,7 +18,7 @@ pub(super) const MAX_BODY: usize = 1 << 20;
 pub(super) async fn accept(State(api): State<Api>, body: Bytes) -> Response {
     let delivery: Delivery = match serde_json::from_slice(&body) {
         Ok(delivery) => delivery,
-        Err(error) => return Problem::malformed(error.to_string()).into_response(),
+        Err(error) => return HttpProblem(Problem::malformed(error.to_string())).into_response(),
     };
     let outcome = api.handle.deliver(delivery).await;
     (StatusCode::ACCEPTED, Json(Receipt { outcome })).into_response()

@@ -14,6 +14,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mayfly_common::host::{PublicHosts, misdirected, named};
 use mayfly_common::problem::Problem;
+use mayfly_service::problem::HttpProblem;
 
 use super::Api;
 
@@ -27,7 +28,7 @@ const PRIVATE: [&str; 4] = [".local", ".internal", ".home.arpa", ".test"];
 pub(super) async fn no_browsers(State(api): State<Api>, request: Request, next: Next) -> Response {
     match check(&request, &api.config.public_hosts) {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => HttpProblem(problem).into_response(),
     }
 }
 

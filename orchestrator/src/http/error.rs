@@ -6,6 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use mayfly_common::problem::{FieldError, Problem};
+use mayfly_service::problem::HttpProblem;
 use tracing::error;
 
 use crate::pool::book::BookError;
@@ -27,7 +28,7 @@ pub(super) struct Failure(Problem);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        self.0.into_response()
+        HttpProblem(self.0).into_response()
     }
 }
 
@@ -177,7 +178,7 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
     error!("a request handler panicked: {}", text.unwrap_or("no message"));
-    Problem::internal().into_response()
+    HttpProblem(Problem::internal()).into_response()
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::VERSION;
 use mayfly_common::api::{Health, HealthStatus};
-use mayfly_common::exposition::Format;
 use mayfly_common::problem::Problem;
+use mayfly_service::exposition::Format;
+use mayfly_service::problem::HttpProblem;
 
 use super::Api;
 use mayfly_backend::bounded::Seen;
@@ -43,7 +44,7 @@ pub(super) async fn live() -> Json<serde_json::Value> {
 }
 
 /// Ready once a pass has seen the containers, and as long as the engine answers.
-pub(super) async fn ready(State(api): State<Api>) -> Result<Json<serde_json::Value>, Problem> {
+pub(super) async fn ready(State(api): State<Api>) -> Result<Json<serde_json::Value>, HttpProblem> {
     let snapshot = api.handle.snapshot();
     if docker(&snapshot, &api.handle.contact(), api.handle.now()) == REACHABLE {
         return Ok(Json(serde_json::json!({ "status": "ready" })));
@@ -51,7 +52,8 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Json<serde_json::Val
     let detail = "The containers cannot be seen just now; GET /health tells why.";
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready")
         .with_detail(detail)
-        .with_retry_after(5))
+        .with_retry_after(5)
+        .into())
 }
 
 pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> impl IntoResponse {

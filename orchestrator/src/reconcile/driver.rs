@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mayfly_common::telemetry::SHUTDOWN;
+use mayfly_service::telemetry::SHUTDOWN;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};

@@ -14,7 +14,7 @@ use mayfly_common::foreign_text::{message, name};
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
-use mayfly_common::traces::{self, TARGET};
+use mayfly_service::traces::{self, TARGET};
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span, info_span, warn};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use mayfly_common::pool::PullPolicy;
-use mayfly_common::telemetry::{MONITOR, SUCCESS};
+use mayfly_service::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::Notify;
 use tracing::info;
 

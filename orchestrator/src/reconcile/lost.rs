@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use mayfly_common::api::Finished;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
-use mayfly_common::telemetry::MONITOR;
+use mayfly_service::telemetry::MONITOR;
 use tracing::{info, warn};
 
 use super::execute::Outcome;

@@ -9,7 +9,7 @@ use mayfly_common::foreign_text::message;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
-use mayfly_common::telemetry::{HEALTH, MONITOR, SUCCESS};
+use mayfly_service::telemetry::{HEALTH, MONITOR, SUCCESS};
 use tracing::{info, warn};
 
 use super::execute::{ActionError, Carried, Outcome};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::telemetry::MONITOR;
+use mayfly_service::telemetry::MONITOR;
 use tracing::{info, warn};
 
 use super::{MAX_PER_ROUND, due, given_up, open_since};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mayfly_common::scope::{Login, RepoSlug};
-use mayfly_common::telemetry::MONITOR;
 use mayfly_common::webhook::HookTarget;
+use mayfly_service::telemetry::MONITOR;
 use tracing::warn;
 
 use super::Redeliverer;

@@ -646,8 +646,8 @@ impl Log {
 async fn that_github_puts_an_end_off_is_logged_once() {
     let log = Log::default();
     let writer = log.clone();
-    let dispatch = mayfly_common::telemetry::dispatch(
-        mayfly_common::telemetry::Logging::default(),
+    let dispatch = mayfly_service::telemetry::dispatch(
+        mayfly_service::telemetry::Logging::default(),
         move || writer.clone(),
     );
     let _guard = tracing::dispatcher::set_default(&dispatch);

@@ -27,7 +27,7 @@ mod held_runs;
 mod hooks;
 mod jobs;
 mod metrics;
-#[path = "../../../common/tests/support/metrics_table.rs"]
+#[path = "../../../crates/service/tests/support/metrics_table.rs"]
 mod metrics_table;
 mod oddities;
 mod parameters;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use github_sim::world::access::Grant;
 use github_sim::world::tokens::UserToken;
 use github_sim::{Checked, SimConfig};
-use mayfly_common::telemetry::{Logging, dispatch};
+use mayfly_service::telemetry::{Logging, dispatch};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;

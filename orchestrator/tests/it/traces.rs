@@ -8,8 +8,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::post;
 use http::{Request, StatusCode};
-use mayfly_common::telemetry::{Logging, dispatch_with};
-use mayfly_common::traces::{TraceConfig, Traces};
+use mayfly_service::telemetry::{Logging, dispatch_with};
+use mayfly_service::traces::{TraceConfig, Traces};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
@@ -150,7 +150,7 @@ async fn a_collector_that_is_not_there_is_told_once_and_costs_nothing_else() {
     assert_eq!(answers[..2], [StatusCode::OK, StatusCode::NOT_FOUND]);
     // More than one delivery takes.
     for _ in 0..1_200 {
-        drop(mayfly_common::traces::request(&http::Method::GET, "/", None));
+        drop(mayfly_service::traces::request(&http::Method::GET, "/", None));
     }
     traces.finish().await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -133,7 +133,7 @@ pub(super) async fn change(
         (None | Some("selected"), Some(slugs)) => Some(Some(slugs)),
         _ => {
             let why = "must be all without repositories, or selected with them";
-            return Err(wrong("/repository_selection", why));
+            return Err(wrong("/repository_selection", why).into());
         }
     };
     let mut world = shared.world();
@@ -186,7 +186,7 @@ pub(super) async fn add_delivery_fault(
     Strict(fault): Strict<DeliveryFault>,
 ) -> Reply {
     if fault.times == 0 {
-        return Err(wrong("/times", "must be at least 1"));
+        return Err(wrong("/times", "must be at least 1").into());
     }
     shared.world().add_delivery_fault(fault);
     Ok((StatusCode::CREATED, Json(json!({}))).into_response())

@@ -43,17 +43,19 @@ pub(super) async fn add(
     Strict(body): Strict<NewToken>,
 ) -> Reply {
     if body.token.is_empty() {
-        return Err(wrong("/token", "must not be empty"));
+        return Err(wrong("/token", "must not be empty").into());
     }
     if body.permissions.is_none() && (body.owner.is_some() || body.repositories.is_some()) {
-        return Err(wrong("/permissions", "must be given with owner or repositories"));
+        return Err(wrong("/permissions", "must be given with owner or repositories").into());
     }
     let mut world = shared.world();
     let login = body.user.unwrap_or_else(|| DEFAULT_USER.to_owned());
     let grant = match (body.scopes, body.permissions) {
         (None, None) => Grant::Everything,
         (Some(scopes), None) => Grant::Classic(scopes),
-        (Some(_), Some(_)) => return Err(wrong("/scopes", "must not be given with permissions")),
+        (Some(_), Some(_)) => {
+            return Err(wrong("/scopes", "must not be given with permissions").into());
+        }
         (None, Some(permissions)) => {
             let owner = body.owner.unwrap_or_else(|| login.clone());
             let owner = Login::parse(&owner).map_err(|why| wrong("/owner", why))?;
@@ -110,7 +112,7 @@ pub(super) async fn set_secondary(
     Strict(body): Strict<Secondary>,
 ) -> Reply {
     if !matches!(body.status, 403 | 429) {
-        return Err(wrong("/status", "must be 403 or 429"));
+        return Err(wrong("/status", "must be 403 or 429").into());
     }
     shared.world().tokens.set_secondary(body);
     Ok(done())
@@ -137,10 +139,10 @@ pub(super) async fn settings(
     let mut world = shared.world();
     let within = |seconds: &i64, least: i64| (least..=MOST).contains(seconds);
     if body.clock_offset_seconds.is_some_and(|seconds| !within(&seconds, -MOST)) {
-        return Err(wrong("/clock_offset_seconds", "must be a day at most"));
+        return Err(wrong("/clock_offset_seconds", "must be a day at most").into());
     }
     if body.listing_delay_seconds.is_some_and(|seconds| !within(&seconds, 0)) {
-        return Err(wrong("/listing_delay_seconds", "must be from 0 to a day"));
+        return Err(wrong("/listing_delay_seconds", "must be from 0 to a day").into());
     }
     if let Some(seconds) = body.clock_offset_seconds {
         world.set_clock_offset(SignedDuration::from_secs(seconds));

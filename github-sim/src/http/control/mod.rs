@@ -194,7 +194,7 @@ async fn add_fault(State(shared): State<Arc<Shared>>, Strict(fault): Strict<Faul
         })
         .collect();
     if !mistakes.is_empty() {
-        return Err(Problem::invalid(mistakes));
+        return Err(Problem::invalid(mistakes).into());
     }
     shared.faults().push(fault);
     Ok((StatusCode::CREATED, Json(json!({}))).into_response())

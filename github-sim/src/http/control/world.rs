@@ -205,7 +205,7 @@ pub(super) async fn group(State(shared): State<Arc<Shared>>, Strict(body): Stric
     let mut world = shared.world();
     match world.add_runner_group(&body.org, &body.name) {
         Ok(_) | Err(Refusal::NameTaken { .. }) => {}
-        Err(refusal) => return Err(refused(&refusal)),
+        Err(refusal) => return Err(refused(&refusal).into()),
     }
     let set = world.set_group_access(&body.org, &body.name, selected.as_deref(), body.public);
     set.map_err(|refusal| refused(&refusal))?;

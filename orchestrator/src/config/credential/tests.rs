@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD, URL_S
 use super::*;
 use scratch::Scratch;
 
-#[path = "../../../../common/tests/support/scratch.rs"]
+#[path = "../../../../crates/service/tests/support/scratch.rs"]
 mod scratch;
 
 /// Keys that are used nowhere else.

@@ -2,10 +2,10 @@
 
 use mayfly_backend_docker::DockerSettings;
 use mayfly_common::pool::DockerMode;
-use mayfly_common::telemetry::Format;
-use mayfly_common::traces::TraceConfig;
 use mayfly_github::{GitHubSettings, checkup::Wanted};
 use mayfly_planner::filter::Pattern;
+use mayfly_service::telemetry::Format;
+use mayfly_service::traces::TraceConfig;
 
 use super::*;
 

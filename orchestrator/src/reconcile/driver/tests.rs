@@ -52,8 +52,8 @@ impl std::io::Write for Log {
 async fn events_that_cannot_be_followed_are_told_once_for_as_long_as_that_lasts() {
     let (log, fake) = (Log::default(), Arc::new(FakeBackend::new()));
     let writer = log.clone();
-    let logging = mayfly_common::telemetry::Logging::default();
-    let dispatch = mayfly_common::telemetry::dispatch(logging, move || writer.clone());
+    let logging = mayfly_service::telemetry::Logging::default();
+    let dispatch = mayfly_service::telemetry::dispatch(logging, move || writer.clone());
     let _guard = tracing::dispatcher::set_default(&dispatch);
     let told = || {
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

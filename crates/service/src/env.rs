@@ -8,21 +8,19 @@
 //! |---|---|
 //! | here | [`Checker`] |
 //! | [`api_keys`] | the gateway's keys under names that nothing reads |
-//! | [`clean`] | what editors and readers of environment files leave in values, removed or named |
 //! | [`known`] | the variables there are, and which one a misspelt name means |
 //! | [`secret`] | secrets, from a variable or the file that it names |
 
 pub mod api_keys;
-pub mod clean;
 pub mod known;
 pub mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use mayfly_common::clean::{self, blemish};
 use serde::de::DeserializeOwned;
 
-pub use clean::blemish;
 pub use secret::Secret;
 
 /// The process's variables, as [`clean::all`] leaves them. Bytes that are not UTF-8 become U+FFFD, which [`blemish`] refuses.

@@ -130,7 +130,7 @@ fn what_compose_alone_reads_is_told_outside_compose() {
 
 #[test]
 fn what_our_own_files_set_or_read_is_known() {
-    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let mut folders: Vec<_> = ["deploy", "docs", "cli/src", "orchestrator/src", "api-gateway/src"]
         .map(|folder| root.join(folder))
         .into();
@@ -163,7 +163,7 @@ fn what_our_own_files_set_or_read_is_known() {
 
 #[test]
 fn the_example_file_and_this_list_have_the_same_variables() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/.env.example");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/.env.example");
     let text = std::fs::read_to_string(file).unwrap();
     let name = |line: &str| {
         let name = line.trim_start_matches('#').split_once('=')?.0.to_owned();

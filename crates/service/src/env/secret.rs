@@ -7,7 +7,9 @@ use std::io::Read as _;
 
 use secrecy::SecretString;
 
-use super::{Checker, clean, set};
+use mayfly_common::clean;
+
+use super::{Checker, set};
 
 /// Most bytes of a file that holds secrets.
 const MAX_FILE: u64 = 1 << 20;

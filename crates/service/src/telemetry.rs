@@ -18,8 +18,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::foreign_text::steers;
 use crate::traces::{TraceConfig, Traces};
+use mayfly_common::foreign_text::steers;
 
 /// A service starts to serve.
 pub const START: &str = "START";

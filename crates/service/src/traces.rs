@@ -120,7 +120,7 @@ impl Traces {
             .map_err(|error| error.to_string())?;
         let resource = Resource::builder()
             .with_service_name(config.service.clone())
-            .with_attribute(KeyValue::new("service.version", crate::VERSION))
+            .with_attribute(KeyValue::new("service.version", mayfly_common::VERSION))
             .build();
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_list_is_what_compose_fills_in() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/compose.yaml");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/compose.yaml");
         let text = std::fs::read_to_string(file).unwrap();
         let names = text.split("${").skip(1).filter_map(|rest| rest.split([':', '}']).next());
         let no_variable =

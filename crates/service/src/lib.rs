@@ -1,0 +1,19 @@
+//! What the daemons share at run time.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`mod@env`] | reading configuration so that every mistake is reported at once |
+//! | [`telemetry`], [`traces`] | logs and spans |
+//! | [`problem`] | problems as HTTP answers |
+//! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
+//! | [`descriptors`] | how many files and sockets a process may have open |
+//! | [`shutdown`] | the signals that end a service |
+
+pub mod descriptors;
+pub mod env;
+pub mod exposition;
+pub mod health;
+pub mod problem;
+pub mod shutdown;
+pub mod telemetry;
+pub mod traces;
