@@ -125,13 +125,18 @@ impl StandIn {
 
     /// What was asked since this was last looked at, but for the version and the networks that are always there.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        let mut asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        let mut asked = self.all_asked();
         let common = ["GET /version", "GET /networks/bridge", "GET /networks/runners"];
         asked.retain(|one| !common.contains(&&*one.line));
         asked
     }
 
-    /// The same, but for queries and bodies.
+    /// All that was asked since this was last looked at.
+    pub(crate) fn all_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    /// The same as [`Self::asked`], but for queries and bodies.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.line).collect()
     }

@@ -1,3 +1,4 @@
 mod launch;
 mod list;
+mod network;
 mod rest;

@@ -203,6 +203,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_up_counts_for_half_an_hour_and_what_has_no_time_not_at_all() {
+        let (known, held) = (WaitingRuns::default(), Standing::Held(HeldStatus::Waiting));
+        let of =
+            |standing, second| known.jobs(&repo(), &run(7, "t", standing), at(second)).is_some();
+        known.read(&repo(), &run(7, "t", held), &jobs(&["waiting"]), &[], at(0));
+        assert_eq!((of(held, 1_799), of(held, 1_800)), (true, false));
+        assert!(!of(Standing::Held(HeldStatus::Pending), 1), "held up in another way");
+        let untold = Listed { id: 8, updated_at: None, standing: Standing::Queued };
+        known.read(&repo(), &untold, &jobs(&["queued"]), &[job()], at(0));
+        assert_eq!(known.jobs(&repo(), &untold, at(1)), None);
+    }
+
+    #[test]
     fn in_which_way_runs_are_held_up_is_remembered_from_look_to_look() {
         let known = WaitingRuns::default();
         let held = |id, status| run(id, "t", Standing::Held(status));
@@ -210,5 +223,6 @@ mod tests {
         assert_eq!(known.held_in(&repo()), BTreeSet::from([HeldStatus::Pending]));
         known.keep(&repo(), &runs([run(2, "t", Standing::Queued)]));
         assert!(known.held_in(&repo()).is_empty());
+        assert!(known.known().is_empty(), "nothing is remembered of it");
     }
 }

@@ -183,7 +183,7 @@ impl GitHubClient {
         closed.insert(account, until);
     }
 
-    async fn folder_by_rest(
+    pub(super) async fn folder_by_rest(
         &self,
         repo: &RepoSlug,
         priority: Priority,

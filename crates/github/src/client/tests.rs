@@ -170,21 +170,28 @@ async fn an_unchanged_answer_costs_nothing_and_a_lost_one_may_have_cost_somethin
 
 #[tokio::test]
 async fn changing_something_costs_five_times_as_much_as_reading() {
-    let rows = [("GET", 360), ("DELETE", 72), ("PATCH", 72), ("POST", 72)];
-    for (method, expected) in rows {
-        let github = StandIn::new([(format!("{method} /thing/1"), vec![ok(&json!({}))])]).await;
-        let (client, mut sent) = (github.client(), 0);
-        // Two fifths of the 900 points of a minute are for what can wait.
-        let error = loop {
-            let call = thing(&client, Priority::Upkeep);
-            match client.send(method.parse().unwrap(), &call, None, None).await {
-                Ok(_) => sent += 1,
-                Err(error) => break error,
-            }
+    let rows = [
+        ("GET /thing/1", Resource::Core, 854),
+        ("DELETE /thing/1", Resource::Core, 850),
+        ("PATCH /thing/1", Resource::Core, 850),
+        ("POST /thing/1", Resource::Core, 850),
+        ("POST /graphql", Resource::Graphql, 1_899),
+    ];
+    // How many of 855 points a minute, or of 1,900, are left for jobs.
+    for (line, resource, left) in rows {
+        let github = StandIn::new([(line, vec![ok(&json!({}))])]).await;
+        let client = github.client();
+        let call = match resource {
+            Resource::Core => thing(&client, Priority::Job),
+            Resource::Graphql => client.graphql_call(Who::User, Priority::Job),
         };
-        let why = "this minute's requests are used up".to_owned();
-        assert_eq!((sent, error), (expected, GitHubError::PutOff { until: at(60), why }));
-        assert_eq!(github.lines().len(), expected, "{method}");
+        let method = line.split(' ').next().unwrap().parse().unwrap();
+        client.send(method, &call, None, None).await.unwrap();
+        let may = |points| {
+            let mut budget = client.budget().clone();
+            budget.admit(Account::User, resource, Priority::Job, points, at(0)).is_ok()
+        };
+        assert_eq!((may(left), may(left + 1)), (true, false), "{line}");
     }
 }
 
@@ -359,4 +366,62 @@ async fn what_cannot_be_read_of_a_list_is_told_until_it_can_be() {
     assert_eq!(client.oddities(), [told]);
     assert!(client.registrations(&scope).await.unwrap().whole);
     assert!(client.oddities().is_empty());
+}
+
+/// What is asked with so few of 5,000 requests left that only these kinds may.
+#[tokio::test]
+async fn each_request_is_as_urgent_as_what_it_is_for() {
+    use crate::hooks::{HookPlace, KnownHook};
+    use Priority::{Demand, Discovery, Job, Upkeep};
+    use mayfly_common::registration::RunnerId;
+    type Outcome = Result<(), GitHubError>;
+    let kinds = [(1, Job), (21, Demand), (501, Discovery), (1_251, Upkeep)];
+    let asked = async |what: &str, remaining: u64| -> Outcome {
+        let few = ok(&json!({"id": 1, "token": "x", "expires_at": at(9_999).to_string()}))
+            .with("x-ratelimit-limit", "5000")
+            .with("x-ratelimit-remaining", remaining.to_string())
+            .with("x-ratelimit-reset", (NOW + 1_000).to_string());
+        let github = StandIn::new([("GET /thing/1", vec![few])]).await;
+        let client = github.client();
+        client.get::<Value>(&thing(&client, Job)).await.unwrap();
+        let repo = mayfly_common::scope::RepoSlug::parse("o/r").unwrap();
+        let scope = "repo:o/r".parse().unwrap();
+        let hook = KnownHook { id: 1, place: HookPlace::Repo(repo.clone()) };
+        let wanted = std::iter::once("x".to_owned()).collect();
+        match what {
+            "runners" => client.registrations(&scope).await.map(drop),
+            "a token" => client.registration_token(&scope).await.map(drop),
+            "a deletion" => client.deregister(&scope, RunnerId(1)).await.map(drop),
+            "jobs" => client.queued_jobs(&repo, &crate::Look::default()).await.map(drop),
+            "recent jobs" => client.recent_jobs(&repo, at(0), wanted).await.map(drop),
+            "an origin" => client.origin(&repo, 1).await.map(drop),
+            "a file" => client.text_at(&repo, "x", "y").await.map(drop),
+            "hooks" => client.hooks(&hook.place).await.map(drop),
+            "a ping" => client.ping_hook(&hook).await,
+            "a hook's end" => client.delete_hook(&hook).await,
+            "deliveries" => client.deliveries(&hook, at(0), Discovery).await.map(drop),
+            "a folder" => client.folder_by_rest(&repo, Upkeep).await.map(drop),
+            _ => panic!("{what}"),
+        }
+    };
+    let rows = [
+        ("runners", Demand),
+        ("a token", Job),
+        ("a deletion", Job),
+        ("jobs", Demand),
+        ("recent jobs", Discovery),
+        ("an origin", Demand),
+        ("a file", Demand),
+        ("hooks", Demand),
+        ("a ping", Demand),
+        ("a hook's end", Demand),
+        ("deliveries", Discovery),
+        ("a folder", Upkeep),
+    ];
+    for (what, kind) in rows {
+        for (remaining, least) in kinds {
+            let put_off = matches!(asked(what, remaining).await, Err(GitHubError::PutOff { .. }));
+            assert_eq!(put_off, kind > least, "{what} with {remaining} left");
+        }
+    }
 }
