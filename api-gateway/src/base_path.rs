@@ -82,15 +82,18 @@ mod tests {
     #[test]
     fn a_prefix_is_a_plain_path() {
         for (text, prefix) in
-            [("", ""), ("/", ""), ("/mayfly", "/mayfly"), (" /a/b-c_d.e/ ", "/a/b-c_d.e")]
+            [("", ""), ("/", ""), ("/mayfly", "/mayfly"), (" /a/b-c_d.e~F0/ ", "/a/b-c_d.e~F0")]
         {
             assert_eq!(BasePath::parse(text).unwrap().as_str(), prefix);
         }
         for bad in
             ["mayfly", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/ä", "/a%2fb", "https://x/a"]
         {
-            assert!(BasePath::parse(bad).is_err(), "{bad}");
+            let why = "is not a path like /mayfly, of letters, digits and -._~";
+            assert_eq!(BasePath::parse(bad), Err(format!("{bad:?} {why}")));
         }
+        let why = "\"/docs/x\" begins like the gateway's own paths under /docs: take another, such as /mayfly";
+        assert_eq!(BasePath::parse("/docs/x"), Err(why.to_owned()));
     }
 
     #[test]

@@ -105,10 +105,23 @@ mod tests {
         assert_eq!(client(trusted, "::ffff:10.0.0.1", &["[2001:db8::2]"]), "2001:db8::2");
     }
 
+    /// Sixteen proxies in a row are followed, and what stands beyond them is not looked at.
+    #[test]
+    fn a_long_list_is_read_from_the_right_up_to_a_point() {
+        for (proxies, expected) in [(15, "198.51.100.7"), (16, "10.0.0.100")] {
+            let hops: Vec<String> =
+                (0..proxies).map(|number| format!("10.0.0.{}", 100 + number)).collect();
+            let list = format!("198.51.100.7, {}", hops.join(", "));
+            assert_eq!(client("10.0.0.0/8", "10.0.0.1", &[&list]), expected, "{proxies}");
+        }
+    }
+
     #[test]
     fn what_is_no_network_is_refused() {
         for bad in ["10.0.0.0/33", "proxy", "10.0.0"] {
-            assert!(TrustedProxies::parse(bad).is_err(), "{bad}");
+            let expected =
+                format!("{bad:?} is neither an IP address nor a network like 10.0.0.0/8");
+            assert_eq!(TrustedProxies::parse(&format!("::1, {bad}")), Err(expected));
         }
     }
 }

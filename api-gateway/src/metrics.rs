@@ -251,7 +251,105 @@ mod tests {
         for path in crate::routes::document().paths.paths.keys() {
             assert_eq!(route_label(Some(path)), path);
         }
+        for path in ["/openapi.json", "/docs", "/redoc"] {
+            assert_eq!(route_label(Some(path)), path);
+        }
+        assert_eq!(route_label(Some("/redoc/start.js")), "other");
         assert_eq!(route_label(None), "other");
-        assert_eq!(method_label(&Method::from_bytes(b"BREW").unwrap()), "other");
+    }
+
+    #[test]
+    fn all_is_counted_under_its_own_words() {
+        let metrics = Metrics::new();
+        let methods = ["GET", "POST", "DELETE", "PATCH", "PUT", "HEAD", "OPTIONS", "BREW"];
+        for method in methods {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            metrics.answered(&method, "/livez", StatusCode::OK, Duration::from_millis(20));
+        }
+        for status in [100, 199, 303, 404, 499, 500, 599, 600] {
+            let status = StatusCode::from_u16(status).unwrap();
+            metrics.answered(&Method::GET, "/redoc", status, Duration::from_secs(61));
+        }
+        let events = [
+            "workflow_job",
+            "push",
+            "ping",
+            "meta",
+            "repository",
+            "public",
+            "installation",
+            "installation_repositories",
+            "check_run",
+            "check_suite",
+            "workflow_run",
+        ];
+        for event in events {
+            metrics.delivery(Some(event), DeliveryOutcome::Accepted);
+        }
+        metrics.delivery(Some("star"), DeliveryOutcome::Refused);
+        metrics.delivery(None, DeliveryOutcome::Refused);
+        metrics.upstream_error("broken");
+        metrics.unauthorized.inc_by(3);
+        metrics.rate_limited.inc_by(4);
+        let mut expected: Vec<String> = Vec::new();
+        let requests = methods[..7].iter().map(|method| (*method, "/livez", "2xx", 1));
+        let classes = [("1xx", 2), ("3xx", 1), ("4xx", 2), ("5xx", 3)];
+        let classes = classes.map(|(class, count)| ("GET", "/redoc", class, count));
+        for (method, route, status, count) in
+            requests.chain(classes).chain([("other", "/livez", "2xx", 1)])
+        {
+            expected.push(format!(
+                r#"requests_total{{method="{method}",route="{route}",status="{status}"}} {count}"#
+            ));
+        }
+        for (route, sum, counts) in [
+            ("/livez", "0.16", [0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8]),
+            ("/redoc", "488.0", {
+                let mut none = [0; 12];
+                none[11] = 8;
+                none
+            }),
+        ] {
+            let bounds = [
+                "0.001", "0.0025", "0.005", "0.01", "0.025", "0.1", "0.25", "1.0", "2.5", "10.0",
+                "60.0", "+Inf",
+            ];
+            for (bound, count) in bounds.iter().zip(counts) {
+                expected.push(format!(
+                    r#"request_duration_seconds_bucket{{le="{bound}",route="{route}"}} {count}"#
+                ));
+            }
+            expected.push(format!(r#"request_duration_seconds_count{{route="{route}"}} 8"#));
+            expected.push(format!(r#"request_duration_seconds_sum{{route="{route}"}} {sum}"#));
+        }
+        for event in events {
+            expected.push(format!(
+                r#"webhook_deliveries_total{{event="{event}",outcome="accepted"}} 1"#
+            ));
+        }
+        expected.push(r#"webhook_deliveries_total{event="other",outcome="refused"} 2"#.to_owned());
+        expected.push(r#"upstream_errors_total{kind="broken"} 1"#.to_owned());
+        expected.push("unauthorized_total 3".to_owned());
+        expected.push("rate_limited_total 4".to_owned());
+        expected.push(format!(r#"build_info{{version="{}"}} 1"#, mayfly_common::VERSION));
+        expected.sort_unstable();
+        let text = metrics.render().unwrap();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("mayfly_gateway_"));
+        let mut lines: Vec<&str> = lines.collect();
+        lines.sort_unstable();
+        assert_eq!(lines, expected);
+        let mut helps: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        helps.sort_unstable();
+        let expected = [
+            "mayfly_gateway_build This build.",
+            "mayfly_gateway_rate_limited Requests refused for coming too often.",
+            "mayfly_gateway_request_duration_seconds Time from a request to the head of its answer.",
+            "mayfly_gateway_requests Requests answered.",
+            "mayfly_gateway_unauthorized Requests refused for want of a valid key.",
+            "mayfly_gateway_upstream_errors Requests the orchestrator did not answer properly.",
+            "mayfly_gateway_webhook_deliveries Deliveries of GitHub's webhooks.",
+        ];
+        assert_eq!(helps, expected);
     }
 }

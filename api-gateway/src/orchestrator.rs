@@ -223,5 +223,8 @@ mod tests {
         let all = CONNECT_TIMEOUT * ATTEMPTS + BACKOFF * waits;
         assert!(all < crate::Config::default().request_timeout, "{all:?}");
         assert!(all < deliver::DEADLINE, "{all:?}");
+        assert_eq!(all, Duration::from_millis(6300), "three times two seconds, and the pauses");
+        // What a server closes first, a request can get lost on. Ours keeps what is idle for 20 seconds.
+        assert!((5..=10).contains(&IDLE_TIMEOUT.as_secs()), "{IDLE_TIMEOUT:?}");
     }
 }

@@ -198,4 +198,63 @@ mod tests {
         assert!(wait <= Duration::from_millis(50), "{wait:?}");
         assert_eq!(seconds_until(&refusal), 1);
     }
+
+    #[test]
+    fn one_per_second_means_one_per_second() {
+        let one = NonZeroU32::MIN;
+        let limits = limits(&Config { rate_per_second: one, rate_burst: one, ..Config::default() });
+        let bucket = Bucket::Key(KeyId(1));
+        limits.limiter().check_key(&bucket).unwrap();
+        let refusal = limits.limiter().check_key(&bucket).unwrap_err();
+        let wait = refusal.wait_time_from(DefaultClock::default().now());
+        assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
+    }
+
+    #[test]
+    fn what_costs_requests_to_github_is_one_a_second_and_twenty_at_once() {
+        let (limits, bucket) = (costly(), Bucket::Key(KeyId(1)));
+        for _ in 0..20 {
+            limits.limiter().check_key(&bucket).unwrap();
+        }
+        let refusal = limits.limiter().check_key(&bucket).unwrap_err();
+        let wait = refusal.wait_time_from(DefaultClock::default().now());
+        assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
+        assert!(limits.limiter().check_key(&Bucket::Key(KeyId(2))).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn full_buckets_are_forgotten_every_minute() {
+        let many = NonZeroU32::new(1_000_000).unwrap();
+        let gateway =
+            Gateway::new(&Config { rate_per_second: many, rate_burst: many, ..Config::default() });
+        let tidying = gateway.clone();
+        let tidying = tokio::spawn(async move { tidy(&tidying).await });
+        let draw = || draw(&gateway, &gateway.limits, &Bucket::Key(KeyId(1))).unwrap();
+        draw();
+        tokio::task::yield_now().await;
+        // A bucket is full again after a microsecond of the clock on the wall.
+        for _ in 0..2 {
+            draw();
+            tokio::time::sleep(Duration::from_secs(59)).await;
+            assert_eq!(gateway.limits.limiter().len(), 1);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::task::yield_now().await;
+            assert_eq!(gateway.limits.limiter().len(), 0);
+        }
+        tidying.abort();
+    }
+
+    #[test]
+    fn who_draws_and_what_from() {
+        let caller = |key| Caller {
+            id: "id".parse().unwrap(),
+            address: "2001:db8::1".parse().unwrap(),
+            key,
+        };
+        let address = |text: &str| Bucket::Address(text.parse().unwrap());
+        assert_eq!(Bucket::of(Some(&caller(Some(KeyId(7))))), Bucket::Key(KeyId(7)));
+        assert_eq!(Bucket::of_address(Some(&caller(Some(KeyId(7))))), address("2001:db8::"));
+        assert_eq!(Bucket::of(Some(&caller(None))), address("2001:db8::"));
+        assert_eq!(Bucket::of(None), address("0.0.0.0"));
+    }
 }

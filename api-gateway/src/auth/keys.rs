@@ -110,9 +110,20 @@ mod tests {
         let errors =
             ApiKeys::from_list(&"short,good-enough-16-long,sp ace-in-the-middle".to_owned().into())
                 .unwrap_err();
-        assert_eq!(errors.len(), 2);
-        assert!(errors[0].starts_with("key 1 is shorter"), "{errors:?}");
-        assert!(errors[1].starts_with("key 3 holds"), "{errors:?}");
-        assert!(ApiKeys::from_list(&" , ,".to_owned().into()).is_err());
+        let expected = [
+            "key 1 is shorter than 16 characters",
+            "key 3 holds something other than printable ASCII without spaces",
+        ];
+        assert_eq!(errors, expected);
+        let list = |text: &str| ApiKeys::from_list(&text.to_owned().into());
+        assert_eq!(list(" , ,").unwrap_err(), ["holds no key"]);
+        assert_eq!(list("fifteen-letters").unwrap_err(), expected[..1]);
+        assert_eq!(list("sixteen-letters-").unwrap().len(), 1);
+        assert_eq!(list("ä-key-that-is-long-enough").unwrap_err()[0][..12], *"key 1 holds ");
+        let lines = "  # mine\n\nfirst-key-16-long\n";
+        let lines = ApiKeys::from_lines(&lines.to_owned().into()).unwrap();
+        assert_eq!(format!("{lines:?}"), "1 key");
+        let both = list("first-key-16-long,second-key-16-long").unwrap();
+        assert_eq!(format!("{both:?} {:?}", ApiKeys::default()), "2 keys 0 keys");
     }
 }

@@ -222,3 +222,119 @@ fn the_example_file_and_the_compose_file_list_every_variable() {
         assert!(compose.lines().any(|line| starts(line, ':')), "{name} is not in compose.yaml");
     }
 }
+
+#[test]
+fn every_variable_sets_its_own_field() {
+    let config = read(&[
+        ("API_GATEWAY_HOST", "192.0.2.8"),
+        ("API_GATEWAY_PORT", "8081"),
+        ("ORCHESTRATOR_URL", "http://elsewhere:8001"),
+        ("API_KEYS", KEY),
+        ("WEBHOOK_SECRET", "It's a Secret to Everybody,the new secret of many letters"),
+        ("RATE_LIMIT_PER_SECOND", "7"),
+        ("RATE_LIMIT_BURST", "9"),
+        ("TRUSTED_PROXIES", "10.0.0.1"),
+        ("CORS_ORIGINS", "https://page.example"),
+        ("PUBLIC_HOSTS", "name.example"),
+        ("PUBLIC_BASE_PATH", "/tools"),
+        ("REQUEST_TIMEOUT", "11"),
+        ("LOG_LEVEL", "WARNING"),
+        ("LOG_VERBOSE", "true"),
+        ("LOG_FORMAT", "json"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+        ("OTEL_SERVICE_NAME", "edge"),
+    ])
+    .unwrap();
+    let Config {
+        host,
+        port,
+        orchestrator,
+        keys,
+        webhook_secrets,
+        rate_per_second,
+        rate_burst,
+        trusted_proxies,
+        cors,
+        public_hosts,
+        base_path,
+        request_timeout,
+        logging,
+        traces,
+        warnings,
+    } = config;
+    assert_eq!((host.to_string(), port), ("192.0.2.8".to_owned(), 8081));
+    assert_eq!(
+        format!("{orchestrator} {orchestrator:?}"),
+        "http://elsewhere:8001 http://elsewhere:8001"
+    );
+    assert_eq!(keys.find(KEY.as_bytes()), Some(crate::auth::KeyId(1)));
+    assert_eq!((keys.len(), webhook_secrets.len()), (1, 2));
+    assert_eq!((rate_per_second.get(), rate_burst.get()), (7, 9));
+    assert_eq!(trusted_proxies, TrustedProxies::parse("10.0.0.1").unwrap());
+    assert_eq!(cors, CorsOrigins::parse("https://page.example").unwrap());
+    assert!(public_hosts.answer_to("name.example") && !public_hosts.answer_to("page.example"));
+    assert_eq!(base_path.as_str(), "/tools");
+    assert_eq!(request_timeout, Duration::from_secs(11));
+    let expected = Logging {
+        level: parse_level("WARN").unwrap(),
+        verbose: true,
+        format: parse_format("json").unwrap(),
+    };
+    assert_eq!(logging, expected);
+    let expected = TraceConfig {
+        endpoint: "http://collector:4318/v1/traces".to_owned(),
+        service: "edge".to_owned(),
+    };
+    assert_eq!(traces, Some(expected));
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn what_is_not_set_has_its_default() {
+    let config = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]).unwrap();
+    assert_eq!(config.traces.unwrap().service, "api-gateway");
+    let config = read(&[]).unwrap();
+    assert_eq!((config.cors, config.traces), (CorsOrigins::None, None));
+    assert_eq!(config.trusted_proxies, TrustedProxies::default());
+    assert_eq!((config.base_path.as_str(), config.webhook_secrets.len()), ("", 0));
+    assert!(!config.public_hosts.answer_to("name.example"));
+    let expected = Logging {
+        level: parse_level("INFO").unwrap(),
+        verbose: false,
+        format: parse_format("text").unwrap(),
+    };
+    assert_eq!(config.logging, expected);
+}
+
+#[test]
+fn each_number_has_its_bounds() {
+    for (name, least, most) in [
+        ("API_GATEWAY_PORT", 1, 65_535),
+        ("RATE_LIMIT_PER_SECOND", 1, 1_000_000),
+        ("RATE_LIMIT_BURST", 1, 1_000_000),
+        ("REQUEST_TIMEOUT", 1, 3600),
+    ] {
+        for (number, taken) in [(least, true), (least - 1, false), (most, true), (most + 1, false)]
+        {
+            assert_eq!(read(&[(name, &number.to_string())]).is_ok(), taken, "{name}={number}");
+        }
+    }
+    assert!(read(&[("API_KEYS", &KEY[1..])]).unwrap_err().contains("shorter than 16"));
+}
+
+#[test]
+fn what_is_open_to_all_is_refused_with_what_to_do_about_it() {
+    let host = "API_GATEWAY_HOST: 0.0.0.0 can be reached from other machines and no API key is asked for: \
+        set API_KEYS or API_KEYS_FILE, or listen on 127.0.0.1, or, if anybody may start runners here, \
+        set ALLOW_ANONYMOUS=true";
+    let cors = "CORS_ORIGINS: * lets every web page that a browser shows use a gateway that asks for no key: \
+        name the origins, or set API_KEYS or API_KEYS_FILE";
+    let wide = [("API_GATEWAY_HOST", "0.0.0.0"), ("CORS_ORIGINS", "*")];
+    assert_eq!(read(&wide).unwrap_err().lines().collect::<Vec<_>>(), [host, cors]);
+    let anonymous = [wide[0], wide[1], ("ALLOW_ANONYMOUS", "true")];
+    assert_eq!(read(&anonymous).unwrap_err(), cors, "that anybody may call is not any page");
+    let closed = [wide[0], wide[1], ("API_KEYS", KEY), ("ALLOW_ANONYMOUS", "false")];
+    assert!(read(&closed).is_ok());
+    let odd = read(&[("API_GATEWAY_HOST", "here")]).unwrap_err();
+    assert_eq!(odd, "API_GATEWAY_HOST: must be an IP address or localhost");
+}

@@ -46,3 +46,88 @@ async fn an_error_in_another_form_becomes_a_problem() {
     let problem: Problem = serde_json::from_str(&body).unwrap();
     assert_eq!((problem.status, &*problem.title), (410, "Gone"));
 }
+
+#[tokio::test]
+async fn each_status_has_its_words_and_headers_of_the_answer_stay() {
+    let rows = [
+        (404, "not-found", "Not found", Some("There is nothing at this path.")),
+        (405, "method-not-allowed", "This path does not take that method", None),
+        (
+            500,
+            "internal",
+            "Something went wrong here",
+            Some("The log has the reason under this request's id."),
+        ),
+        (410, "http", "Gone", None),
+        (599, "http", "The request failed", None),
+    ];
+    for (status, kind, title, detail) in rows {
+        let mut response = Response::new(Body::from("plain text"));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/plain"),
+            (header::CONTENT_LENGTH, "10"),
+            (header::CONTENT_ENCODING, "br"),
+            (header::ALLOW, "GET"),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        let (parts, body) = as_problem(response).into_parts();
+        assert_eq!(parts.status.as_u16(), status);
+        let mut names: Vec<&str> = parts.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["allow", "content-type"]);
+        assert_eq!(parts.headers[header::CONTENT_TYPE], PROBLEM_JSON);
+        let body = body.collect().await.unwrap().to_bytes();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!((problem.status, problem.kind), (status, format!("urn:mayfly:problem:{kind}")));
+        assert_eq!((&*problem.title, problem.detail.as_deref()), (title, detail));
+    }
+}
+
+#[test]
+fn the_answer_to_a_panic_is_logged_like_any_other_of_a_caller_that_was_admitted() {
+    let request = Request::get("/").header("x-request-id", "id-1").body(()).unwrap();
+    let caller = Caller::identify(&request, &Gateway::new(&Config::default()));
+    assert_eq!((caller.id(), caller.address.to_string().as_str()), ("id-1", "0.0.0.0"));
+    assert!(caller.key.is_none());
+    let response = after_panic(&caller);
+    assert!(response.extensions().get::<Admitted>().is_some());
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[test]
+fn a_peer_may_be_given_by_either_extension() {
+    let gateway = Gateway::new(&Config::default());
+    let address = |number: u8| std::net::SocketAddr::from(([192, 0, 2, number], 40000));
+    let mut request = Request::get("/").body(()).unwrap();
+    let mock = axum::extract::connect_info::MockConnectInfo(address(1));
+    request.extensions_mut().insert(mock);
+    assert_eq!(Caller::identify(&request, &gateway).address.to_string(), "192.0.2.1");
+    request.extensions_mut().insert(axum::extract::ConnectInfo(address(2)));
+    assert_eq!(Caller::identify(&request, &gateway).address.to_string(), "192.0.2.2");
+}
+
+#[tokio::test]
+async fn what_is_answered_is_counted_even_a_panic() {
+    async fn panics() -> &'static str {
+        panic!("a reason")
+    }
+    let gateway = Gateway::new(&Config::default());
+    let router = Router::new()
+        .route("/livez", get(panics))
+        .layer(from_fn_with_state(gateway.clone(), observe))
+        .with_state(gateway.clone());
+    let request = Request::get("/livez").header(header::HOST, "localhost").body(Body::empty());
+    router.oneshot(request.unwrap()).await.unwrap();
+    let metrics = gateway.metrics.render().unwrap();
+    let line = r#"mayfly_gateway_requests_total{method="GET",route="/livez",status="5xx"} 1"#;
+    assert!(metrics.lines().any(|it| it == line), "{metrics}");
+}
+
+#[test]
+fn a_path_is_shown_up_to_200_bytes() {
+    for (length, shown) in [(1, 1), (200, 200), (201, 200)] {
+        assert_eq!(shortened(&"/".repeat(length)).len(), shown);
+    }
+}

@@ -110,3 +110,54 @@ fn media_type(headers: &HeaderMap) -> String {
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// The answer of a server that says `head` and a byte of a body, and then nothing more for ever.
+    async fn standing_still(head: &str) -> http::Response<Incoming> {
+        let (client, mut server) = tokio::io::duplex(1024);
+        let head = format!("HTTP/1.1 {head}\r\ncontent-length: 9\r\n\r\n{{");
+        tokio::spawn(async move {
+            server.read_u8().await.unwrap();
+            server.write_all(head.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+            drop(server);
+        });
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
+        tokio::spawn(connection);
+        sender.send_request(http::Request::new(Body::empty())).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stands_still_is_given_up_and_a_stream_ends_with_the_gateway() {
+        for kind in ["application/json", "text/event-stream"] {
+            let head = format!("200 OK\r\ncontent-type: {kind}");
+            let stop = CancellationToken::new();
+            let started = Instant::now();
+            let answer = pass_on(standing_still(&head).await, &stop).await.ok().unwrap();
+            assert!(answer.into_body().collect().await.is_err());
+            assert_eq!(started.elapsed().as_secs(), 30, "{kind}");
+            let answer = pass_on(standing_still(&head).await, &stop).await.ok().unwrap();
+            stop.cancel();
+            let started = Instant::now();
+            let ended = answer.into_body().collect().await.is_ok();
+            assert_eq!(ended, kind == "text/event-stream");
+            assert_eq!(started.elapsed().as_secs(), if ended { 0 } else { 30 });
+        }
+    }
+
+    #[test]
+    fn only_whole_seconds_say_when_to_try_again() {
+        for (value, seconds) in [("17", Some(17)), ("soon", None), ("-1", None)] {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
+            assert_eq!(retry_after(&headers), seconds);
+        }
+    }
+}

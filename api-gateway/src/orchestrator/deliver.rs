@@ -81,8 +81,9 @@ mod tests {
 
     #[test]
     fn github_hears_what_became_of_its_delivery() {
-        assert_eq!(longest(Duration::from_secs(30)), DEADLINE);
-        assert_eq!(longest(Duration::from_secs(2)), Duration::from_secs(2));
-        assert!(DEADLINE < Duration::from_secs(10), "so long GitHub waits");
+        // GitHub waits for ten seconds.
+        for (timeout, limit) in [(30, 8), (9, 8), (8, 8), (7, 7)] {
+            assert_eq!(longest(Duration::from_secs(timeout)), Duration::from_secs(limit));
+        }
     }
 }

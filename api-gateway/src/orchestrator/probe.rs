@@ -49,7 +49,10 @@ mod tests {
         let (first, second) = tokio::join!(probe.answer(ask()), probe.answer(ask()));
         assert!(first.is_none() && second.is_none(), "that there is no answer is one, too");
         assert_eq!(asked.get(), 1, "who comes meanwhile asks nothing");
-        tokio::time::sleep(FRESH).await;
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert!(probe.answer(ask()).await.is_none());
+        assert_eq!(asked.get(), 1);
+        tokio::time::advance(Duration::from_millis(1)).await;
         assert!(probe.answer(ask()).await.is_some());
         assert_eq!(asked.get(), 2);
     }

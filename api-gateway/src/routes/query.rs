@@ -199,6 +199,137 @@ mod tests {
         assert_eq!(none(Some("x")).unwrap_err().errors[0].pointer, "?x");
     }
 
+    #[test]
+    fn each_parameter_has_its_bounds_and_its_words() {
+        type Route = fn(Option<&str>) -> Result<String, Problem>;
+        let states = "must be one of starting, idle, busy, draining, finished, failed, gone";
+        let rows: [(Route, &str, &[&str], &[&str], &str); 21] = [
+            (list, "state", &["starting", "gone"], &["", "Idle", "queued"], states),
+            (
+                list,
+                "scope",
+                &["repo", "org", "enterprise"],
+                &["user", "Repo"],
+                "must be one of repo, org, enterprise",
+            ),
+            (
+                list,
+                "page",
+                &["1", "1000000"],
+                &["0", "1000001"],
+                "must be a whole number from 1 to 1000000",
+            ),
+            (
+                list,
+                "per_page",
+                &["1", "100"],
+                &["0", "101"],
+                "must be a whole number from 1 to 100",
+            ),
+            (remove, "force", &["true", "false"], &["1", ""], "must be one of true, false"),
+            (cleanup, "dry_run", &["true", "false"], &["1", ""], "must be one of true, false"),
+            (
+                jobs,
+                "status",
+                &["waiting", "queued", "in_progress", "completed"],
+                &["done", ""],
+                "must be one of waiting, queued, in_progress, completed",
+            ),
+            (
+                jobs,
+                "page",
+                &["1", "1000000"],
+                &["0", "1000001"],
+                "must be a whole number from 1 to 1000000",
+            ),
+            (
+                jobs,
+                "per_page",
+                &["1", "100"],
+                &["0", "101"],
+                "must be a whole number from 1 to 100",
+            ),
+            (jobs, "repository", &["octo/hello"], &["octo", "o/r/x", ""], ""),
+            (finished, "pool", &["ci"], &["a b", ""], ""),
+            (
+                finished,
+                "state",
+                &["finished", "failed", "gone"],
+                &["idle", ""],
+                "must be one of finished, failed, gone",
+            ),
+            (
+                finished,
+                "page",
+                &["1", "1000000"],
+                &["0", "1000001"],
+                "must be a whole number from 1 to 1000000",
+            ),
+            (
+                finished,
+                "per_page",
+                &["1", "100"],
+                &["0", "101"],
+                "must be a whole number from 1 to 100",
+            ),
+            (
+                events,
+                "after",
+                &["0", "9223372036854775807"],
+                &["-1", "+1", "", "x", "9223372036854775808"],
+                "must be the id of an event, or 0",
+            ),
+            (
+                events,
+                "limit",
+                &["1", "1000"],
+                &["0", "1001"],
+                "must be a whole number from 1 to 1000",
+            ),
+            (stats, "days", &["1", "365"], &["0", "366"], "must be a whole number from 1 to 365"),
+            (explain, "repository", &["octo/hello"], &["octo", "o/r/x", ""], ""),
+            (
+                list,
+                "runner",
+                &[],
+                &["x"],
+                "is not known; known are state, scope, scope_name, page, per_page",
+            ),
+            (jobs, "x", &[], &["x"], "is not known; known are repository, status, page, per_page"),
+            (
+                |query| none(query).map(|()| String::new()),
+                "x",
+                &[],
+                &["x"],
+                "is not known; there are no parameters here",
+            ),
+        ];
+        for (route, name, good, bad, said) in rows {
+            for value in good {
+                let encoded = value.replace('/', "%2F");
+                let query = format!("{name}={value}");
+                assert_eq!(route(Some(&query)).unwrap(), format!("?{name}={encoded}"));
+            }
+            for value in bad {
+                let errors = route(Some(&format!("{name}={value}"))).unwrap_err().errors;
+                let [error] = &errors[..] else { panic!("{name}={value}: {errors:?}") };
+                assert_eq!(error.pointer, format!("?{name}"));
+                assert!(said.is_empty() || error.detail == said, "{name}={value}: {error:?}");
+            }
+        }
+        let twice = list(Some("page=1&page=2")).unwrap_err().errors;
+        assert_eq!(twice[0].detail, "must be given once");
+        for route in [list, finished] {
+            for (length, taken) in [(140, true), (141, false)] {
+                // Characters count, not bytes.
+                let query = format!("scope_name={}", "ä".repeat(length));
+                assert_eq!(route(Some(&query)).is_ok(), taken, "{length}");
+            }
+        }
+        let long = list(Some(&format!("scope_name={}", "x".repeat(141)))).unwrap_err().errors;
+        assert_eq!(long[0].detail, "must have at most 140 characters");
+    }
+
     /// The states are listed by hand here; the compiler says when one is missing in `as_str`, this says so here.
     #[test]
     fn every_state_can_be_filtered_by() {

@@ -109,6 +109,10 @@ async fn wrong_keys_are_limited_by_address_and_the_right_one_still_works() {
         }
     }
     assert!(stub.memory().seen.is_empty());
+    let metrics = client.get("/metrics").await.text();
+    for line in ["mayfly_gateway_unauthorized_total 6", "mayfly_gateway_rate_limited_total 3"] {
+        assert!(metrics.lines().any(|it| it == line), "{line} is missing in:\n{metrics}");
+    }
     assert_eq!(client.get("/api/v1/status").await.status, StatusCode::OK);
     let mut elsewhere = anonymous(Method::GET, "/api/v1/status").body(Body::empty()).unwrap();
     elsewhere.extensions_mut().insert(ConnectInfo(peer(9)));

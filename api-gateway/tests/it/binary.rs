@@ -51,3 +51,81 @@ fn help_is_no_mistake_and_says_where_the_variables_are() {
         assert!(argument == "-h" || said.contains(".env.example"), "{said}");
     }
 }
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_misspelt_name_is_said_whether_the_rest_is_right_or_wrong() {
+    let warning = "warning: RATE_LIMIT_BRUST: is not read; is RATE_LIMIT_BURST meant?\n";
+    let misspelt = ("RATE_LIMIT_BRUST", "1");
+    let valid = "The configuration is valid.\n".to_owned();
+    let good = run(&["--check-config"], &[misspelt]);
+    assert_eq!(said(&good), (Some(0), valid, warning.to_owned()));
+    let wrong = "LOG_VERBOSE: must be true or false\n";
+    let bad = run(&["--check-config"], &[misspelt, ("LOG_VERBOSE", "perhaps")]);
+    let (code, answer, text) = said(&bad);
+    assert_eq!((code, &*answer), (Some(64), ""));
+    assert!(
+        text.starts_with(warning) && text[warning.len()..].starts_with("LOG_VERBOSE: "),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), wrong.lines().count() + 1, "{text}");
+}
+
+#[test]
+fn a_port_that_is_taken_ends_it_with_1_and_the_reason() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let port = address.port().to_string();
+    let (code, answer, text) = said(&run(&[], &[("API_GATEWAY_PORT", &port)]));
+    assert_eq!((code, &*answer), (Some(1), ""));
+    assert!(
+        text.contains(&format!("cannot listen on {address}: Address already in use")),
+        "{text}"
+    );
+}
+
+/// Whatever happens to the test, the process ends with it.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn it_serves_until_it_is_told_to_stop() {
+    use std::io::BufRead as _;
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = free.port().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_api-gateway"));
+    command.env_clear().env("API_GATEWAY_PORT", &port);
+    command
+        .env("LOG_FORMAT", "json")
+        .env("PUBLIC_HOST", "x")
+        .env("ORCHESTRATOR_URL", "http://127.0.0.1:1");
+    command.stderr(std::process::Stdio::piped());
+    let mut running = Running(command.spawn().unwrap());
+    let mut lines = std::io::BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let mut next =
+        || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let (warning, start) = (next().to_string(), next().to_string());
+    let misspelt = "PUBLIC_HOST: is not read; is PUBLIC_HOSTS meant?";
+    assert!(warning.contains(misspelt) && warning.contains("WARN"), "{warning}");
+    assert!(start.contains("api-gateway is listening") && start.contains(&port), "{start}");
+    let healthy = run(&["healthcheck"], &[("API_GATEWAY_PORT", &port)]);
+    assert_eq!(said(&healthy), (Some(0), String::new(), String::new()));
+    let id = running.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let end = next().to_string();
+    assert!(end.contains("api-gateway is stopping"), "{end}");
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let gone = run(&["healthcheck"], &[("API_GATEWAY_PORT", &port)]);
+    assert_eq!((gone.status.code(), gone.stderr.is_empty()), (Some(1), false));
+}

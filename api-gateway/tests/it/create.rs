@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use http::{Method, StatusCode};
+use mayfly_common::problem::Problem;
 use serde_json::{Value, json};
 
 use crate::support::{create, gateway, request};
@@ -81,14 +82,20 @@ async fn a_body_of_another_type_or_size_is_refused() {
         assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
         answer.problem();
     }
-    let oversize = format!("{body}{}", " ".repeat(64 * 1024));
+    let oversize = format!("{body}{}", " ".repeat(64 * 1024 + 1 - body.len()));
     let answer = client.send(create(oversize)).await;
-    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    answer.problem();
+    let too_large =
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large")
+            .with_detail("At most 65536 bytes are taken.");
+    assert_eq!(answer.problem(), too_large);
+    let broken = futures::stream::iter([Err::<&str, _>(std::io::Error::other("gone"))]);
+    let answer = client.send(create(Body::from_stream(broken))).await;
+    assert_eq!(answer.problem(), Problem::malformed("The body ended early."));
     assert!(stub.memory().seen.is_empty());
     let with_charset = request(Method::POST, "/api/v1/runners");
     let with_charset = with_charset.header("content-type", "Application/JSON; charset=utf-8");
-    let answer = client.send(with_charset.body(Body::from(body)).unwrap()).await;
+    let largest = format!("{body}{}", " ".repeat(64 * 1024 - body.len()));
+    let answer = client.send(with_charset.body(Body::from(largest)).unwrap()).await;
     assert_eq!(answer.status, StatusCode::CREATED);
 }
 
@@ -96,9 +103,11 @@ async fn a_body_of_another_type_or_size_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_given_up() {
     let router = api_gateway::router(&crate::support::config("127.0.0.1:1".parse().unwrap()));
+    let started = tokio::time::Instant::now();
     let answer = crate::support::Client(router).send(create(Body::new(Never))).await;
-    assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
-    answer.problem();
+    let slow = Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body came too slowly");
+    assert_eq!(answer.problem(), slow);
+    assert_eq!(started.elapsed().as_secs(), 10);
 }
 
 /// A body of which nothing ever comes.

@@ -170,3 +170,60 @@ async fn under_a_path_everything_names_itself_with_it_and_is_found_with_and_with
     assert!(!metrics.contains("tools"), "{metrics}");
     assert!(metrics.contains("route=\"/api/v1/runners\""), "{metrics}");
 }
+
+#[tokio::test]
+async fn the_viewers_are_kept_for_a_while_and_errors_are_not() {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+        img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; \
+        form-action 'none'; frame-ancestors 'none'";
+    let (client, _) = gateway().await;
+    let (html, script) = ("text/html; charset=utf-8", "text/javascript; charset=utf-8");
+    for (path, status, kind, kept) in [
+        ("/docs/", 200, Some("text/html"), true),
+        ("/redoc", 200, Some(html), true),
+        ("/redoc/start.js", 200, Some(script), true),
+        ("/redoc/viewer.js", 200, Some(script), true),
+        ("/docs", 303, None, false),
+        ("/docs/nothing.js", 404, Some("application/problem+json"), false),
+    ] {
+        let answer = client.get_anonymously(path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        assert_eq!(answer.header("content-type"), kind, "{path}");
+        assert_eq!(answer.header("content-security-policy"), Some(POLICY), "{path}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+        let kept = kept.then_some("public, max-age=600");
+        assert_eq!(answer.header("cache-control"), kept, "{path}");
+    }
+    let description = client.get_anonymously("/openapi.json").await;
+    assert_eq!(description.header("content-security-policy"), None);
+    assert_eq!(description.header("cache-control"), None);
+    let start = client.get_anonymously("/docs/swagger-initializer.js").await.text();
+    for setting in [
+        r#""url": "/openapi.json""#,
+        r#""persistAuthorization": false"#,
+        r#""tryItOutEnabled": true"#,
+        r#""displayRequestDuration": true"#,
+    ] {
+        assert!(start.contains(setting), "{setting} is missing in:\n{start}");
+    }
+    let page = client.get_anonymously("/redoc").await.text();
+    let scripts: Vec<&str> = page.lines().filter(|line| line.starts_with("<script")).collect();
+    assert_eq!(
+        scripts,
+        [
+            r#"<script src="/redoc/viewer.js"></script>"#,
+            r#"<script src="/redoc/start.js"></script>"#
+        ]
+    );
+    assert!(page.contains(r#"<a href="/openapi.json">/openapi.json</a>"#), "{page}");
+    assert!(page.contains(r#"<div id="redoc"></div>"#), "{page}");
+    let start = client.get_anonymously("/redoc/start.js").await.text();
+    for part in [
+        r#"Redoc.init("/openapi.json", {"#,
+        "disableSearch: true,",
+        "hideDownloadButton: false,",
+        r#"}, document.getElementById("redoc"));"#,
+    ] {
+        assert!(start.contains(part), "{part} is missing in:\n{start}");
+    }
+}

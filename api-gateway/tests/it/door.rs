@@ -57,6 +57,15 @@ async fn without_keys_only_names_of_ours_are_answered_to() {
             assert!(problem.detail.unwrap().contains("PUBLIC_HOSTS"));
         }
     }
+    let long: &str = format!("{}.{}.example", "x".repeat(60), "y".repeat(60)).leak();
+    let headers = [("host", long)];
+    let said = send(&client, Method::GET, "/health", &headers).await.problem().detail.unwrap();
+    let expected = format!(
+        "Without API keys the gateway answers to localhost, to IP addresses and to the names in PUBLIC_HOSTS, \
+         and {} is none of these. Add it to PUBLIC_HOSTS, or set API_KEYS.",
+        &long[..100]
+    );
+    assert_eq!(said, expected);
     // The whole URI names the host, whatever `Host` says.
     let whole = "http://evil.example/api/v1/runners";
     let answer = send(&client, Method::GET, whole, &[]).await;
@@ -135,8 +144,17 @@ async fn without_keys_a_foreign_page_can_change_and_read_nothing() {
             assert_eq!(answer.status, StatusCode::OK, "{method} {path} {headers:?}");
         }
     }
-    let refused = send(&client, Method::GET, "/api/v1/runners", &[("origin", "null")]).await;
-    assert_eq!(refused.problem().kind, "urn:mayfly:problem:foreign-origin");
+    for (method, title) in [
+        (Method::GET, "Pages of another origin may not read this"),
+        (Method::POST, "Pages of another origin may not do this"),
+    ] {
+        let refused = send(&client, method, "/api/v1/runners", &[("origin", "null")]).await;
+        let problem = refused.problem();
+        assert_eq!(problem.kind, "urn:mayfly:problem:foreign-origin");
+        assert_eq!(problem.title, title);
+        let said = "Add the origin to CORS_ORIGINS, or set API_KEYS and send a key.";
+        assert_eq!(problem.detail.unwrap(), said);
+    }
 }
 
 #[tokio::test]
@@ -145,9 +163,13 @@ async fn a_link_to_the_documentation_works_and_an_image_or_a_frame_of_it_does_no
     let with = |dest: &'static str, mode: &'static str| {
         [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)]
     };
+    let gone_on = send(&client, Method::GET, "/docs", &with("document", "navigate")).await;
+    assert_eq!(gone_on.status, StatusCode::SEE_OTHER);
     for path in ["/docs/", "/redoc", "/openapi.json"] {
         let followed = send(&client, Method::GET, path, &with("document", "navigate")).await;
         assert_eq!(followed.status, StatusCode::OK, "{path}");
+        let posted = send(&client, Method::POST, path, &with("document", "navigate")).await;
+        assert_eq!(posted.status, StatusCode::FORBIDDEN, "a form is no link");
         for (dest, mode) in [("iframe", "navigate"), ("image", "no-cors"), ("empty", "cors")] {
             let embedded = send(&client, Method::GET, path, &with(dest, mode)).await;
             assert_eq!(embedded.status, StatusCode::FORBIDDEN, "{path} {dest}");

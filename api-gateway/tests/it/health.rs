@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
+use mayfly_common::problem::Problem;
 
 use crate::support::{Client, config, gateway, gateway_before};
 
@@ -12,10 +13,21 @@ async fn with_an_orchestrator_all_is_healthy() {
     let answer = client.get_anonymously("/health").await;
     assert_eq!(answer.status, StatusCode::OK);
     let health = answer.json();
-    assert_eq!(health["status"], "healthy");
-    assert_eq!(health["service"], "api-gateway");
-    assert_eq!(health["dependencies"]["orchestrator"], "healthy");
-    assert_eq!(health["orchestrator"]["dependencies"]["docker"], "healthy");
+    let version = mayfly_common::VERSION;
+    let expected = serde_json::json!({
+        "status": "healthy",
+        "service": "api-gateway",
+        "version": version,
+        "dependencies": {"orchestrator": "healthy"},
+        "orchestrator": {
+            "status": "healthy",
+            "service": "orchestrator",
+            "version": version,
+            "dependencies": {"docker": "healthy"},
+            "answered_seconds_ago": {"docker": 3},
+        },
+    });
+    assert_eq!(health, expected);
     assert_eq!(client.get_anonymously("/readyz").await.status, StatusCode::OK);
     assert_eq!(client.get_anonymously("/livez").await.json()["status"], "healthy");
 }
@@ -32,7 +44,11 @@ async fn without_one_health_is_degraded_and_readiness_is_refused() {
     assert!(health.get("orchestrator").is_none());
     let ready = client.get_anonymously("/readyz").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(ready.problem().kind, "urn:mayfly:problem:not-ready");
+    let problem =
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "The platform is not ready")
+            .with_detail("The orchestrator does not answer, or is not ready itself.")
+            .with_retry_after(5);
+    assert_eq!(ready.problem(), problem);
     assert_eq!(client.get_anonymously("/livez").await.status, StatusCode::OK);
 }
 
@@ -47,6 +63,57 @@ async fn a_degraded_or_odd_orchestrator_degrades_the_gateway() {
         assert_eq!(health.get("orchestrator").is_some(), nested);
         assert_eq!(client.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
     }
+}
+
+#[tokio::test]
+async fn what_says_that_all_is_well_and_is_not_200_is_not_well() {
+    let healthy =
+        r#"{"status":"healthy","service":"orchestrator","version":"1","dependencies":{}}"#;
+    let upstream = Router::new()
+        .route("/health", get(async move || (StatusCode::SERVICE_UNAVAILABLE, healthy)))
+        .route("/readyz", get(async || StatusCode::NO_CONTENT));
+    let client = gateway_before(upstream).await;
+    let health = client.get_anonymously("/health").await.json();
+    assert_eq!(
+        (&health["status"], &health["orchestrator"]["version"]),
+        (&"degraded".into(), &"1".into())
+    );
+    assert_eq!(health["dependencies"]["orchestrator"], "degraded");
+    assert_eq!(client.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// The most that is read of the orchestrator's health is 64 KiB.
+#[tokio::test]
+async fn a_health_that_is_too_long_is_none() {
+    let rest = r#"{"status":"healthy","service":"","version":"1","dependencies":{}}"#.len();
+    for (more, state) in [(0, "healthy"), (1, "unreachable")] {
+        let service = "x".repeat(64 * 1024 - rest + more);
+        let body = format!(
+            r#"{{"status":"healthy","service":"{service}","version":"1","dependencies":{{}}}}"#
+        );
+        let client = gateway_before(Router::new().route("/health", get(async move || body))).await;
+        let health = client.get_anonymously("/health").await.json();
+        assert_eq!(health["dependencies"]["orchestrator"], state);
+    }
+}
+
+/// The clock stands still once the orchestrator was asked, and then jumps to the deadline.
+#[tokio::test]
+async fn a_probe_waits_two_seconds_for_the_orchestrator() {
+    let arrived = std::sync::Arc::new(tokio::sync::Notify::new());
+    let tell = std::sync::Arc::clone(&arrived);
+    let silent = async move || {
+        tell.notify_one();
+        std::future::pending::<StatusCode>().await
+    };
+    let client = gateway_before(Router::new().route("/readyz", get(silent))).await;
+    let asked = tokio::spawn(async move { client.get_anonymously("/readyz").await.status });
+    arrived.notified().await;
+    tokio::time::pause();
+    let paused = tokio::time::Instant::now();
+    assert_eq!(asked.await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+    let waited = paused.elapsed().as_millis();
+    assert!((1000..=2002).contains(&waited), "{waited}");
 }
 
 /// Probes ask for no key: many of them are one question to the orchestrator.

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use http::{Method, StatusCode};
+use mayfly_common::problem::Problem;
 use tower::ServiceExt as _;
 
 use crate::support::{Client, KEY, anonymous, gateway_with};
@@ -58,6 +59,28 @@ async fn a_key_is_one_bucket_wherever_it_is_used() {
     assert_eq!(passing(&client, Some(KEY), "192.0.2.1:1", &[]).await, 3);
     assert_eq!(passing(&client, Some(KEY), "192.0.2.2:1", &[]).await, 0);
     assert_eq!(passing(&client, Some(OTHER_KEY), "192.0.2.1:1", &[]).await, 3);
+    assert_eq!(passing_public(&client, "/nothing", "192.0.2.1:1").await, 3);
+    let refused = client.get("/api/v1/status").await.problem();
+    let expected = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests")
+        .with_detail("Wait for as long as Retry-After says.")
+        .with_retry_after(1);
+    assert_eq!(refused, expected);
+}
+
+/// Refusals by each of the two limits are counted, and nothing else is.
+#[tokio::test]
+async fn refusals_for_coming_too_often_are_counted() {
+    let (client, _) = gateway_with(|config| {
+        tight(config);
+        config.keys = ApiKeys::from_list(&format!("{KEY},{OTHER_KEY}").into()).unwrap();
+    })
+    .await;
+    passing(&client, Some(OTHER_KEY), "192.0.2.1:1", &[]).await;
+    passing_public(&client, "/nothing", "192.0.2.1:1").await;
+    let metrics = client.get("/metrics").await.text();
+    for line in ["mayfly_gateway_rate_limited_total 8", "mayfly_gateway_unauthorized_total 0"] {
+        assert!(metrics.lines().any(|it| it == line), "{line} is missing in:\n{metrics}");
+    }
 }
 
 #[tokio::test]
@@ -176,7 +199,15 @@ async fn a_caller_has_sixteen_streams_of_events() {
         held.push(response);
     }
     let refused = stream(KEY).await;
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let body = axum::body::to_bytes(refused.into_body(), 1 << 20).await.unwrap();
+    let expected = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-streams",
+        "Too many streams of events",
+    )
+    .with_detail("This caller has as many streams as it may have. Close one first.")
+    .with_retry_after(5);
+    assert_eq!(serde_json::from_slice::<Problem>(&body).unwrap(), expected);
     assert_eq!(stream(OTHER_KEY).await.status(), StatusCode::OK);
     held.pop();
     held.push(stream(KEY).await);

@@ -11,10 +11,10 @@ use crate::support::{KEY, SECRET, anonymous, gateway, gateway_with, request, web
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -36,7 +36,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-fn capture(level: tracing::Level) -> (Lines, tracing::subscriber::DefaultGuard) {
+pub(crate) fn capture(level: tracing::Level) -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
@@ -178,4 +178,189 @@ async fn a_signed_delivery_is_logged_and_a_caller_past_the_limit_is_not_each_tim
     let text = lines.text();
     assert_eq!(text.lines().filter(|line| line.contains("api_gateway::edge")).count(), 4, "{text}");
     assert!(text.contains("429 GET /api/v1/status, refused"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_client_s_line_comes_once_a_minute_with_what_was_not_said() {
+    let config = crate::support::config("127.0.0.1:1".parse().unwrap());
+    let client = crate::support::Client(api_gateway::router(&config));
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    let long = format!("/{}", "x".repeat(200));
+    for path in [&*long, "/b", "/c"] {
+        client.get(path).await;
+    }
+    tokio::time::advance(std::time::Duration::from_secs(59)).await;
+    client.get("/d").await;
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    client.get("/e").await;
+    let text = lines.text();
+    let ours: Vec<&str> = text.lines().filter(|line| line.contains("api_gateway")).collect();
+    assert_eq!(ours.len(), 2, "{text}");
+    let rest = "refused (not said again of this client within a minute) category=\"RESPONSE\"";
+    let first = format!("404 GET /{}, {rest}", "x".repeat(199));
+    assert!(ours[0].contains(&first) && ours[0].contains("unlogged=0"), "{}", ours[0]);
+    let second = format!("404 GET /e, {rest} client=192.0.2.1 request_id=");
+    assert!(ours[1].contains(&second) && ours[1].contains("unlogged=3"), "{}", ours[1]);
+}
+
+/// No socket is involved, so the paused clock jumps straight to the deadline.
+#[tokio::test(start_paused = true)]
+async fn the_time_that_an_answer_took_is_logged_in_milliseconds() {
+    let config = crate::support::config("127.0.0.1:1".parse().unwrap());
+    let client = crate::support::Client(api_gateway::router(&config));
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    let never = futures::stream::pending::<io::Result<axum::body::Bytes>>();
+    client.send(crate::support::create(Body::from_stream(never))).await;
+    let text = lines.text();
+    let answer = text.lines().find(|line| line.contains("408 POST /api/v1/runners ")).unwrap();
+    let took = answer.split("ms=").nth(1).unwrap().split(' ').next().unwrap();
+    let took: f64 = took.parse().unwrap();
+    assert!((10_000.0..10_010.0).contains(&took), "{answer}");
+}
+
+#[tokio::test]
+async fn the_start_says_who_may_call_and_the_end_that_it_is_the_end() {
+    let rows = [
+        (None, false, "access=\"anybody who can reach it\"", "webhooks=\"off\""),
+        (Some(format!("{KEY},{KEY}2")), true, "access=\"2 API keys\"", "signed with any of 1"),
+    ];
+    for (keys, hooks, access, webhooks) in rows {
+        let mut config = crate::support::config("127.0.0.1:1".parse().unwrap());
+        config.keys = keys.map_or_else(Default::default, |keys| {
+            api_gateway::auth::ApiKeys::from_list(&keys.into()).unwrap()
+        });
+        if hooks {
+            config.webhook_secrets = webhook_secrets();
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (lines, _guard) = capture(tracing::Level::INFO);
+        api_gateway::run(config, listener, async {}).await.unwrap();
+        let text = lines.text();
+        let [start, end] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+        let (address, version) = (format!("address={address} "), mayfly_common::VERSION);
+        let version = format!("version=\"{version}\"");
+        let orchestrator = "orchestrator=http://127.0.0.1:1 ";
+        for part in [
+            "START",
+            "api-gateway is listening",
+            &version,
+            &address,
+            orchestrator,
+            access,
+            webhooks,
+        ] {
+            assert!(start.contains(part), "{part} is missing in {start}");
+        }
+        assert!(start.contains(" connections="), "{start}");
+        for part in ["SHUTDOWN", "api-gateway is stopping", "open=0"] {
+            assert!(end.contains(part), "{part} is missing in {end}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn why_a_signature_is_refused_is_logged() {
+    let wrong = format!("sha256={}", "0".repeat(64));
+    let rows: [(&[(&str, &str)], &str); 5] = [
+        (&[("x-hub-signature-256", &wrong)], "it is wrong"),
+        (&[("x-hub-signature-256", "sha256=0")], "it cannot be read"),
+        (
+            &[("x-hub-signature-256", &wrong), ("x-hub-signature-256", &wrong)],
+            "there is more than one",
+        ),
+        (&[("x-hub-signature", "sha1=0")], "only the SHA-1 one is there"),
+        (&[], "there is none: the webhook at GitHub has no secret"),
+    ];
+    for (headers, why) in rows {
+        let (client, _) = gateway_with(|config| config.webhook_secrets = webhook_secrets()).await;
+        let (lines, _guard) = capture(tracing::Level::WARN);
+        let mut request = anonymous(Method::POST, "/webhooks/github");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        client.send(request.body(Body::from("{}")).unwrap()).await;
+        let text = lines.text();
+        let said = format!(
+            "a webhook's signature is refused: {why} (not said again of this client within an hour)"
+        );
+        assert!(text.lines().count() == 1 && text.contains(&said), "{text}");
+        assert!(text.contains(" WARN ") && text.contains("client=192.0.2.1"), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_s_body_that_breaks_off_or_cannot_be_read_is_logged() {
+    let mut config = crate::support::config("127.0.0.1:1".parse().unwrap());
+    config.webhook_secrets = webhook_secrets();
+    let client = crate::support::Client(api_gateway::router(&config));
+    let (lines, _guard) = capture(tracing::Level::WARN);
+    let signature = mayfly_common::webhook::signature::sign(&SECRET.to_owned().into(), b"{");
+    let send = async |body: Body| {
+        let request = anonymous(Method::POST, "/webhooks/github")
+            .header("x-hub-signature-256", &signature)
+            .header("x-github-event", "push")
+            .header("x-github-delivery", "1")
+            .header("x-request-id", "id-6")
+            .header("content-type", "application/json");
+        client.send(request.body(body).unwrap()).await.status
+    };
+    for _ in 0..2 {
+        let broken = futures::stream::iter([Err::<&str, _>(io::Error::other("gone"))]);
+        assert_eq!(send(Body::from_stream(broken)).await, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(send(Body::from("{")).await, StatusCode::BAD_REQUEST);
+    let text = lines.text();
+    let [broken, unread] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+    let said = "a webhook's body came too slowly, broke off or was too large \
+                (not said again of this client within an hour)";
+    assert!(broken.contains(said) && broken.contains("client=192.0.2.1"), "{broken}");
+    let said =
+        "a webhook cannot be read request_id=\"id-6\" detail=\"This is no delivery of GitHub's: ";
+    assert!(unread.contains(said) && unread.contains("not JSON"), "{unread}");
+}
+
+#[tokio::test]
+async fn what_prometheus_reads_is_logged_and_what_a_probe_reads_is_not_even_a_span() {
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+    /// Keeps the names of spans.
+    struct Spans(Lines);
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Spans {
+        fn on_new_span(
+            &self,
+            attributes: &tracing::span::Attributes<'_>,
+            _: &tracing::Id,
+            _: Context<'_, S>,
+        ) {
+            if attributes.metadata().target() == "traces" {
+                let mut kept = self.0.0.lock().unwrap();
+                attributes.record(
+                    &mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+                        if field.name() == "otel.name" {
+                            kept.extend_from_slice(format!("{value:?}\n").as_bytes());
+                        }
+                    },
+                );
+            }
+        }
+    }
+
+    let (client, _) = gateway().await;
+    let spans = Lines::default();
+    let subscriber = tracing_subscriber::registry().with(Spans(spans.clone()));
+    let guard = tracing::subscriber::set_default(subscriber);
+    for path in
+        ["/metrics", "/health", "/livez", "/readyz", "/api/v1/runners/box", "/runners", "/nothing"]
+    {
+        client.get(path).await;
+    }
+    client.call(Method::PUT, "/api/v1/status").await;
+    drop(guard);
+    let expected = "GET /api/v1/runners/{id}\nGET /runners\nGET other\nPUT /api/v1/status\n";
+    assert_eq!(spans.text(), expected);
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    client.get("/metrics").await;
+    assert_eq!(lines.text().lines().filter(|line| line.contains("GET /metrics")).count(), 2);
 }

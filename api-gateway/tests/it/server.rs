@@ -161,3 +161,30 @@ async fn a_stream_of_events_passes_piece_by_piece_and_ends_with_the_gateway() {
     stream.read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest, "0\r\n\r\n");
 }
+
+/// The clock stands still once the request is in flight, and then jumps to the end of the grace period.
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut_off_ten_seconds_after_the_stop() {
+    let arrived = Arc::new(Notify::new());
+    let tell = Arc::clone(&arrived);
+    let never = get(async move || {
+        tell.notify_one();
+        std::future::pending::<()>().await;
+    });
+    let gateway = start(serve(Router::new().route("/api/v1/status", never)).await).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(head("GET", "/api/v1/status", "").as_bytes()).await.unwrap();
+    arrived.notified().await;
+    let (lines, _guard) = crate::logs::capture(tracing::Level::INFO);
+    tokio::time::pause();
+    let stopped = tokio::time::Instant::now();
+    gateway.stop.send(()).unwrap();
+    gateway.ended.await.unwrap().unwrap();
+    assert_eq!(stopped.elapsed().as_secs(), 10);
+    let text = lines.text();
+    assert!(text.contains("api-gateway is stopping category=\"SHUTDOWN\" open=1"), "{text}");
+    assert!(
+        text.contains(" WARN ") && text.contains("connections are cut off after 10s open=1"),
+        "{text}"
+    );
+}

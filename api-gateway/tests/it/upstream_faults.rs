@@ -193,3 +193,91 @@ async fn only_what_may_be_repeated_is_repeated_after_it_was_sent() {
     client.call(Method::POST, "/api/v1/runners/cleanup").await;
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }
+
+/// Each failure: what the client is told, how it is counted, and that the log has the reason.
+#[tokio::test]
+async fn each_failure_has_its_problem_its_count_and_its_reason() {
+    let unavailable = |detail: &str, seconds| {
+        let title = "The orchestrator is not available";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "orchestrator-unavailable", title)
+            .with_detail(detail)
+            .with_retry_after(seconds)
+    };
+    let bad = Problem::new(
+        StatusCode::BAD_GATEWAY,
+        "bad-gateway",
+        "The orchestrator did not answer properly",
+    )
+    .with_detail("The log has the reason under this request's id.");
+    let slow = Problem::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "orchestrator-timeout",
+        "The orchestrator took too long",
+    )
+    .with_detail("It may still act on the request: look before trying again.");
+    let silent = serve(Router::new().fallback(std::future::pending::<StatusCode>)).await;
+    let mut impatient = config(silent);
+    impatient.request_timeout = Duration::from_millis(30);
+    let rows = [
+        (
+            Client(api_gateway::router(&config("127.0.0.1:1".parse().unwrap()))),
+            unavailable(
+                "The orchestrator cannot be reached. Jobs keep waiting at GitHub until it is back.",
+                5,
+            ),
+            "unreachable",
+            "reason=unreachable: client error (Connect): tcp connect error: Connection refused",
+        ),
+        (hanging_up().await.0, bad.clone(), "broken", "reason=connection broke: client error ("),
+        (Client(api_gateway::router(&impatient)), slow, "timeout", "reason=no answer within 30ms"),
+        (
+            answering(StatusCode::SERVICE_UNAVAILABLE).await,
+            unavailable("The orchestrator cannot serve this now.", 5),
+            "unavailable",
+            "reason=answered 503",
+        ),
+        (
+            answering(StatusCode::INTERNAL_SERVER_ERROR).await,
+            bad.clone(),
+            "server_error",
+            "reason=answered 500 Internal Server Error",
+        ),
+        (answering(Html("hello")).await, bad, "foreign", "reason=answered 200 OK as \"text/html\""),
+    ];
+    for (client, problem, kind, reason) in rows {
+        let (lines, _guard) = crate::logs::capture(tracing::Level::WARN);
+        let started = std::time::Instant::now();
+        let asked = crate::support::request(Method::GET, "/api/v1/runners?state=idle");
+        let asked = asked.header("x-request-id", "id-5").body(axum::body::Body::empty()).unwrap();
+        assert_eq!(client.send(asked).await.problem(), problem, "{kind}");
+        if kind == "unreachable" {
+            assert!(started.elapsed() >= Duration::from_millis(300), "it waits, and longer again");
+        }
+        let text = lines.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        for part in [" WARN ", "the orchestrator failed GET /api/v1/runners ", "id-5", reason] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        let metrics = client.get("/metrics").await.text();
+        let counted: Vec<&str> =
+            metrics.lines().filter(|line| line.contains("upstream_errors_total{")).collect();
+        let expected = format!("mayfly_gateway_upstream_errors_total{{kind=\"{kind}\"}} 1");
+        assert_eq!(counted, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn what_acts_once_however_often_it_is_asked_for_is_repeated() {
+    let (client, count) = hanging_up().await;
+    for (method, path, attempts) in [
+        (Method::DELETE, "/api/v1/pools/ci", 3),
+        (Method::PUT, "/api/v1/drain", 3),
+        (Method::DELETE, "/api/v1/runners/box", 3),
+        (Method::POST, "/api/v1/pools/ci/rotate", 1),
+        (Method::POST, "/api/v1/uninstall", 1),
+    ] {
+        let answer = client.call(method.clone(), path).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(count.swap(0, Ordering::SeqCst), attempts, "{method} {path}");
+    }
+}
