@@ -53,7 +53,44 @@ fn known(hook: &mayfly_store::KnownHook) -> Option<KnownHook> {
 
 #[cfg(test)]
 mod tests {
+    use mayfly_common::clock::SystemClock;
+    use mayfly_common::webhook::{Content, Delivery, Hook};
+    use tokio::sync::oneshot;
+    use tokio::time::sleep;
+
     use super::*;
+    use crate::config::GitHubConfig;
+    use crate::heard::Heard;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_is_every_ten_minutes_until_the_service_stops() {
+        let (heard, _guard) = Heard::begin();
+        let store = Store::in_memory().unwrap();
+        let target_name = Some("octo/app".to_owned());
+        let hook = Hook { id: 7, target: HookTarget::Repository, target_name };
+        let (id, event) = ("a".to_owned(), "ping".to_owned());
+        let ping = Delivery { id, event, hook: Some(hook), content: Content::Ping };
+        store.record(&ping, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+        // Nobody listens there, so that every round has a problem to tell.
+        let variables = [("GITHUB_RUNNER_TOKEN", "t"), ("GITHUB_API_URL", "http://127.0.0.1:9")];
+        let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = GitHubConfig::from_variables(owned.into()).unwrap();
+        let github = GitHubClient::new(config.client(), Arc::new(SystemClock)).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let rounds = tokio::spawn(run(store, Arc::new(github), async { drop(stopped.await) }));
+        let told = || heard.lines("deliveries cannot be looked at: repository octo/app hook 7: ");
+        for round in 1..=3 {
+            let mut seconds = 0;
+            while told().len() < round && seconds < 3_600 {
+                sleep(Duration::from_secs(1)).await;
+                seconds += 1;
+            }
+            // A round may try more than once.
+            assert!((600..660).contains(&seconds), "round {round} after {seconds} s");
+        }
+        stop.send(()).unwrap();
+        rounds.await.unwrap();
+    }
 
     #[test]
     fn a_hook_is_asked_for_where_it_is_installed() {
