@@ -173,6 +173,7 @@ mod tests {
         let images = AllowedImages::parse("ghcr.io/acme/*").unwrap().with_own(["alpine:3"]);
         assert_eq!(images.refusal("docker.io/library/alpine:3"), None);
         assert!(images.refusal("alpine:4").is_some());
+        assert!(images.refusal(&format!("alpine:3@{DIGEST}")).is_some(), "another image");
         let why = images.refusal("ghcr.io/evil/x").unwrap();
         assert!(why.contains("ALLOWED_IMAGES") && why.contains("ghcr.io/evil/x"), "{why}");
     }

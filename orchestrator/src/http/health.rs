@@ -171,6 +171,12 @@ mod tests {
         let mut dependencies = all.clone();
         dependencies["github"] = "it is away".into();
         assert_eq!(told(silent), expected("degraded", dependencies));
+        // An engine that never answered has no age, and GitHub's is told all the same.
+        let snapshot = Snapshot { report: passed.clone(), ..Snapshot::default() };
+        let never = Seen { answered_at: None, silent: None };
+        let health = judge(&snapshot, String::new(), &never, before(3), now);
+        let ages: Vec<(String, u64)> = health.answered_seconds_ago.into_iter().collect();
+        assert_eq!(ages, [("github".to_owned(), 3)]);
         let accounts = [("octo-org".to_owned(), "not installed".to_owned())].into();
         let mut dependencies = all;
         dependencies["github octo-org"] = "not installed".into();

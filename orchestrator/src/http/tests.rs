@@ -514,3 +514,64 @@ async fn a_label_that_an_image_would_split_is_refused_where_images_register_them
     let words = "label \"a,b\" has a comma: an image that registers itself takes it for two labels";
     assert_eq!(refused.wrong(), (422, "/labels", words));
 }
+
+#[tokio::test]
+async fn a_pool_is_changed_only_as_whoever_asks_has_read_it() {
+    let scene = scene(&[]);
+    let made = scene.post("/api/v1/pools", &json!({"name": "ci"})).await;
+    let tag = made.headers[header::ETAG].to_str().unwrap().to_owned();
+    let change = async |method: Method, tag: &str, body: Value| {
+        let request = Request::builder()
+            .method(method)
+            .uri("/api/v1/pools/ci")
+            .header(header::HOST, "orchestrator")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::IF_MATCH, tag);
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let response = router(scene.api.clone()).oneshot(request).await.unwrap();
+        let tag = response.headers().get(header::ETAG).map(|tag| tag.to_str().unwrap().to_owned());
+        (response.status().as_u16(), tag.unwrap_or_default())
+    };
+    let (status, second) = change(Method::PATCH, &tag, json!({"max": 3})).await;
+    assert_eq!((status, second == tag), (200, false));
+    let spec = json!({"name": "ci"});
+    for old in [&*tag, "\"99\"", "17"] {
+        assert_eq!(change(Method::PATCH, old, json!({"max": 4})).await.0, 412, "{old}");
+        assert_eq!(change(Method::PUT, old, spec.clone()).await.0, 412, "{old}");
+        assert_eq!(change(Method::DELETE, old, Value::Null).await.0, 412, "{old}");
+    }
+    assert_eq!(change(Method::PATCH, "*", json!({"max": 4})).await.0, 200);
+    let (status, last) = change(Method::PUT, "*", spec).await;
+    assert_eq!(status, 200);
+    assert_eq!(change(Method::DELETE, &last, Value::Null).await.0, 204);
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_to_a_pool_is_refused_with_its_place() {
+    let scene = scene(&[]);
+    scene.post("/api/v1/pools", &json!({"name": "ci"})).await;
+    let ask = async |method: Method, path: &str, body: &str| {
+        scene.send(method, &format!("/api/v1/pools/{path}"), body.to_owned()).await
+    };
+    let object = ask(Method::PATCH, "ci", "[]").await;
+    assert_eq!(object.wrong(), (422, "", "must be an object"));
+    let text = ask(Method::PATCH, "ci", "{").await;
+    assert_eq!((text.problem().0, text.problem().1), (400, "malformed-request"));
+    let name = (422, "/name", "must be ci, as in the path: a pool keeps its name");
+    assert_eq!(ask(Method::PATCH, "ci", "{\"name\": \"x\"}").await.wrong(), name);
+    assert_eq!(ask(Method::PUT, "ci", "{\"name\": \"x\"}").await.wrong(), name);
+    let own = "Pool default is made from the orchestrator's environment; change it there.";
+    for (method, body) in [(Method::PUT, "{\"name\": \"x\"}"), (Method::PATCH, "{}")] {
+        let answer = ask(method.clone(), "default", body).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().2), (409, own), "{method}");
+    }
+    for (method, path, body) in [
+        (Method::PUT, "a%20b", "{\"name\": \"x\"}"),
+        (Method::PATCH, "a%20b", "{}"),
+        (Method::DELETE, "a%20b", ""),
+        (Method::POST, "a%20b/rotate", ""),
+    ] {
+        let answer = ask(method.clone(), path, body).await;
+        assert_eq!(answer.problem().2, "There is no pool of that name.", "{method}");
+    }
+}

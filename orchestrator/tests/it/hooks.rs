@@ -315,6 +315,21 @@ async fn what_failed_is_delivered_after_all_and_never_twice() {
 }
 
 #[tokio::test]
+async fn what_failed_before_a_start_is_found_behind_everything_since() {
+    let scene = Scene::new().await;
+    let github = scene.as_user();
+    let hook = scene.repo_hook(&github).await;
+    scene.fault(DeliveryFaultKind::Drop, 1);
+    scene.queue(1).await;
+    scene.wait(600);
+    // More than one page has.
+    scene.queue(110).await;
+    scene.wait(2 * 24 * 3_600);
+    let report = scene.round(&Redeliverer::new(), &github, &hook).await;
+    assert_eq!(report, RoundReport { read: 1, redelivered: 1, ..RoundReport::default() });
+}
+
+#[tokio::test]
 async fn what_fails_every_time_is_given_up() {
     let scene = Scene::new().await;
     let github = scene.as_user();
@@ -384,7 +399,10 @@ async fn a_hook_that_we_may_not_read_is_left_alone_for_a_day() {
     }
     assert_eq!(scene.sim.counters().total, 0, "it is not asked again");
     may(Level::Write);
-    scene.wait(24 * 3_600);
+    // Three rounds were ten minutes apart.
+    scene.wait(24 * 3_600 - 1_800 - 1);
+    assert_eq!(scene.round(&redeliverer, &github, &hook).await.left_alone, 1, "a second early");
+    scene.wait(1);
     let report = scene.round(&redeliverer, &github, &hook).await;
     assert_eq!((report.left_alone, report.redelivered), (0, 1), "{report:?}");
     assert_eq!(scene.receiver.guids("workflow_job").len(), 1);

@@ -10,6 +10,7 @@ use github_sim::world::access::Grant;
 use github_sim::world::tokens::UserToken;
 use github_sim::{Checked, SimConfig};
 use mayfly_service::telemetry::{Logging, dispatch};
+use mayfly_store::{PoolRow, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -93,6 +94,16 @@ async fn it_says_what_it_will_do_what_does_not_fit_and_that_it_ends() {
     let folder = std::env::temp_dir().join(format!("mayfly-service-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("mayfly.db");
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let pool = PoolRow {
+        name: "ci".to_owned(),
+        spec: r#"{"name": "ci", "resources": {"cpus": "5"}}"#.to_owned(),
+        revision: 1,
+        created_at: at,
+        updated_at: at,
+        rotate_before: None,
+    };
+    Store::open(&path).unwrap().save_pool(pool).await.unwrap();
     let host = engine.host();
     let config = config(
         &sim.url(),
@@ -133,6 +144,9 @@ async fn it_says_what_it_will_do_what_does_not_fit_and_that_it_ends() {
         )
     );
     // The stub has two processors, and 4096 bytes.
+    let pool = "pool ci: cpus 5 is more than the machine's 2 processors → set it to 2 or less";
+    assert_eq!(log.line(pool).await.matches("pool").count(), 1);
+    assert_eq!(log.lines("pool default"), [""; 0], "it is the environment's");
     log.line("RUNNER_MEMORY=6m is more than the machine's 0.0 GiB of memory → set it to less")
         .await;
     assert_eq!(
