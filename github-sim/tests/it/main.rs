@@ -11,6 +11,7 @@ mod hooks;
 mod limits;
 mod program;
 mod repositories;
+mod rules;
 mod runner;
 mod schema;
 mod support;
