@@ -103,7 +103,7 @@ mod tests {
     use crate::heard::Heard;
     use mayfly_common::clock::SystemClock;
 
-    fn delivery(id: impl ToString) -> Delivery {
+    fn delivery(id: &(impl ToString + ?Sized)) -> Delivery {
         Delivery {
             id: id.to_string(),
             event: "ping".to_owned(),
@@ -141,7 +141,7 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let (intake, nudge) = intake(&store);
         for id in ["b", "a", "b"] {
-            intake.accept(delivery(id)).await;
+            intake.accept(delivery(&id)).await;
         }
         let ids = |taken: Vec<Delivery>| taken.into_iter().map(|one| one.id).collect::<Vec<_>>();
         assert_eq!(ids(intake.take()), ["b", "a"]);
@@ -152,7 +152,7 @@ mod tests {
         // Nothing is written, so that it goes fast.
         store.break_writes();
         for id in 0..=10_000 {
-            assert_eq!(intake.accept(delivery(id)).await, Outcome::Accepted);
+            assert_eq!(intake.accept(delivery(&id)).await, Outcome::Accepted);
         }
         let taken = ids(intake.take());
         assert_eq!((taken.len(), &*taken[0], &*taken[9_999]), (10_000, "0", "9999"));
@@ -167,7 +167,7 @@ mod tests {
         let (intake, _) = intake(&store);
         let told = |words: &str| heard.lines(words).len();
         let counts = || (told("ledger cannot be written"), told("ledger can be written again"));
-        intake.accept(delivery(1)).await;
+        intake.accept(delivery(&1)).await;
         assert_eq!(counts(), (0, 0));
         for round in 1..=2 {
             store.break_writes();
@@ -192,7 +192,7 @@ mod tests {
         let (kept, _) = intake(&store);
         assert_eq!(kept.ledger(), "kept");
         store.break_writes();
-        kept.accept(delivery(1)).await;
+        kept.accept(delivery(&1)).await;
         assert_eq!(kept.ledger(), "cannot be written");
         let instead = Store::instead_of(std::path::Path::new("/x.db"), &StoreError::Full).unwrap();
         assert_eq!(
@@ -204,7 +204,7 @@ mod tests {
         std::fs::write(folder.join("other.db"), "").unwrap();
         std::fs::rename(folder.join("other.db"), &path).unwrap();
         store.look_after().await.unwrap_err();
-        kept.accept(delivery(2)).await;
+        kept.accept(delivery(&2)).await;
         assert!(!kept.is_writable());
         std::fs::remove_dir_all(&folder).unwrap();
     }

@@ -350,10 +350,10 @@ async fn a_page_of_events_has_a_hundred_and_says_where_to_go_on() {
     assert_eq!(scene.get("/api/v1/events?after=5").await.body["last_id"], 5);
     scene.add_events(1..=150).await;
     let ends = async |query: &str| {
-        let list = scene.get(&format!("/api/v1/events{query}")).await.body;
-        let events = list["events"].as_array().unwrap();
-        let (first, last) = (events[0]["id"].clone(), events[events.len() - 1]["id"].clone());
-        [first, last, list["last_id"].clone()].map(|id| id.as_i64().unwrap())
+        let page = scene.get(&format!("/api/v1/events{query}")).await.body;
+        let events = page["events"].as_array().unwrap();
+        let ids = [&events[0]["id"], &events[events.len() - 1]["id"], &page["last_id"]];
+        ids.map(|id| id.as_i64().unwrap())
     };
     assert_eq!(ends("").await, [51, 150, 150], "the latest");
     assert_eq!(ends("?after=0").await, [1, 100, 100]);

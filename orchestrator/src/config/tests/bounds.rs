@@ -98,8 +98,7 @@ fn names_have_their_lengths_and_their_characters() {
         assert_eq!(errors(&[(variable, wrong)]), [format!("{variable}: {why}")], "{wrong}");
     }
     let labels = |count: usize| {
-        let rest: String = (1..count).map(|number| format!(",l{number}")).collect();
-        format!("self-hosted{rest}")
+        (1..count).fold("self-hosted".to_owned(), |text, number| text + &format!(",l{number}"))
     };
     assert_eq!(read(&[("RUNNER_LABELS", &labels(100))]).runner.labels.len(), 100);
     let many = "RUNNER_LABELS: must hold 1 to 100 labels, separated by commas";

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Variables, and what is said of them.
+type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
 fn found(variables: &[(&str, &str)]) -> ConfigValidation {
     let fixed = [("GITHUB_RUNNER_TOKEN", "t"), ("RUNNER_IMAGE", "img:1")];
     let fixed = fixed.iter().filter(|(name, _)| !variables.iter().any(|(other, _)| other == name));
@@ -14,7 +17,7 @@ fn what_would_be_better_is_recommended() {
     const ON: (&str, &str) = ("AUTO_CREATE_RUNNERS", "true");
     const OFF: &str = "AUTO_CREATE_RUNNERS=false: queued jobs start no runners; only the API does";
     const UNPINNED: &str = "RUNNER_IMAGE names no fixed version: pin one, and renew it within 30 days of each runner release";
-    let rows: [(&[(&str, &str)], &[&str]); 9] = [
+    let rows: [Row; 9] = [
         (&[ON], &[]),
         (&[], &[OFF]),
         (&[("RUNNER_CHECK_INTERVAL", "10")], &[OFF]),
