@@ -173,22 +173,4 @@ pub(crate) fn span(span: SignedDuration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_are_short() {
-        let of = |seconds| span(SignedDuration::from_secs(seconds));
-        assert_eq!(
-            [of(-5), of(119), of(120), of(7_199), of(7_200), of(172_800)],
-            ["0 s", "119 s", "2 min", "119 min", "2 h", "2 d"]
-        );
-    }
-
-    #[test]
-    fn what_others_wrote_cannot_steer_the_terminal() {
-        assert_eq!(table(["a"], [["\u{1b}[31mred".to_owned()]]), " a\n [31mred\n");
-        assert_eq!(plain("a\u{202e}b\nc\u{200b}"), "ab\nc");
-        assert_eq!(pairs([("name", "x".to_owned()), ("none", String::new())]), "name  x\n");
-    }
-}
+mod tests;

@@ -342,3 +342,71 @@ fn many_files_come_in_the_order_of_their_names() {
     let expected: Vec<_> = (0..300).map(|file| format!("f/{file:03}.yml {}", job(file))).collect();
     assert_eq!(told(&output), expected);
 }
+
+#[test]
+fn a_table_tells_every_set_of_labels_up_to_eight_and_sums_up() {
+    let sets =
+        |count: usize| (1..=count).map(|set| format!("l{set}")).collect::<Vec<_>>().join(", ");
+    let job = |name: &str, count: usize| {
+        format!(
+            "  {name}:\n    strategy: {{matrix: {{l: [{}]}}}}\n    runs-on: [self-hosted, '${{{{ matrix.l }}}}']\n",
+            sets(count)
+        )
+    };
+    let rest = "  g:\n    runs-on: {group: big, labels: x}\n  c:\n    uses: o/r/.github/workflows/w.yml@v1\n  h:\n    runs-on: ubuntu-latest\n";
+    let workflow = format!("on: push\njobs:\n{}{}{rest}", job("eight", 8), job("nine", 9));
+    let folder =
+        Folder::new("sets").with("w.yml", workflow).with("x.yml", BROKEN).with("y.yml", HOSTED);
+    let table = folder.table(&["w.yml"]);
+    let runs_on: Vec<&str> = table
+        .lines()
+        .filter(|line| line.contains("self-hosted, l") || line.contains(" and "))
+        .map(str::trim)
+        .collect();
+    let eight = ["l1", "l2", "l3", "l4", "l5", "l6", "l7", "l8"];
+    let rests = runs_on.iter().filter_map(|line| line.split_once("self-hosted, "));
+    let labels: Vec<&str> = rests.filter_map(|(_, rest)| rest.split_whitespace().next()).collect();
+    assert_eq!(labels, [eight, eight].concat(), "{table}");
+    assert_eq!(table.matches(" and 1 more").count(), 1, "{table}");
+    assert!(
+        table.contains(" x ")
+            && table.contains(" group big")
+            && table.contains(" o/r/.github/workflows/w.yml@v1 "),
+        "{table}"
+    );
+    let sum = |table: &str| table.lines().last().unwrap().to_owned();
+    assert_eq!(
+        sum(&table),
+        "1 file, 4 jobs: 2 self-hosted, 1 unknown until run time, 1 not; 1 call of workflows"
+    );
+    assert_eq!(
+        sum(&folder.table(&["x.yml", "y.yml"])),
+        "2 files, 1 job: 0 self-hosted, 0 unknown until run time, 1 not; 1 file does not parse"
+    );
+}
+
+#[test]
+fn a_file_is_read_up_to_its_bound_and_what_is_wrong_is_told() {
+    let padded =
+        |bytes: usize| format!("{SELF_HOSTED}#{}", "x".repeat(bytes - SELF_HOSTED.len() - 1));
+    let folder = Folder::new("bound")
+        .with("most.yml", padded(1 << 20))
+        .with("more.yml", padded((1 << 20) + 1))
+        .with("odd.yml", b"jobs: \xff\n");
+    let output = folder.scan(&["--json", "most.yml", "more.yml", "odd.yml"]);
+    let errors: Vec<Value> = lines(&output).iter().map(|line| line["error"].clone()).collect();
+    let expected = json!([
+        null,
+        "is larger than the 1048576 bytes that are read",
+        "is not UTF-8 text: see byte 6"
+    ]);
+    assert_eq!(json!(errors), expected);
+    for (path, why) in [
+        ("nowhere", "nowhere: No such file or directory (os error 2)"),
+        ("empty", "empty: there is no workflow file (*.yml, *.yaml) in it"),
+    ] {
+        fs::create_dir_all(folder.0.join("empty")).unwrap();
+        let said = String::from_utf8(folder.scan(&[path]).stderr).unwrap();
+        assert_eq!(said, format!("error: {why}\n"));
+    }
+}

@@ -13,7 +13,7 @@ use github_sim::world::model::{JobSpec, NewRepo};
 use github_sim::{Checked, Clock, SimConfig};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -124,12 +124,42 @@ async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
     assert_eq!((code, status["hooks"].as_array().unwrap().len()), (0, 1), "{status}");
     assert_eq!(status["hooks"][0]["hook"]["id"], again["hook"]);
     assert_eq!(status["hooks"][0]["last"][0]["event"], "ping");
+    let mut whole = status;
+    for taken in ["hook", "last"] {
+        whole["hooks"][0][taken].take();
+    }
+    let hook = json!({
+        "hook": null, "events_missing": [], "deliveries": 1, "complete": true, "failures": {}, "due": 0, "given_up": 0, "last": null,
+    });
+    assert_eq!(whole, json!({"place": "repository octo-admin/app", "hooks": [hook], "good": true}));
+    let (_, none) = scene.json(&["status", "--last", "0"], &[]).await;
+    assert_eq!((&none["hooks"][0]["last"], &none["good"]), (&json!([]), &json!(true)));
 
     let removed = scene.webhook(&["remove"], &[]).await;
     assert_eq!(removed.status.code(), Some(0), "{removed:?}");
-    assert!(text(&removed).contains("is removed"), "{removed:?}");
+    let (place, url) = ("repository octo-admin/app", &scene.url);
+    let gone = format!(
+        "{place}: the webhook that sent to {url} is removed. Jobs are found by polling from now on.\n"
+    );
+    assert_eq!(text(&removed), gone);
     let (code, gone) = scene.json(&["remove"], &[]).await;
-    assert_eq!((code, gone["removed"].as_array().unwrap().len()), (0, 0));
+    assert_eq!((code, gone), (0, json!({"place": place, "url": url, "removed": [], "good": true})));
+    let none = scene.webhook(&["remove"], &[]).await;
+    assert_eq!(text(&none), format!("{place}: there is no webhook that sends to {url}.\n"));
+    let none = scene.webhook(&["status"], &[]).await;
+    assert_eq!(
+        text(&none),
+        format!(
+            "{place}: there is no webhook that sends to {url}. mayfly webhook install makes one.\n"
+        )
+    );
+    let (code, none) = scene.json(&["status"], &[]).await;
+    assert_eq!((code, none), (1, json!({"place": place, "hooks": [], "good": false})));
+    let (code, none) = scene.json(&["redeliver"], &[]).await;
+    let error = format!(
+        "{place}: there is no webhook that sends to {url}; mayfly webhook install makes one"
+    );
+    assert_eq!((code, none), (1, json!({"error": error})));
 }
 
 #[tokio::test]
@@ -166,9 +196,27 @@ async fn what_could_not_be_delivered_is_asked_for_again() {
         scene.clock.advance(SignedDuration::from_mins(minutes));
         let (code, asked) = scene.json(&["redeliver"], &[]).await;
         assert_eq!((code, &asked["good"]), (0, &true.into()), "{asked}");
-        let asked = asked["hooks"][0]["redelivered"].as_array().unwrap();
-        assert_eq!(asked.len(), asked_for, "not before a minute is over");
+        let mut whole = asked;
+        let asked = whole["hooks"][0]["redelivered"].take();
+        assert_eq!(asked.as_array().unwrap().len(), asked_for, "not before a minute is over");
+        assert!(whole["hooks"][0]["hook"].take().is_i64());
+        let hook =
+            json!({"hook": null, "read": 2, "redelivered": null, "refused": [], "given_up": 0});
+        assert_eq!(
+            whole,
+            json!({"place": "repository octo-admin/app", "hooks": [hook], "good": true})
+        );
     }
+    let said = text(&scene.webhook(&["redeliver"], &[]).await);
+    let (start, end) = (
+        "repository octo-admin/app: webhook ",
+        "once more; mayfly webhook status shows what comes of it.\n",
+    );
+    assert!(
+        said.starts_with(start)
+            && said.ends_with(&format!(": GitHub was asked for 0 deliveries {end}")),
+        "{said}"
+    );
     scene.delivered().await;
     let (code, status) = scene.json(&["status"], &[]).await;
     assert_eq!((code, &status["hooks"][0]["due"]), (0, &0.into()), "it arrived: {status}");
@@ -180,6 +228,24 @@ async fn wrong_arguments_and_variables_are_named() {
     let weak = scene.webhook(&["install"], &[("WEBHOOK_SECRET", "short")]).await;
     assert_eq!(weak.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&weak.stderr).contains("WEBHOOK_SECRET: secret 1"), "{weak:?}");
+    for (arguments, words) in [
+        (&["status"][..], "--app takes the App's credential"),
+        (&["remove"], "GitHub lets nobody remove an App's webhook from here"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
+        command
+            .env_clear()
+            .env("GITHUB_RUNNER_TOKEN", TOKEN)
+            .arg("webhook")
+            .args(arguments)
+            .args(["--app", "--url", &scene.url]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(2) && said.starts_with("error: ") && said.contains(words),
+            "{said}"
+        );
+    }
     let both = scene.webhook(&["status", "--app"], &[]).await;
     assert_eq!(both.status.code(), Some(2), "{both:?}");
     let unknown = scene.webhook(&["status"], &[("GITHUB_APP_ID", "1")]).await;

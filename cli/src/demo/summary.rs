@@ -148,24 +148,4 @@ pub(super) fn percentiles(mut values: Vec<i64>) -> Percentiles {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_of_the_nearest_rank() {
-        assert_eq!(percentiles((1..=100).rev().collect()), Percentiles { p50: 50, p95: 95 });
-        assert_eq!(percentiles(vec![7]), Percentiles { p50: 7, p95: 7 });
-        assert_eq!(percentiles(vec![]), Percentiles { p50: 0, p95: 0 });
-    }
-
-    #[test]
-    fn overlaps_are_counted() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let spans = |spans: &[(i64, i64)]| {
-            most_at_once(spans.iter().map(|(from, to)| (at(*from), at(*to))))
-        };
-        assert_eq!(spans(&[(0, 10), (1, 3), (2, 4), (3, 5)]), 3);
-        assert_eq!(spans(&[(0, 1), (1, 2)]), 1);
-        assert_eq!(spans(&[]), 0);
-    }
-}
+mod tests;

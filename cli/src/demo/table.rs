@@ -177,27 +177,4 @@ fn visible(rows: &[Row], height: usize) -> Vec<&Row> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_picture_fits_its_terminal_and_shows_what_is_under_way() {
-        let row = |id, done| Row {
-            id,
-            done,
-            repo: String::new(),
-            job: String::new(),
-            labels: String::new(),
-            state: "queued",
-            runner: String::new(),
-            container: String::new(),
-            wait: String::new(),
-            duration: String::new(),
-        };
-        let rows: Vec<Row> = (0..10).map(|id| row(id, id % 2 == 0)).collect();
-        let ids = |height| visible(&rows, height).iter().map(|row| row.id).collect::<Vec<_>>();
-        assert_eq!(ids(24), (0..10).collect::<Vec<_>>());
-        assert_eq!(ids(11), [1, 3, 4, 5, 6, 7, 8, 9]);
-        assert_eq!(ids(6), [1, 3, 5]);
-    }
-}
+mod tests;

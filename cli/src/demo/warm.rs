@@ -32,11 +32,11 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug, Serialize)]
 pub(super) struct Warm {
     /// Runners that wait.
-    runners: u32,
-    jobs: usize,
-    queue_to_running_ms: Percentiles,
+    pub(super) runners: u32,
+    pub(super) jobs: usize,
+    pub(super) queue_to_running_ms: Percentiles,
     /// From a job's start until as many runners wait as before.
-    refilled_ms: Percentiles,
+    pub(super) refilled_ms: Percentiles,
 }
 
 impl Warm {

@@ -138,3 +138,57 @@ impl Asked {
         (Some(topic), all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        asked: Asked,
+    }
+
+    #[test]
+    fn each_topic_has_its_name_and_its_own_options() {
+        let rows = [
+            ("", None, "false - - -"),
+            ("--json --repo o/r --enterprise e --probe-image i:1", None, "true o/r e i:1"),
+            ("docker", Some("docker"), "false - - -"),
+            ("docker --json", Some("docker"), "true - - -"),
+            ("image --json", Some("image"), "true - - -"),
+            ("disk --json", Some("disk"), "true - - -"),
+            ("clock --json", Some("clock"), "true - - -"),
+            ("github --json --repo o/r --enterprise e", Some("github"), "true o/r e -"),
+            ("webhooks --json --repo o/r", Some("webhooks"), "true o/r - -"),
+            ("isolation --json --probe-image i:1", Some("isolation"), "true - - i:1"),
+        ];
+        for (words, topic, options) in rows {
+            let line = Line::try_parse_from(["doctor"].into_iter().chain(words.split_whitespace()));
+            let (found, all) = line.ok().unwrap().asked.parts();
+            assert_eq!(found.map(Topic::as_str), topic, "{words}");
+            let spelt = found.map(|found| serde_json::to_value(found).unwrap());
+            assert_eq!(spelt, topic.map(Into::into), "as JSON has it");
+            let shown = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+            let repo = shown(all.repo.map(|repo| repo.to_string()));
+            let enterprise = shown(all.enterprise.map(|slug| slug.to_string()));
+            let told = format!("{} {repo} {enterprise} {}", all.json, shown(all.probe_image));
+            assert_eq!(told, options, "{words}");
+        }
+        for wrong in [
+            "docker --repo o/r",
+            "image --probe-image i",
+            "--probe-image a:b:c",
+            "--repo o",
+            "--json docker",
+        ] {
+            assert!(
+                Line::try_parse_from(["doctor"].into_iter().chain(wrong.split_whitespace()))
+                    .is_err(),
+                "{wrong}"
+            );
+        }
+    }
+}

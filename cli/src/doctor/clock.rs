@@ -89,6 +89,7 @@ mod tests {
             let found = judge("GitHub's", skew, "mend");
             assert_eq!((found.level, found.hint.is_some()), (level, level > Level::Ok));
             assert!(found.what.ends_with(words), "{}", found.what);
+            assert!(found.hint.is_none_or(|hint| hint == "mend"));
         }
     }
 
@@ -100,12 +101,20 @@ mod tests {
             (Some("2026-01-01T12:00:45.1234Z"), "agrees"),
             (Some("2026-01-01T11:59:50Z"), "agrees"),
             (Some("2026-01-01T12:01:31Z"), "31 s behind the Docker Engine's"),
-            (Some("2026-01-01T10:00:00+01:00"), "ahead of"),
+            (Some("2026-01-01T10:00:00+01:00"), "the Docker Engine's"),
+            (Some("2026-01-01T11:59:31Z"), "agrees"),
+            (Some("2026-01-01T11:59:30Z"), "30 s ahead of the Docker Engine's"),
+            (Some("2026-01-01T12:01:29Z"), "agrees"),
+            (Some("2026-01-01T12:01:30Z"), "30 s behind the Docker Engine's"),
             (Some("noon"), "does not tell"),
             (None, "does not tell"),
         ] {
             let found = compared(told, asked);
             assert!(found.what.contains(words), "{told:?}: {}", found.what);
+            let hint =
+                "have both machines' clocks set by NTP: a runner's deadline is reckoned by them";
+            assert_eq!(found.hint.is_some(), words.contains("the Docker"), "{told:?}");
+            assert!(found.hint.is_none_or(|found| found == hint));
         }
     }
 }

@@ -26,3 +26,11 @@ pub(super) fn warning(what: impl Into<String>, hint: impl Into<String>) -> Findi
 pub(super) fn failure(what: impl Into<String>, hint: impl Into<String>) -> Finding {
     Finding { level: Level::Failure, what: what.into(), hint: Some(hint.into()) }
 }
+
+/// Findings as they are told, each with its level and hint: for tests, which compare all of it.
+#[cfg(test)]
+pub(in crate::doctor) fn told<'a>(found: impl IntoIterator<Item = &'a Finding>) -> Vec<String> {
+    let hint =
+        |one: &Finding| one.hint.as_ref().map(|hint| format!(" → {hint}")).unwrap_or_default();
+    found.into_iter().map(|one| format!("{:?}: {}{}", one.level, one.what, hint(one))).collect()
+}

@@ -198,3 +198,6 @@ async fn listen(docker: &Docker, container: &str) -> Result<String, Error> {
     }
     Ok(printed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,5 +33,8 @@ mod tests {
             assert_eq!(found.is_some(), advised, "{lifetime}");
             assert!(found.is_none_or(|found| found.what.contains("RUNNER_MAX_LIFETIME")));
         }
+        let found = judge(seconds(432_000)).unwrap();
+        let said = "note: a job that hangs keeps its runner for RUNNER_MAX_LIFETIME, 120 hours: set it to little more than your longest job takes, for example 21600 (6 hours, GitHub's own limit)";
+        assert_eq!((found.what.as_str(), found.level), (said, mayfly_github::checkup::Level::Ok));
     }
 }

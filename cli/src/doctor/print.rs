@@ -87,19 +87,36 @@ mod tests {
         assert_eq!(written(&[(Topic::GitHub, findings())], false), expected);
         let one = (Topic::GitHub, vec![ok("known")]);
         assert_eq!(written(&[one], true), "\x1b[32mok     \x1b[0m  known\n");
+        let wrong = (Topic::GitHub, vec![warning("a", "b"), failure("c", "d")]);
+        let expected =
+            "\x1b[33mwarning\x1b[0m  a\n         → b\n\x1b[31mfailure\x1b[0m  c\n         → d\n";
+        assert_eq!(written(&[wrong], true), expected);
     }
 
     #[test]
     fn many_topics_have_their_names_above() {
         let found = [(Topic::Disk, vec![ok("a")]), (Topic::Clock, vec![ok("b")])];
         assert_eq!(written(&found, false), "disk\nok       a\nclock\nok       b\n");
+        let bold = "\x1b[1mdisk\x1b[0m\n\x1b[32mok     \x1b[0m  a\n\x1b[1mclock\x1b[0m\n\x1b[32mok     \x1b[0m  b\n";
+        assert_eq!(written(&found, true), bold);
     }
 
     #[test]
     fn a_line_of_json_names_its_topic() {
         let mut out = Vec::new();
-        json(&mut out, &[(Topic::GitHub, vec![ok("a")])]).unwrap();
-        let expected = "{\"topic\":\"github\",\"level\":\"ok\",\"what\":\"a\",\"hint\":null}\n";
+        json(
+            &mut out,
+            &[
+                (Topic::GitHub, vec![ok("a"), warning("b", "c")]),
+                (Topic::Disk, vec![failure("d", "e")]),
+            ],
+        )
+        .unwrap();
+        let expected = concat!(
+            "{\"topic\":\"github\",\"level\":\"ok\",\"what\":\"a\",\"hint\":null}\n",
+            "{\"topic\":\"github\",\"level\":\"warning\",\"what\":\"b\",\"hint\":\"c\"}\n",
+            "{\"topic\":\"disk\",\"level\":\"failure\",\"what\":\"d\",\"hint\":\"e\"}\n",
+        );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

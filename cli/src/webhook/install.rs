@@ -257,3 +257,6 @@ fn tried(tried: &Tried, new_secret: bool) -> (String, bool) {
         Tried::Failed(error) => (format!("It was not tried: {error}.\n"), false),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,3 +44,6 @@ pub(super) fn table<'a>(deliveries: impl Iterator<Item = &'a HookDelivery>) -> S
 pub(super) fn number(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,22 @@ mod tests {
             assert!(hint(&repo, &error).unwrap().contains("admin:repo_hook"));
             assert!(hint(&org, &error).unwrap().contains("admin:org_hook"));
         }
-        assert_eq!(hint(&repo, &GitHubError::Server(502)), None);
+        let app = HookPlace::App;
+        let rows = [
+            (&repo, GitHubError::Server(502), None),
+            (&app, GitHubError::Forbidden("no".to_owned()), None),
+            (&app, GitHubError::NotFound, Some("mayfly webhook install --app")),
+            (&org, GitHubError::NotInstalled("o".to_owned()), Some("Install the App there")),
+            (&repo, GitHubError::Invalid("x".to_owned()), Some("reach from the internet")),
+            (&app, GitHubError::Unauthorized, Some("mayfly doctor github")),
+        ];
+        for (place, error, words) in rows {
+            let found = hint(place, &error);
+            assert_eq!(found.is_some(), words.is_some(), "{place} {error}");
+            assert!(
+                found.zip(words).is_none_or(|(found, words)| found.contains(words)),
+                "{place} {error}: {found:?}"
+            );
+        }
     }
 }

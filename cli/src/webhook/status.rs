@@ -129,3 +129,6 @@ fn describe(text: &mut String, place: &str, hook: &Hook, found: &Deliveries, see
         let _ = writeln!(text, "  {} given up after three tries", seen.given_up);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,18 +32,31 @@ mod tests {
 
     #[test]
     fn each_failure_names_what_to_look_at() {
-        for (status, word) in [
-            (202, "works"),
-            (401, "secrets differ"),
-            (404, "/webhooks/github"),
-            (302, "redirects"),
-            (0, "no answer"),
-            (502, "no answer"),
-            (504, "no answer"),
-            (500, "trouble"),
-            (400, "refuses"),
-        ] {
-            assert!(meaning(status).contains(word), "{status}: {}", meaning(status));
+        let differ = "the secrets differ: give the gateway the same WEBHOOK_SECRET and restart it, or run install with the gateway's";
+        let nothing = "nothing takes webhooks there: the path must be /webhooks/github, and the gateway needs WEBHOOK_SECRET (without it, webhooks are off)";
+        let before = "something before the gateway refuses GitHub: let POST /webhooks/github through without a login";
+        let redirect = "GitHub does not follow redirects: use the URL that it is redirected to";
+        let silent = "GitHub gets no answer: check the name, the firewall, the certificate and the reverse proxy, and that gateway and orchestrator run";
+        let refuses = "the gateway refuses it: its log says why";
+        let trouble = "the gateway has trouble: its log says why";
+        let large =
+            "something before the gateway refuses bodies of this size: GitHub sends up to 25 MB";
+        let rows: [(&[u16], &str); 10] = [
+            (&[200, 202, 299], "it works"),
+            (&[401, 429], differ),
+            (&[404], nothing),
+            (&[405], "something else answers there: the path must be /webhooks/github"),
+            (&[403, 407], before),
+            (&[413], large),
+            (&[300, 302, 399], redirect),
+            (&[0, 502, 504], silent),
+            (&[500, 503, 599], trouble),
+            (&[1, 199, 400, 402, 408, 422, 499], refuses),
+        ];
+        for (codes, words) in rows {
+            for code in codes {
+                assert_eq!(meaning(*code), words, "{code}");
+            }
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Everything at once, and what needs no engine.
 
+use std::collections::BTreeMap;
+
 use github_sim::Sim;
+use github_sim::world::World;
 use github_sim::world::access::Grant;
+use github_sim::world::model::NewRepo;
 use github_sim::world::tokens::UserToken;
 
 use crate::support::{TOKEN, github, lines, mayfly, text};
@@ -150,4 +154,41 @@ async fn an_engine_that_never_ends_its_answer_is_given_up() {
     frozen.abort();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output).contains("the Docker Engine does not answer at"), "{output:?}");
+}
+
+#[tokio::test]
+async fn where_no_repository_is_named_the_ten_that_were_pushed_to_last_are_looked_at() {
+    let sim = github().await;
+    owner(&sim);
+    sim.with(|world| {
+        let push = |world: &mut World, name: &str, times: usize| {
+            for _ in 0..times {
+                // Each moves the time of the last push by a second at least.
+                world.put_file(name, "a", "b").unwrap();
+            }
+        };
+        push(world, "octo-admin/app", 20);
+        for number in 0..11 {
+            let name = format!("octo-admin/r{number}");
+            let slug = name.parse().unwrap();
+            world.add_repo(NewRepo { slug, private: true, files: BTreeMap::new() }).unwrap();
+            push(world, &name, number + 1);
+        }
+    });
+    let url = sim.url();
+    let used = [
+        ("GITHUB_API_URL", url.as_str()),
+        ("GITHUB_RUNNER_TOKEN", TOKEN),
+        ("WEBHOOK_SECRET", "0123456789abcdef"),
+    ];
+    let none = "ok       note: at the 10 repositories pushed to last the credential sees no webhook that sends to a gateway \
+                (…/webhooks/github); mayfly webhook install makes one\n";
+    for (hooked, seen) in [("octo-admin/r1", false), ("octo-admin/r2", true)] {
+        let install = ["webhook", "install", "--repo", hooked, "--url", URL];
+        let installed = mayfly(&install, &used).await;
+        assert_eq!(installed.status.code(), Some(1), "nobody listens there: {installed:?}");
+        let said = text(&mayfly(&["doctor", "webhooks"], &used).await);
+        assert_eq!(said == none, !seen, "{hooked}: {said}");
+        assert_eq!(said.contains(&format!("repository {hooked}: webhook ")), seen, "{said}");
+    }
 }

@@ -211,6 +211,18 @@ mod tests {
     }
 
     #[test]
+    fn a_prober_is_told_its_targets_three_words_each() {
+        let target = |name: &str, port| Target {
+            name: name.to_owned(),
+            host: format!("{name}.example"),
+            port,
+        };
+        let words = prober(&[target("a", 1), target("b", 22)]);
+        assert_eq!(words[1..], ["probe", "a", "a.example", "1", "b", "b.example", "22"]);
+        assert!(words[0].contains("mayfly-probe answer"), "the script goes first");
+    }
+
+    #[test]
     fn what_is_printed_is_read() {
         let printed = "noise\nmayfly-probe tool bash\nmayfly-probe answer a 0 \nmayfly-probe answer b 1 probe: connect: Connection refused\n\
                        mayfly-probe answer c 1 probe: connect: No route to host\r\nmayfly-probe answer d 1 odd\nmayfly-probe answer e 1 cut";
@@ -249,6 +261,10 @@ mod tests {
             ("1", "probe: connect: Network is unreachable", Answer::Closed),
             ("1", "nc: timed out", Answer::Closed),
             ("1", "", Answer::Unclear(String::new())),
+            ("1", "probe: connect: No route to host", Answer::Closed),
+            ("1", "probe: connect: Operation not permitted", Answer::Closed),
+            ("1", "Communication Prohibited", Answer::Closed),
+            ("1", "nc: connect timeout", Answer::Closed),
             ("127", "sh: nc: not found", Answer::Unclear("sh: nc: not found".to_owned())),
         ] {
             assert_eq!(meaning(code, text), expected, "{code} {text}");

@@ -7,6 +7,7 @@ use bollard::models::Runtime;
 use mayfly_github::checkup::Level;
 
 use super::*;
+use crate::doctor::finding::told;
 
 fn text(found: &[Finding]) -> String {
     let lines = found.iter().map(|one| format!("{:?} {} {:?}", one.level, one.what, one.hint));
@@ -149,4 +150,114 @@ fn the_way_is_named_with_who_says_so() {
 fn groups_have_names_where_they_have_some() {
     let groups = "root:x:0:\ndocker:x:998:me,you\nbroken\n";
     assert_eq!((group(groups, 998), group(groups, 99)), ("docker".to_owned(), "99".to_owned()));
+}
+
+#[test]
+fn what_is_said_of_an_engine_is_said_in_full() {
+    let version = |engine: &str, api: &str, least: Option<&str>| SystemVersion {
+        version: Some(engine.to_owned()),
+        api_version: Some(api.to_owned()),
+        min_api_version: least.map(str::to_owned),
+        ..SystemVersion::default()
+    };
+    let hint = "versions from 20.10 (API 1.41) are worked with: update the engine";
+    let rows = [
+        (
+            version("28.2.2", "1.50", Some("1.24")),
+            "Ok: its version is 28.2.2, its API's 1.50, down to 1.24".to_owned(),
+        ),
+        (
+            version("19.3", "1.40", None),
+            format!("Failure: its version is 19.3, its API's 1.40 → {hint}"),
+        ),
+        (
+            SystemVersion::default(),
+            format!(
+                "Warning: its version is unknown, its API's unknown: whether that is new enough cannot be told → {hint}"
+            ),
+        ),
+    ];
+    for (version, said) in rows {
+        assert_eq!(told(&[versions(&version)]), [said]);
+    }
+    let way = Way::of(Some("tcp://h:1"));
+    let worse = SystemInfo {
+        os_type: Some("windows".to_owned()),
+        driver: Some("vfs".to_owned()),
+        default_runtime: None,
+        security_options: None,
+        memory_limit: Some(false),
+        cpu_cfs_quota: Some(false),
+        pids_limit: Some(false),
+        ..info()
+    };
+    let expected = [
+        "Ok: the Docker Engine answers at tcp://h:1 (from DOCKER_HOST)",
+        "Ok: its version is 28.0, its API's 1.48",
+        "Failure: it runs windows containers → runners are Linux containers: switch the engine",
+        "Ok: runners are run by unknown (its runtimes: crun, runc)",
+        "Warning: its storage driver is vfs → vfs copies the whole image for every runner: use overlay2 (see \"Select a storage driver\")",
+        "Ok: note: it is not rootless and maps no users: root in a container has root's number outside; runners get no capability by RUNNER_ISOLATION=strict all the same",
+        "Warning: it does not filter system calls (seccomp) → build or configure the engine with seccomp: it is one wall less between jobs and this machine",
+        "Warning: it cannot keep these limits: RUNNER_MEMORY, RUNNER_CPUS, RUNNER_PIDS_LIMIT → have the kernel's control groups delegated to the engine: for rootless Docker that takes cgroup v2 and systemd",
+    ];
+    assert_eq!(told(&engine(&way, &version("28.0", "1.48", None), &worse)), expected);
+    for (dropped, name) in [
+        (SystemInfo { memory_limit: Some(false), ..info() }, "RUNNER_MEMORY"),
+        (SystemInfo { cpu_cfs_quota: Some(false), ..info() }, "RUNNER_CPUS"),
+        (SystemInfo { pids_limit: Some(false), ..info() }, "RUNNER_PIDS_LIMIT"),
+    ] {
+        assert_eq!(limits(&dropped).unwrap().what, format!("it cannot keep these limits: {name}"));
+    }
+    assert!(
+        limits(&SystemInfo { memory_limit: None, ..info() }).is_none(),
+        "what is not told is not lacking"
+    );
+    let drivers = ["devicemapper", "aufs", "overlay"];
+    for driver in drivers {
+        let said = format!(
+            "Warning: its storage driver is {driver} → newer engines do not know it any more: move to overlay2"
+        );
+        assert_eq!(told(&[storage(driver)]), [said]);
+    }
+    assert_eq!(
+        told(&[storage(""), storage("btrfs")]),
+        ["Ok: note: it does not tell its storage driver", "Ok: its storage driver is btrfs"]
+    );
+}
+
+#[test]
+fn a_socket_that_does_not_open_is_told_of_in_full() {
+    let way = Way::Default;
+    let at = "/var/run/docker.sock (DOCKER_HOST is not set)";
+    let rights = Rights { mode: 0o640, owner: 5, group: "docker".to_owned() };
+    let found = [
+        closed(&way, &ErrorKind::NotFound.into(), None),
+        closed(&way, &ErrorKind::PermissionDenied.into(), Some(&rights)),
+        closed(&way, &ErrorKind::PermissionDenied.into(), None),
+        closed(&way, &ErrorKind::ConnectionRefused.into(), None),
+        closed(&way, &io::Error::other("odd"), None),
+        silent(&way, "why"),
+    ];
+    let expected = [
+        format!(
+            "Failure: there is no Docker socket at {at} → start the Docker Engine, or have DOCKER_HOST name its socket; rootless Docker's is that of its user's number, such as unix:///run/user/1000/docker.sock"
+        ),
+        format!(
+            "Failure: you may not use the Docker socket {at}: it is for user 5 and group docker (mode 0640) → join the group (sudo usermod -aG docker $USER) and log in anew; know that whoever may use this socket can become root on this machine"
+        ),
+        format!(
+            "Failure: you may not use the Docker socket {at}, nor look at whose it is → a folder above it is closed to you: ask whoever runs the engine"
+        ),
+        format!(
+            "Failure: the Docker socket {at} is there, but nobody answers → start the Docker Engine (sudo systemctl start docker)"
+        ),
+        format!(
+            "Failure: the Docker socket {at} does not open: odd → look at whether the Docker Engine runs"
+        ),
+        format!(
+            "Failure: the Docker Engine does not answer at {at}: why → look at DOCKER_HOST, and at whether the engine runs and listens there"
+        ),
+    ];
+    assert_eq!(told(&found), expected);
 }

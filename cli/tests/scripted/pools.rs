@@ -1,0 +1,350 @@
+//! `mayfly pool`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::answers::{POOL_TABLE, pool, status};
+use super::{Gateway, problem};
+
+fn platform(what: &str) -> (u16, Value) {
+    match what {
+        "GET /status" => (200, status()),
+        "GET /pools" => (200, json!({"total_count": 1, "pools": [pool()]})),
+        "DELETE /pools/ci" => (200, Value::Null),
+        "POST /pools" | "GET /pools/ci" | "PATCH /pools/ci" | "POST /pools/ci/rotate" => {
+            (200, pool())
+        }
+        _ => problem(404),
+    }
+}
+
+const PAGE: &str = "pool             ci
+state            active
+from             the API, revision 7
+scopes           repo:o/a,org:o
+labels           self-hosted,linux
+group            big
+image            example/runner:1 (pulling, 5 of 9 MiB)
+runners          4 busy, 5 draining, 2 idle, 3 starting
+to wait          6
+max              8
+queued jobs      9
+too few because  no room
+priority         -3
+autoscaling      demand
+memory           4g
+cpus             1.5
+isolation        strict
+docker           dind
+idle timeout     61 s
+rotation         3601 s
+naming           words
+";
+
+#[tokio::test]
+async fn each_command_asks_for_one_thing_and_says_what_was_done() {
+    let gateway = Gateway::start(|what, _| platform(what)).await;
+    let made = format!("Pool ci is made.\n{PAGE}");
+    let (list, one) = ("GET /pools", "GET /pools/ci");
+    let rows = [
+        ("list", list, POOL_TABLE),
+        ("ls", list, POOL_TABLE),
+        ("status", list, POOL_TABLE),
+        ("show ci", one, PAGE),
+        ("show --pool ci", one, PAGE),
+        ("status ci", one, PAGE),
+        ("status --pool ci", one, PAGE),
+        ("create ci --max 4", r#"POST /pools {"max":4,"name":"ci"}"#, &*made),
+        ("update ci --max 4", r#"PATCH /pools/ci {"max":4}"#, "Pool ci is changed.\n"),
+        (
+            "enable ci --max 4",
+            r#"PATCH /pools/ci {"max":4,"enabled":true}"#,
+            "Pool ci serves jobs.\n",
+        ),
+        (
+            "disable ci",
+            r#"PATCH /pools/ci {"enabled":false}"#,
+            "Pool ci serves no jobs; its busy runners finish.\n",
+        ),
+        (
+            "pause ci",
+            r#"PATCH /pools/ci {"paused":true}"#,
+            "Pool ci starts no runner until it is resumed.\n",
+        ),
+        ("resume ci", r#"PATCH /pools/ci {"paused":false}"#, "Pool ci goes on.\n"),
+        (
+            "rotate ci",
+            "POST /pools/ci/rotate",
+            "Pool ci: its waiting runners are being replaced.\n",
+        ),
+        ("delete ci", "DELETE /pools/ci", "Pool ci is gone; its busy runners finish.\n"),
+        ("rm --pool ci", "DELETE /pools/ci", "Pool ci is gone; its busy runners finish.\n"),
+        (
+            "scale ci --count 9",
+            "GET /pools/ci\nPATCH /pools/ci {\"min_idle\":8}",
+            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+        ),
+        (
+            "scale ci --count 7",
+            "GET /pools/ci\nPATCH /pools/ci {\"min_idle\":7}",
+            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+        ),
+        (
+            "scale ci --count 9 --max 10",
+            r#"PATCH /pools/ci {"max":10,"min_idle":9}"#,
+            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+        ),
+        (
+            "scale ci --count 9 --max 3",
+            r#"PATCH /pools/ci {"max":3,"min_idle":3}"#,
+            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+        ),
+        (
+            "scale ci --max 3",
+            r#"PATCH /pools/ci {"max":3}"#,
+            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+        ),
+    ];
+    for (words, asked, text) in rows {
+        gateway.shows(&format!("pool {words}"), asked, text).await;
+    }
+    let one = pool();
+    for words in [
+        "show ci",
+        "status ci",
+        "create ci",
+        "update ci --max 4",
+        "enable ci",
+        "disable ci",
+        "pause ci",
+        "resume ci",
+        "rotate ci",
+        "scale ci --max 3",
+    ] {
+        gateway.tells(&format!("pool {words}"), &one).await;
+    }
+    gateway.tells("pool list", &json!({"total_count": 1, "pools": [one]})).await;
+    gateway.tells("pool delete ci", &json!({"deleted": "ci"})).await;
+    gateway.fails("pool update ci", 2, "error: name what is to change; see --help\n").await;
+}
+
+#[tokio::test]
+async fn a_pool_that_is_enabled_is_made_where_it_is_not() {
+    let gateway = Gateway::start(|what, _| match what {
+        "PATCH /pools/ci" => problem(404),
+        _ => platform(what),
+    })
+    .await;
+    let asked =
+        "PATCH /pools/ci {\"max\":4,\"enabled\":true}\nPOST /pools {\"max\":4,\"name\":\"ci\"}";
+    gateway.shows("pool enable ci --max 4", asked, &format!("Pool ci is made.\n{PAGE}")).await;
+    let gateway = Gateway::start(|_, _| problem(409)).await;
+    gateway.fails("pool enable ci", 1, "error: It is refused.\n").await;
+    assert_eq!(gateway.asked("POST /pools"), 0);
+}
+
+#[tokio::test]
+async fn a_pool_of_the_environment_with_little_to_say_is_a_short_page() {
+    let gateway = Gateway::start(|_, _| {
+        let status = json!({
+            "state": "paused", "labels": ["x"], "image": "example/runner:2", "image_state": "missing", "runners": {},
+            "min_idle": 0, "max": 1, "queued_jobs": 2,
+        });
+        (200, json!({"name": "default", "source": "environment", "revision": 0, "spec": {"priority": 0}, "status": status}))
+    })
+    .await;
+    let page = "pool         default
+state        paused
+from         the orchestrator's environment
+labels       x
+image        example/runner:2 (missing)
+runners      none
+to wait      0
+max          1
+queued jobs  2
+priority     0
+";
+    gateway.shows("pool show default", "GET /pools/default", page).await;
+}
+
+#[tokio::test]
+async fn each_option_is_a_field_of_what_is_sent() {
+    let gateway = Gateway::start(|what, _| platform(what)).await;
+    let rows = [
+        ("--scope repo:o/a,org:o --repo o/b", r#"{"scopes":["repo:o/a","org:o","repo:o/b"]}"#),
+        ("--labels linux,x", r#"{"labels":["self-hosted","linux","x"]}"#),
+        ("--labels x,Self-Hosted", r#"{"labels":["x","Self-Hosted"]}"#),
+        ("--group big", r#"{"runner_group":"big"}"#),
+        ("--image i:1", r#"{"image":"i:1"}"#),
+        ("--pull-policy missing", r#"{"pull_policy":"missing"}"#),
+        ("--pull-policy always", r#"{"pull_policy":"always"}"#),
+        ("--pull-policy never", r#"{"pull_policy":"never"}"#),
+        ("--isolation strict", r#"{"isolation":"strict"}"#),
+        ("--isolation compat", r#"{"isolation":"compat"}"#),
+        ("--docker none", r#"{"docker":"none"}"#),
+        ("--docker dind", r#"{"docker":"dind"}"#),
+        ("--env A=b=c --env D=", r#"{"env":{"A":"b=c","D":""}}"#),
+        ("--memory 4g", r#"{"resources":{"memory":"4g"}}"#),
+        ("--cpus 0.5", r#"{"resources":{"cpus":"0.5"}}"#),
+        ("--memory 4g --cpus 0.5", r#"{"resources":{"memory":"4g","cpus":"0.5"}}"#),
+        ("--min 1 --max 2", r#"{"min_idle":1,"max":2}"#),
+        ("--min-idle 1 --max-runners 2", r#"{"min_idle":1,"max":2}"#),
+        ("--min-runners 1", r#"{"min_idle":1}"#),
+        ("--priority -4", r#"{"priority":-4}"#),
+        ("--idle-timeout 5 --rotation-interval 6", r#"{"idle_timeout":5,"rotation_interval":6}"#),
+    ];
+    for (options, body) in rows {
+        let asked = format!("PATCH /pools/ci {body}");
+        gateway.shows(&format!("pool update ci {options}"), &asked, "Pool ci is changed.\n").await;
+    }
+    gateway.fails("pool update ci --env A", 2, "error: --env \"A\": write NAME=TEMPLATE\n").await;
+}
+
+#[tokio::test]
+async fn runners_that_are_to_wait_are_waited_for() {
+    let later = |idle: usize, short: Option<&str>| {
+        let mut pool = pool();
+        pool["status"]["runners"]["idle"] = json!(idle);
+        pool["status"]["short"] = json!(short);
+        pool["status"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        pool
+    };
+    let gateway = Gateway::start(move |what, before| match what {
+        "GET /pools/ci" => (200, later(before + 5, None)),
+        _ => platform(what),
+    })
+    .await;
+    let asked =
+        "PATCH /pools/ci {\"max\":8,\"min_idle\":6}\nGET /status\nGET /pools/ci\nGET /pools/ci";
+    gateway
+        .shows("pool scale ci --count 6 --max 8 --wait", asked, "Pool ci: 6 runners wait.\n")
+        .await;
+    gateway.tells("pool scale ci --max 8 --wait", &later(7, None)).await;
+
+    let gateway = Gateway::start(move |what, _| match what {
+        "GET /pools/ci" => (200, later(5, Some("no room"))),
+        _ => platform(what),
+    })
+    .await;
+    let words = "pool scale ci --max 8 --wait --timeout 0";
+    gateway.fails(words, 1, "error: pool ci: 5 of 6 runners wait after 0 s: no room\n").await;
+    assert_eq!(gateway.asked("GET /pools/ci"), 1);
+
+    let gateway = Gateway::start(move |what, _| match what {
+        "GET /pools/ci" => (200, later(5, None)),
+        "GET /status" => {
+            let mut status = status();
+            status["auto_create"] = json!(false);
+            (200, status)
+        }
+        _ => platform(what),
+    })
+    .await;
+    gateway.fails("pool scale ci --max 8 --wait", 1, "error: pool ci: 5 of 6 runners wait\n").await;
+    assert_eq!(gateway.asked("GET /pools/ci"), 1);
+}
+
+/// Pools of the API as they would be read from a file, and one of the environment.
+fn three() -> Value {
+    let of = |name: &str, source: &str, revision: i64, max: u32| {
+        let mut pool = pool();
+        (pool["name"], pool["source"], pool["revision"]) =
+            (json!(name), json!(source), json!(revision));
+        pool["spec"] = json!({
+            "name": name, "max": max, "scopes": ["discovered"], "autoscaling": {"policy": "per-job"}, "enabled": true, "min_idle": 0,
+            "naming": "unique", "paused": false, "priority": 0, "rotation_interval": 86_400,
+        });
+        pool
+    };
+    let pools = [
+        of("ci", "api", 7, 4),
+        of("old", "api", 8, 5),
+        of("same", "api", 9, 6),
+        of("default", "environment", 0, 7),
+    ];
+    json!({"total_count": 4, "pools": pools})
+}
+
+#[tokio::test]
+async fn pools_of_a_file_are_changed_as_they_were_when_it_was_decided() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripted-apply");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(
+        folder.join("p.yaml"),
+        "pools: [{name: ci, max: 5, image: i}, {name: new}, {name: same, max: 6}]\n",
+    )
+    .unwrap();
+    fs::write(folder.join("none.yaml"), "pools: []\n").unwrap();
+    fs::write(folder.join("twice.yaml"), "pools: [{name: a}, {name: b}, {name: a}]\n").unwrap();
+    fs::write(folder.join("wrong.yaml"), "pools: [{name: a, max: x}]\n").unwrap();
+    let gateway = Gateway::start(|what, _| match what {
+        "GET /pools" => (200, three()),
+        _ => (200, Value::Null),
+    })
+    .await;
+    let applied = "~ ci: changed\n    image: not set → \"i\"\n    max: 4 → 5\n+ new: created\n= same: unchanged\n- old: deleted\n";
+    let output = gateway.run_in(&folder, &["pool", "apply", "-f", "p.yaml", "--prune"]).await;
+    assert_eq!(
+        (String::from_utf8(output.stdout).unwrap().as_str(), output.status.code()),
+        (applied, Some(0))
+    );
+    let asked = gateway.whole.lock().unwrap().join("\n");
+    let rest = r#""priority":0,"autoscaling":{"policy":"per-job"},"rotation_interval":86400,"naming":"unique","enabled":true,"paused":false}"#;
+    let expected = format!(
+        "GET /pools
+PUT /pools/ci \"7\" {{\"name\":\"ci\",\"scopes\":[\"discovered\"],\"image\":\"i\",\"min_idle\":0,\"max\":5,{rest}
+POST /pools {{\"name\":\"new\",\"scopes\":[\"discovered\"],\"min_idle\":0,{rest}
+DELETE /pools/old \"8\""
+    );
+    assert_eq!(asked, expected);
+    let output =
+        gateway.run_in(&folder, &["pool", "apply", "-f", "p.yaml", "--dry-run", "--json"]).await;
+    let changes = ["image: not set → \"i\"", "max: 4 → 5"];
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap(),
+        json!({"dry_run": true, "pools": [
+            {"pool": "ci", "outcome": "changed", "changes": changes},
+            {"pool": "new", "outcome": "created", "changes": []},
+            {"pool": "same", "outcome": "unchanged", "changes": []},
+        ]})
+    );
+    assert_eq!(gateway.asked("POST /pools"), 1, "a dry run changes nothing");
+    let rows = [
+        ("none.yaml", 0, "The file has no pool.\n", ""),
+        ("twice.yaml", 2, "", "error: twice.yaml: \n  pools.2.name a is there twice\n"),
+        (
+            "wrong.yaml",
+            2,
+            "",
+            "error: wrong.yaml: \n  pools.0.max must be a whole number from 0 to 10000\n",
+        ),
+    ];
+    for (file, code, text, error) in rows {
+        let output = gateway.run_in(&folder, &["pool", "apply", "-f", file]).await;
+        let said = (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        );
+        assert_eq!((said.0, &*said.1, &*said.2), (Some(code), text, error), "{file}");
+    }
+    // Nothing can be read from standard input here, which is no list of pools.
+    let (code, _, error) = gateway.says("pool apply -f -").await;
+    assert!(code == 2 && error.starts_with("error: standard input: "), "{error}");
+
+    let gateway = Gateway::start(|what, _| match what {
+        "GET /pools" => (200, three()),
+        "POST /pools" => problem(409),
+        _ => (200, Value::Null),
+    })
+    .await;
+    let output = gateway.run_in(&folder, &["pool", "apply", "-f", "p.yaml", "--prune"]).await;
+    let error = "error: ~ ci: changed\n    image: not set → \"i\"\n    max: 4 → 5\npool new: It is refused.\n→ what stands above is done; repeat the command when this is mended\n";
+    assert_eq!(
+        (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
+        (Some(1), error)
+    );
+    assert_eq!(gateway.asked("DELETE /pools/old"), 0, "nothing after what failed");
+}
