@@ -109,6 +109,10 @@ fn text(output: &Output) -> String {
 async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
     let scene = Scene::new().await;
     let known = [("WEBHOOK_SECRET", SECRET)];
+    // The option wins over the variable.
+    let other = [("MAYFLY_WEBHOOK_URL", "https://other.example/webhooks/github")];
+    let none = scene.webhook(&["status"], &other).await;
+    assert!(text(&none).contains(&format!("that sends to {}.", scene.url)), "{none:?}");
     let none = scene.webhook(&["status"], &[]).await;
     assert_eq!(none.status.code(), Some(1));
     assert!(text(&none).contains("there is no webhook"), "{none:?}");
@@ -119,7 +123,10 @@ async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
     let (code, again) = scene.json(&["install"], &known).await;
     assert_eq!((code, &again["good"], &again["tried"]["works"]), (0, &true.into(), &true.into()));
     assert_eq!(again["replaced"].as_array().unwrap().len(), 1);
+    assert_ne!(again["replaced"][0], again["hook"]);
 
+    // GitHub tries it when it is made, too.
+    scene.delivered().await;
     let (code, status) = scene.json(&["status"], &[]).await;
     assert_eq!((code, status["hooks"].as_array().unwrap().len()), (0, 1), "{status}");
     assert_eq!(status["hooks"][0]["hook"]["id"], again["hook"]);
@@ -129,7 +136,7 @@ async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
         whole["hooks"][0][taken].take();
     }
     let hook = json!({
-        "hook": null, "events_missing": [], "deliveries": 1, "complete": true, "failures": {}, "due": 0, "given_up": 0, "last": null,
+        "hook": null, "events_missing": [], "deliveries": 2, "complete": true, "failures": {}, "due": 0, "given_up": 0, "last": null,
     });
     assert_eq!(whole, json!({"place": "repository octo-admin/app", "hooks": [hook], "good": true}));
     let (_, none) = scene.json(&["status", "--last", "0"], &[]).await;
@@ -201,7 +208,7 @@ async fn what_could_not_be_delivered_is_asked_for_again() {
         assert_eq!(asked.as_array().unwrap().len(), asked_for, "not before a minute is over");
         assert!(whole["hooks"][0]["hook"].take().is_i64());
         let hook =
-            json!({"hook": null, "read": 2, "redelivered": null, "refused": [], "given_up": 0});
+            json!({"hook": null, "read": 3, "redelivered": null, "refused": [], "given_up": 0});
         assert_eq!(
             whole,
             json!({"place": "repository octo-admin/app", "hooks": [hook], "good": true})

@@ -67,6 +67,8 @@ mod tests {
             ("demo-dddddd", None),
             ("demo-eeeeee", Some("nonsense")),
             ("production", Some(&*gone)),
+            ("demo-fffff", Some(&*gone)),
+            ("demo-ggggggg", Some(&*gone)),
         ];
         let labels = rows.into_iter().map(|(demo, owner)| {
             let owner = owner.map(|owner| (OWNER.to_owned(), owner.to_owned()));

@@ -138,8 +138,7 @@ fn size(bytes: u64) -> String {
         0x4000_0000..0x100_0000_0000 => (1 << 30, "GiB"),
         _ => (1_u64 << 40, "TiB"),
     };
-    let tenths = bytes / (unit / 10).max(1);
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
+    format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
 }
 
 #[cfg(test)]

@@ -129,6 +129,9 @@ async fn the_last_deliveries_are_told_where_they_can_be_seen() {
         assert_eq!(failing.status.code(), Some(0), "asking finds jobs, too: {failing:?}");
         let said = text(&failing);
         assert!(said.contains("warning  repository octo-admin/app: webhook "), "{said}");
+        let all_failed =
+            (1..=2).any(|count| said.contains(&format!("; {count} of {count} in a day failed")));
+        assert!(all_failed, "{said}");
         assert!(said.contains("mayfly webhook status --repo octo-admin/app"), "{said}");
     }
     let elsewhere = [token[0], token[1], ("MAYFLY_WEBHOOK_URL", "https://other.example/x")];

@@ -15,6 +15,7 @@ fn stats() -> Value {
     json!({"since": "2026-01-02T03:04:05Z", "repositories": [
         {"repository": "o/a", "jobs": 3, "unsuccessful": 1, "run_seconds": 90.0, "mean_wait_seconds": 4.25, "unmeasured": 2},
         {"repository": "o/b", "jobs": 4, "unsuccessful": 2, "run_seconds": null, "mean_wait_seconds": null, "unmeasured": 4},
+        {"repository": "o/c", "jobs": 5, "unsuccessful": 3, "run_seconds": 30.0, "mean_wait_seconds": 1.0, "unmeasured": 0},
     ]})
 }
 
@@ -53,14 +54,16 @@ async fn each_command_asks_for_one_thing_and_shows_all_of_it() {
     let sums = " repository  jobs  unsuccessful  minutes  mean wait  cost
  o/a         3     1             1.5      4.2 s
  o/b         4     2             -        -
- all         7                   1.5
-6 of 7 jobs are in no time: GitHub did not tell when they began or ended.
+ o/c         5     3             0.5      1.0 s
+ all         12                  2.0
+6 of 12 jobs are in no time: GitHub did not tell when they began or ended.
 ";
     let priced = " repository  jobs  unsuccessful  minutes  mean wait  cost
  o/a         3     1             1.5      4.2 s      3.75
  o/b         4     2             -        -          -
- all         7                   1.5                 3.75
-6 of 7 jobs are in no time: GitHub did not tell when they began or ended.
+ o/c         5     3             0.5      1.0 s      1.25
+ all         12                  2.0                 5.00
+6 of 12 jobs are in no time: GitHub did not tell when they began or ended.
 ";
     let why = "Job 11 \"build\" of o/a, which asks for self-hosted,linux:
   It is full.
@@ -107,9 +110,9 @@ async fn each_command_asks_for_one_thing_and_shows_all_of_it() {
     gateway.tells("job show 11", &job()).await;
     gateway.tells("explain 12", &platform("GET /jobs/12/explain").1).await;
     let mut sums = stats();
-    (sums["minutes"], sums["cost"]) = (json!(1.5), json!(null));
+    (sums["minutes"], sums["cost"]) = (json!(2.0), json!(null));
     gateway.tells("job stats", &sums).await;
-    sums["cost"] = json!(3.75);
+    sums["cost"] = json!(5.0);
     gateway.tells("job stats --price 2.5", &sums).await;
     let (code, text, error) = gateway.says("explain 14").await;
     let unknown = "Job 12:\n  It is docker.\n    → Mend docker.\n  It is unknown_job.\n    → Mend unknown_job.\n";

@@ -165,6 +165,7 @@ async fn a_log_is_followed_until_its_runner_is_gone() {
     let gateway = Gateway::start(|what, before| match (what, before) {
         ("GET /runners/r/logs", 0) => (200, json!({"id": "r", "logs": "one\n"})),
         ("GET /runners/r/logs", 1) => (200, json!({"id": "r", "logs": "one\ntwo\n"})),
+        ("GET /runners/r/logs", 2) => (200, json!({"id": "r", "logs": "one\ntwo\nthree\n"})),
         ("GET /runners/r", 0) => (200, super::runner("r", "ci")),
         _ => problem(404),
     })
@@ -173,7 +174,7 @@ async fn a_log_is_followed_until_its_runner_is_gone() {
         .shows(
             "runner logs r --follow",
             "GET /runners/r/logs\nGET /runners/r\nGET /runners/r/logs\nGET /runners/r\nGET /runners/r/logs",
-            "one\ntwo\n",
+            "one\ntwo\nthree\n",
         )
         .await;
     for failing in ["GET /runners/r", "GET /runners/r/logs"] {

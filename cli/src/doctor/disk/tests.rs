@@ -122,7 +122,7 @@ fn what_is_said_of_space_is_said_in_full() {
 #[test]
 fn a_size_changes_its_unit_where_the_next_one_begins() {
     let below = [(1 << 20) - 1, (1 << 30) - 1, (1 << 40) - 1].map(size);
-    assert_eq!(below, ["1024.0 KiB", "1023.9 MiB", "1023.9 GiB"]);
+    assert_eq!(below, ["1023.9 KiB", "1023.9 MiB", "1023.9 GiB"]);
     assert_eq!([1 << 20, 1 << 30, 1 << 40].map(size), ["1.0 MiB", "1.0 GiB", "1.0 TiB"]);
 }
 

@@ -148,7 +148,7 @@ fn what_is_reached_is_said_in_full() {
     let found = said(&targets(), mixed, "0.0.0.0");
     let expected = [
         "Failure: a runner reaches port 8000 of this machine, the orchestrator's, at 172.17.0.1 → any job could start and remove runners: let ORCHESTRATOR_HOST be 127.0.0.1, publish no port of the orchestrator, or have the firewall refuse the runners' network",
-        "Warning: nobody listens on port 8000 of this machine just now, but a runner's packets get there (at 192.0.2.7) → with ORCHESTRATOR_HOST=192.0.2.7 jobs would reach the orchestrator: let it be 127.0.0.1, or have the firewall refuse the runners' network",
+        "Warning: nobody listens on port 8000 of this machine just now, but a runner's packets get there (at 192.0.2.7) → with ORCHESTRATOR_HOST=0.0.0.0 jobs would reach the orchestrator: let it be 127.0.0.1, or have the firewall refuse the runners' network",
         well[1],
         well[2],
     ];
