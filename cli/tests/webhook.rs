@@ -142,6 +142,15 @@ async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
     let (_, none) = scene.json(&["status", "--last", "0"], &[]).await;
     assert_eq!((&none["hooks"][0]["last"], &none["good"]), (&json!([]), &json!(true)));
 
+    scene.clock.advance(SignedDuration::from_hours(25));
+    let (_, later) = scene.json(&["status"], &[]).await;
+    let hook = &later["hooks"][0];
+    assert_eq!(
+        (&hook["deliveries"], hook["last"].as_array().unwrap().len()),
+        (&json!(0), 2),
+        "{later}"
+    );
+
     let removed = scene.webhook(&["remove"], &[]).await;
     assert_eq!(removed.status.code(), Some(0), "{removed:?}");
     let (place, url) = ("repository octo-admin/app", &scene.url);
@@ -167,6 +176,9 @@ async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
         "{place}: there is no webhook that sends to {url}; mayfly webhook install makes one"
     );
     assert_eq!((code, none), (1, json!({"error": error})));
+    let (_, made) = scene.json(&["install"], &known).await;
+    let (_, gone) = scene.json(&["remove"], &[]).await;
+    assert_eq!(gone["removed"], json!([made["hook"]]));
 }
 
 #[tokio::test]

@@ -58,6 +58,7 @@ async fn a_drain_is_waited_for_over_a_restart_and_told_as_it_goes() {
         ("PUT /drain", _) => (200, drain(Some(9), Some(9))),
         ("GET /drain", 0) => (200, drain(None, None)),
         ("GET /drain", 1) => problem(503),
+        ("GET /drain", 2) => (200, drain(Some(1), Some(0))),
         _ => (200, drain(Some(0), Some(0))),
     })
     .await;
@@ -67,7 +68,10 @@ async fn a_drain_is_waited_for_over_a_restart_and_told_as_it_goes() {
         (code, text),
         (0, format!("Drained: no runner is left. Draining since {SINCE}.\n{end}"))
     );
-    assert_eq!(error, "waiting for the first look\n0 runners are left, 0 of them at work\n");
+    assert_eq!(
+        error,
+        "waiting for the first look\n1 runner is left, not at work\n0 runners are left, 0 of them at work\n"
+    );
 
     let gateway = Gateway::start(|_, _| (200, drain(Some(2), Some(1)))).await;
     let error = "2 runners are left, 1 of them at work\nerror: 2 runners are left, 1 of them at work after 0 s; the drain goes on\n→ mayfly runner list shows them; mayfly resume ends the drain\n";
