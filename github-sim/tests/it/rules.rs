@@ -499,3 +499,49 @@ async fn a_fault_answers_as_it_was_ordered() {
     }
     assert_eq!(get(&sim, "/user").await.body.len(), whole);
 }
+
+#[tokio::test]
+async fn a_sender_names_itself_and_only_answers_to_get_have_a_tag() {
+    use tower::ServiceExt as _;
+    let (sim, _) = sim().await;
+    let ask = |method: &str, path: &str, agent: Option<&str>, body: &'static str| {
+        let mut request = http::Request::builder().method(method).uri(path);
+        request = request.header("authorization", "Bearer t").header("host", "sim.test:8090");
+        if let Some(agent) = agent {
+            request = request.header("user-agent", agent);
+        }
+        sim.router().oneshot(request.body(axum::body::Body::from(body)).unwrap())
+    };
+    assert_eq!(ask("GET", "/user", None, "").await.unwrap().status(), 403);
+    assert_eq!(ask("GET", "/user", Some("x"), "").await.unwrap().status(), 200);
+    let id = sim.with(|world| world.add_offline_runner("org:octo-org", "r", &["x"]).unwrap());
+    let labels = format!("/orgs/octo-org/actions/runners/{id}/labels");
+    let set = ask("PUT", &labels, Some("x"), "{\"labels\": [\"y\"]}").await.unwrap();
+    assert_eq!((set.status().as_u16(), set.headers().get("etag")), (200, None));
+    assert_eq!(ask("PUT", &labels, Some("x"), "{\"labels\"").await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn a_change_weighs_five_and_only_a_post_makes_something() {
+    let (sim, _) = sim().await;
+    let id = sim.with(|world| world.add_offline_runner("org:octo-org", "r", &["x"]).unwrap());
+    let labels = format!("/orgs/octo-org/actions/runners/{id}/labels");
+    let set = || {
+        let body = Some(json!({"labels": ["y"]}));
+        send(&sim, Ask { method: "PUT", path: &labels, token: "Bearer t", body, ..Ask::default() })
+    };
+    let limits = |rest_points, content| {
+        let limits =
+            github_sim::world::tokens::Secondary { rest_points, content, ..Default::default() };
+        sim.with(|world| world.tokens.set_secondary(limits));
+    };
+    limits(Some(9), None);
+    assert_eq!((set().await.status, set().await.status), (200, 403));
+    limits(Some(10), None);
+    assert_eq!((set().await.status, set().await.status), (200, 200));
+    limits(None, Some(1));
+    assert_eq!((set().await.status, set().await.status), (200, 200));
+    let token = "/orgs/octo-org/actions/runners/remove-token";
+    assert_eq!(post(&sim, token, Value::Null).await.status, 201);
+    assert_eq!(post(&sim, token, Value::Null).await.status, 403);
+}
