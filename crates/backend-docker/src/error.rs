@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_causes_each_once() {
         #[derive(Debug)]
-        struct Of(&'static str, Option<Box<Of>>);
+        struct Of(&'static str, Option<Box<Self>>);
         impl std::fmt::Display for Of {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.0)

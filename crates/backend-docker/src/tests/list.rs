@@ -170,7 +170,7 @@ async fn of_a_long_log_the_beginning_and_the_end_are_read() {
             })
             .collect();
         let expected = [["200", "true", "true", "false"], ["all", "true", "true", "false"]];
-        assert_eq!(tails, expected[..1 + usize::from(asked_twice)]);
+        assert_eq!(tails, expected[..=usize::from(asked_twice)]);
     }
 }
 

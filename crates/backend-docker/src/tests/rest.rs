@@ -71,7 +71,7 @@ async fn an_image_is_there_or_it_is_not() {
 }
 
 fn lines(told: &[Value]) -> Told {
-    raw(told.iter().map(|one| format!("{one}\n")).collect::<String>())
+    raw(told.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n")
 }
 
 #[tokio::test]

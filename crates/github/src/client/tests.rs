@@ -1,7 +1,10 @@
+use mayfly_common::registration::RunnerId;
+use mayfly_common::scope::RepoSlug;
 use serde_json::json;
 
 use super::*;
 use crate::budget::Resource;
+use crate::hooks::{HookPlace, KnownHook};
 use crate::stand_in::{NOW, StandIn, at, no, ok, silence, told};
 use crate::traffic::RouteLabels;
 
@@ -371,12 +374,9 @@ async fn what_cannot_be_read_of_a_list_is_told_until_it_can_be() {
 /// What is asked with so few of 5,000 requests left that only these kinds may.
 #[tokio::test]
 async fn each_request_is_as_urgent_as_what_it_is_for() {
-    use crate::hooks::{HookPlace, KnownHook};
     use Priority::{Demand, Discovery, Job, Upkeep};
-    use mayfly_common::registration::RunnerId;
-    type Outcome = Result<(), GitHubError>;
     let kinds = [(1, Job), (21, Demand), (501, Discovery), (1_251, Upkeep)];
-    let asked = async |what: &str, remaining: u64| -> Outcome {
+    let asked = async |what: &str, remaining: u64| -> Result<(), GitHubError> {
         let few = ok(&json!({"id": 1, "token": "x", "expires_at": at(9_999).to_string()}))
             .with("x-ratelimit-limit", "5000")
             .with("x-ratelimit-remaining", remaining.to_string())
@@ -384,7 +384,7 @@ async fn each_request_is_as_urgent_as_what_it_is_for() {
         let github = StandIn::new([("GET /thing/1", vec![few])]).await;
         let client = github.client();
         client.get::<Value>(&thing(&client, Job)).await.unwrap();
-        let repo = mayfly_common::scope::RepoSlug::parse("o/r").unwrap();
+        let repo = RepoSlug::parse("o/r").unwrap();
         let scope = "repo:o/r".parse().unwrap();
         let hook = KnownHook { id: 1, place: HookPlace::Repo(repo.clone()) };
         let wanted = std::iter::once("x".to_owned()).collect();

@@ -244,12 +244,12 @@ async fn jobs_of_the_latest_runs_are_read_until_the_wanted_runners_are_found() {
 
 #[test]
 fn a_hundred_requests_of_a_check_are_for_lists_that_are_nearly_always_empty() {
+    use HeldStatus::{ActionRequired, Pending, Requested, Waiting};
     let asked = |repositories| HeldStatus::at_check(0, repositories).len() - 1;
     let rows = [(33, 3), (34, 2), (50, 2), (51, 1), (100, 1), (101, 1)];
     for (repositories, rare) in rows {
         assert_eq!(asked(repositories), rare, "{repositories}");
     }
-    use HeldStatus::{ActionRequired, Pending, Requested, Waiting};
     let turns = [[Waiting, Pending], [Waiting, ActionRequired], [Waiting, Requested]];
     for (number, expected) in (0..).zip(turns) {
         assert_eq!(HeldStatus::at_check(number, 1_000), expected.into_iter().collect());

@@ -143,9 +143,9 @@ async fn reading_ends_where_nothing_is_new_if_the_list_is_in_order() {
     for (first, depth, known, expected, coverage, requests) in rows {
         let github = StandIn::new([(OWN, vec![first]), (second, vec![last()])]).await;
         let known = |repository: &Repository| known.contains(&repository.id);
-        let mode = DiscoveryMode::All;
+        let all = DiscoveryMode::All;
         let listed =
-            github.client().repositories(&mode, depth, Priority::Discovery, known).await.unwrap();
+            github.client().repositories(&all, depth, Priority::Discovery, known).await.unwrap();
         assert_eq!((ids(&listed), listed.coverage), (expected, coverage));
         assert_eq!(github.lines().len(), requests);
     }
