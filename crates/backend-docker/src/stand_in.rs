@@ -24,13 +24,23 @@ pub(crate) struct Told {
     status: u16,
     /// None for no answer at all.
     body: Option<Vec<u8>>,
-    /// Whether the answer is broken off where its body ends.
-    cut: bool,
+    /// What comes where the body ends.
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The answer is over.
+    Whole,
+    /// It is broken off.
+    Cut,
+    /// Nothing, and it is not over.
+    Silence,
 }
 
 /// A success.
 pub(crate) fn ok(body: &Value) -> Told {
-    Told { status: 200, body: Some(body.to_string().into_bytes()), cut: false }
+    Told { status: 200, body: Some(body.to_string().into_bytes()), end: End::Whole }
 }
 
 /// A success that consists of these bytes.
@@ -50,7 +60,12 @@ pub(crate) fn silence() -> Told {
 
 /// An answer that is broken off.
 pub(crate) fn cut(status: u16) -> Told {
-    Told { status, cut: true, ..raw("") }
+    Told { status, end: End::Cut, ..raw("") }
+}
+
+/// A success that begins so and does not go on.
+pub(crate) fn begun(body: &str) -> Told {
+    Told { end: End::Silence, ..raw(body) }
 }
 
 /// What a container printed, in pieces as the engine sends them.
@@ -161,11 +176,14 @@ async fn answered(
         None => no(404, "no such thing"),
     };
     let Some(body) = told.body else { return std::future::pending().await };
-    let body = if told.cut {
-        let broken = stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("broken off"))]);
-        Body::from_stream(stream::iter([Ok(body)]).chain(broken))
-    } else {
-        Body::from(body)
+    let broken = || Err::<Vec<u8>, _>(std::io::Error::other("broken off"));
+    let body = match told.end {
+        End::Whole => Body::from(body),
+        End::Cut => Body::from_stream(stream::iter([Ok(body), broken()])),
+        End::Silence => {
+            let begin = stream::iter([Ok::<_, std::io::Error>(body)]);
+            Body::from_stream(begin.chain(stream::pending()))
+        }
     };
     Response::builder().status(told.status).body(body).unwrap()
 }

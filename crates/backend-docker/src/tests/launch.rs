@@ -297,6 +297,11 @@ async fn what_is_there_of_an_engine_is_left_and_what_fails_is_taken_away() {
         assert_eq!(engine.lines(), [&[IMAGE, CREATE][..], &then].concat(), "{expected}");
     }
     // Nothing is removed where the engine cannot be reached.
+    let gone =
+        engine_for_two(vec![(NETWORK, vec![network(&ours())]), (DISCONNECT, vec![cut(500)])]).await;
+    let error = gone.backend().remove(&spec().name).await.unwrap_err();
+    assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+    assert!(!gone.lines().contains(&REMOVE_NETWORK.to_owned()));
     let engine = engine_for_two(vec![(START_ENGINE, vec![cut(500)])]).await;
     let error = engine.backend().launch(&with_engine()).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");

@@ -4,7 +4,7 @@ use mayfly_backend::{Backend as _, BackendError, Cleared, Machine, Progress, Sto
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::stand_in::{StandIn, Told, labels, listed, no, ok, raw, silence, spec};
+use crate::stand_in::{StandIn, Told, begun, labels, listed, no, ok, raw, silence, spec};
 use crate::{DockerBackend, DockerSettings, short_id};
 
 #[test]
@@ -111,6 +111,51 @@ async fn an_image_is_pulled_in_one_version_and_what_goes_wrong_is_told() {
             assert_eq!(progress.get(), Some((60, 100)));
         }
     }
+}
+
+#[tokio::test]
+async fn a_pull_and_the_events_may_be_silent_for_five_minutes() {
+    let layer =
+        json!({"id": "a", "status": "Downloading", "progressDetail": {"current": 1, "total": 9}});
+    let script = [
+        ("POST /images/create", vec![begun(&format!("{layer}\n"))]),
+        ("GET /events", vec![begun("{\"Type\": \"container\"}\n"), no(500, "no")]),
+    ];
+    let engine = StandIn::new(script).await;
+    let (backend, progress, changed) = (engine.backend(), Progress::default(), Notify::new());
+    let mut pull = std::pin::pin!(backend.pull_image("img:1", &progress));
+    while progress.get().is_none() {
+        assert!(futures::poll!(&mut pull).is_pending());
+        tokio::task::yield_now().await;
+    }
+    // The clock goes on by itself where everybody waits.
+    tokio::time::pause();
+    let before = tokio::time::Instant::now();
+    let error = pull.await.unwrap_err().to_string();
+    let told = "the image img:1 cannot be pulled: the engine told of no progress for 5 minutes";
+    assert_eq!(error, told);
+    assert!((299..=305).contains(&before.elapsed().as_secs()), "{:?}", before.elapsed());
+    tokio::time::resume();
+    let mut watch = std::pin::pin!(backend.watch(&changed));
+    let mut woken = std::pin::pin!(changed.notified());
+    while futures::poll!(&mut woken).is_pending() {
+        assert!(futures::poll!(&mut watch).is_pending());
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    let before = tokio::time::Instant::now();
+    let mut again = std::pin::pin!(changed.notified());
+    while futures::poll!(&mut again).is_pending() {
+        assert!(
+            futures::poll!(&mut watch).is_pending(),
+            "what a frozen stream kept back is looked at"
+        );
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert!((299..=305).contains(&before.elapsed().as_secs()), "{:?}", before.elapsed());
+    tokio::time::resume();
+    let end = watch.await.to_string();
+    assert_eq!(end, "Docker refused to stream events: no", "it is opened again");
 }
 
 #[tokio::test]

@@ -166,9 +166,7 @@ async fn a_fine_grained_token_is_tried_on_a_repository_that_is_served() {
 
 #[tokio::test]
 async fn a_token_that_cannot_be_tried_says_why() {
-    let nothing = format!(
-        "warning: the token sees no repository that is served, so its permissions could not be tried → give it repositories (Settings → Developer settings → Personal access tokens → Fine-grained tokens, Repository access), or look at DISCOVERY_MODE, DISCOVERY_INCLUDE and ALLOW_PUBLIC_REPOS"
-    );
+    let nothing = "warning: the token sees no repository that is served, so its permissions could not be tried → give it repositories (Settings → Developer settings → Personal access tokens → Fine-grained tokens, Repository access), or look at DISCOVERY_MODE, DISCOVERY_INCLUDE and ALLOW_PUBLIC_REPOS".to_owned();
     let trouble = "failure: GitHub was asked for the token's repositories: GitHub has trouble (502) → www.githubstatus.com tells whether GitHub is in trouble".to_owned();
     let nobody = "warning: no user is behind this token → such a token lives an hour at most: make one of a user's, or have GITHUB_APP_ID set and the App's key".to_owned();
     let rows = [
