@@ -63,6 +63,8 @@ pub struct State {
     pub unreachable_starts: usize,
     /// How many of the next logs do not come from the engine.
     pub unreachable_logs: usize,
+    /// How many of the next logs the engine refuses.
+    pub refused_logs: usize,
     /// Whether pulling fails.
     pub failing_pulls: bool,
     /// Whether pulls come a quarter of their way and no further.
@@ -232,6 +234,11 @@ impl Backend for FakeBackend {
             if state.unreachable_logs > 0 {
                 state.unreachable_logs -= 1;
                 return Err(BackendError::Unreachable("no engine".to_owned()));
+            }
+            if state.refused_logs > 0 {
+                state.refused_logs -= 1;
+                let (what, reason) = ("read a log", "it is damaged".to_owned());
+                return Err(BackendError::Refused { what, reason });
             }
             let readers = state.readers.0 + 1;
             state.readers = (readers, state.readers.1.max(readers));

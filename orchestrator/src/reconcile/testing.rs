@@ -45,6 +45,11 @@ impl Bench {
 
     /// The same, with further variables.
     pub(super) fn with(variables: &[(&str, &str)]) -> Self {
+        Self::over(variables, Store::in_memory().unwrap())
+    }
+
+    /// The same, over a store.
+    pub(super) fn over(variables: &[(&str, &str)], store: Store) -> Self {
         let config = config(variables);
         let clock = Arc::new(Hand(AtomicI64::new(0)));
         let time: Arc<dyn Clock> = Arc::<Hand>::clone(&clock);
@@ -53,7 +58,6 @@ impl Bench {
         let metrics = Arc::new(Metrics::new(github.traffic()));
         let backend = Arc::new(FakeBackend::new());
         let engine: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&backend);
-        let store = Store::in_memory().unwrap();
         let (reconciler, handle) = Reconciler::new(config, engine, github, time, metrics, store);
         Self { reconciler: Arc::new(reconciler), handle, backend, clock }
     }

@@ -321,3 +321,106 @@ async fn the_report_of_a_pass_has_its_number_its_beginning_and_the_trouble_of_th
     let snapshot = bench.handle.snapshot();
     assert_eq!((snapshot.instance.as_str(), snapshot.report), ("fake", second));
 }
+
+#[tokio::test]
+async fn github_is_asked_when_a_check_is_due_or_wanted() {
+    let bench = Bench::with(&[("AUTO_CREATE_RUNNERS", "true")]);
+    assert!(bench.reconciler.pass().await.github_error.is_some(), "nobody listens there");
+    {
+        let mut state = bench.reconciler.state.lock().await;
+        state.check_wait =
+            mayfly_planner::cadence::CheckWait::fixed(SignedDuration::from_secs(10_000));
+        state.next_sweep = at(20_000);
+    }
+    bench.set(60);
+    assert_eq!(bench.reconciler.pass().await.github_error, None);
+    assert!(bench.reconciler.check_now().await.github_error.is_some());
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_store_is_a_problem_and_what_was_mended_is_told_once() {
+    let full = mayfly_store::StoreError::Full;
+    let store = Store::instead_of(std::path::Path::new("/data/x.db"), &full).unwrap();
+    let problems = Bench::over(&[], store).reconciler.pass().await.problems;
+    let why = "the database /data/x.db cannot be used: the disk is full; the ledger is kept in memory, and pools cannot be changed";
+    assert_eq!(problems, [why]);
+
+    let path = std::env::temp_dir().join(format!("mayfly-{}.db", uuid::Uuid::new_v4()));
+    let bench = Bench::over(&[], Store::open(&path).unwrap());
+    assert_eq!(bench.reconciler.pass().await.problems, [] as [&str; 0]);
+    std::fs::remove_file(&path).unwrap();
+    let told = bench.reconciler.pass().await.problems;
+    let after = bench.reconciler.pass().await.problems;
+    for end in ["", "-wal", "-shm"] {
+        // What is not there needs no removal.
+        let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
+    assert_eq!((told.len(), after.len()), (1, 0), "{told:?} {after:?}");
+    assert!(told[0].contains("was deleted while it was in use"), "{told:?}");
+}
+
+#[tokio::test]
+async fn events_that_cannot_be_written_show_that_the_file_cannot() {
+    let bench = Bench::new();
+    bench.reconciler.pass().await;
+    assert!(bench.handle.intake.is_writable());
+    bench.handle.store().refuse_writes(true).await.unwrap();
+    bench.backend.state().problems.push("odd".to_owned());
+    bench.reconciler.pass().await;
+    assert!(!bench.handle.intake.is_writable());
+}
+
+#[tokio::test]
+async fn very_many_and_very_long_problems_are_shortened() {
+    let bench = Bench::new();
+    bench.backend.state().problems =
+        (0..150).map(|number| format!("{number} {}", "so it is ".repeat(100))).collect();
+    let problems = bench.reconciler.pass().await.problems;
+    assert_eq!((problems.len(), problems[100].as_str()), (101, "and 50 more problems"));
+    assert_eq!(problems[0].chars().count(), 600);
+}
+
+#[tokio::test]
+async fn each_kind_of_trouble_is_counted_in_the_pass_that_has_it() {
+    let bench = Bench::with(&[("RUNNER_PULL_POLICY", "never")]);
+    let count =
+        |kind: &str| bench.sample(&format!("mayfly_pass_errors_total{{kind=\"{kind}\"}}")).unwrap();
+    bench.reconciler.pass().await;
+    assert_eq!((count("image"), count("github")), ("0".to_owned(), "0".to_owned()));
+    bench.backend.state().image = false;
+    bench.reconciler.pass().await;
+    assert_eq!((count("image"), count("github")), ("1".to_owned(), "0".to_owned()));
+    // Of one account only.
+    bench.reconciler.state.lock().await.accounts.insert("o".to_owned(), "why".to_owned());
+    bench.backend.state().image = true;
+    let report = bench.reconciler.pass().await;
+    assert_eq!((count("image"), count("github")), ("1".to_owned(), "1".to_owned()));
+    assert_eq!(report.github_accounts, BTreeMap::from([("o".to_owned(), "why".to_owned())]));
+}
+
+#[tokio::test]
+async fn a_place_is_looked_at_for_a_taken_name_until_its_time_is_over() {
+    let bench = Bench::new();
+    for (second, left) in [(4, 1), (5, 0)] {
+        bench.set(second);
+        bench.reconciler.state.lock().await.contested.insert(scope("org:o"), at(5));
+        bench.reconciler.pass().await;
+        assert_eq!(bench.reconciler.state.lock().await.contested.len(), left, "{second}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_pass_is_one_that_saw_the_machines() {
+    let bench = Bench::new();
+    let seen = async || {
+        let wait = tokio::time::timeout(std::time::Duration::ZERO, bench.handle.first_pass());
+        wait.await.is_ok()
+    };
+    assert!(!seen().await);
+    bench.backend.state().away = true;
+    bench.reconciler.pass().await;
+    assert!(!seen().await);
+    bench.backend.state().away = false;
+    bench.reconciler.pass().await;
+    assert!(seen().await);
+}

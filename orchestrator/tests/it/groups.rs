@@ -176,3 +176,42 @@ async fn a_group_that_excludes_the_repository_hands_nothing_over() {
     let registered = platform.sim.with(|world| world.runners(&scope("org:octo-org")).count());
     assert_eq!(registered, 1);
 }
+
+#[tokio::test]
+async fn twenty_jobs_are_looked_at_in_one_pass_and_the_others_in_the_next() {
+    let platform = platform(&[big()]).await;
+    platform.repo("octo-org/tool", &BIG.replace("steps", "strategy: {matrix: {v: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]}}\n    steps"));
+    platform.pass().await;
+    assert_eq!(dispatch(&platform, "octo-org/tool").len(), 21);
+    let looks = || platform.sim.counters().of("GET", "/repos/{owner}/{repo}/actions/jobs/{job_id}");
+    let before = looks();
+    platform.wait(10);
+    platform.pass().await;
+    assert_eq!(looks() - before, 20);
+    platform.pass().await;
+    platform.pass().await;
+    assert_eq!(looks() - before, 21);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_read_is_a_problem_and_one_that_is_not_shown_is_no_group() {
+    let platform = platform(&[big()]).await;
+    platform.repo("octo-org/tool", BIG);
+    platform.pass().await;
+    let jobs = dispatch(&platform, "octo-org/tool");
+    let fault = |status| {
+        let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
+        platform.fault(github_sim::Fault { route, status, ..github_sim::Fault::default() });
+    };
+    fault(502);
+    platform.wait(10);
+    let report = platform.pass().await;
+    let problem =
+        "octo-org/tool: the workflow of a queued job cannot be read: GitHub has trouble (502)";
+    assert_eq!((report.launched, report.problems.as_slice()), (0, &[problem.to_owned()][..]));
+    fault(404);
+    let report = platform.pass().await;
+    assert_eq!((report.launched, report.problems.len()), (0, 0), "{report:?}");
+    let said = explain(&platform, jobs[0]).await["summary"].to_string();
+    assert!(said.contains("GitHub does not show its run"), "{said}");
+}

@@ -287,3 +287,134 @@ async fn a_pool_with_the_policy_ratio_changes_no_more_than_once_in_its_cooldown(
         assert_eq!(platform.pass().await.launched, launched, "{wait}");
     }
 }
+
+#[tokio::test]
+async fn a_runner_goes_though_its_log_is_lost() {
+    let platform = Platform::new().await;
+    let asked = json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    let name = platform.create(&asked).await.unwrap()[0].name.clone();
+    platform.backend.state().refused_logs = 1;
+    platform.delete(&name, false).await.unwrap();
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+    let kept = platform.handle.store().finished_runner(name).await.unwrap().unwrap();
+    assert_eq!(kept.log.as_deref(), Some(""));
+}
+
+#[tokio::test]
+async fn the_repository_that_had_a_job_last_has_the_runner_that_waits() {
+    let platform = Platform::with(&[("AUTO_CREATE_RUNNERS", "true")]).await;
+    platform.repo("octo-admin/zeta", SELF_HOSTED);
+    let job = platform.queue("octo-admin/zeta", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.wait(15);
+    platform.pass().await;
+    platform.finish(&name, job);
+    platform.pass().await;
+    let pool = json!({"name": "ci", "labels": ["self-hosted", "linux"], "min_idle": 1, "max": 1});
+    let made = call(&platform, http::Method::POST, "/pools", pool).await;
+    assert_eq!(made.0, http::StatusCode::CREATED, "{}", made.1);
+    platform.pass().await;
+    let waiting = platform.runners();
+    assert_eq!((waiting.len(), waiting[0].scope_name.as_str()), (1, "octo-admin/zeta"));
+}
+
+#[tokio::test]
+async fn an_uninstall_deletes_registrations_though_the_sweep_is_switched_off() {
+    let platform = Platform::with(&[("GITHUB_CLEANUP_ENABLED", "false")]).await;
+    let (repo, ours) = (scope("repo:octo-admin/app"), "mayfly-fake-0123456789ab");
+    platform.sim.with(|world| world.add_offline_runner(&repo, ours, &["x"])).unwrap();
+    for _ in 0..20 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    assert_eq!(platform.registrations(), [ours]);
+    platform.handle.drain().begin(platform.now()).await;
+    for _ in 0..10 {
+        platform.wait(60);
+        let (report, _) = tokio::join!(platform.handle.uninstall(), platform.answering());
+        if report.unwrap().left.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(platform.registrations(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_job_that_a_runner_had_that_is_gone_counts_for_its_pool() {
+    let platform = Platform::new().await;
+    let asked = json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    let name = platform.create(&asked).await.unwrap()[0].name.clone();
+    platform.delete(&name, false).await.unwrap();
+    let job = platform.queue("octo-admin/app", &["ubuntu-latest"]);
+    let mut content = told(&platform, "octo-admin/app", job, JobStatus::Completed);
+    if let Content::Job { job, .. } = &mut content {
+        job.runner_name = Some(name);
+        job.labels = vec!["self-hosted".to_owned()];
+        (job.started_at, job.completed_at) = (Some(platform.now()), Some(platform.now()));
+    }
+    deliver(&platform, "d1", content).await;
+    platform.pass().await;
+    let (_, row) = get(&platform, &format!("/jobs/{job}")).await;
+    assert_eq!(row["pool"], "manual", "{row}");
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_lasts_and_what_is_over_is_logged_once() {
+    let log = Log::default();
+    let writer = log.clone();
+    let logging = mayfly_common::telemetry::Logging::default();
+    let dispatch = mayfly_common::telemetry::dispatch(logging, move || writer.clone());
+    let _guard = tracing::dispatcher::set_default(&dispatch);
+    let told = |words: &str| {
+        String::from_utf8(log.0.lock().unwrap().clone()).unwrap().matches(words).count()
+    };
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted", "gpu"]);
+    let (unmet, engine, github) = (
+        "a queued job gets no runner from here",
+        "Docker can be reached again",
+        "GitHub answers again",
+    );
+    for _ in 0..3 {
+        platform.wait(15);
+        platform.pass().await;
+    }
+    assert_eq!([unmet, engine, github].map(told), [1, 0, 0]);
+    platform.backend.state().away = true;
+    platform.pass().await;
+    // It is there, and something else is wrong with it: that is said, and no more.
+    platform.backend.state().away = false;
+    platform.wait(15);
+    platform.fault(Fault { route: "/user/repos".to_owned(), status: 502, ..Fault::default() });
+    platform.pass().await;
+    assert_eq!([unmet, engine, github].map(told), [1, 0, 0]);
+    for _ in 0..3 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    assert_eq!([unmet, engine, github].map(told), [1, 0, 1]);
+    platform.backend.state().away = true;
+    platform.pass().await;
+    platform.backend.state().away = false;
+    for _ in 0..3 {
+        platform.wait(15);
+        platform.pass().await;
+    }
+    assert_eq!([unmet, engine, github].map(told), [1, 1, 1]);
+}

@@ -81,6 +81,8 @@ fn what_was_mended_is_told_in_words() {
         write(&connection);
         assert_eq!(file.look_after(&mut connection).unwrap(), None, "{suffix}");
     }
+    // What an attempt left that was cut short is in nobody's way.
+    fs::write(beside(&path, ".new"), "half a copy").unwrap();
     fs::remove_file(&path).unwrap();
     let told = file.look_after(&mut connection).unwrap();
     let words =

@@ -127,3 +127,14 @@ async fn pools_that_share_an_image_are_judged_each_by_its_own_policy() {
     assert_eq!(described(), [PRESENT; 3]);
     assert_eq!(world.images.problems(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn an_image_that_no_pool_wants_any_more_is_forgotten() {
+    let world = World::new();
+    world.look(&[PullPolicy::Missing]).await;
+    assert_eq!(world.images.describe("i", PullPolicy::Missing), "present");
+    let now = world.clock.now();
+    world.images.look(&*world.backend, &BTreeMap::new(), now).await.unwrap();
+    assert_eq!(world.images.describe("i", PullPolicy::Missing), "not looked for yet");
+    assert_eq!(world.images.progress("i"), None);
+}
