@@ -378,8 +378,8 @@ impl std::io::Write for Log {
 async fn what_lasts_and_what_is_over_is_logged_once() {
     let log = Log::default();
     let writer = log.clone();
-    let logging = mayfly_common::telemetry::Logging::default();
-    let dispatch = mayfly_common::telemetry::dispatch(logging, move || writer.clone());
+    let logging = mayfly_service::telemetry::Logging::default();
+    let dispatch = mayfly_service::telemetry::dispatch(logging, move || writer.clone());
     let _guard = tracing::dispatcher::set_default(&dispatch);
     let told = |words: &str| {
         String::from_utf8(log.0.lock().unwrap().clone()).unwrap().matches(words).count()
