@@ -736,11 +736,11 @@ async fn jobs_are_summed_up_by_repository_with_what_is_known_of_each() {
 
 #[tokio::test]
 async fn jobs_are_listed_the_latest_first_by_status_and_page() {
+    use JobStatus::{Completed, InProgress};
     let store = Store::in_memory().unwrap();
     let row = |id: i64, repo: &str, queued: i64, status| {
         ran(id, repo, |row| (row.queued_at, row.status) = (at(queued), status))
     };
-    use JobStatus::{Completed, InProgress};
     let rows = vec![
         row(1, "o/a", 5, Completed),
         row(2, "o/a", 5, InProgress),

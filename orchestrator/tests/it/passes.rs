@@ -73,7 +73,8 @@ async fn of_what_a_runner_printed_the_last_two_hundred_lines_are_kept() {
     let platform = Platform::new().await;
     let asked = json!({"scope": "repo", "scope_name": "octo-admin/app"});
     let name = platform.create(&asked).await.unwrap()[0].name.clone();
-    platform.backend.state().printed = (1..=250).map(|number| format!("line {number}\n")).collect();
+    platform.backend.state().printed =
+        (1..=250).map(|number| ["line ", &number.to_string(), "\n"].concat()).collect();
     platform.delete(&name, false).await.unwrap();
     let kept = platform.handle.store().finished_runner(name).await.unwrap().unwrap().log.unwrap();
     let lines: Vec<&str> = kept.lines().collect();

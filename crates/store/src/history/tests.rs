@@ -75,6 +75,7 @@ async fn a_runner_that_is_gone_comes_back_as_it_was_in_every_field() {
 
 #[tokio::test]
 async fn runners_that_are_gone_are_found_by_each_word_and_page_by_page() {
+    use RunnerState::{Failed, Finished as Well};
     let store = Store::in_memory().unwrap();
     let other = |name: &str, pool: &str, state, place: &str| Finished {
         pool: pool.to_owned(),
@@ -82,7 +83,6 @@ async fn runners_that_are_gone_are_found_by_each_word_and_page_by_page() {
         scope_name: place.to_owned(),
         ..gone(name, 5)
     };
-    use RunnerState::{Failed, Finished as Well};
     let rows = vec![
         other("a", "ci", Failed, "o/r"),
         other("b", "ci", Well, "o/r"),

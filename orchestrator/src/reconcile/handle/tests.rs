@@ -165,8 +165,9 @@ fn every_request_that_is_refused_is_answered() {
 
 #[test]
 fn an_action_that_failed_is_told_by_who_did_not_do_their_part() {
+    type Is = fn(&RequestError) -> bool;
     let until = at(60);
-    let rows: [(ActionError, fn(&RequestError) -> bool); 3] = [
+    let rows: [(ActionError, Is); 3] = [
         (GitHubError::RateLimited { until }.into(), |error| {
             matches!(error, RequestError::GitHub(_))
         }),

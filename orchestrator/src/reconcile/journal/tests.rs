@@ -188,10 +188,6 @@ fn event(kind: EventKind, second: i64) -> Event {
     }
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 fn gone(name: &str, state: RunnerState) -> Finished {
     Finished {
         name: name.to_owned(),
@@ -205,7 +201,7 @@ fn gone(name: &str, state: RunnerState) -> Finished {
         out_of_memory: false,
         created_at: at(-9),
         removed_at: at(-1),
-        log: some("words"),
+        log: Some("words".to_owned()),
     }
 }
 
@@ -214,16 +210,17 @@ fn each_event_tells_what_it_concerns_and_nothing_else() {
     use super::super::testing::launch;
     let (mut journal, _feed) = Journal::new();
     let took = Row {
-        runner: some("r-9"),
-        pool: some("ci"),
-        conclusion: some("failure"),
+        runner: Some("r-9".to_owned()),
+        pool: Some("ci".to_owned()),
+        conclusion: Some("failure".to_owned()),
         status: JobStatus::Completed,
         ..queued(&["self-hosted"])
     };
     journal.jobs(&[took], at(1));
     journal.started(&launch("r-1", None), at(2));
     journal.runners(&[], at(3));
-    let draining = Runner { reason: some("it ends"), ..runner("r-2", RunnerState::Draining) };
+    let draining =
+        Runner { reason: Some("it ends".to_owned()), ..runner("r-2", RunnerState::Draining) };
     journal.runners(&[draining], at(3));
     for (second, state) in [
         (4, RunnerState::Finished),
@@ -238,34 +235,34 @@ fn each_event_tells_what_it_concerns_and_nothing_else() {
     journal.drain(Some(at(8)), at(8));
     journal.drain(None, at(9));
     let over = |kind, second| Event {
-        pool: some("gpu"),
-        runner: some("r-3"),
-        scope: some("octo-org"),
-        message: some("it was so"),
+        pool: Some("gpu".to_owned()),
+        runner: Some("r-3".to_owned()),
+        scope: Some("octo-org".to_owned()),
+        message: Some("it was so".to_owned()),
         ..event(kind, second)
     };
     let expected = [
         Event {
-            pool: some("ci"),
-            runner: some("r-9"),
-            scope: some("o/r"),
+            pool: Some("ci".to_owned()),
+            runner: Some("r-9".to_owned()),
+            scope: Some("o/r".to_owned()),
             job_id: Some(7),
-            job: some("build"),
-            message: some("failure"),
+            job: Some("build".to_owned()),
+            message: Some("failure".to_owned()),
             ..event(EventKind::JobCompleted, 1)
         },
         Event {
-            pool: some("ci"),
-            runner: some("r-1"),
-            scope: some("octo-org"),
-            message: some("r-1 is wanted"),
+            pool: Some("ci".to_owned()),
+            runner: Some("r-1".to_owned()),
+            scope: Some("octo-org".to_owned()),
+            message: Some("r-1 is wanted".to_owned()),
             ..event(EventKind::RunnerStarted, 2)
         },
         Event {
-            pool: some("ci"),
-            runner: some("r-2"),
-            scope: some("o/r"),
-            message: some("it ends"),
+            pool: Some("ci".to_owned()),
+            runner: Some("r-2".to_owned()),
+            scope: Some("o/r".to_owned()),
+            message: Some("it ends".to_owned()),
             ..event(EventKind::RunnerDraining, 3)
         },
         over(EventKind::RunnerFinished, 4),

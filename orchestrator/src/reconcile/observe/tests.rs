@@ -2,6 +2,8 @@
 
 use mayfly_common::webhook::{EventJob, JobStatus};
 
+use tokio::sync::oneshot;
+
 use super::super::testing::{Bench, at, instance, name, scope};
 use super::*;
 
@@ -78,9 +80,10 @@ async fn there_are_as_many_fresh_names_as_runners_and_every_image_has_its_polici
         let spec = mayfly_common::pool::PoolSpec::from_json(&spec, "").unwrap();
         bench.handle.book().create(spec, at(0)).await.unwrap();
     }
-    use PullPolicy::{Always, Missing, Never};
-    let wanted =
-        BTreeMap::from([("runner:test".to_owned(), BTreeSet::from([Missing, Always, Never]))]);
+    let wanted = BTreeMap::from([(
+        "runner:test".to_owned(),
+        BTreeSet::from([PullPolicy::Missing, PullPolicy::Always, PullPolicy::Never]),
+    )]);
     assert_eq!(bench.reconciler.images_wanted(), wanted);
 }
 
@@ -102,8 +105,6 @@ async fn a_sweep_looks_where_runners_are_were_or_are_to_be() {
 
 #[test]
 fn only_runners_and_their_ends_are_wishes() {
-    use super::super::handle::Request;
-    use tokio::sync::oneshot;
     let delete = Request::Delete { name: name("r-1"), force: true, reply: oneshot::channel().0 };
     let requests = [
         (RequestId(1), Request::Cleanup { dry_run: false, reply: oneshot::channel().0 }),

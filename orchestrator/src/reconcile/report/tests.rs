@@ -313,9 +313,9 @@ async fn what_failed_is_a_problem_and_holds_its_place_back_where_a_start_failed(
         assert_eq!((report.problems, streak), (problems, expected), "{what}");
         let count = bench.sample("mayfly_pass_errors_total{kind=\"action\"}");
         assert_eq!(count, Some(u32::from(errors).to_string()), "{what}");
-        let nudged =
+        let woken =
             tokio::time::timeout(std::time::Duration::ZERO, bench.reconciler.nudge.notified());
-        assert_eq!(nudged.await.is_ok(), nudges, "{what}");
+        assert_eq!(woken.await.is_ok(), nudges, "{what}");
     }
 }
 
