@@ -273,7 +273,7 @@ fn several<T: Default>(
 fn is_quoted_list(text: &str) -> bool {
     let text = text.trim();
     let first = text.split(',').next().unwrap_or_default().trim();
-    first.len() < text.len() && clean::is_quoted(text) && !clean::is_quoted(first)
+    clean::is_quoted(text) && !clean::is_quoted(first)
 }
 
 fn host(check: &mut Checker, raw: Option<String>, open_to_all: bool) -> IpAddr {

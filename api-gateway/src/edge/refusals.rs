@@ -78,7 +78,7 @@ mod tests {
             assert_eq!(refusals.count(address(1), start + Duration::from_secs(second)), None);
         }
         assert_eq!(refusals.count(address(2), start), Some(0), "somebody else");
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(refusals.count(address(1), start + minute), Some(60));
         assert_eq!(refusals.count(address(1), start + minute * 2), Some(0));
     }

@@ -45,6 +45,8 @@ async fn an_error_in_another_form_becomes_a_problem() {
     assert_eq!((status, &*kind), (StatusCode::GONE, PROBLEM_JSON));
     let problem: Problem = serde_json::from_str(&body).unwrap();
     assert_eq!((problem.status, &*problem.title), (410, "Gone"));
+    let (status, kind, _) = ask(get(async || (StatusCode::BAD_GATEWAY, "plain text"))).await;
+    assert_eq!((status, &*kind), (StatusCode::BAD_GATEWAY, PROBLEM_JSON));
 }
 
 #[tokio::test]

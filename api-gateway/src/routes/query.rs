@@ -202,8 +202,9 @@ mod tests {
     #[test]
     fn each_parameter_has_its_bounds_and_its_words() {
         type Route = fn(Option<&str>) -> Result<String, Problem>;
+        type Row<'a> = (Route, &'a str, &'a [&'a str], &'a [&'a str], &'a str);
         let states = "must be one of starting, idle, busy, draining, finished, failed, gone";
-        let rows: [(Route, &str, &[&str], &[&str], &str); 21] = [
+        let rows: [Row<'_>; 21] = [
             (list, "state", &["starting", "gone"], &["", "Idle", "queued"], states),
             (
                 list,

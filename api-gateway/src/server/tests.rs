@@ -138,3 +138,32 @@ async fn a_handler_gets_the_peer_and_the_body() {
     assert!(answers.contains("127.0.0.1:40000 sent 3"), "{answers}");
     assert!(answers.ends_with("127.0.0.1:40000 sent 0"), "{answers}");
 }
+
+/// With descriptors for one connection only, the next one is accepted when it ends.
+#[tokio::test]
+async fn a_connection_waits_for_its_place() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/short", get(async || "short"));
+    tokio::spawn(async move {
+        let gateway = Gateway::new(&Config::default());
+        let places = Places::new(66);
+        accept(&listener, &router, &gateway, &places, &TaskTracker::new()).await;
+    });
+    let ask = b"GET /short HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    second.write_all(ask).await.unwrap();
+    first.write_all(ask).await.unwrap();
+    let mut answer = vec![0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+    // Whoever was accepted has had its turn by now.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(second.try_read(&mut [0; 1]).is_err(), "nothing was said, and it was not closed");
+    drop(first);
+    second.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+}

@@ -126,8 +126,8 @@ mod tests {
         assert!(!logged(address(1), Duration::from_mins(5)));
         assert!(logged(address(2), Duration::from_mins(5)));
         assert!(!logged(address(1), Duration::from_secs(3599)));
-        assert!(logged(address(1), Duration::from_secs(3600)));
-        assert!(!logged(address(1), Duration::from_secs(3600)));
+        assert!(logged(address(1), Duration::from_hours(1)));
+        assert!(!logged(address(1), Duration::from_hours(1)));
     }
 
     #[test]

@@ -138,6 +138,7 @@ async fn without_keys_a_foreign_page_can_change_and_read_nothing() {
             &[("origin", "http://localhost:8080"), ("sec-fetch-site", "same-origin")],
             &[("origin", "https://ci.example"), ("sec-fetch-site", "cross-site")],
             &[("host", "mayfly.example"), ("origin", "https://mayfly.example")],
+            &[("host", "MAYFLY.example:81"), ("origin", "http://mayfly.EXAMPLE:81")],
         ] {
             stub.memory().seen.clear();
             let answer = send(&client, method.clone(), path, headers).await;

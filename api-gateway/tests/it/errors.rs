@@ -66,3 +66,22 @@ async fn unknown_or_bad_parameters_are_named() {
     }
     assert!(stub.memory().seen.is_empty());
 }
+
+#[tokio::test]
+async fn no_operation_takes_a_parameter_that_it_does_not_know() {
+    let (client, stub) = gateway().await;
+    let document = serde_json::to_value(api_gateway::openapi::document()).unwrap();
+    let mut operations = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let api = path.starts_with("/api/");
+        for method in item.as_object().unwrap().keys().filter(|_| api) {
+            let path = path.replace("{id}", "77").replace("{name}", "ci");
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = client.call(method.clone(), &format!("{path}?odd=1")).await;
+            assert_eq!(answer.pointers(), ["?odd"], "{method} {path}");
+            operations += 1;
+        }
+    }
+    assert_eq!(operations, 28);
+    assert!(stub.memory().seen.is_empty());
+}

@@ -55,6 +55,7 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 
 #[tokio::test]
 async fn idle_connections_of_one_address_keep_nobody_out() {
+    let (lines, _guard) = crate::logs::capture(tracing::Level::WARN);
     let gateway = start().await;
     let mut held = join_all((0..CONNECTIONS).map(|_| connect(gateway, [127, 0, 0, 2]))).await;
     // Whoever comes later is accepted later: when this is answered, all of the above have been looked at.
@@ -62,6 +63,10 @@ async fn idle_connections_of_one_address_keep_nobody_out() {
     let closed = join_all(held.iter_mut().map(is_closed)).await;
     let open = closed.iter().filter(|closed| !**closed).count();
     assert_eq!(open, SHARE);
+    let text = lines.text();
+    let said = "connection refused: the client has used up its share; a proxy must be named in TRUSTED_PROXIES \
+                client=127.0.0.2 unlogged=0";
+    assert!(text.lines().count() == 1 && text.contains(said), "{text}");
     drop(held);
     // Its share comes back with the connections' end, which the gateway learns in its own time.
     let again = async {

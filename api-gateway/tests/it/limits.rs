@@ -147,6 +147,13 @@ async fn what_asks_for_no_key_is_limited_by_address_except_this_machine_s_health
         }
     }
     assert_eq!(passing_public(&client, "/docs/", "127.0.0.1:1").await, 3);
+    assert_eq!(passing_public(&client, "/docs/", "[2001:db8::1]:1").await, 3);
+    assert_eq!(
+        passing_public(&client, "/docs/", "[2001:db8::2]:1").await,
+        0,
+        "its whole /64 is one"
+    );
+    assert_eq!(passing_public(&client, "/docs/", "[2001:db8:0:1::1]:1").await, 3);
     // A key has its own quota, from wherever.
     assert_eq!(passing(&client, Some(KEY), "198.51.100.1:1", &[]).await, 3);
 }

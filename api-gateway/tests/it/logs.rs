@@ -324,26 +324,35 @@ async fn a_webhook_s_body_that_breaks_off_or_cannot_be_read_is_logged() {
 async fn what_prometheus_reads_is_logged_and_what_a_probe_reads_is_not_even_a_span() {
     use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-    /// Keeps the names of spans.
+    /// Keeps the names of spans, and with which status each was answered.
     struct Spans(Lines);
+
+    impl Spans {
+        fn keep(&self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            if matches!(field.name(), "otel.name" | "http.response.status_code") {
+                let mut kept = self.0.0.lock().unwrap();
+                kept.extend_from_slice(format!("{value:?}\n").as_bytes());
+            }
+        }
+    }
 
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Spans {
         fn on_new_span(
             &self,
-            attributes: &tracing::span::Attributes<'_>,
+            span: &tracing::span::Attributes<'_>,
             _: &tracing::Id,
             _: Context<'_, S>,
         ) {
-            if attributes.metadata().target() == "traces" {
-                let mut kept = self.0.0.lock().unwrap();
-                attributes.record(
-                    &mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-                        if field.name() == "otel.name" {
-                            kept.extend_from_slice(format!("{value:?}\n").as_bytes());
-                        }
-                    },
-                );
-            }
+            span.record(&mut |field: &_, value: &dyn std::fmt::Debug| self.keep(field, value));
+        }
+
+        fn on_record(
+            &self,
+            _: &tracing::Id,
+            values: &tracing::span::Record<'_>,
+            _: Context<'_, S>,
+        ) {
+            values.record(&mut |field: &_, value: &dyn std::fmt::Debug| self.keep(field, value));
         }
     }
 
@@ -358,9 +367,65 @@ async fn what_prometheus_reads_is_logged_and_what_a_probe_reads_is_not_even_a_sp
     }
     client.call(Method::PUT, "/api/v1/status").await;
     drop(guard);
-    let expected = "GET /api/v1/runners/{id}\nGET /runners\nGET other\nPUT /api/v1/status\n";
+    let expected = "GET /api/v1/runners/{id}\n404\nGET /runners\n200\nGET other\n404\nPUT /api/v1/status\n405\n";
     assert_eq!(spans.text(), expected);
     let (lines, _guard) = capture(tracing::Level::INFO);
     client.get("/metrics").await;
     assert_eq!(lines.text().lines().filter(|line| line.contains("GET /metrics")).count(), 2);
+}
+
+#[tokio::test]
+async fn the_path_of_an_admitted_request_is_cut_too() {
+    let (client, _) = gateway().await;
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    let path = format!("/docs/{}", "x".repeat(195));
+    client.get_anonymously(&path).await;
+    let text = lines.text();
+    let cut = format!("GET {} category=", &path[..200]);
+    assert_eq!(text.matches(&cut).count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn a_refused_client_is_its_whole_64() {
+    let (client, _) = gateway().await;
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    for peer in ["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8:0:1::3]:1"] {
+        let mut request = anonymous(Method::GET, "/nothing").body(Body::empty()).unwrap();
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        client.send(request).await;
+    }
+    let text = lines.text();
+    assert_eq!(text.lines().filter(|line| line.contains("refused")).count(), 2, "{text}");
+    assert!(text.contains("client=2001:db8::1 ") && text.contains("client=2001:db8:0:1::3 "));
+}
+
+#[tokio::test]
+async fn a_signed_delivery_that_fails_is_logged_as_an_answer_and_counted_as_failed() {
+    let silent = axum::Router::new().fallback(async || "hello");
+    let mut config = crate::support::config(crate::stub::serve(silent).await);
+    config.webhook_secrets = webhook_secrets();
+    let client = crate::support::Client(api_gateway::router(&config));
+    let (lines, _guard) = capture(tracing::Level::INFO);
+    let signature = mayfly_common::webhook::signature::sign(&SECRET.to_owned().into(), b"{}");
+    for (event, status) in [("ping", 502), ("push", 400)] {
+        let request = anonymous(Method::POST, "/webhooks/github")
+            .header("x-hub-signature-256", &signature)
+            .header("x-github-event", event)
+            .header("x-github-delivery", "1")
+            .header("content-type", "application/json");
+        let answer = client.send(request.body(Body::from("{}")).unwrap()).await;
+        assert_eq!(answer.status.as_u16(), status, "{event}");
+        let said = format!("{status} POST /webhooks/github category=\"RESPONSE\" ms=");
+        assert!(lines.text().contains(&said), "{}", lines.text());
+    }
+    let metrics = client.get("/metrics").await.text();
+    let counted = metrics.lines().filter(|line| line.contains("webhook_deliveries_total{"));
+    let mut counted: Vec<&str> = counted.collect();
+    counted.sort_unstable();
+    let expected = [
+        r#"mayfly_gateway_webhook_deliveries_total{event="ping",outcome="failed"} 1"#,
+        r#"mayfly_gateway_webhook_deliveries_total{event="push",outcome="refused"} 1"#,
+    ];
+    assert_eq!(counted, expected);
 }

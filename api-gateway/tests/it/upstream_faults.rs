@@ -1,5 +1,6 @@
 //! Every way in which the orchestrator can fail, and that none of its inside shows.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -165,7 +166,7 @@ async fn headers_of_the_inside_stay_inside() {
 }
 
 /// Answers nothing: every connection is closed once something was sent. Counts the connections.
-async fn hanging_up() -> (Client, Arc<AtomicUsize>) {
+pub(crate) async fn hangs_up() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let count = Arc::new(AtomicUsize::new(0));
@@ -178,6 +179,12 @@ async fn hanging_up() -> (Client, Arc<AtomicUsize>) {
             // Dropped with the request unread, which resets the connection.
         }
     });
+    (address, count)
+}
+
+/// A gateway before that.
+async fn hanging_up() -> (Client, Arc<AtomicUsize>) {
+    let (address, count) = hangs_up().await;
     (Client(api_gateway::router(&config(address))), count)
 }
 

@@ -185,7 +185,9 @@ async fn nothing_is_taken_while_there_is_no_secret() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
         let problem = answer.problem();
         assert_eq!(problem.kind, "urn:mayfly:problem:webhooks-off");
-        assert!(problem.detail.unwrap().contains("WEBHOOK_SECRET"));
+        assert_eq!(problem.title, "Webhooks are off");
+        let said = "Nothing that is not signed is taken. Set WEBHOOK_SECRET or WEBHOOK_SECRET_FILE, here and at GitHub.";
+        assert_eq!(problem.detail.unwrap(), said);
     }
     assert!(stub.memory().seen.is_empty());
 }
@@ -214,7 +216,10 @@ async fn a_missing_and_a_wrong_signature_get_the_same_answer_whatever_else_is_wr
         let answer = call.send(&client).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{index}");
         assert_eq!(answer.header("www-authenticate"), Some("X-Hub-Signature-256"));
-        answer.problem();
+        let problem = answer.problem();
+        assert_eq!(problem.title, "A valid signature is required");
+        let said = "X-Hub-Signature-256 must be the HMAC-SHA256 of the body with one of the secrets in WEBHOOK_SECRET.";
+        assert_eq!(problem.detail.unwrap(), said);
         bodies.push(answer.body);
     }
     let mut legacy = Call { signature: None, ..Call::of("workflow_job", JOB) }.request();
@@ -339,8 +344,12 @@ async fn another_content_type_is_refused() {
     let (client, _) = listening().await;
     for kind in [None, Some("text/plain"), Some("application/xml"), Some("application/json-seq")] {
         let answer = Call { kind, ..Call::of("workflow_job", JOB) }.send(&client).await;
-        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
-        answer.problem();
+        let problem = answer.problem();
+        assert_eq!(problem.status, 415, "{kind:?}");
+        assert_eq!(problem.kind, "urn:mayfly:problem:unsupported-media-type");
+        assert_eq!(problem.title, "The body must be JSON or a form");
+        let said = "Set the webhook's content type to application/json.";
+        assert_eq!(problem.detail.unwrap(), said);
     }
 }
 
@@ -586,6 +595,17 @@ async fn wrong_signatures_are_limited_by_address_and_a_right_one_still_counts() 
     }
     assert_eq!(refused, 200);
     assert!(stub.memory().seen.is_empty());
+    let metrics = client.get("/metrics").await.text();
+    let line = "mayfly_gateway_rate_limited_total 100";
+    assert!(metrics.lines().any(|it| it == line), "{metrics}");
+    // A body that took up much room counts as sixteen.
+    for attempt in 1..=13 {
+        let signature = Some(format!("sha256={}", "0".repeat(64)));
+        let body = vec![b' '; 256 * 1024];
+        let call = Call { signature, peer: from(3), ..Call::of("workflow_job", body) };
+        let expected = if attempt < 13 { 401 } else { 429 };
+        assert_eq!(call.send(&client).await.status.as_u16(), expected, "{attempt}");
+    }
     assert_eq!(wrong(2).await.status, StatusCode::UNAUTHORIZED, "somebody else");
     let right = Call { peer: from(1), ..Call::of("workflow_job", JOB) };
     assert_eq!(outcome(&right.send(&client).await), "accepted");
@@ -641,4 +661,59 @@ async fn other_methods_and_paths_are_not_webhooks() {
         StatusCode::NOT_FOUND,
         "the orchestrator's own route is not passed on"
     );
+}
+
+#[tokio::test]
+async fn a_delivery_is_handed_on_again_where_the_connection_broke() {
+    let (orchestrator, count) = crate::upstream_faults::hangs_up().await;
+    let answer = Call::of("workflow_job", JOB).send(&at(orchestrator)).await;
+    assert_eq!(answer.problem().kind, "urn:mayfly:problem:bad-gateway");
+    assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_cannot_serve_says_so_and_a_receipt_is_short() {
+    let problem = r#"{"type":"urn:mayfly:problem:unavailable","title":"hunter2","status":503}"#;
+    let receipt = |length: usize| format!("{:<length$}", r#"{"outcome":"accepted"}"#);
+    for (status, kind, text, expected) in [
+        (503, "application/problem+json", problem.to_owned(), "orchestrator-unavailable"),
+        (503, "text/plain", "hunter2".to_owned(), "orchestrator-unavailable"),
+        (202, "application/json", receipt(16 * 1024), "accepted"),
+        (202, "application/json", receipt(16 * 1024 + 1), "bad-gateway"),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let answering = post(async move || (status, [("content-type", kind)], text));
+        let client = at(serve(Router::new().route("/api/v1/deliveries", answering)).await);
+        let answer = Call::of("workflow_job", JOB).send(&client).await;
+        if expected == "accepted" {
+            assert_eq!(outcome(&answer), expected);
+        } else {
+            let problem = answer.problem();
+            assert_eq!(problem.kind, format!("urn:mayfly:problem:{expected}"));
+            assert_eq!(problem.retry_after, (problem.status == 503).then_some(5));
+            assert!(!answer.text().contains("hunter2"));
+        }
+    }
+}
+
+/// The clock stands still once the orchestrator was asked, and then jumps to the deadline.
+#[tokio::test]
+async fn a_delivery_waits_eight_seconds_for_the_orchestrator() {
+    let arrived = std::sync::Arc::new(tokio::sync::Notify::new());
+    let tell = std::sync::Arc::clone(&arrived);
+    let silent = post(async move || {
+        tell.notify_one();
+        std::future::pending::<StatusCode>().await
+    });
+    let client = at(serve(Router::new().route("/api/v1/deliveries", silent)).await);
+    let asked = tokio::spawn(async move { Call::of("workflow_job", JOB).send(&client).await });
+    arrived.notified().await;
+    let (lines, _guard) = crate::logs::capture(tracing::Level::WARN);
+    tokio::time::pause();
+    let paused = tokio::time::Instant::now();
+    assert_eq!(asked.await.unwrap().status, StatusCode::GATEWAY_TIMEOUT);
+    let waited = paused.elapsed().as_millis();
+    assert!((7000..=8002).contains(&waited), "{waited}");
+    assert!(lines.text().contains("POST /api/v1/deliveries"), "{}", lines.text());
+    assert!(lines.text().contains("reason=no answer within 8s"), "{}", lines.text());
 }

@@ -173,8 +173,13 @@ jobs:
     fn where_all_jobs_ask_for_one_group_the_name_does_not_matter() {
         let file = "on: push\njobs:\n  a: {runs-on: {group: g}}\n  b: {runs-on: ubuntu-latest}\n  c: {runs-on: {group: g}}\n";
         assert_eq!(group_of(file, "whatever"), AskedGroup::Named("g".to_owned()));
-        for broken in ["", "jobs: [", "jobs: {}", "42"] {
-            assert!(matches!(group_of(broken, "a"), AskedGroup::Unknown(_)), "{broken:?}");
+        for (broken, why) in [
+            ("", "its workflow has no jobs"),
+            ("jobs: [", "its workflow cannot be read as YAML"),
+            ("jobs: {}", "its workflow names none for it"),
+            ("42", "its workflow has no jobs"),
+        ] {
+            assert_eq!(group_of(broken, "a"), AskedGroup::Unknown(why.to_owned()), "{broken:?}");
         }
     }
 }

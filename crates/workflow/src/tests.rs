@@ -190,6 +190,53 @@ fn a_matrix_that_run_time_completes_keeps_what_is_certain() {
 }
 
 #[test]
+fn the_reason_is_said_in_a_phrase() {
+    let (long, longer) = ("x".repeat(80), "x".repeat(81));
+    let (whole, cut) = (
+        format!("asks for {long}, not for self-hosted"),
+        format!("asks for {long}…, not for self-hosted"),
+    );
+    let (long, longer) = (format!("runs-on: {long}"), format!("runs-on: {longer}"));
+    let os = |list: &str| {
+        format!("runs-on: ${{{{ matrix.os }}}}\nstrategy: {{matrix: {{os: [{list}]}}}}")
+    };
+    for (lines, why) in [
+        ("runs-on: self-hosted", "asks for the label self-hosted"),
+        (&*os("a, self-hosted, self-hosted"), "asks for the label self-hosted in 2 of 3 legs"),
+        (&*os("self-hosted, [self-hosted, x]"), "asks for the label self-hosted"),
+        ("runs-on: [x, y]", "asks for x, y, not for self-hosted"),
+        ("runs-on: 'x \t  y'", "asks for x y, not for self-hosted"),
+        (&*long, &*whole),
+        (&*longer, &*cut),
+        (&*os("a, b"), "no leg asks for the label self-hosted"),
+        (&*os(""), "its matrix has no legs"),
+        ("runs-on:", "asks for no label"),
+        (
+            "runs-on: ${{ github.ref == 'x' && 'macos-15' || 'ubuntu-latest' }}",
+            "can only ask for images that GitHub hosts",
+        ),
+        ("runs-on: {group: big}", "asks for the group big, which may have self-hosted runners"),
+        ("runs-on: [a, '${{ inputs.r }}']", "only run time decides ${{ inputs.r }}"),
+        ("runs-on: {<<: {labels: a}}", "only run time decides what it asks for"),
+        ("<<: {runs-on: a}", "inserts entries that are not followed"),
+        ("steps: []", "has no runs-on"),
+        ("uses: ./x.yml", "calls another workflow"),
+    ] {
+        assert_eq!(job(lines).why, why, "{lines}");
+    }
+    let odd = scan("jobs: {a: 1, b: {runs-on: x}}").unwrap();
+    let expected = JobNeeds {
+        id: "a".to_owned(),
+        kind: JobKind::Job,
+        labels: Vec::new(),
+        group: None,
+        self_hosted: No,
+        why: "is not a job that GitHub would run".to_owned(),
+    };
+    assert_eq!((&odd[0], &*odd[1].id, &odd[1].kind), (&expected, "b", &JobKind::Job));
+}
+
+#[test]
 fn a_call_of_a_workflow_is_told_apart() {
     for (uses, local) in
         [("./.github/workflows/x.yml", true), ("o/r/.github/workflows/x.yml@v1", false)]
