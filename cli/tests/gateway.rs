@@ -46,7 +46,7 @@ impl Scene {
             ("RUNNER_IMAGE", "example/runner"),
             ("DOCKER_HOST", "tcp://127.0.0.1:1"),
         ];
-        let config = orchestrator::config::Config::from_variables(owned(&variables)).unwrap();
+        let config = mayfly_settings::Config::from_variables(owned(&variables)).unwrap();
         tokio::spawn(orchestrator::run(config, internal, pending()));
         let variables = [("ORCHESTRATOR_URL", &*orchestrator), ("API_KEYS", KEY)];
         let config = api_gateway::Config::from_variables(owned(&variables)).unwrap();

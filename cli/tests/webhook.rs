@@ -55,7 +55,7 @@ impl Scene {
             // No engine is there, and none is needed.
             ("DOCKER_HOST", "tcp://127.0.0.1:1"),
         ];
-        let config = orchestrator::config::Config::from_variables(owned(&variables)).unwrap();
+        let config = mayfly_settings::Config::from_variables(owned(&variables)).unwrap();
         tokio::spawn(orchestrator::run(config, internal, pending()));
         let variables = [("ORCHESTRATOR_URL", &*orchestrator), ("WEBHOOK_SECRET", SECRET)];
         let config = api_gateway::Config::from_variables(owned(&variables)).unwrap();

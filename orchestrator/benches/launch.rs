@@ -22,8 +22,8 @@ use mayfly_backend_docker::DockerBackend;
 use mayfly_common::clock::SystemClock;
 use mayfly_common::scope::RepoSlug;
 use mayfly_github::GitHubClient;
+use mayfly_settings::Config;
 use mayfly_store::Store;
-use orchestrator::config::Config;
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 

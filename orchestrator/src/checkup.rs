@@ -7,12 +7,12 @@ use std::sync::Arc;
 use mayfly_service::telemetry::START;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, GitHubConfig};
-use crate::machine;
 use crate::reconcile::handle::Handle;
 use mayfly_backend::Backend;
 use mayfly_github::GitHubClient;
 use mayfly_github::checkup::{Level, Wanted};
+use mayfly_settings::machine;
+use mayfly_settings::{Config, GitHubConfig};
 use mayfly_store::Store;
 
 /// Warns once, when the engine can be asked, of limits that its machine cannot keep: those of the environment and of every pool.

@@ -28,9 +28,9 @@ use mayfly_service::traces;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
-use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::reconcile::handle::Handle;
+use mayfly_settings::Config;
 
 /// Largest request body, in bytes; the gateway has the same limit.
 const MAX_BODY: usize = 64 << 10;

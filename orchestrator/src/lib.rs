@@ -14,20 +14,17 @@
 //!
 //! Architecture invariant: nothing but [`reconcile`] starts or removes a container or a registration.
 
+pub mod book;
 mod checkup;
-pub mod config;
 pub mod drain;
 #[cfg(test)]
 mod heard;
 pub mod http;
 pub mod intake;
-pub mod machine;
 pub mod metrics;
-pub mod pool;
 pub mod reconcile;
 pub mod redelivery;
 pub mod storage;
-pub mod template;
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -39,7 +36,6 @@ use mayfly_service::telemetry::{CONFIG, START};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::config::Config;
 use crate::http::Api;
 use crate::metrics::Metrics;
 use crate::reconcile::{Reconciler, driver};
@@ -47,6 +43,7 @@ use mayfly_backend::Backend;
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::clock::{Clock, SystemClock};
 use mayfly_github::GitHubClient;
+use mayfly_settings::Config;
 use mayfly_store::Store;
 
 /// Runs the service on `listener` until `shutdown`, then lets the pass under way end and answers what was asked.

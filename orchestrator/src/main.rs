@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use mayfly_service::env::known::unknown_beside;
 use mayfly_service::env::variables;
 use mayfly_service::{descriptors, shutdown, telemetry};
+use mayfly_settings::Config;
 use mayfly_store::Store;
-use orchestrator::config::Config;
 
 /// Exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
 const BAD_CONFIG: u8 = 64;

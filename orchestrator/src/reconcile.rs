@@ -68,11 +68,10 @@ use self::launch::Launcher;
 use self::lost::Left;
 use self::report::{Sight, waits};
 use self::state::State;
-use crate::config::Config;
+use crate::book::Book;
 use crate::drain::Drain;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
-use crate::pool::book::Book;
 use mayfly_backend::Backend;
 use mayfly_backend::bounded::{Bounded, Contact};
 use mayfly_common::clock::Clock;
@@ -85,6 +84,7 @@ use mayfly_planner::{
     Action, Caps, Listing, Memory, Observed, Plan, Policy, PoolPolicy, Refusal, RequestId, Verdict,
     naming, plan,
 };
+use mayfly_settings::Config;
 use mayfly_store::Store;
 
 /// Requests that may wait for the next pass.
@@ -408,7 +408,9 @@ impl Reconciler {
         let default = pools.iter().position(|pool| pool.name == PoolName::default_pool());
         let default = match default {
             Some(index) => pools.remove(index),
-            None => crate::pool::Pool::default_pool(&self.config).policy(instance, None, now),
+            None => {
+                mayfly_settings::pool::Pool::default_pool(&self.config).policy(instance, None, now)
+            }
         };
         let offered = std::iter::once(&default).chain(&pools);
         let offered = offered.filter(|pool| pool.enabled).map(|pool| pool.labels.clone());

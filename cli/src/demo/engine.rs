@@ -14,7 +14,7 @@ use futures::TryStreamExt as _;
 use github_sim::runner_image;
 use mayfly_backend::Backend as _;
 use mayfly_backend_docker::DockerBackend;
-use orchestrator::config::{Config, is_engine_variable};
+use mayfly_settings::{Config, is_engine_variable};
 
 use super::leftovers::{self, DEMO, OWNER};
 use super::owner::{EnginePlace, Owner};

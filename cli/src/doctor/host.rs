@@ -8,8 +8,8 @@ use bollard::models::NetworkInspect;
 use mayfly_backend::Machine;
 use mayfly_backend_docker::network::{MTU, openness, refusal};
 use mayfly_github::checkup::Finding;
-use orchestrator::config::Config;
-use orchestrator::machine::{self, gibibytes};
+use mayfly_settings::Config;
+use mayfly_settings::machine::{self, gibibytes};
 
 use super::engine::Engine;
 use super::finding::{failure, note, ok, warning};

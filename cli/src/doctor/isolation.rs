@@ -18,7 +18,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, LogsOptionsBuilde
 use futures::StreamExt as _;
 use mayfly_backend_docker::DockerBackend;
 use mayfly_github::checkup::Finding;
-use orchestrator::config::Config;
+use mayfly_settings::Config;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use judge::Targets;

@@ -5,7 +5,7 @@
 
 use mayfly_github::hooks::HookUrl;
 use mayfly_service::env::{self, ConfigErrors, set};
-use orchestrator::config::Config;
+use mayfly_settings::Config;
 
 use super::topic::Topic;
 

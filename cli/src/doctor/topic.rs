@@ -1,6 +1,6 @@
 //! What is checked, and which variables each topic reads.
 
-use orchestrator::config::is_engine_variable;
+use mayfly_settings::is_engine_variable;
 use serde::Serialize;
 
 /// Something that is checked.

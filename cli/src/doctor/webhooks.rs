@@ -8,7 +8,7 @@ use mayfly_github::checkup::Finding;
 use mayfly_github::hooks::{EVENTS, Hook, HookDelivery, HookPlace, HookUrl, KnownHook};
 use mayfly_github::{DiscoveryMode, GitHubClient, GitHubError};
 use mayfly_planner::filter::{Filter, RepoFacts};
-use orchestrator::config::GitHubConfig;
+use mayfly_settings::GitHubConfig;
 
 use super::finding::{note, ok, warning};
 

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_github::budget::Priority;
 use mayfly_github::hooks::HookPlace;
-use orchestrator::redelivery::{MAX_PER_ROUND, due, given_up};
+use mayfly_github::redelivery::{MAX_PER_ROUND, due, given_up};
 use serde_json::json;
 
 use super::Failure;

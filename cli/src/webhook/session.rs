@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mayfly_common::clock::SystemClock;
 use mayfly_github::hooks::{Hook, HookPlace, HookUrl, KnownHook};
 use mayfly_github::{GitHubClient, GitHubError};
-use orchestrator::config::GitHubConfig;
+use mayfly_settings::GitHubConfig;
 
 use super::Failure;
 

@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_github::budget::Priority;
 use mayfly_github::hooks::{Deliveries, EVENTS, Hook};
-use orchestrator::redelivery::{due, given_up};
+use mayfly_github::redelivery::{due, given_up};
 use serde_json::{Value, json};
 
 use super::Failure;

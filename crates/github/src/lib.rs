@@ -13,6 +13,7 @@
 //! | `registration` | runners: list, register, deregister |
 //! | `repositories`, `workflows`, `jobs`, `origin` | what there is, what it says, what waits, where that comes from |
 //! | [`hooks`] | webhooks and their deliveries |
+//! | [`redelivery`] | which failed deliveries are asked for once more (pure) |
 //! | `graphql` | many questions in one request |
 //! | `call`, `page`, `held`, `refusal` | a request's address, its pages, its earlier answer, its refusal |
 //! | `traffic` | what was sent, counted |
@@ -35,6 +36,7 @@ mod jobs;
 mod oddities;
 mod origin;
 mod page;
+pub mod redelivery;
 mod refusal;
 mod registration;
 mod repositories;

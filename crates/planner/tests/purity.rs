@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 const CORE: [&str; 6] = [
     "crates/planner/src",
     "crates/workflow/src",
-    "orchestrator/src/machine.rs",
-    "orchestrator/src/pool.rs",
-    "orchestrator/src/redelivery.rs",
-    "orchestrator/src/template.rs",
+    "crates/settings/src/machine.rs",
+    "crates/settings/src/pool.rs",
+    "crates/github/src/redelivery.rs",
+    "crates/settings/src/template.rs",
 ];
 
 /// What a decision may not use: other tasks, the clock, the network, the disk, the environment, chance, the log.

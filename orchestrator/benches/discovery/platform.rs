@@ -11,8 +11,8 @@ use mayfly_common::api::PassReport;
 use mayfly_common::clock::Clock;
 use mayfly_common::scope::RepoSlug;
 use mayfly_github::GitHubClient;
+use mayfly_settings::Config;
 use mayfly_store::Store;
-use orchestrator::config::Config;
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 

@@ -6,8 +6,8 @@ use mayfly_common::api::{ConfigInfo, ConfigPlaceholders, ConfigValidation};
 use mayfly_common::image::ImageName;
 
 use super::Api;
-use crate::config::{Config, Registration};
-use crate::template::PLACEHOLDERS;
+use mayfly_settings::template::PLACEHOLDERS;
+use mayfly_settings::{Config, Registration};
 
 pub(super) async fn info(State(api): State<Api>) -> Json<ConfigInfo> {
     let runner = &api.config.runner;

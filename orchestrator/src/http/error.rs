@@ -9,7 +9,7 @@ use mayfly_common::problem::{FieldError, Problem};
 use mayfly_service::problem::HttpProblem;
 use tracing::error;
 
-use crate::pool::book::BookError;
+use crate::book::BookError;
 use crate::reconcile::handle::RequestError;
 use mayfly_backend::BackendError;
 use mayfly_github::GitHubError;

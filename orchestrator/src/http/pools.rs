@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::Api;
 use super::error::{Failure, too_large};
-use crate::pool::book::{BookError, Entry};
+use crate::book::{BookError, Entry};
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<PoolList>, Failure> {
     let entries = api.handle.book().all();

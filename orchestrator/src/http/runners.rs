@@ -20,8 +20,8 @@ use tokio::sync::Semaphore;
 use super::Api;
 use super::error::{Failure, bad_query, too_large, unavailable};
 use super::page::page;
-use crate::config::Registration;
-use crate::pool::splits;
+use mayfly_settings::Registration;
+use mayfly_settings::pool::splits;
 
 /// Lines of a log that are shown.
 const LOG_LINES: u32 = 200;

@@ -13,15 +13,15 @@ use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::execute::ActionError;
-use crate::config::{Config, Registration};
-use crate::pool::Pool;
-use crate::pool::book::Book;
-use crate::template::Value;
+use crate::book::Book;
 use mayfly_backend::launch::LaunchSpec;
 use mayfly_backend::{Backend, BackendError};
 use mayfly_common::registration::RunnerId;
 use mayfly_github::GitHubClient;
 use mayfly_planner::Launch;
+use mayfly_settings::pool::Pool;
+use mayfly_settings::template::Value;
+use mayfly_settings::{Config, Registration};
 
 /// The variable from which the official runner takes a just-in-time configuration.
 const JIT_VARIABLE: &str = "ACTIONS_RUNNER_INPUT_JITCONFIG";

@@ -19,8 +19,8 @@ use mayfly_store::Store;
 
 use super::Reconciler;
 use super::handle::Handle;
-use crate::config::Config;
 use crate::metrics::Metrics;
+use mayfly_settings::Config;
 
 /// Seconds since a moment.
 pub(super) struct Hand(AtomicI64);

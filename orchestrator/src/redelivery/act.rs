@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_service::telemetry::MONITOR;
 use tracing::{info, warn};
 
-use super::{MAX_PER_ROUND, due, given_up, open_since};
 use mayfly_github::budget::Priority;
 use mayfly_github::hooks::KnownHook;
+use mayfly_github::redelivery::{MAX_PER_ROUND, due, given_up, open_since};
 use mayfly_github::{GitHubClient, GitHubError};
 
 /// How far back a hook's deliveries are read at first: GitHub remembers them for three days (docs: "Redelivering webhooks").
@@ -17,7 +17,7 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How long a hook that we may not read is left alone.
 const LEFT_ALONE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Redelivers what failed, round by round. Start rounds at least [`super::MIN_AGE`] apart.
+/// Redelivers what failed, round by round. Start rounds at least [`mayfly_github::redelivery::MIN_AGE`] apart.
 #[derive(Debug, Default)]
 pub struct Redeliverer(Mutex<BTreeMap<KnownHook, Memory>>);
 

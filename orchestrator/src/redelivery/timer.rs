@@ -59,8 +59,8 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::config::GitHubConfig;
     use crate::heard::Heard;
+    use mayfly_settings::GitHubConfig;
 
     #[tokio::test(start_paused = true)]
     async fn a_round_is_every_ten_minutes_until_the_service_stops() {

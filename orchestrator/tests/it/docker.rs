@@ -27,10 +27,10 @@ use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_github::GitHubClient;
+use mayfly_settings::Config;
+use mayfly_settings::pool::Pool;
 use mayfly_store::Store;
-use orchestrator::config::Config;
 use orchestrator::metrics::Metrics;
-use orchestrator::pool::Pool;
 use orchestrator::reconcile::Reconciler;
 
 use crate::support::{SELF_HOSTED, TOKEN, config, scope, slug};

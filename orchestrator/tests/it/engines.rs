@@ -146,7 +146,7 @@ async fn a_runner_with_an_engine_counts_twice() {
 #[tokio::test]
 async fn only_the_pool_s_own_word_gives_its_runners_an_engine() {
     use mayfly_common::pool::PoolSpec;
-    use orchestrator::pool::Pool;
+    use mayfly_settings::pool::Pool;
     let platform = Platform::with(&DIND).await;
     let of = |spec: serde_json::Value| {
         Pool::of(PoolSpec::from_json(&spec, "").unwrap(), &platform.config).unwrap().material
@@ -161,7 +161,7 @@ async fn only_the_pool_s_own_word_gives_its_runners_an_engine() {
 #[tokio::test]
 async fn pools_of_the_api_have_engines_only_where_the_machine_s_owner_says_so() {
     use mayfly_common::pool::PoolSpec;
-    use orchestrator::pool::Pool;
+    use mayfly_settings::pool::Pool;
     let of = |variables: &[(&str, &str)]| {
         let config = crate::support::config("http://127.0.0.1:1", variables);
         let spec = PoolSpec::from_json(&json!({"name": "ci", "docker": "dind"}), "").unwrap();

@@ -21,9 +21,10 @@ use mayfly_common::scope::Login;
 use mayfly_common::webhook::signature::{HEADER, Secrets, Signature};
 use mayfly_github::budget::Priority;
 use mayfly_github::hooks::{EVENTS, HookPlace, HookUrl, KnownHook, NewHook};
+use mayfly_github::redelivery::{MAX_ATTEMPTS, MAX_PER_ROUND};
 use mayfly_github::{GitHubClient, GitHubError, GitHubSettings};
-use orchestrator::config::GitHubConfig;
-use orchestrator::redelivery::{MAX_ATTEMPTS, MAX_PER_ROUND, Redeliverer, RoundReport};
+use mayfly_settings::GitHubConfig;
+use orchestrator::redelivery::{Redeliverer, RoundReport};
 use secrecy::SecretString;
 use tokio::time::timeout;
 

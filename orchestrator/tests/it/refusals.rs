@@ -13,8 +13,8 @@ use mayfly_common::machine::{EngineHealth, Instance, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
+use mayfly_settings::pool::Pool;
 use mayfly_store::Store;
-use orchestrator::pool::Pool;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 

@@ -14,8 +14,8 @@ use mayfly_common::material::Material;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
-use orchestrator::config::Config;
-use orchestrator::pool::Pool;
+use mayfly_settings::Config;
+use mayfly_settings::pool::Pool;
 
 /// Begins each line that is ours.
 const MARK: &str = "mayfly-probe";

@@ -108,7 +108,7 @@ fn every_placeholder_stands_for_what_its_description_says() {
     let mut names: Vec<&str> = all.map(|(name, _)| name).to_vec();
     names.extend(["jit_config", "registration_token"]);
     names.sort_unstable();
-    assert_eq!(names, crate::template::PLACEHOLDERS.map(|(name, _)| name));
+    assert_eq!(names, mayfly_settings::template::PLACEHOLDERS.map(|(name, _)| name));
 }
 
 #[test]

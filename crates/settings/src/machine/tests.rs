@@ -1,7 +1,7 @@
 //! Limits, and a machine of 8 GiB and two processors.
 
 use super::*;
-use crate::config::Config;
+use crate::Config;
 
 /// Variables, and what does not fit: whether Docker refuses it, and its words.
 type Row = (&'static [(&'static str, &'static str)], &'static [(bool, &'static str)]);

@@ -1,14 +1,24 @@
-//! Configuration: the one reader of the environment.
+//! The orchestrator's settings: the one reader of its environment, for the service and for `mayfly doctor`.
 //!
 //! Every problem is reported at once, each with its variable's name; nothing is connected to. `.env.example` in `deploy/`
 //! describes the same variables for operators; a test holds the two together.
+//!
+//! | module | what |
+//! |---|---|
+//! | here, `credential`, `docker`, `github`, `images`, `runner` | [`Config`], read from variables |
+//! | [`template`] | the values of runners' variables, with placeholders |
+//! | [`pool`] | a pool, with what its spec leaves open filled in |
+//! | [`machine`] | whether runners fit on the machine |
 
 mod credential;
 mod docker;
 mod github;
 mod images;
+pub mod machine;
 mod parse;
+pub mod pool;
 mod runner;
+pub mod template;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

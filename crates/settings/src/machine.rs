@@ -2,7 +2,7 @@
 
 use mayfly_common::quantity::{show_cpus, show_memory};
 
-use crate::config::RunnerConfig;
+use crate::RunnerConfig;
 use crate::pool::Pool;
 use mayfly_backend::Machine;
 use mayfly_common::material::Profile;

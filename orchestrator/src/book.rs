@@ -12,8 +12,8 @@ use mayfly_common::pool::{PoolName, PoolSpec};
 use mayfly_common::problem::FieldError;
 use tokio::sync::Mutex;
 
-use super::Pool;
-use crate::config::Config;
+use mayfly_settings::Config;
+use mayfly_settings::pool::Pool;
 use mayfly_store::{PoolRow, Store, StoreError};
 
 /// A pool and what the book knows of it.

@@ -5,12 +5,11 @@ use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD, URL_S
 use super::*;
 use scratch::Scratch;
 
-#[path = "../../../../crates/service/tests/support/scratch.rs"]
+#[path = "../../../service/tests/support/scratch.rs"]
 mod scratch;
 
 /// Keys that are used nowhere else.
-const PKCS1: &str =
-    include_str!("../../../../crates/github/tests/data/test-only-app-key.pkcs1.pem");
+const PKCS1: &str = include_str!("../../../github/tests/data/test-only-app-key.pkcs1.pem");
 const GOOD: &str = "ghp_0123456789abcdef0123456789abcdef0123";
 
 fn credential(pairs: &[(&str, &str)]) -> Result<Credential, Vec<String>> {

@@ -73,7 +73,7 @@ fn what_failed_and_was_never_delivered_is_due() {
 
 #[test]
 fn every_event_that_is_asked_for_is_redelivered() {
-    for event in mayfly_github::hooks::EVENTS {
+    for event in crate::hooks::EVENTS {
         assert!(EVENTS.contains(&event), "{event}");
     }
 }

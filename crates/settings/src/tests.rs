@@ -16,7 +16,7 @@ mod bounds;
 
 /// A key that is used nowhere else.
 const APP_KEY_FILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/github/tests/data/test-only-app-key.pkcs1.pem");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../github/tests/data/test-only-app-key.pkcs1.pem");
 
 fn variables(extra: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut all = vec![
@@ -562,7 +562,7 @@ fn sizes_and_processors() {
 
 #[test]
 fn a_filter_of_system_calls_is_read_from_its_file() {
-    const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/seccomp/runner.json");
+    const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/seccomp/runner.json");
     let profile = read(&[("RUNNER_SECCOMP_PROFILE", OURS)]).runner.profile.seccomp.unwrap();
     let profile: serde_json::Value = serde_json::from_str(&profile).unwrap();
     assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO", "what is not named is refused");
@@ -654,7 +654,7 @@ fn which_repositories_are_served() {
 #[test]
 fn the_example_file_lists_every_variable() {
     let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/.env.example"))
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/.env.example"))
             .unwrap();
     // `Debug` of the raw variables names each of them: no second list to forget.
     let shown = format!("{:?}", Raw::default());

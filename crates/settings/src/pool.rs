@@ -1,11 +1,4 @@
-//! Pools as the orchestrator runs them: what a spec leaves open is filled in from the environment's variables.
-//!
-//! | module | what |
-//! |---|---|
-//! | here | [`Pool`]: one pool |
-//! | [`book`] | all of them, kept in the store |
-
-pub mod book;
+//! A pool as it is run: what its spec leaves open is filled in from the environment's variables.
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
@@ -16,8 +9,8 @@ use mayfly_common::problem::FieldError;
 use mayfly_common::quantity;
 use ring::digest::{Context, SHA256};
 
-use crate::config::{Config, Environment, Registration, RunnerConfig, registration_of};
 use crate::template::Template;
+use crate::{Config, Environment, Registration, RunnerConfig, registration_of};
 use mayfly_common::material::{Material, Profile};
 use mayfly_planner::{PoolPolicy, naming};
 
