@@ -87,7 +87,8 @@ async fn a_picture_shows_the_longest_waits_and_the_latest_events() {
     let mut text = format!("{STATUS_PAGE}\n{POOL_TABLE}\n{RUNNER_TABLE}\n");
     text += " job  repository  name   state  labels  waited  ran  runner  queued\n";
     for id in 101..=108 {
-        text += &format!(" {id}  o/a         build  waits          0 s     -    -       0 s\n");
+        let line = format!(" {id}  o/a         build  waits          0 s     -    -       0 s\n");
+        text.push_str(&line);
     }
     text += " and 1 more jobs that wait\n\n";
     text.extend((2..=9).rev().map(event_line));

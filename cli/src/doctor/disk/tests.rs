@@ -130,5 +130,5 @@ fn a_size_changes_its_unit_where_the_next_one_begins() {
 fn only_a_folder_has_a_file_system() {
     assert_eq!(space(Path::new("/nowhere/at/all")), None);
     let root = space(Path::new("/")).unwrap();
-    assert!(root.total > root.free && root.total % 1024 == 0, "{root:?}");
+    assert!(root.total > root.free && root.total.is_multiple_of(1024), "{root:?}");
 }

@@ -102,9 +102,9 @@ fn any_part_of_a_credential_is_one() {
 #[test]
 fn a_topic_depends_on_these_variables_and_no_other() {
     let reads = |topic: Topic| -> Vec<&str> {
-        let named = env::known::known().filter(|name| topic.reads(name));
+        let read = env::known::known().filter(|name| topic.reads(name));
         // All of these are held below: a list of each would only repeat them.
-        let mut names: Vec<&str> = named
+        let mut names: Vec<&str> = read
             .filter(|name| {
                 !["GITHUB_", "DISCOVERY_", "DOCKER_"].iter().any(|start| name.starts_with(start))
             })
