@@ -53,7 +53,7 @@ impl Owner {
             boot: fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned(),
             namespace: namespace.chars().filter(char::is_ascii_digit).collect(),
             pid,
-            started: started(Path::new("/proc/self/stat"))?,
+            started: Stat::read(Path::new("/proc/self/stat"))?.started,
         })
     }
 
@@ -87,8 +87,8 @@ impl Owner {
         match test_kill_process(pid) {
             Err(Errno::SRCH) => Fate::Gone,
             // Where processes of others are hidden, its age cannot be told: rather alive.
-            _ => match started(Path::new(&format!("/proc/{}/stat", self.pid))) {
-                Ok(found) if found != self.started => Fate::Gone,
+            _ => match Stat::read(Path::new(&format!("/proc/{}/stat", self.pid))) {
+                Ok(found) if found.has_ended || found.started != self.started => Fate::Gone,
                 _ => Fate::Alive,
             },
         }
@@ -102,12 +102,28 @@ impl fmt::Display for Owner {
     }
 }
 
-/// The field `starttime` (proc(5)). The second field, the program's name, may hold blanks and brackets.
-fn started(stat: &Path) -> io::Result<u64> {
-    let text = fs::read_to_string(stat)?;
-    let rest = text.rsplit_once(')').map(|(_, rest)| rest);
-    let field = rest.and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok());
-    field.ok_or_else(|| io::Error::other("no start time"))
+/// What `/proc/PID/stat` tells (proc(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    /// It only waits for its parent to ask for its end (the state `Z` or `X`).
+    has_ended: bool,
+    /// The field `starttime`.
+    started: u64,
+}
+
+impl Stat {
+    fn read(path: &Path) -> io::Result<Self> {
+        let stat = Self::parse(&fs::read_to_string(path)?);
+        stat.ok_or_else(|| io::Error::other("no state and start time"))
+    }
+
+    /// The second field, the program's name, may hold blanks and brackets.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, rest) = text.rsplit_once(')')?;
+        let mut fields = rest.split_whitespace();
+        let has_ended = matches!(fields.next()?, "Z" | "X");
+        Some(Self { has_ended, started: fields.nth(18)?.parse().ok()? })
+    }
 }
 
 #[cfg(test)]
@@ -126,13 +142,31 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_only_waits_to_be_asked_for_has_ended() {
+        let rows =
+            [("R", false), ("S", false), ("D", false), ("T", false), ("Z", true), ("X", true)];
+        for (state, has_ended) in rows {
+            let text = format!(
+                "7 (a ) Z (b) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20"
+            );
+            assert_eq!(Stat::parse(&text), Some(Stat { has_ended, started: 4711 }), "{state}");
+        }
+        for wrong in
+            ["", "7 (a", "7 (a) Z", "7 (a) Z 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x"]
+        {
+            assert_eq!(Stat::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn only_a_process_that_is_certainly_gone_is_called_so() {
         let this = Owner::this_process().unwrap();
         assert_eq!(this.fate(&this, HERE), Fate::Alive);
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let stat = format!("/proc/{pid}/stat");
-        let of_child = Owner { pid, started: started(Path::new(&stat)).unwrap(), ..this.clone() };
+        let started = Stat::read(Path::new(&stat)).unwrap().started;
+        let of_child = Owner { pid, started, ..this.clone() };
         assert_eq!(of_child.fate(&this, HERE), Fate::Alive);
         let earlier = Owner { started: of_child.started - 1, ..of_child.clone() };
         assert_eq!(earlier.fate(&this, HERE), Fate::Gone, "its number was used again");
