@@ -119,7 +119,7 @@ pub(super) fn in_compose(variables: &[(String, String)]) -> bool {
 }
 
 /// Names that other tools have for the same, too far from ours for a comparison of letters.
-const ALIASES: [(&str, &str); 18] = [
+const ALIASES: [(&str, &str); 28] = [
     ("GITHUB_TOKEN", "GITHUB_RUNNER_TOKEN"),
     ("GITHUB_API_TOKEN", "GITHUB_RUNNER_TOKEN"),
     ("GH_TOKEN", "GITHUB_RUNNER_TOKEN"),
@@ -138,6 +138,16 @@ const ALIASES: [(&str, &str); 18] = [
     ("RUNNERS_MAX", "MAX_RUNNERS"),
     ("RUNNER_MAX", "MAX_RUNNERS"),
     ("MIN_IDLE", "RUNNER_MIN_IDLE"),
+    ("MIN_RUNNERS", "RUNNER_MIN_IDLE"),
+    ("GITHUB_APP_PRIVATE_KEY_PATH", "GITHUB_APP_PRIVATE_KEY_FILE"),
+    ("ALLOW_PUBLIC_REPOSITORIES", "ALLOW_PUBLIC_REPOS"),
+    ("RUNNER_PIDS", "RUNNER_PIDS_LIMIT"),
+    ("RUNNER_IDLE_TIMEOUT", "RUNNER_ROTATION_INTERVAL"),
+    ("LOG_LVL", "LOG_LEVEL"),
+    ("DOCKER_MTU", "DOCKER_NETWORK_MTU"),
+    ("CHECK_INTERVAL", "RUNNER_CHECK_INTERVAL"),
+    ("DB_PATH", "DATABASE_PATH"),
+    ("X_API_KEY", "API_KEYS"),
 ];
 /// Names that look like ours and are others'.
 const OTHERS: [&str; 1] = ["RUNNER_NAME"];
