@@ -44,10 +44,16 @@ pub fn blemish(text: &str) -> Option<&'static str> {
             "is in quotation marks, and what reads your environment file takes them as a part of the value: remove them",
         );
     }
+    written_out_end(text)
+}
+
+/// What is wrong with a text that ends in a line break or a tab as a backslash and a letter.
+pub fn written_out_end(text: &str) -> Option<&'static str> {
+    let text = text.trim();
     if ["\\n", "\\r"].iter().any(|end| text.ends_with(end)) {
         return Some("ends in a line break that is written out (\\n or \\r): remove it");
     }
-    None
+    text.ends_with("\\t").then_some("ends in a tab that is written out (\\t): remove it")
 }
 
 /// What keeps a text from being the value of any variable at all.
@@ -83,6 +89,8 @@ mod tests {
             ("\"\"", "is in quotation marks"),
             ("x\\r\\n", "ends in a line break that is written out"),
             ("x\\n", "ends in a line break that is written out"),
+            ("x\\t", "ends in a tab that is written out"),
+            ("x\\n\\t ", "ends in a tab that is written out"),
             ("x\ry", "holds a line break"),
             ("x\ny", "holds a line break"),
             ("x\ty", "holds a control character"),
@@ -94,8 +102,19 @@ mod tests {
             let found = blemish(text);
             assert!(found.is_some_and(|why| why.starts_with(start)), "{text:?}: {found:?}");
         }
-        for good in ["x", "it's", "say \"x\" y", "\"", "'x", "a \\n b", "ä=ö,ü", "/bin/sh -c 'x' y"]
-        {
+        for good in [
+            "x",
+            "it's",
+            "say \"x\" y",
+            "\"",
+            "'x",
+            "a \\n b",
+            "a\\tb",
+            "xt",
+            "x\\",
+            "ä=ö,ü",
+            "/bin/sh -c 'x' y",
+        ] {
             assert_eq!(blemish(good), None, "{good}");
         }
     }
@@ -117,6 +136,7 @@ mod tests {
                 "is in quotation marks, and what reads your environment file takes them as a part of the value: remove them",
             ),
             ("x\\r", "ends in a line break that is written out (\\n or \\r): remove it"),
+            ("x\\t", "ends in a tab that is written out (\\t): remove it"),
         ];
         for (text, why) in rows {
             assert_eq!(blemish(text), Some(why));

@@ -63,8 +63,8 @@ impl TraceConfig {
         default_service: &str,
     ) -> Option<Self> {
         let parse = |text: &str| collector(text).map(Some);
-        let endpoint = check.optional("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint, None, parse)?;
         let service = check.text("OTEL_SERVICE_NAME", service);
+        let endpoint = check.optional("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint, None, parse)?;
         Some(Self { endpoint, service: service.unwrap_or_else(|| default_service.to_owned()) })
     }
 }

@@ -121,8 +121,10 @@ fn addresses(raw: &mut Raw, check: &mut Checker) -> (Option<Url>, Option<Url>) {
     (api, server)
 }
 
+/// A URL's host, a name without its last dot. (The case is the parser's: it makes all letters small.)
 fn host(url: &Url) -> &str {
-    url.host_str().unwrap_or_default()
+    let host = url.host_str().unwrap_or_default();
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// Whether a URL's host is a name that can be a GitHub's: no IP address, and not this machine.
@@ -171,6 +173,7 @@ fn doubt(api: &Url) -> Option<String> {
 }
 
 fn discovery(raw: &mut Raw, check: &mut Checker) -> DiscoveryMode {
+    let named = raw.github_organization.is_some();
     let organization =
         check.optional("GITHUB_ORGANIZATION", raw.github_organization.take(), None, |text| {
             Login::parse(text.trim()).map(Some)
@@ -187,7 +190,10 @@ fn discovery(raw: &mut Raw, check: &mut Checker) -> DiscoveryMode {
         (false, _) => DiscoveryMode::All,
         (true, Some(organization)) => DiscoveryMode::Organization(organization),
         (true, None) => {
-            check.fail("GITHUB_ORGANIZATION", "is required when DISCOVERY_MODE=organization");
+            // One that is wrong is told of already.
+            if !named {
+                check.fail("GITHUB_ORGANIZATION", "is required when DISCOVERY_MODE=organization");
+            }
             DiscoveryMode::All
         }
     }

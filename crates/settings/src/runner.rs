@@ -19,6 +19,8 @@ use crate::template::{Template, Value};
 use mayfly_backend_docker::spec::Profile;
 use mayfly_common::material::Engine;
 
+mod caps;
+
 /// Where a runner finds a cache server, if its image looks there.
 const CACHE_VARIABLE: &str = "CUSTOM_ACTIONS_RESULTS_URL";
 
@@ -170,6 +172,7 @@ pub(super) fn read(
     let dind = dind(raw, check);
     let profile = profile(raw, &dind, check);
     let own = profile.engine.is_some();
+    caps::warn_of_small(max_memory, max_nano_cpus, &profile, check);
     let allowed_images = check.optional(
         "ALLOWED_IMAGES",
         raw.allowed_images.take(),
@@ -236,6 +239,11 @@ fn command(raw: &mut Raw, check: &mut Checker) -> Option<Vec<String>> {
         check.fail(NAME, "holds a carriage return or a zero byte: save the file that it comes from with Unix line ends");
         return None;
     }
+    // The shell's rules would take the backslash away and leave the letter.
+    if let Some(reason) = clean::written_out_end(&text) {
+        check.fail(NAME, reason);
+        return None;
+    }
     let Some(words) = shlex::split(&text) else {
         check.fail(NAME, "has a quotation mark without its partner");
         return None;
@@ -272,6 +280,9 @@ fn environment(templates: Vec<(String, String)>, check: &mut Checker) -> Environ
                 &variable,
                 "is in quotation marks, and runners get them as a part of the value: if they are not meant, remove them",
             );
+        }
+        if let Some(reason) = clean::written_out_end(&text) {
+            check.warn(&variable, format!("{reason}, if it is not meant"));
         }
         match Template::parse(&text) {
             Ok(template) => drop(environment.insert(name, template)),

@@ -125,9 +125,83 @@ fn a_url_has_a_scheme_a_host_and_nothing_secret() {
     }
     let clear =
         "must begin with https://: the credential would go through the network in the clear";
-    for text in ["http://api.github.com", "http://api.octo.ghe.com"] {
+    for text in [
+        "http://api.github.com",
+        "http://API.GITHUB.COM./",
+        "http://api.octo.ghe.com",
+        "http://api.octo.GHE.com.",
+    ] {
         assert_eq!(errors(&[("GITHUB_API_URL", text)]), [format!("GITHUB_API_URL: {clear}")]);
     }
+}
+
+#[test]
+fn a_last_dot_makes_no_other_host() {
+    let path = "GITHUB_API_URL: must have no path at api.github.com; /api/v3 is of GitHub Enterprise Server";
+    assert_eq!(errors(&[("GITHUB_API_URL", "https://api.github.com./api/v3")]), [path]);
+    let site = "GITHUB_API_URL: is GitHub's web site; its API is at https://api.github.com";
+    assert_eq!(errors(&[("GITHUB_API_URL", "https://GitHub.com.")]), [site]);
+    assert!(read(&[("GITHUB_API_URL", "https://api.github.com.")]).warnings.is_empty());
+}
+
+#[test]
+fn white_space_that_is_written_out_at_the_end_is_told() {
+    let broken = "ends in a line break that is written out (\\n or \\r): remove it";
+    let tab = "ends in a tab that is written out (\\t): remove it";
+    for (end, why) in [("\\r", broken), ("\\n", broken), ("\\r\\n ", broken), ("\\t", tab)] {
+        for name in ["RUNNER_COMMAND", "OTEL_SERVICE_NAME", "RUNNER_GROUP"] {
+            let text = format!("/runner-sim{end}");
+            assert_eq!(errors(&[(name, &text)]), [format!("{name}: {why}")]);
+        }
+        // It is free text.
+        let config = read(&[("runnerenv_A", &format!("x{end}"))]);
+        assert_eq!(config.warnings, [format!("runnerenv_A: {why}, if it is not meant")]);
+    }
+    assert!(read(&[("RUNNER_COMMAND", "printf '\\n' x")]).warnings.is_empty());
+}
+
+#[test]
+fn an_organization_that_is_wrong_is_not_also_missing() {
+    let found = errors(&[
+        ("DISCOVERY_MODE", "organization"),
+        ("GITHUB_ORGANIZATION", "https://github.com/x"),
+    ]);
+    assert!(found.len() == 1 && !found[0].contains("is required"), "{found:?}");
+}
+
+#[test]
+fn a_cap_that_is_smaller_than_one_runner_is_warned_of() {
+    let end = "none of the environment's pool can start";
+    let warned = |memory: &str, cpus: &str, docker: &str| {
+        let config = read(&[
+            ("RUNNER_MEMORY", "256m"),
+            ("RUNNER_CPUS", "1"),
+            ("MAX_RUNNERS_MEMORY", memory),
+            ("MAX_RUNNERS_CPUS", cpus),
+            ("RUNNER_DOCKER", docker),
+        ]);
+        config.warnings
+    };
+    assert!(warned("256m", "1", "none").is_empty() && warned("512m", "2", "dind").is_empty());
+    assert_eq!(
+        warned("255m", "0.5", "none"),
+        [
+            format!("MAX_RUNNERS_MEMORY: is less than one runner needs (RUNNER_MEMORY): {end}"),
+            format!("MAX_RUNNERS_CPUS: is less than one runner needs (RUNNER_CPUS): {end}"),
+        ]
+    );
+    let twice = "which counts twice with RUNNER_DOCKER=dind";
+    assert_eq!(
+        warned("511m", "1.9", "dind"),
+        [
+            format!(
+                "MAX_RUNNERS_MEMORY: is less than one runner needs (RUNNER_MEMORY, {twice}): {end}"
+            ),
+            format!(
+                "MAX_RUNNERS_CPUS: is less than one runner needs (RUNNER_CPUS, {twice}): {end}"
+            ),
+        ]
+    );
 }
 
 #[test]
