@@ -296,7 +296,7 @@ fn every_variable_goes_to_its_own_field() {
         ("RUNNER_MAX_LIFETIME", "340"),
         ("RUNNER_ROTATION_INTERVAL", "350"),
         ("MAX_RUNNERS", "36"),
-        ("MAX_RUNNERS_MEMORY", "37m"),
+        ("MAX_RUNNERS_MEMORY", "370m"),
         ("MAX_RUNNERS_CPUS", "38"),
         ("MAX_RUNNERS_PER_OWNER", "29"),
         ("MAX_RUNNERS_PER_REPO", "28"),
@@ -372,7 +372,7 @@ fn every_variable_goes_to_its_own_field() {
     assert_eq!(runner.group.as_deref(), Some("gpu"));
     assert_eq!(
         (runner.max, runner.max_memory, runner.max_nano_cpus),
-        (36, Some(37 << 20), Some(38_000_000_000))
+        (36, Some(370 << 20), Some(38_000_000_000))
     );
     assert_eq!((runner.max_per_owner, runner.max_per_repo), (Some(29), Some(28)));
     assert_eq!((runner.min_idle, runner.rotation_interval), (4, 350));
