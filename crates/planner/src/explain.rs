@@ -125,7 +125,7 @@ fn everything(facts: &Facts<'_>) -> Vec<Reason> {
         reasons.push(reason("docker", format!("no runner can be started: {blind}"), Some(hint)));
     }
     if let Some(since) = seen.draining {
-        let what = format!("the platform is draining since {since}: it starts no runner");
+        let what = format!("the platform is draining since {since:.0}: it starts no runner");
         reasons.push(reason("draining", what, Some(RESUME)));
     }
     if !facts.auto_create {

@@ -18,6 +18,10 @@ pub enum Cap {
     Memory(i64),
     /// `MAX_RUNNERS_CPUS`, in billionths.
     Cpus(i64),
+    /// `MAX_RUNNERS_MEMORY`, which one runner of the pool exceeds: what it needs, and the cap.
+    OneMemory(PoolName, i64, i64),
+    /// `MAX_RUNNERS_CPUS`, which one runner of the pool exceeds: what it needs, and the cap.
+    OneCpus(PoolName, i64, i64),
     /// The pool's own.
     Pool(PoolName, usize),
     /// `MAX_RUNNERS_PER_OWNER`.
@@ -31,6 +35,8 @@ impl Cap {
     pub fn counts(&self, pool: &PoolName, scope: &Scope) -> bool {
         match self {
             Self::Runners(_) | Self::Memory(_) | Self::Cpus(_) => true,
+            // No runner that goes makes room.
+            Self::OneMemory(..) | Self::OneCpus(..) => false,
             Self::Pool(name, _) => name == pool,
             Self::Owner(login, _) => owner(scope) == Some(login),
             Self::Repo(slug, _) => matches!(scope, Scope::Repo(repo) if repo == slug),
@@ -53,10 +59,22 @@ impl fmt::Display for Cap {
             }
             Self::Cpus(max) => write!(
                 f,
-                "the runners' processors, {}.{:02}, are given out (MAX_RUNNERS_CPUS)",
-                max / 1_000_000_000,
-                max % 1_000_000_000 / 10_000_000
+                "the runners' processors, {}, are given out (MAX_RUNNERS_CPUS)",
+                processors(*max)
             ),
+            Self::OneMemory(pool, needs, max) => write!(
+                f,
+                "one runner of pool {pool} needs {} MiB of memory, and all runners together may have {} MiB (MAX_RUNNERS_MEMORY)",
+                needs.saturating_add((1 << 20) - 1) >> 20,
+                max >> 20
+            ),
+            Self::OneCpus(pool, needs, max) => write!(
+                f,
+                "one runner of pool {pool} needs {} processors, and all runners together may have {} (MAX_RUNNERS_CPUS)",
+                processors(*needs),
+                processors(*max)
+            ),
+            Self::Pool(pool, 0) => write!(f, "pool {pool} starts no runner: its max is 0"),
             Self::Pool(pool, max) => write!(f, "all {max} runners of pool {pool} are in use"),
             Self::Owner(owner, max) => {
                 write!(
@@ -72,6 +90,11 @@ impl fmt::Display for Cap {
             }
         }
     }
+}
+
+/// Billionths of processors in words.
+fn processors(nano_cpus: i64) -> String {
+    format!("{}.{:02}", nano_cpus / 1_000_000_000, nano_cpus % 1_000_000_000 / 10_000_000)
 }
 
 /// What is in use, and what may be.
@@ -178,6 +201,12 @@ impl<'a> Room<'a> {
         if self.runners >= caps.runners {
             return Err(Cap::Runners(caps.runners));
         }
+        if let Some(max) = caps.memory.filter(|max| pool.memory > *max) {
+            return Err(Cap::OneMemory(pool.name.clone(), pool.memory, max));
+        }
+        if let Some(max) = caps.nano_cpus.filter(|max| pool.nano_cpus > *max) {
+            return Err(Cap::OneCpus(pool.name.clone(), pool.nano_cpus, max));
+        }
         if let Some(max) = caps.memory.filter(|max| self.memory.saturating_add(pool.memory) > *max)
         {
             return Err(Cap::Memory(max));
@@ -219,6 +248,35 @@ mod tests {
     use mayfly_common::machine::Phase;
 
     type Narrow = fn(&mut Policy);
+
+    #[test]
+    fn a_cap_that_is_smaller_than_one_runner_is_named_as_such() {
+        let scope: Scope = "repo:o/r".parse().unwrap();
+        let rows: [(&str, Narrow); 3] = [
+            (
+                "one runner of pool default needs 256 MiB of memory, and all runners together may have 100 MiB (MAX_RUNNERS_MEMORY)",
+                |p| p.caps.memory = Some(100 << 20),
+            ),
+            (
+                "one runner of pool default needs 1.50 processors, and all runners together may have 0.50 (MAX_RUNNERS_CPUS)",
+                |p| p.caps.nano_cpus = Some(500_000_000),
+            ),
+            ("pool default starts no runner: its max is 0", |p| p.default.max = 0),
+        ];
+        for (words, narrow) in rows {
+            let mut policy = policy();
+            (policy.default.memory, policy.default.nano_cpus) = (256 << 20, 1_500_000_000);
+            (policy.caps.memory, policy.caps.nano_cpus) = (Some(256 << 20), Some(1_500_000_000));
+            let none = || std::iter::empty::<&Instance>();
+            // As large as the cap is not larger.
+            assert_eq!(Room::beside(&policy, none()).admits(&policy.default, &scope), Ok(()));
+            narrow(&mut policy);
+            let cap = Room::beside(&policy, none()).admits(&policy.default, &scope).unwrap_err();
+            assert_eq!(cap.to_string(), words);
+            let of_pool = matches!(cap, Cap::Pool(..));
+            assert_eq!(cap.counts(&policy.default.name, &scope), of_pool, "{words}");
+        }
+    }
 
     #[test]
     fn every_cap_is_named_when_it_is_reached() {

@@ -55,6 +55,7 @@ fn counts(cap: &Cap, runner: &Runner) -> bool {
         Cap::Owner(owner, _) => runner.scope_name.split('/').next() == Some(owner.as_str()),
         Cap::Repo(repo, _) => runner.scope_name == repo.to_string(),
         Cap::Runners(_) | Cap::Memory(_) | Cap::Cpus(_) => true,
+        Cap::OneMemory(..) | Cap::OneCpus(..) => false,
     }
 }
 
@@ -66,6 +67,14 @@ fn raise(cap: &Cap) -> String {
         }
         Cap::Cpus(_) => {
             "raise MAX_RUNNERS_CPUS if the host has room, or give runners less".to_owned()
+        }
+        Cap::OneMemory(..) => {
+            "raise MAX_RUNNERS_MEMORY if the host has room, or give the pool's runners less memory"
+                .to_owned()
+        }
+        Cap::OneCpus(..) => {
+            "raise MAX_RUNNERS_CPUS if the host has room, or give the pool's runners less cpus"
+                .to_owned()
         }
         Cap::Pool(pool, max) => {
             format!("raise the pool's max: mayfly pool scale {pool} --max {}", max + 1)

@@ -54,7 +54,7 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
             None,
         )),
         None => {
-            let next = facts.seen.github.next_check.map(|at| format!(" (next look at {at})"));
+            let next = facts.seen.github.next_check.map(|at| format!(" (next look at {at:.0})"));
             let what = format!("the last look came before it{}", next.unwrap_or_default());
             let hint = if facts.seen.webhooks {
                 "webhooks tell of jobs here; if this one stays unseen: mayfly webhook status says which deliveries failed"
@@ -98,8 +98,9 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
             let scope = &place.1;
             let streak = facts.seen.failures.get(place);
             let why = streak.map(|streak| format!(": {}", streak.reason)).unwrap_or_default();
-            let what = format!("runners of {scope} failed, so the next is started at {until}{why}");
-            let hint = streak.map(|streak| failed(&streak.what, place));
+            let what =
+                format!("runners of {scope} failed, so the next is started at {until:.0}{why}");
+            let hint = streak.map(|streak| failed(streak, place));
             reason("held_back", what, hint.as_deref())
         }
         Cause::Ratio(..) => reason(
@@ -145,7 +146,7 @@ fn expected(runner: &Runner, facts: &Facts<'_>) -> Reason {
             format!("; {failures} before it failed in a row, the last because {reason}")
         });
         let before = before.unwrap_or_default();
-        let hint = streak.zip(place.as_ref()).map(|(streak, place)| failed(&streak.what, place));
+        let hint = streak.zip(place.as_ref()).map(|(streak, place)| failed(streak, place));
         let what = format!("runner {name} is starting for it since {age} s{limit}: {why}{before}");
         return reason("starting", what, hint.as_deref());
     }

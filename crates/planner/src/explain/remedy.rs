@@ -2,7 +2,7 @@
 
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 
-use crate::backoff::{Failed, Place};
+use crate::backoff::{Failed, Place, Streak};
 use crate::choice::Remedy;
 use crate::ledger::Row;
 
@@ -52,8 +52,8 @@ pub(super) fn pool_with(labels: &LabelSet) -> String {
 }
 
 /// Where to look when runners of a place fail.
-pub(super) fn failed(what: &Failed, (pool, scope): &Place) -> String {
-    match what {
+pub(super) fn failed(streak: &Streak, (pool, scope): &Place) -> String {
+    match &streak.what {
         Failed::Runner(name) => {
             format!("mayfly runner logs {name} shows what the last one printed")
         }
@@ -61,6 +61,15 @@ pub(super) fn failed(what: &Failed, (pool, scope): &Place) -> String {
             "GitHub does not register runners of pool {pool} in {scope}: look at the pool's runner group and at the credential's rights: mayfly doctor github"
         ),
         Failed::GitHub => "it is tried again by itself; githubstatus.com tells of trouble at GitHub, mayfly doctor github of the way there".to_owned(),
+        // The engine's words for a program that is not there, or is none.
+        Failed::Container if streak.reason.contains("exec: ") => {
+            let command = if pool.is_reserved() {
+                "RUNNER_COMMAND".to_owned()
+            } else {
+                format!("the command of pool {pool} (mayfly pool show {pool})")
+            };
+            format!("correct {command}: the image has no such program; where no command is set, it is the image's own")
+        }
         Failed::Container => "the container never ran: mayfly doctor docker".to_owned(),
     }
 }

@@ -298,6 +298,14 @@ fn the_next_step_is_that_of_the_cause() {
         (unmet(Remedy::Pool), "make a pool with the scope repo:o/r"),
         (Wait::For(Cause::Paused(pool("ci"))), "mayfly pool resume ci"),
         (Wait::For(Cause::Cap(Cap::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
+        (
+            Wait::For(Cause::Cap(Cap::OneMemory(pool("ci"), 2 << 20, 1 << 20))),
+            "raise MAX_RUNNERS_MEMORY if the host has room, or give the pool's runners less memory",
+        ),
+        (
+            Wait::For(Cause::Cap(Cap::OneCpus(pool("ci"), 2, 1))),
+            "raise MAX_RUNNERS_CPUS if the host has room, or give the pool's runners less cpus",
+        ),
         (Wait::For(Cause::Image("theirs:1".to_owned())), "pool ci (mayfly pool show ci)"),
         (
             Wait::For(Cause::NoName(Box::new(NamesTaken {
@@ -372,6 +380,39 @@ fn where_runners_fail_the_hint_names_what_failed() {
         assert!(reason.what.ends_with(": it broke"), "{}", reason.what);
         assert!(reason.hint.unwrap().starts_with(words));
     }
+}
+
+#[test]
+fn a_command_that_is_not_in_the_image_is_what_to_correct() {
+    let why = "the runner cannot be started: OCI runtime create failed: exec: \"/nope\": stat /nope: no such file or directory";
+    let rows = [
+        (PoolName::default_pool(), "correct RUNNER_COMMAND: the image has no such program;"),
+        (
+            PoolName::parse("ci").unwrap(),
+            "correct the command of pool ci (mayfly pool show ci): the image has no such program;",
+        ),
+    ];
+    for (pool, start) in rows {
+        let place: Place = (pool, "repo:o/r".parse().unwrap());
+        let mut seen = seen(Some(Wait::For(Cause::HeldBack(place.clone(), at(99)))));
+        seen.failures.insert(place, streak(Failed::Container, why));
+        let hint = reasons(&seen).remove(0).hint.unwrap();
+        assert!(hint.starts_with(start) && !hint.contains("doctor"), "{hint}");
+    }
+}
+
+#[test]
+fn moments_are_told_in_whole_seconds() {
+    let place: Place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
+    let until: jiff::Timestamp = "2026-01-02T03:04:05.678901234Z".parse().unwrap();
+    let held = seen(Some(Wait::For(Cause::HeldBack(place, until))));
+    let what = &reasons(&held)[0].what;
+    assert!(what.ends_with("the next is started at 2026-01-02T03:04:05Z"), "{what}");
+    let mut unseen = seen(None);
+    unseen.github.next_check = Some(until);
+    let told = reasons(&unseen);
+    let words = "(next look at 2026-01-02T03:04:05Z)";
+    assert!(told.iter().any(|reason| reason.what.contains(words)), "{told:?}");
 }
 
 #[test]

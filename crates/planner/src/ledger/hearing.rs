@@ -62,13 +62,13 @@ impl Hearing {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Healthy(at) => write!(f, "they tell of jobs, last at {at}"),
+            Self::Healthy(at) => write!(f, "they tell of jobs, last at {at:.0}"),
             Self::Never => f.write_str("none came yet"),
-            Self::Silent(at) => write!(f, "none came since {at}"),
+            Self::Silent(at) => write!(f, "none came since {at:.0}"),
             Self::Missed(at) => {
                 write!(
                     f,
-                    "at {at} a job was found that none had told of: a repository has no hook, or deliveries fail"
+                    "at {at:.0} a job was found that none had told of: a repository has no hook, or deliveries fail"
                 )
             }
         }

@@ -68,7 +68,7 @@ impl NamesTaken {
         };
         match self.registrations().filter_map(moment).min() {
             Some((until, name)) => format!(
-                "the name {name} is used from {until} on if its registration stays offline; sooner: delete it at GitHub among the runners of {scope}, or {more}"
+                "the name {name} is used from {until:.0} on if its registration stays offline; sooner: delete it at GitHub among the runners of {scope}, or {more}"
             ),
             None if !self.cleans => format!(
                 "GITHUB_CLEANUP_ENABLED=false keeps such registrations: delete {first} at GitHub among the runners of {scope}, or {more}"
@@ -110,7 +110,7 @@ impl fmt::Display for Presence {
             Self::Busy => f.write_str("runs a job"),
             Self::Online => f.write_str("is online"),
             Self::Offline { since: None, .. } => f.write_str("is offline"),
-            Self::Offline { since: Some(since), .. } => write!(f, "is offline since {since}"),
+            Self::Offline { since: Some(since), .. } => write!(f, "is offline since {since:.0}"),
         }
     }
 }

@@ -44,7 +44,7 @@ impl fmt::Display for Cause {
             Self::Paused(pool) => write!(f, "pool {pool} is paused"),
             Self::Image(image) => write!(f, "image {image} is not on the host yet"),
             Self::HeldBack((_, scope), until) => {
-                write!(f, "runners of {scope} failed; the next is started at {until}")
+                write!(f, "runners of {scope} failed; the next is started at {until:.0}")
             }
             Self::Ratio(pool, reason) => {
                 write!(f, "pool {pool} starts no runner for it: {reason}")

@@ -327,7 +327,7 @@ proptest! {
                 });
                 let pool = world.policy.pool(first).unwrap();
                 let scope = pool.place_for(&other.repo).unwrap();
-                let one_place = !matches!(cap, Cap::Memory(_) | Cap::Cpus(_));
+                let one_place = !matches!(cap, Cap::Memory(_) | Cap::Cpus(_) | Cap::OneMemory(..) | Cap::OneCpus(..));
                 prop_assert!(!sure || !one_place || is_full(&world, pool, &scope, &without), "{waiting:?} {launch:?}");
             }
         }
