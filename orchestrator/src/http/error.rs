@@ -116,10 +116,10 @@ fn github(error: &GitHubError) -> Problem {
                 .with_detail(error.to_string())
         }
         GitHubError::RateLimited { until } => {
-            unavailable(&format!("GitHub's rate limit is spent until {until}."))
+            unavailable(&format!("GitHub's rate limit is spent until {until:.0}."))
         }
         GitHubError::PutOff { until, why } => {
-            unavailable(&format!("GitHub is not asked before {until}: {why}."))
+            unavailable(&format!("GitHub is not asked before {until:.0}: {why}."))
         }
         GitHubError::Unauthorized => no_help(
             "GitHub refuses the configured credential (401). `mayfly doctor github` checks it.",

@@ -33,7 +33,7 @@ pub(super) async fn health(State(api): State<Api>) -> Json<Health> {
         health.status = HealthStatus::Degraded;
     }
     if let Some(since) = api.handle.drain().since() {
-        let draining = format!("draining since {since}: none is started; mayfly resume ends it");
+        let draining = format!("draining since {since:.0}: none is started; mayfly resume ends it");
         health.dependencies.insert("runners".to_owned(), draining);
     }
     Json(health)

@@ -19,7 +19,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let held_back = snapshot.held_back.iter().map(|(place, until)| {
         let streak = snapshot.failures.get(place);
         let reason = streak.map(|streak| format!(": {}", streak.reason)).unwrap_or_default();
-        (name(place), format!("until {until}{reason}"))
+        (name(place), format!("until {until:.0}{reason}"))
     });
     let held_back = held_back.collect();
     Json(Status {
