@@ -117,6 +117,7 @@ async fn this_machine_is_asked_without_a_proxy() {
         "[::ffff:127.0.0.1]",
         "0.0.0.0",
         "[::]",
+        "ip6-localhost",
     ];
     for host in hosts {
         for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {

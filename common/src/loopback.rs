@@ -11,9 +11,15 @@ pub fn is_loopback_host(host: &str) -> bool {
     is_name || address(host).is_some_and(|address| address.is_loopback())
 }
 
-/// The same, and the unspecified addresses: a connection to 0.0.0.0 or `::` is one to this machine, with no proxy on the way.
+/// The names that Debian's `/etc/hosts` has for `::1`.
+const OF_DEBIAN: [&str; 2] = ["ip6-localhost", "ip6-loopback"];
+
+/// The same, other usual names of it, and the unspecified addresses: a connection to 0.0.0.0 or `::` is one to this machine, with
+/// no proxy on the way.
 pub fn is_this_machine(host: &str) -> bool {
-    is_loopback_host(host) || address(host).is_some_and(|address| address.is_unspecified())
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let usual = OF_DEBIAN.iter().any(|usual| name.eq_ignore_ascii_case(usual));
+    usual || is_loopback_host(host) || address(host).is_some_and(|address| address.is_unspecified())
 }
 
 /// The address that a URL's host is, an IPv4-mapped one as IPv4.
@@ -55,7 +61,8 @@ mod tests {
         ] {
             assert!(!is_loopback_host(host) && !is_this_machine(host), "{host}");
         }
-        for host in ["0.0.0.0", "::", "[::]", "[::ffff:0.0.0.0]"] {
+        let names = ["ip6-localhost", "IP6-Loopback", "ip6-loopback."];
+        for host in ["0.0.0.0", "::", "[::]", "[::ffff:0.0.0.0]"].into_iter().chain(names) {
             assert!(!is_loopback_host(host) && is_this_machine(host), "{host}");
         }
     }

@@ -1,15 +1,22 @@
 //! The way to the gateway: its address, the proxy on it, and what a failure there means.
 //!
-//! Invariants: this machine is reached without a proxy; nothing that is shown holds the user or the password of an address.
+//! Invariants: this machine is reached without a proxy, by whatever name; nothing that is shown holds the user or the password of an address.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use mayfly_common::loopback::is_this_machine;
 use reqwest::Url;
 use rustls::CertificateError;
+
+/// Longest wait for the addresses of a name that a proxy would be asked for.
+const LOOK_UP: Duration = Duration::from_secs(2);
 
 /// The way to one address.
 pub(super) struct Way {
@@ -55,6 +62,7 @@ impl Way {
     pub(super) fn to(url: &Url) -> Self {
         let host = url.host_str().unwrap_or_default().to_owned();
         let proxy = if is_this_machine(&host) { None } else { Proxy::of_environment(url) };
+        let proxy = proxy.filter(|_| !is_name_of_this_machine(&host));
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let path = url.path().trim_end_matches('/');
         let shown = format!("{}://{host}{port}{path}", url.scheme());
@@ -165,6 +173,25 @@ impl Proxy {
     }
 }
 
+/// Whether the system knows `host` by addresses of this machine alone, as many have their own name in `/etc/hosts`.
+fn is_name_of_this_machine(host: &str) -> bool {
+    let (sender, found) = mpsc::channel();
+    let host = host.to_owned();
+    // The system's resolver cannot be told how long to take.
+    thread::spawn(move || {
+        let found = (host.as_str(), 0).to_socket_addrs();
+        let addresses: Vec<IpAddr> =
+            found.into_iter().flatten().map(|address| address.ip()).collect();
+        // Nobody waits any more: the proxy is used.
+        let _ = sender.send(addresses);
+    });
+    found.recv_timeout(LOOK_UP).is_ok_and(|addresses| are_of_this_machine(&addresses))
+}
+
+fn are_of_this_machine(addresses: &[IpAddr]) -> bool {
+    !addresses.is_empty() && addresses.iter().all(|address| address.to_canonical().is_loopback())
+}
+
 /// What the chain of causes of `error` says.
 fn cause(error: &reqwest::Error) -> Cause {
     if error.is_timeout() {
@@ -240,5 +267,30 @@ fn certificate(why: &CertificateError) -> String {
             "it is for another name".to_owned()
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_of_this_machine_if_all_of_its_addresses_are() {
+        let rows: [(&[&str], bool); 7] = [
+            (&[], false),
+            (&["127.0.1.1"], true),
+            (&["::1", "127.0.0.1"], true),
+            (&["::ffff:127.0.0.1"], true),
+            (&["127.0.0.1", "10.0.0.1"], false),
+            (&["10.0.0.1", "127.0.0.1"], false),
+            (&["10.0.0.1"], false),
+        ];
+        for (texts, expected) in rows {
+            let addresses = texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+            assert_eq!(are_of_this_machine(&addresses), expected, "{texts:?}");
+        }
+        // The system's resolver knows these without a network.
+        assert!(is_name_of_this_machine("localhost") && is_name_of_this_machine("127.0.0.1"));
+        assert!(!is_name_of_this_machine("10.0.0.1"));
     }
 }
