@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use http::StatusCode;
 use mayfly_common::api::{Health, HealthStatus};
 use mayfly_common::problem::Problem;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::query;
 use crate::gateway::Gateway;
 
 /// How long the orchestrator may take to answer a probe: less than whoever probes the gateway waits.
@@ -57,7 +58,11 @@ const ALIVE: Alive = Alive {
         (status = "default", description = "An error.", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn health(State(gateway): State<Gateway>) -> Json<Health> {
+async fn health(
+    State(gateway): State<Gateway>,
+    RawQuery(parameters): RawQuery,
+) -> Result<Json<Health>, HttpProblem> {
+    query::none(parameters.as_deref())?;
     let answer = gateway.orchestrator.health(PROBE_LIMIT).await;
     let orchestrator =
         answer.as_ref().and_then(|(_, body)| serde_json::from_slice::<Health>(body).ok());
@@ -68,14 +73,14 @@ async fn health(State(gateway): State<Gateway>) -> Json<Health> {
         }
         _ => "degraded",
     };
-    Json(Health {
+    Ok(Json(Health {
         status: if state == "healthy" { HealthStatus::Healthy } else { HealthStatus::Degraded },
         service: ALIVE.service.to_owned(),
         version: ALIVE.version.to_owned(),
         dependencies: BTreeMap::from([("orchestrator".to_owned(), state.to_owned())]),
         answered_seconds_ago: BTreeMap::new(),
         orchestrator: orchestrator.map(Box::new),
-    })
+    }))
 }
 
 /// Check that the gateway runs
@@ -92,8 +97,9 @@ async fn health(State(gateway): State<Gateway>) -> Json<Health> {
         (status = "default", description = "An error.", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn livez() -> Json<Alive> {
-    Json(ALIVE)
+async fn livez(RawQuery(parameters): RawQuery) -> Result<Json<Alive>, HttpProblem> {
+    query::none(parameters.as_deref())?;
+    Ok(Json(ALIVE))
 }
 
 /// Check that the platform can serve
@@ -111,7 +117,11 @@ async fn livez() -> Json<Alive> {
         (status = "default", description = "An error.", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn readyz(State(gateway): State<Gateway>) -> Result<Json<Alive>, HttpProblem> {
+async fn readyz(
+    State(gateway): State<Gateway>,
+    RawQuery(parameters): RawQuery,
+) -> Result<Json<Alive>, HttpProblem> {
+    query::none(parameters.as_deref())?;
     match gateway.orchestrator.readiness(PROBE_LIMIT).await {
         Some((StatusCode::OK, _)) => Ok(Json(ALIVE)),
         _ => Err(Problem::new(

@@ -1,6 +1,6 @@
 //! The gateway's own metrics, for Prometheus.
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, header};
 use mayfly_common::problem::Problem;
@@ -9,6 +9,7 @@ use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::query;
 use crate::gateway::Gateway;
 use crate::openapi::Problems;
 
@@ -34,8 +35,10 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 )]
 async fn metrics(
     State(gateway): State<Gateway>,
+    RawQuery(parameters): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
+    query::none(parameters.as_deref())?;
     let text = gateway.metrics.render().map_err(|error| {
         tracing::error!(%error, "metrics cannot be written");
         Problem::internal()

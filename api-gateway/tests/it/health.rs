@@ -33,6 +33,22 @@ async fn with_an_orchestrator_all_is_healthy() {
 }
 
 #[tokio::test]
+async fn an_unknown_parameter_is_refused_here_too() {
+    let (client, _) = gateway().await;
+    for path in ["/health", "/livez", "/readyz", "/metrics"] {
+        let answer = client.get(&format!("{path}?bogus=1")).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        let errors = answer.problem().errors;
+        let found: Vec<_> =
+            errors.iter().map(|error| (error.pointer.as_str(), error.detail.as_str())).collect();
+        let none = ("?bogus", "is not known; there are no parameters here");
+        assert_eq!(found, [none], "{path}");
+        // A lone question mark is no parameter.
+        assert_eq!(client.get(&format!("{path}?")).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn without_one_health_is_degraded_and_readiness_is_refused() {
     // Port 1 of the loopback: nobody listens there.
     let client = Client(api_gateway::router(&config("127.0.0.1:1".parse().unwrap())));
