@@ -159,7 +159,13 @@ impl Sim {
         }
     }
 
-    /// How many requests to the REST API there were.
+    /// Waits until no request to the REST API is under way: those whose client left are counted then, too.
+    pub async fn quiet(&self) {
+        // It ends only with the simulator.
+        let _ = self.shared.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+
+    /// How many requests to the REST API there were. One that is under way is not counted yet.
     pub fn counters(&self) -> Counters {
         self.shared.observed().counters()
     }

@@ -37,15 +37,15 @@ pub(crate) async fn layer(
         return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large")
             .into_response();
     };
-    let mut note = rest.then(|| Note {
-        shared: &shared,
-        recorded: Recorded {
+    let mut note = rest.then(|| {
+        let recorded = Recorded {
             method: parts.method.to_string(),
             path_and_query: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             route: "unmatched".to_owned(),
             body: body.to_vec(),
             status: 0,
-        },
+        };
+        Note::begin(&shared, recorded)
     });
     let request = Request::from_parts(parts, Body::from(body));
     let mut response = tokio::select! {
@@ -72,9 +72,17 @@ struct Note<'a> {
     recorded: Recorded,
 }
 
+impl<'a> Note<'a> {
+    fn begin(shared: &'a Shared, recorded: Recorded) -> Self {
+        shared.open.send_modify(|open| *open += 1);
+        Self { shared, recorded }
+    }
+}
+
 impl Drop for Note<'_> {
     fn drop(&mut self) {
         self.shared.observed().note(self.recorded.clone());
+        self.shared.open.send_modify(|open| *open -= 1);
     }
 }
 

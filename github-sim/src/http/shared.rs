@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     changed: watch::Sender<()>,
     observed: Mutex<Observed>,
+    /// How many requests to the REST API are under way.
+    pub(crate) open: watch::Sender<usize>,
     faults: Mutex<Vec<Fault>>,
     urls: Mutex<BaseUrls>,
     /// Cancelled when the simulator stops, so that held requests end.
@@ -65,6 +67,7 @@ impl Shared {
             world: Mutex::new(world),
             changed: watch::Sender::new(()),
             observed: Mutex::default(),
+            open: watch::Sender::new(0),
             faults: Mutex::default(),
             urls: Mutex::default(),
             stop: CancellationToken::new(),

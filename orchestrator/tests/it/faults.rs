@@ -90,6 +90,7 @@ async fn a_github_that_hangs_is_given_up_and_asked_again() {
     );
     assert_eq!((report.removed, platform.containers().len()), (0, 1));
     platform.wait(5);
+    platform.sim.quiet().await;
     let asked = platform.sim.counters().total;
     let again = platform.pass().await;
     assert_eq!(platform.sim.counters().total, asked, "nothing is asked, so nothing new is known");
@@ -110,6 +111,7 @@ async fn a_request_that_hangs_is_no_trouble_of_what_was_not_asked() {
     let report = platform.pass().await;
     assert!(report.problems.iter().any(|one| one.contains("no answer in time")), "{report:?}");
     platform.wait(5);
+    platform.sim.quiet().await;
     let before = platform.sim.counters().total;
     let report = platform.pass().await;
     assert_eq!(platform.sim.counters().total, before, "nothing is asked");
