@@ -37,7 +37,20 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         asker: RequestId,
     ) -> Result<Option<Action>, Refusal> {
         let why = "it was deleted through the API".to_owned();
+        let sight = self.seen.sight_of(instance);
+        let listed = sight.listed();
+        let known = listed.map(|registered| registered.id).or(instance.github_id);
+        // GitHub keeps a registration whose job it believes in; it is cleaned when GitHub has noticed that the runner is gone.
+        let leaves_registration = force
+            && (listed.is_some_and(|registered| registered.busy)
+                || self.is_put_off(&instance.scope, known));
         for action in &mut self.plan.actions {
+            if let Action::Remove { name, id, .. } = action
+                && *name == instance.name
+                && leaves_registration
+            {
+                *id = None;
+            }
             match action {
                 Action::Remove { name, request, .. } | Action::Retire { name, request, .. }
                     if *name == instance.name =>
@@ -63,10 +76,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             holds_back: false,
             request: Some(asker),
         };
-        match (verdict.state, self.seen.sight_of(instance), force) {
+        match (verdict.state, sight, force) {
             (RunnerState::Busy, _, false) => Err(Refusal::Busy(instance.name.clone())),
-            // GitHub keeps a busy registration; it is cleaned when GitHub has noticed that the runner is gone.
             (RunnerState::Busy, _, true) | (_, Sight::Absent, _) => Ok(Some(gone(None))),
+            _ if leaves_registration => Ok(Some(gone(None))),
             (_, Sight::Unknown | Sight::Unasked, false) => {
                 Err(Refusal::Unsure(instance.name.clone()))
             }

@@ -607,6 +607,89 @@ fn deletion_asks_github_first_and_spares_the_busy() {
 }
 
 #[test]
+fn a_deletion_by_force_ends_the_machine_whatever_github_says_of_it() {
+    let ended = |code, log: &str| {
+        let log_tail = log.to_owned();
+        Phase::Exited(Exit { code, log_tail, ..Exit::default() })
+    };
+    let running = |working| Phase::Running { working: Some(working) };
+    // Without force and with it, where GitHub lists the runner as busy, as idle, does not list it, could not be asked, was not asked;
+    // then those with force where it refused a moment ago to delete the registration.
+    let rows = [
+        (
+            "busy",
+            running(true),
+            ["busy", "busy", "busy", "busy", "busy"],
+            ["remove", "remove", "remove", "remove", "remove"],
+            ["remove", "remove", "remove", "remove", "remove"],
+        ),
+        (
+            "idle",
+            running(false),
+            ["busy", "retire 1", "remove", "unsure", "unsure"],
+            ["remove", "retire 1", "remove", "remove 1", "remove 1"],
+            ["remove", "remove", "remove", "remove", "remove"],
+        ),
+        (
+            "finished",
+            ended(0, "2026-01-01 00:00:00Z: Job build completed with result: Succeeded"),
+            ["remove 1", "remove 1", "remove", "remove", "remove"],
+            ["remove", "remove 1", "remove", "remove", "remove"],
+            ["remove", "remove", "remove", "remove", "remove"],
+        ),
+        (
+            "failed",
+            ended(1, "2026-01-01 00:00:00Z: Running job: build"),
+            ["remove 1", "remove 1", "remove", "remove 1", "remove 1"],
+            ["remove", "remove 1", "remove", "remove 1", "remove 1"],
+            ["remove", "remove", "remove", "remove", "remove"],
+        ),
+    ];
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let done = |seen: &Observed, force| {
+        let wish = Wish::Delete { name: RunnerName::parse("a1").unwrap(), force };
+        let wishes = vec![(RequestId(7), wish)];
+        let plan = plan(&Observed { wishes, ..seen.clone() }, &policy(), at(10));
+        match (plan.actions.as_slice(), plan.refusals.as_slice()) {
+            ([Action::Remove { id: None, request: Some(RequestId(7)), .. }], []) => {
+                "remove".to_owned()
+            }
+            ([Action::Remove { id: Some(id), request: Some(RequestId(7)), .. }], []) => {
+                format!("remove {}", id.0)
+            }
+            ([Action::Retire { id, request: Some(RequestId(7)), .. }], []) => {
+                format!("retire {}", id.0)
+            }
+            ([], [(RequestId(7), Refusal::Busy(_))]) => "busy".to_owned(),
+            ([], [(RequestId(7), Refusal::Unsure(_))]) => "unsure".to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (what, phase, gently, by_force, refused_before) in rows {
+        let listed = |busy| Listing::Known(vec![registered(1, "a1", true, busy)]);
+        let sights = [
+            listed(true),
+            listed(false),
+            Listing::Known(Vec::new()),
+            Listing::Unknown,
+            Listing::Unasked,
+        ];
+        for (place, sight) in sights.into_iter().enumerate() {
+            let mut seen = with_runner(seen(), "a1", phase.clone(), true, false);
+            seen.registrations.insert(scope.clone(), sight.clone());
+            assert_eq!(done(&seen, false), gently[place], "{what} {sight:?}");
+            assert_eq!(done(&seen, true), by_force[place], "{what} {sight:?}");
+            seen.memory.refused(&scope, RunnerId(1), true, at(9));
+            assert_eq!(
+                done(&seen, true),
+                refused_before[place],
+                "{what} {sight:?}, refused before"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
     seen.instances[0].pool = PoolName::manual();
