@@ -38,21 +38,24 @@ pub fn texts<'de, D>(deserializer: D) -> Result<Vec<String>, D::Error>
 where
     D: Deserializer<'de>,
 {
-    texts_if_readable(deserializer).map(Option::unwrap_or_default)
+    let list: Option<List<String>> = option(deserializer)?;
+    Ok(list.map(not_blank).unwrap_or_default())
 }
 
-/// The same; `None` if they cannot be read: there is no list, or no text in one with other entries.
+/// The same; `None` if they cannot be read: there is no list, or one with an entry that is no text. Such a list never counts as
+/// the rest of it.
 pub fn texts_if_readable<'de, D>(deserializer: D) -> Result<Option<Vec<String>>, D::Error>
 where
     D: Deserializer<'de>,
 {
     let list: Option<List<String>> = option(deserializer)?;
-    Ok(list.and_then(|list| {
-        let all_read = list.odd().is_empty();
-        let mut texts = list.into_entries();
-        texts.retain(|text| !text.trim().is_empty());
-        (all_read || !texts.is_empty()).then_some(texts)
-    }))
+    Ok(list.filter(|list| list.odd().is_empty()).map(not_blank))
+}
+
+fn not_blank(list: List<String>) -> Vec<String> {
+    let mut texts = list.into_entries();
+    texts.retain(|text| !text.trim().is_empty());
+    texts
 }
 
 /// A list whose entries are read one by one: what cannot be read is left out and named.
@@ -137,7 +140,35 @@ fn oddity(entry: &RawValue, error: &serde_json::Error) -> String {
     // Without the place: it is that within the entry, which nobody sees.
     let what = error.to_string();
     let what = what.split(" at line ").next().unwrap_or_default();
-    cut(&line(&format!("{which}{what}")), LONGEST)
+    cut(&line(&format!("{which}{}", in_plain_words(what))), LONGEST)
+}
+
+/// What `serde` says of a value that is of another type, without the names of Rust's types.
+fn in_plain_words(what: &str) -> String {
+    let about = ["invalid type: ", "invalid value: ", "invalid length "];
+    let Some(kind) = about.iter().find(|kind| what.starts_with(**kind)) else {
+        return what.to_owned();
+    };
+    let Some((found, wanted)) = what[kind.len()..].rsplit_once(", expected ") else {
+        return what.to_owned();
+    };
+    let found = match found {
+        _ if kind.ends_with("length ") => "a list",
+        "map" => "an object",
+        "sequence" => "a list",
+        other => other,
+    };
+    let wanted = match wanted.split(' ').next().unwrap_or_default() {
+        "struct" => "an object",
+        "i64" | "u64" | "u32" | "u16" | "u8" => "a number of that size",
+        _ => match wanted {
+            "a map" => "an object",
+            "a string" => "a text",
+            "a sequence" => "a list",
+            other => other,
+        },
+    };
+    format!("{found} where {wanted} should be")
 }
 
 #[cfg(test)]

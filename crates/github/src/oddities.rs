@@ -82,14 +82,14 @@ mod tests {
     fn each_list_is_told_of_until_it_is_read_well_and_few_lines_are_told() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let url = |number: usize| Url::parse(&format!("http://h/list/{number}?page=1")).unwrap();
-        let odd = "id 7: invalid type: null".to_owned();
+        let odd = "id 7: null where a text should be".to_owned();
         let known = Oddities::default();
         let note = |number, odd, still, second| {
             known.read(Account::User, &url(number), odd, still, at(second));
         };
         note(1, Some(&odd), false, 0);
         note(2, Some(&odd), false, 0);
-        let line = "GitHub's list /list/1: an entry cannot be read and is left out: id 7: invalid type: null";
+        let line = "GitHub's list /list/1: an entry cannot be read and is left out: id 7: null where a text should be";
         assert_eq!(known.lines(at(0))[0], line);
         note(1, None, true, 3_599);
         assert_eq!(known.lines(at(3_600)), [line], "the other was not read for an hour");

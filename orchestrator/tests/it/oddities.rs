@@ -67,7 +67,7 @@ async fn a_job_is_served_whatever_stands_beside_it() {
 async fn a_job_with_odd_fields_is_served() {
     let fields = [
         json!({"name": null, "completed_at": "", "started_at": "soon", "created_at": null}),
-        json!({"labels": ["self-hosted", null, "", {"name": "x"}], "conclusion": 7}),
+        json!({"labels": ["self-hosted", ""], "conclusion": 7}),
         json!({"name": ["x"], "runner_name": {"a": 1}, "run_id": "y", "steps": null}),
     ];
     for odd in fields {
@@ -83,7 +83,8 @@ async fn a_job_with_odd_fields_is_served() {
 
 #[tokio::test]
 async fn labels_that_are_null_hide_no_other_job() {
-    for labels in [json!(null), json!("self-hosted"), json!([null]), json!([""])] {
+    let rest = json!(["self-hosted", null]);
+    for labels in [json!(null), json!("self-hosted"), json!([null]), json!([""]), rest] {
         let platform = Platform::new().await;
         let job = platform.queue("octo-admin/app", &["self-hosted"]);
         let good = json!({"id": job, "status": "queued", "labels": ["self-hosted"]});
