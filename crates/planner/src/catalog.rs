@@ -5,12 +5,15 @@
 //! Invariants: a repository is known by GitHub's id, so a new name is not a new repository; a version of a file is read once; what
 //! could not be read stays due; a repository is forgotten only when GitHub says it is gone, or when two whole listings lack it.
 
+mod trouble;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::RepoSlug;
 
+pub(crate) use self::trouble::jobs_hidden;
 use crate::filter::{Filter, RepoFacts};
 use mayfly_common::repository::{Coverage, Depth, FileText, FileVersion, Folder, Repository};
 use mayfly_workflow::{Answer, JobKind, JobNeeds, scan};
@@ -19,8 +22,6 @@ use mayfly_workflow::{Answer, JobKind, JobNeeds, scan};
 const RECHECK: SignedDuration = SignedDuration::from_hours(1);
 /// How long a repository counts as relevant after a job of it was heard of that its workflows on the default branch do not tell.
 const HEARD: SignedDuration = SignedDuration::from_hours(1);
-/// Most problems of workflows that are named.
-const NAMED: usize = 20;
 /// Whole listings in a row that a repository may be missing from: a list that changes while it is read can skip one.
 const MISSED: u32 = 2;
 
@@ -46,6 +47,8 @@ pub enum RepoFact {
     NoJobs,
     /// It is asked for jobs.
     Asked,
+    /// It is asked for jobs, and GitHub answers that there is no such thing.
+    JobsHidden,
 }
 
 /// What is known of a repository.
@@ -65,6 +68,8 @@ struct Known {
     missed: u32,
     heard_at: Option<Timestamp>,
     polled_at: Option<Timestamp>,
+    /// GitHub answered 404 when it was last asked for its jobs.
+    jobs_hidden: bool,
 }
 
 #[derive(Debug)]
@@ -136,6 +141,7 @@ impl Catalog {
             let known = self.known.entry(repo.id).or_insert_with(|| Known::new(repo.slug.clone()));
             if known.slug != repo.slug || (refused.is_some() && known.refused.is_none()) {
                 lost.push(known.slug.clone());
+                known.jobs_hidden = false;
             }
             if self.ids.get(&known.slug) == Some(&repo.id) {
                 self.ids.remove(&known.slug);
@@ -216,43 +222,10 @@ impl Catalog {
         }
     }
 
-    /// What is wrong with workflows of repositories that are served, in a few lines.
-    pub fn problems(&self) -> Vec<String> {
-        let served = self.known.values().filter(|known| known.refused.is_none());
-        let lines = served.flat_map(|known| {
-            let slug = &known.slug;
-            let odd = known.odd.iter().map(move |odd| format!("{slug}: {odd}"));
-            let files = known.files.iter().filter_map(move |(name, file)| {
-                Some(format!("{slug}: workflow {name} {}", file.problem.as_ref()?))
-            });
-            odd.chain(files)
-        });
-        let mut lines: Vec<String> = lines.collect();
-        let more = lines.len().saturating_sub(NAMED);
-        lines.truncate(NAMED);
-        if more > 0 {
-            lines.push(format!("so it is with {more} more workflows"));
-        }
-        lines
-    }
-
     /// A file could not be read now: its repository stays due.
     pub fn unread(&mut self, repo: &RepoSlug) {
         if let Some(known) = self.entry(repo) {
             known.read = None;
-        }
-    }
-
-    /// GitHub lists the repository, and has no such one when it is asked for its workflows. It is asked again after a while.
-    pub fn hidden(&mut self, repo: &RepoSlug, now: Timestamp) {
-        if let Some(known) = self.entry(repo) {
-            known.files.clear();
-            known.unread = false;
-            known.read = Some(ReadAt { at: now, pushed_at: known.pushed_at.clone() });
-            known.odd = Some(
-                "GitHub lists it, but has no such repository when it is asked for its workflows; the credential may not read its contents"
-                    .to_owned(),
-            );
         }
     }
 
@@ -284,6 +257,7 @@ impl Catalog {
     pub fn polled(&mut self, repo: &RepoSlug, now: Timestamp) {
         if let Some(known) = self.entry(repo) {
             known.polled_at = Some(now);
+            known.jobs_hidden = false;
         }
     }
 
@@ -321,6 +295,7 @@ impl Catalog {
         let fact = |known: &Known| match &known.refused {
             Some(why) => RepoFact::Refused(why.clone()),
             None if known.read.is_none() => RepoFact::Unread,
+            None if known.jobs_hidden => RepoFact::JobsHidden,
             None if relevant.contains(&known.slug) => RepoFact::Asked,
             None => RepoFact::NoJobs,
         };
@@ -363,6 +338,7 @@ impl Known {
             missed: 0,
             heard_at: None,
             polled_at: None,
+            jobs_hidden: false,
         }
     }
 }

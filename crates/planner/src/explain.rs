@@ -14,7 +14,7 @@ use mayfly_common::api::{Explanation, Job, Reason};
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 
-use crate::catalog::RepoFact;
+use crate::catalog::{RepoFact, jobs_hidden};
 use crate::ledger::Row;
 use crate::snapshot::Snapshot;
 
@@ -198,6 +198,11 @@ fn repository(facts: &Facts<'_>) -> Vec<Reason> {
             "repository_unread",
             format!("the workflows of {repo} are still to be read"),
             None,
+        )),
+        Some(RepoFact::JobsHidden) => reasons.push(reason(
+            "jobs_hidden",
+            jobs_hidden(repo),
+            Some("give the credential the permission Actions: read for it; mayfly doctor github says what the credential may do"),
         )),
         Some(RepoFact::NoJobs | RepoFact::Asked) => reasons.push(reason(
             "no_self_hosted_job",

@@ -9,7 +9,7 @@ use mayfly_common::scope::RepoSlug;
 
 use super::report::{trouble, trouble_at};
 use super::{Reconciler, State};
-use mayfly_common::repository::{FileText, FileVersion, Folder};
+use mayfly_common::repository::{Depth, FileText, FileVersion, Folder};
 use mayfly_github::GitHubError;
 use mayfly_github::budget::Priority;
 
@@ -25,11 +25,17 @@ impl Reconciler {
         if self.github.take_moved() {
             state.catalog.distrust();
         }
+        let depth = state.catalog.depth(now);
         let Some(listed) = self.list(state, now, priority, report).await else { return };
         let due = state.catalog.due(now);
         let mut unread: Vec<(RepoSlug, FileVersion)> = Vec::new();
         for (repo, folder) in self.github.workflow_folders(due, priority).await {
-            let files = learn_folder(state, (&repo, listed.contains(&repo)), folder, now, report);
+            let listed = match depth {
+                _ if listed.contains(&repo) => Some(true),
+                Depth::Whole => Some(false),
+                Depth::Recent => None,
+            };
+            let files = learn_folder(state, (&repo, listed), folder, now, report);
             unread.extend(files.into_iter().map(|file| (repo.clone(), file)));
         }
         for ((repo, file), text) in self.github.workflow_texts(unread, priority).await {
@@ -89,10 +95,11 @@ impl Reconciler {
     }
 }
 
-/// Answers with the versions of files that must be read. The repository comes with whether GitHub listed it just now.
+/// Answers with the versions of files that must be read. The repository comes with whether GitHub lists it; `None`: the listing
+/// ended before.
 fn learn_folder(
     state: &mut State,
-    (repo, listed): (&RepoSlug, bool),
+    (repo, listed): (&RepoSlug, Option<bool>),
     folder: Result<Folder, GitHubError>,
     now: Timestamp,
     report: &mut PassReport,
@@ -105,8 +112,13 @@ fn learn_folder(
             }
             state.catalog.folder(repo, folder, now)
         }
-        Err(GitHubError::NotFound) if listed => {
+        Err(GitHubError::NotFound) if listed == Some(true) => {
             state.catalog.hidden(repo, now);
+            Vec::new()
+        }
+        // Whether it is gone, a whole listing tells. It stays due.
+        Err(GitHubError::NotFound) if listed.is_none() => {
+            state.catalog.distrust();
             Vec::new()
         }
         Err(GitHubError::NotFound) => {

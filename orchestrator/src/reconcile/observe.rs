@@ -227,6 +227,10 @@ impl Reconciler {
                         complete &= jobs.whole;
                         polled.insert(repo);
                     }
+                    // It is a problem as long as listings have the repository: its jobs may wait all the same.
+                    Err(GitHubError::NotFound) if state.catalog.jobs_hidden(&repo) => {
+                        complete = false;
+                    }
                     // The repository is gone; so are its jobs.
                     Err(GitHubError::NotFound) => {
                         state.catalog.distrust();

@@ -105,6 +105,43 @@ async fn a_deleted_repository_is_forgotten() {
 }
 
 #[tokio::test]
+async fn jobs_that_are_a_404_in_a_listed_repository_are_a_problem_and_stay_known() {
+    let platform = Platform::with(&[("MAX_RUNNERS", "1")]).await;
+    platform.repo("octo-admin/other", SELF_HOSTED);
+    let first = platform.queue("octo-admin/other", &["self-hosted"]);
+    platform.pass().await;
+    let busy = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&busy), Some(first));
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.wait(60);
+    platform.pass().await;
+    platform.fault(Fault {
+        route: "/repos/{owner}/{repo}/actions/runs".to_owned(),
+        status: 404,
+        times: 1_000,
+        ..Fault::default()
+    });
+    let told = "GitHub answers 404 for the jobs of octo-admin/app: the credential may not read its Actions, or it was removed";
+    for _ in 0..5 {
+        platform.wait(60);
+        let report = platform.pass().await;
+        assert_eq!((report.repositories, report.self_hosted_repositories), (2, 2), "{report:?}");
+        assert!(report.problems.iter().any(|problem| problem == told), "{report:?}");
+    }
+    assert!(platform.handle.snapshot().report.github_error.is_none());
+    platform.sim.clear_faults();
+    platform.finish(&busy, first);
+    for _ in 0..3 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    let report = platform.handle.snapshot().report;
+    assert!(report.problems.is_empty(), "{report:?}");
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(job));
+}
+
+#[tokio::test]
 async fn an_emptied_repository_has_no_jobs_for_us() {
     let platform = Platform::new().await;
     platform.pass().await;

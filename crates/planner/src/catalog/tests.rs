@@ -174,6 +174,41 @@ fn a_version_that_github_lists_and_does_not_have_is_told_of_and_asked_for_once()
 }
 
 #[test]
+fn a_listed_repository_whose_jobs_are_a_404_is_a_problem_until_they_can_be_read_or_it_is_gone() {
+    let whole = |catalog: &mut Catalog, listing: &[Repository], second| {
+        catalog.listed(listing, Coverage::Whole, &Filter::default(), at(second));
+    };
+    let hidden = || {
+        let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
+        whole(&mut catalog, &[repo(1, "o/r", Some("t1"))], 1);
+        assert_eq!(catalog.depth(at(2)), Depth::Recent);
+        assert!(catalog.jobs_hidden(&slug("o/r")));
+        catalog
+    };
+    let told = "GitHub answers 404 for the jobs of o/r: the credential may not read its Actions, or it was removed";
+    let mut catalog = hidden();
+    assert_eq!(catalog.problems(), [told]);
+    assert_eq!(catalog.facts(at(2))[&slug("o/r")], RepoFact::JobsHidden);
+    assert!(catalog.serves(&slug("o/r")) && !catalog.jobs_hidden(&slug("o/unknown")));
+    assert_eq!(names(&catalog.relevant(at(2))), ["o/r"], "it is asked again");
+    // Whether it is there, a whole listing tells: once, and not at every look.
+    assert_eq!(catalog.depth(at(2)), Depth::Whole);
+    whole(&mut catalog, &[repo(1, "o/r", Some("t1"))], 3);
+    assert!(catalog.jobs_hidden(&slug("o/r")));
+    assert_eq!((catalog.depth(at(4)), catalog.problems().len()), (Depth::Recent, 1));
+    catalog.polled(&slug("o/r"), at(5));
+    assert!(catalog.problems().is_empty());
+    assert_eq!(catalog.facts(at(5))[&slug("o/r")], RepoFact::Asked);
+    let mut gone = hidden();
+    whole(&mut gone, &[], 3);
+    whole(&mut gone, &[], 4);
+    assert!(gone.problems().is_empty() && !gone.jobs_hidden(&slug("o/r")));
+    let mut renamed = hidden();
+    whole(&mut renamed, &[repo(1, "o/new", Some("t1"))], 3);
+    assert!(renamed.problems().is_empty());
+}
+
+#[test]
 fn problems_are_told_in_few_lines() {
     let mut catalog = Catalog::default();
     let listing: Vec<_> = (0..500).map(|id| repo(id, &format!("o/r{id}"), None)).collect();

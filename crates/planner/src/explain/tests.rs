@@ -259,6 +259,8 @@ fn a_repository_that_is_not_covered_is_told_with_its_rule() {
     assert_eq!(of(None).0, "repository_unknown");
     assert_eq!(of(Some(RepoFact::Unread)).0, "repository_unread");
     assert_eq!(of(Some(RepoFact::NoJobs)).0, "no_self_hosted_job");
+    let hidden = "GitHub answers 404 for the jobs of o/r: the credential may not read its Actions, or it was removed";
+    assert_eq!(of(Some(RepoFact::JobsHidden)), ("jobs_hidden".to_owned(), hidden.to_owned()));
     assert_eq!(told(&Snapshot::default(), None, |_| {}).0, "cold");
     assert_eq!(told(&Snapshot::default(), None, |facts| facts.repo = None).0, "unknown_job");
 }
