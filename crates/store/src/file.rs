@@ -153,7 +153,17 @@ impl File {
         let shown = self.path.display().to_string();
         match self.find()? {
             Found::Same => Ok(None),
-            Found::Replaced => Err(StoreError::Replaced),
+            Found::Replaced => {
+                // The database may have been moved away: it is whole without its log from now on.
+                let whole = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+                if let Err(error) = whole {
+                    warn!(
+                        "{shown}: what its log holds is not in the file that was replaced: {error}"
+                    );
+                }
+                self.take_log_away();
+                Err(StoreError::Replaced)
+            }
             Found::Closed => {
                 self.reopen(connection)?;
                 Ok(Some(format!("{shown} could be opened again")))
@@ -192,6 +202,24 @@ impl File {
         Ok(Found::Same)
     }
 
+    /// Removes the log and its index, if they are still those of the file that was opened: whoever opens the file that is there now
+    /// would take them for that one's, and write what they hold over it. Nothing in a log names its database.
+    fn take_log_away(&mut self) {
+        let Some(opened) = &mut self.opened else { return };
+        for (suffix, ours) in ["-wal", "-shm"].into_iter().zip(&mut opened.beside) {
+            let path = beside(&self.path, suffix);
+            if ours.is_some()
+                && identity(&path) == Ok(*ours)
+                && let Err(error) = fs::remove_file(&path)
+            {
+                warn!("{}: remove it before the next start: {error}", path.display());
+                continue;
+            }
+            // Once it is closed, another file may get its number.
+            *ours = None;
+        }
+    }
+
     fn write_again(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let copy = beside(&self.path, ".new");
         remove(&copy)?;
@@ -222,6 +250,15 @@ impl File {
         *connection = connect(&self.path)?;
         self.opened = Opened::at(&self.path)?;
         Ok(())
+    }
+}
+
+impl Drop for File {
+    /// The file may have been replaced since it was last looked at. `SQLite` leaves the log of a replaced file where it is.
+    fn drop(&mut self) {
+        if matches!(self.find(), Ok(Found::Replaced)) {
+            self.take_log_away();
+        }
     }
 }
 

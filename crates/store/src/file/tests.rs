@@ -89,3 +89,76 @@ fn what_was_mended_is_told_in_words() {
         format!("{shown} was deleted while it was in use; it was made again with all that it held");
     assert_eq!(told, Some(words));
 }
+
+/// Another program's database, and a backup of `path` that knows nothing of what came later.
+fn replacements(folder: &Path, connection: &Connection) -> [PathBuf; 2] {
+    let [foreign, backup] = ["foreign.db", "backup.db"].map(|name| folder.join(name));
+    let other = Connection::open(&foreign).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (5)").unwrap();
+    connection.execute("INSERT INTO drain VALUES (1, 77)", []).unwrap();
+    connection.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    connection.execute("UPDATE drain SET since = 88", []).unwrap();
+    [foreign, backup]
+}
+
+/// What the next start finds at `path`, where `bytes` were put.
+fn used_or_left(path: &Path, bytes: &[u8], foreign: bool, what: &str) {
+    assert!(fs::read(path).unwrap() == bytes, "{what}: changed");
+    match open(path) {
+        Err(error) => assert_eq!((error, foreign), (StoreError::Foreign, true), "{what}"),
+        Ok((connection, _file)) => {
+            let since: i64 =
+                connection.query_row("SELECT since FROM drain", [], |row| row.get(0)).unwrap();
+            assert_eq!((since, foreign), (77, false), "{what}");
+        }
+    }
+    assert!(!foreign || fs::read(path).unwrap() == bytes, "{what}: changed by the start");
+}
+
+#[test]
+fn the_log_of_a_replaced_file_is_not_written_over_the_one_in_its_place() {
+    for (foreign, looks) in [(true, 2), (true, 0), (false, 2), (false, 0)] {
+        let what = format!("foreign {foreign}, looked at {looks} times");
+        let folder = Folder::new();
+        let path = folder.0.join("mayfly.db");
+        let (mut connection, mut file) = open(&path).unwrap();
+        let put = replacements(&folder.0, &connection)[usize::from(!foreign)].clone();
+        // Where the old file goes: it is whole there, if there was time.
+        let moved = folder.0.join("moved.db");
+        fs::rename(&path, &moved).unwrap();
+        let bytes = fs::read(&put).unwrap();
+        fs::rename(&put, &path).unwrap();
+        for _ in 0..looks {
+            assert_eq!(file.look_after(&mut connection), Err(StoreError::Replaced), "{what}");
+            // Nor what is written after that.
+            connection.execute("UPDATE drain SET since = 99", []).unwrap();
+            assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists(), "{what}");
+        }
+        drop((connection, file));
+        assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists(), "{what}");
+        used_or_left(&path, &bytes, foreign, &what);
+        if looks > 0 {
+            let (old, _file) = open(&moved).unwrap();
+            let since: i64 =
+                old.query_row("SELECT since FROM drain", [], |row| row.get(0)).unwrap();
+            assert_eq!(since, 99, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_came_with_the_file_in_its_place_stays() {
+    let folder = Folder::new();
+    let path = folder.0.join("mayfly.db");
+    let (mut connection, mut file) = open(&path).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let new = folder.0.join("new");
+        fs::write(&new, format!("new{suffix}")).unwrap();
+        fs::rename(&new, beside(&path, suffix)).unwrap();
+    }
+    assert_eq!(file.look_after(&mut connection), Err(StoreError::Replaced));
+    drop((connection, file));
+    for suffix in ["", "-wal", "-shm"] {
+        assert_eq!(fs::read_to_string(beside(&path, suffix)).unwrap(), format!("new{suffix}"));
+    }
+}
