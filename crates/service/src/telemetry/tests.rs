@@ -220,7 +220,7 @@ async fn a_line_looks_the_same_with_a_collector() {
     };
     for format in [Format::Text, Format::Json] {
         for (verbose, count) in [(false, 1), (true, 2)] {
-            let logging = Logging { format, verbose, ..Logging::default() };
+            let logging = Logging { verbose, format, ..Logging::default() };
             let without = lines(logging, None);
             assert_eq!(without.len(), count, "{without:?}");
             assert_eq!(lines(logging, Some(&traces)), without);
