@@ -138,7 +138,7 @@ mod tests {
             let mut answered = Answered::read(body.to_string().as_bytes()).unwrap();
             assert!(answered.data.is_none());
             let odd = answered.errors.pop().unwrap().error();
-            let invalid = r#"invalid type: string "odd", expected struct Complaint"#;
+            let invalid = r#"string "odd" where an object should be"#;
             assert_eq!(odd, GitHubError::Invalid(invalid.to_owned()));
             answered.errors.remove(0).error()
         };
