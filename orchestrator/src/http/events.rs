@@ -146,6 +146,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_client_goes_on_after_the_event_that_it_names() {
+        let asked = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("last-event-id", value.parse().unwrap());
+            last_seen(&headers).map_err(|problem| problem.status)
+        };
+        assert_eq!(last_seen(&HeaderMap::new()), Ok(None));
+        for (value, expected) in [("0", 0), (" 7 ", 7), ("9223372036854775807", i64::MAX)] {
+            assert_eq!(asked(value), Ok(Some(expected)), "{value}");
+        }
+        for value in ["-1", "", "x", "1.5", "9223372036854775808"] {
+            assert_eq!(asked(value), Err(400), "{value}");
+        }
+    }
+
+    #[test]
     fn a_stream_is_asked_for_by_name() {
         let rows = [
             ("text/event-stream", true),

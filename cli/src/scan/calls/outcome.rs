@@ -226,6 +226,9 @@ mod tests {
         let broken = ("b".to_owned(), Err("bad".to_owned()), Vec::new());
         let found = judged(vec![file("a", Err(Target::File(1))), broken]);
         assert_eq!(found[0], (Answer::Unknown, "calls b, which does not parse".to_owned()));
+        let deep = (".github/workflows/b.yml".to_owned(), Err("bad".to_owned()), Vec::new());
+        let found = judged(vec![file("a", Err(Target::File(1))), deep]);
+        assert_eq!(found[0].1, "calls b.yml, which does not parse", "the file's own name");
     }
 
     #[test]

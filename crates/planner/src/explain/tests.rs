@@ -175,6 +175,16 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
     let held = |scope| explained(&seen(Some(Wait::For(Cause::NotAssigned(failed(scope))))));
     let (repo, org) = (held("repo:o/r"), held("org:o"));
     assert_eq!((repo[0].code.as_str(), org[0].code.as_str()), ("bound", "group"));
+    let likely = |what: &str| what.split_once(". Likely causes: ").unwrap().1.to_owned();
+    assert_eq!(
+        likely(&repo[0].what),
+        "the job is bound to a runner that no longer exists, or the runner does not listen"
+    );
+    assert_eq!(
+        likely(&org[0].what),
+        "its runner group \"ci\" excludes o/r, the workflow's runs-on names another group, or the job is bound to a runner that no \
+         longer exists"
+    );
     let group = "its runner group \"ci\" excludes o/r";
     assert!(org[0].what.contains(group) && !repo[0].what.contains(group), "{}", org[0].what);
     assert!(

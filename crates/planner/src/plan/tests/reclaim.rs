@@ -64,6 +64,19 @@ fn an_idle_runner_that_no_job_needs_gives_its_room_to_one_that_waits() {
 }
 
 #[test]
+fn a_runner_that_a_job_needs_keeps_its_room_beside_one_that_nobody_needs() {
+    let policy = two_pools(2, |_| {});
+    for names in [["w1", "w2"], ["w2", "w1"]] {
+        let jobs = vec![job(1, "o/r", &["self-hosted"]), other(2)];
+        let seen = idle(&names, jobs, &policy, 60);
+        let plan = plan(&seen, &policy, at(60));
+        let needed = plan.expected[&1].as_str();
+        let spare = if needed == "w1" { "w2" } else { "w1" };
+        assert_eq!(retired(&plan), [spare], "{needed} is needed");
+    }
+}
+
+#[test]
 fn what_a_pool_keeps_waiting_stays_and_ratio_alone_says_how_many_there_are() {
     let ratio =
         Ratio { jobs_per_runner: 1, scale_up_threshold: 0, scale_down_threshold: 0, cooldown: 0 };
