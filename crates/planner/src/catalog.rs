@@ -162,7 +162,10 @@ impl Catalog {
                 // Reading it tells whether it is there.
                 known.read = None;
             }
-            lost.extend(self.forget(|known| known.missed >= MISSED));
+            lost.extend(self.forget(|known| {
+                // Of one that answers 404, too, there is no doubt.
+                known.missed >= if known.jobs_hidden { 1 } else { MISSED }
+            }));
         }
         lost
     }
