@@ -14,6 +14,7 @@
 //!
 //! Architecture invariant: nothing but [`reconcile`] starts or removes a container or a registration.
 
+mod alone;
 pub mod book;
 mod checkup;
 pub mod drain;
@@ -26,7 +27,6 @@ pub mod reconcile;
 pub mod redelivery;
 pub mod storage;
 
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     // Held until the service ends, however it ends.
-    let _alone = config.database.as_deref().map(alone_with).transpose()?;
+    let _alone = config.database.as_deref().map(alone::with).transpose()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let github = GitHubClient::new(config.github.client(), Arc::clone(&clock))
         .map(Arc::new)
@@ -91,24 +91,6 @@ pub async fn run(
     storage.abort();
     redelivery.abort();
     driver.await.map_err(io::Error::other)
-}
-
-/// Locks the file beside the database at `path`: two orchestrators with one database would each take the other's jobs for theirs.
-///
-/// Errors: another process has it. Where files cannot be locked, or not be made, there is no lock.
-fn alone_with(path: &Path) -> io::Result<Option<File>> {
-    // One file may have several names.
-    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
-    name.push(".lock");
-    let Ok(file) = File::options().create(true).append(true).open(&name) else { return Ok(None) };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(io::Error::other(format!(
-            "DATABASE_PATH: another orchestrator uses {}: stop it, or give each a database and an ORCHESTRATOR_ID of its own",
-            path.display()
-        ))),
-        Err(TryLockError::Error(_)) => Ok(None),
-    }
 }
 
 /// The store in the file at `path`. One that cannot be used is said, left as it is, and done without.

@@ -1,0 +1,143 @@
+//! One orchestrator for one database: two would each take the other's jobs for theirs.
+//!
+//! A lock on a file beside the database says so, for as long as the process lives. Somebody may remove that file, alone or with the
+//! database: it is looked at again, made again and locked again.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mayfly_service::telemetry::MONITOR;
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+/// How long from one look at the lock to the next.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The lock, if one could be had.
+#[derive(Debug)]
+struct Alone {
+    database: PathBuf,
+    held: Option<File>,
+}
+
+/// Holds the lock until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept(JoinHandle<()>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Locks the file beside the database at `path`, and keeps it locked.
+///
+/// Errors: another process has it. Where files cannot be locked, or not be made, there is no lock.
+pub(crate) fn with(path: &Path) -> io::Result<Kept> {
+    // One file may have several names.
+    let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut alone = Alone { database, held: None };
+    alone.lock().map_err(|why| io::Error::other(format!("DATABASE_PATH: {why}")))?;
+    Ok(Kept(tokio::spawn(async move {
+        let mut told = false;
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            match alone.look() {
+                Ok(false) => told = false,
+                Ok(true) => {
+                    told = false;
+                    info!(category = MONITOR, "the lock of the database is made again");
+                }
+                Err(why) if !told => {
+                    told = true;
+                    error!(category = MONITOR, "DATABASE_PATH: {why}");
+                }
+                Err(_) => {}
+            }
+        }
+    })))
+}
+
+impl Alone {
+    fn file(&self) -> PathBuf {
+        let mut name = self.database.clone().into_os_string();
+        name.push(".lock");
+        PathBuf::from(name)
+    }
+
+    /// Locks again if the file that is locked is not the one beside the database any more. True if it did.
+    ///
+    /// Errors: another process has that one.
+    fn look(&mut self) -> Result<bool, String> {
+        let Some(held) = &self.held else { return Ok(false) };
+        let identity = |found: io::Result<std::fs::Metadata>| {
+            found.ok().map(|found| (found.dev(), found.ino()))
+        };
+        if identity(held.metadata()) == identity(std::fs::metadata(self.file())) {
+            return Ok(false);
+        }
+        self.lock()
+    }
+
+    /// True if it is locked now.
+    fn lock(&mut self) -> Result<bool, String> {
+        let Ok(file) = File::options().create(true).append(true).open(self.file()) else {
+            return Ok(false);
+        };
+        match file.try_lock() {
+            Ok(()) => {
+                self.held = Some(file);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => Err(format!(
+                "another orchestrator uses {}: stop it, or give each a database and an ORCHESTRATOR_ID of its own",
+                self.database.display()
+            )),
+            Err(TryLockError::Error(_)) => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_locked(path: &Path) -> bool {
+        let file = File::options().append(true).open(path).unwrap();
+        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    #[test]
+    fn a_lock_that_is_removed_or_replaced_is_taken_again() {
+        let folder = std::env::temp_dir().join(format!("mayfly-alone-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut alone = Alone { database: folder.join("m.db"), held: None };
+        let file = folder.join("m.db.lock");
+        assert_eq!(alone.lock(), Ok(true));
+        assert!(is_locked(&file));
+        assert_eq!(alone.look(), Ok(false), "it is there");
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(alone.look(), Ok(true));
+        assert!(is_locked(&file));
+        // The folder was made again.
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(alone.look(), Ok(false), "there is no place for it");
+        std::fs::create_dir_all(&folder).unwrap();
+        assert_eq!(alone.look(), Ok(true));
+        assert!(is_locked(&file));
+        // Another one was faster.
+        std::fs::remove_file(&file).unwrap();
+        let other = File::create(&file).unwrap();
+        other.try_lock().unwrap();
+        for _ in 0..2 {
+            let why = alone.look().unwrap_err();
+            assert!(why.starts_with("another orchestrator uses "), "{why}");
+        }
+        drop(other);
+        assert_eq!((alone.look(), is_locked(&file)), (Ok(true), true));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
