@@ -123,7 +123,7 @@ pub(crate) struct Metrics {
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
     upstream_errors: Family<KindLabel, Counter>,
     deliveries: Family<DeliveryLabels, Counter>,
-    /// Requests refused for want of a valid key.
+    /// Requests refused because their key is missing or not valid.
     pub(crate) unauthorized: Counter,
     /// Requests refused because their client calls too often.
     pub(crate) rate_limited: Counter,
@@ -157,7 +157,7 @@ impl Metrics {
         );
         registry.register(
             "unauthorized",
-            "Requests refused for want of a valid key",
+            "Requests refused because their key is missing or not valid",
             unauthorized.clone(),
         );
         registry.register(
@@ -346,7 +346,7 @@ mod tests {
             "mayfly_gateway_rate_limited Requests refused for coming too often.",
             "mayfly_gateway_request_duration_seconds Time from a request to the head of its answer.",
             "mayfly_gateway_requests Requests answered.",
-            "mayfly_gateway_unauthorized Requests refused for want of a valid key.",
+            "mayfly_gateway_unauthorized Requests refused because their key is missing or not valid.",
             "mayfly_gateway_upstream_errors Requests the orchestrator did not answer properly.",
             "mayfly_gateway_webhook_deliveries Deliveries of GitHub's webhooks.",
         ];

@@ -48,7 +48,7 @@ const RECEIVE_BUFFER: usize = 128 * 1024;
 const MAX_HEAD: usize = 32 * 1024;
 /// How long requests in flight may take after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);
-/// The wait after `accept` failed for want of something (descriptors, say) that may come back.
+/// The wait after `accept` failed because something is used up, such as descriptors, that may be free again soon.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 pub(crate) async fn serve(

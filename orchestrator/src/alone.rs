@@ -49,7 +49,7 @@ pub(crate) fn with(path: &Path) -> io::Result<Kept> {
                 Ok(false) => told = false,
                 Ok(true) => {
                     told = false;
-                    info!(category = MONITOR, "the lock of the database is made again");
+                    info!(category = MONITOR, "the database is locked again");
                 }
                 Err(why) if !told => {
                     told = true;
@@ -68,11 +68,11 @@ impl Alone {
         PathBuf::from(name)
     }
 
-    /// Locks again if the file that is locked is not the one beside the database any more. True if it did.
+    /// Locks again if no file is locked, or the one that is locked is not the one beside the database any more. True if it did.
     ///
     /// Errors: another process has that one.
     fn look(&mut self) -> Result<bool, String> {
-        let Some(held) = &self.held else { return Ok(false) };
+        let Some(held) = &self.held else { return self.lock() };
         let identity = |found: io::Result<std::fs::Metadata>| {
             found.ok().map(|found| (found.dev(), found.ino()))
         };

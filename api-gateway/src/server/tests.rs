@@ -158,7 +158,7 @@ async fn a_connection_waits_for_its_place() {
     let mut answer = vec![0; 12];
     first.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, b"HTTP/1.1 200");
-    // Whoever was accepted has had its turn by now.
+    // After this every accepted connection has had its turn.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

@@ -138,7 +138,7 @@ impl StandIn {
         })
     }
 
-    /// What was asked since this was last looked at, but for the version and the networks that are always there.
+    /// What was asked since the last call of this, except for the version and the networks that are always there.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         let mut asked = self.all_asked();
         let common = ["GET /version", "GET /networks/bridge", "GET /networks/runners"];
@@ -151,7 +151,7 @@ impl StandIn {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
-    /// The same as [`Self::asked`], but for queries and bodies.
+    /// The same as [`Self::asked`], without queries and bodies.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.line).collect()
     }

@@ -143,7 +143,7 @@ impl StandIn {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
-    /// The same, but for headers and bodies.
+    /// The same, without headers and bodies.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.line).collect()
     }

@@ -22,7 +22,7 @@ fn empty() -> Told {
     ok(&json!({}))
 }
 
-/// An engine that makes and starts the runner, but for what `other` says.
+/// An engine that makes and starts the runner; `other` answers first.
 async fn engine(other: Script) -> StandIn {
     let own = listed("c1", "mayfly-i-1", ("created", "Created"), &labels());
     let mut script: Script = vec![
@@ -168,7 +168,7 @@ fn ours() -> Value {
     json!({"dev.mayfly.instance": "i", "dev.mayfly.docker-of": "mayfly-i-1"})
 }
 
-/// An engine that makes the runner and its own Docker engine, but for what `other` says. The list shows what is there in the end.
+/// An engine that makes the runner and its own Docker engine; `other` answers first. The list shows what is there at the end.
 async fn engine_for_two(other: Script) -> StandIn {
     let created = ("created", "Created");
     let both = json!([

@@ -37,7 +37,7 @@ pub struct Row {
     pub pool: Option<String>,
     /// When a webhook last told of it; none if only GitHub's list did.
     pub told_at: Option<Timestamp>,
-    /// Since when GitHub does not list it among those that wait, though nobody told that it began.
+    /// When it was first missing from GitHub's list of waiting jobs, if nobody told that it began.
     pub left_at: Option<Timestamp>,
     /// When anything was last learnt of it.
     pub seen_at: Timestamp,

@@ -7,7 +7,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::registration::Registered;
 use mayfly_common::runner::RunnerState;
 
-use super::{Planner, Verdict};
+use super::{Planner, Verdict, ends};
 use crate::action::{Action, Launch, Refusal, RequestId};
 use crate::observed::{Image, Listing, Sight, Wish};
 
@@ -44,25 +44,22 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let leaves_registration = force
             && (listed.is_some_and(|registered| registered.busy)
                 || self.is_put_off(&instance.scope, known));
-        for action in &mut self.plan.actions {
-            if let Action::Remove { name, id, .. } = action
-                && *name == instance.name
+        if let Some(ending) =
+            self.plan.actions.iter_mut().find(|action| ends(action, &instance.name))
+        {
+            if let Action::Remove { id, .. } = ending
                 && leaves_registration
             {
                 *id = None;
             }
-            match action {
-                Action::Remove { name, request, .. } | Action::Retire { name, request, .. }
-                    if *name == instance.name =>
-                {
-                    if request.is_some() {
-                        return Err(Refusal::NoSuchRunner(name.clone()));
-                    }
-                    *request = Some(asker);
-                    return Ok(None);
-                }
-                _ => {}
+            let (Action::Remove { request, .. } | Action::Retire { request, .. }) = ending else {
+                return Ok(None);
+            };
+            if request.is_some() {
+                return Err(Refusal::NoSuchRunner(instance.name.clone()));
             }
+            *request = Some(asker);
+            return Ok(None);
         }
         let (name, scope) = (instance.name.clone(), instance.scope.clone());
         let gone = |id| Action::Remove {
