@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use mayfly_common::label::LabelSet;
+use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::{HookTarget, JobStatus};
 use rusqlite::{Connection, Row as Found, params};
 
-use super::{KnownHook, PoolRow, repository};
+use super::{KnownHook, PoolRow};
 use mayfly_planner::ledger::Row;
 
 const TARGETS: [(HookTarget, &str); 4] = [
@@ -61,7 +62,7 @@ pub(super) fn job(found: &Found<'_>) -> Result<Option<Row>, rusqlite::Error> {
     let (repo, labels): (String, String) = (found.get("repository")?, found.get("labels")?);
     let status: String = found.get("status")?;
     let status = JobStatus::ALL.iter().find(|(_, name)| *name == status).map(|(known, _)| *known);
-    let (Some(repo), Some(status)) = (repository(&repo), status) else { return Ok(None) };
+    let (Some(repo), Some(status)) = (RepoSlug::parse(&repo).ok(), status) else { return Ok(None) };
     let (Some(queued_at), Some(seen_at)) = (time("queued_at")?, time("seen_at")?) else {
         return Ok(None);
     };

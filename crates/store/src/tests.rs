@@ -1,14 +1,17 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mayfly_common::api::{Event, Finished, FinishedQuery};
+use mayfly_common::api::{Event, Finished, FinishedQuery, RepositoryStats};
 use mayfly_common::label::LabelSet;
 use mayfly_common::runner::RunnerState;
-use mayfly_common::scope::ScopeKind;
-use mayfly_common::webhook::{EventJob, EventRepository, Hook, JobStatus};
+use mayfly_common::scope::{RepoSlug, ScopeKind};
+use mayfly_common::webhook::{
+    Content, Delivery, EventJob, EventRepository, Hook, HookTarget, JobStatus,
+};
+use rusqlite::params;
 
 use super::*;
-use mayfly_planner::ledger::Ledger;
+use mayfly_planner::ledger::{Ledger, Row};
 
 /// A folder that ends with the test.
 struct Folder(PathBuf);
