@@ -9,7 +9,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
 /// Longest sentence, in characters.
 pub const LINE: usize = 200;
@@ -22,12 +22,14 @@ pub const LOG: usize = 64 << 10;
 
 /// How much of a sentence or name is looked at, in bytes: enough to recognise a credential before it is cut in two.
 const LOOKED_AT: usize = 8 << 10;
+/// How much of a value tells whether it is a secret, in bytes.
+const LOOKED_AT_OF_VALUE: usize = 256;
 /// Stands for what was cut off.
 const CUT: char = '…';
 
 /// GitHub's token forms (docs: "GitHub's token formats"; a registration token is an A and 28 more capital letters and digits), bearer
 /// headers, PEM keys (also cut ones), long base64 (a just-in-time configuration is base64 of some thousand characters), passwords in
-/// URLs, and whatever is assigned to a name that says that it is a secret. The named groups are what is looked at in `redact`.
+/// URLs, and names that say that a secret is assigned to them. The named groups are what `redact` looks at.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     let patterns = [
         r"(?-u:\b)gh[pousr]_[A-Za-z0-9_.\-]{10,}",
@@ -39,7 +41,7 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?-u:\b)A[A-Z0-9]{28}(?-u:\b)",
         r"(?i-u)\b(?:bearer|remoteauth|token)\s+[A-Za-z0-9_.\-+/=]{16,}",
         r"(?-u)(?P<user>://[A-Za-z0-9._~%\-]*:)[!#-+\-.0-:<-?A-~]{3,}@",
-        r#"(?i-u)(?P<name>(?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private|auth)[_\-]?key)(?:s|[_\-]?(?:value|[0-9]+))?["']?[ \t]*[=:][ \t]*["']?)(?P<value>[!#$%*+\-./0-9:<=>?@A-Z\[\\\]^_`a-z{|}~]{8,})"#,
+        r#"(?i-u)(?P<name>(?:token|secret|passw(?:or)?d|passphrase|(?:api|access|private|auth)[_\-]?key)(?:s|[_\-]?(?:value|[0-9]+))?["']?[ \t]*[=:][ \t]*["']?)"#,
     ];
     Regex::new(&patterns.join("|")).expect("the patterns are constant and tested")
 });
@@ -82,30 +84,51 @@ pub fn log(bytes: &[u8]) -> String {
 }
 
 /// `text` with everything that looks like a credential replaced by `***`.
+///
+/// Takes time in proportion to the text's length, whatever the text is: a name whose value is no secret is passed over, and the search
+/// goes on right behind its first character.
 pub fn redact(text: &str) -> String {
-    let replaced = |found: &Captures<'_>| {
-        if let Some(user) = found.name("user") {
-            return format!("{}***@", user.as_str());
-        }
-        let (Some(name), Some(value)) = (found.name("name"), found.name("value")) else {
-            return "***".to_owned();
+    let mut redacted = String::with_capacity(text.len());
+    let (mut copied, mut from) = (0, 0);
+    while let Some(found) = SECRETS.captures_at(text, from) {
+        let Some(whole) = found.get(0) else { break };
+        let (kept, end, instead) = if let Some(user) = found.name("user") {
+            (user.end(), whole.end(), "***@")
+        } else if let Some(name) = found.name("name") {
+            let value = &text[name.end()..];
+            if !is_secret(value, name.as_str().contains([' ', '\t'])) {
+                from = whole.start() + 1;
+                continue;
+            }
+            (name.end(), name.end() + value_length(value, value.len()), "***")
+        } else {
+            (whole.start(), whole.end(), "***")
         };
-        let (name, value) = (name.as_str(), value.as_str());
-        let is_secret = is_secret(value, name.contains([' ', '\t']));
-        format!("{name}{}", if is_secret { "***".to_owned() } else { redact(value) })
-    };
-    SECRETS.replace_all(text, replaced).into_owned()
+        redacted.push_str(&text[copied..kept]);
+        redacted.push_str(instead);
+        (copied, from) = (end, end);
+    }
+    redacted.push_str(&text[copied..]);
+    redacted
 }
 
-/// Whether what is assigned to a name that says that it is a secret looks like one: not a path, a variable, a URL, a number or a word.
-/// `apart`: whether a blank is beside the sign between them, as in prose.
-fn is_secret(value: &str, apart: bool) -> bool {
+/// Whether what is assigned to a name that says that it is a secret, the start of `rest`, looks like one: not a path, a variable, a URL,
+/// a number or a word. `apart`: whether a blank is beside the sign between them, as in prose.
+fn is_secret(rest: &str, apart: bool) -> bool {
+    let value = &rest[..value_length(rest, LOOKED_AT_OF_VALUE)];
     let has = |kind: fn(&u8) -> bool| value.bytes().any(|byte| kind(&byte));
     let known = value.starts_with(['/', ':', '$', '<', '.', '=']) || value.contains("://");
     !known
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_alphabetic)
-        && (!apart || value.len() >= 16)
+        && value.len() >= if apart { 16 } else { 8 }
+}
+
+/// How many bytes at the start of `text` can be part of a value, at most `most`: no blank, quotation mark, parenthesis, comma, semicolon
+/// or ampersand, and ASCII alone.
+fn value_length(text: &str, most: usize) -> usize {
+    let part = |byte: &u8| byte.is_ascii_graphic() && !b"\"'(),;&".contains(byte);
+    text.bytes().take(most).take_while(part).count()
 }
 
 /// Whether a character steers a terminal, or turns around or hides what is beside it.

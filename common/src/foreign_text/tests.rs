@@ -46,6 +46,10 @@ fn credentials_are_redacted_and_words_stay() {
             "token: not given, secrets: none, password: wrong",
         ),
         ("TOKEN_FILE=/run/secrets/token", "TOKEN_FILE=/run/secrets/token"),
+        ("secret=/x?token=abcd1234", "secret=/x?token=***"),
+        ("token://me:hunter2@ghe.example", "token://me:***@ghe.example"),
+        ("token=token=token=hunter2", "token=***"),
+        ("token=token=token=", "token=token=token="),
         ("GITHUB_RUNNER_TOKEN: is required", "GITHUB_RUNNER_TOKEN: is required"),
         ("the runner's token=*** was refused", "the runner's token=*** was refused"),
         ("see https://docs.example:8080/a@b", "see https://docs.example:8080/a@b"),
@@ -247,4 +251,37 @@ fn what_belongs_to_an_escape_goes_with_it_and_nothing_else() {
     for (text, expected) in rows {
         assert_eq!(line(text), expected, "{text:?}");
     }
+}
+
+/// A job can print such text, and name itself so: a look at it must need neither much stack nor time that grows with its square.
+#[test]
+fn a_text_of_names_alone_costs_little() {
+    let units = [
+        "token=",
+        "token=/",
+        "token = ",
+        "secret:'",
+        "://a:token=",
+        "Bearer token= ",
+        "A1",
+        "ey-",
+        "-----BEGIN ",
+    ];
+    let redacting = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
+        for unit in units {
+            let text = unit.repeat(LOG / unit.len());
+            let begun = std::time::Instant::now();
+            let logged = log(text.as_bytes());
+            assert!(logged.len() <= LOG);
+            let took = begun.elapsed();
+            assert!(took.as_secs() < 20, "{unit}: {took:?}");
+        }
+    });
+    redacting.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_long_secret_goes_as_a_whole() {
+    let long = format!("token={}, next", "a1".repeat(2_000));
+    assert_eq!(redact(&long), "token=***, next");
 }
