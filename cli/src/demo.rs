@@ -1,208 +1,139 @@
-//! `mayfly demo`: github-sim, orchestrator and gateway in one process, real runner containers on the local engine.
+//! `mayfly demo`: starts the program `mayfly-demo`, which carries both services and a simulated GitHub so that this one need not.
 //!
-//! | module | what |
-//! |---|---|
-//! | [`engine`] | what the demo makes on the engine, and that it is gone afterwards |
-//! | [`leftovers`], [`owner`] | what demos left that were killed, and whether a demo lives |
-//! | [`stage`] | the services, wired together on free ports |
-//! | [`table`] | what a person watches |
-//! | [`summary`] | what came of it |
-//! | [`warm`] | a second act, with runners that wait |
+//! It lies beside this program. Under `cargo run` it is built first, because cargo builds only the program that it runs.
 
-mod engine;
-mod leftovers;
-mod owner;
-mod stage;
-mod summary;
-mod table;
-mod warm;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
-use std::process::ExitCode;
-use std::time::Duration;
-
-use anyhow::Context as _;
-use github_sim::demo::ExpectedJob;
-use github_sim::world::model::Status;
-use mayfly_service::shutdown;
-use mayfly_service::telemetry::{self, Logging};
+use mayfly_demo_options::PROGRAM;
+use serde_json::Value;
 
 use crate::print;
 
-use self::engine::Engine;
-use self::stage::Stage;
-use self::summary::Summary;
-use self::table::Table;
-use self::warm::Warm;
+/// Where this package was built.
+const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// How often the table is drawn.
-const REDRAW: Duration = Duration::from_millis(200);
-/// How long all jobs may take: this, and so much more for each.
-const BASE_LIMIT: Duration = Duration::from_mins(2);
-const LIMIT_PER_JOB: Duration = Duration::from_secs(10);
-/// How long the platform may take to remove the last runner after the last job.
-const VANISH_LIMIT: Duration = Duration::from_mins(1);
-
-/// What `mayfly demo` takes.
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// Jobs for self-hosted runners; one of them fails on purpose.
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=500))]
-    jobs: u16,
-    /// Then keep so many runners waiting, and measure how soon jobs start with them.
-    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10))]
-    warm: u32,
-    /// Leave when all jobs are done, rather than stay up for a look at the API.
-    #[arg(long)]
-    exit: bool,
-    /// Print the summary as JSON on standard output; everything else goes to standard error.
-    #[arg(long)]
-    json: bool,
-    /// Show the services' log lines of this level on standard error.
-    #[arg(long, value_name = "LEVEL", default_value = "ERROR", value_parser = telemetry::parse_level)]
-    log_level: tracing::Level,
+/// Why the demo cannot be started.
+#[derive(Debug, thiserror::Error)]
+enum Missing {
+    #[error("the place of this program cannot be found: {0}")]
+    Lost(std::io::Error),
+    #[error(
+        "{PROGRAM} is not in {}\n\
+         → copy it there from the release's archive, where it lies beside mayfly, or build it in a clone of the repository:\n  \
+         cargo build --release -p {PROGRAM}", .0.display()
+    )]
+    NotBeside(PathBuf),
+    #[error("{} cannot be started: {error}", program.display())]
+    NotStarted { program: PathBuf, error: std::io::Error },
+    #[error("{PROGRAM} cannot be built")]
+    NotBuilt,
 }
 
-/// How the watching ended.
-#[derive(Debug, PartialEq, Eq)]
-enum Ending {
-    /// Every job is done and nothing is left.
-    Done,
-    /// Time ran out.
-    TimedOut,
-    /// Somebody pressed Ctrl-C.
-    Interrupted,
-}
-
-/// Runs the demo; whatever happens, what it made is removed.
-#[expect(clippy::print_stderr, reason = "a command's own messages")]
-pub(crate) async fn run(options: Options) -> ExitCode {
-    telemetry::init(Logging { level: options.log_level, ..Logging::default() });
-    match play(&options).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("mayfly demo: {error:#}");
-            ExitCode::from(2)
+/// Becomes the demo, with this program's arguments, which are checked already. It returns only where that is not possible.
+pub(crate) fn run() -> ExitCode {
+    let missing = match program() {
+        Ok(program) => {
+            // After the names of this program and of the command.
+            let error = Command::new(&program).args(env::args_os().skip(2)).exec();
+            Missing::NotStarted { program, error }
         }
+        Err(missing) => missing,
+    };
+    print::complain(&missing.to_string());
+    ExitCode::from(print::USAGE)
+}
+
+fn program() -> Result<PathBuf, Missing> {
+    let this = env::current_exe().map_err(Missing::Lost)?;
+    let of_package = env::var_os("CARGO_MANIFEST_DIR").is_some_and(|package| package == PACKAGE);
+    match env::var_os("CARGO").filter(|_| of_package) {
+        Some(cargo) => build(&cargo, &this),
+        None => beside(&this),
     }
 }
 
-/// `Ok(true)` if everything came out as it should.
-async fn play(options: &Options) -> anyhow::Result<bool> {
-    // From the first moment on, so that Ctrl-C never ends the process before what it made is removed.
-    let mut interrupt = Interrupt::listen();
-    let engine = Engine::prepare().await?;
-    let outcome = perform(&engine, options, &mut interrupt).await;
-    let removed = engine.remove_all().await;
-    let good = outcome?;
-    removed.context("the demo's containers, network or image could not all be removed")?;
-    Ok(good)
+fn beside(this: &Path) -> Result<PathBuf, Missing> {
+    let program = this.with_file_name(PROGRAM);
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(Missing::NotBeside(this.parent().unwrap_or(Path::new("/")).to_path_buf()))
 }
 
-/// Runs the services around the show, and ends them before anything is removed: else they would start more.
-async fn perform(
-    engine: &Engine,
-    options: &Options,
-    interrupt: &mut Interrupt,
-) -> anyhow::Result<bool> {
-    let stage = Stage::open(engine).await?;
-    let outcome = show(&stage, options, interrupt).await;
-    stage.close().await?;
-    outcome
+/// Has cargo build the demo as it has built `this`. It is up to date in a moment if nothing has changed.
+fn build(cargo: &OsStr, this: &Path) -> Result<PathBuf, Missing> {
+    // With the workspace's default packages, as `cargo run`: others would ask for other features of the dependencies, and
+    // they would be built twice.
+    let mut command = Command::new(cargo);
+    command.args(["build", "--bin", PROGRAM, "--message-format", "json-render-diagnostics"]);
+    command.arg("--manifest-path").arg(Path::new(PACKAGE).with_file_name("Cargo.toml"));
+    command.arg("--profile").arg(profile(this));
+    let not_started = |error| Missing::NotStarted { program: cargo.into(), error };
+    let mut building = command.stdout(Stdio::piped()).spawn().map_err(not_started)?;
+    let lines = building.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
+    let built = lines.map_while(Result::ok).filter_map(|line| executable(&line)).last();
+    let ended = building.wait().map_err(not_started)?;
+    built.filter(|_| ended.success()).ok_or(Missing::NotBuilt)
 }
 
-#[expect(clippy::print_stderr, reason = "a command's own messages")]
-async fn show(
-    stage: &Stage<'_>,
-    options: &Options,
-    interrupt: &mut Interrupt,
-) -> anyhow::Result<bool> {
-    let jobs = stage.dispatch(usize::from(options.jobs))?;
-    let mut table = Table::new();
-    let ending = watch(stage, &jobs, &mut table, interrupt).await?;
-    table.finish();
-    let mut summary = Summary::of(stage, &jobs).await?;
-    if options.warm > 0 && ending == Ending::Done {
-        eprintln!("\nNow with {} runners that wait before the job comes …", options.warm);
-        let warm = tokio::select! {
-            warm = Warm::play(stage, options.warm) => Some(warm?),
-            () = interrupt.wait() => None,
+/// The profile that cargo built a program with: it lies in `target/PROFILE` or `target/TRIPLE/PROFILE`.
+fn profile(this: &Path) -> OsString {
+    match this.parent().and_then(Path::file_name) {
+        Some(folder) if folder != "debug" => folder.to_owned(),
+        _ => "dev".into(),
+    }
+}
+
+/// The program, if this line of cargo's JSON says where it is.
+fn executable(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    if message["reason"] != "compiler-artifact" || message["target"]["name"] != PROGRAM {
+        return None;
+    }
+    message["executable"].as_str().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_program_tells_its_profile() {
+        let rows = [
+            ("/t/debug/mayfly", "dev"),
+            ("/t/release/mayfly", "release"),
+            ("/t/x86_64-unknown-linux-gnu/dist/mayfly", "dist"),
+        ];
+        for (program, expected) in rows {
+            assert_eq!(profile(Path::new(program)), expected, "{program}");
+        }
+    }
+
+    #[test]
+    fn cargo_says_where_the_program_is() {
+        let message = |reason: &str, target: &str, executable: Value| {
+            serde_json::json!({
+                "reason": reason, "target": {"kind": ["bin"], "name": target}, "executable": executable
+            })
+            .to_string()
         };
-        summary.warm = warm;
-    }
-    if options.json {
-        let text = serde_json::to_string_pretty(&summary)?;
-        match print::out(&format!("{text}\n")) {
-            // Who reads has enough.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-            written => written.context("standard output cannot be written")?,
+        let rows = [
+            (
+                message("compiler-artifact", PROGRAM, "/t/mayfly-demo".into()),
+                Some("/t/mayfly-demo"),
+            ),
+            (message("compiler-artifact", "mayfly", "/t/mayfly".into()), None),
+            (message("compiler-artifact", PROGRAM, Value::Null), None),
+            (message("compiler-message", PROGRAM, "/t/mayfly-demo".into()), None),
+            ("no JSON".to_owned(), None),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(executable(&line), expected.map(PathBuf::from), "{line}");
         }
     }
-    eprint!("{}", summary.text());
-    let problems = summary.problems(stage, &jobs, &ending);
-    for problem in &problems {
-        eprintln!("✗ {problem}");
-    }
-    if !options.exit && ending != Ending::Interrupted {
-        eprint!("{}", stage.invitation());
-        interrupt.wait().await;
-    }
-    Ok(problems.is_empty())
-}
-
-/// Ctrl-C or SIGTERM, for everybody who must know.
-struct Interrupt(tokio::sync::watch::Receiver<bool>);
-
-impl Interrupt {
-    fn listen() -> Self {
-        let (sender, receiver) = tokio::sync::watch::channel(false);
-        tokio::spawn(async move {
-            shutdown::signal().await;
-            sender.send_replace(true);
-        });
-        Self(receiver)
-    }
-
-    /// Completes once it has happened, and at once ever after.
-    async fn wait(&mut self) {
-        // An error means that the listener is gone: nothing will ever interrupt.
-        if self.0.wait_for(|interrupted| *interrupted).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Draws until everything is done and gone.
-async fn watch(
-    stage: &Stage<'_>,
-    jobs: &[ExpectedJob],
-    table: &mut Table,
-    interrupt: &mut Interrupt,
-) -> anyhow::Result<Ending> {
-    let limit = BASE_LIMIT + LIMIT_PER_JOB * u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-    let deadline = tokio::time::Instant::now() + limit;
-    let mut vanish_by = None;
-    loop {
-        let rows = stage.rows(jobs).await;
-        table.draw(&rows);
-        let now = tokio::time::Instant::now();
-        if stage.sim().with(|world| jobs.iter().all(|job| is_done(world, job))) {
-            if stage.nothing_left().await? {
-                return Ok(Ending::Done);
-            }
-            if now >= *vanish_by.get_or_insert(now + VANISH_LIMIT) {
-                return Ok(Ending::TimedOut);
-            }
-        } else if now >= deadline {
-            return Ok(Ending::TimedOut);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(REDRAW) => {}
-            () = interrupt.wait() => return Ok(Ending::Interrupted),
-        }
-    }
-}
-
-fn is_done(world: &github_sim::world::World, job: &ExpectedJob) -> bool {
-    world.job(job.job_id).is_none_or(|job| job.status == Status::Completed)
 }

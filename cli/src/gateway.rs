@@ -179,11 +179,6 @@ impl Gateway {
         Self::new(url, key)
     }
 
-    /// The gateway at `url`, which asks for no key.
-    pub(crate) fn at(url: &str) -> Result<Self, Failure> {
-        Self::new(read_url(url).map_err(Failure::Usage)?, None)
-    }
-
     fn new(url: Url, key: Option<SecretString>) -> Result<Self, Failure> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         if key.as_ref().is_some_and(|key| HeaderValue::from_str(key.expose_secret()).is_err()) {

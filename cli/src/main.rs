@@ -1,34 +1,57 @@
-//! `mayfly`: the operator's command.
+//! `mayfly`: the operator's command. Without the feature `platform` it is `mayfly scan` alone.
 
+#[cfg(feature = "platform")]
+mod commands;
+#[cfg(feature = "platform")]
 mod demo;
+#[cfg(feature = "platform")]
 mod doctor;
+#[cfg(feature = "platform")]
 mod drain;
+#[cfg(feature = "platform")]
 mod events;
+#[cfg(feature = "platform")]
 mod gateway;
+#[cfg(feature = "platform")]
 mod job;
+#[cfg(feature = "platform")]
 mod pool;
 mod print;
+#[cfg(feature = "platform")]
 mod runner;
 mod scan;
+#[cfg(feature = "platform")]
 mod status;
+#[cfg(feature = "platform")]
 mod top;
+#[cfg(feature = "platform")]
 mod webhook;
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::Parser;
 
-const FIRST_STEPS: &str = "\
-First steps:
-  mayfly demo             see it at work, without an account
-  mayfly doctor           check what is set up, and what is missing
-  mayfly status           look at the platform behind a gateway
-  mayfly explain JOB|URL  why does this job still wait?
+#[cfg(feature = "platform")]
+use self::commands::{Command, FIRST_STEPS};
 
-The gateway is where --url, MAYFLY_URL or a profile says; its key comes from
---api-key-file or MAYFLY_API_KEY. Every command has --help.
+/// The one command there is.
+#[cfg(not(feature = "platform"))]
+#[derive(clap::Subcommand)]
+enum Command {
+    Scan(scan::Options),
+}
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.";
+#[cfg(not(feature = "platform"))]
+impl Command {
+    fn run(self) -> ExitCode {
+        let Self::Scan(options) = self;
+        scan::run(&options)
+    }
+}
+
+/// What to read first, below `--help`.
+#[cfg(not(feature = "platform"))]
+const FIRST_STEPS: &str = "This build has no other command.";
 
 /// A fresh container for every GitHub Actions job.
 #[derive(Parser)]
@@ -38,117 +61,13 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Print what a shell needs to complete these commands: bash, zsh, fish and others.
-    Completion {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
-    /// Show the whole platform at work on this machine: a simulated GitHub, real containers, no account needed.
-    ///
-    /// Exit code 0 if every job ended as it should and nothing is left over, 1 if not, 2 if the demo could not be set up.
-    Demo(demo::Options),
-    /// Check what the platform is configured with, and say what is missing.
-    ///
-    /// Without a topic everything is checked. Reads the orchestrator's environment variables; topics whose variables are not set
-    /// are left out, and that is said. Nothing is changed, except what isolation makes on the engine and removes again. Exit code
-    /// 0 if nothing failed, 1 if something did, 2 if variables are wrong.
-    Doctor(doctor::Topic),
-    /// Start nothing new: waiting runners leave, busy ones finish. It lasts, also over a restart, until `mayfly resume`.
-    ///
-    /// Exit codes: 0 done, 1 refused, failed or not drained in time, 2 wrong arguments.
-    Drain(drain::Options),
-    /// Tell what happened to jobs, runners and pools; with --follow also what happens from now on.
-    ///
-    /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
-    Events(events::Options),
-    /// Say why a job waits, and what to do about it.
-    Explain(Explain),
-    /// Look at jobs.
-    Job(Gated<job::Command>),
-    /// Make, change and watch pools: policies for runners.
-    Pool(Gated<pool::Command>),
-    /// End a drain: runners are started again.
-    ///
-    /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
-    Resume(gateway::Connection),
-    /// Start, watch and remove runners.
-    Runner(Gated<runner::Command>),
-    /// Say which jobs of workflow files need self-hosted runners, as GitHub reads `runs-on`, and why.
-    ///
-    /// Calls of workflows in the same repository are followed. Exit code 0 if all files parse, 1 if some do not, 2 if a path
-    /// cannot be used.
-    Scan(scan::Options),
-    /// The platform at a glance.
-    Status(gateway::Connection),
-    /// The platform live: runners, pools, jobs that wait and what happened last, until you stop it with Ctrl-C.
-    ///
-    /// Exit codes: 0 done, 1 refused or failed, 2 wrong arguments.
-    Top(top::Options),
-    /// Drain, then remove all that this installation has at GitHub and on the engine: runners, registrations, networks.
-    ///
-    /// Images that were pulled, and the database, stay. Exit codes: 0 done, 1 refused, failed or not done in time, 2 wrong
-    /// arguments.
-    Uninstall(drain::Uninstall),
-    /// The versions of this command and of the platform behind the gateway.
-    Version(gateway::Connection),
-    /// Make, check, mend or remove the webhook that tells the platform about jobs at once.
-    #[command(subcommand)]
-    Webhook(webhook::Command),
-}
-
-/// A command that asks the gateway.
-#[derive(Args)]
-struct Gated<C: Subcommand> {
-    #[command(flatten)]
-    connection: gateway::Connection,
-    #[command(subcommand)]
-    command: C,
-}
-
-/// Which job.
-#[derive(Args)]
-struct Explain {
-    #[command(flatten)]
-    which: job::Which,
-    // Last, because its heading is for all that follows.
-    #[command(flatten)]
-    connection: gateway::Connection,
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+fn main() -> ExitCode {
+    match Arguments::try_parse() {
+        Ok(arguments) => arguments.command.run(),
         // Help and version are answers like any other.
         Err(asked) if !asked.use_stderr() => {
-            return print::written(asked.print().and_then(|()| print::out("")), print::DONE);
+            print::written(asked.print().and_then(|()| print::out("")), print::DONE)
         }
         Err(wrong) => wrong.exit(),
-    };
-    match arguments.command {
-        Command::Completion { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "mayfly", &mut script);
-            print::written(print::out(&String::from_utf8_lossy(&script)), print::DONE)
-        }
-        Command::Version(connection) => status::version(connection).await,
-        Command::Demo(options) => demo::run(options).await,
-        Command::Doctor(topic) => doctor::run(topic).await,
-        Command::Drain(options) => drain::drain(options).await,
-        Command::Resume(connection) => drain::resume(connection).await,
-        Command::Uninstall(options) => drain::uninstall(options).await,
-        Command::Events(options) => events::run(options).await,
-        Command::Explain(Explain { connection, which }) => {
-            job::run(job::Command::Explain(which), connection).await
-        }
-        Command::Job(gated) => job::run(gated.command, gated.connection).await,
-        Command::Pool(gated) => pool::run(gated.command, gated.connection).await,
-        Command::Runner(gated) => runner::run(gated.command, gated.connection).await,
-        Command::Status(connection) => status::run(connection).await,
-        Command::Top(options) => top::run(options).await,
-        Command::Scan(options) => scan::run(&options),
-        Command::Webhook(command) => webhook::run(command).await,
     }
 }

@@ -14,7 +14,6 @@ mod json;
 mod read;
 mod table;
 
-use std::fmt::Display;
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,12 +22,10 @@ use clap::Args;
 
 use crate::print;
 
-/// Exit code where a file does not parse.
-const SOME_BROKEN: u8 = 1;
-/// Exit code for paths that cannot be used, as clap has it for wrong arguments.
-const USAGE: u8 = 2;
-
-/// What to scan.
+/// Say which jobs of workflow files need self-hosted runners, as GitHub reads `runs-on`, and why.
+///
+/// Calls of workflows in the same repository are followed. Exit code 0 if all files parse, 1 if some do not, 2 if a path
+/// cannot be used.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Workflow files, folders, or - for standard input. A folder stands for every *.yml and *.yaml below it, but a repository's
@@ -45,7 +42,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> ExitCode {
     let sources = match files::find(&options.paths) {
         Ok(sources) => sources,
-        Err(error) => return refuse(&error),
+        Err(error) => {
+            print::complain(&error.to_string());
+            return ExitCode::from(print::USAGE);
+        }
     };
     let scanned = calls::follow(sources);
     let mut out = BufWriter::new(io::stdout().lock());
@@ -55,12 +55,6 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         table::write(&mut out, &scanned)
     };
     let broken = scanned.iter().any(|file| file.jobs.is_err());
-    let code = if broken { SOME_BROKEN } else { print::DONE };
+    let code = if broken { print::FAILED } else { print::DONE };
     print::written(written.and_then(|()| out.flush()), code)
-}
-
-/// Says what is wrong. Unlike `eprintln!`, it does not panic where standard error is closed.
-fn refuse(error: &dyn Display) -> ExitCode {
-    let _ = writeln!(io::stderr(), "error: {error}");
-    ExitCode::from(USAGE)
 }

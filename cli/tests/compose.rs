@@ -1,5 +1,6 @@
 //! Claims of SECURITY.md about deploy/compose.yaml and its variants.
 
+#![cfg(feature = "platform")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use serde_json::{Map, Value};

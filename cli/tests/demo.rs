@@ -1,112 +1,107 @@
-//! A demo that is killed, on the real engine: the next one removes what it left, and nothing of one that lives.
-//!
-//! `MAYFLY_TEST_DOCKER=0` leaves this out: it shows as ignored (build.rs).
+//! How `mayfly demo` finds the program that it starts. What that does is tested where it is, in `demo`.
 
+#![cfg(feature = "platform")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::io::{BufRead as _, BufReader, Lines};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-use serde_json::Value;
+/// `mayfly` in a folder of its own.
+struct Installed(PathBuf);
 
-/// A demo that stays up until it is ended.
-struct Demo {
-    process: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    /// Its name, which all that it makes carries.
-    name: String,
-}
-
-fn mayfly(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.arg("demo").args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
-}
-
-impl Demo {
-    /// Starts one, and waits until it has a runner.
-    fn with_a_runner() -> Self {
-        let mut process = mayfly(&["--jobs", "6", "--log-level", "INFO"]).spawn().unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut demo = Self { process, log, name: String::new() };
-        let configured = demo.line_with("network=mayfly-");
-        let (_, rest) = configured.split_once("network=mayfly-").unwrap();
-        rest.split_whitespace().next().unwrap().clone_into(&mut demo.name);
-        demo.line_with("runner started");
-        demo
+impl Installed {
+    fn new(test: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("demo-{test}"));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let mayfly = env!("CARGO_BIN_EXE_mayfly");
+        fs::hard_link(mayfly, folder.join("mayfly")).unwrap();
+        Self(folder)
     }
 
-    fn line_with(&mut self, words: &str) -> String {
-        let mut seen = String::new();
-        for line in self.log.by_ref().map(Result::unwrap) {
-            if line.contains(words) {
-                return line;
-            }
-            seen += &line;
-            seen.push('\n');
-        }
-        panic!("the demo ended without {words:?}:\n{seen}");
+    /// With a script beside it.
+    fn with(self, program: &str, script: &str) -> Self {
+        let path = self.0.join(program);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        self
     }
 
-    fn send(&mut self, signal: &str) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        // What it still says must not fill the pipe.
-        self.log.by_ref().for_each(drop);
-        self.process.wait().unwrap();
+    fn demo(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(self.0.join("mayfly"));
+        command.env_clear().arg("demo").args(arguments);
+        command.envs(variables.iter().copied()).output().unwrap()
     }
 }
 
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // Only a test that failed comes here with a process that runs or with something left.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let remove = "docker ps -aq --filter label=dev.mayfly.instance=$0 | xargs -r docker rm -f; \
-                      docker network rm mayfly-$0; docker rmi -f mayfly-demo-runner:$0";
-        let quietly = Command::new("sh").args(["-c", remove, &self.name]).output();
-        drop(quietly);
-    }
-}
-
-/// The ids of a demo's containers, its network and its image.
-fn left(name: &str) -> [Vec<String>; 3] {
-    let ids = |arguments: &[&str]| {
-        let output = Command::new("docker").args(arguments).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-    };
-    [
-        ids(&["ps", "-aq", "--filter", &format!("label=dev.mayfly.instance={name}")]),
-        ids(&["network", "ls", "-q", "--filter", &format!("name=^mayfly-{name}$")]),
-        ids(&["images", "-q", &format!("mayfly-demo-runner:{name}")]),
-    ]
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
 }
 
 #[test]
-#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
-fn what_a_killed_demo_left_goes_with_the_next_one_and_what_a_living_one_has_stays() {
-    let mut killed = Demo::with_a_runner();
-    killed.send("-KILL");
-    assert!(left(&killed.name).iter().all(|kind| !kind.is_empty()), "{:?}", left(&killed.name));
+fn the_program_beside_it_takes_over_with_the_same_arguments() {
+    let installed = Installed::new("beside").with("mayfly-demo", "echo \"$@\"; exit 7");
+    let output = installed.demo(&["--jobs", "3", "--exit", "--log-level=info"], &[]);
+    assert_eq!(text(&output.stdout), "--jobs 3 --exit --log-level=info\n");
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+}
 
-    let mut living = Demo::with_a_runner();
-    assert!(left(&killed.name).iter().all(Vec::is_empty), "{:?}", left(&killed.name));
+#[test]
+fn wrong_arguments_and_help_do_not_start_it() {
+    let installed = Installed::new("arguments").with("mayfly-demo", "echo started");
+    let wrong = installed.demo(&["--jobs", "0"], &[]);
+    assert_eq!((wrong.status.code(), text(&wrong.stdout)), (Some(2), ""), "{wrong:?}");
+    let help = installed.demo(&["--help"], &[]);
+    let said = text(&help.stdout);
+    assert!(help.status.success() && !said.contains("started"), "{said}");
+    assert!(said.contains("--jobs <JOBS>") && said.contains("a simulated GitHub"), "{said}");
+}
 
-    let [_, network, image] = left(&living.name);
-    let mut next = mayfly(&["--jobs", "1", "--warm", "1", "--exit", "--json"]);
-    let next = next.stdout(Stdio::piped()).output().unwrap();
-    let said = String::from_utf8_lossy(&next.stderr);
-    assert!(next.status.success() && !said.contains(&living.name), "{said}");
-    let summary: Value = serde_json::from_slice(&next.stdout).unwrap();
-    let waited = summary["warm"]["queue_to_running_ms"]["p95"].as_u64();
-    assert!(
-        summary["warm"]["jobs"] == 3 && waited.is_some_and(|ms| (1..60_000).contains(&ms)),
-        "{summary}"
-    );
-    let [_, network_after, image_after] = left(&living.name);
-    assert_eq!((network_after, image_after), (network, image));
+#[test]
+fn where_it_is_missing_the_error_says_where_to_get_it() {
+    let installed = Installed::new("missing");
+    let output = installed.demo(&[], &[]);
+    let said = text(&output.stderr);
+    let place = format!("error: mayfly-demo is not in {}\n", installed.0.display());
+    assert!(said.starts_with(&place), "{said}");
+    assert!(said.contains("cargo build --release -p mayfly-demo"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+}
 
-    living.send("-INT");
-    assert!(left(&living.name).iter().all(Vec::is_empty), "{:?}", left(&living.name));
+/// A cargo that says what it is asked for, and where the program is.
+const CARGO: &str = r#"here=${0%/*}
+echo "$@" >"$here/asked"
+echo '{"reason":"compiler-artifact","target":{"name":"mayfly-demo"},"executable":"'"$here"'/built"}'"#;
+
+#[test]
+fn under_cargo_run_it_is_built_first() {
+    let of = |test: &str, cargo: &str| {
+        Installed::new(test)
+            .with("cargo", cargo)
+            .with("built", "echo built: \"$@\"")
+            .with("mayfly-demo", "echo beside")
+    };
+    let run = |installed: &Installed, package: &str| {
+        let cargo = installed.0.join("cargo");
+        let variables = [("CARGO", cargo.to_str().unwrap()), ("CARGO_MANIFEST_DIR", package)];
+        installed.demo(&["--exit"], &variables)
+    };
+    let installed = of("cargo", CARGO);
+    let output = run(&installed, env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(text(&output.stdout), "built: --exit\n", "{output:?}");
+    let asked = fs::read_to_string(installed.0.join("asked")).unwrap();
+    assert!(asked.starts_with("build --bin mayfly-demo "), "{asked}");
+    assert!(asked.ends_with("/Cargo.toml --profile demo-cargo\n"), "{asked}");
+
+    let installed = of("failing", &format!("{CARGO}\nexit 101"));
+    let output = run(&installed, env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(text(&output.stderr), "error: mayfly-demo cannot be built\n");
+    assert_eq!(output.status.code(), Some(2));
+
+    // Started by cargo for another package, it is as good as installed.
+    let output = run(&of("other", CARGO), "/somewhere/else");
+    assert_eq!(text(&output.stdout), "beside\n", "{output:?}");
 }

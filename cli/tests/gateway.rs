@@ -1,6 +1,7 @@
 //! `mayfly pool`, `runner`, `job`, `explain` and `status`, as people call them: a real gateway with a key, a real orchestrator
 //! without an engine, a simulated GitHub.
 
+#![cfg(feature = "platform")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;

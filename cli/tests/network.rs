@@ -1,6 +1,7 @@
 //! What `mayfly` says when it cannot speak with the gateway, and that this machine is never asked through a proxy. Through the
 //! program, because proxies and certificates are read from the environment.
 
+#![cfg(feature = "platform")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! Standard output that cannot be written, or that nobody reads any more.
 
+#![cfg(feature = "platform")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs::{self, OpenOptions};

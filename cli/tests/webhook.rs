@@ -1,6 +1,7 @@
 //! `mayfly webhook`, as people call it: a simulated GitHub that really delivers, a gateway that receives, and
 //! an orchestrator behind it.
 
+#![cfg(feature = "platform")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;

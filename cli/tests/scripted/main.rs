@@ -1,5 +1,6 @@
 //! What `mayfly` asks a gateway for, and what it makes of the answers: the gateway is a script.
 
+#![cfg(feature = "platform")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod answers;

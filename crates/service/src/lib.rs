@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
 //! | [`telemetry`], [`traces`] | logs and spans |
-//! | [`problem`] | problems as HTTP answers |
+//! | `problem` | problems as HTTP answers (feature `http`) |
 //! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
 //! | [`descriptors`] | how many files and sockets a process may have open |
 //! | [`shutdown`] | the signals that end a service |
@@ -13,6 +13,7 @@ pub mod descriptors;
 pub mod env;
 pub mod exposition;
 pub mod health;
+#[cfg(feature = "http")]
 pub mod problem;
 pub mod shutdown;
 pub mod telemetry;

@@ -4,18 +4,17 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use github_sim::world::World;
 use github_sim::world::model::{JobSpec, Status, Step};
 use jiff::Timestamp;
 use mayfly_common::scope::RepoSlug;
-use reqwest::Method;
+use reqwest::RequestBuilder;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::stage::Stage;
 use super::summary::{Percentiles, percentiles};
-use crate::gateway::Gateway;
 
 /// Where the runners wait.
 const REPO: &str = "octo-org/tools";
@@ -42,13 +41,14 @@ pub(super) struct Warm {
 impl Warm {
     /// Plays the act with so many waiting runners, and removes the pool.
     pub(super) async fn play(stage: &Stage<'_>, runners: u32) -> anyhow::Result<Self> {
-        let gateway = Gateway::at(stage.gateway_url())?;
+        let client = client()?;
+        let pools = format!("{}/api/v1/pools", stage.gateway_url());
         let spec = json!({
             "name": POOL, "scopes": [format!("repo:{REPO}")], "labels": ["self-hosted", "linux", POOL], "min_idle": runners,
         });
-        gateway.send::<Value>(Method::POST, "/pools", Some(&spec), None).await?;
+        send(client.post(&pools).json(&spec)).await?;
         let measured = Self::measure(stage, runners).await;
-        gateway.send::<Value>(Method::DELETE, &format!("/pools/{POOL}"), None, None).await?;
+        send(client.delete(format!("{pools}/{POOL}"))).await?;
         let until = Instant::now() + LIMIT;
         while !stage.nothing_left().await? {
             ensure!(Instant::now() < until, "the pool's runners do not go");
@@ -80,6 +80,23 @@ impl Warm {
             self.runners, self.jobs, warm.p50, warm.p95, cold.p50, cold.p95, full.p50, full.p95
         )
     }
+}
+
+/// A client for the gateway, which is on this machine: no proxy, no certificates.
+fn client() -> anyhow::Result<reqwest::Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().timeout(LIMIT).no_proxy();
+    builder.build().context("no HTTP client")
+}
+
+/// Sends a request. Errors: the gateway does not answer, or refuses; its reason is in the text.
+async fn send(request: RequestBuilder) -> anyhow::Result<()> {
+    let response = request.send().await.context("the gateway cannot be reached")?;
+    let status = response.status();
+    if !status.is_success() {
+        bail!("the gateway answered {status}: {}", response.text().await.unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// Waits until GitHub has as many runners online that wait as should.

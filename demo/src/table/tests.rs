@@ -70,8 +70,11 @@ fn a_picture_takes_the_place_of_the_last_one() {
 }
 
 #[test]
-fn a_time_is_in_whole_seconds_and_never_below_nought() {
+fn a_time_is_in_whole_seconds_or_minutes_and_never_below_nought() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let (early, late) = (at("2026-01-01T00:00:00.9Z"), at("2026-01-01T00:00:03.1Z"));
     assert_eq!([between((early, late)), between((late, early))], ["3 s", "0 s"]);
+    let after =
+        |seconds| between((Timestamp::UNIX_EPOCH, Timestamp::from_second(seconds).unwrap()));
+    assert_eq!([119, 120, 3_659].map(after), ["119 s", "2 min", "60 min"]);
 }

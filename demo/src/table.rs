@@ -7,10 +7,9 @@ use std::io::{IsTerminal as _, Write as _};
 use comfy_table::{ContentArrangement, presets};
 use github_sim::demo::ExpectedJob;
 use github_sim::world::model::{Job, Status};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::stage::state;
-use crate::print::span;
 
 /// One job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +56,12 @@ impl Row {
     }
 }
 
-/// The time between two moments as `mayfly job list` shows it, who knows them from GitHub: in whole seconds.
+/// The time between two moments as `mayfly job list` shows it, which knows them from GitHub: in whole seconds, later in minutes.
 fn between((from, to): (Timestamp, Timestamp)) -> String {
-    span(SignedDuration::from_secs((to.as_second() - from.as_second()).max(0)))
+    match (to.as_second() - from.as_second()).max(0) {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
 }
 
 /// The view on standard error.

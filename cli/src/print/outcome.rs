@@ -1,0 +1,59 @@
+//! The outcome of a command: for people a text, for programs JSON.
+
+use std::io;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{DONE, FAILED, USAGE, complain, out, plain, written};
+use crate::gateway::Failure;
+
+/// The outcome of a command, for people and for programs.
+pub(crate) struct Output {
+    /// For people; ends with a line break.
+    pub(crate) text: String,
+    /// For programs.
+    pub(crate) json: serde_json::Value,
+    /// Whether the answer is that there is none: the exit code says so, too.
+    pub(crate) failed: bool,
+}
+
+impl Output {
+    /// What `value` is for programs, and `text` for people.
+    pub(crate) fn new(text: impl Into<String>, value: &impl Serialize) -> Self {
+        // What the gateway answered was JSON.
+        let json = serde_json::to_value(value).unwrap_or_default();
+        Self { text: text.into(), json, failed: false }
+    }
+}
+
+/// Prints the outcome; returns the exit code.
+pub(crate) fn finish(outcome: Result<Output, Failure>, json: bool) -> ExitCode {
+    match outcome {
+        Ok(output) => {
+            let code = if output.failed { FAILED } else { DONE };
+            let written_out = if json { line(&output.json) } else { out(&output.text) };
+            written(written_out, code)
+        }
+        Err(Failure::Output(error)) => written(Err(error), DONE),
+        Err(failure) => {
+            complain(&plain(&failure.to_string()));
+            let code = if matches!(failure, Failure::Usage(_)) { USAGE } else { FAILED };
+            if !json {
+                return ExitCode::from(code);
+            }
+            let value = match &failure {
+                Failure::Refused(refusal) => serde_json::json!({ "error": refusal }),
+                other => serde_json::json!({ "error": other.to_string() }),
+            };
+            written(line(&value), code)
+        }
+    }
+}
+
+/// Writes one line of JSON to standard output.
+///
+/// Errors: as [`out`].
+pub(crate) fn line(value: &serde_json::Value) -> io::Result<()> {
+    out(&format!("{value}\n"))
+}
