@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mayfly_service::telemetry::MONITOR;
+use mayfly_store::Store;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
@@ -62,12 +63,6 @@ pub(crate) fn with(path: &Path) -> io::Result<Kept> {
 }
 
 impl Alone {
-    fn file(&self) -> PathBuf {
-        let mut name = self.database.clone().into_os_string();
-        name.push(".lock");
-        PathBuf::from(name)
-    }
-
     /// Locks again if no file is locked, or the one that is locked is not the one beside the database any more. True if it did.
     ///
     /// Errors: another process has that one.
@@ -76,7 +71,7 @@ impl Alone {
         let identity = |found: io::Result<std::fs::Metadata>| {
             found.ok().map(|found| (found.dev(), found.ino()))
         };
-        if identity(held.metadata()) == identity(std::fs::metadata(self.file())) {
+        if identity(held.metadata()) == identity(std::fs::metadata(Store::lock(&self.database))) {
             return Ok(false);
         }
         self.lock()
@@ -84,9 +79,7 @@ impl Alone {
 
     /// True if it is locked now.
     fn lock(&mut self) -> Result<bool, String> {
-        let Ok(file) = File::options().create(true).append(true).open(self.file()) else {
-            return Ok(false);
-        };
+        let Ok(file) = Store::open_lock(&self.database) else { return Ok(false) };
         match file.try_lock() {
             Ok(()) => {
                 self.held = Some(file);
@@ -103,6 +96,8 @@ impl Alone {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn is_locked(path: &Path) -> bool {
@@ -116,11 +111,15 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let mut alone = Alone { database: folder.join("m.db"), held: None };
         let file = folder.join("m.db.lock");
-        assert_eq!(alone.lock(), Ok(true));
+        // As an earlier release made it: anybody could open it, and so lock it.
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let mode = || std::fs::metadata(&file).unwrap().mode() & 0o777;
+        assert_eq!((alone.lock(), mode()), (Ok(true), 0o600));
         assert!(is_locked(&file));
         assert_eq!(alone.look(), Ok(false), "it is there");
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(alone.look(), Ok(true));
+        assert_eq!((alone.look(), mode()), (Ok(true), 0o600));
         assert!(is_locked(&file));
         // The folder was made again.
         std::fs::remove_dir_all(&folder).unwrap();

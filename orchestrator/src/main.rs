@@ -79,6 +79,13 @@ async fn main() -> ExitCode {
         for warning in &config.warnings {
             eprintln!("warning: {warning}");
         }
+        if let Some(path) = config.database.filter(|path| Store::has_strange_log(path)) {
+            eprintln!(
+                "warning: DATABASE_PATH: {} was replaced or removed after a crash: the start will move the write-ahead log of the \
+                 old file away, rather than apply it to this one",
+                path.display()
+            );
+        }
         println!("the configuration is valid");
         return ExitCode::SUCCESS;
     }

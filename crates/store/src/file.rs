@@ -8,13 +8,16 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 use tracing::warn;
 
+use self::record::{Identity, Record};
 use super::{BUSY, StoreError, bounds, schema};
+
+pub(super) mod record;
 
 /// Only the owner may read and write.
 const PRIVATE: u32 = 0o600;
@@ -27,12 +30,7 @@ pub(super) struct File {
     opened: Option<Opened>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
+#[derive(Clone, Copy)]
 struct Opened {
     main: Identity,
     /// The write-ahead log and its index, which appear with the first use.
@@ -56,9 +54,27 @@ enum Found {
 ///
 /// Errors: it cannot be used; what it holds is left as it is.
 pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
-    let connection = connect(path)?;
-    let opened = Opened::at(path)?;
-    Ok((connection, File { path: path.to_owned(), opened }))
+    let path = real(path);
+    if record::is_strange(&path)? {
+        // Another program's database stays as it is, and so does what lies beside it.
+        check(&path)?;
+        record::set_aside(&path)?;
+    }
+    let connection = connect(&path)?;
+    let opened = Opened::at(&path)?;
+    let file = File { path, opened };
+    file.keep_record();
+    Ok((connection, file))
+}
+
+/// What `SQLite` makes of a path, beside which its log is: what the symbolic links lead to.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether the log beside the database at `path` is that of another file, which was there before. Opening it moves that log away.
+pub(super) fn has_strange_log(path: &Path) -> bool {
+    record::is_strange(&real(path)) == Ok(true)
 }
 
 /// Checks that the file at `path`, if there is one, is not the database of another program. It is only read.
@@ -66,7 +82,9 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
 /// Errors: [`StoreError::Foreign`], and no other: what else is wrong shows when the file is opened.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     // As a log has it, the file alone may not be whole. Without one, not even a lock is needed, which would leave files beside it.
-    let log = fs::metadata(beside(path, "-wal")).is_ok_and(|found| found.len() > 0);
+    let path = &real(path);
+    let log = fs::metadata(beside(path, "-wal")).is_ok_and(|found| found.len() > 0)
+        && record::is_strange(path) == Ok(false);
     let how = if log { "mode=ro" } else { "immutable=1" };
     let mut address = "file:".to_owned();
     for byte in path.as_os_str().as_bytes() {
@@ -126,18 +144,10 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn identity(path: &Path) -> Result<Option<Identity>, StoreError> {
-    match fs::metadata(path) {
-        Ok(found) => Ok(Some(Identity { device: found.dev(), inode: found.ino() })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(_) => Err(StoreError::CannotOpen),
-    }
-}
-
 impl Opened {
     fn at(path: &Path) -> Result<Option<Self>, StoreError> {
-        let beside = [identity(&beside(path, "-wal"))?, identity(&beside(path, "-shm"))?];
-        Ok(identity(path)?.map(|main| Self { main, beside }))
+        let beside = [Identity::at(&beside(path, "-wal"))?, Identity::at(&beside(path, "-shm"))?];
+        Ok(Identity::at(path)?.map(|main| Self { main, beside }))
     }
 }
 
@@ -152,7 +162,10 @@ impl File {
     ) -> Result<Option<String>, StoreError> {
         let shown = self.path.display().to_string();
         match self.find()? {
-            Found::Same => Ok(None),
+            Found::Same => {
+                self.keep_record();
+                Ok(None)
+            }
             Found::Replaced => {
                 // The database may have been moved away: it is whole without its log from now on.
                 let whole = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -209,7 +222,7 @@ impl File {
         for (suffix, ours) in ["-wal", "-shm"].into_iter().zip(&mut opened.beside) {
             let path = beside(&self.path, suffix);
             if ours.is_some()
-                && identity(&path) == Ok(*ours)
+                && Identity::at(&path) == Ok(*ours)
                 && let Err(error) = fs::remove_file(&path)
             {
                 warn!("{}: remove it before the next start: {error}", path.display());
@@ -222,14 +235,15 @@ impl File {
 
     fn write_again(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let copy = beside(&self.path, ".new");
-        remove(&copy)?;
+        remove(&copy).map_err(|_| StoreError::CannotOpen)?;
         create(&copy)?;
         let target = copy.to_str().ok_or(StoreError::CannotOpen)?;
         connection.execute("VACUUM INTO ?1", [target])?;
         self.close(connection)?;
         // They belong to the deleted file, and would be taken for the new one's.
-        remove(&beside(&self.path, "-wal"))?;
-        remove(&beside(&self.path, "-shm"))?;
+        for suffix in ["-wal", "-shm"] {
+            remove(&beside(&self.path, suffix)).map_err(|_| StoreError::CannotOpen)?;
+        }
         fs::rename(&copy, &self.path).map_err(|_| StoreError::CannotOpen)?;
         self.reopen(connection)
     }
@@ -244,12 +258,20 @@ impl File {
     fn reopen(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let copy = beside(&self.path, ".new");
         // A copy that could not be put in its place before.
-        if identity(&self.path)?.is_none() && identity(&copy)?.is_some() {
+        if Identity::at(&self.path)?.is_none() && Identity::at(&copy)?.is_some() {
             fs::rename(&copy, &self.path).map_err(|_| StoreError::CannotOpen)?;
         }
         *connection = connect(&self.path)?;
         self.opened = Opened::at(&self.path)?;
+        self.keep_record();
         Ok(())
+    }
+
+    /// Has the lock tell which files these are: for the next start, which may come after a crash.
+    fn keep_record(&self) {
+        if let Some(Opened { main, beside: [log, _] }) = self.opened {
+            Record { database: main, log }.keep(&self.path);
+        }
     }
 }
 
@@ -262,9 +284,10 @@ impl Drop for File {
     }
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
+/// Removes the file at `path`, if there is one.
+fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::CannotOpen),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }

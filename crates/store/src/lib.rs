@@ -21,7 +21,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,23 @@ impl Store {
     /// Errors: it is one.
     pub fn check(path: &Path) -> Result<(), StoreError> {
         file::check(path)
+    }
+
+    /// Whether the write-ahead log beside the file at `path` is that of another file, which was there when the log was last used:
+    /// [`Store::open`] moves it away.
+    pub fn has_strange_log(path: &Path) -> bool {
+        file::has_strange_log(path)
+    }
+
+    /// Opens the lock of the database at `path`, which is made if it is not there. It is the caller's to lock. It also holds which
+    /// files the database and its log were.
+    pub fn open_lock(path: &Path) -> io::Result<std::fs::File> {
+        file::record::open(path)
+    }
+
+    /// Where the lock of the database at `path` is.
+    pub fn lock(path: &Path) -> PathBuf {
+        file::record::lock(path)
     }
 
     /// A store that ends with the process.

@@ -1,6 +1,10 @@
 //! The built program: configuration errors, `--check-config`, health check, SIGTERM.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use mayfly_store::{PoolRow, Store};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::support::TOKEN;
 
@@ -141,6 +145,89 @@ fn a_database_that_another_orchestrator_uses_ends_the_start() {
     let output = orchestrator(&[], &[&variables[..5], &[by_link]].concat());
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "nothing is written");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Runs it until it looks at its credential, which it does with its database open, and kills it. What it said.
+async fn killed(variables: &[(&str, &str)]) -> String {
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    let reading = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("credential check: ") {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), reading).await.expect("it gets there");
+    // SIGKILL: nothing is closed.
+    child.kill().await.unwrap();
+    assert!(said.contains("credential check: "), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn a_backup_that_is_put_in_place_after_a_crash_is_used_as_it_is() {
+    let folder = std::env::temp_dir().join(format!("mayfly-backup-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let [path, log, backup] =
+        ["mayfly.db", "mayfly.db-wal", "backup.db"].map(|name| folder.join(name));
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let pool = PoolRow {
+        name: "of-the-backup".to_owned(),
+        spec: "{}".to_owned(),
+        revision: 1,
+        created_at: at,
+        updated_at: at,
+        rotate_before: None,
+    };
+    Store::open(&backup).unwrap().save_pool(pool).await.unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free.to_string();
+    let variables = [
+        ("GITHUB_RUNNER_TOKEN", TOKEN),
+        ("GITHUB_API_URL", "http://127.0.0.1:1"),
+        ("RUNNER_IMAGE", "img:1"),
+        ("DOCKER_HOST", "tcp://127.0.0.1:1"),
+        ("ORCHESTRATOR_PORT", &free),
+        ("DATABASE_PATH", path.to_str().unwrap()),
+    ];
+    // Twice: it goes on with its own log after a crash.
+    for _ in 0..2 {
+        let said = killed(&variables).await;
+        assert!(!said.contains("-wal"), "{said}");
+        assert!(std::fs::metadata(&log).unwrap().len() > 0, "it was killed");
+    }
+    std::fs::rename(&backup, &path).unwrap();
+    let before = (std::fs::read(&path).unwrap(), std::fs::read(&log).unwrap());
+    let output = orchestrator(&["--check-config"], &variables);
+    let expected = format!(
+        "warning: DATABASE_PATH: {} was replaced or removed after a crash: the start will move the write-ahead log of the old file \
+         away, rather than apply it to this one\n",
+        path.display()
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+    assert!((std::fs::read(&path).unwrap(), std::fs::read(&log).unwrap()) == before);
+
+    let said = killed(&variables).await;
+    let expected = format!(
+        "{} was replaced or removed while it was not in use: the write-ahead log of the old file is not applied to it, and is now {}.old",
+        path.display(),
+        log.display()
+    );
+    assert_eq!(said.matches(&expected).count(), 1, "{said}");
+    assert!(std::fs::read(folder.join("mayfly.db-wal.old")).unwrap() == before.1);
+    let pools = Store::open(&path).unwrap().pools().await.unwrap();
+    assert_eq!(pools.iter().map(|pool| &*pool.name).collect::<Vec<_>>(), ["of-the-backup"]);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

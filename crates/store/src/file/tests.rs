@@ -2,10 +2,10 @@
 
 use super::*;
 
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("mayfly-file-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
