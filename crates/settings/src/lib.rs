@@ -236,31 +236,12 @@ impl Config {
             check.optional("DOCKER_NETWORK_MTU", raw.docker_network_mtu.take(), None, |text| {
                 integer(text, MTU).map(|mtu| u32::try_from(mtu).ok())
             });
-        let database = check.optional("DATABASE_PATH", raw.database_path.take(), None, |text| {
-            parse::new_file(text).map(Some)
-        });
-        if let Some(why) = database.as_deref().and_then(parse::unwritable) {
-            check.warn("DATABASE_PATH", why);
-        }
+        let database = database(&mut raw, check);
         let instance =
             check.optional("ORCHESTRATOR_ID", raw.orchestrator_id.take(), None, |text| {
                 parse::instance(text).map(Some)
             });
-        let shown = Shown {
-            api_gateway_port: check.optional(
-                "API_GATEWAY_PORT",
-                raw.api_gateway_port.take(),
-                8080,
-                port,
-            ),
-            registry: check
-                .text("REGISTRY", raw.registry.take())
-                .unwrap_or_else(|| "unknown".to_owned()),
-            user_login: check
-                .text("GITHUB_USER_LOGIN", raw.github_user_login.take())
-                .unwrap_or_else(|| "unknown".to_owned()),
-            hostname: parse::hostname(),
-        };
+        let shown = shown(&mut raw, check);
         let github = github::read(&mut raw, check);
         let runner = runner::read(&mut raw, templates, &shown, check);
         Some(Self {
@@ -296,6 +277,37 @@ fn listen(raw: &mut Raw, check: &mut Checker) -> SocketAddr {
         host,
         check.optional("ORCHESTRATOR_PORT", raw.orchestrator_port.take(), 8000, port),
     )
+}
+
+fn database(raw: &mut Raw, check: &mut Checker) -> Option<PathBuf> {
+    let database = check.optional("DATABASE_PATH", raw.database_path.take(), None, |text| {
+        parse::new_file(text).map(Some)
+    });
+    if let Some(why) = database.as_deref().and_then(parse::unwritable) {
+        check.warn("DATABASE_PATH", why);
+    }
+    if let Some(why) = database.as_deref().and_then(parse::shared) {
+        check.warn("DATABASE_PATH", why);
+    }
+    database
+}
+
+fn shown(raw: &mut Raw, check: &mut Checker) -> Shown {
+    Shown {
+        api_gateway_port: check.optional(
+            "API_GATEWAY_PORT",
+            raw.api_gateway_port.take(),
+            8080,
+            port,
+        ),
+        registry: check
+            .text("REGISTRY", raw.registry.take())
+            .unwrap_or_else(|| "unknown".to_owned()),
+        user_login: check
+            .text("GITHUB_USER_LOGIN", raw.github_user_login.take())
+            .unwrap_or_else(|| "unknown".to_owned()),
+        hostname: parse::hostname(),
+    }
 }
 
 fn logging(raw: &mut Raw, check: &mut Checker) -> Logging {

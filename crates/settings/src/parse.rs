@@ -1,6 +1,7 @@
 //! Texts to values, one small function each.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
@@ -132,6 +133,19 @@ pub(super) fn unwritable(path: &Path) -> Option<String> {
         format!(
             "the folder {} cannot be written to ({error}): the job ledger is kept in memory until it can",
             folder.display()
+        )
+    })
+}
+
+/// Why the file at `path` is in danger, if it is: who opens it by another of its names is not noticed, and `SQLite` keeps a log beside
+/// each.
+pub(super) fn shared(path: &Path) -> Option<String> {
+    let names = std::fs::metadata(path).ok()?.nlink();
+    (names > 1).then(|| {
+        format!(
+            "{} has {names} names (hard links): a second orchestrator that opens it by another one is not noticed, and the two \
+             damage it; remove the other names",
+            path.display()
         )
     })
 }

@@ -1,25 +1,24 @@
 //! What runners are made from: image, command, labels, limits, and the templates of their environment.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::SignedDuration;
+use mayfly_backend_docker::spec::Profile;
 use mayfly_common::clean;
-use mayfly_common::clean::blemish;
 use mayfly_common::image::ImageName;
-use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
-use mayfly_common::pool::{DockerMode, Isolation, PullPolicy, ROTATION};
-use mayfly_common::quantity::{memory, nano_cpus};
+use mayfly_common::label::LabelSet;
+use mayfly_common::material::Engine;
+use mayfly_common::pool::{DockerMode, PullPolicy};
 use mayfly_service::env::known::RUNNER_PREFIX;
-use mayfly_service::env::{Checker, boolean, integer};
+use mayfly_service::env::{Checker, boolean};
 
 use super::images::AllowedImages;
 use super::{Raw, Shown, parse};
-use crate::template::{Template, Value};
-use mayfly_backend_docker::spec::Profile;
-use mayfly_common::material::Engine;
+use crate::template::Template;
 
-mod caps;
+mod labels;
+mod limits;
+mod profile;
 
 /// Where a runner finds a cache server, if its image looks there.
 const CACHE_VARIABLE: &str = "CUSTOM_ACTIONS_RESULTS_URL";
@@ -112,67 +111,15 @@ pub(super) fn read(
     );
     let mut environment = environment(templates, check);
     point_at_cache(&mut environment, &cache_url);
-    let uses = |name: &str| {
-        environment.iter().find(|(_, template)| template.uses(name)).map(|(variable, _)| variable)
-    };
-    if let (Some(token), Some(jit)) = (uses("registration_token"), uses("jit_config")) {
-        let reason = format!(
-            "uses {{registration_token}} while {RUNNER_PREFIX}{jit} uses {{jit_config}}; a runner registers one way"
-        );
-        check.fail(&format!("{RUNNER_PREFIX}{token}"), reason);
-    }
+    one_way(&environment, check);
     let registration = registration_of(&environment);
-    let labels = labels(raw, &environment, shown, check);
+    let labels = labels::read(raw, &environment, shown, check);
     let group = check.text("RUNNER_GROUP", raw.runner_group.take());
-    let number = |least, most| move |text: &str| integer(text, least..=most);
-    let max = check.optional("MAX_RUNNERS", raw.max_runners.take(), 10, number(1, 10_000));
-    let count = |name: &str, value: Option<String>, check: &mut Checker| {
-        let count = |text: &str| integer(text, 1..=10_000).map(Some);
-        check.optional(name, value, None, count).and_then(|number| usize::try_from(number).ok())
-    };
-    let max_per_owner = count("MAX_RUNNERS_PER_OWNER", raw.max_runners_per_owner.take(), check);
-    let max_per_repo = count("MAX_RUNNERS_PER_REPO", raw.max_runners_per_repo.take(), check);
-    let max_memory =
-        check.optional("MAX_RUNNERS_MEMORY", raw.max_runners_memory.take(), None, |text| {
-            memory(text).map(Some)
-        });
-    let max_nano_cpus =
-        check.optional("MAX_RUNNERS_CPUS", raw.max_runners_cpus.take(), None, |text| {
-            nano_cpus(text).map(Some)
-        });
-    let min_idle =
-        check.optional("RUNNER_MIN_IDLE", raw.runner_min_idle.take(), 0, number(0, 10_000));
-    if min_idle > max {
-        check.fail("RUNNER_MIN_IDLE", "must not be more than MAX_RUNNERS");
-    }
-    let rotation = check.optional(
-        "RUNNER_ROTATION_INTERVAL",
-        raw.runner_rotation_interval.take(),
-        u64::from(ROTATION),
-        number(0, 31_536_000),
-    );
-    if (1..60).contains(&rotation) {
-        check.fail("RUNNER_ROTATION_INTERVAL", "must be 0 (never) or at least 60");
-    }
-    let timeout = check.optional(
-        "RUNNER_REGISTRATION_TIMEOUT",
-        raw.runner_registration_timeout.take(),
-        300,
-        number(10, 86_400),
-    );
-    let lifetime = check.optional(
-        "RUNNER_MAX_LIFETIME",
-        raw.runner_max_lifetime.take(),
-        432_000,
-        number(60, 31_536_000),
-    );
-    if lifetime <= timeout {
-        check.fail("RUNNER_MAX_LIFETIME", "must be longer than RUNNER_REGISTRATION_TIMEOUT");
-    }
-    let dind = dind(raw, check);
-    let profile = profile(raw, &dind, check);
+    let limits = limits::read(raw, check);
+    let dind = profile::dind(raw, check);
+    let profile = profile::read(raw, &dind, check);
     let own = profile.engine.is_some();
-    caps::warn_of_small(max_memory, max_nano_cpus, &profile, check);
+    limits::warn_of_small(&limits, &profile, check);
     let allowed_images = check.optional(
         "ALLOWED_IMAGES",
         raw.allowed_images.take(),
@@ -197,19 +144,32 @@ pub(super) fn read(
         cache_url,
         labels,
         group,
-        max: usize::try_from(max).unwrap_or(usize::MAX),
-        max_memory,
-        max_nano_cpus,
-        max_per_owner,
-        max_per_repo,
-        min_idle: u32::try_from(min_idle).unwrap_or(u32::MAX),
-        rotation_interval: u32::try_from(rotation).unwrap_or(ROTATION),
-        registration_timeout: parse::seconds(timeout),
-        max_lifetime: parse::seconds(lifetime),
+        max: limits.max,
+        max_memory: limits.max_memory,
+        max_nano_cpus: limits.max_nano_cpus,
+        max_per_owner: limits.max_per_owner,
+        max_per_repo: limits.max_per_repo,
+        min_idle: limits.min_idle,
+        rotation_interval: limits.rotation_interval,
+        registration_timeout: limits.registration_timeout,
+        max_lifetime: limits.max_lifetime,
         profile,
         dind,
         dind_enabled,
     })
+}
+
+/// Notes that templates ask for two ways of registration.
+fn one_way(environment: &Environment, check: &mut Checker) {
+    let uses = |name: &str| {
+        environment.iter().find(|(_, template)| template.uses(name)).map(|(variable, _)| variable)
+    };
+    if let (Some(token), Some(jit)) = (uses("registration_token"), uses("jit_config")) {
+        let reason = format!(
+            "uses {{registration_token}} while {RUNNER_PREFIX}{jit} uses {{jit_config}}; a runner registers one way"
+        );
+        check.fail(&format!("{RUNNER_PREFIX}{token}"), reason);
+    }
 }
 
 /// How a runner with these variables registers: by token if one of them asks for it.
@@ -298,148 +258,5 @@ fn point_at_cache(environment: &mut Environment, cache_url: &str) {
     // No URL has a brace in it: they are percent-encoded.
     if let (false, Ok(url)) = (cache_url.is_empty(), Template::parse(cache_url)) {
         environment.entry(CACHE_VARIABLE.to_owned()).or_insert(url);
-    }
-}
-
-/// The labels runners for jobs have: `RUNNER_LABELS`; else what a fixed template tells the image; else the usual ones.
-fn labels(
-    raw: &mut Raw,
-    environment: &Environment,
-    shown: &Shown,
-    check: &mut Checker,
-) -> LabelSet {
-    let usual = usual_labels();
-    if let Some(text) = check.text("RUNNER_LABELS", raw.runner_labels.take()) {
-        if text.trim().starts_with('[') && text.trim().ends_with(']') {
-            check.warn(
-                "RUNNER_LABELS",
-                "begins with [ and ends with ], which become parts of labels: write self-hosted,linux without them",
-            );
-        }
-        let labels = parse_labels("RUNNER_LABELS", &text, check).unwrap_or(usual);
-        warn_of("RUNNER_LABELS", &labels, check);
-        return labels;
-    }
-    // An image that registers itself is told its labels by a template. If that is fixed text, it is the truth about them.
-    let told =
-        ["RUNNER_LABELS", "LABELS"].iter().find_map(|name| Some((*name, environment.get(*name)?)));
-    match told {
-        Some((name, template)) if !template.uses("labels") => {
-            let known = BTreeMap::from([("hostname", Value::Plain(shown.hostname.clone()))]);
-            let mut labels: Vec<Label> = usual.iter().cloned().collect();
-            if environment.contains_key("NO_DEFAULT_LABELS") {
-                labels.clear();
-            }
-            let variable = format!("{RUNNER_PREFIX}{name}");
-            let text = template.render(&known);
-            // Marks around the whole list are parts of its first and its last label.
-            if clean::is_quoted(text.trim()) {
-                check.fail(
-                    &variable,
-                    "is in quotation marks, which would be parts of labels: remove them",
-                );
-            }
-            let told = parse_labels(&variable, &text, check);
-            labels.extend(told.unwrap_or_default().iter().cloned());
-            let labels = labels.into_iter().collect();
-            warn_of(&variable, &labels, check);
-            labels
-        }
-        _ => usual,
-    }
-}
-
-fn warn_of(variable: &str, labels: &LabelSet, check: &mut Checker) {
-    if !labels.contains("self-hosted") {
-        check.warn(
-            variable,
-            "lacks self-hosted: a job whose runs-on has self-hosted gets no runner from here",
-        );
-    }
-}
-
-fn parse_labels(variable: &str, text: &str, check: &mut Checker) -> Option<LabelSet> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    match parts
-        .map(|part| match blemish(part) {
-            Some(reason) => Err(format!("label {part:?} {reason}")),
-            None => Label::parse(part).map_err(|error| format!("label {part:?} {error}")),
-        })
-        .collect::<Result<LabelSet, _>>()
-    {
-        Ok(labels) if !labels.is_empty() && labels.len() <= MAX_LABELS => return Some(labels),
-        Ok(_) => {
-            check.fail(variable, format!("must hold 1 to {MAX_LABELS} labels, separated by commas"))
-        }
-        Err(reason) => check.fail(variable, reason),
-    }
-    None
-}
-
-/// What `config.sh` gives every Linux runner by itself, and what just-in-time registration does not (GitHub docs: "Using labels
-/// with self-hosted runners").
-fn usual_labels() -> LabelSet {
-    let architecture = match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        "arm" => "arm",
-        _ => "x64",
-    };
-    LabelSet::requested(["self-hosted", "linux", architecture, "ephemeral"])
-}
-
-fn dind(raw: &mut Raw, check: &mut Checker) -> Engine {
-    let usual = "docker:27-dind".to_owned();
-    Engine {
-        image: check.optional("DIND_IMAGE", raw.dind_image.take(), usual, image),
-        privileged: check.optional("DIND_PRIVILEGED", raw.dind_privileged.take(), true, boolean),
-    }
-}
-
-/// The seccomp profile in the file at `path`, as short as JSON can be.
-fn seccomp(path: &str) -> Result<Arc<str>, String> {
-    let text = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let profile: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|error| format!("{path} is not JSON: {error}"))?;
-    // The engine says the rest, but only when a runner starts.
-    if !profile["defaultAction"].is_string() || !profile["syscalls"].is_array() {
-        return Err(format!(
-            "{path} is no seccomp profile of Docker's form: it needs \"defaultAction\" and \"syscalls\""
-        ));
-    }
-    Ok(profile.to_string().into())
-}
-
-fn profile(raw: &mut Raw, dind: &Engine, check: &mut Checker) -> Profile {
-    let isolation = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
-        "strict" => Ok(Isolation::Strict),
-        "compat" => Ok(Isolation::Compat),
-        _ => Err("must be strict or compat"),
-    };
-    let mode = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
-        "none" => Ok(DockerMode::None),
-        "dind" => Ok(DockerMode::Dind),
-        _ => Err("must be none or dind"),
-    };
-    let docker = check.optional("RUNNER_DOCKER", raw.runner_docker.take(), DockerMode::None, mode);
-    let pids = check.optional("RUNNER_PIDS_LIMIT", raw.runner_pids_limit.take(), 4096, |text| {
-        integer(text, 16..=4_194_304)
-    });
-    Profile {
-        memory: check.optional("RUNNER_MEMORY", raw.runner_memory.take(), 4 << 30, memory),
-        nano_cpus: check.optional("RUNNER_CPUS", raw.runner_cpus.take(), 2_000_000_000, nano_cpus),
-        pids: i64::try_from(pids).unwrap_or(i64::MAX),
-        isolation: check.optional(
-            "RUNNER_ISOLATION",
-            raw.runner_isolation.take(),
-            Isolation::Strict,
-            isolation,
-        ),
-        seccomp: check.optional(
-            "RUNNER_SECCOMP_PROFILE",
-            raw.runner_seccomp_profile.take(),
-            None,
-            |path| seccomp(path.trim()).map(Some),
-        ),
-        engine: dind.of(docker),
     }
 }

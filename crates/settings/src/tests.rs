@@ -37,6 +37,25 @@ fn errors(extra: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
+fn a_database_with_several_names_is_told() {
+    let folder = std::env::temp_dir().join(format!("mayfly-names-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("m.db");
+    let warnings = || read(&[("DATABASE_PATH", path.to_str().unwrap())]).warnings;
+    std::fs::write(&path, "").unwrap();
+    std::os::unix::fs::symlink(&path, folder.join("link")).unwrap();
+    assert_eq!(warnings(), [""; 0]);
+    std::fs::hard_link(&path, folder.join("other")).unwrap();
+    let expected = format!(
+        "DATABASE_PATH: {} has 2 names (hard links): a second orchestrator that opens it by another one is not noticed, and the two \
+         damage it; remove the other names",
+        path.display()
+    );
+    assert_eq!(warnings(), [expected]);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn the_seed_s_defaults_hold() {
     let config = read(&[]);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
