@@ -31,6 +31,11 @@ impl TrustedProxies {
             .map(Self)
     }
 
+    /// The first network that everybody is in, if there is one.
+    pub(crate) fn everybody(&self) -> Option<IpNet> {
+        self.0.iter().find(|network| network.prefix_len() == 0).copied()
+    }
+
     /// Whether `address` is one of these proxies.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

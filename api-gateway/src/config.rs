@@ -11,7 +11,9 @@ use mayfly_common::clean;
 use mayfly_common::host::PublicHosts;
 use mayfly_common::webhook::signature::Secrets;
 use mayfly_service::env::known::unknown;
-use mayfly_service::env::{Checker, ConfigErrors, boolean, integer, port, value, variables};
+use mayfly_service::env::{
+    Checker, ConfigErrors, Secret, boolean, integer, port, value, variables,
+};
 use mayfly_service::telemetry::{Logging, parse_format, parse_level};
 use mayfly_service::traces::TraceConfig;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -130,15 +132,11 @@ impl Config {
         // With keys a key is asked for, whatever this says: it only matters where there are none.
         let open_to_all = keys.is_empty() && !anonymous;
         let host = host(&mut check, raw.api_gateway_host, open_to_all);
-        let cors =
-            check.optional("CORS_ORIGINS", raw.cors_origins, default.cors, CorsOrigins::parse);
-        if keys.is_empty() && cors == CorsOrigins::Any {
-            check.fail(
-                "CORS_ORIGINS",
-                "* lets every web page that a browser shows use a gateway that asks for no key: \
-                 name the origins, or set API_KEYS or API_KEYS_FILE",
-            );
-        }
+        let cors = cors(&mut check, raw.cors_origins, &keys);
+        let trusted_proxies = trusted_proxies(&mut check, raw.trusted_proxies);
+        let rate = |check: &mut Checker, variable: &str, raw, default| {
+            check.optional(variable, raw, default, positive)
+        };
         let config = Self {
             host,
             port: check.optional("API_GATEWAY_PORT", raw.api_gateway_port, default.port, port),
@@ -154,24 +152,19 @@ impl Config {
                 raw.webhook_secret,
                 raw.webhook_secret_file,
             ),
-            rate_per_second: check.optional(
+            rate_per_second: rate(
+                &mut check,
                 "RATE_LIMIT_PER_SECOND",
                 raw.rate_limit_per_second,
                 default.rate_per_second,
-                positive,
             ),
-            rate_burst: check.optional(
+            rate_burst: rate(
+                &mut check,
                 "RATE_LIMIT_BURST",
                 raw.rate_limit_burst,
                 default.rate_burst,
-                positive,
             ),
-            trusted_proxies: check.optional(
-                "TRUSTED_PROXIES",
-                raw.trusted_proxies,
-                default.trusted_proxies,
-                TrustedProxies::parse,
-            ),
+            trusted_proxies,
             cors,
             public_hosts: check.optional(
                 "PUBLIC_HOSTS",
@@ -191,21 +184,7 @@ impl Config {
                 default.request_timeout,
                 |text| integer(text, 1..=3600).map(Duration::from_secs),
             ),
-            logging: Logging {
-                level: check.optional(
-                    "LOG_LEVEL",
-                    raw.log_level,
-                    default.logging.level,
-                    parse_level,
-                ),
-                verbose: check.optional("LOG_VERBOSE", raw.log_verbose, false, boolean),
-                format: check.optional(
-                    "LOG_FORMAT",
-                    raw.log_format,
-                    default.logging.format,
-                    parse_format,
-                ),
-            },
+            logging: logging(&mut check, raw.log_level, raw.log_verbose, raw.log_format),
             traces: TraceConfig::read(
                 &mut check,
                 raw.otel_exporter_otlp_endpoint,
@@ -236,11 +215,20 @@ pub fn healthcheck_port(variables: &[(String, String)]) -> Result<u16, String> {
 }
 
 fn keys(check: &mut Checker, inline: Option<String>, file: Option<String>) -> ApiKeys {
-    several(check, "API_KEYS", inline, file, ApiKeys::from_list, ApiKeys::from_lines)
+    // A line of the file may be meant for several as well: no key that was drawn has a comma in it.
+    let kind = Kind { noun: "key", between: [&[';'], &[';', ',']] };
+    several(check, "API_KEYS", inline, file, &kind, ApiKeys::from_list, ApiKeys::from_lines)
 }
 
 fn webhook_secrets(check: &mut Checker, inline: Option<String>, file: Option<String>) -> Secrets {
-    several(check, "WEBHOOK_SECRET", inline, file, Secrets::from_list, Secrets::from_lines)
+    let kind = Kind { noun: "secret", between: [&[';'], &[]] };
+    several(check, "WEBHOOK_SECRET", inline, file, &kind, Secrets::from_list, Secrets::from_lines)
+}
+
+/// What the secrets of a variable are, and by which signs somebody may have meant to part them: in the variable, and in its file.
+struct Kind {
+    noun: &'static str,
+    between: [&'static [char]; 2],
 }
 
 /// Takes several secrets, in a list from the variable or in lines from its file.
@@ -252,6 +240,7 @@ fn several<T: Default>(
     variable: &str,
     inline: Option<String>,
     file: Option<String>,
+    kind: &Kind,
     from_list: Several<T>,
     from_lines: Several<T>,
 ) -> T {
@@ -261,12 +250,41 @@ fn several<T: Default>(
         return T::default();
     }
     let parse = if secret.from_file { from_lines } else { from_list };
-    parse(&secret.text).unwrap_or_else(|reasons| {
-        for reason in reasons {
-            check.fail(&secret.variable, reason);
+    match parse(&secret.text) {
+        Ok(parsed) => {
+            warn_of_joined(check, &secret, kind);
+            parsed
         }
-        T::default()
-    })
+        Err(reasons) => {
+            for reason in reasons {
+                check.fail(&secret.variable, reason);
+            }
+            T::default()
+        }
+    }
+}
+
+/// Notes each secret that may be meant for several. It is told by its place, never by its text.
+fn warn_of_joined(check: &mut Checker, secret: &Secret, Kind { noun, between }: &Kind) {
+    let (text, from_file) = (secret.text.expose_secret(), secret.from_file);
+    let items: Vec<&str> = if from_file {
+        text.lines().filter(|line| !line.trim().starts_with('#')).collect()
+    } else {
+        text.split(',').collect()
+    };
+    let items = items.into_iter().map(str::trim).filter(|item| !item.is_empty());
+    let how = if from_file { "stand one on a line" } else { "are separated by commas" };
+    for (index, item) in items.enumerate() {
+        let inner = item.trim_matches(between[usize::from(from_file)]);
+        let sign = inner.chars().find(|sign| between[usize::from(from_file)].contains(sign));
+        if let Some(sign) = sign {
+            let place = index + 1;
+            check.warn(
+                &secret.variable,
+                format!("{noun} {place} has {sign:?} in it, and is one {noun}; several {how}"),
+            );
+        }
+    }
 }
 
 /// Whether quotation marks are around a list and not around its items: no item would be what it is meant to be.
@@ -293,6 +311,48 @@ fn host(check: &mut Checker, raw: Option<String>, open_to_all: bool) -> IpAddr {
         );
     }
     host
+}
+
+/// Which origins' pages may call; not all of them where no key is asked for.
+fn cors(check: &mut Checker, raw: Option<String>, keys: &ApiKeys) -> CorsOrigins {
+    let cors = check.optional("CORS_ORIGINS", raw, CorsOrigins::default(), CorsOrigins::parse);
+    if keys.is_empty() && cors == CorsOrigins::Any {
+        check.fail(
+            "CORS_ORIGINS",
+            "* lets every web page that a browser shows use a gateway that asks for no key: \
+             name the origins, or set API_KEYS or API_KEYS_FILE",
+        );
+    }
+    cors
+}
+
+fn trusted_proxies(check: &mut Checker, raw: Option<String>) -> TrustedProxies {
+    let default = TrustedProxies::default();
+    let proxies = check.optional("TRUSTED_PROXIES", raw, default, TrustedProxies::parse);
+    if let Some(network) = proxies.everybody() {
+        check.warn(
+            "TRUSTED_PROXIES",
+            format!(
+                "{network} is everybody: any client can then claim any address, by X-Forwarded-For, and so pass the rate limit; \
+                 name the proxies' addresses"
+            ),
+        );
+    }
+    proxies
+}
+
+fn logging(
+    check: &mut Checker,
+    level: Option<String>,
+    verbose: Option<String>,
+    format: Option<String>,
+) -> Logging {
+    let default = Logging::default();
+    Logging {
+        level: check.optional("LOG_LEVEL", level, default.level, parse_level),
+        verbose: check.optional("LOG_VERBOSE", verbose, false, boolean),
+        format: check.optional("LOG_FORMAT", format, default.format, parse_format),
+    }
 }
 
 /// A whole number from 1 to a million: beyond that an interval in nanoseconds says little.

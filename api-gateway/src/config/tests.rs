@@ -338,3 +338,62 @@ fn what_is_open_to_all_is_refused_with_what_to_do_about_it() {
     let odd = read(&[("API_GATEWAY_HOST", "here")]).unwrap_err();
     assert_eq!(odd, "API_GATEWAY_HOST: must be an IP address or localhost");
 }
+
+#[test]
+fn what_may_be_meant_for_several_secrets_is_told_by_its_place() {
+    let (two, lines) = (format!("{KEY};{KEY}1"), format!("{KEY}\n# a;b\n{KEY},{KEY}1\n"));
+    let file = std::env::temp_dir().join(format!("mayfly-keys-{}", std::process::id()));
+    std::fs::write(&file, lines).unwrap();
+    let (list, ends) = (format!("{KEY}, {two}"), format!(";{KEY};"));
+    let key = "API_KEYS: key 1 has ';' in it, and is one key; several are separated by commas";
+    let rows = [
+        ("API_KEYS", KEY, None),
+        ("API_KEYS", &*ends, None),
+        ("API_KEYS", &*two, Some(key.to_owned())),
+        ("API_KEYS", &*list, Some(key.replace("key 1", "key 2"))),
+        (
+            "API_KEYS_FILE",
+            file.to_str().unwrap(),
+            Some(
+                "API_KEYS_FILE: key 2 has ',' in it, and is one key; several stand one on a line"
+                    .to_owned(),
+            ),
+        ),
+        (
+            "WEBHOOK_SECRET",
+            &*two,
+            Some(
+                key.replace("API_KEYS: key 1", "WEBHOOK_SECRET: secret 1").replace("key", "secret"),
+            ),
+        ),
+        // A secret in a file may have any sign in it.
+        ("WEBHOOK_SECRET_FILE", file.to_str().unwrap(), None),
+    ];
+    for (name, value, expected) in rows {
+        let config = read(&[(name, value)]).unwrap();
+        assert_eq!(config.warnings, expected.into_iter().collect::<Vec<_>>(), "{name}={value}");
+        assert!(!config.keys.is_empty() || name.starts_with("WEBHOOK"));
+    }
+    std::fs::remove_file(file).unwrap();
+    // A blank or a line break never is a part of a key.
+    for value in [format!("{KEY} {KEY}1"), format!("{KEY}\n{KEY}1")] {
+        let told = read(&[("API_KEYS", &value)]).unwrap_err();
+        assert!(told.starts_with("API_KEYS: key 1 ") && !told.contains(KEY), "{told}");
+    }
+}
+
+#[test]
+fn who_trusts_everybody_is_told_what_that_means() {
+    let words = "is everybody: any client can then claim any address, by X-Forwarded-For, and so pass the rate limit; \
+        name the proxies' addresses";
+    for (value, network) in [
+        ("0.0.0.0/0", Some("0.0.0.0/0")),
+        ("10.0.0.0/8, ::/0", Some("::/0")),
+        ("10.0.0.0/8,::1", None),
+        ("", None),
+    ] {
+        let warnings = read(&[("TRUSTED_PROXIES", value)]).unwrap().warnings;
+        let expected = network.map(|network| format!("TRUSTED_PROXIES: {network} {words}"));
+        assert_eq!(warnings, expected.into_iter().collect::<Vec<_>>(), "{value}");
+    }
+}
