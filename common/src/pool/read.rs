@@ -11,7 +11,7 @@ use super::{
 use crate::api::fields::{Fields, error};
 use crate::image::ImageName;
 use crate::label::{Label, LabelSet, MAX_LABELS};
-use crate::name::RunnerName;
+use crate::name::{InvalidName, MAX_NAME_LENGTH, RunnerName};
 use crate::problem::{FieldError, Problem};
 use crate::{quantity, scope};
 
@@ -271,8 +271,16 @@ fn naming(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
     spec.naming = fields.word("naming", &words).unwrap_or_default();
     spec.name_prefix = fields.parsed("name_prefix", |text| {
         // Room for the number of a place.
-        let longest = RunnerName::parse(&format!("{text}-{MAX_POOL}"));
-        longest.map(|_| text.to_owned()).map_err(|error| error.to_string())
+        let number = format!("-{MAX_POOL}");
+        match RunnerName::parse(&format!("{text}{number}")) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(InvalidName::Length(_)) => Err(format!(
+                "must have at most {} characters, has {}: a number follows in the names of runners, up to {number}",
+                MAX_NAME_LENGTH - number.len(),
+                text.chars().count()
+            )),
+            Err(error) => Err(error.to_string()),
+        }
     });
     if spec.name_prefix.is_some() && spec.naming != Naming::Stable {
         fields.fail::<()>("name_prefix", "goes with naming: stable");

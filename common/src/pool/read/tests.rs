@@ -310,6 +310,23 @@ fn each_mistake_is_said_in_its_own_words() {
         said(&json!({"name": "a", "name_prefix": "x"})),
         only("/name_prefix", "goes with naming: stable")
     );
+    let prefix = |prefix: &str| {
+        said(&json!({"name": "a", "naming": "stable", "max": 1, "name_prefix": prefix}))
+    };
+    assert_eq!(
+        prefix(&"é".repeat(61)),
+        only(
+            "/name_prefix",
+            "must have at most 58 characters, has 61: a number follows in the names of runners, up to -10000"
+        )
+    );
+    assert_eq!(
+        prefix("a b"),
+        only(
+            "/name_prefix",
+            "may hold only letters, digits, '_', '.' and '-', and must start with a letter or digit"
+        )
+    );
     assert_eq!(
         said(&json!({"name": "a", "naming": "stable"})),
         only("/max", "is required with naming: stable: it is how many places there are")
