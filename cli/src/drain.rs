@@ -152,6 +152,11 @@ fn told(status: &DrainStatus) -> String {
         (Some(1), Some(busy)) => {
             format!("1 runner is left, {}", if busy == 1 { "at work" } else { "not at work" })
         }
+        (Some(0), Some(_)) => "no runner is left".to_owned(),
+        (Some(left), Some(0)) => format!("{left} runners are left, none of them at work"),
+        (Some(left), Some(busy)) if busy == left => {
+            format!("{left} runners are left, all of them at work")
+        }
         (Some(left), Some(busy)) => format!("{left} runners are left, {busy} of them at work"),
         _ => "waiting for the first look".to_owned(),
     }

@@ -26,6 +26,8 @@ async fn a_drain_says_what_is_left_and_how_it_ends() {
         (drain(Some(1), Some(0)), format!("{begun}; 1 runner is left, not at work.\n")),
         (drain(Some(1), Some(1)), format!("{begun}; 1 runner is left, at work.\n")),
         (drain(Some(3), Some(1)), format!("{begun}; 3 runners are left, 1 of them at work.\n")),
+        (drain(Some(2), Some(0)), format!("{begun}; 2 runners are left, none of them at work.\n")),
+        (drain(Some(3), Some(3)), format!("{begun}; 3 runners are left, all of them at work.\n")),
         (drain(Some(3), None), format!("{begun}.\n")),
         (drain(None, None), format!("{begun}.\n")),
     ];
@@ -70,7 +72,7 @@ async fn a_drain_is_waited_for_over_a_restart_and_told_as_it_goes() {
     );
     assert_eq!(
         error,
-        "waiting for the first look\n1 runner is left, not at work\n0 runners are left, 0 of them at work\n"
+        "waiting for the first look\n1 runner is left, not at work\nno runner is left\n"
     );
 
     let gateway = Gateway::start(|_, _| (200, drain(Some(2), Some(1)))).await;
@@ -104,7 +106,8 @@ async fn an_uninstall_drains_and_asks_until_nothing_is_left() {
     .await;
     let (code, text, error) = gateway.says("uninstall --yes").await;
     assert_eq!((code, text), (0, format!("removed network a\nremoved network b\n{GONE}")));
-    let progress = "0 runners are left, 0 of them at work\nstill there: the last look is not over yet\nstill there: b; c\n";
+    let progress =
+        "no runner is left\nstill there: the last look is not over yet\nstill there: b; c\n";
     assert_eq!(error, progress);
     let asked = "PUT /drain\nGET /drain\nPOST /uninstall\nPOST /uninstall\nPOST /uninstall";
     assert_eq!(
@@ -121,7 +124,7 @@ async fn an_uninstall_drains_and_asks_until_nothing_is_left() {
     })
     .await;
     let (code, text, error) = gateway.says("uninstall --yes --timeout 0").await;
-    let still = "0 runners are left, 0 of them at work\nerror: still there: b; c\n→ repeat the command later\n";
+    let still = "no runner is left\nerror: still there: b; c\n→ repeat the command later\n";
     assert_eq!((code, &*text, &*error), (1, "", still));
     assert_eq!(gateway.asked("POST /uninstall"), 1);
     let gateway = Gateway::start(|what, _| match what {
@@ -129,7 +132,7 @@ async fn an_uninstall_drains_and_asks_until_nothing_is_left() {
         _ => (200, drain(Some(0), Some(0))),
     })
     .await;
-    let refused = "0 runners are left, 0 of them at work\nerror: It is refused.\n";
+    let refused = "no runner is left\nerror: It is refused.\n";
     gateway.fails("uninstall --yes", 1, refused).await;
     assert_eq!(
         gateway.asked("POST /uninstall"),
