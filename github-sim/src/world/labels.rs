@@ -10,10 +10,12 @@ pub(super) const MOST_LABELS: usize = 100;
 const LONGEST_NAME: usize = 64;
 
 /// Whether a runner with the labels `offered` may take a job that asks for `wanted`: it has every one of them. GitHub compares
-/// labels without case (docs, "Using self-hosted runners in a workflow").
+/// labels without case (docs, "Using self-hosted runners in a workflow"). No runner can have an empty label, and a job that asks for
+/// one among others is not held up by it: an expression that came out empty, say.
 pub(super) fn suffice<'a>(offered: impl IntoIterator<Item = &'a str>, wanted: &[String]) -> bool {
     let offered: Vec<&str> = offered.into_iter().collect();
-    wanted.iter().all(|label| offered.iter().any(|other| same(other, label)))
+    let mut wanted = wanted.iter().filter(|label| !label.trim().is_empty());
+    wanted.all(|label| offered.iter().any(|other| same(other, label)))
 }
 
 /// Whether two labels are the same one.
@@ -55,6 +57,8 @@ mod tests {
             (&[], &["x"], false),
             (&["x"], &[], true),
             (&["x"], &["x", "x"], true),
+            (&["x"], &["x", "", " "], true),
+            (&["x"], &["", "y"], false),
         ];
         for (offered, wanted, expected) in rows {
             let wanted: Vec<String> = wanted.iter().map(|&label| label.to_owned()).collect();
