@@ -516,7 +516,7 @@ fn note_outcomes(
     for (action, outcome) in outcomes {
         match (action, outcome) {
             (Action::Launch(launch), outcome) => {
-                state.memory.launched(&launch.name, now);
+                state.memory.launched(&launch.name, launch.job, now);
                 if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
                     let timeout = policy.terms(&launch.pool).registration_timeout;
                     contest(state, &launch.scope, timeout, now);

@@ -96,6 +96,8 @@ pub struct Launch {
     pub explicit_labels: bool,
     /// Its runner group; none means GitHub's default.
     pub group: Option<String>,
+    /// The queued job that it is started for, if it is for one.
+    pub job: Option<i64>,
     /// Why.
     pub why: String,
     /// Who asked.
@@ -221,6 +223,7 @@ mod tests {
             labels: LabelSet::requested(["self-hosted"]),
             explicit_labels: false,
             group: None,
+            job: None,
             why: "a job waits".to_owned(),
             request: None,
         };

@@ -5,6 +5,10 @@
 //! is bound to a runner that no longer exists, or the runner does not listen. Another runner of the same kind helps in the last case
 //! only, so the next one is started after a wait that doubles, and the idle one holds no room that other jobs need. Runners that are
 //! registered elsewhere, or in another group, are tried at once.
+//!
+//! A runner that was started for a job may also end and lose its registration without any sign that it had a job, while the job stays
+//! queued. Mostly another job took it. But an image that deregisters itself when it cannot start looks the same, so the next runner of
+//! that kind for that job waits as after a failed start.
 
 mod failed_groups;
 
@@ -16,6 +20,7 @@ use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::scope::{RepoSlug, Scope};
 
+use super::backoff;
 use super::observed::Observed;
 use super::policy::Policy;
 use mayfly_common::job::QueuedJob;
@@ -43,13 +48,24 @@ pub struct Assignment {
     pub beside_since: Option<Timestamp>,
     /// When GitHub last listed it as queued.
     pub listed_at: Option<Timestamp>,
-    /// The scopes and groups in which runners were idle beside it in vain: each once, the latest last.
+    /// The scopes and groups whose runners did not take it: each once, the latest last.
     pub failed: Vec<NotAssigned>,
 }
 
-/// The runners of one scope and group that were idle beside a queued job for [`PATIENCE`], one after the other.
+/// How a runner failed to take the job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// It was idle beside the job for [`PATIENCE`].
+    Idle,
+    /// It was started for the job and ended without a sign that it had one: how it ended.
+    Ended(String),
+}
+
+/// The runners of one scope and group that did not take a queued job, one after the other, each in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAssigned {
+    /// How the latest runner failed to take it.
+    pub how: How,
     /// The latest runner.
     pub runner: RunnerName,
     /// Where it is, or was, registered.
@@ -60,6 +76,21 @@ pub struct NotAssigned {
     pub failures: u32,
     /// Until when no other runner of that scope and group is started for the job.
     pub until: Timestamp,
+}
+
+/// A runner that was started for a job and ended, its registration gone, without a sign that it had a job.
+#[derive(Debug, Clone)]
+pub struct Ended<'a> {
+    /// The job.
+    pub job: i64,
+    /// The runner's name.
+    pub name: &'a RunnerName,
+    /// Where it was registered.
+    pub scope: &'a Scope,
+    /// Its runner group; none is GitHub's default one.
+    pub group: Option<&'a str>,
+    /// How it ended.
+    pub why: String,
 }
 
 /// A runner that GitHub lists as online and not busy.
@@ -110,21 +141,38 @@ impl Assignment {
         let longest = beside.min_by_key(|idle| idle.since);
         this.beside_since = longest.map(|idle| idle.since.max(this.queued_since));
         if let Some(idle) = longest.filter(|idle| this.is_in_vain(idle.since)) {
-            this.note_failure(idle, now);
+            this.note_failure((idle.name, idle.scope, idle.group), How::Idle, now);
         }
         this
     }
 
-    fn note_failure(&mut self, idle: &Idle<'_>, now: Timestamp) {
-        let place = self.failed.iter().position(|last| last.is_at(idle.scope, idle.group));
-        let before = place.map_or(0, |place| self.failed.remove(place).failures);
+    /// Notes that a runner ended that was started for the job.
+    fn note_end(&mut self, ended: &Ended<'_>, now: Timestamp) {
+        let how = How::Ended(ended.why.clone());
+        self.note_failure((ended.name, ended.scope, ended.group), how, now);
+    }
+
+    fn note_failure(
+        &mut self,
+        (runner, scope, group): (&RunnerName, &Scope, Option<&str>),
+        how: How,
+        now: Timestamp,
+    ) {
+        let place = self.failed.iter().position(|last| last.is_at(scope, group));
+        let before = place.map(|place| self.failed.remove(place));
+        let before = before.filter(|last| last.how.is_like(&how)).map_or(0, |last| last.failures);
         let failures = before.saturating_add(1);
+        let wait = match how {
+            How::Idle => wait(failures),
+            How::Ended(_) => backoff::delay(failures),
+        };
         self.failed.push(NotAssigned {
-            runner: idle.name.clone(),
-            scope: idle.scope.clone(),
-            group: idle.group.map(str::to_owned),
+            how,
+            runner: runner.clone(),
+            scope: scope.clone(),
+            group: group.map(str::to_owned),
             failures,
-            until: now.saturating_add(wait(failures)).unwrap_or(Timestamp::MAX),
+            until: now.saturating_add(wait).unwrap_or(Timestamp::MAX),
         });
     }
 
@@ -154,11 +202,13 @@ impl Assignment {
     }
 }
 
-/// What is known of the assignment of each queued job after a pass that saw this. `idle_since`: since when a runner has been idle.
+/// What is known of the assignment of each queued job after a pass that saw this. `idle_since`: since when a runner has been idle;
+/// `ended`: runners that were started for a job and ended.
 pub fn after(
     seen: &Observed,
     before: &BTreeMap<i64, Assignment>,
     idle_since: impl Fn(&Instance) -> Option<Timestamp>,
+    ended: &[Ended<'_>],
     policy: &Policy,
     now: Timestamp,
 ) -> BTreeMap<i64, Assignment> {
@@ -178,7 +228,10 @@ pub fn after(
     after.retain(|_, last| unasked(last));
     for job in &seen.jobs {
         let listed_at = seen.listed_at.get(&job.repo).copied();
-        let next = Assignment::next(before.get(&job.id), job, &idle, listed_at, now);
+        let mut next = Assignment::next(before.get(&job.id), job, &idle, listed_at, now);
+        for ended in ended.iter().filter(|ended| ended.job == job.id) {
+            next.note_end(ended, now);
+        }
         after.insert(job.id, next);
     }
     after
@@ -190,7 +243,19 @@ fn wait(failures: u32) -> SignedDuration {
     FIRST_WAIT.checked_mul(factor).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
 }
 
+impl How {
+    /// True if both are of the same kind.
+    fn is_like(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Idle, Self::Idle) | (Self::Ended(_), Self::Ended(_)))
+    }
+}
+
 impl NotAssigned {
+    /// True if it is worth a problem: another job takes the runner of a job now and then, but not twice in a row.
+    pub fn is_problem(&self) -> bool {
+        self.how == How::Idle || self.failures > 1
+    }
+
     fn is_at(&self, scope: &Scope, group: Option<&str>) -> bool {
         self.scope == *scope && self.group.as_deref() == group
     }
@@ -203,6 +268,9 @@ impl NotAssigned {
     /// The likely causes, for a job of `repo`.
     pub fn causes(&self, repo: &RepoSlug) -> String {
         let bound = "the job is bound to a runner that no longer exists";
+        if let How::Ended(_) = self.how {
+            return "the image's start fails and deletes the registration, or other jobs took the runners".to_owned();
+        }
         match &self.scope {
             Scope::Repo(_) => format!("{bound}, or the runner does not listen"),
             Scope::Org(_) | Scope::Enterprise(_) => format!(
@@ -216,6 +284,9 @@ impl NotAssigned {
     pub fn remedy(&self, repo: &RepoSlug) -> String {
         let again = "cancel the run at GitHub and start it again";
         let group = self.group();
+        if let How::Ended(_) = self.how {
+            return format!("mayfly runner logs {} shows what the runner printed", self.runner);
+        }
         match &self.scope {
             Scope::Repo(_) => again.to_owned(),
             Scope::Org(name) => format!(
@@ -236,6 +307,13 @@ impl NotAssigned {
 impl fmt::Display for NotAssigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (runner, scope, minutes) = (&self.runner, &self.scope, PATIENCE.as_mins());
+        if let How::Ended(why) = &self.how {
+            let failures = self.failures;
+            return write!(
+                f,
+                "runner {runner} of {scope}, the last of {failures} started for it, ended without a sign of a job: {why}"
+            );
+        }
         write!(
             f,
             "GitHub did not assign it to runner {runner} of {scope}, which was idle beside it for {minutes} min"
@@ -244,108 +322,4 @@ impl fmt::Display for NotAssigned {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lifecycle::tests::at;
-
-    fn job() -> QueuedJob {
-        QueuedJob {
-            id: 1,
-            repo: RepoSlug::parse("o/r").unwrap(),
-            name: "build".to_owned(),
-            labels: LabelSet::requested(["self-hosted"]),
-            labels_unread: false,
-            queued_at: at(0),
-        }
-    }
-
-    /// Passes at these seconds, each with GitHub's list and one runner idle since a second.
-    fn after(passes: &[i64], idle_since: i64, from: Option<&Assignment>) -> Assignment {
-        let (name, scope) = (RunnerName::parse("r1").unwrap(), "org:o".parse().unwrap());
-        let labels = LabelSet::requested(["self-hosted", "linux"]);
-        let since = at(idle_since);
-        let idle = [Idle { name: &name, scope: &scope, labels: &labels, group: None, since }];
-        let pass = |last: Option<Assignment>, second: &i64| {
-            let (now, last) = (at(*second), last.as_ref().or(from));
-            Some(Assignment::next(last, &job(), &idle, Some(now), now))
-        };
-        passes.iter().fold(None, pass).unwrap()
-    }
-
-    fn failures(this: &Assignment) -> u32 {
-        this.failed.iter().map(|failed| failed.failures).sum()
-    }
-
-    #[test]
-    fn each_scope_and_group_has_its_own_wait() {
-        let first = after(&[0, 120], 0, None);
-        let org: Scope = "org:o".parse().unwrap();
-        let repo: Scope = "repo:o/r".parse().unwrap();
-        assert!(first.is_held(&org, None, at(419)) && !first.is_held(&org, None, at(420)));
-        assert!(!first.is_held(&org, Some("ci"), at(200)) && !first.is_held(&repo, None, at(200)));
-        let (name, labels) = (RunnerName::parse("r2").unwrap(), job().labels);
-        let group = Some("ci");
-        let idle = [Idle { name: &name, scope: &org, labels: &labels, group, since: at(130) }];
-        let pass = |last: &Assignment, second| {
-            Assignment::next(Some(last), &job(), &idle, Some(at(second)), at(second))
-        };
-        let waiting = pass(&first, 249);
-        assert_eq!((waiting.beside_since, failures(&waiting)), (Some(at(130)), 1));
-        let both = pass(&waiting, 250);
-        assert!(both.is_held(&org, group, at(419)) && both.is_held(&org, None, at(419)));
-        assert!(both.is_held(&org, group, at(549)), "its first wait, whatever the others' are");
-        assert_eq!(both.held_until(at(250)), Some(at(420)));
-        assert_eq!(both.held_until(at(420)), Some(at(550)));
-        assert_eq!(both.failed.last().map(|last| last.runner.as_str()), Some("r2"));
-    }
-
-    #[test]
-    fn two_minutes_beside_an_idle_runner_are_a_failure_and_waits_double() {
-        assert_eq!(after(&[0, 119], 0, None).failed, []);
-        // A runner that was idle before the job came, and a job that came before the runner.
-        assert_eq!(failures(&after(&[100, 219], 0, None)), 0);
-        assert_eq!(failures(&after(&[0, 219], 100, None)), 0);
-        let first = after(&[0, 120], 0, None);
-        assert_eq!((failures(&first), first.held_until(at(120))), (1, Some(at(420))));
-        assert_eq!(first.held_until(at(420)), None);
-        assert_eq!(first.held_until(at(-3_600)), None, "the clock was set back");
-        // The same runner is no second failure, whatever time passes; a new one is.
-        assert_eq!(failures(&after(&[140, 420, 900], 0, Some(&first))), 1);
-        let second = after(&[430, 550], 430, Some(&first));
-        assert_eq!((failures(&second), second.held_until(at(550))), (2, Some(at(1_150))));
-        let waits = [1, 2, 3, 4, 5, u32::MAX].map(|failures| wait(failures).as_mins());
-        assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
-    }
-
-    #[test]
-    fn only_what_github_listed_proves_anything() {
-        let first = after(&[0], 0, None);
-        let (name, scope) = (RunnerName::parse("r1").unwrap(), "repo:o/r".parse().unwrap());
-        let labels = job().labels;
-        let since = at(0);
-        let idle = [Idle { name: &name, scope: &scope, labels: &labels, group: None, since }];
-        let later = Assignment::next(Some(&first), &job(), &idle, Some(at(119)), at(500));
-        assert_eq!(failures(&later), 0, "it may have been taken since");
-        let other = [Idle { scope: &"repo:o/other".parse().unwrap(), ..idle[0] }];
-        let later = Assignment::next(Some(&first), &job(), &other, Some(at(500)), at(500));
-        assert_eq!((failures(&later), later.beside_since), (0, None));
-        let fewer = LabelSet::requested(["linux"]);
-        let other = [Idle { labels: &fewer, ..idle[0] }];
-        let later = Assignment::next(Some(&first), &job(), &other, Some(at(500)), at(500));
-        assert_eq!(failures(&later), 0);
-    }
-
-    #[test]
-    fn github_is_asked_once_after_a_while_and_once_before_the_runner_is_given_up() {
-        let mut this = after(&[10], 0, None);
-        assert_eq!(this.confirm_at(), Some(at(30)), "from when both were there");
-        this.listed_at = Some(at(29));
-        assert_eq!(this.confirm_at(), Some(at(30)));
-        this.listed_at = Some(at(31));
-        assert_eq!(this.confirm_at(), Some(at(130)));
-        this.listed_at = Some(at(130));
-        assert_eq!(this.confirm_at(), None);
-        this.listed_at = None;
-        assert_eq!(this.confirm_at(), Some(at(30)));
-    }
-}
+mod tests;

@@ -135,15 +135,30 @@ pub(super) fn exited(
     // GitHub deletes a one-job registration when the job is done, and only then without our asking. Where the id is not known, it
     // may be that there never was one.
     let deregistered = sight == Sight::Absent;
-    let started = worked || (deregistered && instance.github_id.is_some());
-    match (exit.code, started) {
-        (0, _) if started || deregistered => Reason::AfterItsJob,
-        (_, true) => Reason::Failed(Failure::EndedInJob(ending)),
-        (_, false) => {
-            let last = printed::last_line(&exit.log_tail).map(line).unwrap_or_default();
-            Reason::Failed(Failure::EndedBeforeJob(ending, last))
+    let last = || printed::last_line(&exit.log_tail).map(line).unwrap_or_default();
+    match exit.code {
+        0 if worked || deregistered => Reason::AfterItsJob,
+        _ if worked => Reason::Failed(Failure::EndedInJob(ending)),
+        _ if deregistered && instance.github_id.is_some() => {
+            Reason::Failed(Failure::EndedDeregistered(ending, last()))
         }
+        _ => Reason::Failed(Failure::EndedBeforeJob(ending, last())),
     }
+}
+
+/// How a container ended whose registration is gone though nothing shows that it had a job; `None` of any other. GitHub deletes the
+/// registration of a runner that had one, so mostly it had; but an image may delete it itself when it cannot start.
+pub(super) fn without_a_job(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> Option<String> {
+    let worked = sighting.was_busy
+        || printed::job(&exit.log_tail).is_some()
+        || printed::result(&exit.log_tail).is_some();
+    (sight == Sight::Absent && !worked).then(|| {
+        let ending = Ending { code: exit.code, out_of_memory: exit.out_of_memory };
+        match printed::last_line(&exit.log_tail).map(line).filter(|last| !last.is_empty()) {
+            None => ending.to_string(),
+            Some(last) => format!("{ending}; its last words: {last}"),
+        }
+    })
 }
 
 /// The result of its job that a runner printed, unless its end speaks against it: a process that a signal ended, or the kernel for

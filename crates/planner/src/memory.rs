@@ -10,8 +10,8 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
-use super::assignment::{self, Assignment, FailedGroups};
-use super::lifecycle::reason_of;
+use super::assignment::{self, Assignment, Ended, FailedGroups};
+use super::lifecycle::{self, reason_of};
 use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
@@ -113,6 +113,8 @@ pub struct Memory {
     refused: BTreeMap<(Scope, RunnerId), Refused>,
     /// Names that this process used, and when last.
     names: BTreeMap<RunnerName, Timestamp>,
+    /// The jobs that this process started runners for.
+    started_for: BTreeMap<RunnerName, i64>,
     /// Registrations that machines of ours had, and when they were last there.
     registrations: BTreeMap<(Scope, RunnerId), Timestamp>,
     /// Scopes whose runners were listed before.
@@ -167,8 +169,12 @@ impl Memory {
     }
 
     /// A runner of this name is about to be registered.
-    pub fn launched(&mut self, name: &RunnerName, now: Timestamp) {
+    pub fn launched(&mut self, name: &RunnerName, job: Option<i64>, now: Timestamp) {
         self.names.insert(name.clone(), now);
+        match job {
+            Some(job) => self.started_for.insert(name.clone(), job),
+            None => self.started_for.remove(name),
+        };
     }
 
     /// GitHub refused to delete a registration: its runner runs a job. `listed_busy`: whether its list said so, too.
@@ -213,6 +219,7 @@ impl Observed {
         }
         memory.adopted = true;
         memory.names.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
+        memory.started_for.retain(|name, _| memory.names.contains_key(name));
         memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         let sightings = self.instances.iter().map(|instance| {
             let sighting = self.sighting(memory.of(instance), instance, policy, now);
@@ -220,7 +227,11 @@ impl Observed {
         });
         memory.sightings = sightings.collect();
         let idle_since = |instance: &Instance| memory.of(instance).idle_since;
-        let assignments = assignment::after(&self, &memory.assignments, idle_since, policy, now);
+        let ended = self.ended_without_a_job(&memory, policy);
+        let assignments =
+            assignment::after(&self, &memory.assignments, idle_since, &ended, policy, now);
+        // Each counts once, however often its machine is looked at.
+        memory.started_for.retain(|name, _| !ended.iter().any(|ended| ended.name == name));
         memory.failed_groups.update(&self, &memory.assignments, &assignments, policy, now);
         memory.assignments = assignments;
         for (scope, listing) in &self.registrations {
@@ -247,10 +258,11 @@ impl Observed {
         let over = self.jobs_over.get(&instance.name).copied();
         sighting.job_over_at = over.or(sighting.job_over_at);
         // One that had a job was online, whether or not somebody looked at that moment.
-        sighting.was_online |= over.is_some();
+        let had_job = over.is_some() || self.working_for.contains_key(&instance.name);
+        sighting.was_online |= had_job;
         // GitHub is asked now and then; that a job began is remembered however it was seen.
         let worked = instance.phase == Phase::Running { working: Some(true) };
-        sighting.was_busy |= worked || over.is_some();
+        sighting.was_busy |= worked || had_job;
         let sight = self.sight_of(instance);
         if matches!(sight, Sight::Unknown | Sight::Unasked) {
             return sighting;
@@ -267,6 +279,23 @@ impl Observed {
         let idle = reason.state() == RunnerState::Idle;
         sighting.idle_since = if idle { since(sighting.idle_since) } else { None };
         sighting
+    }
+
+    /// The runners that were started for a job and ended, their registrations gone, without a sign that they had a job.
+    fn ended_without_a_job<'a>(&'a self, memory: &Memory, policy: &'a Policy) -> Vec<Ended<'a>> {
+        let ended = self.instances.iter().filter_map(|instance| {
+            let Phase::Exited(exit) = &instance.phase else { return None };
+            let sight = self.sight_of(instance);
+            let why = lifecycle::without_a_job(exit, sight, memory.of(instance))?;
+            Some(Ended {
+                job: *memory.started_for.get(&instance.name)?,
+                name: &instance.name,
+                scope: &instance.scope,
+                group: policy.pool(&instance.pool).and_then(|pool| pool.group.as_deref()),
+                why,
+            })
+        });
+        ended.collect()
     }
 
     /// True if a request gives a new runner this name.

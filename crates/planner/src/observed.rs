@@ -186,7 +186,9 @@ impl Observed {
             let reason = lifecycle::exited(instance, exit, sight, sighting);
             matches!(
                 reason,
-                Reason::Result(_) | Reason::AfterItsJob | Reason::Failed(Failure::EndedInJob(_))
+                Reason::Result(_)
+                    | Reason::AfterItsJob
+                    | Reason::Failed(Failure::EndedInJob(_) | Failure::EndedDeregistered(..))
             )
         };
         match &instance.phase {

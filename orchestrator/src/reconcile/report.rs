@@ -24,7 +24,7 @@ use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Instance;
 use mayfly_github::GitHubError;
 use mayfly_github::budget::{Account, Limit, Priority, Resource};
-use mayfly_planner::assignment::NotAssigned;
+use mayfly_planner::assignment::{How, NotAssigned};
 use mayfly_planner::backoff::Failed;
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::RepoFact;
@@ -59,7 +59,7 @@ pub(super) const MOST_UNMET: usize = 200;
 /// How long it is remembered that GitHub put off the end of a runner. The next try may be a while off.
 const PUT_OFF_KNOWN: SignedDuration = SignedDuration::from_hours(1);
 
-/// The queued jobs that GitHub did not assign to a runner that was idle beside them.
+/// The queued jobs that their runners did not take.
 pub(super) fn by_job(planned: &Plan) -> BTreeMap<i64, NotAssigned> {
     planned.not_assigned.iter().map(|one| (one.job.id, one.failed.clone())).collect()
 }
@@ -70,6 +70,11 @@ pub(super) fn not_assigned(planned: &Plan) -> Vec<String> {
     let problem = |Unassigned { job, failed }: &Unassigned| {
         let QueuedJob { id, repo, name, .. } = job;
         let (scope, causes) = (&failed.scope, failed.causes(repo));
+        if let How::Ended(_) = failed.how {
+            return format!(
+                "{repo}: job {id} ({name:?}) stays queued: {failed}. Likely causes: {causes}."
+            );
+        }
         format!(
             "{repo}: GitHub does not assign job {id} ({name:?}) to idle runners of {scope}. Likely causes: {causes}."
         )
@@ -77,6 +82,7 @@ pub(super) fn not_assigned(planned: &Plan) -> Vec<String> {
     let first = planned
         .not_assigned
         .iter()
+        .filter(|one| one.failed.is_problem())
         .filter(|Unassigned { job, failed }| told.insert((&job.repo, &failed.scope)));
     first.map(problem).collect()
 }

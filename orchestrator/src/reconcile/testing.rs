@@ -131,6 +131,7 @@ pub(super) fn launch(runner: &str, request: Option<u64>) -> Launch {
         labels: LabelSet::requested(["self-hosted", "gpu"]),
         explicit_labels: false,
         group: Some("big".to_owned()),
+        job: None,
         why: format!("{runner} is wanted"),
         request: request.map(RequestId),
     }

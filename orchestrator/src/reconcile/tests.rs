@@ -138,7 +138,7 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
     let outcomes = [(Action::Launch(launch("r-9", None)), Outcome::Done)];
     note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(3));
     let mut expected = Memory::default();
-    expected.launched(&name("r-9"), at(3));
+    expected.launched(&name("r-9"), None, at(3));
     assert_eq!(state.memory, expected);
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::{RepoSlug, Scope};
 
-use super::Assignment;
+use super::{Assignment, How, NotAssigned};
 use crate::observed::Observed;
 use crate::policy::Policy;
 
@@ -66,7 +66,9 @@ impl FailedGroups {
     ) {
         for (id, known) in after {
             let earlier = before.get(id).map_or(&[][..], |known| &known.failed);
-            for failed in known.failed.iter().filter(|failed| !earlier.contains(failed)) {
+            let is_new =
+                |failed: &&NotAssigned| failed.how == How::Idle && !earlier.contains(failed);
+            for failed in known.failed.iter().filter(is_new) {
                 self.add(&known.repo, &failed.scope, failed.group.as_deref(), now);
             }
         }
@@ -96,7 +98,7 @@ mod tests {
     use mayfly_common::name::RunnerName;
 
     use super::*;
-    use crate::assignment::{FIRST_WAIT, NotAssigned, PATIENCE};
+    use crate::assignment::{FIRST_WAIT, PATIENCE};
     use crate::lifecycle::tests::{at, instance, policy, registered};
     use crate::observed::Listing;
     use mayfly_common::machine::Phase;
@@ -112,6 +114,7 @@ mod tests {
     /// One job of `o/r` that so many runners of `org:o` were idle beside in vain.
     fn failed(failures: u32) -> BTreeMap<i64, Assignment> {
         let failed = NotAssigned {
+            how: How::Idle,
             runner: RunnerName::parse("r1").unwrap(),
             scope: org(),
             group: None,

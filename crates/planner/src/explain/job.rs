@@ -8,7 +8,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use super::remedy::{failed, remedied};
 use super::{Facts, RESUME, cap, reason};
 use crate::Cause;
-use crate::assignment::NotAssigned;
+use crate::assignment::{How, NotAssigned};
 use crate::backoff::Streak;
 use crate::ledger::Row;
 use crate::snapshot::{PoolSeen, Wait};
@@ -120,9 +120,13 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
     }
 }
 
-/// GitHub did not assign the job to a runner that was idle beside it.
+/// The runners that were there for the job did not take it.
 fn not_assigned(failed: &NotAssigned, repo: &RepoSlug, what: &str) -> Reason {
-    let code = if matches!(failed.scope, Scope::Repo(_)) { "bound" } else { "group" };
+    let code = match (&failed.how, &failed.scope) {
+        (How::Ended(_), _) => "ended",
+        (How::Idle, Scope::Repo(_)) => "bound",
+        (How::Idle, _) => "group",
+    };
     let what = format!("{what}. Likely causes: {}", failed.causes(repo));
     reason(code, what, Some(&failed.remedy(repo)))
 }

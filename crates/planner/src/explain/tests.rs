@@ -9,7 +9,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::ScopeKind;
 
 use super::*;
-use crate::assignment::NotAssigned;
+use crate::assignment::{How, NotAssigned};
 use crate::backoff::{Failed, Place, Streak};
 use crate::choice::Remedy;
 use crate::naming::{Holder, NamesTaken, Presence};
@@ -153,6 +153,7 @@ fn each_cause_has_its_answer() {
 #[test]
 fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
     let failed = |scope: &str| NotAssigned {
+        how: How::Idle,
         runner: RunnerName::parse("r1").unwrap(),
         scope: scope.parse().unwrap(),
         group: Some("ci".to_owned()),

@@ -66,6 +66,9 @@ pub enum Failure {
     VersionRefused,
     /// It ended in the middle of its job.
     EndedInJob(Ending),
+    /// It ended with an error and its registration is gone, as after a job, though nothing shows that it had one; the last line it
+    /// printed.
+    EndedDeregistered(Ending, String),
     /// It ended without having run one; the last line it printed.
     EndedBeforeJob(Ending, String),
 }
@@ -140,7 +143,7 @@ impl Failure {
             Self::RegistrationGone => "registration_gone",
             Self::Removed => "removed",
             Self::VersionRefused => "version_refused",
-            Self::EndedInJob(_) => "ended_in_job",
+            Self::EndedInJob(_) | Self::EndedDeregistered(..) => "ended_in_job",
             Self::EndedBeforeJob(..) => "ended_before_job",
         }
     }
@@ -160,7 +163,8 @@ impl Failure {
             | Self::LostConnection
             | Self::RegistrationGone
             | Self::Removed
-            | Self::EndedInJob(_) => false,
+            | Self::EndedInJob(_)
+            | Self::EndedDeregistered(..) => false,
         }
     }
 
@@ -225,6 +229,12 @@ impl fmt::Display for Failure {
                 f.write_str("GitHub refuses this runner version; update the image")
             }
             Self::EndedInJob(ending) => write!(f, "{ending} in the middle of its job"),
+            Self::EndedDeregistered(ending, last) if last.is_empty() => {
+                write!(f, "{ending}, and its registration is gone")
+            }
+            Self::EndedDeregistered(ending, last) => {
+                write!(f, "{ending}, and its registration is gone; its last words: {last}")
+            }
             Self::EndedBeforeJob(ending, last) if last.is_empty() => {
                 write!(f, "{ending} without having run a job")
             }

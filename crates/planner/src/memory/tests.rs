@@ -1,6 +1,9 @@
 use super::*;
 use crate::lifecycle::tests::{at, instance, policy, registered};
-use mayfly_common::machine::Phase;
+use mayfly_common::job::QueuedJob;
+use mayfly_common::label::LabelSet;
+use mayfly_common::machine::{Exit, Phase};
+use mayfly_common::scope::RepoSlug;
 
 const RUNNING: Phase = Phase::Running { working: Some(false) };
 
@@ -46,7 +49,7 @@ fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
     let mut now = looked(Observed::default(), &[&ours], 0);
     assert_eq!(clashes(&now), 0);
     let launched = instance("a2", RUNNING);
-    now.memory.launched(&launched.name, at(5));
+    now.memory.launched(&launched.name, None, at(5));
     let now = looked(now, &[&ours, &launched], 10);
     assert_eq!(clashes(&now), 0);
     // One that a list lacked, or that has gone, is no news when it comes again.
@@ -145,4 +148,58 @@ fn only_scopes_with_something_to_delete_are_watched_and_nothing_is_kept_for_ever
     let memory = &later.memory;
     let kept = (memory.names.len(), memory.registrations.len(), memory.refused.len());
     assert_eq!(kept, (0, 0, 0));
+}
+
+fn exited(code: i64, log_tail: &str) -> Phase {
+    Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() })
+}
+
+fn queued(id: i64) -> QueuedJob {
+    QueuedJob {
+        id,
+        repo: RepoSlug::parse("o/r").unwrap(),
+        name: "build".to_owned(),
+        labels: LabelSet::requested(["self-hosted"]),
+        labels_unread: false,
+        queued_at: at(0),
+    }
+}
+
+/// An image that deregisters itself when it cannot start: without a wait, its runners would follow each other for ever.
+#[test]
+fn a_runner_that_ended_without_a_sign_of_a_job_holds_back_the_next_one_for_its_job() {
+    let runner = instance("r1", exited(1, "An error occurred: Not configured.\n"));
+    let look = |sign: &dyn Fn(&mut Observed), job: Option<i64>, passes: usize| {
+        let mut memory = Memory::default();
+        memory.launched(&runner.name, job, at(0));
+        for pass in 0..passes {
+            let mut seen = Observed {
+                instances: vec![runner.clone()],
+                jobs: vec![queued(7)],
+                jobs_complete: true,
+                memory,
+                ..Observed::default()
+            };
+            seen.registrations.insert(runner.scope.clone(), Listing::Known(Vec::new()));
+            sign(&mut seen);
+            memory = seen.remember(&policy(), at(10 + i64::try_from(pass).unwrap())).memory;
+        }
+        let known = memory.assignment(7).unwrap();
+        (known.failed.len(), known.failed.first().map_or(0, |failed| failed.failures))
+    };
+    let printed =
+        |text: &'static str| move |seen: &mut Observed| seen.instances[0].phase = exited(1, text);
+    assert_eq!(look(&|_| {}, Some(7), 1), (1, 1));
+    assert_eq!(look(&|_| {}, Some(7), 3), (1, 1), "one runner counts once");
+    assert_eq!(look(&|_| {}, Some(8), 1), (0, 0), "it was started for another job");
+    assert_eq!(look(&|_| {}, None, 1), (0, 0), "it was started to wait");
+    assert_eq!(look(&printed("Running job: build\n"), Some(7), 1), (0, 0));
+    let of_ledger = |seen: &mut Observed| {
+        seen.working_for.insert(runner.name.clone(), RepoSlug::parse("o/r").unwrap());
+    };
+    assert_eq!(look(&of_ledger, Some(7), 1), (0, 0), "the ledger knows its job");
+    let unknown = |seen: &mut Observed| {
+        seen.registrations.insert(runner.scope.clone(), Listing::Unknown);
+    };
+    assert_eq!(look(&unknown, Some(7), 1), (0, 0), "its registration may be there");
 }

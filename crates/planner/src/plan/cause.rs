@@ -13,7 +13,7 @@ use crate::room::Cap;
 /// Why a runner is not started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// GitHub did not assign the job to a runner that was idle beside it.
+    /// The job's last runner did not take it.
     NotAssigned(NotAssigned),
     /// The platform drains.
     Draining,
@@ -37,7 +37,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAssigned(failed) => {
-                write!(f, "{failed}; the next is started at {}", failed.until)
+                write!(f, "{failed}; the next is started at {:.0}", failed.until)
             }
             Self::Draining => f.write_str("the platform is draining"),
             Self::Cap(cap) => write!(f, "{cap}"),

@@ -60,7 +60,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut first = None;
         for place in places {
             let why = format!("pool {} keeps {} waiting", pool.name, pool.min_idle);
-            match self.start(pool, place, why) {
+            match self.start(pool, place, None, why) {
                 Ok(()) => return Ok(place),
                 Err(cause) => first = first.or(Some(cause)),
             }

@@ -310,7 +310,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 return Err(Some(first.unwrap_or_else(by_ratio)));
             }
             let why = format!("job {:?} of {} waits", ours.job.name, ours.job.repo);
-            match self.start(pool, scope, why) {
+            match self.start(pool, scope, Some(ours.job.id), why) {
                 Ok(()) => {
                     if let Some((left, _)) = allowance {
                         *left -= 1;

@@ -150,6 +150,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             labels: wanted.labels.clone().unwrap_or_else(|| terms.labels.clone()),
             explicit_labels: wanted.labels.is_some(),
             group: wanted.group.clone(),
+            job: None,
             why: "it was asked for through the API".to_owned(),
             request: Some(request),
         };

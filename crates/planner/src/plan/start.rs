@@ -22,11 +22,12 @@ struct Place<'a> {
 }
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
-    /// Starts one runner of a pool, if nothing is in the way.
+    /// Starts one runner of a pool, for a job or to wait for one, if nothing is in the way.
     pub(super) fn start(
         &mut self,
         pool: &PoolPolicy,
         scope: &Scope,
+        job: Option<i64>,
         why: String,
     ) -> Result<(), Cause> {
         if self.policy.draining {
@@ -77,6 +78,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             labels: pool.labels.clone(),
             explicit_labels: !pool.name.is_reserved(),
             group: pool.group.clone(),
+            job,
             why,
             request: None,
         }));

@@ -403,10 +403,14 @@ fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not
     assert_eq!(clashes(&listed(left.clone(), foreign, 1_010)), 0);
     // A launch whose answer was lost, and a runner whose container somebody removed, are ours.
     let mut unanswered = left.clone();
-    unanswered.memory.launched(&RunnerName::parse("mayfly-i-aaaaaaaaaaaa").unwrap(), at(1_005));
+    unanswered.memory.launched(
+        &RunnerName::parse("mayfly-i-aaaaaaaaaaaa").unwrap(),
+        None,
+        at(1_005),
+    );
     assert_eq!(clashes(&listed(unanswered, vec![other], 1_010)), 0);
     let mut before = left;
-    before.memory.launched(&RunnerName::parse("mayfly-i-r0").unwrap(), at(1_005));
+    before.memory.launched(&RunnerName::parse("mayfly-i-r0").unwrap(), None, at(1_005));
     let running =
         with_runner(before, "mayfly-i-r0", IDLE, true, false).remember(&policy(), at(1_010));
     let removed = Observed { instances: Vec::new(), ..running };

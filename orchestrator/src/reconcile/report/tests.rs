@@ -28,6 +28,7 @@ fn job(id: i64, repo: &str) -> QueuedJob {
 
 fn in_vain(place: &str) -> NotAssigned {
     NotAssigned {
+        how: How::Idle,
         runner: name("r-1"),
         scope: scope(place),
         group: Some("big".to_owned()),

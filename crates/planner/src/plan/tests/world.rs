@@ -504,7 +504,7 @@ impl World {
         new.deadline = self.now + SignedDuration::from_hours(120);
         new.github_id = Some(id);
         let now = self.now;
-        self.seen.memory.launched(&launch.name, now);
+        self.seen.memory.launched(&launch.name, launch.job, now);
         self.seen.fresh_names.retain(|name| *name != launch.name);
         if let Some(list) = self.list(&launch.scope) {
             let same = |one: &Registered| one.name.eq_ignore_ascii_case(launch.name.as_str());
