@@ -70,6 +70,8 @@ pub fn reason_of(
             Reason::Failed(Failure::EngineEnded(why.to_owned()))
         }
         Sight::Listed(registered) if registered.online => Reason::Waiting,
+        // It takes one job only: what had one is not idle again.
+        Sight::Unknown | Sight::Unasked if sighting.was_busy => Reason::WasBusy,
         Sight::Unknown | Sight::Unasked if sighting.was_online => Reason::WasOnline,
         Sight::Unknown => Reason::NotAsked,
         Sight::Unasked => Reason::NotOnlineYet,

@@ -259,9 +259,9 @@ impl Observed {
         sighting.job_over_at = over.or(sighting.job_over_at);
         // One that had a job was online, whether or not somebody looked at that moment.
         let had_job = over.is_some() || self.working_for.contains_key(&instance.name);
-        sighting.was_online |= had_job;
-        // GitHub is asked now and then; that a job began is remembered however it was seen.
+        // GitHub is asked now and then, and its list may lag; that a job began is remembered however it was seen.
         let worked = instance.phase == Phase::Running { working: Some(true) };
+        sighting.was_online |= had_job || worked;
         sighting.was_busy |= worked || had_job;
         let sight = self.sight_of(instance);
         if matches!(sight, Sight::Unknown | Sight::Unasked) {
@@ -271,7 +271,8 @@ impl Observed {
         let online = listed.is_some_and(|registered| registered.online);
         sighting.was_online |= online;
         sighting.was_busy |= listed.is_some_and(|registered| registered.busy);
-        sighting.missing_since = if online { None } else { since(sighting.missing_since) };
+        sighting.missing_since =
+            if online || worked { None } else { since(sighting.missing_since) };
         let jobless = listed.is_none_or(|registered| !registered.online && !registered.busy);
         sighting.jobless_since = if jobless { since(sighting.jobless_since) } else { None };
         let timeout = policy.terms(&instance.pool).registration_timeout;

@@ -10,6 +10,8 @@ use super::{Store, StoreError, cutoff, rows};
 
 /// How long jobs that are over are remembered.
 const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// Most jobs read at a start that are over.
+const MOST_OVER: i64 = 5_000;
 /// Most jobs remembered.
 const MOST: i64 = 100_000;
 
@@ -29,18 +31,22 @@ impl Store {
         .await
     }
 
-    /// The rows of jobs that are not over.
+    /// The rows of jobs that are not over, and of those that were over within the last hour that anything is known of: what is told of them
+    /// again is no news.
     ///
     /// Errors: they cannot be read.
-    pub async fn open_jobs(&self) -> Result<Vec<Row>, StoreError> {
+    pub async fn recent_jobs(&self) -> Result<Vec<Row>, StoreError> {
         self.run(|connection| {
             let columns = rows::JOB;
             let mut query = connection.prepare(&format!(
                 // What left the queue in the last hour may still be asked about.
-                "SELECT {columns} FROM jobs WHERE status <> 'completed' AND (left_at IS NULL \
-                 OR left_at > (SELECT max(seen_at) FROM jobs) - 3600000)"
+                "WITH last AS (SELECT max(seen_at) - 3600000 AS hour FROM jobs)
+                 SELECT {columns} FROM jobs, last WHERE status <> 'completed' AND (left_at IS NULL OR left_at > hour)
+                 UNION ALL
+                 SELECT * FROM (SELECT {columns} FROM jobs, last WHERE status = 'completed' AND seen_at > hour
+                                ORDER BY seen_at DESC LIMIT ?1)"
             ))?;
-            let found = query.query_map([], rows::job)?;
+            let found = query.query_map([MOST_OVER], rows::job)?;
             // A row that cannot be read any more is history that is lost, not a reason to read none.
             Ok(found.flatten().flatten().collect())
         })

@@ -109,8 +109,8 @@ async fn jobs_come_back_as_they_were() {
     ledger.told(&repo, &EventJob { id: 8, status: JobStatus::Completed, ..job }, at(0));
     let rows = ledger.take_changed();
     store.save(rows.clone()).await.unwrap();
-    let found = Store::open(&folder.file()).unwrap().open_jobs().await.unwrap();
-    assert_eq!(found, rows[..1], "what is over is history");
+    let found = Store::open(&folder.file()).unwrap().recent_jobs().await.unwrap();
+    assert_eq!(found, rows);
     assert_eq!(found[0].labels, LabelSet::requested(["self-hosted", "linux"]));
 }
 
@@ -508,7 +508,7 @@ async fn what_an_earlier_release_kept_is_cut() {
     let events = store.events(Some(0), 1_000).await.unwrap();
     assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 1, 1, 1, 5]);
     assert_eq!(events[4], keep(5), "what is short stays as it is");
-    let jobs = store.open_jobs().await.unwrap();
+    let jobs = store.recent_jobs().await.unwrap();
     let (_, gone) = store.finished(FinishedQuery::default(), (10, 0)).await.unwrap();
     let log = store.finished_runner("1".to_owned()).await.unwrap().unwrap().log.unwrap();
     assert_eq!((jobs.len(), gone.len(), log.len() <= 128 << 10), (4, 4, true));
@@ -543,7 +543,7 @@ async fn a_page_of_events_is_bounded_and_the_next_goes_on_there() {
 }
 
 #[tokio::test]
-async fn what_left_the_queue_within_the_hour_is_open_after_a_restart() {
+async fn what_left_the_queue_or_was_over_within_the_hour_is_known_after_a_restart() {
     const HOUR: i64 = 3_600;
     let folder = Folder::new();
     let store = Store::open(&folder.file()).unwrap();
@@ -563,8 +563,14 @@ async fn what_left_the_queue_within_the_hour_is_open_after_a_restart() {
     store.save(rows.clone()).await.unwrap();
     drop(store);
     let again = Store::open(&folder.file()).unwrap();
-    let open = again.open_jobs().await.unwrap();
-    assert_eq!(open, [rows[0].clone(), rows[3].clone()]);
+    let open = again.recent_jobs().await.unwrap();
+    // What was over within the hour is not news again.
+    assert_eq!(open, [rows[0].clone(), rows[3].clone(), rows[4].clone()]);
+    let Content::Job { job, .. } = delivery("b").content else { panic!("it tells of a job") };
+    ledger.told(&repo, &EventJob { id: 6, ..job }, at(3 * HOUR));
+    again.save(ledger.take_changed()).await.unwrap();
+    let ids: Vec<i64> = again.recent_jobs().await.unwrap().iter().map(|row| row.id).collect();
+    assert_eq!(ids, [1, 6], "an hour later it is history");
 }
 
 #[test]

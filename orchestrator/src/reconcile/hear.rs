@@ -94,7 +94,7 @@ impl Reconciler {
 
     async fn load(&self, state: &mut State, now: Timestamp) {
         let store = self.intake.store();
-        match store.open_jobs().await {
+        match store.recent_jobs().await {
             Ok(rows) => {
                 state.journal.go_on(store.last_event().await.unwrap_or_default(), &rows);
                 state.ledger.load(rows);

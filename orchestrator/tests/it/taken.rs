@@ -146,6 +146,21 @@ async fn a_restart_loses_no_job_that_was_over_before_anybody_looked() {
     }
     let found = row(&platform, job).await;
     assert_eq!([&found["runner"], &found["conclusion"]], [&json!(name), &json!("success")]);
+    // Another restart tells and counts nothing again, and changes nothing that is known.
+    let completed = async |platform: &Platform| {
+        let (_, page) = get(platform, "/events?limit=1000").await;
+        let events = page["events"].as_array().unwrap();
+        events.iter().filter(|event| event["kind"] == "job.completed").count()
+    };
+    assert_eq!(completed(&platform).await, 1);
+    platform.restart();
+    for _ in 0..6 {
+        platform.to_next_pass().await;
+        platform.pass().await;
+    }
+    assert_eq!((completed(&platform).await, row(&platform, job).await), (1, found));
+    let text = platform.metrics.render().unwrap();
+    assert!(!text.contains("mayfly_jobs_completed_total{"), "{text}");
 }
 
 /// The same with a runner that somebody asked for.

@@ -15,6 +15,8 @@ pub enum Reason {
     Busy,
     /// A job's process runs inside.
     Working,
+    /// It ran a job when GitHub could last be asked.
+    WasBusy,
     /// It is registered and online.
     Waiting,
     /// It was online when GitHub could last be asked.
@@ -86,7 +88,7 @@ impl Reason {
     /// The state that goes with it.
     pub fn state(&self) -> RunnerState {
         match self {
-            Self::Busy | Self::Working => RunnerState::Busy,
+            Self::Busy | Self::Working | Self::WasBusy => RunnerState::Busy,
             Self::Waiting | Self::WasOnline => RunnerState::Idle,
             Self::NotAsked
             | Self::NotOnlineYet
@@ -111,6 +113,7 @@ impl Reason {
             | Self::EngineReady => true,
             Self::Busy
             | Self::Working
+            | Self::WasBusy
             | Self::Ending
             | Self::Disconnected
             | Self::Late
@@ -187,6 +190,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::Busy => "it runs a job",
             Self::Working => "a job's process runs inside",
+            Self::WasBusy => "it ran a job when GitHub last could be asked",
             Self::Waiting => "it waits for a job",
             Self::WasOnline => "it was online when GitHub last could be asked",
             Self::NotAsked => "GitHub could not be asked about it",

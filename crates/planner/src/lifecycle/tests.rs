@@ -109,6 +109,8 @@ fn every_state_has_its_row() {
         ("GitHub silent, never seen", running.clone(), Sight::Unknown, unseen, 5, Starting),
         ("GitHub silent for long", running.clone(), Sight::Unknown, unseen, 5_000, Starting),
         ("GitHub silent, was online", running.clone(), Sight::Unknown, seen(None), 5_000, Idle),
+        ("GitHub silent, had a job", running.clone(), Sight::Unknown, was_busy, 5_000, Busy),
+        ("not asked, had a job", running.clone(), Sight::Unasked, was_busy, 5_000, Busy),
         ("online", running.clone(), Sight::Listed(&online), seen(None), 5, Idle),
         ("busy", running.clone(), Sight::Listed(&busy), seen(None), 5, Busy),
         ("busy flag lags", worker.clone(), Sight::Listed(&online), seen(None), 5, Busy),

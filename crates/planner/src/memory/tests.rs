@@ -1,5 +1,6 @@
 use super::*;
 use crate::lifecycle::tests::{at, instance, policy, registered};
+use crate::lifecycle::{Failure, Reason};
 use mayfly_common::job::QueuedJob;
 use mayfly_common::label::LabelSet;
 use mayfly_common::machine::{Exit, Phase};
@@ -202,4 +203,24 @@ fn a_runner_that_ended_without_a_sign_of_a_job_holds_back_the_next_one_for_its_j
         seen.registrations.insert(runner.scope.clone(), Listing::Unknown);
     };
     assert_eq!(look(&unknown, Some(7), 1), (0, 0), "its registration may be there");
+}
+
+/// GitHub's list may lag: a listener needs seconds after its worker to report the job's end.
+#[test]
+fn a_runner_that_github_does_not_list_yet_has_its_grace_after_its_worker_ended() {
+    let at_work = instance("r1", Phase::Running { working: Some(true) });
+    let done = instance("r1", RUNNING);
+    let mut last = seen(Observed::default(), Some(&at_work), Some(vec![]));
+    for second in [0, 400, 1_000] {
+        last = seen(last, Some(&at_work), Some(vec![])).remember(&policy(), at(second));
+    }
+    let reason = |last: &Observed, second: i64| {
+        let (sight, sighting) = (last.sight_of(&done), last.memory.of(&done));
+        reason_of(&done, sight, sighting, policy().default.registration_timeout, at(second))
+    };
+    let after = seen(last, Some(&done), Some(vec![])).remember(&policy(), at(1_001));
+    assert_eq!(reason(&after, 1_001), Reason::Ending);
+    let later = seen(after, Some(&done), Some(vec![])).remember(&policy(), at(1_060));
+    assert_eq!(reason(&later, 1_060), Reason::Ending);
+    assert_eq!(reason(&later, 1_061), Reason::Failed(Failure::RegistrationGone));
 }
