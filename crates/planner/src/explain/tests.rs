@@ -173,7 +173,8 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
         };
         explain(&facts).reasons
     };
-    let held = |scope| explained(&seen(Some(Wait::For(Cause::NotAssigned(failed(scope))))));
+    let held =
+        |scope| explained(&seen(Some(Wait::For(Cause::NotAssigned(Box::new(failed(scope)))))));
     let (repo, org) = (held("repo:o/r"), held("org:o"));
     assert_eq!((repo[0].code.as_str(), org[0].code.as_str()), ("bound", "group"));
     let likely = |what: &str| what.split_once(". Likely causes: ").unwrap().1.to_owned();

@@ -14,7 +14,7 @@ use crate::room::Cap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// The job's last runner did not take it.
-    NotAssigned(NotAssigned),
+    NotAssigned(Box<NotAssigned>),
     /// The platform drains.
     Draining,
     /// There is no room.

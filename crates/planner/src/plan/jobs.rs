@@ -187,7 +187,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             }
             let known = self.seen.memory.assignment(job.id);
             if let Some(failed) = known.and_then(|known| known.failed.last().cloned()) {
-                let cause = Cause::NotAssigned(failed);
+                let cause = Cause::NotAssigned(Box::new(failed));
                 self.plan.waiting.push(Waiting { job: job.id, pool, cause });
             }
         }
