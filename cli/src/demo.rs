@@ -73,6 +73,9 @@ fn build(cargo: &OsStr, this: &Path) -> Result<PathBuf, Missing> {
     command.args(["build", "--bin", PROGRAM, "--message-format", "json-render-diagnostics"]);
     command.arg("--manifest-path").arg(Path::new(PACKAGE).with_file_name("Cargo.toml"));
     command.arg("--profile").arg(profile(this));
+    for name in env::vars_os().map(|(name, _)| name).filter(|name| is_of_package(name)) {
+        command.env_remove(name);
+    }
     let not_started = |error| Missing::NotStarted { program: cargo.into(), error };
     let mut building = command.stdout(Stdio::piped()).spawn().map_err(not_started)?;
     let lines = building.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
@@ -87,6 +90,12 @@ fn profile(this: &Path) -> OsString {
         Some(folder) if folder != "debug" => folder.to_owned(),
         _ => "dev".into(),
     }
+}
+
+/// Whether cargo has set this variable to tell a program of its package. Some build scripts run again where one has changed.
+fn is_of_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR"
 }
 
 /// The program, if this line of cargo's JSON says where it is.

@@ -72,7 +72,7 @@ fn where_it_is_missing_the_error_says_where_to_get_it() {
 
 /// A cargo that says what it is asked for, and where the program is.
 const CARGO: &str = r#"here=${0%/*}
-echo "$@" >"$here/asked"
+echo "$@" $CARGO_MANIFEST_DIR $CARGO_PKG_NAME $OUT_DIR >"$here/asked"
 echo '{"reason":"compiler-artifact","target":{"name":"mayfly-demo"},"executable":"'"$here"'/built"}'"#;
 
 #[test]
@@ -85,7 +85,12 @@ fn under_cargo_run_it_is_built_first() {
     };
     let run = |installed: &Installed, package: &str| {
         let cargo = installed.0.join("cargo");
-        let variables = [("CARGO", cargo.to_str().unwrap()), ("CARGO_MANIFEST_DIR", package)];
+        let variables = [
+            ("CARGO", cargo.to_str().unwrap()),
+            ("CARGO_MANIFEST_DIR", package),
+            ("CARGO_PKG_NAME", "mayfly"),
+            ("OUT_DIR", "/t/out"),
+        ];
         installed.demo(&["--exit"], &variables)
     };
     let installed = of("cargo", CARGO);
