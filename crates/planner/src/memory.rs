@@ -43,6 +43,10 @@ pub struct Sighting {
     pub jobless_since: Option<Timestamp>,
     /// When the job that it had was over, as far as anybody told.
     pub job_over_at: Option<Timestamp>,
+    /// True if the latest pass found that it failed.
+    pub failed: bool,
+    /// True if the pass before found that, too.
+    pub failed_before: bool,
 }
 
 /// A registration that may be ours, or has a name that somebody asks for, and has no machine here.
@@ -222,7 +226,12 @@ impl Observed {
         memory.started_for.retain(|name, _| memory.names.contains_key(name));
         memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         let sightings = self.instances.iter().map(|instance| {
-            let sighting = self.sighting(memory.of(instance), instance, policy, now);
+            let before = memory.of(instance);
+            let mut sighting = self.sighting(before, instance, policy, now);
+            let timeout = policy.terms(&instance.pool).registration_timeout;
+            let reason = reason_of(instance, self.sight_of(instance), sighting, timeout, now);
+            sighting.failed = reason.failure().is_some();
+            sighting.failed_before = before.failed;
             (instance.name.clone(), (instance.created_at, sighting))
         });
         memory.sightings = sightings.collect();

@@ -38,6 +38,7 @@ use self::jobs::Blocked;
 use self::over::instance_runs;
 use super::action::{Action, Launch, Refusal, RequestId};
 use super::assignment::NotAssigned;
+use super::backoff::Place;
 use super::choice::Remedy;
 use super::lifecycle::Failure;
 use super::memory::Clash;
@@ -143,6 +144,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
         doubtful: BTreeMap::new(),
         held: BTreeMap::new(),
         blocked: Vec::new(),
+        failing: BTreeSet::new(),
         shrink: BTreeMap::new(),
     };
     for instance in running {
@@ -184,6 +186,8 @@ struct Planner<'a, N> {
     doubtful: BTreeMap<RunnerName, &'a RepoSlug>,
     /// Where a runner would have been started for a job, had there been room: the first such pool of each job.
     blocked: Vec<Blocked<'a>>,
+    /// Where runners failed to start that no earlier pass saw fail: until their failures are counted, the next ones wait.
+    failing: BTreeSet<Place>,
     /// How many runners pools with the policy `ratio` are to lose.
     shrink: BTreeMap<PoolName, usize>,
 }

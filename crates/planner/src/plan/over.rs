@@ -58,6 +58,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             if self.is_put_off(&instance.scope, id) && !self.is_to_be_deleted(&instance.name) {
                 continue;
             }
+            let sighting = self.seen.memory.of(instance);
+            let holds_back =
+                verdict.failure.as_ref().is_some_and(Failure::is_of_start) && !sighting.was_busy;
+            if holds_back && sighting.failed && !sighting.failed_before {
+                self.failing.insert((instance.pool.clone(), instance.scope.clone()));
+            }
             self.plan.actions.push(Action::Remove {
                 name: instance.name.clone(),
                 pool: instance.pool.clone(),
@@ -65,8 +71,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 id,
                 state: verdict.state,
                 why: verdict.why,
-                holds_back: verdict.failure.as_ref().is_some_and(Failure::is_of_start)
-                    && !self.seen.memory.of(instance).was_busy,
+                holds_back,
                 failure: verdict.failure,
                 request: None,
             });

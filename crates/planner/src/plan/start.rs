@@ -40,12 +40,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(image) = self.lacking(pool) {
             return Err(Cause::Image(image.to_owned()));
         }
-        let place = match pool.naming {
+        let numbered = match pool.naming {
             Naming::Unique => None,
             Naming::Stable => Some(self.free_place(pool, scope)),
         };
         // Neither room nor time helps a pool whose names others have.
-        if let Some(Err(taken)) = &place
+        if let Some(Err(taken)) = &numbered
             && taken.registrations().next().is_some()
         {
             return Err(Cause::NoName(Box::new(taken.clone())));
@@ -54,8 +54,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(until) = held.filter(|until| **until > self.now) {
             return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
         }
+        let place = (pool.name.clone(), scope.clone());
+        if self.failing.contains(&place) {
+            return Err(Cause::HeldBack(place, self.now));
+        }
         self.room.admits(pool, scope).map_err(Cause::Cap)?;
-        let name = match place {
+        let name = match numbered {
             None => self.names.next(),
             Some(Ok(place)) => {
                 if let Some(registered) = place.abandoned {

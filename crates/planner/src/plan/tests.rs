@@ -861,3 +861,25 @@ fn carried_out(seen: &Observed, plan: &Plan, now: Timestamp) -> Observed {
     let world = world::World { seen: seen.clone(), policy: policy(), now };
     world.carried_out(plan).seen
 }
+
+/// The failure is counted when the machine is removed, which is after this plan: without a wait, each step of a back-off would start two.
+#[test]
+fn where_a_runner_just_failed_to_start_the_next_one_waits_until_the_failure_is_counted() {
+    let log_tail = "no such file\n".to_owned();
+    let failed = Phase::Exited(Exit { code: 1, out_of_memory: false, log_tail });
+    let look = |memory: crate::memory::Memory, second: i64| {
+        let mut seen = with_runner(seen(), "a1", failed.clone(), false, false);
+        seen.jobs = vec![job(7, "o/r", &["self-hosted"])];
+        seen.memory = memory;
+        let seen = seen.remember(&policy(), at(second));
+        let planned = plan(&seen, &policy(), at(second));
+        let waits = planned.waiting.iter().any(|one| matches!(one.cause, Cause::HeldBack(..)));
+        let removes = planned.actions.iter().any(|one| matches!(one, Action::Remove { .. }));
+        ((launches(&planned), waits, removes), seen.memory)
+    };
+    let (first, memory) = look(crate::memory::Memory::default(), 10);
+    assert_eq!(first, (0, true, true));
+    // Its removal failed: what was counted is in `held_back`, and the place is not blocked for ever.
+    let (second, _) = look(memory, 20);
+    assert_eq!(second, (1, false, true));
+}
