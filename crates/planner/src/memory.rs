@@ -43,10 +43,8 @@ pub struct Sighting {
     pub jobless_since: Option<Timestamp>,
     /// When the job that it had was over, as far as anybody told.
     pub job_over_at: Option<Timestamp>,
-    /// True if the latest pass found that it failed.
-    pub failed: bool,
-    /// True if the pass before found that, too.
-    pub failed_before: bool,
+    /// How many passes in a row found that it failed.
+    pub failed_passes: u32,
 }
 
 /// A registration that may be ours, or has a name that somebody asks for, and has no machine here.
@@ -230,8 +228,9 @@ impl Observed {
             let mut sighting = self.sighting(before, instance, policy, now);
             let timeout = policy.terms(&instance.pool).registration_timeout;
             let reason = reason_of(instance, self.sight_of(instance), sighting, timeout, now);
-            sighting.failed = reason.failure().is_some();
-            sighting.failed_before = before.failed;
+            let failed = reason.failure().is_some();
+            sighting.failed_passes =
+                if failed { before.failed_passes.saturating_add(1) } else { 0 };
             (instance.name.clone(), (instance.created_at, sighting))
         });
         memory.sightings = sightings.collect();

@@ -61,7 +61,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let sighting = self.seen.memory.of(instance);
             let holds_back =
                 verdict.failure.as_ref().is_some_and(Failure::is_of_start) && !sighting.was_busy;
-            if holds_back && sighting.failed && !sighting.failed_before {
+            if holds_back && sighting.failed_passes == 1 {
                 self.failing.insert((instance.pool.clone(), instance.scope.clone()));
             }
             self.plan.actions.push(Action::Remove {
