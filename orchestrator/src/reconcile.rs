@@ -15,7 +15,7 @@
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
 //! | `history` | the latest runners that are gone |
 //! | `journal` | what happened, as events |
-//! | `lost` | runners that somebody else removed |
+//! | `lost` | runners that somebody else removed, also while no orchestrator ran |
 //! | `problems` | which problems last |
 //! | `state` | what passes remember |
 //! | `uninstall` | removes what is left of the installation once it is drained |
@@ -253,6 +253,7 @@ impl Reconciler {
         report.problems.extend(state.ledger.problem());
         let now = self.clock.now();
         self.tell_lost(&mut state, &seen.instances, now);
+        self.look_for_missing(&mut state, (&instance, &seen.instances), now).await;
         let planned = plan(&seen, &policy, now);
         state.planned_at = now;
         report.problems.extend(planned.clashes.iter().map(ToString::to_string));
@@ -287,20 +288,19 @@ impl Reconciler {
                 }
             }
         }
+        Self::note_pools(&mut state, &seen.instances);
         if !dry {
             self.ask_about_jobs(&mut state, &seen.instances).await;
             self.search_for_jobs(&mut state, &seen.repositories).await;
+            self.tell_missing(&mut state, now);
         }
-        let State { ledger, history, .. } = &mut *state;
-        ledger.pools(|runner| {
-            let of = seen.instances.iter().find(|instance| instance.name.as_str() == runner);
-            of.map(|instance| instance.pool.as_str()).or_else(|| history.pool_of(runner))
-        });
+        Self::note_pools(&mut state, &seen.instances);
         self.keep(&mut state).await;
         self.settle(&mut state, &outcomes, &mut report);
         let (instances, verdicts) =
             self.look_again(&seen, &policy, &planned, !outcomes.is_empty()).await;
         state.left = Left::of(&instances, &verdicts, &outcomes);
+        Self::note_left(&mut state, &instance);
         let runners: Vec<Runner> = instances
             .iter()
             .zip(&verdicts)
@@ -322,6 +322,16 @@ impl Reconciler {
         self.publish(&mut state, &mut report, instance, runners, sight).await;
         self.answer(requests, &planned, &outcomes, &report, &uninstalled);
         report
+    }
+
+    /// Tells jobs the pools of the runners that they have or had.
+    fn note_pools(state: &mut State, seen: &[Instance]) {
+        let State { ledger, history, missing, .. } = state;
+        ledger.pools(|runner| {
+            let of = seen.iter().find(|instance| instance.name.as_str() == runner);
+            let gone = || history.pool_of(runner).or_else(|| missing.pool_of(runner));
+            of.map(|instance| instance.pool.as_str()).or_else(gone)
+        });
     }
 
     /// When the next pass is due if nothing nudges before.

@@ -6,6 +6,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`lifecycle`] | which state a runner is in |
+//! | [`lost`] | what is told of runners whose machines vanished while no orchestrator ran |
 //! | [`naming`] | which names are ours |
 //! | `memory` | what one pass remembers for the next |
 //! | [`policy`] | what holds for all decisions, pool by pool |
@@ -35,6 +36,7 @@ pub mod explain;
 pub mod filter;
 pub mod ledger;
 pub mod lifecycle;
+pub mod lost;
 pub mod matching;
 mod memory;
 pub mod naming;

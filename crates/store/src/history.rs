@@ -1,5 +1,7 @@
 //! What happened: events, and runners that are gone with what they printed. History, never a truth that something depends on.
 
+mod left;
+
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{Event, Finished, FinishedQuery};
 use mayfly_common::runner::RunnerState;
@@ -7,6 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row as Found, Transaction, params};
 
 use super::{Store, StoreError};
+use mayfly_planner::lost::LeftRunner;
 
 /// How long events are kept.
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -23,21 +26,61 @@ const PAGE: usize = 1 << 20;
 /// The columns that [`finished`] reads.
 const FINISHED: &str = "name, pool, scope, scope_name, image, state, reason, exit_code, out_of_memory, created_at, removed_at";
 
+/// What happened since the last writing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// Runners that are gone. What is known of the same machine is replaced.
+    pub finished: Vec<Finished>,
+    /// Events. One that is there already stays as it is.
+    pub events: Vec<Event>,
+    /// The installation, and the runners that it leaves behind in the place of earlier ones.
+    pub left: Option<(String, Vec<LeftRunner>)>,
+}
+
 impl Store {
-    /// Keeps events. One that is there already stays as it is.
+    /// Keeps what happened, all of it or nothing: whatever ends the process, what is told of a runner that is gone is told once.
     ///
-    /// Errors: they cannot be written.
-    pub async fn save_events(&self, events: Vec<Event>) -> Result<(), StoreError> {
+    /// Errors: it cannot be written.
+    pub async fn save_history(&self, news: News) -> Result<(), StoreError> {
         self.run(move |connection| {
             let transaction = connection.transaction()?;
-            for event in &events {
+            for runner in &news.finished {
+                save_finished(&transaction, runner)?;
+            }
+            for event in &news.events {
                 let text = serde_json::to_string(event).map_err(unwritable)?;
                 let insert = "INSERT OR IGNORE INTO events (id, event) VALUES (?1, ?2)";
                 transaction.prepare_cached(insert)?.execute(params![event.id, text])?;
             }
+            if let Some((installation, runners)) = &news.left {
+                left::save(&transaction, installation, runners)?;
+            }
             transaction.commit()
         })
         .await
+    }
+
+    /// Keeps events. One that is there already stays as it is.
+    ///
+    /// Errors: they cannot be written.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn save_events(&self, events: Vec<Event>) -> Result<(), StoreError> {
+        self.save_history(News { events, ..News::default() }).await
+    }
+
+    /// Keeps what became of runners.
+    ///
+    /// Errors: it cannot be written.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn save_finished(&self, finished: Vec<Finished>) -> Result<(), StoreError> {
+        self.save_history(News { finished, ..News::default() }).await
+    }
+
+    /// The runners that the last pass of this `installation` left behind, without those of which it is kept what became of them.
+    ///
+    /// Errors: they cannot be read.
+    pub async fn left_runners(&self, installation: String) -> Result<Vec<LeftRunner>, StoreError> {
+        self.run(move |connection| left::load(connection, &installation)).await
     }
 
     /// At most `limit` events with an id above `after`, the oldest first; without `after` the latest ones. Fewer, but one at least,
@@ -78,36 +121,6 @@ impl Store {
         self.run(move |connection| connection.query_row(query, [], |row| row.get(0))).await
     }
 
-    /// Keeps what became of runners.
-    ///
-    /// Errors: it cannot be written.
-    pub async fn save_finished(&self, gone: Vec<Finished>) -> Result<(), StoreError> {
-        self.run(move |connection| {
-            let transaction = connection.transaction()?;
-            for runner in &gone {
-                let insert = format!(
-                    "INSERT OR REPLACE INTO finished_runners ({FINISHED}, log) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
-                );
-                transaction.prepare_cached(&insert)?.execute(params![
-                    runner.name,
-                    runner.pool,
-                    word(&runner.scope)?,
-                    runner.scope_name,
-                    runner.image,
-                    runner.state.as_str(),
-                    runner.reason,
-                    runner.exit_code,
-                    runner.out_of_memory,
-                    runner.created_at.as_millisecond(),
-                    runner.removed_at.as_millisecond(),
-                    runner.log,
-                ])?;
-            }
-            transaction.commit()
-        })
-        .await
-    }
-
     /// Runners that are gone, the latest first, without their logs: those that `wanted` names, so many; and how many there are of
     /// them in all.
     ///
@@ -146,6 +159,28 @@ impl Store {
         })
         .await
     }
+}
+
+fn save_finished(transaction: &Transaction<'_>, runner: &Finished) -> Result<(), rusqlite::Error> {
+    let insert = format!(
+        "INSERT OR REPLACE INTO finished_runners ({FINISHED}, log) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+    );
+    let mut insert = transaction.prepare_cached(&insert)?;
+    let saved = insert.execute(params![
+        runner.name,
+        runner.pool,
+        word(&runner.scope)?,
+        runner.scope_name,
+        runner.image,
+        runner.state.as_str(),
+        runner.reason,
+        runner.exit_code,
+        runner.out_of_memory,
+        runner.created_at.as_millisecond(),
+        runner.removed_at.as_millisecond(),
+        runner.log,
+    ]);
+    saved.map(drop)
 }
 
 /// Drops what is older, or more, than is kept.

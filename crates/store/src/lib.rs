@@ -33,6 +33,7 @@ use self::file::File;
 
 pub use deliveries::{KnownHook, Recorded};
 pub use error::StoreError;
+pub use history::News;
 pub use pools::PoolRow;
 
 /// How long to wait for another process that writes.

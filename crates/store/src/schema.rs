@@ -85,6 +85,21 @@ pub(super) const STEPS: &[&str] = &[
     "
     ALTER TABLE jobs ADD COLUMN queue_known INTEGER NOT NULL DEFAULT 0;
 ",
+    // The runners that the last pass left behind.
+    "
+    CREATE TABLE left_runners (
+        name TEXT NOT NULL,
+        installation TEXT NOT NULL,
+        machine TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        scope_name TEXT NOT NULL,
+        image TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (name, created_at)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Checks that the file is ours, and that its schema is known here. An empty file is ours.

@@ -230,7 +230,7 @@ fn a_file_that_cannot_be_used_is_left_as_it_is_and_told() {
     let error = Store::open(&newer).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "it was written by a newer version (schema 99, this one knows 6)"
+        "it was written by a newer version (schema 99, this one knows 7)"
     );
     // Not even its journal mode is changed.
     let mode: String = Connection::open(&newer)
@@ -251,7 +251,7 @@ fn the_database_of_another_program_is_refused_and_stays_as_it_is() {
         "PRAGMA user_version = 99",
         "CREATE TABLE jobs (id); PRAGMA user_version = 1",
         "PRAGMA journal_mode = WAL; CREATE TABLE t (a)",
-        "CREATE VIRTUAL TABLE jobs USING fts5(a); PRAGMA user_version = 6",
+        "CREATE VIRTUAL TABLE jobs USING fts5(a); PRAGMA user_version = 7",
     ];
     for sql in made {
         let folder = Folder::new();

@@ -16,7 +16,8 @@ use super::problems::Changes;
 use mayfly_planner::Launch;
 use mayfly_planner::choice::is_hosted;
 use mayfly_planner::ledger::Row;
-use mayfly_store::{Store, StoreError};
+use mayfly_planner::lost::LeftRunner;
+use mayfly_store::{News, Store, StoreError};
 
 /// Most events, and most runners that are gone, that wait for a file that cannot be written.
 const UNSAVED: usize = 1_000;
@@ -30,6 +31,10 @@ pub(super) struct Journal {
     drain: Option<DrainMark>,
     events: Vec<Event>,
     gone: Vec<Finished>,
+    /// The installation and the runners that the last pass left behind.
+    left: Option<(String, Vec<LeftRunner>)>,
+    /// They are not written yet.
+    left_is_new: bool,
     /// The id of the latest event that can be read.
     feed: watch::Sender<i64>,
 }
@@ -66,6 +71,8 @@ impl Journal {
             drain: None,
             events: Vec::new(),
             gone: Vec::new(),
+            left: None,
+            left_is_new: false,
             feed,
         };
         (journal, followers)
@@ -163,6 +170,14 @@ impl Journal {
         self.gone.push(finished);
     }
 
+    /// These runners are left behind, for the next process.
+    pub(super) fn left(&mut self, installation: &str, runners: Vec<LeftRunner>) {
+        let left = Some((installation.to_owned(), runners));
+        if self.left != left {
+            (self.left, self.left_is_new) = (left, true);
+        }
+    }
+
     /// These pools are there.
     pub(super) fn pools(&mut self, marks: &BTreeMap<String, Mark>, now: Timestamp) {
         let Some(before) = self.pools.replace(marks.clone()) else { return };
@@ -205,16 +220,18 @@ impl Journal {
     ///
     /// Errors: it cannot be written; it is tried again with the next call.
     pub(super) async fn write(&mut self, store: &Store) -> Result<(), StoreError> {
-        if !self.gone.is_empty() {
-            let saved = store.save_finished(self.gone.clone()).await;
-            keep_latest(&mut self.gone);
-            saved?;
-            self.gone.clear();
+        let left = self.left.clone().filter(|_| self.left_is_new);
+        if self.gone.is_empty() && self.events.is_empty() && left.is_none() {
+            return Ok(());
         }
+        let news = News { finished: self.gone.clone(), events: self.events.clone(), left };
+        let saved = store.save_history(news).await;
+        keep_latest(&mut self.gone);
+        keep_latest(&mut self.events);
+        saved?;
+        self.gone.clear();
+        self.left_is_new = false;
         if !self.events.is_empty() {
-            let saved = store.save_events(self.events.clone()).await;
-            keep_latest(&mut self.events);
-            saved?;
             self.events.clear();
             self.feed.send_replace(self.last_id);
         }

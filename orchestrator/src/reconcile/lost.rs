@@ -1,21 +1,24 @@
-//! Runners that somebody else removed: they were there after the last pass, are not any more, and nobody here ended them.
+//! Runners whose machines are gone though nobody here ended them: they were there after the last pass, of this process or of the one
+//! before it.
 
 use jiff::Timestamp;
 use mayfly_common::api::Finished;
+use mayfly_common::foreign_text::message;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_service::telemetry::MONITOR;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::execute::Outcome;
 use super::{Reconciler, State};
 use mayfly_common::machine::Instance;
 use mayfly_planner::lifecycle::Failure;
+use mayfly_planner::lost::{LeftRunner, ending};
 use mayfly_planner::{Action, Verdict};
 
 /// The runners that a pass leaves behind.
 #[derive(Default)]
-pub(super) struct Left(Vec<(Instance, RunnerState)>);
+pub(super) struct Left(Vec<LeftRunner>);
 
 impl Left {
     /// Those that were seen after the actions, without those that the actions ended.
@@ -35,39 +38,118 @@ impl Left {
             })
         };
         let left = instances.iter().zip(verdicts).filter(|(instance, _)| !ended(&instance.name));
-        Self(left.map(|(instance, verdict)| (instance.clone(), verdict.state)).collect())
+        Self(left.map(|(instance, verdict)| LeftRunner::of(instance, verdict.state)).collect())
     }
 
     /// Those that are not there any more.
-    fn lost(&self, seen: &[Instance]) -> Vec<(Instance, RunnerState)> {
-        let there = |id: &str| seen.iter().any(|instance| instance.container_id == id);
-        let same = |name: &RunnerName| seen.iter().any(|instance| instance.name == *name);
-        // A Docker engine whose runner is gone stands for that runner, and carries its name.
-        let lost = |(instance, _): &&(Instance, RunnerState)| {
-            !there(&instance.container_id) && !same(&instance.name)
-        };
-        self.0.iter().filter(lost).cloned().collect()
+    fn lost(&self, seen: &[Instance]) -> Vec<LeftRunner> {
+        self.0.iter().filter(|runner| runner.is_missing(seen)).cloned().collect()
+    }
+}
+
+/// Runners that an earlier process left behind and whose machines were gone at the first look.
+#[derive(Default)]
+pub(super) struct Missing {
+    runners: Vec<LeftRunner>,
+    /// When that look was; none before it.
+    since: Option<Timestamp>,
+}
+
+impl Missing {
+    /// The pool of a runner.
+    pub(super) fn pool_of(&self, runner: &str) -> Option<&str> {
+        let found = self.runners.iter().find(|one| one.name.as_str() == runner);
+        found.map(|one| one.pool.as_str())
     }
 }
 
 impl Reconciler {
     /// Tells of the runners that are gone though nobody here ended them.
     pub(super) fn tell_lost(&self, state: &mut State, seen: &[Instance], now: Timestamp) {
-        for (instance, was) in state.left.lost(seen) {
-            let failure = Failure::Removed;
-            let (name, scope, reason) = (&instance.name, &instance.scope, failure.to_string());
-            let ended = if was == RunnerState::Busy {
-                self.metrics.failed(instance.pool.as_str(), &failure);
-                warn!(category = MONITOR, runner = %name, %scope, %reason, "runner is gone, and its job with it");
-                RunnerState::Failed
-            } else {
-                info!(category = MONITOR, runner = %name, %scope, %reason, "runner is gone");
-                RunnerState::Gone
-            };
-            let finished: Finished = self.finished(&instance, ended, &reason);
-            state.history.add(&finished, "");
-            state.journal.gone(finished, now);
+        for runner in state.left.lost(seen) {
+            let was_busy = runner.state == RunnerState::Busy;
+            let ended = if was_busy { RunnerState::Failed } else { RunnerState::Gone };
+            self.tell_gone(state, &runner, ended, &Failure::Removed.to_string(), now);
         }
+    }
+
+    /// At the first look: which of the runners that an earlier process left behind are not there.
+    pub(super) async fn look_for_missing(
+        &self,
+        state: &mut State,
+        (installation, seen): (&str, &[Instance]),
+        now: Timestamp,
+    ) {
+        if state.missing.since.is_some() {
+            return;
+        }
+        let left = match self.intake.store().left_runners(installation.to_owned()).await {
+            Ok(left) => left,
+            Err(error) => {
+                debug!("runners of the last run cannot be read: {error}");
+                return;
+            }
+        };
+        let runners: Vec<LeftRunner> =
+            left.into_iter().filter(|runner| runner.is_missing(seen)).collect();
+        let busy = runners.iter().filter(|runner| runner.state == RunnerState::Busy);
+        state.ledger.at_work(busy.map(LeftRunner::worker).collect(), now);
+        state.missing = Missing { runners, since: Some(now) };
+    }
+
+    /// Tells of the runners that an earlier process left behind and that were gone, where GitHub has said what became of their jobs.
+    pub(super) fn tell_missing(&self, state: &mut State, now: Timestamp) {
+        let Some(since) = state.missing.since else { return };
+        for runner in std::mem::take(&mut state.missing.runners) {
+            let job = state.ledger.latest_job(runner.name.as_str(), runner.created_at);
+            match ending(runner.state, &job, now.duration_since(since)) {
+                Some(end) => self.tell_gone(state, &runner, end.state, &end.why, now),
+                None => state.missing.runners.push(runner),
+            }
+        }
+    }
+
+    /// Hands on which runners are there, and of which it is still to be told that they are not.
+    pub(super) fn note_left(state: &mut State, installation: &str) {
+        // What the earlier process left was not read: it is not replaced.
+        if state.missing.since.is_some() {
+            let left = state.left.0.iter().chain(&state.missing.runners).cloned().collect();
+            state.journal.left(installation, left);
+        }
+    }
+
+    fn tell_gone(
+        &self,
+        state: &mut State,
+        left: &LeftRunner,
+        ended: RunnerState,
+        reason: &str,
+        now: Timestamp,
+    ) {
+        let (runner, scope) = (&left.name, &left.scope);
+        match ended {
+            RunnerState::Failed => {
+                self.metrics.failed(left.pool.as_str(), &Failure::Removed);
+                warn!(category = MONITOR, %runner, %scope, reason, "runner is gone, and its job with it");
+            }
+            _ => info!(category = MONITOR, %runner, %scope, reason, "runner is gone"),
+        }
+        let finished = Finished {
+            name: runner.to_string(),
+            scope: scope.kind(),
+            scope_name: scope.name(),
+            pool: left.pool.to_string(),
+            image: left.image.clone(),
+            state: ended,
+            reason: message(reason),
+            exit_code: None,
+            out_of_memory: false,
+            created_at: left.created_at,
+            removed_at: now,
+            log: None,
+        };
+        state.history.add(&finished, "");
+        state.journal.gone(finished, now);
     }
 }
 

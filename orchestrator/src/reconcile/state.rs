@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::handle::Request;
 use super::history::History;
 use super::journal::Journal;
-use super::lost::Left;
+use super::lost::{Left, Missing};
 use super::problems::Problems;
 use mayfly_planner::Group;
 use mayfly_planner::Memory;
@@ -64,6 +64,8 @@ pub(super) struct State {
     pub(super) passes: u64,
     /// The runners that the last pass left behind.
     pub(super) left: Left,
+    /// Those of an earlier process that were gone.
+    pub(super) missing: Missing,
     pub(super) problems: Problems,
     /// Checks at which jobs were asked for.
     pub(super) checks: u64,
@@ -109,6 +111,7 @@ impl State {
             accounts: BTreeMap::new(),
             passes: 0,
             left: Left::default(),
+            missing: Missing::default(),
             problems: Problems::default(),
             checks: 0,
             draining: None,

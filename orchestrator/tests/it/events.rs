@@ -2,13 +2,15 @@
 
 use axum::body::{Body, BodyDataStream, to_bytes};
 use futures::StreamExt as _;
+use github_sim::world::model::Conclusion;
 use http::{Request, StatusCode};
 use mayfly_common::api::{Event, EventKind, EventList, Finished, FinishedList};
 use mayfly_common::runner::RunnerState;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::support::Platform;
+use crate::support::{Platform, SELF_HOSTED};
 
 async fn ask(
     platform: &Platform,
@@ -249,6 +251,109 @@ async fn a_runner_that_somebody_removes_leaves_an_event_and_a_record() {
         let failures = "mayfly_runner_failures_total{pool=\"default\",reason=\"removed\"} 1";
         assert_eq!(platform.metrics.render().contains(failures), busy);
     }
+}
+
+/// The events of a runner that is gone, and what is kept of it.
+async fn end_of(platform: &Platform, name: &str) -> (Vec<EventKind>, Option<Finished>) {
+    let list: EventList = get(platform, "/events?limit=1000").await;
+    let of_it = list.events.iter().filter(|event| event.runner.as_deref() == Some(name));
+    let ends = [EventKind::RunnerFailed, EventKind::RunnerFinished, EventKind::RunnerGone];
+    let told = of_it.map(|event| event.kind).filter(|kind| ends.contains(kind)).collect();
+    let list: FinishedList = get(platform, "/finished-runners").await;
+    (told, list.runners.into_iter().find(|gone| gone.name == name))
+}
+
+/// Its container is removed while no orchestrator runs.
+fn vanish(platform: &mut Platform) {
+    platform.backend.state().instances.clear();
+    platform.restart();
+}
+
+#[tokio::test]
+async fn a_runner_that_is_removed_while_nobody_looks_leaves_one_event_and_one_record() {
+    use Conclusion::{Failure, Success};
+    const GONE: &str = "its container was gone when the orchestrator started";
+    let open = format!("{GONE}; GitHub does not say that its job has ended");
+    let over = |conclusion: &str| format!("{GONE}; its job's conclusion is {conclusion}");
+    let rows = [
+        (true, None, EventKind::RunnerFailed, open),
+        (true, Some(Success), EventKind::RunnerFinished, over("success")),
+        (true, Some(Failure), EventKind::RunnerGone, over("failure")),
+        (false, None, EventKind::RunnerGone, GONE.to_owned()),
+    ];
+    for (busy, concluded, kind, reason) in rows {
+        for scope in ["repo", "org"] {
+            let mut platform = Platform::new().await;
+            let place = if scope == "org" { "octo-org" } else { "octo-admin/app" };
+            platform.repo("octo-org/app", SELF_HOSTED);
+            let asked = json!({"scope": scope, "scope_name": place});
+            let made = platform.create(&asked).await.unwrap().remove(0);
+            let name = made.name.clone();
+            let repo = if scope == "org" { "octo-org/app" } else { place };
+            let job = busy.then(|| platform.queue(repo, &["self-hosted"]));
+            platform.connect(&name);
+            platform.wait(20);
+            platform.pass().await;
+            platform.wait(60);
+            platform.pass().await;
+            if let (Some(job), Some(conclusion)) = (job, concluded) {
+                platform.sim.with(|world| world.finish_job(job, conclusion)).unwrap();
+            }
+            vanish(&mut platform);
+            platform.wait(60);
+            for _ in 0..3 {
+                platform.pass().await;
+                platform.restart();
+                platform.wait(20);
+            }
+            platform.pass().await;
+            let (told, kept) = end_of(&platform, &name).await;
+            assert_eq!(told, [kind], "{scope} {reason}");
+            let kept = kept.unwrap();
+            assert_eq!(kept.reason, reason, "{scope}");
+            let known = (&*kept.pool, &*kept.scope_name, &*kept.image, kept.created_at);
+            assert_eq!(known, ("manual", place, &*made.image, made.created_at));
+            let Some(job) = job else { continue };
+            let row: serde_json::Value = get(&platform, &format!("/jobs/{job}")).await;
+            let status = if concluded.is_some() { "completed" } else { "in_progress" };
+            assert_eq!(
+                (row["status"].as_str(), row["pool"].as_str()),
+                (Some(status), Some("manual"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_was_removed_while_nobody_looked_waits_for_github_and_for_the_file() {
+    let mut platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.wait(20);
+    platform.pass().await;
+    platform.sim.with(|world| world.finish_job(job, Conclusion::Success)).unwrap();
+    vanish(&mut platform);
+    let route = "/repos/{owner}/{repo}/actions/jobs/{job_id}".to_owned();
+    platform.fault(github_sim::Fault { route, status: 502, times: 99, ..Default::default() });
+    platform.wait(60);
+    platform.pass().await;
+    assert_eq!(end_of(&platform, &name).await, (Vec::new(), None), "GitHub does not answer");
+    platform.sim.clear_faults();
+    let store = platform.handle.store().clone();
+    store.refuse_writes(true).await.unwrap();
+    platform.restart();
+    platform.pass().await;
+    // It is killed before it could write.
+    store.refuse_writes(false).await.unwrap();
+    platform.restart();
+    platform.pass().await;
+    let (told, kept) = end_of(&platform, &name).await;
+    assert_eq!(
+        (told, kept.unwrap().state),
+        (vec![EventKind::RunnerFinished], RunnerState::Finished)
+    );
 }
 
 #[tokio::test]

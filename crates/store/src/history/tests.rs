@@ -221,3 +221,48 @@ async fn of_very_much_the_latest_is_kept() {
         assert_eq!(count(&store, query).await, expected, "{query}");
     }
 }
+
+#[tokio::test]
+async fn the_runners_that_a_pass_left_come_back_to_their_installation_until_their_end_is_kept() {
+    let store = Store::in_memory().unwrap();
+    let left = |name: &str, scope: &str, state| LeftRunner {
+        name: mayfly_common::name::RunnerName::parse(name).unwrap(),
+        machine: format!("machine-{name}"),
+        pool: "ci".parse().unwrap(),
+        scope: scope.parse().unwrap(),
+        image: "img:1".to_owned(),
+        created_at: at(-100),
+        state,
+    };
+    let rows = vec![
+        left("a", "enterprise:octo-corp", RunnerState::Busy),
+        left("b", "repo:o/r", RunnerState::Idle),
+        left("c", "org:o", RunnerState::Starting),
+    ];
+    let there = async |installation: &str| {
+        let found = store.left_runners(installation.to_owned()).await.unwrap();
+        found.into_iter().map(|one| one.name.to_string()).collect::<Vec<_>>()
+    };
+    let save = async |left: &[LeftRunner], finished: Vec<Finished>| {
+        let left = Some(("one".to_owned(), left.to_vec()));
+        store.save_history(News { finished, left, ..News::default() }).await.unwrap();
+    };
+    save(&rows, Vec::new()).await;
+    assert_eq!(store.left_runners("one".to_owned()).await.unwrap(), rows);
+    assert!(there("another").await.is_empty(), "they are none of its runners");
+    // Another machine of that name ended before.
+    let before = Finished { created_at: at(-200), ..gone("a", -150) };
+    save(&rows, vec![gone("b", 1), before]).await;
+    assert_eq!(there("one").await, ["a", "c"]);
+    save(&rows[2..], Vec::new()).await;
+    assert_eq!(there("one").await, ["c"]);
+    // What is told and what is left go into the file together.
+    store.refuse_writes(true).await.unwrap();
+    let news = News {
+        finished: vec![gone("c", 2)],
+        left: Some(("one".into(), Vec::new())),
+        ..News::default()
+    };
+    store.save_history(news).await.unwrap_err();
+    assert_eq!(there("one").await, ["c"]);
+}
