@@ -57,6 +57,8 @@ pub enum Action {
         scope: Scope,
         /// The registration to delete first, if there is or may be one.
         id: Option<RunnerId>,
+        /// What follows where GitHub does not delete it because it runs a job.
+        if_busy: IfBusy,
         /// How it ended: finished, failed or, if it was ended on request, gone.
         state: RunnerState,
         /// Why.
@@ -79,6 +81,15 @@ pub enum Action {
         /// Why.
         why: String,
     },
+}
+
+/// What becomes of a machine whose registration GitHub does not delete, because it runs a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfBusy {
+    /// It stays.
+    Keep,
+    /// It is removed: somebody insists.
+    Remove,
 }
 
 /// A runner to start.
@@ -266,6 +277,7 @@ mod tests {
                     pool: pool(),
                     scope: scope.clone(),
                     id: None,
+                    if_busy: IfBusy::Keep,
                     state: mayfly_common::runner::RunnerState::Finished,
                     why: "it did its job".to_owned(),
                     failure: None,

@@ -49,7 +49,7 @@ pub mod room;
 pub mod snapshot;
 pub mod uninstall;
 
-pub use action::{Action, Launch, Refusal, RequestId};
+pub use action::{Action, IfBusy, Launch, Refusal, RequestId};
 pub use choice::has_groups;
 pub use memory::{Clash, Memory, Sighting, Stray};
 pub use observed::{Group, Image, ImageSeen, Listing, Observed, Sight, Wish};

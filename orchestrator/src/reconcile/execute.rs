@@ -29,7 +29,7 @@ use mayfly_github::{Deregistered, GitHubError};
 use mayfly_planner::backoff::Failed;
 use mayfly_planner::ledger::Ran;
 use mayfly_planner::lifecycle::{printed, result_of};
-use mayfly_planner::{Action, Launch, Plan};
+use mayfly_planner::{Action, IfBusy, Launch, Plan};
 
 /// Actions that are under way at a time.
 const CONCURRENT: usize = 16;
@@ -244,11 +244,11 @@ impl Reconciler {
                 }
             }
             Action::Retire { name, scope, id, why, .. } => {
-                let ended = self.end(name, scope, Some(*id)).await;
+                let ended = self.end(name, scope, Some(*id), IfBusy::Keep).await;
                 self.record(ended, seen, name, RunnerState::Gone, why)
             }
-            Action::Remove { name, scope, id, state, why, failure, .. } => {
-                let ended = self.end(name, scope, *id).await;
+            Action::Remove { name, scope, id, if_busy, state, why, failure, .. } => {
+                let ended = self.end(name, scope, *id, *if_busy).await;
                 let log = ended.as_ref().ok().and_then(Option::as_deref).unwrap_or_default();
                 let in_full = failure.as_ref().and_then(|failure| failure.with_last_words(log));
                 self.record(ended, seen, name, *state, in_full.as_deref().unwrap_or(why))
@@ -256,17 +256,18 @@ impl Reconciler {
         }
     }
 
-    /// Deletes the registration, then the container. `None`: GitHub keeps the registration, so the container stays, too.
+    /// Deletes the registration, then the container. `None`: GitHub keeps the registration, and the container stays with it.
     async fn end(
         &self,
         name: &RunnerName,
         scope: &Scope,
         id: Option<RunnerId>,
+        if_busy: IfBusy,
     ) -> Result<Option<String>, ActionError> {
         if let Some(id) = id {
-            match self.github.deregister(scope, id).await? {
-                Deregistered::Gone => {}
-                Deregistered::Busy => return Ok(None),
+            match (self.github.deregister(scope, id).await?, if_busy) {
+                (Deregistered::Gone, _) | (Deregistered::Busy, IfBusy::Remove) => {}
+                (Deregistered::Busy, IfBusy::Keep) => return Ok(None),
             }
         }
         let log = match self.backend.logs(name, KEPT_LINES).await {

@@ -88,6 +88,7 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id,
+        if_busy: mayfly_planner::IfBusy::Keep,
         state: RunnerState::Failed,
         why: "why".to_owned(),
         failure: None,

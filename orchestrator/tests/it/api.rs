@@ -126,6 +126,29 @@ async fn every_refusal_has_its_status_and_says_why() {
 }
 
 #[tokio::test]
+async fn force_ends_a_runner_at_once_that_takes_a_job_after_github_listed_it_as_idle() {
+    for (force, status, left) in
+        [("?force=true", StatusCode::NO_CONTENT, 0), ("", StatusCode::CONFLICT, 1)]
+    {
+        let platform = Platform::new().await;
+        let named = json!({"scope": "repo", "scope_name": REPO, "runner_name": "one"});
+        assert_eq!(post(&platform, &named).await.0, StatusCode::CREATED);
+        platform.connect("one");
+        let refusal = Fault {
+            route: "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned(),
+            method: Some("DELETE".to_owned()),
+            status: 422,
+            times: 9,
+            ..Fault::default()
+        };
+        platform.fault(refusal);
+        let path = format!("/api/v1/runners/one{force}");
+        assert_eq!(send(&platform, Method::DELETE, &path, "").await.0, status, "{force}");
+        assert_eq!(platform.containers().len(), left, "{force}");
+    }
+}
+
+#[tokio::test]
 async fn a_leftover_registration_of_the_same_name_is_replaced_if_it_is_ours_or_stays_offline() {
     let platform = Platform::new().await;
     let repo = crate::support::scope("repo:octo-admin/app");

@@ -8,7 +8,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
 use super::{Planner, Verdict};
-use crate::action::Action;
+use crate::action::{Action, IfBusy};
 use crate::lifecycle::{Failure, reason_of};
 use crate::observed::{Sight, Wish};
 
@@ -69,6 +69,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 pool: instance.pool.clone(),
                 scope: instance.scope.clone(),
                 id,
+                if_busy: IfBusy::Keep,
                 state: verdict.state,
                 why: verdict.why,
                 holds_back,

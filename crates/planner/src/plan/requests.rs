@@ -8,7 +8,7 @@ use mayfly_common::registration::Registered;
 use mayfly_common::runner::RunnerState;
 
 use super::{Planner, Verdict, ends};
-use crate::action::{Action, Launch, Refusal, RequestId};
+use crate::action::{Action, IfBusy, Launch, Refusal, RequestId};
 use crate::observed::{Image, Listing, Sight, Wish};
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
@@ -47,10 +47,11 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if let Some(ending) =
             self.plan.actions.iter_mut().find(|action| ends(action, &instance.name))
         {
-            if let Action::Remove { id, .. } = ending
-                && leaves_registration
+            if let Action::Remove { id, if_busy, .. } = ending
+                && force
             {
-                *id = None;
+                *if_busy = IfBusy::Remove;
+                *id = id.filter(|_| !leaves_registration);
             }
             let (Action::Remove { request, .. } | Action::Retire { request, .. }) = ending else {
                 return Ok(None);
@@ -67,6 +68,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             pool: instance.pool.clone(),
             scope: scope.clone(),
             id,
+            if_busy: if force { IfBusy::Remove } else { IfBusy::Keep },
             state: RunnerState::Gone,
             why: why.clone(),
             failure: None,
@@ -81,7 +83,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 Err(Refusal::Unsure(instance.name.clone()))
             }
             (_, Sight::Unknown | Sight::Unasked, true) => Ok(Some(gone(instance.github_id))),
-            (_, Sight::Listed(registered), _) => Ok(Some(Action::Retire {
+            // It may take a job before GitHub is asked to delete it.
+            (_, Sight::Listed(registered), true) => Ok(Some(gone(Some(registered.id)))),
+            (_, Sight::Listed(registered), false) => Ok(Some(Action::Retire {
                 name,
                 scope,
                 id: registered.id,

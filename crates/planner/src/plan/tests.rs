@@ -13,6 +13,7 @@ use mayfly_common::pool::{Naming, PullPolicy};
 use mayfly_common::registration::Registered;
 
 use super::*;
+use crate::action::IfBusy;
 use crate::lifecycle::tests::{at, instance, policy, registered};
 use crate::naming;
 use crate::observed::{Image, ImageSeen, Listing, Sight, Wish};
@@ -631,7 +632,7 @@ fn a_deletion_by_force_ends_the_machine_whatever_github_says_of_it() {
             "idle",
             running(false),
             ["busy", "retire 1", "remove", "unsure", "unsure"],
-            ["remove", "retire 1", "remove", "remove 1", "remove 1"],
+            ["remove", "remove 1", "remove", "remove 1", "remove 1"],
             ["remove", "remove", "remove", "remove", "remove"],
         ),
         (
@@ -654,6 +655,13 @@ fn a_deletion_by_force_ends_the_machine_whatever_github_says_of_it() {
         let wish = Wish::Delete { name: RunnerName::parse("a1").unwrap(), force };
         let wishes = vec![(RequestId(7), wish)];
         let plan = plan(&Observed { wishes, ..seen.clone() }, &policy(), at(10));
+        if let [Action::Remove { if_busy, .. }] = plan.actions.as_slice() {
+            let insists = *if_busy == IfBusy::Remove;
+            assert_eq!(
+                insists, force,
+                "what GitHub says when it is asked to delete does not count"
+            );
+        }
         match (plan.actions.as_slice(), plan.refusals.as_slice()) {
             ([Action::Remove { id: None, request: Some(RequestId(7)), .. }], []) => {
                 "remove".to_owned()

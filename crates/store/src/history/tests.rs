@@ -235,9 +235,9 @@ async fn the_runners_that_a_pass_left_come_back_to_their_installation_until_thei
         state,
     };
     let rows = vec![
-        left("a", "enterprise:octo-corp", RunnerState::Busy),
-        left("b", "repo:o/r", RunnerState::Idle),
-        left("c", "org:o", RunnerState::Starting),
+        left("r-a", "enterprise:octo-corp", RunnerState::Busy),
+        left("r-b", "repo:o/r", RunnerState::Idle),
+        left("r-c", "org:o", RunnerState::Starting),
     ];
     let there = async |installation: &str| {
         let found = store.left_runners(installation.to_owned()).await.unwrap();
@@ -251,18 +251,18 @@ async fn the_runners_that_a_pass_left_come_back_to_their_installation_until_thei
     assert_eq!(store.left_runners("one".to_owned()).await.unwrap(), rows);
     assert!(there("another").await.is_empty(), "they are none of its runners");
     // Another machine of that name ended before.
-    let before = Finished { created_at: at(-200), ..gone("a", -150) };
-    save(&rows, vec![gone("b", 1), before]).await;
-    assert_eq!(there("one").await, ["a", "c"]);
+    let before = Finished { created_at: at(-200), ..gone("r-a", -150) };
+    save(&rows, vec![gone("r-b", 1), before]).await;
+    assert_eq!(there("one").await, ["r-a", "r-c"]);
     save(&rows[2..], Vec::new()).await;
-    assert_eq!(there("one").await, ["c"]);
+    assert_eq!(there("one").await, ["r-c"]);
     // What is told and what is left go into the file together.
     store.refuse_writes(true).await.unwrap();
     let news = News {
-        finished: vec![gone("c", 2)],
+        finished: vec![gone("r-c", 2)],
         left: Some(("one".into(), Vec::new())),
         ..News::default()
     };
     store.save_history(news).await.unwrap_err();
-    assert_eq!(there("one").await, ["c"]);
+    assert_eq!(there("one").await, ["r-c"]);
 }

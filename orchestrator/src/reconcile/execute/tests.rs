@@ -63,6 +63,7 @@ fn remove(runner: &str) -> Action {
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id: None,
+        if_busy: mayfly_planner::IfBusy::Keep,
         state: RunnerState::Failed,
         why: "why".to_owned(),
         failure: None,

@@ -54,6 +54,7 @@ fn who_asked_for_a_runner_s_end_hears_what_became_of_it() {
         pool: super::super::testing::pool("ci"),
         scope: scope("org:octo-org"),
         id: Some(RunnerId(7)),
+        if_busy: mayfly_planner::IfBusy::Keep,
         state: RunnerState::Gone,
         why: "why".to_owned(),
         failure: None,

@@ -174,6 +174,7 @@ fn remove(runner: &str, ended: RunnerState, failure: Option<Failure>, holds_back
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id: None,
+        if_busy: mayfly_planner::IfBusy::Keep,
         state: ended,
         why: format!("{runner} is over"),
         failure,

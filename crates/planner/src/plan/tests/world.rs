@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use mayfly_common::pool::{Autoscaling, PoolScope, Ratio};
 
 use super::*;
+use crate::action::IfBusy;
 use crate::observed::Group;
 use crate::policy::Caps;
 
@@ -476,8 +477,9 @@ impl World {
                     self.seen.instances.retain(|instance| instance.name != *name);
                 }
             }
-            Action::Remove { name, scope, id, .. } => {
-                if id.is_none_or(|id| self.deregister(scope, id)) {
+            Action::Remove { name, scope, id, if_busy, .. } => {
+                let gone = id.is_none_or(|id| self.deregister(scope, id));
+                if gone || *if_busy == IfBusy::Remove {
                     self.seen.instances.retain(|instance| instance.name != *name);
                 }
             }
