@@ -3,9 +3,9 @@
 //! ```text
 //! http ─ requests, nudge ─▶ reconcile::driver (tick | nudge | docker event | shutdown)
 //!   ▲                              │ one pass at a time
-//!   └───── last snapshot ──────────┤ observe ─▶ planner (pure) ─▶ execute
-//!                                  │    │                          │
-//!                        github ◀──┴────┴─────────▶ backend ◀──────┘
+//!   └───── last snapshot ──────────┤  look ─▶ planner (pure) ─▶ act ─▶ record ─▶ show
+//!                                  │    │                       │
+//!                        github ◀──┴────┴─────────▶ backend ◀───┘
 //! ```
 //!
 //! Imports point one way, which Cargo enforces: this crate → `mayfly_github`, `mayfly_backend_docker`, `mayfly_store` →

@@ -4,6 +4,7 @@
 mod tests;
 
 use jiff::Timestamp;
+use mayfly_planner::ledger::Unanswered;
 
 /// An error of a request to GitHub. Texts hold no credential; at most what GitHub's `message` says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +90,16 @@ impl GitHubError {
             | Self::Server(_)
             | Self::Network(_)
             | Self::TimedOut => false,
+        }
+    }
+
+    /// How it leaves a question about jobs unanswered.
+    pub fn unanswered(&self) -> Unanswered {
+        match self {
+            Self::NotFound => Unanswered::NotFound,
+            error if error.is_wait() => Unanswered::PutOff,
+            error if error.is_answer() => Unanswered::Refused,
+            _ => Unanswered::Unreachable,
         }
     }
 

@@ -13,6 +13,7 @@ mod row;
 mod takers;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 
+use crate::lost::LatestJob;
 use mayfly_common::job::QueuedJob;
 use questions::Asked;
 use takers::Taker;
@@ -28,6 +30,7 @@ pub use hearing::Hearing;
 pub use questions::{Had, NoAnswer};
 pub use row::Row;
 pub use takers::{Looked, Ran, Search, Worker, ended_lately};
+pub use unanswered::Unanswered;
 
 /// How long GitHub's lists may lag behind its webhooks.
 const LAG: SignedDuration = SignedDuration::from_secs(15);
@@ -180,6 +183,22 @@ impl Ledger {
             Some((runner, ended.filter_map(|row| row.completed_at.or(row.told_at)).max()?))
         };
         machines.filter_map(over).collect()
+    }
+
+    /// The latest job of a runner whose machine was made at `created_at`.
+    pub fn latest_job(&self, runner: &str, created_at: Timestamp) -> LatestJob {
+        let made = self.theirs(created_at);
+        let rows = self.rows.values().filter(|row| row.was_taken_by(runner, made));
+        let Some(row) = rows.max_by_key(|row| (row.started_at, row.id)) else {
+            let taker = self.takers.get(runner);
+            return LatestJob::Unknown {
+                asked: taker.is_some_and(|taker| taker.asked.is_answered()),
+            };
+        };
+        if row.status == JobStatus::Completed && !self.unconfirmed.contains(&row.id) {
+            return LatestJob::Over(row.conclusion.clone());
+        }
+        LatestJob::Open { asked: self.asked.get(&row.id).is_some_and(Asked::is_answered) }
     }
 
     /// When the latest job of each repository was queued.

@@ -9,9 +9,8 @@ use tracing::{debug, warn};
 
 use super::{Reconciler, State};
 use mayfly_common::machine::Instance;
-use mayfly_github::GitHubError;
 use mayfly_github::budget::Priority;
-use mayfly_planner::ledger::{Had, Looked, NoAnswer, Row, Worker, ended_lately};
+use mayfly_planner::ledger::{Had, Looked, Row, Worker, ended_lately};
 
 /// Questions that are under way at a time.
 const CONCURRENT: usize = 8;
@@ -40,23 +39,20 @@ impl Reconciler {
         while let Some((answer, repo, job)) = answers.next().await {
             match answer {
                 Ok(found) => state.ledger.found(&found, now),
-                // It does not count, and the next question would fail, too.
-                Err(error) if error.is_wait() => break,
                 Err(error) => {
                     debug!(%repo, job, "what became of a job cannot be asked: {error}");
-                    let why = match error {
-                        GitHubError::NotFound => NoAnswer::NoSuchJob,
-                        error if error.is_answer() => NoAnswer::Unclear,
-                        _ => NoAnswer::Unreachable,
-                    };
-                    state.ledger.no_answer(job, why, now);
-                    if why == NoAnswer::Unreachable {
+                    let how = error.unanswered();
+                    if let Some(why) = how.no_answer() {
+                        state.ledger.no_answer(job, why, now);
+                    }
+                    if how.ends_questions() {
                         break;
                     }
                 }
             }
         }
     }
+
     /// Looks for the jobs that runners of ours took without anybody knowing. Nobody waits for it, so that it is left where little is
     /// left of the hour's requests.
     pub(super) async fn search_for_jobs(&self, state: &mut State, active: &[RepoSlug]) {
@@ -84,22 +80,14 @@ impl Reconciler {
                 }
                 Err(error) => {
                     debug!(repo = %search.repo, "jobs of runners cannot be looked for: {error}");
-                    spent = error.is_wait();
-                    looked(&error)
+                    let how = error.unanswered();
+                    spent = how.ends_looks();
+                    how.looked()
                 }
             };
             looks.push((search, looked));
         }
         state.ledger.looked(&looks, now);
-    }
-}
-
-/// What a look came to that failed.
-fn looked(error: &GitHubError) -> Looked {
-    match error {
-        error if error.is_wait() => Looked::PutOff,
-        error if error.is_answer() => Looked::Answered,
-        _ => Looked::Failed,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use mayfly_common::api::PassReport;
 use mayfly_common::scope::RepoSlug;
 
-use super::report::{trouble, trouble_at};
+use super::show::{trouble, trouble_at};
 use super::{Reconciler, State};
 use mayfly_common::repository::{Depth, FileText, FileVersion, Folder};
 use mayfly_github::GitHubError;

@@ -1,9 +1,17 @@
-//! The loop around [`Reconciler::pass`]: tick, nudge, Docker event, shutdown; one pass at a time.
+//! The loop around [`Reconciler::pass`]: tick, nudge, Docker event, shutdown; one pass at a time. And when the next one is due.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use mayfly_common::api::Runner;
+use mayfly_common::machine::Phase;
+use mayfly_common::pool::PoolName;
+use mayfly_common::registration::RunnerId;
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
 use mayfly_service::telemetry::SHUTDOWN;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -12,7 +20,7 @@ use tracing::{info, warn};
 use super::Reconciler;
 use mayfly_backend::Backend;
 use mayfly_backend::bounded::Bounded;
-use mayfly_planner::cadence::{GLANCE, MIN_GAP};
+use mayfly_planner::cadence::{self, GLANCE, MIN_GAP, Pace};
 
 /// How long to wait before following events again after the stream broke.
 const RECONNECT: Duration = Duration::from_secs(5);
@@ -91,6 +99,70 @@ async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
         tokio::time::sleep(RECONNECT).await;
         // Whatever happened in between is seen by a look.
         nudge.notify_one();
+    }
+}
+
+impl Reconciler {
+    /// When the next pass is due if nothing nudges before.
+    pub async fn next_pass(&self) -> Timestamp {
+        let state = self.state.lock().await;
+        let now = self.clock.now();
+        let snapshot = self.snapshot.borrow();
+        let put_off = |runner: &Runner| {
+            let scope = Scope::parse(runner.scope, &runner.scope_name).ok();
+            let id = runner.github_runner_id.map(RunnerId);
+            let both = scope.zip(id);
+            both.is_some_and(|(scope, id)| state.memory.put_off(&scope, id, now).is_some())
+        };
+        let paces = snapshot
+            .runners
+            .iter()
+            .map(|runner| if put_off(runner) { Pace::Alive } else { Pace::of(runner.state) });
+        let waiting = !state.ledger.waiting_in().is_empty()
+            || snapshot.pools.values().any(|pool| pool.short.is_some());
+        let held = state.backoff.active(state.planned_at).map(|(_, streak)| streak.until);
+        let starts = held.chain(self.images.retries()).filter(|_| waiting);
+        let entries = self.book.all();
+        let changes = entries.iter().filter_map(|entry| entry.pool.next_change(state.planned_at));
+        let assignments = state.memory.assignments();
+        let assigned = assignments
+            .flat_map(|known| [known.confirm_at(), known.held_until(state.planned_at)])
+            .flatten()
+            .filter(|_| waiting);
+        let due = starts.chain(changes).chain(state.memory.retries()).chain(assigned);
+        let check = if self.config.auto_create {
+            state.next_check(now).min(state.next_sweep)
+        } else {
+            state.next_sweep
+        };
+        let told = state.hearing.is_healthy(now);
+        let due = due
+            .chain(state.problems.next_end(now))
+            .chain(state.ledger.next_search(told))
+            .chain(state.ledger.next_loss(now));
+        cadence::next_pass(paces, due, state.planned_at, check, now)
+    }
+
+    /// Whether a job's process runs in one of the runners that the last pass saw waiting, in a pool that keeps some waiting.
+    pub(super) async fn has_one_been_taken(&self) -> bool {
+        let keeps = |pool: &str| {
+            let pool = PoolName::parse(pool).ok().and_then(|name| self.book.get(&name));
+            pool.is_some_and(|entry| entry.pool.keeps_some_waiting(self.clock.now()))
+        };
+        let waiting: BTreeSet<String> = {
+            let seen = self.snapshot.borrow();
+            let idle = seen.runners.iter().filter(|runner| runner.state == RunnerState::Idle);
+            idle.filter(|runner| keeps(&runner.pool)).map(|runner| runner.name.clone()).collect()
+        };
+        if waiting.is_empty() {
+            return false;
+        }
+        // An engine that is away is the next pass' business.
+        let instances = self.beside.list().await.unwrap_or_default();
+        instances.iter().any(|instance| {
+            let works = matches!(instance.phase, Phase::Running { working: Some(true) });
+            works && waiting.contains(instance.name.as_str())
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mayfly_common::api::PassReport;
 
-use super::report::trouble_at;
+use super::show::trouble_at;
 use super::{Reconciler, State};
 use mayfly_common::job::QueuedJob;
 use mayfly_common::repository::FileText;

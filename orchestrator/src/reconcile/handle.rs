@@ -13,7 +13,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::execute::{ActionError, Outcome};
+use super::act::{ActionError, Outcome};
 use super::image::Images;
 use super::lookups::Lookups;
 use crate::book::Book;

@@ -12,7 +12,7 @@ use mayfly_common::scope::Scope;
 use secrecy::ExposeSecret as _;
 use tracing::warn;
 
-use super::execute::ActionError;
+use super::act::ActionError;
 use crate::book::Book;
 use mayfly_backend::launch::LaunchSpec;
 use mayfly_backend::{Backend, BackendError};

@@ -9,7 +9,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_service::telemetry::MONITOR;
 use tracing::{debug, info, warn};
 
-use super::execute::Outcome;
+use super::act::Outcome;
 use super::{Reconciler, State};
 use mayfly_common::machine::Instance;
 use mayfly_planner::lifecycle::Failure;
@@ -127,12 +127,11 @@ impl Reconciler {
         now: Timestamp,
     ) {
         let (runner, scope) = (&left.name, &left.scope);
-        match ended {
-            RunnerState::Failed => {
-                self.metrics.failed(left.pool.as_str(), &Failure::Removed);
-                warn!(category = MONITOR, %runner, %scope, reason, "runner is gone, and its job with it");
-            }
-            _ => info!(category = MONITOR, %runner, %scope, reason, "runner is gone"),
+        if ended == RunnerState::Failed {
+            self.metrics.failed(left.pool.as_str(), &Failure::Removed);
+            warn!(category = MONITOR, %runner, %scope, reason, "runner is gone, and its job with it");
+        } else {
+            info!(category = MONITOR, %runner, %scope, reason, "runner is gone");
         }
         let finished = Finished {
             name: runner.to_string(),

@@ -6,11 +6,20 @@ use mayfly_common::pool::PoolSpec;
 use mayfly_common::registration::{Registered, RunnerId};
 use serde_json::{Value, json};
 
+use super::act::Outcome;
+use super::record::{contest, note_outcomes};
 use super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
 use super::*;
+use jiff::{SignedDuration, Timestamp};
+use mayfly_common::api::Runner;
+use mayfly_common::machine::{Instance, Phase};
 use mayfly_common::name::RunnerName;
-use mayfly_planner::Launch;
+use mayfly_common::pool::PoolName;
+use mayfly_common::runner::RunnerState;
+use mayfly_common::scope::Scope;
+use mayfly_github::GitHubError;
 use mayfly_planner::backoff::Failed;
+use mayfly_planner::{Action, Caps, Launch, Listing, Memory, Observed, Verdict, plan};
 
 async fn add(bench: &Bench, spec: Value) {
     let spec = PoolSpec::from_json(&spec, "").unwrap();
@@ -152,7 +161,7 @@ fn shown(runner: &str, of: &str, state: RunnerState) -> Runner {
         id: None,
         is_supply: true,
     };
-    report::runner(&Instance { pool: pool(of), ..instance(runner) }, &verdict)
+    show::runner(&Instance { pool: pool(of), ..instance(runner) }, &verdict)
 }
 
 /// When the next pass is due, in seconds, on a bench that is changed so; the last plan was made at 0, and nothing is checked before

@@ -3,7 +3,7 @@
 use mayfly_common::api::UninstallReport;
 
 use super::Reconciler;
-use super::execute::Outcome;
+use super::act::Outcome;
 use super::handle::RequestError;
 use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::machine::Instance;

@@ -283,7 +283,9 @@ async fn a_runner_that_is_removed_while_nobody_looks_leaves_one_event_and_one_re
     ];
     for (busy, concluded, kind, reason) in rows {
         for scope in ["repo", "org"] {
-            let mut platform = Platform::new().await;
+            let of_org = [("DISCOVERY_MODE", "organization"), ("GITHUB_ORGANIZATION", "octo-org")];
+            let mut platform =
+                if scope == "org" { Platform::with(&of_org).await } else { Platform::new().await };
             let place = if scope == "org" { "octo-org" } else { "octo-admin/app" };
             platform.repo("octo-org/app", SELF_HOSTED);
             let asked = json!({"scope": scope, "scope_name": place});

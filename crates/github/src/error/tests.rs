@@ -69,3 +69,27 @@ fn every_error_says_what_it_is_and_what_follows_from_it() {
         assert_eq!((found, error.to_string().as_str()), (expected, words));
     }
 }
+
+#[test]
+fn what_was_not_sent_is_told_from_what_was_refused_and_from_what_did_not_arrive() {
+    use Unanswered::{NotFound, PutOff, Refused, Unreachable};
+    let until = Timestamp::from_second(1_800_000_000).unwrap();
+    let why = || "why".to_owned();
+    let rows = [
+        (GitHubError::PutOff { until, why: why() }, PutOff),
+        (GitHubError::RateLimited { until }, PutOff),
+        (GitHubError::NotFound, NotFound),
+        (GitHubError::Forbidden(why()), Refused),
+        (GitHubError::Conflict(why()), Refused),
+        (GitHubError::Invalid(why()), Refused),
+        (GitHubError::Malformed(why()), Refused),
+        (GitHubError::Unauthorized, Unreachable),
+        (GitHubError::NotInstalled(why()), Unreachable),
+        (GitHubError::Server(502), Unreachable),
+        (GitHubError::Network(why()), Unreachable),
+        (GitHubError::TimedOut, Unreachable),
+    ];
+    for (error, expected) in rows {
+        assert_eq!(error.unanswered(), expected, "{error}");
+    }
+}

@@ -14,7 +14,6 @@ use mayfly_common::webhook::{EventJob, JobStatus};
 use super::questions::{Asked, is_ours};
 use super::{KEPT, LAG, LONGEST_WAIT, Ledger, Row};
 use crate::lifecycle::{JobResult, printed};
-use crate::lost::LatestJob;
 
 /// Most runners whose job is looked for.
 const MOST: usize = 200;
@@ -75,7 +74,7 @@ pub struct Ran<'a> {
 pub(super) struct Taker {
     worker: Worker,
     /// The looks for its job.
-    asked: Asked,
+    pub(super) asked: Asked,
     /// When it was last there, or ended.
     seen_at: Timestamp,
     /// What it said, once it ended.
@@ -106,7 +105,7 @@ pub enum Looked {
 
 impl Row {
     /// True if a runner of this name had it, which was made at `made`, by GitHub's clock.
-    fn was_taken_by(&self, runner: &str, made: Timestamp) -> bool {
+    pub(super) fn was_taken_by(&self, runner: &str, made: Timestamp) -> bool {
         self.runner.as_deref() == Some(runner) && !self.is_before(made)
     }
 
@@ -151,22 +150,6 @@ impl Ledger {
             Some((runner, &row.repo))
         };
         machines.filter_map(repo).collect()
-    }
-
-    /// The latest job of a runner whose machine was made at `created_at`.
-    pub fn latest_job(&self, runner: &str, created_at: Timestamp) -> LatestJob {
-        let made = self.theirs(created_at);
-        let rows = self.rows.values().filter(|row| row.was_taken_by(runner, made));
-        let Some(row) = rows.max_by_key(|row| (row.started_at, row.id)) else {
-            let taker = self.takers.get(runner);
-            return LatestJob::Unknown {
-                asked: taker.is_some_and(|taker| taker.asked.is_answered()),
-            };
-        };
-        if row.status == JobStatus::Completed && !self.unconfirmed.contains(&row.id) {
-            return LatestJob::Over(row.conclusion.clone());
-        }
-        LatestJob::Open { asked: self.asked.get(&row.id).is_some_and(Asked::is_answered) }
     }
 
     /// The rows of each runner.

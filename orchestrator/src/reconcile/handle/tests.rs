@@ -19,7 +19,7 @@ fn shown(runner: &str) -> Runner {
         id: None,
         is_supply: true,
     };
-    super::super::report::runner(&instance(runner), &verdict)
+    super::super::show::runner(&instance(runner), &verdict)
 }
 
 fn started(runner: &str, request: Option<u64>) -> Action {

@@ -4,31 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::api::{GitHubStatus, LimitStatus, PassReport, Runner, UnmetJob};
+use mayfly_common::api::{
+    GitHubStatus, LimitStatus, PassReport, Runner, UninstallReport, UnmetJob,
+};
 use mayfly_common::foreign_text::message;
 use mayfly_common::pool::PoolName;
-use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
-use mayfly_service::telemetry::{HEALTH, MONITOR, SUCCESS};
+use mayfly_service::telemetry::{HEALTH, MONITOR};
 use tracing::{info, warn};
 
-use super::execute::{ActionError, Carried, Outcome};
+use super::act::Outcome;
 use super::handle::{Request, RequestError};
 use super::journal::Mark;
 use super::problems::shortened;
 use super::{Reconciler, State};
 use crate::book::Entry;
-use crate::metrics::{Orphan, Trouble};
+use crate::metrics::Trouble;
 use mayfly_backend::BackendError;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Instance;
 use mayfly_github::GitHubError;
 use mayfly_github::budget::{Account, Limit, Priority, Resource};
 use mayfly_planner::assignment::{How, NotAssigned};
-use mayfly_planner::backoff::Failed;
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::RepoFact;
-use mayfly_planner::lifecycle::Failure;
 use mayfly_planner::snapshot::{PoolSeen, Snapshot, Wait};
 use mayfly_planner::{Action, Plan, RequestId, Unassigned, Unmet, Verdict};
 
@@ -56,8 +55,6 @@ pub(super) fn waits(planned: &Plan) -> BTreeMap<i64, Wait> {
 
 /// Most jobs that a report names as those that get no runner.
 pub(super) const MOST_UNMET: usize = 200;
-/// How long it is remembered that GitHub put off the end of a runner. The next try may be a while off.
-const PUT_OFF_KNOWN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The queued jobs that their runners did not take.
 pub(super) fn by_job(planned: &Plan) -> BTreeMap<i64, NotAssigned> {
@@ -125,112 +122,6 @@ impl Reconciler {
         state.check_wait = CheckWait::fixed(RETRY_BLIND);
         state.next_sweep = now.saturating_add(RETRY_BLIND).unwrap_or(Timestamp::MAX);
         report
-    }
-
-    pub(super) fn settle(
-        &self,
-        state: &mut State,
-        outcomes: &[(Action, Outcome)],
-        report: &mut PassReport,
-    ) {
-        let now = self.clock.now();
-        let put_off = |(_, outcome): &&(Action, Outcome)| {
-            matches!(outcome, Outcome::Failed(ActionError::PutOff))
-        };
-        let waiting = outcomes.iter().filter(put_off).count();
-        if waiting > 0 {
-            let why = ActionError::PutOff;
-            report.problems.push(format!("{waiting} actions were not begun: {why}"));
-            self.nudge.notify_one();
-        }
-        for (action, outcome) in outcomes {
-            match (action, outcome) {
-                // What was put off is said above, once.
-                (_, Outcome::Failed(ActionError::PutOff))
-                | (Action::PullImage(_), Outcome::Done) => {}
-                (Action::Launch(launch), Outcome::Done) => {
-                    report.launched += 1;
-                    state.journal.started(launch, now);
-                    info!(category = SUCCESS, runner = %launch.name, scope = %launch.scope, reason = launch.why, "runner started");
-                }
-                (Action::Launch(launch), Outcome::Failed(error)) => {
-                    let place = (launch.pool.clone(), launch.scope.clone());
-                    let why = message(&error.to_string());
-                    report.problems.push(not_started(&launch.scope, &why));
-                    state.backoff.failed(&place, error.what_failed(), &why, now);
-                }
-                (Action::Start { name, scope, why, .. }, Outcome::Done) => {
-                    info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner goes on");
-                }
-                (Action::Start { pool, scope, .. }, Outcome::Failed(error)) => {
-                    let place = (pool.clone(), scope.clone());
-                    let why = message(&error.to_string());
-                    report.problems.push(not_started(scope, &why));
-                    state.backoff.failed(&place, error.what_failed(), &why, now);
-                }
-                (
-                    Action::Remove {
-                        name,
-                        pool,
-                        scope,
-                        state: ended,
-                        why,
-                        failure,
-                        holds_back,
-                        ..
-                    },
-                    Outcome::Done,
-                ) => {
-                    if let Some(failure) = failure {
-                        self.metrics.failed(pool.as_str(), failure);
-                    }
-                    let place = (pool.clone(), scope.clone());
-                    report.removed += 1;
-                    match ended {
-                        RunnerState::Failed => {
-                            if *holds_back {
-                                let ran = !matches!(failure, Some(Failure::NeverStarted));
-                                let name = || Failed::Runner(name.clone());
-                                let what = if ran { name() } else { Failed::Container };
-                                state.backoff.failed(&place, what, why, now);
-                            }
-                            warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
-                        }
-                        RunnerState::Finished => {
-                            state.backoff.succeeded(&place);
-                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner finished and was removed");
-                        }
-                        _ => {
-                            info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner removed")
-                        }
-                    }
-                }
-                (Action::Retire { name, scope, why, .. }, Outcome::Done) => {
-                    report.removed += 1;
-                    report.deregistered += 1;
-                    info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner retired");
-                }
-                (Action::Deregister { name, scope, why, .. }, Outcome::Done) => {
-                    self.metrics.orphan(Orphan::Registration);
-                    report.deregistered += 1;
-                    info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
-                }
-                (_, Outcome::Kept) => {
-                    let known = state.put_off.insert(action.about().to_owned(), now).is_some();
-                    if !known {
-                        info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job");
-                    }
-                }
-                (_, Outcome::Failed(error)) => {
-                    report.problems.push(format!("could not {action}: {error}"))
-                }
-            }
-        }
-        state.put_off.retain(|_, at| now.duration_since(*at) < PUT_OFF_KNOWN);
-        if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
-            self.metrics.trouble(Trouble::Action);
-        }
-        self.metrics.carried_out(outcomes.iter().map(Carried::of));
     }
 
     /// Logs each problem once for as long as it lasts, and shows the pass to those who look and to those who follow.
@@ -368,6 +259,29 @@ impl Reconciler {
         }
     }
 
+    /// Tells each request what became of it.
+    pub(super) fn answer(
+        &self,
+        requests: Vec<(RequestId, Request)>,
+        planned: &Plan,
+        outcomes: &[(Action, Outcome)],
+        report: &PassReport,
+        uninstalled: &Result<UninstallReport, RequestError>,
+    ) {
+        let runners = self.snapshot.borrow().runners.clone();
+        for (id, request) in requests {
+            let refusal = planned
+                .refusals
+                .iter()
+                .find(|(refused, _)| *refused == id)
+                .map(|(_, refusal)| refusal.clone());
+            match refusal {
+                Some(refusal) => request.refuse(RequestError::Refused(refusal)),
+                None => request.answer(id, planned, outcomes, &runners, report, uninstalled),
+            }
+        }
+    }
+
     pub(super) fn tell_unmet(state: &mut State, planned: &Plan) {
         for unmet in planned.unmet.iter().filter(|unmet| !state.told_unmet.contains(&unmet.job.id))
         {
@@ -379,7 +293,7 @@ impl Reconciler {
 }
 
 /// The problem of a place where a runner could not be started.
-fn not_started(scope: &Scope, why: &str) -> String {
+pub(super) fn not_started(scope: &Scope, why: &str) -> String {
     format!("{scope}: runner not started: {why}")
 }
 

@@ -4,12 +4,16 @@ use mayfly_common::label::LabelSet;
 use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::ScopeKind;
 
+use super::super::act::ActionError;
 use super::super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
 use super::*;
 use mayfly_common::api::EventKind;
+use mayfly_common::runner::RunnerState;
 use mayfly_planner::Cause;
 use mayfly_planner::Waiting;
+use mayfly_planner::backoff::Failed;
 use mayfly_planner::choice::Remedy;
+use mayfly_planner::lifecycle::Failure;
 
 fn slug(text: &str) -> RepoSlug {
     RepoSlug::parse(text).unwrap()

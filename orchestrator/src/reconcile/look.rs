@@ -11,25 +11,35 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::ask::worker;
 use super::handle::Request;
-use super::report::trouble_at;
+use super::poll::Jobs;
+use super::show::trouble_at;
 use super::{Reconciler, State};
 use mayfly_backend::{Backend as _, BackendError};
-use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Instance;
-use mayfly_github::{DiscoveryMode, GitHubError, HeldStatus, Look};
+use mayfly_github::DiscoveryMode;
 use mayfly_planner::cadence::CheckWait;
-use mayfly_planner::{Listing, Observed, RequestId, Wish, naming};
+use mayfly_planner::{Listing, Observed, Plan, Policy, RequestId, Verdict, Wish, naming, plan};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
-const CONCURRENT: usize = 8;
+pub(super) const CONCURRENT: usize = 8;
 /// Places without a runner of ours that one sweep looks at. Each costs a request, if mostly an unchanged one.
 const SWEPT_AT_A_TIME: usize = 20;
+
+/// What a pass looks at, apart from what is in motion.
+struct Due {
+    /// All repositories and jobs.
+    check: bool,
+    /// Repositories that a webhook told of.
+    news: bool,
+    /// Registrations where no runner is, too: in so many places where nothing of ours is known.
+    sweep: Option<usize>,
+}
 
 impl Reconciler {
     /// Looks at everything that is due.
     ///
     /// Errors: the engine cannot be asked. Without it nothing can be concluded.
-    pub(super) async fn observe(
+    pub(super) async fn look(
         &self,
         state: &mut State,
         requests: &[(RequestId, Request)],
@@ -39,18 +49,7 @@ impl Reconciler {
         let instances = self.backend.list().await?;
         report.problems.extend(instances.iter().filter_map(unread));
         let now = self.clock.now();
-        let cleans = |(_, request): &(RequestId, Request)| {
-            matches!(request, Request::Cleanup { .. } | Request::Uninstall { .. })
-        };
-        let urged = requests.iter().any(cleans) || self.book.take_changed();
-        // Nothing of ours may be left anywhere.
-        let everywhere = requests.iter().any(|(_, request)| request.is_uninstall());
-        let check = self.config.auto_create && (urged || now >= state.next_check(now));
-        let news = std::mem::take(&mut state.news) && self.config.auto_create;
-        // A sweep that lies further ahead than one interval was planned before the clock was set back.
-        let sweep = urged
-            || now >= state.next_sweep
-            || state.next_sweep.duration_since(now) > self.config.purge_interval;
+        let Due { check, news, sweep } = self.due(state, requests, now);
         // The first reading costs more than any other: it says nothing about those to come.
         let cold = state.catalog.is_cold();
         if check {
@@ -62,28 +61,15 @@ impl Reconciler {
             self.discover(state, now, report).await;
             state.problems.checked(report.problems.get(before..).unwrap_or_default());
         }
-        let used: BTreeSet<Scope> =
-            instances.iter().map(|instance| instance.scope.clone()).collect();
-        state.contested.retain(|_, until| *until > now);
-        // Where a name is asked for, somebody may have it.
-        let named: BTreeSet<Scope> = requests.iter().filter_map(|(_, one)| one.named()).collect();
-        let mut scopes: BTreeSet<Scope> = if sweep {
-            let others = if everywhere { usize::MAX } else { SWEPT_AT_A_TIME };
-            self.scopes_to_sweep(state, &used, others, now)
-        } else {
-            let contested = state.contested.keys().cloned();
-            used.iter().cloned().chain(contested).chain(state.memory.watched()).collect()
-        };
-        scopes.extend(named);
-        state.scopes.extend(used);
-        let look = check || sweep || self.may_look(state, now);
+        let scopes = self.scopes(state, requests, &instances, sweep, now);
+        let look = check || sweep.is_some() || self.may_look(state, now);
         let registrations = if look {
             state.last_look = now;
             self.registrations(&scopes, report).await
         } else {
             scopes.into_iter().map(|scope| (scope, Listing::Unasked)).collect()
         };
-        if sweep {
+        if sweep.is_some() {
             state.next_sweep = after(now, self.config.purge_interval);
         }
         // After the registrations: a job that is taken in between is not seen as waiting beside a busy runner.
@@ -97,12 +83,7 @@ impl Reconciler {
             Jobs { known: Vec::new(), complete: true }
         };
         if check {
-            let (base, theirs) = (self.config.check_interval, self.github.now());
-            let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
-            state.checked_at = now;
-            // Requests that were not sent because GitHub did not answer another one are repeated soon, too.
-            let failed = report.github_error.is_some() || self.github.hanging_until().is_some();
-            state.check_wait = CheckWait::after(interval, failed);
+            self.note_check(state, cold, report, now);
         }
         let images = self.images.look(&*self.backend, &self.images_wanted(), now).await?;
         Ok(Observed {
@@ -120,6 +101,59 @@ impl Reconciler {
             working_for: working_for(state, &seen.instances),
             ..seen
         })
+    }
+
+    /// What is due.
+    fn due(&self, state: &mut State, requests: &[(RequestId, Request)], now: Timestamp) -> Due {
+        let cleans = |(_, request): &(RequestId, Request)| {
+            matches!(request, Request::Cleanup { .. } | Request::Uninstall { .. })
+        };
+        let urged = requests.iter().any(cleans) || self.book.take_changed();
+        // Nothing of ours may be left anywhere.
+        let everywhere = requests.iter().any(|(_, request)| request.is_uninstall());
+        let check = self.config.auto_create && (urged || now >= state.next_check(now));
+        let news = std::mem::take(&mut state.news) && self.config.auto_create;
+        // A sweep that lies further ahead than one interval was planned before the clock was set back.
+        let sweep = urged
+            || now >= state.next_sweep
+            || state.next_sweep.duration_since(now) > self.config.purge_interval;
+        let places = if everywhere { usize::MAX } else { SWEPT_AT_A_TIME };
+        Due { check, news, sweep: sweep.then_some(places) }
+    }
+
+    /// The scopes whose registrations are looked at; `others`: in a sweep, how many of those where nothing of ours is known.
+    fn scopes(
+        &self,
+        state: &mut State,
+        requests: &[(RequestId, Request)],
+        instances: &[Instance],
+        others: Option<usize>,
+        now: Timestamp,
+    ) -> BTreeSet<Scope> {
+        let used: BTreeSet<Scope> =
+            instances.iter().map(|instance| instance.scope.clone()).collect();
+        state.contested.retain(|_, until| *until > now);
+        // Where a name is asked for, somebody may have it.
+        let named: BTreeSet<Scope> = requests.iter().filter_map(|(_, one)| one.named()).collect();
+        let mut scopes: BTreeSet<Scope> = if let Some(others) = others {
+            self.scopes_to_sweep(state, &used, others, now)
+        } else {
+            let contested = state.contested.keys().cloned();
+            used.iter().cloned().chain(contested).chain(state.memory.watched()).collect()
+        };
+        scopes.extend(named);
+        state.scopes.extend(used);
+        scopes
+    }
+
+    /// Notes that GitHub was asked for repositories and jobs, and when that is next due. `cold`: for the first time.
+    fn note_check(&self, state: &mut State, cold: bool, report: &PassReport, now: Timestamp) {
+        let (base, theirs) = (self.config.check_interval, self.github.now());
+        let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
+        state.checked_at = now;
+        // Requests that were not sent because GitHub did not answer another one are repeated soon, too.
+        let failed = report.github_error.is_some() || self.github.hanging_until().is_some();
+        state.check_wait = CheckWait::after(interval, failed);
     }
 
     /// Whether GitHub may be asked about what is in motion: always, unless little is left of the hour's requests.
@@ -184,80 +218,6 @@ impl Reconciler {
         listings
     }
 
-    /// Reads the queued jobs of all repositories that may have some, or, between checks, of those where something is going on
-    /// that no webhook tells of.
-    async fn read_jobs(
-        &self,
-        state: &mut State,
-        registrations: &BTreeMap<Scope, Listing>,
-        all: bool,
-        look: bool,
-        report: &mut PassReport,
-    ) -> Jobs {
-        let now = self.clock.now();
-        let repos = repositories_to_poll(state, registrations, all, now);
-        let mut polled: BTreeSet<RepoSlug> = BTreeSet::new();
-        let (mut complete, mut missed) = (look || repos.is_empty(), 0);
-        if look {
-            // With little left of the hour's requests, what is nearly always empty is not asked for.
-            let little = self.github.budget().pace(self.github.now()).is_some();
-            let held = if all && !little {
-                state.checks += 1;
-                HeldStatus::at_check(state.checks, repos.len())
-            } else {
-                BTreeSet::new()
-            };
-            let mut waiting = if little { BTreeMap::new() } else { state.ledger.waiting_jobs() };
-            let looks: Vec<(RepoSlug, Look)> = repos
-                .into_iter()
-                .map(|repo| {
-                    let expected = waiting.remove(&repo).unwrap_or_default();
-                    (repo, Look { held: held.clone(), expected })
-                })
-                .collect();
-            let asked = looks.into_iter().map(async |(repo, look): (RepoSlug, Look)| {
-                (self.github.queued_jobs(&repo, &look).await, repo)
-            });
-            let mut results = stream::iter(asked).buffered(CONCURRENT);
-            while let Some((result, repo)) = results.next().await {
-                match result {
-                    Ok(jobs) => {
-                        state.catalog.polled(&repo, now);
-                        missed += state.ledger.polled(&repo, &jobs, now, state.listening);
-                        complete &= jobs.whole;
-                        polled.insert(repo);
-                    }
-                    // It is a problem as long as listings have the repository: its jobs may wait all the same.
-                    Err(GitHubError::NotFound) if state.catalog.jobs_hidden(&repo) => {
-                        complete = false;
-                    }
-                    // The repository is gone; so are its jobs.
-                    Err(GitHubError::NotFound) => {
-                        state.catalog.distrust();
-                        state.forget(&repo, now);
-                    }
-                    Err(error) => {
-                        let what = format!("{repo}: jobs cannot be read");
-                        trouble_at(report, repo.owner().as_str(), &what, &error);
-                        complete = false;
-                    }
-                }
-            }
-        }
-        if missed > 0 {
-            state.hearing.missed(now);
-        }
-        // A job that was seen earlier and could not be looked at now may be served by now: rather too few runners for a moment
-        // than too many.
-        let (catalog, ledger) = (&state.catalog, &state.ledger);
-        let known = ledger.queued(|row| {
-            (row.told_at.is_some() || polled.contains(&row.repo))
-                && catalog.serves(&row.repo)
-                && !ledger.is_unsure(row.id)
-        });
-        Jobs { known, complete }
-    }
-
     /// The images of all pools, each with the pull policies there are for it.
     fn images_wanted(&self) -> BTreeMap<String, BTreeSet<PullPolicy>> {
         let mut wanted: BTreeMap<String, BTreeSet<PullPolicy>> = BTreeMap::new();
@@ -267,6 +227,25 @@ impl Reconciler {
             }
         }
         wanted
+    }
+
+    /// What is there after the actions: runners just started are shown at once.
+    pub(super) async fn look_again(
+        &self,
+        seen: &Observed,
+        policy: &Policy,
+        planned: &Plan,
+        changed: bool,
+    ) -> (Vec<Instance>, Vec<Verdict>) {
+        if !changed {
+            return (seen.instances.clone(), planned.verdicts.clone());
+        }
+        let Ok(instances) = self.backend.list().await else {
+            return (seen.instances.clone(), planned.verdicts.clone());
+        };
+        let after = Observed { instances, jobs: Vec::new(), wishes: Vec::new(), ..seen.clone() };
+        let verdicts = plan(&after, policy, self.clock.now()).verdicts;
+        (after.instances, verdicts)
     }
 
     /// More names than one plan can need.
@@ -292,13 +271,6 @@ fn account(scope: &Scope) -> &str {
     }
 }
 
-/// The jobs that wait.
-struct Jobs {
-    known: Vec<QueuedJob>,
-    /// Whether that is all of them.
-    complete: bool,
-}
-
 /// Repositories that may have jobs for us, those first that had one last.
 fn by_activity(state: &State, now: Timestamp) -> Vec<RepoSlug> {
     let active = state.ledger.latest();
@@ -312,40 +284,6 @@ fn listed_at(state: &State) -> BTreeMap<RepoSlug, Timestamp> {
     let repos = state.ledger.waiting_in().into_keys();
     let repos = repos.filter(|repo| !state.ledger.is_doubted(repo));
     repos.filter_map(|repo| state.catalog.polled_at(&repo).map(|at| (repo, at))).collect()
-}
-
-/// All that may have jobs, or, between checks, those where something is going on that no webhook tells of, and those where a job
-/// that webhooks told of should have begun: a delivery may be lost.
-fn repositories_to_poll(
-    state: &State,
-    registrations: &BTreeMap<Scope, Listing>,
-    all: bool,
-    now: Timestamp,
-) -> Vec<RepoSlug> {
-    let healthy = state.hearing.is_healthy(now);
-    let waiting = state.ledger.waiting_in();
-    let mut repos = state.catalog.relevant(now);
-    let relevant: BTreeSet<&RepoSlug> = repos.iter().collect();
-    let more: Vec<RepoSlug> = waiting
-        .keys()
-        .filter(|repo| !relevant.contains(repo) && state.catalog.serves(repo))
-        .cloned()
-        .collect();
-    repos.extend(more);
-    let doubtful: BTreeSet<&RepoSlug> = state
-        .memory
-        .assignments()
-        .filter(|known| known.confirm_at().is_some_and(|at| at <= now))
-        .map(|known| &known.repo)
-        .collect();
-    let lost = state.ledger.news_lost(now);
-    repos.retain(|repo| {
-        let told = waiting.get(repo).copied();
-        let runs = || registrations.keys().any(|scope| scope.covers(repo));
-        let doubted = told.is_some() && (doubtful.contains(repo) || lost.contains(repo));
-        all || told == Some(false) || doubted || (!healthy && (told.is_some() || runs()))
-    });
-    repos
 }
 
 fn wishes(requests: &[(RequestId, Request)]) -> Vec<(RequestId, Wish)> {

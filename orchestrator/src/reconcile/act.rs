@@ -245,13 +245,13 @@ impl Reconciler {
             }
             Action::Retire { name, scope, id, why, .. } => {
                 let ended = self.end(name, scope, Some(*id), IfBusy::Keep).await;
-                self.record(ended, seen, name, RunnerState::Gone, why)
+                self.ended(ended, seen, name, RunnerState::Gone, why)
             }
             Action::Remove { name, scope, id, if_busy, state, why, failure, .. } => {
                 let ended = self.end(name, scope, *id, *if_busy).await;
                 let log = ended.as_ref().ok().and_then(Option::as_deref).unwrap_or_default();
                 let in_full = failure.as_ref().and_then(|failure| failure.with_last_words(log));
-                self.record(ended, seen, name, *state, in_full.as_deref().unwrap_or(why))
+                self.ended(ended, seen, name, *state, in_full.as_deref().unwrap_or(why))
             }
         }
     }
@@ -283,7 +283,7 @@ impl Reconciler {
         Ok(Some(log))
     }
 
-    fn record(
+    fn ended(
         &self,
         ended: Result<Option<String>, ActionError>,
         seen: &[Instance],

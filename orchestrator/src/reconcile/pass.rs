@@ -1,0 +1,239 @@
+//! One pass: look, plan, act, record, show. No decision is made here: the planner makes them all.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mayfly_common::api::{PassReport, Runner};
+use mayfly_common::machine::Instance;
+use mayfly_common::pool::PoolName;
+use mayfly_service::traces::{self, TARGET};
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
+
+use super::act::Outcome;
+use super::handle::{Request, RequestError};
+use super::lost::Left;
+use super::show::{self, Sight, waits};
+use super::{Reconciler, State};
+use mayfly_backend::Backend as _;
+use mayfly_planner::{
+    Action, Caps, Observed, Plan, Policy, PoolPolicy, RequestId, Verdict, naming, plan,
+};
+
+/// What one pass saw, decided and did.
+#[derive(Clone, Copy)]
+pub(super) struct Round<'a> {
+    pub(super) seen: &'a Observed,
+    pub(super) policy: &'a Policy,
+    pub(super) planned: &'a Plan,
+    /// The actions that were carried out, with what each came to.
+    pub(super) outcomes: &'a [(Action, Outcome)],
+    /// Nothing was to be done.
+    pub(super) dry: bool,
+}
+
+impl Reconciler {
+    /// A pass that also asks GitHub for new jobs everywhere, whenever that was done last.
+    pub async fn check_now(&self) -> PassReport {
+        self.state.lock().await.checked_at = Timestamp::MIN;
+        self.pass().await
+    }
+
+    /// One pass: look at everything that is due, decide, act, report. Has no timer; the [`driver`] has.
+    pub async fn pass(&self) -> PassReport {
+        let span = info_span!(
+            target: TARGET,
+            parent: None,
+            "pass",
+            otel.status_code = Empty,
+            pass.number = Empty,
+            pass.queued_jobs = Empty,
+            pass.launched = Empty,
+            pass.removed = Empty,
+            pass.problems = Empty,
+        );
+        let report = self.one_pass().instrument(span.clone()).await;
+        span.record("pass.number", i64::try_from(report.number).unwrap_or(i64::MAX));
+        traces::count(&span, "pass.queued_jobs", report.queued_jobs);
+        traces::count(&span, "pass.launched", report.launched);
+        traces::count(&span, "pass.removed", report.removed);
+        traces::count(&span, "pass.problems", report.problems.len());
+        if !report.problems.is_empty() {
+            traces::failed(&span);
+        }
+        report
+    }
+
+    async fn one_pass(&self) -> PassReport {
+        let mut state = self.state.lock().await;
+        let state = &mut *state;
+        let started_at = self.clock.now();
+        self.backend.begin_pass();
+        state.passes += 1;
+        let requests = self.take_requests(state);
+        let mut report = PassReport {
+            started_at: Some(started_at),
+            number: state.passes,
+            ..PassReport::default()
+        };
+        self.prepare(state, &mut report, started_at).await;
+        let instance = match self.backend.instance().await {
+            Ok(instance) => instance,
+            Err(error) => return self.give_up(state, report, requests, &error).await,
+        };
+        let mut policy = self.policy(state, &instance, started_at);
+        policy.draining = state.draining.is_some();
+        let uninstalls =
+            requests.iter().any(|(_, request)| request.is_uninstall()) && policy.draining;
+        policy.clean_registrations |= uninstalls;
+        let seen = match self.look(state, &requests, &instance, &mut report).await {
+            Ok(mut seen) => {
+                seen.groups = self.groups(state, &seen.jobs, &policy, &mut report).await;
+                seen.remember(&policy, self.clock.now())
+            }
+            Err(error) => return self.give_up(state, report, requests, &error).await,
+        };
+        let now = self.clock.now();
+        self.tell_lost(state, &seen.instances, now);
+        self.look_for_missing(state, (&instance, &seen.instances), now).await;
+        let planned = plan(&seen, &policy, now);
+        state.planned_at = now;
+        self.note_plan(state, &planned, &mut report);
+        let dry = requests.iter().any(|(_, request)| request.is_dry_run());
+        let outcomes =
+            if dry { Vec::new() } else { self.execute(state, &planned, &seen.instances).await };
+        let round =
+            Round { seen: &seen, policy: &policy, planned: &planned, outcomes: &outcomes, dry };
+        self.record(state, &round, &mut report).await;
+        let after = self.look_again(&seen, &policy, &planned, !outcomes.is_empty()).await;
+        let uninstalled = if uninstalls {
+            self.uninstall(&seen, &policy, &planned, &outcomes, &after.0).await
+        } else {
+            Err(RequestError::Unavailable("the platform is not draining".to_owned()))
+        };
+        self.show(state, instance, &round, after, &mut report).await;
+        self.answer(requests, &planned, &outcomes, &report, &uninstalled);
+        report
+    }
+
+    /// Takes in what others left for this pass: what webhooks told, stored pools, the drain.
+    async fn prepare(&self, state: &mut State, report: &mut PassReport, now: Timestamp) {
+        self.look_after_store(report).await;
+        self.hear(state, now).await;
+        self.load_pools(state, report).await;
+        if let Err(error) = self.drain.settle().await {
+            report.problems.push(format!("the drain cannot be read or stored: {error}"));
+        }
+        state.draining = self.drain.since();
+        report.problems.extend(self.backend.problems());
+    }
+
+    /// Notes what the look and the plan say to people.
+    fn note_plan(&self, state: &mut State, planned: &Plan, report: &mut PassReport) {
+        state.accounts.append(&mut report.github_accounts);
+        report.github_accounts.clone_from(&state.accounts);
+        report.problems.extend(state.catalog.problems());
+        report.problems.extend(self.github.oddities());
+        report.problems.extend(state.ledger.problem());
+        report.problems.extend(planned.clashes.iter().map(ToString::to_string));
+        let now = state.planned_at;
+        state.scaled.extend(planned.scaled.iter().map(|pool| (pool.clone(), now)));
+        report.queued_jobs = planned.demand;
+        report.unmet = planned.unmet.iter().take(show::MOST_UNMET).map(show::unmet).collect();
+        report.problems.extend(show::not_assigned(planned));
+        Self::tell_unmet(state, planned);
+    }
+
+    /// Shows what is there after the actions.
+    async fn show(
+        &self,
+        state: &mut State,
+        installation: String,
+        round: &Round<'_>,
+        (instances, verdicts): (Vec<Instance>, Vec<Verdict>),
+        report: &mut PassReport,
+    ) {
+        let Round { seen, planned, outcomes, .. } = *round;
+        state.left = Left::of(&instances, &verdicts, outcomes);
+        Self::note_left(state, &installation);
+        let runners: Vec<Runner> = instances
+            .iter()
+            .zip(&verdicts)
+            .map(|(instance, verdict)| show::runner(instance, verdict))
+            .collect();
+        let (queued, unmet) = (report.queued_jobs, planned.unmet.len());
+        self.metrics.observed(&runners, queued, unmet, &seen.jobs, self.clock.now());
+        let sight = Sight {
+            pools: self.pools_seen(planned),
+            waits: waits(planned),
+            not_assigned: show::by_job(planned),
+            repositories: Arc::new(state.catalog.facts(self.clock.now())),
+        };
+        self.publish(state, report, installation, runners, sight).await;
+    }
+
+    /// Takes in the pools that the store keeps, once; says which of them cannot be used.
+    async fn load_pools(&self, state: &mut State, report: &mut PassReport) {
+        if !state.pools_loaded {
+            match self.book.load().await {
+                Ok(()) => state.pools_loaded = true,
+                Err(error) => report.problems.push(format!("stored pools cannot be read: {error}")),
+            }
+        }
+        report.problems.extend(self.book.unread());
+    }
+
+    /// What holds in this pass: the configuration, and the pools as they are described now.
+    pub(super) fn policy(&self, state: &mut State, instance: &str, now: Timestamp) -> Policy {
+        let mut pools: Vec<PoolPolicy> = self
+            .book
+            .all()
+            .iter()
+            .map(|entry| entry.pool.policy(instance, entry.rotate_before, now))
+            .collect();
+        let default = pools.iter().position(|pool| pool.name == PoolName::default_pool());
+        let default = match default {
+            Some(index) => pools.remove(index),
+            None => {
+                mayfly_settings::pool::Pool::default_pool(&self.config).policy(instance, None, now)
+            }
+        };
+        let offered = std::iter::once(&default).chain(&pools);
+        let offered = offered.filter(|pool| pool.enabled).map(|pool| pool.labels.clone());
+        state.catalog.offer(offered.collect());
+        let runner = &self.config.runner;
+        Policy {
+            auto_create: self.config.auto_create,
+            draining: false,
+            caps: Caps {
+                runners: runner.max,
+                memory: runner.max_memory,
+                nano_cpus: runner.max_nano_cpus,
+                per_owner: runner.max_per_owner,
+                per_repo: runner.max_per_repo,
+            },
+            default,
+            pools,
+            clean_registrations: self.config.github.cleanup,
+            name_prefix: naming::prefix(instance),
+        }
+    }
+
+    /// The requests for this pass. One for a dry run has a pass of its own, in which nothing is done; another follows at once.
+    fn take_requests(&self, state: &mut State) -> Vec<(RequestId, Request)> {
+        let mut requests = Vec::new();
+        while let Some(request) = state.held.take().or_else(|| state.requests.try_recv().ok()) {
+            if request.1.is_dry_run() && !requests.is_empty() {
+                state.held = Some(request);
+                self.nudge.notify_one();
+                break;
+            }
+            requests.push(request);
+            if requests.iter().any(|(_, request): &(_, Request)| request.is_dry_run()) {
+                self.nudge.notify_one();
+                break;
+            }
+        }
+        requests
+    }
+}
