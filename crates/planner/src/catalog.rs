@@ -34,6 +34,8 @@ pub struct Catalog {
     whole_at: Option<Timestamp>,
     /// The labels of the runners that pools offer.
     offered: Vec<LabelSet>,
+    /// The new names of repositories that were renamed or moved, by the old ones, since that was last asked.
+    renamed: BTreeMap<RepoSlug, RepoSlug>,
 }
 
 /// How a repository stands, for people.
@@ -143,6 +145,9 @@ impl Catalog {
                 lost.push(known.slug.clone());
                 known.jobs_hidden = false;
             }
+            if known.slug != repo.slug && refused.is_none() {
+                self.renamed.insert(known.slug.clone(), repo.slug.clone());
+            }
             if self.ids.get(&known.slug) == Some(&repo.id) {
                 self.ids.remove(&known.slug);
             }
@@ -152,6 +157,9 @@ impl Catalog {
             known.refused = refused;
             known.missed = 0;
         }
+        // Jobs under a name that has a new owner may be of either.
+        let ids = &self.ids;
+        self.renamed.retain(|old, _| !ids.contains_key(old));
         if coverage >= Coverage::Readable {
             self.whole_at = Some(now);
         }
@@ -168,6 +176,11 @@ impl Catalog {
             }));
         }
         lost
+    }
+
+    /// The repositories that were renamed or moved since this was last asked, and are served: their new names, by the old ones.
+    pub fn take_renamed(&mut self) -> BTreeMap<RepoSlug, RepoSlug> {
+        std::mem::take(&mut self.renamed)
     }
 
     /// The repositories whose workflow folder must be looked at: new ones, those pushed to since, those not looked at for an hour.

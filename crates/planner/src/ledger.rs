@@ -250,6 +250,16 @@ impl Ledger {
         }
     }
 
+    /// These repositories have new names, by the old ones. A job keeps its id, and waits on.
+    pub fn renamed(&mut self, names: &BTreeMap<RepoSlug, RepoSlug>) {
+        for row in self.rows.values_mut() {
+            if let Some(new) = names.get(&row.repo) {
+                row.repo = new.clone();
+                self.changed.insert(row.id);
+            }
+        }
+    }
+
     /// Ends the wait of jobs that nobody has told of or listed for a day, and drops what is over for an hour, or
     /// has run for longer than a job can.
     pub fn prune(&mut self, now: Timestamp) {

@@ -1,7 +1,10 @@
 //! The job ledger.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::RepositoryStats;
+use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 use mayfly_planner::ledger::Row;
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -27,6 +30,21 @@ impl Store {
             }
             transaction.commit()?;
             Ok(())
+        })
+        .await
+    }
+
+    /// These repositories have new names, by the old ones: so do their jobs.
+    ///
+    /// Errors: that cannot be written.
+    pub async fn rename(&self, names: BTreeMap<RepoSlug, RepoSlug>) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            for (old, new) in &names {
+                let update = "UPDATE jobs SET repository = ?2 WHERE repository = ?1 COLLATE NOCASE";
+                transaction.execute(update, params![old.to_string(), new.to_string()])?;
+            }
+            transaction.commit()
         })
         .await
     }

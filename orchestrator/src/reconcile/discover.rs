@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use mayfly_common::api::PassReport;
 use mayfly_common::scope::RepoSlug;
+use tracing::warn;
 
 use super::show::{trouble, trouble_at};
 use super::{Reconciler, State};
@@ -87,11 +88,24 @@ impl Reconciler {
             trouble_at(report, installation.owner.as_str(), &what, &error);
         }
         let lost = state.catalog.listed(&listed.repositories, listed.coverage, &config.filter, now);
+        self.rename(state).await;
         for repo in &lost {
             state.forget(repo, now);
         }
         let any = listed.problems.is_empty() || !listed.repositories.is_empty();
         any.then(|| listed.repositories.into_iter().map(|repo| repo.slug).collect())
+    }
+
+    /// Gives the jobs of repositories that were renamed or moved their new names.
+    async fn rename(&self, state: &mut State) {
+        let names = state.catalog.take_renamed();
+        if names.is_empty() {
+            return;
+        }
+        state.ledger.renamed(&names);
+        if let Err(error) = self.intake.store().rename(names).await {
+            warn!("jobs of renamed repositories keep their old names in the history: {error}");
+        }
     }
 }
 

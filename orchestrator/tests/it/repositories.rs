@@ -64,6 +64,42 @@ async fn a_renamed_repository_is_served_under_its_new_name() {
 }
 
 #[tokio::test]
+async fn every_job_of_a_renamed_repository_takes_its_new_name_also_one_that_is_long_over() {
+    let platform = Platform::new().await;
+    let long_over = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.finish(&name, long_over);
+    platform.wait(20);
+    platform.pass().await;
+    platform.wait(7_300);
+    let running = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    assert_eq!(platform.connect(&name), Some(running));
+    platform.wait(20);
+    platform.pass().await;
+    let of = async |job: u64| {
+        let kept = platform.handle.store().job(i64::try_from(job).unwrap()).await.unwrap();
+        kept.unwrap().repo.to_string()
+    };
+    assert_eq!(
+        (of(long_over).await, of(running).await),
+        ("octo-admin/app".into(), "octo-admin/app".into())
+    );
+    platform.sim.with(|world| world.rename_repo(&slug("octo-admin/app"), "tool")).unwrap();
+    for _ in 0..3 {
+        platform.wait(20);
+        platform.pass().await;
+    }
+    assert_eq!(
+        (of(long_over).await, of(running).await),
+        ("octo-admin/tool".into(), "octo-admin/tool".into())
+    );
+}
+
+#[tokio::test]
 async fn a_job_that_waits_while_its_repository_is_renamed_gets_its_runner() {
     let platform = Platform::with(&[("MAX_RUNNERS", "1")]).await;
     platform.repo("octo-admin/other", SELF_HOSTED);

@@ -230,12 +230,18 @@ fn a_new_name_is_the_same_repository() {
         ["o/r"]
     );
     assert_eq!(names(&catalog.relevant(at(1))), ["o/new"]);
+    assert_eq!(catalog.take_renamed(), BTreeMap::from([(slug("o/r"), slug("o/new"))]));
+    assert!(catalog.take_renamed().is_empty(), "once");
     assert!(catalog.due(at(1)).is_empty(), "its files are known");
     // Another takes the old name.
     catalog.listed(&[repo(2, "o/r", Some("t1"))], Coverage::Part, &Filter::default(), at(1));
     assert_eq!(names(&catalog.due(at(1))), ["o/r"]);
     catalog.gone(&slug("o/r"));
     assert_eq!(names(&catalog.relevant(at(1))), ["o/new"]);
+    // One that takes the place of another in the same listing: whose the jobs under that name are, nobody knows.
+    let swapped = [repo(1, "o/third", Some("t1")), repo(3, "o/new", Some("t1"))];
+    catalog.listed(&swapped, Coverage::Part, &Filter::default(), at(2));
+    assert!(catalog.take_renamed().is_empty());
 }
 
 #[test]

@@ -80,6 +80,24 @@ fn an_event_that_comes_late_changes_nothing() {
 }
 
 #[test]
+fn every_job_of_a_renamed_repository_has_its_new_name_and_stays_as_it_is() {
+    let renamed = RepoSlug::parse("o/renamed").unwrap();
+    let mut ledger = Ledger::default();
+    for (id, status) in [(1, Queued), (2, InProgress), (3, Completed)] {
+        ledger.told(&repo(), &event(id, status), at(1));
+    }
+    ledger.take_changed();
+    ledger.renamed(&BTreeMap::from([(repo(), renamed.clone())]));
+    let changed: Vec<_> =
+        ledger.take_changed().into_iter().map(|row| (row.repo, row.status)).collect();
+    assert_eq!(changed, [Queued, InProgress, Completed].map(|status| (renamed.clone(), status)));
+    ledger.forget(&repo(), at(2));
+    assert_eq!(waiting(&ledger), [1]);
+    ledger.renamed(&BTreeMap::from([(repo(), renamed)]));
+    assert!(ledger.take_changed().is_empty(), "there is none of the old name");
+}
+
+#[test]
 fn a_job_whose_repository_is_renamed_waits_under_the_new_name() {
     let renamed = RepoSlug::parse("o/renamed").unwrap();
     let listed_there = || whole([QueuedJob { repo: renamed.clone(), ..listed(1) }]);
