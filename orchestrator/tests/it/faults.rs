@@ -261,18 +261,18 @@ async fn a_runner_that_exits_without_a_job_is_replaced_after_a_wait() {
     let platform = Platform::new().await;
     platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
-    let name = platform.containers()[0].clone();
-    platform.backend.exit(&name, 0, "Listening for Jobs\n");
-    let report = platform.pass().await;
-    assert_eq!((report.removed, report.launched), (1, 1), "{report:?}");
-    let name = platform.containers()[0].clone();
-    platform.backend.exit(&name, 0, "Listening for Jobs\n");
-    let report = platform.pass().await;
-    assert_eq!((report.removed, report.launched), (1, 0), "the second time it waits: {report:?}");
-    assert!(platform.registrations().is_empty());
-    assert_eq!(platform.handle.snapshot().finished[0].state, RunnerState::Failed);
-    platform.wait(10);
-    assert_eq!(platform.pass().await.launched, 1);
+    for wait in [5, 10, 20] {
+        let name = platform.containers()[0].clone();
+        platform.backend.exit(&name, 0, "Listening for Jobs\n");
+        let report = platform.pass().await;
+        assert_eq!((report.removed, report.launched), (1, 0), "{wait}: {report:?}");
+        assert!(platform.registrations().is_empty());
+        assert_eq!(platform.handle.snapshot().finished[0].state, RunnerState::Failed);
+        platform.wait(wait - 1);
+        assert_eq!(platform.pass().await.launched, 0, "{wait}");
+        platform.wait(1);
+        assert_eq!(platform.pass().await.launched, 1, "{wait}");
+    }
 }
 
 #[tokio::test]
@@ -934,4 +934,37 @@ async fn a_request_that_may_pass_is_sent_again_and_one_that_makes_something_is_n
     assert!(client.jit_config(&repo, &name, &labels, None).await.is_err());
     let made = platform.sim.recorded().iter().filter(|request| request.route == route).count();
     assert_eq!(made, 1);
+}
+
+/// Such an image deletes its own registration when it cannot start, as GitHub does when a job is over.
+#[tokio::test]
+async fn an_image_that_deregisters_itself_makes_no_hot_loop() {
+    let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let mut started = 1;
+    let mut told = Vec::new();
+    for _ in 0..120 {
+        if let Some(name) = platform.containers().first() {
+            platform.sim.with(|world| {
+                let id = world.all_runners().find(|runner| runner.name == *name).unwrap().id;
+                world.delete_runner(&scope("repo:octo-admin/app"), id).unwrap();
+            });
+            platform.backend.exit(name, 1, "An error occurred: Not configured.\n");
+        }
+        platform.wait(1);
+        let report = platform.pass().await;
+        started += report.launched;
+        told.extend(report.problems);
+    }
+    // At 0, 5, 15, 35 and 75 seconds, or a second later each.
+    assert_eq!(started, 5);
+    assert!(
+        told.iter()
+            .any(|problem| problem.contains("its last words: An error occurred: Not configured.")),
+        "{told:?}"
+    );
+    let (_, why) = crate::jobs::get(&platform, &format!("/jobs/{job}/explain")).await;
+    let what = why["reasons"][0]["what"].as_str().unwrap();
+    assert!(what.contains("ended without a sign of a job"), "{why}");
 }
