@@ -24,7 +24,7 @@ impl Store {
     ///
     /// Errors: it cannot be written.
     pub async fn save_drain(&self, since: Option<Timestamp>) -> Result<(), StoreError> {
-        self.run(move |connection| {
+        self.run_kept(move |connection| {
             match since {
                 Some(since) => connection.execute(
                     "INSERT OR REPLACE INTO drain (id, since) VALUES (1, ?1)",

@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use tracing::warn;
 
+use self::lost::{Kept, Lost};
 use self::record::{Identity, Record};
 use super::{BUSY, StoreError, bounds, schema};
 
+mod lost;
 pub(super) mod record;
 
 /// Only the owner may read and write.
@@ -28,6 +30,15 @@ const OTHERS: u32 = 0o077;
 pub(super) struct File {
     pub(super) path: PathBuf,
     opened: Option<Opened>,
+    /// The file itself, to look at what is in it. Closing it ends every lock that this process has on the file, `SQLite`'s too, so it
+    /// stays open as long as the database.
+    contents: Option<fs::File>,
+    /// What is written again if the contents are lost.
+    kept: Option<Kept>,
+    /// Whether the copy beside it is whole and belongs in its place.
+    copied: bool,
+    /// What became of it since it was last used, if that is a loss.
+    pub(super) found: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,6 +57,8 @@ enum Found {
     LogGone,
     /// Another file is there.
     Replaced,
+    /// It is the same file, but the database is not in it any more.
+    Lost(Lost),
     /// It was closed, and could not be opened again.
     Closed,
 }
@@ -60,10 +73,16 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
         check(&path)?;
         record::set_aside(&path)?;
     }
+    let found = record::is_emptied(&path).then(|| {
+        format!(
+            "the database {} was emptied after it was last used: the pools and the history that it held are gone; restore a backup, \
+             or make the pools again",
+            path.display()
+        )
+    });
     let connection = connect(&path)?;
-    let opened = Opened::at(&path)?;
-    let file = File { path, opened };
-    file.keep_record();
+    let mut file = File { path, opened: None, contents: None, kept: None, copied: false, found };
+    file.opened(&connection)?;
     Ok((connection, file))
 }
 
@@ -190,6 +209,15 @@ impl File {
                     "the write-ahead log of {shown} was deleted while it was in use; nothing is lost"
                 )))
             }
+            Found::Lost(lost) => {
+                let again = self.write_again_what_is_left(connection, lost).map_err(|error| {
+                    let why = format!("the database {shown} {lost} while it was in use, and cannot be made again: {error}");
+                    StoreError::Unusable(why)
+                })?;
+                Ok(Some(format!(
+                    "{shown} {lost} while it was in use; it was made again with {again}"
+                )))
+            }
             Found::Gone => {
                 self.write_again(connection)?;
                 Ok(Some(format!(
@@ -204,6 +232,9 @@ impl File {
         let Some(now) = Opened::at(&self.path)? else { return Ok(Found::Gone) };
         if now.main != opened.main {
             return Ok(Found::Replaced);
+        }
+        if let Some(lost) = self.contents.as_ref().and_then(Lost::of) {
+            return Ok(Found::Lost(lost));
         }
         for (before, now) in opened.beside.iter_mut().zip(now.beside) {
             match (&before, now) {
@@ -234,17 +265,51 @@ impl File {
     }
 
     fn write_again(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.copy(connection)?;
+        self.put_copy(connection)
+    }
+
+    /// Makes the file again whose contents are lost. Says what is in it.
+    fn write_again_what_is_left(
+        &mut self,
+        connection: &mut Connection,
+        lost: Lost,
+    ) -> Result<&'static str, StoreError> {
+        let kept = self.kept.as_ref().ok_or(StoreError::Damaged)?;
+        // What was written over it must not be taken for what was there.
+        let whole = lost == Lost::Emptied
+            && self.copy(connection).and_then(|copy| kept.are_in_whole(&copy)) == Ok(true);
+        if !whole {
+            kept.write(&self.empty_copy()?)?;
+        }
+        self.put_copy(connection)?;
+        Ok(if whole { "all that it held" } else { "the pools, but its history is lost" })
+    }
+
+    /// Makes a file beside it, which is empty.
+    fn empty_copy(&self) -> Result<PathBuf, StoreError> {
         let copy = beside(&self.path, ".new");
         remove(&copy).map_err(|_| StoreError::CannotOpen)?;
         create(&copy)?;
+        Ok(copy)
+    }
+
+    /// Makes a file beside it that holds the same.
+    fn copy(&self, connection: &Connection) -> Result<PathBuf, StoreError> {
+        let copy = self.empty_copy()?;
         let target = copy.to_str().ok_or(StoreError::CannotOpen)?;
         connection.execute("VACUUM INTO ?1", [target])?;
+        Ok(copy)
+    }
+
+    /// Puts the file beside it in its place, and opens that.
+    fn put_copy(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.copied = true;
         self.close(connection)?;
-        // They belong to the deleted file, and would be taken for the new one's.
+        // They belong to the old file, and would be taken for the new one's.
         for suffix in ["-wal", "-shm"] {
             remove(&beside(&self.path, suffix)).map_err(|_| StoreError::CannotOpen)?;
         }
-        fs::rename(&copy, &self.path).map_err(|_| StoreError::CannotOpen)?;
         self.reopen(connection)
     }
 
@@ -252,19 +317,35 @@ impl File {
     fn close(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         self.opened = None;
         drop(std::mem::replace(connection, Connection::open_in_memory()?));
+        self.contents = None;
         Ok(())
     }
 
     fn reopen(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         let copy = beside(&self.path, ".new");
-        // A copy that could not be put in its place before.
-        if Identity::at(&self.path)?.is_none() && Identity::at(&copy)?.is_some() {
+        // It is also put in its place if that could not be done before.
+        if Identity::at(&copy)?.is_some() && (self.copied || Identity::at(&self.path)?.is_none()) {
             fs::rename(&copy, &self.path).map_err(|_| StoreError::CannotOpen)?;
         }
+        self.copied = false;
         *connection = connect(&self.path)?;
+        self.opened(connection)
+    }
+
+    fn opened(&mut self, connection: &Connection) -> Result<(), StoreError> {
         self.opened = Opened::at(&self.path)?;
+        self.contents = fs::File::open(&self.path).ok();
+        self.kept = None;
+        self.keep(connection);
         self.keep_record();
         Ok(())
+    }
+
+    /// Keeps in memory what is written again if the contents are lost. To be called whenever that changes.
+    pub(super) fn keep(&mut self, connection: &Connection) {
+        if let Ok(kept) = Kept::of(connection) {
+            self.kept = Some(kept);
+        }
     }
 
     /// Has the lock tell which files these are: for the next start, which may come after a crash.

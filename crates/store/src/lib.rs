@@ -3,7 +3,8 @@
 //!
 //! Losing the file loses history, never a job: containers and GitHub are the truth about runners. So nothing here stops the
 //! service. A file that cannot be used is left as it is, and everything goes on in memory; what would be lost with the process, a
-//! pool say, is refused then. A file that is deleted while the service runs is made again with all that it held.
+//! pool say, is refused then. A file that is deleted while the service runs is made again with all that it held. One that is
+//! emptied or overwritten in place is made again, too: with what is left, which is the pools at least.
 //!
 //! Invariants: only the file's owner may read it; one connection, used by one thread at a time, never on the async threads; a
 //! delivery is durable before it is answered (WAL); the schema only grows, by numbered steps.
@@ -55,12 +56,13 @@ impl Store {
     ///
     /// Errors: it cannot be used; it is left as it is.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let (connection, file) = file::open(path)?;
+        let (connection, mut file) = file::open(path)?;
+        let found = file.found.take();
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
             file: Some(Arc::new(Mutex::new(file))),
             obstacle: Arc::default(),
-            mended: Arc::default(),
+            mended: Arc::new(Mutex::new(Vec::from_iter(found))),
         })
     }
 
@@ -127,7 +129,7 @@ impl Store {
         obstacle.clone().map_or(Ok(()), Err)
     }
 
-    /// Looks whether the file is still there, and makes it again if it was deleted: see [`Store::take_mended`].
+    /// Looks whether the file is still there, and makes it again if it was deleted or lost its contents: see [`Store::take_mended`].
     ///
     /// Errors: as [`Store::sound`].
     pub async fn look_after(&self) -> Result<(), StoreError> {
@@ -141,6 +143,7 @@ impl Store {
                 StoreError::Replaced => {
                     StoreError::Unusable(format!("the database {shown}: {error}"))
                 }
+                StoreError::Unusable(why) => StoreError::Unusable(why),
                 error => StoreError::Unusable(format!(
                     "the database {shown} was deleted, and cannot be made again: {error}"
                 )),
@@ -153,7 +156,7 @@ impl Store {
         Ok(())
     }
 
-    /// What [`Store::look_after`] mended since this was last called, in words.
+    /// What [`Store::look_after`] mended since this was last called, in words. Also what [`Store::open`] found to be lost.
     pub fn take_mended(&self) -> Vec<String> {
         std::mem::take(&mut *self.mended.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -198,6 +201,22 @@ impl Store {
     #[cfg(any(test, feature = "testing"))]
     pub async fn refuse_writes(&self, refuse: bool) -> Result<(), StoreError> {
         self.run(move |connection| connection.pragma_update(None, "query_only", refuse)).await
+    }
+
+    /// As [`Store::run`], for `work` that changes what is kept in memory, too.
+    async fn run_kept<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let file = self.file.clone();
+        self.run(move |connection| {
+            let done = work(connection)?;
+            if let Some(file) = file {
+                file.lock().unwrap_or_else(PoisonError::into_inner).keep(connection);
+            }
+            Ok(done)
+        })
+        .await
     }
 
     /// Runs `work` on a thread that may wait.

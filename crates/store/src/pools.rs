@@ -40,7 +40,7 @@ impl Store {
     ///
     /// Errors: it cannot be written.
     pub async fn save_pool(&self, pool: PoolRow) -> Result<(), StoreError> {
-        self.run(move |connection| {
+        self.run_kept(move |connection| {
             connection
                 .execute(
                     "INSERT OR REPLACE INTO pools (name, spec, revision, created_at, updated_at, rotate_before)
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// Errors: it cannot be written.
     pub async fn delete_pool(&self, name: String) -> Result<(), StoreError> {
-        self.run(move |connection| {
+        self.run_kept(move |connection| {
             connection.execute("DELETE FROM pools WHERE name = ?1", [name]).map(drop)
         })
         .await

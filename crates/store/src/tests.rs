@@ -395,6 +395,38 @@ async fn a_file_that_is_deleted_while_it_is_open_is_made_again_with_all_it_held(
 }
 
 #[tokio::test]
+async fn pools_and_a_drain_outlive_the_contents_of_their_file() {
+    let pool = |name: &str| PoolRow {
+        name: name.to_owned(),
+        spec: "{}".to_owned(),
+        revision: 1,
+        created_at: at(1),
+        updated_at: at(2),
+        rotate_before: None,
+    };
+    let folder = Folder::new();
+    let store = Store::open(&folder.file()).unwrap();
+    assert!(store.take_mended().is_empty());
+    for name in ["gone", "kept"] {
+        store.save_pool(pool(name)).await.unwrap();
+    }
+    store.delete_pool("gone".to_owned()).await.unwrap();
+    store.save_drain(Some(at(7))).await.unwrap();
+    fs::write(folder.file(), "x".repeat(1 << 20)).unwrap();
+    store.look_after().await.unwrap();
+    let told = store.take_mended();
+    assert!(told.len() == 1 && told[0].contains("was overwritten with something else"), "{told:?}");
+    let found = Store::open(&folder.file()).unwrap();
+    assert_eq!(found.pools().await.unwrap(), [pool("kept")]);
+    assert_eq!(found.drain().await.unwrap(), Some(at(7)));
+    drop((store, found));
+    // At rest, nobody is there to write it again.
+    fs::write(folder.file(), "").unwrap();
+    let told = Store::open(&folder.file()).unwrap().take_mended();
+    assert!(told.len() == 1 && told[0].contains("was emptied after it was last used"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_log_that_is_deleted_while_it_is_open_loses_nothing() {
     let folder = Folder::new();
     let store = Store::open(&folder.file()).unwrap();

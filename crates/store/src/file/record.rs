@@ -121,6 +121,16 @@ pub(super) fn is_strange(database: &Path) -> Result<bool, StoreError> {
     Ok(!same && log.is_still(&before))
 }
 
+/// Whether `database` is the file that it was when it was last used, but nothing is in it any more.
+pub(super) fn is_emptied(database: &Path) -> bool {
+    let empty = fs::metadata(database).is_ok_and(|found| found.len() == 0);
+    let now = || Identity::at(database).ok().flatten();
+    empty
+        && Record::of(database)
+            .zip(now())
+            .is_some_and(|(before, now)| now.is_still(&before.database))
+}
+
 /// Moves such a log away, under a name that nothing has, and says so.
 ///
 /// Errors: it cannot be moved.
