@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn behind_trusted_proxies_the_rightmost_other_hop_is_the_client() {
         let trusted = "10.0.0.0/8, fd00::1";
-        let cases: [(&[&str], &str); 9] = [
+        let cases: [(&[&str], &str); 10] = [
             (&[], "10.0.0.1"),
             (&["198.51.100.7"], "198.51.100.7"),
             (&["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
@@ -103,6 +103,7 @@ mod tests {
             (&["garbage, 10.2.2.2"], "10.2.2.2"),
             (&["198.51.100.7:4711"], "198.51.100.7"),
             (&["[2001:db8::1]:4711, ::ffff:10.9.9.9"], "2001:db8::1"),
+            (&["203.0.113.9, ::ffff:198.51.100.7"], "198.51.100.7"),
         ];
         for (forwarded, expected) in cases {
             assert_eq!(client(trusted, "10.0.0.1", forwarded), expected, "{forwarded:?}");

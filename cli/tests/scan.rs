@@ -299,6 +299,21 @@ fn calls_are_followed_within_the_repository() {
 }
 
 #[test]
+fn every_call_of_a_file_is_followed() {
+    let call = |name: &str| format!("  {name}:\n    uses: ./.github/workflows/{name}.yml\n");
+    let main = format!("jobs:\n{}{}", call("test"), call("deploy"));
+    let folder = Folder::new("every-call")
+        .with(".github/workflows/main.yml", main)
+        .with(".github/workflows/test.yml", HOSTED)
+        .with(".github/workflows/deploy.yml", SELF_HOSTED);
+    let output = folder.scan(&["--json", ".github/workflows/main.yml"]);
+    ends_with(&output, 0);
+    let expected =
+        ["main.yml test no", "main.yml deploy no", "test.yml lint no", "deploy.yml build yes"];
+    assert_eq!(told(&output), expected.map(|line| format!(".github/workflows/{line}")));
+}
+
+#[test]
 fn the_table_is_plain_text_where_it_is_no_terminal() {
     let steering = "on: push\njobs:\n  \"a\\e[31m\\n\u{202e}b\":\n    runs-on: [self-hosted, \"x\\e]0;y\\az\"]\n";
     let folder = Folder::new("plain").with("w.yml", steering);

@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use github_sim::world::deliveries::{DeliveryFault, DeliveryFaultKind};
+use github_sim::world::hooks::{HookConfig, NewHook};
 use github_sim::world::model::{JobSpec, NewRepo};
 use github_sim::{Checked, Clock, SimConfig};
 use jiff::{SignedDuration, Timestamp};
@@ -180,6 +181,31 @@ async fn a_webhook_is_made_tried_shown_replaced_and_removed() {
     let (_, made) = scene.json(&["install"], &known).await;
     let (_, gone) = scene.json(&["remove"], &[]).await;
     assert_eq!(gone["removed"], json!([made["hook"]]));
+}
+
+#[tokio::test]
+async fn another_webhook_of_the_repository_is_left_alone() {
+    let scene = Scene::new().await;
+    let theirs = scene.sim.with(|world| {
+        let config = HookConfig::json("http://127.0.0.1:1/theirs", "their secret");
+        let events = ["push".to_owned()].into();
+        let repo = app().to_string().parse().unwrap();
+        world.add_repo_hook(&repo, NewHook { config, events, active: true }).unwrap()
+    });
+    scene.delivered().await;
+    let (code, made) = scene.json(&["install"], &[("WEBHOOK_SECRET", SECRET)]).await;
+    assert_eq!((code, &made["replaced"]), (0, &json!([])), "{made}");
+    scene.delivered().await;
+    let (_, status) = scene.json(&["status"], &[]).await;
+    let (_, asked) = scene.json(&["redeliver"], &[]).await;
+    for (told, id) in [(&status, "/hooks/0/hook/id"), (&asked, "/hooks/0/hook")] {
+        assert_eq!(told["hooks"].as_array().unwrap().len(), 1, "{told}");
+        assert_eq!(told.pointer(id), Some(&made["hook"]), "{told}");
+    }
+    let (_, gone) = scene.json(&["remove"], &[]).await;
+    assert_eq!(gone["removed"], json!([made["hook"]]));
+    let left = scene.sim.with(|world| world.hooks().map(|hook| hook.id).collect::<Vec<_>>());
+    assert_eq!(left, [theirs]);
 }
 
 #[tokio::test]

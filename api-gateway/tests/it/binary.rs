@@ -98,6 +98,27 @@ impl Drop for Running {
     }
 }
 
+/// Many systems begin with few; the program raises the limit by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn it_takes_as_many_descriptors_as_it_may() {
+    use std::io::BufRead as _;
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new("/bin/sh");
+    let script = "ulimit -S -n 200; ulimit -H -n 300; exec \"$0\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_api-gateway")]);
+    command.env_clear().env("API_GATEWAY_PORT", free.port().to_string());
+    command.stderr(std::process::Stdio::piped());
+    let mut running = Running(command.spawn().unwrap());
+    let mut lines = std::io::BufReader::new(running.0.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("api-gateway is listening")));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.0.id())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let files: Vec<&str> = files.split_whitespace().take(2).collect();
+    assert_eq!(files, ["300", "300"], "{limits}");
+}
+
 #[test]
 fn it_serves_until_it_is_told_to_stop() {
     use std::io::BufRead as _;

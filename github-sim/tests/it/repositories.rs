@@ -124,6 +124,20 @@ async fn lists_are_sorted_and_filtered() {
 }
 
 #[tokio::test]
+async fn a_fork_is_as_private_as_what_it_is_of() {
+    let (sim, _) = sim().await;
+    for (name, private) in [("closed", true), ("open", false)] {
+        let of = format!("octo-org/{name}");
+        let body = json!({"repo": of, "private": private, "files": {"x": "y"}});
+        assert_eq!(post(&sim, "/_sim/repos", body).await.status, 201);
+        let fork = json!({"repo": of, "owner": "octo-admin"});
+        assert_eq!(post(&sim, "/_sim/repos/forks", fork).await.status, 201);
+        let fork = get(&sim, &format!("/repos/octo-admin/{name}")).await.json();
+        assert_eq!((&fork["fork"], &fork["private"]), (&json!(true), &json!(private)), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_changes_while_it_is_paged_through_shows_and_misses() {
     let (sim, _) = sim().await;
     let owner = Login::parse("octo-org").unwrap();

@@ -162,7 +162,11 @@ async fn a_cancelled_run_stops_its_steps() {
     let (out, code) = ended(child).await;
     assert!(out.contains("Job wait completed with result: Canceled"), "{out}");
     assert_eq!(code, Some(0));
-    assert_eq!(sim.with(|world| world.job(job).unwrap().conclusion), Some(Conclusion::Cancelled));
+    sim.with(|world| {
+        let job = world.job(job).unwrap();
+        assert_eq!(job.conclusion, Some(Conclusion::Cancelled));
+        assert!(!job.cancel_requested, "nothing is left to cancel");
+    });
     sim.stop().await;
 }
 

@@ -147,3 +147,6 @@ fn learn_folder(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

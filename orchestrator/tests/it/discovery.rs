@@ -99,3 +99,24 @@ async fn a_hundred_repositories_cost_a_handful_of_requests() {
     same(&next_check(&platform).await, &expected);
     assert_eq!(platform.containers().len(), 2);
 }
+
+/// A list is read in the order of the last push, and what was renamed may stand far behind in it.
+#[tokio::test]
+async fn a_repository_that_moved_has_the_whole_list_read_again() {
+    let platform = Platform::new().await;
+    let owner = slug("octo-admin/app").owner().clone();
+    platform.wait(1);
+    let more = |world: &mut github_sim::world::World| {
+        world.add_repos(&owner, "plain-", 100, true, &BTreeMap::new())
+    };
+    platform.sim.with(|world| more(&mut *world)).expect("a hundred repositories");
+    let pages = async || {
+        next_check(&platform).await;
+        platform.sim.counters().of("GET", "/user/repos")
+    };
+    assert_eq!((pages().await, pages().await), (2, 1));
+    platform.sim.with(|world| world.rename_repo(&slug("octo-admin/app"), "tool")).expect("a name");
+    platform.queue("octo-admin/tool", &["self-hosted"]);
+    let after = (pages().await, pages().await);
+    assert_eq!(after, (1, 2), "its jobs were asked for under the old name");
+}

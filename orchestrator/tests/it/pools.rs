@@ -407,3 +407,23 @@ async fn a_stored_pool_that_cannot_be_used_is_named_until_it_is_removed_or_made_
     assert_eq!(platform.pass().await.problems, Vec::<String>::new());
     assert_eq!(get(&platform, "a").await.status, StatusCode::NOT_FOUND);
 }
+
+/// Its repositories would be asked in vain.
+#[tokio::test]
+async fn what_only_a_pool_that_is_off_could_serve_is_not_asked_for_jobs() {
+    let platform = Platform::new().await;
+    let asked = async || {
+        platform.wait(60);
+        platform.sim.clear_counters();
+        platform.reconciler.check_now().await;
+        platform.sim.counters().of("GET", "/repos/{owner}/{repo}/actions/runs")
+    };
+    let of_one = asked().await;
+    assert!(of_one > 0);
+    let spec = json!({"name": "gpu", "labels": ["self-hosted", "gpu"], "enabled": false});
+    make(&platform, spec).await;
+    platform.repo("octo-admin/gpu", &SELF_HOSTED.replace("[self-hosted, linux]", "gpu"));
+    assert_eq!((asked().await, asked().await), (of_one, of_one));
+    patch(&platform, "gpu", json!({"enabled": true})).await;
+    assert_eq!(asked().await, 2 * of_one);
+}

@@ -267,6 +267,47 @@ fn a_folder_that_cannot_be_written_to_is_said_before_the_start() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Many systems begin with few; the program raises the limit by itself.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_takes_as_many_descriptors_as_it_may() {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = free.port().to_string();
+    let variables = [
+        ("GITHUB_RUNNER_TOKEN", TOKEN),
+        ("GITHUB_API_URL", "http://127.0.0.1:1"),
+        ("RUNNER_IMAGE", "img:1"),
+        ("DOCKER_HOST", "tcp://127.0.0.1:1"),
+        ("ORCHESTRATOR_PORT", &port),
+    ];
+    let script = "ulimit -S -n 200; ulimit -H -n 300; exec \"$0\"";
+    let mut child = tokio::process::Command::new("/bin/sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_orchestrator")])
+        .env_clear()
+        .envs(variables)
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let listening = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("orchestrator is listening") {
+                return true;
+            }
+        }
+        false
+    };
+    let listening = tokio::time::timeout(std::time::Duration::from_mins(1), listening).await;
+    assert_eq!(listening, Ok(true));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id().unwrap())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let files: Vec<&str> = files.split_whitespace().take(2).collect();
+    assert_eq!(files, ["300", "300"], "{limits}");
+}
+
 #[test]
 fn a_misspelt_variable_is_said_and_what_is_doubtful_too() {
     let good = [

@@ -268,3 +268,14 @@ async fn a_removal_that_takes_long_goes_on_without_us() {
     });
     futures::future::join_all(removals).await;
 }
+
+#[tokio::test]
+async fn why_an_engine_does_not_answer_is_told_without_the_client_s_words() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("tcp://{}", free.local_addr().unwrap());
+    drop(free);
+    let (client, base) = crate::raw::client(Some(&host), Duration::from_secs(30)).unwrap();
+    let error = client.get(base).send().await.unwrap_err();
+    let expected = "Docker cannot be reached: Connection refused (os error 111)";
+    assert_eq!(crate::raw::unreachable(&error).to_string(), expected);
+}

@@ -241,3 +241,21 @@ fn each_error_says_whether_graphql_is_asked_on() {
         assert_eq!(verdict(&error), expected, "{error}");
     }
 }
+
+/// A tenth of the hour is kept for what is more important, of the points of GraphQL, too.
+#[tokio::test]
+async fn a_question_that_can_wait_leaves_points_for_those_that_cannot() {
+    let left = ok(&json!({"data": {}}))
+        .with("x-ratelimit-limit", "5000")
+        .with("x-ratelimit-remaining", "500")
+        .with("x-ratelimit-reset", (NOW + 900).to_string());
+    let github = StandIn::new([("POST /graphql", vec![left.clone(), left])]).await;
+    let client = github.client();
+    let read = async |priority| {
+        drop(client.workflow_folders(vec![slug("o/a")], priority).await);
+        github.lines()
+    };
+    assert_eq!(read(Priority::Discovery).await, ["POST /graphql"], "nothing is known yet");
+    assert_eq!(read(Priority::Discovery).await, [""; 0]);
+    assert_eq!(read(Priority::Demand).await, ["POST /graphql"]);
+}

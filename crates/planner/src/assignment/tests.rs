@@ -140,3 +140,20 @@ fn runners_that_end_without_a_sign_of_the_job_make_the_next_one_wait() {
     assert_eq!(ended(&[200], &idle).failed[0].failures, 1);
     assert!(idle.failed[0].is_problem());
 }
+
+#[test]
+fn what_to_do_names_the_repository_the_group_and_where_it_is_set() {
+    let again = "cancel the run at GitHub and start it again";
+    let give = "give o/r access to the runner group \"ci\" (settings of";
+    let rest = format!("Actions, Runner groups); if it has access, {again}");
+    for (scope, expected) in [
+        ("repo:o/r", again.to_owned()),
+        ("org:o", format!("{give} o, {rest}")),
+        ("enterprise:e", format!("{give} the enterprise e, {rest}")),
+    ] {
+        let failed = after(&[0, 120], 0, None).failed.remove(0);
+        let (scope, group) = (scope.parse().unwrap(), Some("ci".to_owned()));
+        let failed = NotAssigned { scope, group, ..failed };
+        assert_eq!(failed.remedy(&job().repo), expected);
+    }
+}

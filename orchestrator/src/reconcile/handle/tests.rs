@@ -2,7 +2,7 @@
 
 use mayfly_common::runner::RunnerState;
 
-use super::super::testing::{at, deregister, instance, launch, name, retire, scope};
+use super::super::testing::{Bench, at, deregister, instance, launch, name, retire, scope};
 use super::*;
 use mayfly_common::registration::RunnerId;
 
@@ -183,4 +183,16 @@ fn an_action_that_failed_is_told_by_who_did_not_do_their_part() {
         assert!(is(&told), "{told:?}");
         assert_eq!(told.to_string(), text);
     }
+}
+
+#[tokio::test]
+async fn that_the_engine_does_not_answer_is_known_beside_when_it_last_did() {
+    let bench = Bench::new();
+    bench.reconciler.beside.list().await.unwrap();
+    assert_eq!(bench.handle.contact(), Seen { answered_at: Some(at(0)), silent: None });
+    bench.set(20);
+    bench.backend.state().away = true;
+    let error = bench.reconciler.beside.list().await.unwrap_err();
+    let silent = Some(error.to_string());
+    assert_eq!(bench.handle.contact(), Seen { answered_at: Some(at(0)), silent });
 }

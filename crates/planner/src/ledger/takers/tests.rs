@@ -269,3 +269,19 @@ fn after_a_restart_only_what_ended_lately_after_a_job_is_looked_for() {
     assert_eq!(Worker::lately_gone(&gone("o/r", 1_000), "Listening for Jobs\n", at(1_001)), None);
     assert_eq!(Worker::lately_gone(&gone("no scope", 1_000), worked, at(1_001)), None);
 }
+
+/// A pool with stable names gives a name again.
+#[test]
+fn each_machine_of_a_name_has_the_repository_of_its_own_job() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo("o/first"), &job(1, "r1", Completed), at(110));
+    let second = EventJob { started_at: Some(at(201)), ..job(2, "r1", InProgress) };
+    ledger.told(&repo("o/second"), &second, at(210));
+    let of = |made| {
+        let found = ledger.repositories(std::iter::once(("r1", at(made))));
+        found.into_values().next().map(RepoSlug::to_string)
+    };
+    assert_eq!(of(0).as_deref(), Some("o/first"));
+    assert_eq!(of(200).as_deref(), Some("o/second"));
+    assert_eq!(of(300), None);
+}

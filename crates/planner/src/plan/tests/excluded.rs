@@ -143,3 +143,20 @@ fn runners_with_a_doubtful_chance_give_their_room_at_once_to_others() {
     let after = carried_out(&seen, &first, at(20)).remember(&policy, at(21));
     assert_eq!(pools_of(&plan(&after, &policy, at(21))), ["default repo:o/r"]);
 }
+
+#[test]
+fn a_job_that_does_not_fit_a_runner_is_no_reason_for_its_end() {
+    let policy = policy_with(5, |_| {});
+    let ended = |job: QueuedJob| {
+        let seen = learnt(&["w1"], vec![job], &policy, 3_000);
+        let plan = plan(&seen, &policy, at(3_000));
+        plan.actions.into_iter().find_map(|action| match action {
+            Action::Retire { why, .. } => Some(why),
+            _ => None,
+        })
+    };
+    let other = job(1, "o/r", &["self-hosted", "gpu"]);
+    assert_eq!(ended(other).as_deref(), Some("no job has needed it for 120 s"));
+    let barred = "GitHub did not assign jobs of o/r lately to runners like it";
+    assert_eq!(ended(plain(1, "o/r")).as_deref(), Some(barred));
+}
