@@ -165,6 +165,11 @@ impl Memory {
         offline.map(|((scope, _), _)| scope.clone()).collect()
     }
 
+    /// Forgets the registrations without a machine of a scope that is gone.
+    pub fn forget(&mut self, scope: &Scope) {
+        self.strays.retain(|(place, _), _| place != scope);
+    }
+
     /// Other orchestrators that use our names.
     pub fn clashes(&self) -> impl Iterator<Item = &Clash> {
         self.clashes.values()

@@ -16,7 +16,7 @@ use super::show::trouble_at;
 use super::{Reconciler, State};
 use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::machine::Instance;
-use mayfly_github::DiscoveryMode;
+use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::{Listing, Observed, Plan, Policy, RequestId, Verdict, Wish, naming, plan};
 
@@ -65,7 +65,9 @@ impl Reconciler {
         let look = check || sweep.is_some() || self.may_look(state, now);
         let registrations = if look {
             state.last_look = now;
-            self.registrations(&scopes, report).await
+            let Listed { listings, missing } = self.registrations(&scopes, report).await;
+            self.note_missing(state, missing, &instances, report);
+            listings
         } else {
             scopes.into_iter().map(|scope| (scope, Listing::Unasked)).collect()
         };
@@ -192,22 +194,23 @@ impl Reconciler {
         scopes
     }
 
-    async fn registrations(
-        &self,
-        scopes: &BTreeSet<Scope>,
-        report: &mut PassReport,
-    ) -> BTreeMap<Scope, Listing> {
+    async fn registrations(&self, scopes: &BTreeSet<Scope>, report: &mut PassReport) -> Listed {
         let asked = scopes.clone().into_iter().map(async |scope: Scope| {
             let listed = self.github.registrations(&scope).await;
             (scope, listed)
         });
-        let mut listings = BTreeMap::new();
+        let (mut listings, mut missing) = (BTreeMap::new(), Vec::new());
         let mut results = stream::iter(asked).buffer_unordered(CONCURRENT);
         while let Some((scope, result)) = results.next().await {
             let listing = match result {
                 Ok(found) if found.whole => Listing::Known(found.list),
                 Ok(found) => Listing::Partial(found.list),
                 Err(error) => {
+                    if let (Scope::Repo(repo), GitHubError::NotFound) = (&scope, &error) {
+                        missing.push(repo.clone());
+                        listings.insert(scope, Listing::Unknown);
+                        continue;
+                    }
                     let what = format!("{scope}: runners cannot be listed");
                     trouble_at(report, account(&scope), &what, &error);
                     Listing::Unknown
@@ -215,7 +218,33 @@ impl Reconciler {
             };
             listings.insert(scope, listing);
         }
-        listings
+        missing.sort();
+        Listed { listings, missing }
+    }
+
+    /// Forgets repositories that are gone; those that somebody still counts on are problems.
+    fn note_missing(
+        &self,
+        state: &mut State,
+        missing: Vec<RepoSlug>,
+        instances: &[Instance],
+        report: &mut PassReport,
+    ) {
+        let pools = self.book.all();
+        let named = pools.iter().flat_map(|entry| &entry.pool.spec.scopes);
+        let named: Vec<&Scope> = named
+            .filter_map(|scope| match scope {
+                PoolScope::One(place) => Some(place),
+                PoolScope::Discovered | PoolScope::Repos(_) => None,
+            })
+            .collect();
+        let (needed, gone): (Vec<_>, Vec<_>) = missing.into_iter().partition(|repo| {
+            let scope = Scope::Repo(repo.clone());
+            let has_machine = instances.iter().any(|instance| instance.scope == scope);
+            has_machine || named.contains(&&scope) || state.catalog.serves(repo)
+        });
+        report.problems.extend(needed.iter().map(cannot_be_listed));
+        state.forget_registrations(gone);
     }
 
     /// The images of all pools, each with the pull policies there are for it.
@@ -254,6 +283,18 @@ impl Reconciler {
         let name = |_| naming::generated(&prefix, &uuid::Uuid::new_v4().simple().to_string());
         (0..self.config.runner.max).filter_map(name).collect()
     }
+}
+
+/// What GitHub said of the registrations of some scopes.
+struct Listed {
+    listings: BTreeMap<Scope, Listing>,
+    /// Repositories that GitHub does not know, or hides from the credential.
+    missing: Vec<RepoSlug>,
+}
+
+/// The problem of a repository whose runners GitHub does not list. It concerns no other repository of the account.
+fn cannot_be_listed(repo: &RepoSlug) -> String {
+    format!("{}: runners cannot be listed: {}", Scope::Repo(repo.clone()), GitHubError::NotFound)
 }
 
 /// The problem of a runner if the engine did not answer all questions about its container.

@@ -78,6 +78,15 @@ pub(super) struct State {
 }
 
 impl State {
+    /// These repositories are gone: discovery does not list them, GitHub does not know them, and no machine of ours is registered there.
+    pub(super) fn forget_registrations(&mut self, repositories: Vec<RepoSlug>) {
+        for scope in repositories.into_iter().map(Scope::Repo) {
+            self.scopes.remove(&scope);
+            self.contested.remove(&scope);
+            self.memory.forget(&scope);
+        }
+    }
+
     /// Nothing is known yet. `now`: since when webhooks can tell of a job.
     pub(super) fn new(
         requests: mpsc::Receiver<(RequestId, Request)>,

@@ -141,6 +141,45 @@ async fn a_deleted_repository_is_forgotten() {
 }
 
 #[tokio::test]
+async fn a_deleted_repository_in_which_a_runner_was_is_forgotten_once_its_machine_is_gone() {
+    let platform = Platform::new().await;
+    platform.repo("octo-admin/other", SELF_HOSTED);
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers()[0].clone();
+    platform.connect(&name);
+    platform.wait(60);
+    platform.pass().await;
+    platform.sim.with(|world| world.delete_repo(&slug("octo-admin/app"))).unwrap();
+    platform.wait(60);
+    let report = platform.pass().await;
+    let told = "repo:octo-admin/app: runners cannot be listed";
+    assert!(report.problems.iter().any(|one| one.starts_with(told)), "{report:?}");
+    // It concerns no other repository of the account.
+    assert!(report.github_accounts.is_empty() && report.github_error.is_none(), "{report:?}");
+    platform.backend.exit(&name, 1, "");
+    for _ in 0..2 {
+        platform.wait(400);
+        platform.pass().await;
+    }
+    assert!(platform.containers().is_empty());
+    let asked = || {
+        let recorded = platform.sim.recorded();
+        recorded
+            .iter()
+            .filter(|one| one.path_and_query.contains("/octo-admin/app/actions/runners"))
+            .count()
+    };
+    let before = asked();
+    for _ in 0..3 {
+        platform.wait(400);
+        let report = platform.pass().await;
+        assert!(report.problems.is_empty(), "{report:?}");
+    }
+    assert_eq!(asked(), before, "GitHub is not asked for its runners any more");
+}
+
+#[tokio::test]
 async fn jobs_that_are_a_404_in_a_listed_repository_are_a_problem_and_stay_known() {
     let platform = Platform::with(&[("MAX_RUNNERS", "1")]).await;
     platform.repo("octo-admin/other", SELF_HOSTED);
