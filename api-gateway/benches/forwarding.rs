@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use api_gateway::Config;
-use api_gateway::auth::ApiKeys;
+use api_gateway::api_keys::ApiKeys;
 use api_gateway::orchestrator::OrchestratorUrl;
 use axum::body::Bytes;
 use http::{Request, Response, Uri};

@@ -4,7 +4,7 @@
 //! the list is read from the right: the first hop that is not a trusted proxy is the client; whatever stands left of it,
 //! the client may have made up.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr as _;
 
 use http::HeaderMap;
@@ -71,6 +71,17 @@ fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     address.ok().map(|address| address.to_canonical())
 }
 
+/// The address whose quota counts: IPv4 as it is, IPv6 by its /64.
+pub(crate) fn fold(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +140,14 @@ mod tests {
                 format!("{bad:?} is neither an IP address nor a network like 10.0.0.0/8");
             assert_eq!(TrustedProxies::parse(&format!("::1, {bad}")), Err(expected));
         }
+    }
+
+    #[test]
+    fn ipv6_counts_by_its_64_and_mapped_ipv4_as_ipv4() {
+        let folded = |text: &str| fold(text.parse().unwrap()).to_string();
+        assert_eq!(folded("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(folded("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(folded("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(folded("192.0.2.1"), "192.0.2.1");
     }
 }

@@ -19,7 +19,7 @@ use mayfly_service::traces::TraceConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::auth::ApiKeys;
+use crate::api_keys::ApiKeys;
 use crate::base_path::BasePath;
 use crate::client_address::TrustedProxies;
 use crate::cors::CorsOrigins;

@@ -15,7 +15,6 @@ use utoipa::openapi::{OpenApi, ServerBuilder};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::base_path::BasePath;
-use crate::gateway::Gateway;
 
 /// Scripts and data come from here only; both viewers set styles in the page, and show small images from `data:` URLs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -23,7 +22,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     frame-ancestors 'none'";
 
 /// The routes of the description and its viewers, which name each other under `base`.
-pub(crate) fn routes(document: &OpenApi, base: &BasePath) -> Router<Gateway> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
+    document: &OpenApi,
+    base: &BasePath,
+) -> Router<S> {
     let mut document = document.clone();
     if !base.as_str().is_empty() {
         document.servers = Some(vec![ServerBuilder::new().url(base.as_str()).build()]);

@@ -1,6 +1,6 @@
 //! Middleware around every route: request ids, log lines, counters, and problem+json for every error.
 //!
-//! A request that is admitted has two log lines ([`admit`]); one that is refused has at most one ([`refusals`]): strangers must not
+//! A request that is admitted has two log lines ([`admit`]); one that is refused has at most one ([`RefusalLog`]): strangers must not
 //! fill the log. What is refused here, before any route, [`browser`] says.
 //!
 //! Invariants: the query is never logged (somebody may have put a key there); probes are not logged, they come every few
@@ -8,17 +8,16 @@
 
 pub(crate) mod admit;
 mod browser;
-mod caller;
-mod refusals;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
 use mayfly_service::problem::HttpProblem;
 use mayfly_service::telemetry::RESPONSE;
@@ -28,27 +27,50 @@ use tracing::{Instrument as _, Level, Span, enabled, info};
 
 pub(crate) use admit::Admit;
 use admit::{Admitted, mark};
-pub(crate) use caller::Caller;
-pub(crate) use refusals::Refusals;
+use browser::Admission;
 
-use crate::gateway::Gateway;
-use crate::metrics::route_label;
-use crate::rate_limit::fold;
+use crate::api_keys::ApiKeys;
+use crate::caller::{Caller, X_REQUEST_ID};
+use crate::client_address::{TrustedProxies, fold};
+use crate::config::Config;
+use crate::metrics::{Metrics, route_label};
+use crate::paths::{is_probe, shortened};
+use crate::refusals::RefusalLog;
 
-/// Carries a request's id, from the client or made up here, to the orchestrator and back.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What the outermost layer needs.
+pub(crate) struct Edge {
+    keys: ApiKeys,
+    trusted_proxies: TrustedProxies,
+    admission: Admission,
+    refusals: RefusalLog,
+    metrics: Arc<Metrics>,
+}
 
-/// Longest path shown in a log line, in bytes.
-const LOGGED_PATH: usize = 200;
+impl Edge {
+    /// The edge that `config` describes; what it answers is counted in `metrics`.
+    pub(crate) fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+        Self {
+            keys: config.keys.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            admission: Admission {
+                has_keys: !config.keys.is_empty(),
+                public_hosts: config.public_hosts.clone(),
+                cors: config.cors.clone(),
+            },
+            refusals: RefusalLog::new(),
+            metrics,
+        }
+    }
+}
 
 /// The outermost layer.
 pub(crate) async fn observe(
-    State(gateway): State<Gateway>,
+    State(edge): State<Arc<Edge>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let caller = Caller::identify(&request, &gateway);
+    let caller = Caller::identify(&request, &edge.keys, &edge.trusted_proxies);
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let matched = matched.as_ref().map(MatchedPath::as_str);
@@ -57,7 +79,7 @@ pub(crate) async fn observe(
     let probe = is_probe(path);
     let quiet = probe || path == "/metrics";
     let shown = enabled!(Level::INFO).then(|| shortened(path));
-    let refused = browser::refusal(&request, &gateway);
+    let refused = edge.admission.check(&request);
     request.extensions_mut().insert(caller.clone());
 
     // Whoever calls from outside is not believed to be part of a trace of ours.
@@ -66,7 +88,7 @@ pub(crate) async fn observe(
     } else {
         traces::request(&method, matched.unwrap_or("other"), None)
     };
-    let mut response = if let Some(problem) = refused {
+    let mut response = if let Err(problem) = refused {
         HttpProblem(problem).into_response()
     } else {
         let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()));
@@ -83,7 +105,7 @@ pub(crate) async fn observe(
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_REQUEST_ID, caller.id.clone());
     let took = started.elapsed();
-    gateway.metrics.answered(&method, route, status, took);
+    edge.metrics.answered(&method, route, status, took);
     let Some(path) = shown else { return response };
     let failed = status.is_client_error() || status.is_server_error();
     if admitted && !probe {
@@ -99,7 +121,7 @@ pub(crate) async fn observe(
         );
     } else if !admitted
         && failed
-        && let Some(unlogged) = gateway.refusals.count(fold(caller.address), Instant::now())
+        && let Some(unlogged) = edge.refusals.count(fold(caller.address), Instant::now())
     {
         info!(
             category = RESPONSE,
@@ -111,11 +133,6 @@ pub(crate) async fn observe(
         );
     }
     response
-}
-
-/// Whether a path is for health checks.
-pub(crate) fn is_probe(path: &str) -> bool {
-    matches!(path, "/health" | "/livez" | "/readyz")
 }
 
 /// The answer to a panic. Its own text has gone to standard error; the client gets none of it.
@@ -133,11 +150,6 @@ pub(crate) async fn nothing_here() -> HttpProblem {
 /// 405; the router adds `Allow`.
 pub(crate) async fn wrong_method() -> HttpProblem {
     Problem::method_not_allowed().into()
-}
-
-fn shortened(path: &str) -> String {
-    // A path is ASCII, so any cut is between characters.
-    path.get(..LOGGED_PATH).unwrap_or(path).to_owned()
 }
 
 /// The same error as problem+json; headers such as `Allow` stay.

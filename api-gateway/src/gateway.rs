@@ -1,41 +1,29 @@
-//! What every request needs, built once.
+//! What the handlers share, built once.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::ApiKeys;
-use crate::client_address::TrustedProxies;
 use crate::config::Config;
-use crate::cors::CorsOrigins;
-use crate::edge::Refusals;
 use crate::metrics::Metrics;
 use crate::orchestrator::Orchestrator;
-use crate::rate_limit::{self, Bucket, Limits};
+use crate::rate_limit::{Bucket, RateLimits};
 use crate::shares::Shares;
 use crate::webhook::Webhooks;
-use mayfly_common::host::PublicHosts;
 
 /// Most streams of events of one caller: nobody takes all of the orchestrator's places.
 const STREAMS_PER_CALLER: usize = 16;
 
-/// The parts of the gateway that handlers and layers share; cheap to clone.
+/// What handlers share; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gateway(Arc<Parts>);
 
 /// The parts themselves.
 pub(crate) struct Parts {
-    pub(crate) keys: ApiKeys,
-    pub(crate) trusted_proxies: TrustedProxies,
-    pub(crate) cors: CorsOrigins,
-    pub(crate) public_hosts: PublicHosts,
-    pub(crate) limits: Limits,
-    /// The limit on what may cost requests to GitHub.
-    pub(crate) costly: Limits,
+    pub(crate) rate_limits: Arc<RateLimits>,
     /// Streams of events by caller.
     pub(crate) streams: Shares<Bucket>,
-    pub(crate) refusals: Refusals,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) webhooks: Webhooks,
     pub(crate) metrics: Arc<Metrics>,
@@ -47,15 +35,11 @@ impl Gateway {
     pub(crate) fn new(config: &Config) -> Self {
         let metrics = Arc::new(Metrics::new());
         let stop = CancellationToken::new();
+        let rate_limits =
+            RateLimits::new(config.rate_per_second, config.rate_burst, Arc::clone(&metrics));
         Self(Arc::new(Parts {
-            keys: config.keys.clone(),
-            trusted_proxies: config.trusted_proxies.clone(),
-            cors: config.cors.clone(),
-            public_hosts: config.public_hosts.clone(),
-            limits: rate_limit::limits(config),
-            costly: rate_limit::costly(),
+            rate_limits: Arc::new(rate_limits),
             streams: Shares::new(STREAMS_PER_CALLER),
-            refusals: Refusals::new(),
             orchestrator: Orchestrator::new(
                 &config.orchestrator,
                 config.request_timeout,

@@ -10,21 +10,25 @@
 //! |---|---|
 //! | [`config`] | the only reader of the environment |
 //! | [`server`](run) | sockets, slow clients, graceful stop |
-//! | `edge` | what holds for every answer: request id, log lines, metrics, problem+json; who is refused at the door |
-//! | [`auth`] | API keys |
-//! | [`client_address`] | who is asking, behind which proxies |
-//! | [`rate_limit`], [`cors`], [`base_path`] | as named |
+//! | `edge` | what applies to every answer: request id, log lines, metrics, problem+json; who is refused at the door |
+//! | `caller` | who sends a request: its address, its key, the request's id |
+//! | [`api_keys`], `auth` | the keys, and the layer that asks for one |
+//! | [`client_address`] | a client's address, behind which proxies |
+//! | `rate_limit`, [`cors`], [`base_path`] | as named |
+//! | `refusals` | which refusals are logged |
 //! | `shares` | what each of many may hold of something that all share |
 //! | `webhook` | what GitHub's deliveries need: their signature, their room, their limits |
 //! | `routes` | one file per resource, with its OpenAPI description |
 //! | [`orchestrator`] | the hop to the orchestrator and how its answers are passed on |
-//! | [`openapi`], `docs` | the description of all this, and its two viewers, served offline |
+//! | `openapi`, `docs` | the description of all this, and its two viewers, served offline |
 //!
 //! Invariants: the gateway keeps no state but rate-limit buckets, counters, and the orchestrator's health of the last second; no credential is forwarded, logged or
 //! answered; of what the orchestrator says in a 5xx, only a problem that it made for the public reaches a client.
 
-pub mod auth;
+pub mod api_keys;
+mod auth;
 pub mod base_path;
+mod caller;
 pub mod client_address;
 pub mod config;
 pub mod cors;
@@ -32,9 +36,11 @@ mod docs;
 mod edge;
 mod gateway;
 mod metrics;
-pub mod openapi;
+mod openapi;
 pub mod orchestrator;
-pub mod rate_limit;
+mod paths;
+mod rate_limit;
+mod refusals;
 mod routes;
 mod server;
 mod shares;
@@ -45,6 +51,7 @@ use std::io;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use utoipa::openapi::OpenApi;
 
 pub use config::Config;
 use gateway::Gateway;
@@ -62,7 +69,7 @@ pub async fn run(
 ) -> io::Result<()> {
     let gateway = Gateway::new(&config);
     let router = routes::router(&gateway, &config);
-    server::serve(router, gateway, &config, listener, shutdown).await
+    server::serve(router, &config, &gateway.rate_limits, &gateway.stop, listener, shutdown).await
 }
 
 /// The gateway as a service, for tests that call it without a socket.
@@ -72,4 +79,18 @@ pub async fn run(
 /// request counts as coming from one unspecified address. Rate-limit buckets are tidied only by [`run`].
 pub fn router(config: &Config) -> Router {
     routes::router(&Gateway::new(config), config)
+}
+
+/// The OpenAPI description of the gateway, as `/openapi.json` serves it.
+pub fn document() -> OpenApi {
+    routes::document()
+}
+
+/// The same as text, as it is served and committed: JSON, indented, with a final newline.
+///
+/// # Errors
+///
+/// When the document cannot be written as JSON.
+pub fn document_text() -> Result<String, serde_json::Error> {
+    document().to_pretty_json().map(|text| text + "\n")
 }

@@ -14,16 +14,6 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
 
-/// The OpenAPI description of the gateway, as `/openapi.json` serves it.
-pub fn document() -> OpenApi {
-    crate::routes::document()
-}
-
-/// The document as it is served and committed: JSON, indented, with a final newline.
-pub fn text() -> Result<String, serde_json::Error> {
-    document().to_pretty_json().map(|text| text + "\n")
-}
-
 /// The document before any route is in it.
 pub(crate) fn base() -> OpenApi {
     OpenApiBuilder::new()

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use url::OrchestratorUrl;
 
-use crate::edge::{Caller, X_REQUEST_ID};
+use crate::caller::{Caller, X_REQUEST_ID};
 use crate::metrics::Metrics;
 use failure::Failure;
 use probe::Probe;

@@ -17,6 +17,8 @@ mod runners;
 mod status;
 mod webhooks;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
@@ -27,8 +29,9 @@ use tower::ServiceBuilder;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::caller::Caller;
 use crate::config::Config;
-use crate::edge::Caller;
+use crate::edge::Edge;
 use crate::gateway::Gateway;
 use crate::orchestrator::Call;
 use crate::{auth, docs, edge, openapi, rate_limit};
@@ -46,8 +49,12 @@ pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
         // One call for both: each call boxes every route once more.
         .layer(
             ServiceBuilder::new()
-                .layer(auth::RequireKey(gateway.clone()))
-                .layer(rate_limit::layer(gateway))
+                .layer(auth::RequireKey {
+                    limits: Arc::clone(&gateway.rate_limits),
+                    metrics: Arc::clone(&gateway.metrics),
+                    required: !config.keys.is_empty(),
+                })
+                .layer(gateway.rate_limits.layer())
                 .layer(edge::Admit),
         );
     let open = public
@@ -56,15 +63,14 @@ pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
         .layer(edge::Admit)
         // What is at no path is not admitted, and limited all the same.
         .fallback(edge::nothing_here)
-        .layer(from_fn_with_state(gateway.clone(), rate_limit::public));
+        .layer(from_fn_with_state(Arc::clone(&gateway.rate_limits), rate_limit::public));
     let mut router =
         open.merge(guarded).merge(webhooks).method_not_allowed_fallback(edge::wrong_method);
     if let Some(cors) = config.cors.layer() {
         router = router.layer(cors);
     }
-    let router = router
-        .layer(from_fn_with_state(gateway.clone(), edge::observe))
-        .with_state(gateway.clone());
+    let edge = Arc::new(Edge::new(config, Arc::clone(&gateway.metrics)));
+    let router = router.layer(from_fn_with_state(edge, edge::observe)).with_state(gateway.clone());
     config.base_path.strip_before(router)
 }
 

@@ -32,8 +32,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::config::Config;
-use crate::gateway::Gateway;
-use crate::rate_limit;
+use crate::rate_limit::RateLimits;
 use places::Places;
 
 /// How long a client may take to send a request head, and how long an idle connection is kept.
@@ -51,10 +50,14 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The wait after `accept` failed because something is used up, such as descriptors, that may be free again soon.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// Serves `router` on `listener` until `shutdown`; then cancels `stop`, which ends what has no end of its own, and waits.
+///
+/// Errors: the listener has no local address.
 pub(crate) async fn serve(
     router: Router,
-    gateway: Gateway,
     config: &Config,
+    rate_limits: &RateLimits,
+    stop: &CancellationToken,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -67,7 +70,7 @@ pub(crate) async fn serve(
         0 => "off".to_owned(),
         secrets => format!("signed with any of {secrets}"),
     };
-    let places = Places::new(descriptors::limit());
+    let places = Places::new(descriptors::limit(), config.trusted_proxies.clone());
     tracing::info!(
         category = START,
         version = mayfly_common::VERSION,
@@ -81,11 +84,11 @@ pub(crate) async fn serve(
     let connections = TaskTracker::new();
     tokio::select! {
         () = shutdown => {}
-        () = accept(&listener, &router, &gateway, &places, &connections) => {}
-        () = rate_limit::tidy(&gateway) => {}
+        () = accept(&listener, &router, stop, &places, &connections) => {}
+        () = rate_limits.tidy() => {}
     }
     drop(listener);
-    gateway.stop.cancel();
+    stop.cancel();
     connections.close();
     tracing::info!(category = SHUTDOWN, open = connections.len(), "api-gateway is stopping");
     if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
@@ -97,7 +100,7 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     router: &Router,
-    gateway: &Gateway,
+    stop: &CancellationToken,
     places: &Places,
     connections: &TaskTracker,
 ) {
@@ -105,10 +108,10 @@ async fn accept(
         let place = places.any().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if let Some(share) = places.of(peer.ip(), gateway)
+                if let Some(share) = places.of(peer.ip())
                     && prepare(&stream).is_ok()
                 {
-                    let served = connection(stream, peer, router.clone(), gateway.stop.clone());
+                    let served = connection(stream, peer, router.clone(), stop.clone());
                     connections.spawn(async move {
                         served.await;
                         drop((place, share));

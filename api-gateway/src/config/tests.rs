@@ -267,7 +267,7 @@ fn every_variable_sets_its_own_field() {
         format!("{orchestrator} {orchestrator:?}"),
         "http://elsewhere:8001 http://elsewhere:8001"
     );
-    assert_eq!(keys.find(KEY.as_bytes()), Some(crate::auth::KeyId(1)));
+    assert_eq!(keys.find(KEY.as_bytes()), Some(crate::api_keys::KeyId(1)));
     assert_eq!((keys.len(), webhook_secrets.len()), (1, 2));
     assert_eq!((rate_per_second.get(), rate_burst.get()), (7, 9));
     assert_eq!(trusted_proxies, TrustedProxies::parse("10.0.0.1").unwrap());

@@ -12,7 +12,6 @@ use axum::routing::get;
 use http::header;
 
 use crate::base_path::BasePath;
-use crate::gateway::Gateway;
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -55,7 +54,7 @@ static VIEWER: LazyLock<Bytes> = LazyLock::new(|| {
     Bytes::from(script.replace(LOGO, NO_IMAGE))
 });
 
-pub(super) fn routes(base: &BasePath) -> Router<Gateway> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(base: &BasePath) -> Router<S> {
     let under_base = |text: &str| Bytes::from(text.replace("{base}", base.as_str()));
     let (page, start) = (under_base(PAGE), under_base(START));
     Router::new()

@@ -12,7 +12,8 @@ use mayfly_service::telemetry::REQUEST;
 use tower::{Layer, Service};
 use tracing::{Level, enabled, info};
 
-use super::{Caller, is_probe, shortened};
+use crate::caller::Caller;
+use crate::paths::{is_probe, shortened};
 
 /// Marks the answer to a request that was admitted.
 #[derive(Debug, Clone, Copy)]

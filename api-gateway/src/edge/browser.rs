@@ -10,45 +10,52 @@
 
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use mayfly_common::host::{misdirected, named, only};
+use mayfly_common::host::{PublicHosts, misdirected, named, only};
 use mayfly_common::problem::Problem;
 
-use crate::gateway::Parts;
+use crate::cors::CorsOrigins;
+use crate::paths::WEBHOOKS;
 
-/// Where GitHub delivers.
-const WEBHOOKS: &str = "/webhooks/github";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Why `request` is not looked at further, if it is not.
-pub(super) fn refusal<T>(request: &Request<T>, gateway: &Parts) -> Option<Problem> {
-    check(request, gateway).err()
+/// What decides whether a request is let in.
+pub(super) struct Admission {
+    /// API keys are configured, so that a browser's word counts for nothing.
+    pub(super) has_keys: bool,
+    pub(super) public_hosts: PublicHosts,
+    pub(super) cors: CorsOrigins,
 }
 
-fn check<T>(request: &Request<T>, gateway: &Parts) -> Result<(), Problem> {
-    let headers = request.headers();
-    let hosts = named(request.version(), request.uri(), headers)?;
-    only(headers, &header::AUTHORIZATION)?;
-    only(headers, &X_API_KEY)?;
-    only(headers, &header::ORIGIN)?;
-    only(headers, &SEC_FETCH_SITE)?;
-    let path = request.uri().path();
-    if !gateway.keys.is_empty() || path == WEBHOOKS {
-        return Ok(());
-    }
-    if let Some(host) = hosts.iter().find(|host| !gateway.public_hosts.answer_to(host.host())) {
-        return Err(unknown_host(host));
-    }
-    let allowed = match headers.get(header::ORIGIN) {
-        Some(origin) => is_own(origin, hosts.last()) || gateway.cors.allows(origin),
-        None => {
-            is_same_site(headers)
-                || (request.method().is_safe() && is_navigation(headers) && is_document(path))
+impl Admission {
+    /// Refuses a request that must not be looked at further.
+    ///
+    /// Errors: the problem to answer with.
+    pub(super) fn check<T>(&self, request: &Request<T>) -> Result<(), Problem> {
+        let headers = request.headers();
+        let hosts = named(request.version(), request.uri(), headers)?;
+        only(headers, &header::AUTHORIZATION)?;
+        only(headers, &X_API_KEY)?;
+        only(headers, &header::ORIGIN)?;
+        only(headers, &SEC_FETCH_SITE)?;
+        let path = request.uri().path();
+        if self.has_keys || path == WEBHOOKS {
+            return Ok(());
         }
-    };
-    if allowed { Ok(()) } else { Err(foreign_page(request.method())) }
+        if let Some(host) = hosts.iter().find(|host| !self.public_hosts.answer_to(host.host())) {
+            return Err(unknown_host(host));
+        }
+        let allowed = match headers.get(header::ORIGIN) {
+            Some(origin) => is_own(origin, hosts.last()) || self.cors.allows(origin),
+            None => {
+                is_same_site(headers)
+                    || (request.method().is_safe() && is_navigation(headers) && is_document(path))
+            }
+        };
+        if allowed { Ok(()) } else { Err(foreign_page(request.method())) }
+    }
 }
 
 /// Whether a page's origin is this gateway under the name that the request uses.

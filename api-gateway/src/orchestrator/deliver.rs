@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::{Call, Orchestrator, answer};
-use crate::edge::Caller;
+use crate::caller::Caller;
 
 /// How long all attempts may take: an answer later than GitHub's 10 seconds (docs: "Best practices for using webhooks") is
 /// heard by nobody.

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{forward, query};
-use crate::edge::Caller;
+use crate::caller::Caller;
 use crate::gateway::Gateway;
 use crate::openapi::Problems;
 use crate::orchestrator::Call;

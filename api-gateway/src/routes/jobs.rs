@@ -11,11 +11,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{forward, query};
-use crate::edge::Caller;
+use crate::caller::Caller;
 use crate::gateway::Gateway;
 use crate::openapi::Problems;
 use crate::orchestrator::Call;
-use crate::rate_limit::{self, Bucket};
+use crate::rate_limit::Bucket;
 
 /// The path of one job, for the description.
 #[derive(utoipa::IntoParams)]
@@ -125,7 +125,7 @@ async fn explain(
     // An unknown job costs a request to GitHub, which queued jobs then lack.
     if !repository.is_empty() {
         let bucket = Bucket::of(parts.extensions.get::<Caller>());
-        rate_limit::draw(&gateway, &gateway.costly, &bucket)?;
+        gateway.rate_limits.draw_costly(&bucket)?;
     }
     let call = Call::new(Method::GET, &format!("/api/v1/jobs/{id}/explain{repository}"));
     Ok(forward(gateway, parts, call).await)

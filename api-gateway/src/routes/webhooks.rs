@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::edge::{Caller, admit};
+use crate::caller::Caller;
+use crate::client_address::fold;
+use crate::edge::admit;
 use crate::gateway::Gateway;
 use crate::metrics::DeliveryOutcome;
 use crate::rate_limit;
@@ -118,7 +120,7 @@ async fn take(gateway: &Gateway, request: Request) -> Result<Receipt, Refusal> {
         tracing::error!("a request came past the outermost layer");
         return Err(Problem::internal().into());
     };
-    let address = rate_limit::fold(caller.address);
+    let address = fold(caller.address);
     let declared = declared(&parts.headers);
     if declared.is_some_and(|length| length > MAX_BODY) {
         return Err(Unread::TooLarge.problem().into());
@@ -156,7 +158,7 @@ async fn take(gateway: &Gateway, request: Request) -> Result<Receipt, Refusal> {
 /// The answer to a body that was not read to its end. Who sends slowly holds room that others need, and counts as a suspect.
 fn given_up(gateway: &Gateway, caller: &Caller, GivenUp { why, weight }: GivenUp) -> Problem {
     if weight > 0 {
-        let address = rate_limit::fold(caller.address);
+        let address = fold(caller.address);
         let verdict = gateway.webhooks.suspects.count(address, weight, Instant::now());
         if verdict.log {
             tracing::warn!(
@@ -209,7 +211,7 @@ fn shown(headers: &HeaderMap) -> Result<Signature, &'static str> {
 
 /// The answer to a signature that is missing or wrong. The log says which, the answer does not.
 fn unsigned(gateway: &Gateway, caller: &Caller, why: &str, weight: u32) -> Problem {
-    let address = rate_limit::fold(caller.address);
+    let address = fold(caller.address);
     let verdict = gateway.webhooks.suspects.count(address, weight, Instant::now());
     if verdict.log {
         tracing::warn!(

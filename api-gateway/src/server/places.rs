@@ -9,9 +9,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::edge::Refusals;
-use crate::gateway::Gateway;
-use crate::rate_limit::fold;
+use crate::client_address::{TrustedProxies, fold};
+use crate::refusals::RefusalLog;
 use crate::shares::{Share, Shares};
 
 /// Most connections at a time, if there are descriptors for so many.
@@ -29,7 +28,8 @@ pub(super) struct Places {
     each: Shares<IpAddr>,
     /// Three quarters for each proxy: who calls directly has the rest.
     proxies: Shares<IpAddr>,
-    refusals: Refusals,
+    trusted_proxies: TrustedProxies,
+    refusals: RefusalLog,
 }
 
 /// The part of an address' share that one connection takes.
@@ -37,7 +37,7 @@ pub(super) struct Taken(#[expect(dead_code, reason = "held until it is dropped")
 
 impl Places {
     /// As many as fit into so many descriptors.
-    pub(super) fn new(descriptors: u64) -> Self {
+    pub(super) fn new(descriptors: u64, trusted_proxies: TrustedProxies) -> Self {
         let most = (descriptors.saturating_sub(KEPT) / EACH).clamp(1, MOST);
         let most = usize::try_from(most).unwrap_or(1);
         Self {
@@ -46,7 +46,8 @@ impl Places {
             // With few descriptors even one address must not have them all.
             each: Shares::new(MOST_OF_ONE.min(most.div_ceil(2))),
             proxies: Shares::new(most - most / 4),
-            refusals: Refusals::new(),
+            trusted_proxies,
+            refusals: RefusalLog::new(),
         }
     }
 
@@ -62,8 +63,8 @@ impl Places {
     }
 
     /// A connection of `peer`'s share, unless it has used it up. That is logged once per address and minute.
-    pub(super) fn of(&self, peer: IpAddr, gateway: &Gateway) -> Option<Taken> {
-        let (address, is_proxy) = (fold(peer), gateway.trusted_proxies.contains(peer));
+    pub(super) fn of(&self, peer: IpAddr) -> Option<Taken> {
+        let (address, is_proxy) = (fold(peer), self.trusted_proxies.contains(peer));
         let share =
             if is_proxy { self.proxies.take(peer.to_canonical()) } else { self.each.take(address) };
         if share.is_none()
@@ -79,12 +80,9 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client_address::TrustedProxies;
-    use crate::config::Config;
 
-    fn gateway(trusted: &str) -> Gateway {
-        let trusted_proxies = TrustedProxies::parse(trusted).unwrap();
-        Gateway::new(&Config { trusted_proxies, ..Config::default() })
+    fn places(descriptors: u64, trusted: &str) -> Places {
+        Places::new(descriptors, TrustedProxies::parse(trusted).unwrap())
     }
 
     #[test]
@@ -92,14 +90,14 @@ mod tests {
         for (descriptors, most) in
             [(0, 1), (64, 1), (1024, 480), (4096, 2016), (8192, 2048), (u64::MAX, 2048)]
         {
-            assert_eq!(Places::new(descriptors).most(), most, "{descriptors}");
+            assert_eq!(places(descriptors, "").most(), most, "{descriptors}");
         }
     }
 
     #[test]
     fn an_address_has_its_share_and_a_proxy_a_larger_one() {
-        let (places, gateway) = (Places::new(u64::MAX), gateway("10.0.0.1"));
-        let of = |text: &str| places.of(text.parse().unwrap(), &gateway);
+        let places = places(u64::MAX, "10.0.0.1");
+        let of = |text: &str| places.of(text.parse().unwrap());
         let mut held: Vec<_> = (0..MOST_OF_ONE).map(|_| of("192.0.2.1").unwrap()).collect();
         assert!(of("192.0.2.1").is_none() && of("::ffff:192.0.2.1").is_none());
         assert!(of("192.0.2.2").is_some());
@@ -115,9 +113,8 @@ mod tests {
 
     #[test]
     fn with_few_descriptors_one_address_does_not_get_them_all() {
-        let (places, gateway) = (Places::new(128), gateway(""));
-        let held: Vec<_> =
-            (0..64).map_while(|_| places.of([192, 0, 2, 1].into(), &gateway)).collect();
+        let places = places(128, "");
+        let held: Vec<_> = (0..64).map_while(|_| places.of([192, 0, 2, 1].into())).collect();
         assert_eq!((places.most(), held.len()), (32, 16));
     }
 }

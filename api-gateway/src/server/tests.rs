@@ -146,9 +146,8 @@ async fn a_connection_waits_for_its_place() {
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/short", get(async || "short"));
     tokio::spawn(async move {
-        let gateway = Gateway::new(&Config::default());
-        let places = Places::new(66);
-        accept(&listener, &router, &gateway, &places, &TaskTracker::new()).await;
+        let places = Places::new(66, Config::default().trusted_proxies);
+        accept(&listener, &router, &CancellationToken::new(), &places, &TaskTracker::new()).await;
     });
     let ask = b"GET /short HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut first = TcpStream::connect(address).await.unwrap();

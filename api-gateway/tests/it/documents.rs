@@ -11,7 +11,7 @@ const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 /// `UPDATE_OPENAPI=1 cargo nextest run -p api-gateway openapi` writes the file anew.
 #[test]
 fn the_committed_openapi_document_is_the_one_served() {
-    let text = api_gateway::openapi::text().unwrap();
+    let text = api_gateway::document_text().unwrap();
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         std::fs::write(COMMITTED, &text).unwrap();
     }
@@ -75,7 +75,7 @@ async fn the_viewers_are_served_from_here_and_may_ask_nobody_else() {
 /// The schema of the create body and the code that reads it must say the same.
 #[tokio::test]
 async fn the_create_schema_and_the_code_agree() {
-    let document = serde_json::to_value(api_gateway::openapi::document()).unwrap();
+    let document = serde_json::to_value(api_gateway::document()).unwrap();
     let forms = document["components"]["schemas"]["CreateRunners"]["oneOf"].as_array().unwrap();
     let property = |form: usize, name: &str| forms[form]["properties"][name].clone();
     assert_eq!(forms.len(), 6, "for each kind of scope one for one runner and one for several");

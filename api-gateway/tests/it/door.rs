@@ -1,6 +1,6 @@
 //! Who is turned away before any route: odd requests always, and web pages where no key is asked for.
 
-use api_gateway::auth::ApiKeys;
+use api_gateway::api_keys::ApiKeys;
 use api_gateway::cors::CorsOrigins;
 use axum::body::Body;
 use http::{HeaderMap, Method, StatusCode};

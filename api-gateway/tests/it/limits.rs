@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use api_gateway::Config;
-use api_gateway::auth::ApiKeys;
+use api_gateway::api_keys::ApiKeys;
 use api_gateway::client_address::TrustedProxies;
 use axum::Router;
 use axum::body::Body;

@@ -227,7 +227,7 @@ async fn the_start_says_who_may_call_and_the_end_that_it_is_the_end() {
     for (keys, hooks, access, webhooks) in rows {
         let mut config = crate::support::config("127.0.0.1:1".parse().unwrap());
         config.keys = keys.map_or_else(Default::default, |keys| {
-            api_gateway::auth::ApiKeys::from_list(&keys.into()).unwrap()
+            api_gateway::api_keys::ApiKeys::from_list(&keys.into()).unwrap()
         });
         if hooks {
             config.webhook_secrets = webhook_secrets();

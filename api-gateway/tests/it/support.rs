@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Once;
 
 use api_gateway::Config;
-use api_gateway::auth::ApiKeys;
+use api_gateway::api_keys::ApiKeys;
 use api_gateway::orchestrator::OrchestratorUrl;
 use axum::Router;
 use axum::body::Body;

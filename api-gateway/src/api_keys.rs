@@ -1,7 +1,10 @@
-//! The set of API keys, kept as hashes.
+//! API keys: which there are, kept as hashes, and which one a request shows.
+//!
+//! Invariants: a key in the clear lives only as long as it takes to hash it; comparing takes the same time whichever key is shown.
 
 use std::fmt;
 
+use http::{HeaderMap, HeaderValue, header};
 use mayfly_common::clean::blemish;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -86,6 +89,18 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
+/// The key a request shows: `Authorization: Bearer <key>` or `X-API-Key: <key>`. Never the query. A `Bearer` credential that
+/// is there must be the key: a request does not succeed with one that is wrong. Another scheme, such as the `Basic` of a
+/// proxy before the gateway, is not for us.
+pub(crate) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.as_bytes().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(key)
+    });
+    let key = bearer.or_else(|| headers.get("x-api-key").map(HeaderValue::as_bytes));
+    key.map(<[u8]>::trim_ascii)
+}
+
 fn hash(key: &[u8]) -> [u8; 32] {
     Sha256::digest(key).into()
 }
@@ -125,5 +140,27 @@ mod tests {
         assert_eq!(format!("{lines:?}"), "1 key");
         let both = list("first-key-16-long,second-key-16-long").unwrap();
         assert_eq!(format!("{both:?} {:?}", ApiKeys::default()), "2 keys 0 keys");
+    }
+
+    #[test]
+    fn the_key_is_read_from_either_header() {
+        let cases: [(&[_], Option<&str>); 9] = [
+            (&[], None),
+            (&[("authorization", "Bearer abc")], Some("abc")),
+            (&[("authorization", "bearer  abc ")], Some("abc")),
+            (&[("authorization", "Basic abc")], None),
+            (&[("authorization", "abc")], None),
+            (&[("x-api-key", "abc")], Some("abc")),
+            (&[("authorization", "Basic x"), ("x-api-key", "abc")], Some("abc")),
+            (&[("authorization", "Bear"), ("x-api-key", " abc ")], Some("abc")),
+            (&[("authorization", "Bearer x"), ("x-api-key", "abc")], Some("x")),
+        ];
+        for (pairs, key) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert::<&'static str>(name, HeaderValue::from_static(value));
+            }
+            assert_eq!(presented(&headers), key.map(str::as_bytes), "{pairs:?}");
+        }
     }
 }

@@ -18,7 +18,8 @@ const MOST_LINES: u32 = 100;
 /// Most addresses remembered.
 const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-pub(crate) struct Refusals(Mutex<Memory>);
+/// What decides whether a refusal gets a log line.
+pub(crate) struct RefusalLog(Mutex<Memory>);
 
 struct Memory {
     records: LruCache<IpAddr, Record>,
@@ -32,7 +33,7 @@ struct Record {
     unlogged: u32,
 }
 
-impl Refusals {
+impl RefusalLog {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Memory { records: LruCache::new(MOST), since: None, lines: 0 }))
     }
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_address_is_logged_once_a_minute_with_what_was_not() {
-        let refusals = Refusals::new();
+        let refusals = RefusalLog::new();
         let start = Instant::now();
         assert_eq!(refusals.count(address(1), start), Some(0));
         for second in 0..60 {
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn many_addresses_cost_neither_lines_nor_memory_without_end() {
-        let refusals = Refusals::new();
+        let refusals = RefusalLog::new();
         let start = Instant::now();
         let lines = |from: u32, now| {
             (from..from + 20_000).filter_map(|n| refusals.count(address(n), now)).count()

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::extract::connect_info::MockConnectInfo;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use uuid::Uuid;
 
-use super::X_REQUEST_ID;
-use crate::auth::{KeyId, presented};
-use crate::gateway::Gateway;
+use crate::api_keys::{ApiKeys, KeyId, presented};
+use crate::client_address::TrustedProxies;
+
+/// Carries a request's id, from the client or made up here, to the orchestrator and back.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest request id taken from a client.
 const MAX_ID_LENGTH: usize = 64;
@@ -27,7 +29,11 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Reads them from a fresh request.
-    pub(super) fn identify<T>(request: &Request<T>, gateway: &Gateway) -> Self {
+    pub(crate) fn identify<T>(
+        request: &Request<T>,
+        keys: &ApiKeys,
+        proxies: &TrustedProxies,
+    ) -> Self {
         let extensions = request.extensions();
         let peer = extensions
             .get::<ConnectInfo<SocketAddr>>()
@@ -37,8 +43,8 @@ impl Caller {
         let headers = request.headers();
         Self {
             id: request_id(headers),
-            address: gateway.trusted_proxies.client(peer, headers),
-            key: presented(headers).and_then(|key| gateway.keys.find(key)),
+            address: proxies.client(peer, headers),
+            key: presented(headers).and_then(|key| keys.find(key)),
         }
     }
 
