@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_planner::explain::{ASKED_FOR_QUIET, MINUTE_SPENT};
 
 /// Who pays for a request. All tokens of a user share a bucket; each installation of an App has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +123,12 @@ pub struct Held {
     pub why: String,
 }
 
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "until {:.0}: {}", self.until, self.why)
+    }
+}
+
 /// Whose decision it is that something waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -217,7 +224,7 @@ impl Budget {
         let (began, used) =
             bucket.minute.filter(|(began, _)| in_minute(*began, now)).unwrap_or((now, 0));
         if (used + points) * 100 > resource.points_a_minute() * priority.share_of_minute() {
-            let why = "this minute's requests are used up".to_owned();
+            let why = MINUTE_SPENT.to_owned();
             return Err(Held { until: later(began, MINUTE), cause: Cause::Kept, why });
         }
         bucket.minute = Some((began, used + points));
@@ -258,7 +265,7 @@ impl Budget {
         told: Told,
         now: Timestamp,
     ) -> Timestamp {
-        let quiet = "GitHub asked for quiet (secondary rate limit)";
+        let quiet = ASKED_FOR_QUIET;
         let (until, cause, why) = match told {
             Told::Primary(reset) => {
                 let bucket = self.buckets.entry((account, resource)).or_default();

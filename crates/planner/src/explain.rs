@@ -18,6 +18,10 @@ use crate::catalog::{RepoFact, jobs_hidden};
 use crate::ledger::Row;
 use crate::snapshot::Snapshot;
 
+/// Why a request waits that would be too many for this minute.
+pub const MINUTE_SPENT: &str = "this minute's requests are used up";
+/// Why a request waits after too many at once.
+pub const ASKED_FOR_QUIET: &str = "GitHub asked for quiet (secondary rate limit)";
 const RESUME: &str = "mayfly resume has runners started again";
 
 /// Why GitHub did not tell of a job.
@@ -155,18 +159,25 @@ fn github(facts: &Facts<'_>) -> Vec<Reason> {
     // Where GitHub refuses something, more requests do not help.
     let waits = waiting.or(seen.github.discovery_waits.as_ref()).filter(|_| reasons.is_empty());
     if let Some(waits) = waits {
-        let hint = if facts.seen.webhooks {
-            "a GitHub App has more requests an hour than a token"
-        } else {
-            "a GitHub App has more requests an hour than a token, and webhooks need next to none"
-        };
-        reasons.push(reason(
-            "rate_limit",
-            format!("requests to GitHub have to wait: {waits}"),
-            Some(hint),
-        ));
+        let what = format!("requests to GitHub have to wait: {waits}");
+        reasons.push(reason("rate_limit", what, Some(fewer_requests(waits, facts.seen.webhooks))));
     }
     reasons
+}
+
+/// What helps where requests wait for this reason. An App has more of them an hour, but not a minute.
+fn fewer_requests(waits: &str, webhooks: bool) -> &'static str {
+    let at_once = [MINUTE_SPENT, ASKED_FOR_QUIET].iter().any(|why| waits.contains(why));
+    match (at_once, webhooks) {
+        (true, true) => "it passes by itself; a longer RUNNER_CHECK_INTERVAL needs fewer requests",
+        (true, false) => {
+            "it passes by itself; a longer RUNNER_CHECK_INTERVAL needs fewer requests, and webhooks need next to none"
+        }
+        (false, true) => "a GitHub App has more requests an hour than a token",
+        (false, false) => {
+            "a GitHub App has more requests an hour than a token, and webhooks need next to none"
+        }
+    }
 }
 
 /// What is in the way of every job of its repository.

@@ -236,7 +236,7 @@ impl Reconciler {
             requests: self.github.traffic().sent(),
             unchanged: self.github.traffic().unchanged(),
             limits: budget.limits(theirs).into_iter().map(limit).collect(),
-            discovery_waits: waits.map(|held| format!("until {}: {}", held.until, held.why)),
+            discovery_waits: waits.map(|held| held.to_string()),
             next_check: self.config.auto_create.then(|| state.next_check(now).max(now)),
             not_served: state.catalog.refused(),
             clock_skew_seconds: self.github.skew(),

@@ -234,6 +234,16 @@ fn a_minute_has_so_many_points_for_each_kind() {
 }
 
 #[test]
+fn a_wait_is_told_in_whole_seconds() {
+    let mut budget = Budget::default();
+    let now = Timestamp::new(1_800_000_000, 358_485_477).unwrap();
+    assert_eq!(budget.admit(User, Core, Upkeep, 360, now), Ok(()));
+    let held = budget.waiting(Upkeep, now).unwrap();
+    let words = "until 2027-01-15T08:01:00Z: token: this minute's requests are used up";
+    assert_eq!(held.to_string(), words);
+}
+
+#[test]
 fn resets_up_to_five_seconds_apart_are_the_same_hour() {
     let rows = [
         (1_805, 12, (10, 1_805)),

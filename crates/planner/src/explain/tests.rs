@@ -474,6 +474,21 @@ fn a_limit_and_a_refused_credential_are_two_things() {
     limited.report.github_error = Some("rate limit exceeded".to_owned());
     limited.report.waiting = Some("o/r: jobs cannot be read: rate limit exceeded".to_owned());
     assert_eq!(codes(&limited), ["hosted", "rate_limit"]);
+    // More requests an hour are no more a minute.
+    let hint = |why: &str, webhooks| {
+        let mut waits = Snapshot { webhooks, ..seen(Some(Wait::Hosted)) };
+        waits.github.discovery_waits = Some(format!("until 10:00: token: {why}"));
+        reasons(&waits).remove(1).hint.unwrap()
+    };
+    for webhooks in [false, true] {
+        for why in [MINUTE_SPENT, ASKED_FOR_QUIET] {
+            let told = hint(why, webhooks);
+            assert!(told.contains("RUNNER_CHECK_INTERVAL") && !told.contains("App"), "{told}");
+            assert_eq!(told.contains("webhooks"), !webhooks, "{told}");
+        }
+        let told = hint("0 of 5000 core requests of this hour are left", webhooks);
+        assert!(told.contains("an hour") && !told.contains("INTERVAL"), "{told}");
+    }
     // A webhook does not help a repository that is not served.
     let fact = RepoFact::Refused("it is public".to_owned());
     let repositories = Arc::new(BTreeMap::from([(repo(), fact)]));

@@ -13,8 +13,8 @@ const STARTED: &str = "Running job: ";
 const JOB: &str = "Job ";
 const RESULT: &str = " completed with result: ";
 /// What GitHub says to a version that it does not serve any more: "Runner version v2.300.0 is deprecated and cannot receive
-/// messages." (actions/runner issue 4285).
-const REFUSED: [&str; 2] = ["Runner version ", "is deprecated"];
+/// messages." (actions/runner issue 4285). Before it is "An error occurred: " in one spelling or another, and at times more.
+const REFUSED: [&str; 2] = ["Runner version v", " is deprecated and cannot receive messages"];
 
 /// How a job ended, in the runner's words (actions/runner, `TaskResult`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,13 @@ pub fn result(log: &str) -> Option<JobResult> {
 
 /// Whether it says that GitHub refuses its version.
 pub(super) fn refused(log: &str) -> bool {
-    log.lines().any(|line| REFUSED.iter().all(|words| line.contains(words)))
+    let [before, after] = REFUSED;
+    log.lines().any(|line| {
+        line.split(before).skip(1).any(|rest| {
+            let version = rest.split_once(after).map_or("", |(version, _)| version);
+            !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        })
+    })
 }
 
 /// The last line with something on it.
@@ -173,6 +179,34 @@ mod tests {
         ];
         for (log, expected) in rows {
             assert_eq!(result(log), expected, "{log}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_refused_only_in_github_s_words() {
+        let rows = [
+            ("Runner version v2.300.0 is deprecated and cannot receive messages.", true),
+            (
+                "An error occured: Runner version v2.317.0 is deprecated and cannot receive messages.\nbye",
+                true,
+            ),
+            (
+                "An error occurred: Error: Forbidden Runner version v2.336.0 is deprecated and cannot receive messages.",
+                true,
+            ),
+            (
+                "Runner version v1: Runner version v2.300.0 is deprecated and cannot receive messages.",
+                true,
+            ),
+            ("Hello, Runner version 3 of my image; the tool x is deprecated", false),
+            ("Runner version v3; the tool is deprecated and cannot receive messages", false),
+            ("Runner version v is deprecated and cannot receive messages", false),
+            ("Runner version v2.300.0\n is deprecated and cannot receive messages", false),
+            ("Runner listener exit because of runner version is deprecated.", false),
+            ("", false),
+        ];
+        for (log, expected) in rows {
+            assert_eq!(refused(log), expected, "{log}");
         }
     }
 

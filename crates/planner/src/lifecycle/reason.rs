@@ -218,7 +218,7 @@ impl fmt::Display for Failure {
                 write!(f, "its Docker engine did not become healthy: {why}")
             }
             Self::EngineEnded(why) => write!(f, "its Docker engine failed: {why}"),
-            Self::PastDeadline(deadline) => write!(f, "it reached its deadline {deadline}"),
+            Self::PastDeadline(deadline) => write!(f, "it reached its deadline {deadline:.0}"),
             Self::RegistrationTimeout(timeout) => {
                 write!(f, "it was not online {} s after its start", timeout.as_secs())
             }

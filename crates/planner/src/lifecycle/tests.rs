@@ -418,6 +418,13 @@ fn a_runner_with_an_engine_of_its_own_stands_and_falls_with_it() {
 }
 
 #[test]
+fn a_deadline_is_told_in_whole_seconds() {
+    let deadline = Timestamp::new(1_800_000_000, 147_974_077).unwrap();
+    let words = Failure::PastDeadline(deadline).to_string();
+    assert_eq!(words, "it reached its deadline 2027-01-15T08:00:00Z");
+}
+
+#[test]
 fn the_words_name_the_job_s_result_and_how_it_ended() {
     let why = |code: i64, out_of_memory: bool, log: &str| {
         let exit = Exit { code, out_of_memory, log_tail: log.to_owned() };
