@@ -39,7 +39,7 @@ impl Reconciler {
         self.pass().await
     }
 
-    /// One pass: look at everything that is due, decide, act, report. Has no timer; the [`driver`] has.
+    /// One pass: look at everything that is due, decide, act, report. Has no timer; the [`driver`](super::driver) has.
     pub async fn pass(&self) -> PassReport {
         let span = info_span!(
             target: TARGET,
