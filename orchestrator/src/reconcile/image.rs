@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use mayfly_common::pool::PullPolicy;
+use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_service::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::Notify;
 use tracing::info;
@@ -18,6 +18,15 @@ use mayfly_planner::{Image, ImageSeen};
 /// Said of an image that can be used.
 const PRESENT: &str = "present";
 
+/// Who uses an image.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The pull policies of all pools that do.
+    pub(super) policies: BTreeSet<PullPolicy>,
+    /// Those that are enabled: what is wrong with an image that no other uses is nobody's problem.
+    pub(super) users: BTreeMap<PoolName, PullPolicy>,
+}
+
 /// What is known of the images.
 pub(super) struct Images {
     nudge: Arc<Notify>,
@@ -27,8 +36,8 @@ pub(super) struct Images {
 #[derive(Default)]
 struct State {
     present: bool,
-    /// True if a pool with the pull policy `never` uses it.
-    never: bool,
+    /// The enabled pools that use it, each with its pull policy.
+    users: BTreeMap<PoolName, PullPolicy>,
     /// How far the pull is that is under way.
     pulling: Option<Arc<Progress>>,
     pulled_at: Option<Timestamp>,
@@ -38,6 +47,28 @@ struct State {
     reason: Option<String>,
     /// The reason why the engine did not say whether it is here.
     untold: Option<String>,
+}
+
+impl State {
+    fn problems(&self, image: &str) -> Vec<String> {
+        let never = (!self.present && self.untold.is_none()).then(|| not_pulled(image));
+        let found: [(Option<String>, fn(PullPolicy) -> bool); 3] = [
+            (never, |policy| policy == PullPolicy::Never),
+            (self.reason.clone(), |policy| policy != PullPolicy::Never),
+            (self.untold.clone(), |_| true),
+        ];
+        let told = found.into_iter().filter_map(|(why, concerns)| {
+            let users = self.users.iter().filter(|(_, policy)| concerns(**policy));
+            let names: Vec<&str> = users.map(|(name, _)| name.as_str()).collect();
+            let pools = match names[..] {
+                [] => return None,
+                [name] => format!("pool {name}"),
+                _ => format!("pools {}", names.join(", ")),
+            };
+            Some(format!("{pools}: {}", why?))
+        });
+        told.collect()
+    }
 }
 
 impl Images {
@@ -55,11 +86,11 @@ impl Images {
     pub(super) async fn look(
         &self,
         backend: &dyn Backend,
-        wanted: &BTreeMap<String, BTreeSet<PullPolicy>>,
+        wanted: &BTreeMap<String, Wanted>,
         now: Timestamp,
     ) -> Result<BTreeMap<(String, PullPolicy), ImageSeen>, BackendError> {
         let mut seen = BTreeMap::new();
-        for (image, policies) in wanted {
+        for (image, Wanted { policies, users }) in wanted {
             let (id, untold) = match backend.image_id(image).await {
                 Ok(id) => (id, None),
                 Err(error @ BackendError::Unreachable(_)) => return Err(error),
@@ -69,7 +100,7 @@ impl Images {
             let state = states.entry(image.clone()).or_default();
             state.untold = untold;
             state.present = id.is_some();
-            state.never = policies.contains(&PullPolicy::Never);
+            state.users.clone_from(users);
             if state.present && !policies.contains(&PullPolicy::Always) {
                 state.reason = None;
             }
@@ -116,7 +147,9 @@ impl Images {
             match result {
                 Ok(()) => {
                     info!(category = SUCCESS, image, "a runner image is here");
-                    *state = State { present: true, pulled_at: Some(now), ..State::default() };
+                    let users = std::mem::take(&mut state.users);
+                    *state =
+                        State { present: true, pulled_at: Some(now), users, ..State::default() };
                 }
                 Err(error) => {
                     state.failures = state.failures.saturating_add(1);
@@ -134,14 +167,9 @@ impl Images {
         self.states().values().filter_map(|state| state.retry_at).collect()
     }
 
-    /// What is wrong, if anything is.
+    /// What is wrong, if anything is, and for which pools.
     pub(super) fn problems(&self) -> Vec<String> {
-        let of = |(image, state): (&String, &State)| {
-            let missing = state.never && !state.present && state.untold.is_none();
-            let never = missing.then(|| not_pulled(image));
-            never.into_iter().chain(state.reason.clone()).chain(state.untold.clone())
-        };
-        self.states().iter().flat_map(of).collect()
+        self.states().iter().flat_map(|(image, state)| state.problems(image)).collect()
     }
 
     /// How far the pull of an image is, in bytes.

@@ -6,11 +6,12 @@ use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::PassReport;
 use mayfly_common::name::RunnerName;
-use mayfly_common::pool::{PoolScope, PullPolicy};
+use mayfly_common::pool::PoolScope;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::ask::worker;
 use super::handle::Request;
+use super::image::Wanted;
 use super::poll::Jobs;
 use super::show::trouble_at;
 use super::{Reconciler, State};
@@ -247,12 +248,16 @@ impl Reconciler {
         state.forget_registrations(gone);
     }
 
-    /// The images of all pools, each with the pull policies there are for it.
-    fn images_wanted(&self) -> BTreeMap<String, BTreeSet<PullPolicy>> {
-        let mut wanted: BTreeMap<String, BTreeSet<PullPolicy>> = BTreeMap::new();
+    /// The images of all pools, each with those who use it.
+    fn images_wanted(&self) -> BTreeMap<String, Wanted> {
+        let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
         for entry in self.book.all() {
             for image in entry.pool.material.images() {
-                wanted.entry(image.to_owned()).or_default().insert(entry.pool.pull);
+                let wanted = wanted.entry(image.to_owned()).or_default();
+                wanted.policies.insert(entry.pool.pull);
+                if entry.pool.spec.enabled {
+                    wanted.users.insert(entry.pool.spec.name.clone(), entry.pool.pull);
+                }
             }
         }
         wanted

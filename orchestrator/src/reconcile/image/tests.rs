@@ -21,6 +21,16 @@ struct World {
     images: Arc<Images>,
 }
 
+/// A pool for each of these policies, by its name.
+fn used_by(policies: &[PullPolicy]) -> Wanted {
+    let name =
+        |policy: &PullPolicy| PoolName::parse(&format!("{policy:?}").to_lowercase()).unwrap();
+    Wanted {
+        policies: policies.iter().copied().collect(),
+        users: policies.iter().map(|policy| (name(policy), *policy)).collect(),
+    }
+}
+
 impl World {
     fn new() -> Self {
         let nudge = Arc::new(Notify::new());
@@ -30,7 +40,7 @@ impl World {
     }
 
     async fn look(&self, policies: &[PullPolicy]) -> Vec<Image> {
-        let wanted = BTreeMap::from([("i".to_owned(), policies.iter().copied().collect())]);
+        let wanted = BTreeMap::from([("i".to_owned(), used_by(policies))]);
         let now = self.clock.now();
         let seen = self.images.look(&*self.backend, &wanted, now).await.unwrap();
         policies.iter().map(|policy| seen[&("i".to_owned(), *policy)].state).collect()
@@ -87,13 +97,13 @@ async fn an_image_that_the_engine_refuses_to_tell_of_waits_alone() {
     world.backend.state().untold.insert("i".to_owned());
     assert_eq!(world.look(&[Missing, Never]).await, [Image::Awaited; 2]);
     let why = "image i cannot be looked up: Docker refused to inspect an image: its layer is lost";
-    assert_eq!(world.images.problems(), [why]);
+    assert_eq!(world.images.problems(), [format!("pools missing, never: {why}")]);
     assert_eq!(world.images.describe("i", Missing), why);
     world.backend.state().untold.clear();
     assert_eq!(world.look(&[Missing, Never]).await, [Image::Present; 2]);
     assert_eq!(world.images.problems(), Vec::<String>::new());
     world.backend.state().away = true;
-    let wanted = BTreeMap::from([("i".to_owned(), BTreeSet::from([Missing]))]);
+    let wanted = BTreeMap::from([("i".to_owned(), used_by(&[Missing]))]);
     let seen = world.images.look(&*world.backend, &wanted, world.clock.now()).await;
     assert!(matches!(seen, Err(BackendError::Unreachable(_))), "{seen:?}");
 }
@@ -112,16 +122,18 @@ async fn pools_that_share_an_image_are_judged_each_by_its_own_policy() {
     world.backend.state().image = false;
     assert_eq!(world.look(&all).await, [Image::Missing, Image::Missing, Image::Awaited]);
     assert_eq!(described(), [later, later, never]);
-    assert_eq!(world.images.problems(), [never]);
+    let (no_pull, no_image) =
+        (format!("pool never: {never}"), format!("pools always, missing: {failed}"));
+    assert_eq!(world.images.problems(), [no_pull.as_str()]);
     world.pull(true).await;
     assert_eq!(world.look(&all).await, [Image::Awaited; 3]);
     assert_eq!(described(), [failed, failed, never]);
-    assert_eq!(world.images.problems(), [never, failed]);
+    assert_eq!(world.images.problems(), [no_pull, no_image.clone()]);
     // Somebody loads it by hand: that is enough for all but the pool that always asks the registry.
     world.backend.state().image = true;
     assert_eq!(world.look(&all).await, [Image::Awaited, Image::Present, Image::Present]);
     assert_eq!(described(), [failed, PRESENT, PRESENT]);
-    assert_eq!(world.images.problems(), [failed]);
+    assert_eq!(world.images.problems(), [no_image]);
     world.pull(false).await;
     assert_eq!(world.look(&all).await, [Image::Present; 3]);
     assert_eq!(described(), [PRESENT; 3]);
@@ -137,4 +149,25 @@ async fn an_image_that_no_pool_wants_any_more_is_forgotten() {
     world.images.look(&*world.backend, &BTreeMap::new(), now).await.unwrap();
     assert_eq!(world.images.describe("i", PullPolicy::Missing), "not looked for yet");
     assert_eq!(world.images.progress("i"), None);
+}
+
+#[tokio::test]
+async fn an_image_that_only_pools_use_that_are_disabled_is_no_problem() {
+    use PullPolicy::{Missing, Never};
+    let world = World::new();
+    world.backend.state().image = false;
+    let look = async |users: &[PullPolicy]| {
+        let wanted = Wanted { users: used_by(users).users, ..used_by(&[Missing, Never]) };
+        let wanted = BTreeMap::from([("i".to_owned(), wanted)]);
+        world.images.look(&*world.backend, &wanted, world.clock.now()).await.unwrap();
+        world.images.problems().len()
+    };
+    world.pull(true).await;
+    assert_eq!(look(&[Missing, Never]).await, 2);
+    assert_eq!(look(&[Missing]).await, 1);
+    assert_eq!(look(&[]).await, 0);
+    world.backend.state().untold.insert("i".to_owned());
+    assert_eq!(look(&[]).await, 0);
+    // It is described all the same.
+    assert!(world.images.describe("i", Never).contains("cannot be looked up"));
 }

@@ -1,5 +1,6 @@
 //! What is asked of whom, and what of the answers counts.
 
+use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
 use tokio::sync::oneshot;
@@ -75,15 +76,21 @@ async fn there_are_as_many_fresh_names_as_runners_and_every_image_has_its_polici
             "{name}"
         );
     }
-    for (pool, policy) in [("a", "missing"), ("b", "never")] {
-        let spec = serde_json::json!({"name": pool, "image": "runner:test", "pull_policy": policy});
+    for (pool, policy, enabled) in [("a", "missing", true), ("b", "never", false)] {
+        let spec = serde_json::json!({
+            "name": pool, "image": "runner:test", "pull_policy": policy, "enabled": enabled,
+        });
         let spec = mayfly_common::pool::PoolSpec::from_json(&spec, "").unwrap();
         bench.handle.book().create(spec, at(0)).await.unwrap();
     }
-    let wanted = BTreeMap::from([(
-        "runner:test".to_owned(),
-        BTreeSet::from([PullPolicy::Missing, PullPolicy::Always, PullPolicy::Never]),
-    )]);
+    let wanted = Wanted {
+        policies: BTreeSet::from([PullPolicy::Missing, PullPolicy::Always, PullPolicy::Never]),
+        users: BTreeMap::from([
+            (PoolName::parse("a").unwrap(), PullPolicy::Missing),
+            (PoolName::default_pool(), PullPolicy::Always),
+        ]),
+    };
+    let wanted = BTreeMap::from([("runner:test".to_owned(), wanted)]);
     assert_eq!(bench.reconciler.images_wanted(), wanted);
 }
 
