@@ -18,6 +18,9 @@ const MAX_BYTES: usize = 8 << 10;
 /// Stands for a character that no label of a runner can hold.
 const REPLACED: char = '\u{fffd}';
 
+/// Stands for the labels of a job that are not kept. No runner of ours has it.
+const TOO_MANY: &str = "(too many labels)";
+
 /// A runner label, kept in lower case because GitHub compares labels without case and answers them in lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -40,7 +43,10 @@ impl Label {
     pub fn parse(text: &str) -> Result<Self, InvalidLabel> {
         let label = Self::requested(text);
         let length = label.0.chars().count();
-        if !(1..=MAX_LABEL_LENGTH).contains(&length) || label.0.contains(REPLACED) {
+        if !(1..=MAX_LABEL_LENGTH).contains(&length)
+            || label.0.contains(REPLACED)
+            || label.0 == TOO_MANY
+        {
             return Err(InvalidLabel);
         }
         Ok(label)
@@ -89,9 +95,10 @@ impl LabelSet {
                 break;
             }
             let label = Label::requested(label.as_ref());
-            bytes += label.0.len();
+            // The sign itself, read again, takes no other's place.
+            bytes += if label.0 == TOO_MANY { 0 } else { label.0.len() };
             if bytes > MAX_BYTES {
-                set.insert(Label(REPLACED.to_string()));
+                set.insert(Label(TOO_MANY.to_owned()));
                 break;
             }
             set.insert(label);
@@ -113,6 +120,11 @@ impl LabelSet {
     /// The labels of `wanted` that this set lacks, in order.
     pub fn missing<'a>(&'a self, wanted: &'a Self) -> Vec<&'a Label> {
         wanted.0.difference(&self.0).collect()
+    }
+
+    /// Whether a job asks for more labels, or longer ones, than are kept: more than any runner has.
+    pub fn are_too_many(&self) -> bool {
+        self.len() > MAX_LABELS || self.0.iter().any(|label| label.0 == TOO_MANY)
     }
 
     /// Whether `label` is in the set, compared without case.

@@ -79,6 +79,12 @@ async fn main() -> ExitCode {
         for warning in &config.warnings {
             eprintln!("warning: {warning}");
         }
+        if let Some(path) = config.database.as_ref().filter(|path| Store::is_something_else(path)) {
+            eprintln!(
+                "warning: DATABASE_PATH: {} is damaged, or not a database: the job ledger is kept in memory until it is moved away",
+                path.display()
+            );
+        }
         if let Some(path) = config.database.filter(|path| Store::has_strange_log(path)) {
             eprintln!(
                 "warning: DATABASE_PATH: {} was replaced or removed after a crash: the start will move the write-ahead log of the \

@@ -94,7 +94,15 @@ fn a_job_keeps_one_label_more_than_any_runner_has() {
     let long: Vec<String> = (0..33).map(|number| format!("{number:0256}")).collect();
     assert_eq!(LabelSet::requested(&long[..32]).len(), 32);
     let more = LabelSet::requested(&long);
-    assert_eq!((more.len(), more.contains("\u{fffd}")), (33, true));
+    assert_eq!((more.len(), more.contains("(too many labels)")), (33, true));
+    assert!(
+        more.are_too_many()
+            && labels(101).are_too_many()
+            && !labels(100).are_too_many()
+            && !LabelSet::requested(&long[..32]).are_too_many()
+    );
+    assert_eq!(Label::parse("(Too many labels)"), Err(InvalidLabel), "no runner has it");
+    assert_eq!(LabelSet::requested(more.to_strings()), more, "also from the database");
     assert_eq!((MAX_LABELS, MAX_LABEL_LENGTH), (100, 256));
 }
 

@@ -130,6 +130,10 @@ pub fn is_hosted(labels: &LabelSet) -> bool {
 
 /// Why no pool takes a job, and which comes nearest.
 fn why_not(job: &QueuedJob, policy: &Policy) -> (String, Remedy) {
+    if job.labels.are_too_many() {
+        let why = "it asks for too many labels, or too long ones, for any runner";
+        return (why.to_owned(), Remedy::Labels);
+    }
     let fits = |pool: &&PoolPolicy| pool.labels.covers(&job.labels);
     let serves = |pool: &&PoolPolicy| pool.place_for(&job.repo).is_some();
     if let Some(pool) = policy.all().filter(fits).find(serves) {
@@ -260,6 +264,19 @@ mod tests {
         ];
         for (labels, expected) in rows {
             assert_eq!(told(offer(&job(labels), None, &policy)), expected, "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn too_many_labels_are_told_as_such() {
+        let mut policy = policy();
+        policy.pools = vec![pool("gpu", &["gpu"])];
+        let number = |length: usize| (0..200).map(move |n| format!("{n:0length$}"));
+        for length in [3, 200] {
+            let wanted =
+                QueuedJob { labels: LabelSet::requested(number(length)), ..job(&["self-hosted"]) };
+            let why = told(offer(&wanted, None, &policy));
+            assert_eq!(why, "it asks for too many labels, or too long ones, for any runner");
         }
     }
 

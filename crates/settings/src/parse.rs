@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Access;
+use rustix::fs::{Access, statfs};
 
 use jiff::SignedDuration;
 use reqwest::Url;
@@ -104,7 +104,7 @@ pub(super) fn new_file(text: &str) -> Result<PathBuf, String> {
         Some(folder) => folder,
         None => return Err(format!("must name a file, and {} is a folder", path.display())),
     };
-    if path.is_dir() {
+    if path.is_dir() || text.trim().ends_with('/') {
         return Err(format!("must name a file, and {} is a folder", path.display()));
     }
     if path.exists() && !path.is_file() {
@@ -124,10 +124,20 @@ pub(super) fn new_file(text: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// The file systems in which the kernel shows itself (`statfs(2)`): procfs, sysfs and cgroups.
+const KERNELS: [i128; 3] = [0x9fa0, 0x6265_6572, 0x6367_7270];
+
 /// Why nothing can be written beside the file at `path`, as its journals are, if so.
 pub(super) fn unwritable(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
+    // Root may write everywhere, but no file can be made there.
+    if statfs(folder).is_ok_and(|found| KERNELS.contains(&i128::from(found.f_type))) {
+        return Some(format!(
+            "the folder {} takes no files, it is the kernel's: the job ledger is kept in memory",
+            folder.display()
+        ));
+    }
     let wanted = Access::WRITE_OK | Access::EXEC_OK;
     rustix::fs::access(folder, wanted).err().map(|error| {
         format!(

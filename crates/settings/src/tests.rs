@@ -159,6 +159,7 @@ fn the_database_s_folder_is_there() {
         ("/proc", "must name a file, and /proc is a folder"),
         ("/dev/null", "must name a file, and /dev/null is a device, a pipe or a socket"),
         ("/proc/version/mayfly.db", "/proc/version is no folder"),
+        ("/tmp/none.db/", "must name a file, and /tmp/none.db/ is a folder"),
         (":memory:", "must be the path of a file, such as /data/mayfly.db"),
         ("file:mayfly.db?mode=rwc", "must be the path of a file, such as /data/mayfly.db"),
     ];
@@ -166,6 +167,12 @@ fn the_database_s_folder_is_there() {
         assert_eq!(errors(&[("DATABASE_PATH", path)]), [format!("DATABASE_PATH: {why}")]);
     }
     assert!(read(&[("DATABASE_PATH", "mayfly.db")]).database.is_some());
+    assert_eq!(
+        read(&[("DATABASE_PATH", "/proc/x.db")]).warnings,
+        [
+            "DATABASE_PATH: the folder /proc takes no files, it is the kernel's: the job ledger is kept in memory"
+        ]
+    );
     assert!(read(&[("DATABASE_PATH", "/tmp/mayfly.db")]).database.is_some());
 }
 

@@ -96,6 +96,12 @@ pub(super) fn has_strange_log(path: &Path) -> bool {
     record::is_strange(&real(path)) == Ok(true)
 }
 
+/// Whether the file at `path`, if there is one, is no database at all. An empty one becomes one.
+pub(super) fn is_something_else(path: &Path) -> bool {
+    let filled = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
+    filled && fs::File::open(path).is_ok_and(|file| Lost::of(&file).is_some())
+}
+
 /// Checks that the file at `path`, if there is one, is not the database of another program. It is only read.
 ///
 /// Errors: [`StoreError::Foreign`], and no other: what else is wrong shows when the file is opened.

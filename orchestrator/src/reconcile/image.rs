@@ -52,13 +52,13 @@ struct State {
 impl State {
     fn problems(&self, image: &str) -> Vec<String> {
         let never = (!self.present && self.untold.is_none()).then(|| not_pulled(image));
-        let found: [(Option<String>, fn(PullPolicy) -> bool); 3] = [
-            (never, |policy| policy == PullPolicy::Never),
-            (self.reason.clone(), |policy| policy != PullPolicy::Never),
-            (self.untold.clone(), |_| true),
+        let found = [
+            (never, &[PullPolicy::Never][..]),
+            (self.reason.clone(), &[PullPolicy::Missing, PullPolicy::Always]),
+            (self.untold.clone(), &[PullPolicy::Missing, PullPolicy::Always, PullPolicy::Never]),
         ];
-        let told = found.into_iter().filter_map(|(why, concerns)| {
-            let users = self.users.iter().filter(|(_, policy)| concerns(**policy));
+        let told = found.into_iter().filter_map(|(why, concerned)| {
+            let users = self.users.iter().filter(|(_, policy)| concerned.contains(policy));
             let names: Vec<&str> = users.map(|(name, _)| name.as_str()).collect();
             let pools = match names[..] {
                 [] => return None,

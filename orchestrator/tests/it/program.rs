@@ -96,6 +96,23 @@ fn the_database_of_another_program_is_no_place_for_ours() {
 }
 
 #[test]
+fn a_file_that_is_no_database_is_warned_of() {
+    let file = std::env::temp_dir().join(format!("mayfly-notes-{}", uuid::Uuid::new_v4()));
+    std::fs::write(&file, "notes").unwrap();
+    let path = file.to_str().unwrap();
+    let variables =
+        [("GITHUB_RUNNER_TOKEN", TOKEN), ("RUNNER_IMAGE", "img:1"), ("DATABASE_PATH", path)];
+    let output = orchestrator(&["--check-config"], &variables);
+    let text = String::from_utf8(output.stderr).unwrap();
+    let line = format!(
+        "warning: DATABASE_PATH: {path} is damaged, or not a database: the job ledger is kept in memory until it is moved away\n"
+    );
+    assert!(output.status.success() && text.ends_with(&line), "{text}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"notes");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn help_is_no_mistake_and_a_wrong_argument_is_one_that_a_restart_does_not_mend() {
     let help = orchestrator(&["--help"], &[]);
     assert_eq!((help.status.code(), &*help.stderr), (Some(0), &b""[..]));

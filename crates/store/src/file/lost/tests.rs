@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use super::super::tests::Folder;
-use super::super::{File, beside, open};
+use super::super::{File, beside, is_something_else, open};
 use super::*;
 
 const SPEC: &str = r#"{"labels":["a"]}"#;
@@ -82,6 +82,22 @@ fn a_file_that_is_emptied_or_written_over_is_made_again_with_what_is_left() {
             again.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok", "{what}");
         assert!(!beside(&path, ".new").exists(), "{what}");
+    }
+}
+
+#[test]
+fn what_is_no_database_is_told_before_it_is_opened() {
+    let folder = Folder::new();
+    let path = folder.0.join("m.db");
+    assert!(!is_something_else(&path), "it is made");
+    drop(filled(&path));
+    assert!(!is_something_else(&path));
+    let long = "a text ".repeat(100);
+    for (text, expected) in [("", false), ("short", true), (&long, true)] {
+        let other = folder.0.join("other");
+        fs::write(&other, text).unwrap();
+        assert_eq!(is_something_else(&other), expected, "{text}");
+        assert_eq!(open(&other).is_err(), expected, "{text}");
     }
 }
 
