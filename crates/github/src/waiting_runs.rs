@@ -176,6 +176,8 @@ mod tests {
         let other = RepoSlug::parse("o/other").unwrap();
         known.keep(&other, &runs([]));
         assert!(ask(&queued(7, "t1"), 1).is_some());
+        known.keep(&repo(), &runs([queued(7, "t1")]));
+        assert!(ask(&queued(7, "t1"), 1).is_some(), "it is still there");
         known.keep(&repo(), &runs([queued(9, "t1")]));
         assert_eq!(ask(&queued(7, "t1"), 1), None);
     }

@@ -316,4 +316,33 @@ mod tests {
             assert_eq!(room.admits(&policy.default, &scope), Ok(()), "{words}");
         }
     }
+    #[test]
+    fn each_cap_counts_the_runners_of_its_own() {
+        let pool = |name| PoolName::parse(name).unwrap();
+        let repo = |slug| RepoSlug::parse(slug).unwrap();
+        // Pool ci at o/r, pool other there, and pool ci at o/s, p/q, o and e.
+        let runners = [
+            ("ci", "repo:o/r"),
+            ("other", "repo:o/r"),
+            ("ci", "repo:o/s"),
+            ("ci", "repo:p/q"),
+            ("ci", "org:o"),
+            ("ci", "enterprise:e"),
+        ];
+        let rows = [
+            (Cap::Runners(1), [true; 6]),
+            (Cap::Memory(1), [true; 6]),
+            (Cap::Cpus(1), [true; 6]),
+            (Cap::OneMemory(pool("ci"), 2, 1), [false; 6]),
+            (Cap::OneCpus(pool("ci"), 2, 1), [false; 6]),
+            (Cap::Pool(pool("ci"), 1), [true, false, true, true, true, true]),
+            (Cap::Owner(repo("o/r").owner().clone(), 1), [true, true, true, false, true, false]),
+            (Cap::Repo(repo("o/r"), 1), [true, true, false, false, false, false]),
+        ];
+        for (cap, expected) in rows {
+            let found =
+                runners.map(|(name, scope)| cap.counts(&pool(name), &scope.parse().unwrap()));
+            assert_eq!(found, expected, "{cap}");
+        }
+    }
 }

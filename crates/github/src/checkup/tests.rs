@@ -221,7 +221,11 @@ async fn an_app_is_told_with_its_installations() {
     let not_there = "failure: the App is not installed on other → look at GITHUB_APP_INSTALLATION, or install the App there: its settings → Install App".to_owned();
     let clock = CLOCK.to_owned();
     let hooks = Wanted { hooks: true, ..wanted() };
+    let server = app.clone().with("x-github-enterprise-version", "3.14.1");
+    let version = "ok: it is GitHub Enterprise Server 3.14.1".to_owned();
+    let on_server = vec![known.clone(), version, at.clone(), may.clone(), clock.clone()];
     let rows = [
+        (server, ok(&list), None, on_server),
         (app.clone(), ok(&list), None, vec![known.clone(), at, may, clock.clone()]),
         (app.clone(), ok(&list), Some("other"), vec![known.clone(), not_there, clock.clone()]),
         (app, no(500, ""), None, vec![known, where_, clock.clone()]),

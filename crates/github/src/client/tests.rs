@@ -425,3 +425,28 @@ async fn each_request_is_as_urgent_as_what_it_is_for() {
         }
     }
 }
+
+/// A credential goes to no other host, and nowhere for ever.
+#[tokio::test]
+async fn three_redirects_on_the_same_host_are_followed_and_no_more() {
+    let to = |place: &str| told(302, "").with("location", place);
+    let fine = ok(&json!({"a": 1}));
+    let script = [
+        ("GET /thing/1", vec![to("/1"), to("/2")]),
+        ("GET /1", vec![to("/2")]),
+        ("GET /2", vec![to("/3")]),
+        ("GET /3", vec![to("/4")]),
+        ("GET /4", vec![fine.clone()]),
+    ];
+    let github = StandIn::new(script).await;
+    let client = github.client();
+    let refused = || Err(GitHubError::Invalid("status 302".to_owned()));
+    assert_eq!(read(&client).await, refused(), "the fourth");
+    assert_eq!(github.lines(), ["GET /thing/1", "GET /1", "GET /2", "GET /3"]);
+    assert_eq!(read(&client).await, Ok(json!({"a": 1})));
+    let other = StandIn::new([("GET /4", vec![fine])]).await;
+    let away = to(other.url.join("/4").unwrap().as_str());
+    let github = StandIn::new([("GET /thing/1", vec![away])]).await;
+    assert_eq!(read(&github.client()).await, refused());
+    assert!(other.lines().is_empty());
+}

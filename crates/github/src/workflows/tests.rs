@@ -259,3 +259,15 @@ async fn a_question_that_can_wait_leaves_points_for_those_that_cannot() {
     assert_eq!(read(Priority::Discovery).await, [""; 0]);
     assert_eq!(read(Priority::Demand).await, ["POST /graphql"]);
 }
+
+/// Each further half would be one more question that GitHub cannot answer.
+#[tokio::test]
+async fn a_question_that_github_cannot_answer_is_halved_once() {
+    let github = StandIn::new([("POST /graphql", vec![no(502, "")])]).await;
+    let repos = ["o/a", "o/b", "o/c", "o/d"].map(slug).to_vec();
+    let found = github.client().workflow_folders(repos, Priority::Discovery).await;
+    assert_eq!(found.len(), 4);
+    let asked = github.lines();
+    assert_eq!(asked.iter().filter(|line| *line == "POST /graphql").count(), 2, "{asked:?}");
+    assert_eq!(asked.len(), 6, "{asked:?}");
+}

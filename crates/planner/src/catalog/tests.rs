@@ -99,6 +99,7 @@ fn only_what_changed_is_due() {
     }
     assert!(catalog.due(at(1)).is_empty() && catalog.depth(at(1)) == Depth::Recent);
     assert!(catalog.is_known(&listing[0]) && !catalog.is_known(&repo(1, "o/a", Some("t2"))));
+    assert!(!catalog.is_known(&repo(1, "o/renamed", Some("t1"))));
 
     catalog.listed(&[repo(1, "o/a", Some("t2"))], Coverage::Part, &filter, at(2));
     assert_eq!(names(&catalog.due(at(2))), ["o/a"], "a push");
@@ -280,4 +281,16 @@ fn whoever_waited_longest_is_asked_first() {
     catalog.polled(&slug("o/r1"), at(2));
     catalog.polled(&slug("o/r2"), at(1));
     assert_eq!(names(&catalog.relevant(at(3))), ["o/r3", "o/r2", "o/r1"]);
+}
+
+#[test]
+fn repositories_that_are_not_served_are_counted_by_reason() {
+    let mut catalog = Catalog::default();
+    let public = |id, name| Repository { private: false, ..repo(id, name, None) };
+    let archived = Repository { archived: true, ..repo(3, "o/c", None) };
+    let listing = [public(1, "o/a"), public(2, "o/b"), archived, repo(4, "o/d", None)];
+    catalog.listed(&listing, Coverage::Whole, &Filter::default(), at(0));
+    let mut counts: Vec<usize> = catalog.refused().into_values().collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2], "{:?}", catalog.refused());
 }

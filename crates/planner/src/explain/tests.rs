@@ -192,6 +192,10 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
     assert!(
         org[0].what.contains("runner r1 of org:o") && org[0].what.contains(&at(420).to_string())
     );
+    let ended = NotAssigned { how: How::Ended("it failed".to_owned()), ..failed("org:o") };
+    let start =
+        "the image's start fails and deletes the registration, or other jobs took the runners";
+    assert_eq!(ended.causes(&RepoSlug::parse("o/r").unwrap()), start);
     // The next one is on its way: that comes first, and the earlier one after it.
     let mut trying = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
     trying.runners = vec![runner("o", ScopeKind::Org, RunnerState::Starting)];
@@ -199,6 +203,12 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
     let reasons = explained(&trying);
     let codes: Vec<&str> = reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["starting", "group"]);
+    // As long as none is, the job waits for something else.
+    let paused = Cause::Paused(PoolName::parse("ci").unwrap());
+    trying.waits.insert(7, Wait::For(paused));
+    let reasons = explained(&trying);
+    let codes: Vec<&str> = reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(codes, ["paused"]);
 }
 
 #[test]
@@ -220,6 +230,27 @@ fn a_job_that_waits_for_room_is_told_of_runners_that_are_idle() {
     assert!(reasons[0].what.ends_with("(MAX_RUNNERS): o has 1 (1 idle)"), "{}", reasons[0].what);
     let hint = reasons[0].hint.as_deref().unwrap();
     assert!(hint.starts_with("runner r1 is idle beside job 8;"), "{hint}");
+    // One that has its job makes no room by itself.
+    seen.runners[0].state = RunnerState::Busy;
+    let hint = self::reasons(&seen).remove(0).hint;
+    assert_eq!(hint.as_deref(), Some("raise MAX_RUNNERS if the host has room"));
+}
+
+#[test]
+fn those_with_the_most_runners_are_named_first_and_none_where_no_runner_that_goes_makes_room() {
+    let of = |scope: &str| runner(scope, ScopeKind::Repo, RunnerState::Busy);
+    let runners: Vec<Runner> = ["o/a", "o/b", "o/b", "o/c", "o/d", "o/d", "o/d"].map(of).into();
+    let told = |cap| {
+        let waits = seen(Some(Wait::For(Cause::Cap(cap))));
+        reasons(&Snapshot { runners: runners.clone(), ..waits }).remove(0).what
+    };
+    let what = told(Cap::Runners(7));
+    assert!(what.ends_with(": o/d has 3, o/b has 2, o/a has 1"), "{what}");
+    let pool = || PoolName::parse("ci").unwrap();
+    for cap in [Cap::OneMemory(pool(), 2 << 20, 1 << 20), Cap::OneCpus(pool(), 2, 1)] {
+        let what = told(cap);
+        assert!(!what.contains(" has "), "{what}");
+    }
 }
 
 #[test]
@@ -440,6 +471,12 @@ fn between_two_attempts_the_last_failure_is_named() {
     let reason = reasons(&seen).remove(0);
     assert_eq!(reason.code, "held_back");
     assert!(reason.what.ends_with(": it broke") && reason.hint.is_some(), "{}", reason.what);
+    // The last one, even where an earlier one has the longer wait.
+    let place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
+    let earlier = Streak { failed_at: at(80), until: at(999), ..streak(Failed::GitHub, "before") };
+    seen.failures.insert(place, earlier);
+    let reason = reasons(&seen).remove(0);
+    assert!(reason.what.ends_with(": it broke"), "{}", reason.what);
 }
 
 #[test]

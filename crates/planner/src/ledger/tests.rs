@@ -467,3 +467,69 @@ fn rows_are_bounded_and_those_that_waited_first_stay() {
     ledger.polled(&repo(), &many(60, most + 50), at(4), at(0));
     assert_eq!((ledger.row(most + 49).is_some(), ledger.problem()), (true, None));
 }
+
+#[test]
+fn what_is_over_and_not_kept_yet_makes_no_room() {
+    let most = i64::try_from(MOST).unwrap();
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(0, Completed), at(0));
+    let list = (1..most).map(listed).collect();
+    ledger.polled(&repo(), &QueuedJobs { list, ..whole([]) }, at(1), at(0));
+    ledger.told(&repo(), &event(most, Queued), at(2));
+    assert!(ledger.row(0).is_some() && ledger.row(most).is_none());
+    assert!(ledger.take_changed().iter().any(|row| row.id == 0), "it reaches the file");
+}
+
+#[test]
+fn rows_that_are_gone_take_no_place_among_those_to_keep_later() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(1));
+    let changed = ledger.take_changed();
+    let ids = 2..=i64::try_from(UNSAVED).unwrap() + 1;
+    let gone: Vec<Row> = ids.map(|id| Row { id, ..changed[0].clone() }).collect();
+    ledger.keep_later(&changed);
+    ledger.keep_later(&gone);
+    assert_eq!(ledger.take_changed(), changed);
+}
+
+#[test]
+fn a_job_is_over_for_its_runner_once_github_says_so_or_nobody_asks() {
+    let scope: Scope = "repo:o/r".parse().unwrap();
+    let ran = Ran {
+        worker: worker("runner", &scope),
+        job: Some("job 1"),
+        result: Some(JobResult::Succeeded),
+        started_at: Some(at(3)),
+    };
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &whole([listed(1)]), at(1), at(0));
+    ledger.polled(&repo(), &whole([]), at(8), at(0));
+    assert!(ledger.ran(&ran, at(9)));
+    assert_eq!(ledger.row(1).unwrap().status, Completed);
+    assert_eq!(ledger.latest_job("runner", at(0)), LatestJob::Open { asked: false });
+    ledger.told(&repo(), &event(1, Completed), at(10));
+    assert_eq!(ledger.latest_job("runner", at(0)), LatestJob::Over(Some("success".to_owned())));
+}
+
+#[test]
+fn only_jobs_that_wait_are_told_as_such_by_repository() {
+    let mut ledger = Ledger::default();
+    for (id, status) in [(1, Waiting), (2, Queued), (3, InProgress), (4, Completed), (5, Queued)] {
+        ledger.told(&repo(), &event(id, status), at(1));
+    }
+    let other = RepoSlug::parse("o/other").unwrap();
+    ledger.told(&other, &event(6, Completed), at(1));
+    assert_eq!(ledger.waiting_jobs(), BTreeMap::from([(repo(), BTreeSet::from([2, 5]))]));
+}
+
+#[test]
+fn a_list_that_could_not_be_read_in_full_is_no_look_since_which_a_job_is_new() {
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &whole([]), at(0), at(0));
+    let part = QueuedJobs { whole: false, ..whole([]) };
+    ledger.polled(&repo(), &part, at(1_000), at(0));
+    let made = QueuedJob { queued_at: at(500), ..listed(1) };
+    ledger.polled(&repo(), &whole([made]), at(2_000), at(0));
+    let row = ledger.row(1).unwrap();
+    assert_eq!((row.queued_at, row.queue_known), (at(500), true));
+}

@@ -225,6 +225,8 @@ mod tests {
             ("2026-99-99 11:00:00Z: Running job: a", Some("a"), None),
             ("Running job: a: Running job: b", Some("a: Running job: b"), None),
             ("say Running job: a", None, None),
+            ("2026-01-31: Running job: a", None, None),
+            ("2026-01-31 11:00:00Z INFO: Running job: a", None, None),
         ];
         for (log, name, time) in rows {
             assert_eq!((job(log), began(log, life)), (name, time.map(at)), "{log}");

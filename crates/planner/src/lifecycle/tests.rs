@@ -455,3 +455,18 @@ fn the_words_name_the_job_s_result_and_how_it_ended() {
         assert!(why(139, false, log).len() < 600);
     }
 }
+
+#[test]
+fn last_words_are_told_of_a_runner_that_was_given_up_while_it_ran() {
+    let late = Failure::RegistrationTimeout(SignedDuration::from_secs(300));
+    let rows = [
+        (&late, "starting\nno route to host\n\n", Some("no route to host")),
+        (&late, "", None),
+        (&late, "\u{1b}[0m\n", None),
+        (&Failure::LostConnection, "no route to host\n", None),
+    ];
+    for (failure, log, expected) in rows {
+        let words = expected.map(|last| format!("{failure}; its last words: {last}"));
+        assert_eq!(failure.with_last_words(log), words, "{log:?}");
+    }
+}

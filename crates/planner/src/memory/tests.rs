@@ -224,3 +224,17 @@ fn a_runner_that_github_does_not_list_yet_has_its_grace_after_its_worker_ended()
     assert_eq!(reason(&later, 1_060), Reason::Ending);
     assert_eq!(reason(&later, 1_061), Reason::Failed(Failure::RegistrationGone));
 }
+
+#[test]
+fn each_sign_of_another_orchestrator_has_its_words() {
+    let rows = [
+        (Sign::Registration, "it registered b1", "a different name_prefix"),
+        (Sign::Machine, "it started b1 here", "the same ORCHESTRATOR_ID"),
+    ];
+    for (sign, what, why) in rows {
+        let clash = Clash { scope: scope(), example: "b1".to_owned(), sign, seen_at: at(0) };
+        let told = clash.to_string();
+        assert!(told.starts_with("repo:o/r: ") && told.contains(what), "{told}");
+        assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains(why), "{told}");
+    }
+}

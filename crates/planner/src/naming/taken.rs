@@ -156,6 +156,10 @@ mod tests {
             let taken = taken(holders);
             assert_eq!((taken.to_string(), taken.remedy()), (words, remedy));
         }
+        let (first, second) = (offline(1, Some(nine)), offline(2, Some(at(5))));
+        let remedy = taken(vec![of("desk-1", first), of("desk-2", second)]).remedy();
+        let soonest = format!("the name desk-2 is used from {} on", at(5));
+        assert!(remedy.starts_with(&soonest), "{remedy}");
         let kept = NamesTaken { cleans: false, ..taken(vec![of("desk-1", offline(3, None))]) };
         assert!(
             kept.remedy().starts_with("GITHUB_CLEANUP_ENABLED=false keeps"),

@@ -285,3 +285,17 @@ fn each_machine_of_a_name_has_the_repository_of_its_own_job() {
     assert_eq!(of(200).as_deref(), Some("o/second"));
     assert_eq!(of(300), None);
 }
+
+#[test]
+fn a_runner_whose_job_is_found_by_its_name_is_looked_for_no_more() {
+    let mut ledger = Ledger::default();
+    let worker = worker("r1", "repo:o/r", 0);
+    ledger.at_work(vec![worker.clone()], at(110));
+    let queued = EventJob { runner_name: None, ..job(1, "r1", JobStatus::Queued) };
+    ledger.told(&repo("o/r"), &queued, at(110));
+    let none = QueuedJobs { whole: true, ..QueuedJobs::default() };
+    ledger.polled(&repo("o/r"), &none, at(130), at(0));
+    assert_eq!(ledger.takers.len(), 1);
+    assert!(ledger.ran(&ran(worker, Some(JobResult::Succeeded)), at(140)));
+    assert_eq!((ledger.takers.len(), ledger.next_search(false)), (0, None));
+}
