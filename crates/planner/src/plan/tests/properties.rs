@@ -62,6 +62,18 @@ fn is_full(
             && caps.per_repo.is_some_and(|max| of(&|at| at == scope) >= max))
 }
 
+/// True if a runner of a pool in a scope is found to have failed just now: its back-off begins after this pass.
+fn has_failed(world: &World, plan: &Plan, pool: &PoolPolicy, scope: &Scope) -> bool {
+    plan.actions.iter().any(|action| {
+        let Action::Remove { name, pool: of, scope: at, holds_back: true, .. } = action else {
+            return false;
+        };
+        let first = |one: &Instance| world.seen.memory.of(one).failed_passes == 1;
+        let gone = world.seen.instances.iter().find(|one| one.name == *name);
+        *of == pool.name && at == scope && gone.is_some_and(first)
+    })
+}
+
 /// True if GitHub did not assign a job of the repository lately to runners of a pool in a scope.
 fn is_doubtful(world: &World, repo: &RepoSlug, pool: &PoolPolicy, scope: &Scope) -> bool {
     world.seen.memory.failed_groups.has(repo, scope, pool.group.as_deref())
@@ -103,7 +115,8 @@ proptest! {
             for launch in again.launched() {
                 let pool = now.policy.terms(&launch.pool);
                 let full = is_full(&now, pool, &launch.scope, &users);
-                prop_assert!(full || lost || pool.naming == Naming::Stable, "first {:#?}\nthen {launch:#?}", plan.actions);
+                let failed = has_failed(&now, &plan, pool, &launch.scope);
+                prop_assert!(full || lost || failed || pool.naming == Naming::Stable, "first {:#?}\nthen {launch:#?}", plan.actions);
             }
             history.push(again.actions.clone());
             if again.actions.is_empty() {
@@ -278,7 +291,7 @@ proptest! {
                 let back = world.seen.held_back.get(&(pool.name.clone(), scope.clone()));
                 let image = pool.images().any(|image| world.seen.images[&(image.to_owned(), pool.pull)].state != Image::Present);
                 let named = pool.naming == Naming::Stable;
-                let back = back.is_some_and(|until| *until > world.now);
+                let back = back.is_some_and(|until| *until > world.now) || has_failed(&world, &plan, pool, &scope);
                 let full = is_full(&world, pool, &scope, &users);
                 prop_assert!(held || ratio || pool.paused || image || back || named || full, "{job:?} {pool:#?} {waiting:?}");
                 // What is said of it is true.
@@ -307,7 +320,7 @@ proptest! {
                 if held || is_doubtful(&world, &job.repo, pool, &scope) {
                     continue;
                 }
-                let back = world.seen.held_back.get(&(pool.name.clone(), scope.clone())).is_some_and(|until| *until > world.now);
+                let back = world.seen.held_back.get(&(pool.name.clone(), scope.clone())).is_some_and(|until| *until > world.now) || has_failed(&world, &plan, pool, &scope);
                 let image = pool.images().any(|image| world.seen.images[&(image.to_owned(), pool.pull)].state != Image::Present);
                 let named = pool.naming == Naming::Stable;
                 let ratio = world.policy.all().any(|pool| matches!(pool.autoscaling, Autoscaling::Ratio(_)));
