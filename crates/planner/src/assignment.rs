@@ -18,6 +18,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
+use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::backoff;
@@ -78,11 +79,13 @@ pub struct NotAssigned {
     pub until: Timestamp,
 }
 
-/// A runner that was started for a job and ended, its registration gone, without a sign that it had a job.
+/// A runner that ended, its registration gone, without a sign that it had a job.
 #[derive(Debug, Clone)]
 pub struct Ended<'a> {
-    /// The job.
-    pub job: i64,
+    /// The job; none if it was started to wait for one.
+    pub job: Option<i64>,
+    /// Its pool.
+    pub pool: &'a PoolName,
     /// The runner's name.
     pub name: &'a RunnerName,
     /// Where it was registered.
@@ -203,7 +206,7 @@ impl Assignment {
 }
 
 /// What is known of the assignment of each queued job after a pass that saw this. `idle_since`: since when a runner has been idle;
-/// `ended`: runners that were started for a job and ended.
+/// `ended`: runners that ended without a sign of a job.
 pub fn after(
     seen: &Observed,
     before: &BTreeMap<i64, Assignment>,
@@ -229,7 +232,7 @@ pub fn after(
     for job in &seen.jobs {
         let listed_at = seen.listed_at.get(&job.repo).copied();
         let mut next = Assignment::next(before.get(&job.id), job, &idle, listed_at, now);
-        for ended in ended.iter().filter(|ended| ended.job == job.id) {
+        for ended in ended.iter().filter(|ended| ended.job == Some(job.id)) {
             next.note_end(ended, now);
         }
         after.insert(job.id, next);

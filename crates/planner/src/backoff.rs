@@ -47,7 +47,7 @@ pub enum Failed {
 }
 
 /// Streaks by place. A cache: losing it costs one early retry.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backoff {
     streaks: BTreeMap<Place, Streak>,
 }

@@ -2,15 +2,20 @@
 //!
 //! A cache: losing it restarts the periods it measures, which only makes the platform more patient.
 
+mod clash;
+mod idle_ends;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
+pub use self::clash::Clash;
+use self::clash::Sign;
 use super::assignment::{self, Assignment, Ended, FailedGroups};
+use super::backoff::Backoff;
 use super::lifecycle::{self, reason_of};
 use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
@@ -67,45 +72,6 @@ struct Refused {
     listed_busy: bool,
 }
 
-/// Another orchestrator that makes runners under our names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clash {
-    /// Where.
-    pub scope: Scope,
-    /// The first such runner.
-    pub example: String,
-    sign: Sign,
-    seen_at: Timestamp,
-}
-
-/// What shows that there is another orchestrator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    /// A registration that no machine of ours has.
-    Registration,
-    /// A machine that this process did not make, and that was not there before it.
-    Machine,
-}
-
-impl fmt::Display for Clash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scope, example, .. } = self;
-        match self.sign {
-            Sign::Registration => write!(
-                f,
-                "{scope}: another orchestrator uses this one's runner names: it registered {example}. Neither deletes what the \
-                 other runs, but both start runners for the same jobs. Set a different ORCHESTRATOR_ID on each host, and a \
-                 different name_prefix in pools with stable names"
-            ),
-            Sign::Machine => write!(
-                f,
-                "{scope}: another orchestrator runs beside this one with the same ORCHESTRATOR_ID: it started {example} here. \
-                 Both start runners for the same jobs. Stop one of them, or give each its own ORCHESTRATOR_ID"
-            ),
-        }
-    }
-}
-
 /// What passes remember.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -115,8 +81,10 @@ pub struct Memory {
     refused: BTreeMap<(Scope, RunnerId), Refused>,
     /// Names that this process used, and when last.
     names: BTreeMap<RunnerName, Timestamp>,
-    /// The jobs that this process started runners for.
-    started_for: BTreeMap<RunnerName, i64>,
+    /// What this process started runners for: a job, or none to wait for one. Those whose end was noted are not there any more.
+    started_for: BTreeMap<RunnerName, Option<i64>>,
+    /// Where runners that were started to wait ended, their registrations gone, without a sign that they had a job.
+    idle_ends: Backoff,
     /// Registrations that machines of ours had, and when they were last there.
     registrations: BTreeMap<(Scope, RunnerId), Timestamp>,
     /// Scopes whose runners were listed before.
@@ -178,10 +146,7 @@ impl Memory {
     /// A runner of this name is about to be registered.
     pub fn launched(&mut self, name: &RunnerName, job: Option<i64>, now: Timestamp) {
         self.names.insert(name.clone(), now);
-        match job {
-            Some(job) => self.started_for.insert(name.clone(), job),
-            None => self.started_for.remove(name),
-        };
+        self.started_for.insert(name.clone(), job);
     }
 
     /// GitHub refused to delete a registration: its runner runs a job. `listed_busy`: whether its list said so, too.
@@ -245,6 +210,7 @@ impl Observed {
             assignment::after(&self, &memory.assignments, idle_since, &ended, policy, now);
         // Each counts once, however often its machine is looked at.
         memory.started_for.retain(|name, _| !ended.iter().any(|ended| ended.name == name));
+        self.note_idle_ends(&mut memory, &ended, now);
         memory.failed_groups.update(&self, &memory.assignments, &assignments, policy, now);
         memory.assignments = assignments;
         for (scope, listing) in &self.registrations {
@@ -295,7 +261,7 @@ impl Observed {
         sighting
     }
 
-    /// The runners that were started for a job and ended, their registrations gone, without a sign that they had a job.
+    /// The runners that ended, their registrations gone, without a sign that they had a job.
     fn ended_without_a_job<'a>(&'a self, memory: &Memory, policy: &'a Policy) -> Vec<Ended<'a>> {
         let ended = self.instances.iter().filter_map(|instance| {
             let Phase::Exited(exit) = &instance.phase else { return None };
@@ -303,6 +269,7 @@ impl Observed {
             let why = lifecycle::without_a_job(exit, sight, memory.of(instance))?;
             Some(Ended {
                 job: *memory.started_for.get(&instance.name)?,
+                pool: &instance.pool,
                 name: &instance.name,
                 scope: &instance.scope,
                 group: policy.pool(&instance.pool).and_then(|pool| pool.group.as_deref()),

@@ -121,6 +121,7 @@ impl Reconciler {
         let waiting = !state.ledger.waiting_in().is_empty()
             || snapshot.pools.values().any(|pool| pool.short.is_some());
         let held = state.backoff.active(state.planned_at).map(|(_, streak)| streak.until);
+        let held = held.chain(state.memory.idle_waits(state.planned_at));
         let starts = held.chain(self.images.retries()).filter(|_| waiting);
         let entries = self.book.all();
         let changes = entries.iter().filter_map(|entry| entry.pool.next_change(state.planned_at));

@@ -141,6 +141,7 @@ impl Reconciler {
         report.queued_jobs = planned.demand;
         report.unmet = planned.unmet.iter().take(show::MOST_UNMET).map(show::unmet).collect();
         report.problems.extend(show::not_assigned(planned));
+        report.problems.extend(state.memory.idle_problems(now));
         Self::tell_unmet(state, planned);
     }
 

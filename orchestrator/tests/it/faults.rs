@@ -968,3 +968,30 @@ async fn an_image_that_deregisters_itself_makes_no_hot_loop() {
     let what = why["reasons"][0]["what"].as_str().unwrap();
     assert!(what.contains("ended without a sign of a job"), "{why}");
 }
+
+/// The same image in a pool that keeps a runner waiting: no job tells that something is wrong.
+#[tokio::test]
+async fn an_image_that_deregisters_itself_makes_no_hot_loop_of_idle_runners() {
+    let platform = Platform::with(&[("RUNNER_MIN_IDLE", "1")]).await;
+    let mut started = platform.pass().await.launched;
+    assert_eq!(started, 1);
+    let mut told = Vec::new();
+    for _ in 0..120 {
+        if let Some(name) = platform.containers().first() {
+            platform.sim.with(|world| {
+                let id = world.all_runners().find(|runner| runner.name == *name).unwrap().id;
+                world.delete_runner(&scope("repo:octo-admin/app"), id).unwrap();
+            });
+            platform.backend.exit(name, 0, "bye\n");
+        }
+        platform.wait(1);
+        let report = platform.pass().await;
+        started += report.launched;
+        told.extend(report.problems);
+    }
+    assert_eq!(started, 5, "at 0, 5, 15, 35 and 75 seconds, or a second later each");
+    let told = told
+        .iter()
+        .any(|problem| problem.contains("ended one after the other without a sign of a job"));
+    assert!(told);
+}

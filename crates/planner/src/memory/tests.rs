@@ -238,3 +238,30 @@ fn each_sign_of_another_orchestrator_has_its_words() {
         assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains(why), "{told}");
     }
 }
+
+#[test]
+fn where_idle_runners_end_without_a_job_the_next_waits_longer_and_longer_until_one_has_a_job() {
+    let place = |runner: &Instance| (runner.pool.clone(), runner.scope.clone());
+    let mut memory = Memory::default();
+    let mut look = |name: &str, phase: Phase, busy: bool, second: i64| {
+        let runner = instance(name, phase);
+        memory.launched(&runner.name, None, at(second));
+        let list = busy.then(|| registered(1, name, true, true));
+        let mut seen = Observed {
+            instances: vec![runner.clone()],
+            memory: std::mem::take(&mut memory),
+            ..Observed::default()
+        };
+        seen.registrations.insert(runner.scope.clone(), Listing::Known(list.into_iter().collect()));
+        memory = seen.remember(&policy(), at(second)).memory;
+        let until = memory.idle_held_until(&place(&runner), at(second));
+        let problems = memory.idle_problems(at(second)).len();
+        (until.map(|until| until.duration_since(at(second)).as_secs()), problems)
+    };
+    let ends = || exited(0, "bye\n");
+    assert_eq!(look("r1", ends(), false, 0), (Some(5), 0), "a job may have been too quick to see");
+    assert_eq!(look("r2", ends(), false, 10), (Some(10), 1));
+    assert_eq!(look("r3", ends(), false, 30), (Some(20), 1));
+    assert_eq!(look("r4", exited(0, "Running job: build\n"), false, 40), (Some(10), 1));
+    assert_eq!(look("r5", RUNNING, true, 41), (None, 0), "it has a job");
+}

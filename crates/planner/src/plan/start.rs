@@ -55,6 +55,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return Err(Cause::HeldBack((pool.name.clone(), scope.clone()), *until));
         }
         let place = (pool.name.clone(), scope.clone());
+        let idle_held = || self.seen.memory.idle_held_until(&place, self.now);
+        if let Some(until) = job.is_none().then(idle_held).flatten() {
+            return Err(Cause::HeldBack(place, until));
+        }
         if self.failing.contains(&place) {
             return Err(Cause::HeldBack(place, self.now));
         }

@@ -5,6 +5,7 @@ use mayfly_common::pool::{Autoscaling, PoolScope, Ratio};
 
 use super::*;
 use crate::action::IfBusy;
+use crate::backoff;
 use crate::observed::Group;
 use crate::policy::Caps;
 
@@ -477,7 +478,11 @@ impl World {
                     self.seen.instances.retain(|instance| instance.name != *name);
                 }
             }
-            Action::Remove { name, scope, id, if_busy, .. } => {
+            Action::Remove { name, pool, scope, id, if_busy, holds_back, .. } => {
+                if *holds_back {
+                    let until = self.now + backoff::FIRST;
+                    self.seen.held_back.insert((pool.clone(), scope.clone()), until);
+                }
                 let gone = id.is_none_or(|id| self.deregister(scope, id));
                 if gone || *if_busy == IfBusy::Remove {
                     self.seen.instances.retain(|instance| instance.name != *name);
