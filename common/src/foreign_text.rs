@@ -80,7 +80,8 @@ pub fn log(bytes: &[u8]) -> String {
     }
     let end = &text[begin..];
     // Half a line may be half a credential.
-    end.split_once('\n').map_or(end, |(_, whole)| whole).to_owned()
+    let whole = end.split_once('\n').map(|(_, whole)| whole).filter(|whole| !whole.is_empty());
+    whole.unwrap_or(end).to_owned()
 }
 
 /// `text` with everything that looks like a credential replaced by `***`.

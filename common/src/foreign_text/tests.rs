@@ -100,6 +100,10 @@ fn of_a_log_the_end_is_kept_in_whole_lines() {
     assert!(log(&spread).len() <= LOG);
     let end = format!("{}\nlast words\n", "x y ".repeat(1 << 20));
     assert_eq!(log(end.as_bytes()), "last words\n");
+    // One line that is longer than what is kept: its end, rather than nothing.
+    let one = format!("first\n{}\n", "x y ".repeat(LOG));
+    let kept = log(one.as_bytes());
+    assert!(kept.len() == LOG && kept.ends_with("x y \n"), "{}", kept.len());
 }
 
 proptest! {
