@@ -106,6 +106,13 @@ impl Memory {
             .map_or_else(Default::default, |(_, sighting)| *sighting)
     }
 
+    /// An earlier process saw that a runner, which the latest pass saw, had a job.
+    pub fn had_job(&mut self, runner: &RunnerName) {
+        if let Some((_, sighting)) = self.sightings.get_mut(runner) {
+            (sighting.was_online, sighting.was_busy) = (true, true);
+        }
+    }
+
     /// What is known of a queued job's assignment.
     pub fn assignment(&self, job: i64) -> Option<&Assignment> {
         self.assignments.get(&job)

@@ -73,28 +73,31 @@ impl Reconciler {
         }
     }
 
-    /// At the first look: which of the runners that an earlier process left behind are not there.
+    /// At the first look: which of the runners that an earlier process left behind are not there. Answers with those that are there and
+    /// were at work.
     pub(super) async fn look_for_missing(
         &self,
         state: &mut State,
         (installation, seen): (&str, &[Instance]),
         now: Timestamp,
-    ) {
+    ) -> Vec<RunnerName> {
         if state.missing.since.is_some() {
-            return;
+            return Vec::new();
         }
         let left = match self.intake.store().left_runners(installation.to_owned()).await {
             Ok(left) => left,
             Err(error) => {
                 debug!("runners of the last run cannot be read: {error}");
-                return;
+                return Vec::new();
             }
         };
-        let runners: Vec<LeftRunner> =
-            left.into_iter().filter(|runner| runner.is_missing(seen)).collect();
+        let (runners, there): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|runner| runner.is_missing(seen));
         let busy = runners.iter().filter(|runner| runner.state == RunnerState::Busy);
         state.ledger.at_work(busy.map(LeftRunner::worker).collect(), now);
         state.missing = Missing { runners, since: Some(now) };
+        let at_work = there.into_iter().filter(|runner| runner.state == RunnerState::Busy);
+        at_work.map(|runner| runner.name).collect()
     }
 
     /// Tells of the runners that an earlier process left behind and that were gone, where GitHub has said what became of their jobs.

@@ -86,7 +86,7 @@ impl Reconciler {
         let uninstalls =
             requests.iter().any(|(_, request)| request.is_uninstall()) && policy.draining;
         policy.clean_registrations |= uninstalls;
-        let seen = match self.look(state, &requests, &instance, &mut report).await {
+        let mut seen = match self.look(state, &requests, &instance, &mut report).await {
             Ok(mut seen) => {
                 seen.groups = self.groups(state, &seen.jobs, &policy, &mut report).await;
                 seen.remember(&policy, self.clock.now())
@@ -95,7 +95,9 @@ impl Reconciler {
         };
         let now = self.clock.now();
         self.tell_lost(state, &seen.instances, now);
-        self.look_for_missing(state, (&instance, &seen.instances), now).await;
+        for runner in self.look_for_missing(state, (&instance, &seen.instances), now).await {
+            seen.memory.had_job(&runner);
+        }
         let planned = plan(&seen, &policy, now);
         state.planned_at = now;
         self.note_plan(state, &planned, &mut report);

@@ -68,6 +68,8 @@ pub(super) fn not_assigned(planned: &Plan) -> Vec<String> {
         let QueuedJob { id, repo, name, .. } = job;
         let (scope, causes) = (&failed.scope, failed.causes(repo));
         if let How::Ended(_) = failed.how {
+            let failed = failed.to_string();
+            let failed = failed.trim_end_matches('.');
             return format!(
                 "{repo}: job {id} ({name:?}) stays queued: {failed}. Likely causes: {causes}."
             );

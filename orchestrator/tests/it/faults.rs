@@ -995,3 +995,28 @@ async fn an_image_that_deregisters_itself_makes_no_hot_loop_of_idle_runners() {
         .any(|problem| problem.contains("ended one after the other without a sign of a job"));
     assert!(told);
 }
+
+/// The ledger does not know its job yet, and GitHub lists its registration as offline.
+#[tokio::test]
+async fn a_runner_that_an_earlier_process_saw_at_work_did_not_fail_to_start() {
+    for (was_at_work, reason) in [
+        (true, "it ended with exit code 133 in the middle of its job"),
+        (false, "it ended with exit code 133 without having run a job; its last words: zzz"),
+    ] {
+        let mut platform = Platform::new().await;
+        platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.pass().await;
+        let name = platform.containers()[0].clone();
+        for instance in platform.backend.state().instances.values_mut() {
+            instance.phase = Phase::Running { working: Some(was_at_work) };
+        }
+        platform.wait(5);
+        platform.pass().await;
+        platform.restart();
+        platform.backend.exit(&name, 133, "zzz\n");
+        platform.pass().await;
+        let snapshot = platform.handle.snapshot();
+        assert_eq!(snapshot.finished[0].reason, reason);
+        assert_eq!(snapshot.held_back.is_empty(), was_at_work, "{reason}");
+    }
+}
