@@ -75,7 +75,7 @@ impl ApiKeys {
         self.0.len()
     }
 
-    /// Whether there are none, so that none is asked for.
+    /// True if there are none, so that none is asked for.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

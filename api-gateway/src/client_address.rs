@@ -36,7 +36,7 @@ impl TrustedProxies {
         self.0.iter().find(|network| network.prefix_len() == 0).copied()
     }
 
-    /// Whether `address` is one of these proxies.
+    /// True if `address` is one of these proxies.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))

@@ -287,7 +287,7 @@ fn warn_of_joined(check: &mut Checker, secret: &Secret, Kind { noun, between }: 
     }
 }
 
-/// Whether quotation marks are around a list and not around its items: no item would be what it is meant to be.
+/// True if quotation marks are around a list and not around its items: no item would be what it is meant to be.
 fn is_quoted_list(text: &str) -> bool {
     let text = text.trim();
     let first = text.split(',').next().unwrap_or_default().trim();

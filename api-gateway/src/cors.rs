@@ -67,7 +67,7 @@ impl CorsOrigins {
         )
     }
 
-    /// Whether a page of `origin` may call.
+    /// True if a page of `origin` may call.
     pub(crate) fn allows(&self, origin: &HeaderValue) -> bool {
         match self {
             Self::None => false,

@@ -61,7 +61,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) target: PathAndQuery,
     pub(crate) body: Bytes,
-    /// Whether acting twice is the same as acting once.
+    /// True if acting twice is the same as acting once.
     pub(crate) repeatable: bool,
 }
 

@@ -6,7 +6,7 @@ pub(crate) const WEBHOOKS: &str = "/webhooks/github";
 /// Longest path shown in a log line, in bytes.
 const LOGGED_PATH: usize = 200;
 
-/// Whether a path is for health checks.
+/// True if a path is for health checks.
 pub(crate) fn is_probe(path: &str) -> bool {
     matches!(path, "/health" | "/livez" | "/readyz")
 }

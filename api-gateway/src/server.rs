@@ -127,7 +127,7 @@ async fn accept(
     }
 }
 
-/// Whether only the connection that was about to be accepted is lost.
+/// True if only the connection that was about to be accepted is lost.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

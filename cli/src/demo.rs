@@ -92,7 +92,7 @@ fn profile(this: &Path) -> OsString {
     }
 }
 
-/// Whether cargo has set this variable to tell a program of its package. Some build scripts run again where one has changed.
+/// True if cargo has set this variable to tell a program of its package. Some build scripts run again where one has changed.
 fn is_of_package(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR"

@@ -62,7 +62,7 @@ pub fn garbled(text: &str) -> Option<&'static str> {
     text.contains(NOT_UTF_8).then_some(why)
 }
 
-/// Whether a text begins and ends with the same quotation mark.
+/// True if a text begins and ends with the same quotation mark.
 pub fn is_quoted(text: &str) -> bool {
     let inside = |mark| text.strip_prefix(mark).is_some_and(|rest: &str| rest.ends_with(mark));
     inside('"') || inside('\'')

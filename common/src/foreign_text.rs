@@ -113,7 +113,7 @@ pub fn redact(text: &str) -> String {
     redacted
 }
 
-/// Whether what is assigned to a name that says that it is a secret, the start of `rest`, looks like one: not a path, a variable, a URL,
+/// True if what is assigned to a name that says that it is a secret, the start of `rest`, looks like one: not a path, a variable, a URL,
 /// a number or a word. `apart`: whether a blank is beside the sign between them, as in prose.
 fn is_secret(rest: &str, apart: bool) -> bool {
     let value = &rest[..value_length(rest, LOOKED_AT_OF_VALUE)];
@@ -132,7 +132,7 @@ fn value_length(text: &str, most: usize) -> usize {
     text.bytes().take(most).take_while(part).count()
 }
 
-/// Whether a character steers a terminal, or turns around or hides what is beside it.
+/// True if a character steers a terminal, or turns around or hides what is beside it.
 pub fn steers(found: char) -> bool {
     found.is_control()
         || matches!(found, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

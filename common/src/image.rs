@@ -105,12 +105,12 @@ impl ImageName {
         self.digest.as_deref()
     }
 
-    /// Whether the name says for certain which version is meant: a digest, or a tag that is not `latest`.
+    /// True if the name says for certain which version is meant: a digest, or a tag that is not `latest`.
     pub fn is_pinned(&self) -> bool {
         self.effective_tag() != Some(DEFAULT_TAG)
     }
 
-    /// Whether the engine looks for the image on the internet: at Docker Hub, or at a host that is a domain name. Not at this
+    /// True if the engine looks for the image on the internet: at Docker Hub, or at a host that is a domain name. Not at this
     /// machine (`localhost`), an IP address, or a host that only a local resolver knows (`registry:5000`). A domain name that
     /// resolves to a local address cannot be told apart.
     pub fn is_on_the_internet(&self) -> bool {
@@ -124,7 +124,7 @@ impl fmt::Display for ImageName {
     }
 }
 
-/// Whether the first part of a name is a registry and not a part of the repository, as Docker decides it.
+/// True if the first part of a name is a registry and not a part of the repository, as Docker decides it.
 pub fn is_registry(first: &str) -> bool {
     first == "localhost"
         || first.contains(['.', ':'])
@@ -181,7 +181,7 @@ fn is_host_part(part: &str) -> bool {
         && !part.ends_with('-')
 }
 
-/// Whether a part of a repository is words of lower-case letters and digits, joined by `.`, `_`, `__` or any number of `-`.
+/// True if a part of a repository is words of lower-case letters and digits, joined by `.`, `_`, `__` or any number of `-`.
 fn is_component(part: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = |byte: Option<u8>| byte.is_some_and(word);
@@ -213,7 +213,7 @@ fn checked_digest(digest: &str) -> Result<&str, InvalidImage> {
     Ok(digest)
 }
 
-/// Whether a registry's host is a domain name that is not this machine's own.
+/// True if a registry's host is a domain name that is not this machine's own.
 fn is_domain(registry: &str) -> bool {
     let host = host_and_port(registry).0.to_ascii_lowercase();
     let last = host.rsplit('.').next().unwrap_or_default();

@@ -65,7 +65,7 @@ impl Label {
         Self(cut(&fit, MAX_LABEL_LENGTH + 1))
     }
 
-    /// Whether it breaks a list that is joined by commas.
+    /// True if it breaks a list that is joined by commas.
     pub fn has_comma(&self) -> bool {
         self.0.contains(',')
     }
@@ -112,7 +112,7 @@ impl LabelSet {
         self.0.iter().find(|label| label.has_comma())
     }
 
-    /// Whether a runner with these labels may take a job that asks for `wanted`: it has all of them.
+    /// True if a runner with these labels may take a job that asks for `wanted`: it has all of them.
     pub fn covers(&self, wanted: &Self) -> bool {
         wanted.0.is_subset(&self.0)
     }
@@ -122,12 +122,12 @@ impl LabelSet {
         wanted.0.difference(&self.0).collect()
     }
 
-    /// Whether a job asks for more labels, or longer ones, than are kept: more than any runner has.
+    /// True if a job asks for more labels, or longer ones, than are kept: more than any runner has.
     pub fn are_too_many(&self) -> bool {
         self.len() > MAX_LABELS || self.0.iter().any(|label| label.0 == TOO_MANY)
     }
 
-    /// Whether `label` is in the set, compared without case.
+    /// True if `label` is in the set, compared without case.
     pub fn contains(&self, label: &str) -> bool {
         self.0.contains(&Label::requested(label))
     }
@@ -142,7 +142,7 @@ impl LabelSet {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

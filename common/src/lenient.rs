@@ -88,7 +88,7 @@ impl<T> List<T> {
         self.entries.len() + self.odd.len()
     }
 
-    /// Whether the list has no entry at all.
+    /// True if the list has no entry at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -48,7 +48,7 @@ pub enum Phase {
     Created,
     /// Running (or paused).
     Running {
-        /// Whether a job's worker process was seen inside. `None`: nobody looked, or looking failed.
+        /// True if a job's worker process was seen inside. `None`: nobody looked, or looking failed.
         working: Option<bool>,
     },
     /// Ended.

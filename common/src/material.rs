@@ -54,7 +54,7 @@ impl Profile {
 pub struct Engine {
     /// Its image, made in the manner of Docker's official one: `dockerd-entrypoint.sh` starts the daemon and takes its options.
     pub image: String,
-    /// Whether its container is privileged. If not, it has all capabilities but `SYS_RESOURCE`, and no seccomp filter.
+    /// True if its container is privileged. If not, it has all capabilities but `SYS_RESOURCE`, and no seccomp filter.
     pub privileged: bool,
 }
 

@@ -133,7 +133,7 @@ impl Problem {
             .with_detail("The log has the reason under this request's id.")
     }
 
-    /// Whether this is a problem of the kind `slug`.
+    /// True if this is a problem of the kind `slug`.
     pub fn is(&self, slug: &str) -> bool {
         self.kind.strip_prefix(PREFIX) == Some(slug)
     }

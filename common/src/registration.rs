@@ -11,8 +11,8 @@ pub struct Registered {
     pub id: RunnerId,
     /// Its name; any text, because others register runners too.
     pub name: String,
-    /// Whether it is connected.
+    /// True if it is connected.
     pub online: bool,
-    /// Whether GitHub says that it runs a job. May lag behind by a minute.
+    /// True if GitHub says that it runs a job. May lag behind by a minute.
     pub busy: bool,
 }

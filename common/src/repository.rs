@@ -12,13 +12,13 @@ pub struct Repository {
     pub slug: RepoSlug,
     /// GitHub's time of the last push; none if it does not say.
     pub pushed_at: Option<String>,
-    /// Whether not everybody sees it.
+    /// True if not everybody sees it.
     pub private: bool,
-    /// Whether it is a fork.
+    /// True if it is a fork.
     pub fork: bool,
-    /// Whether it is archived: no workflow runs there.
+    /// True if it is archived: no workflow runs there.
     pub archived: bool,
-    /// Whether GitHub disabled it.
+    /// True if GitHub disabled it.
     pub disabled: bool,
 }
 

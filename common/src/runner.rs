@@ -40,7 +40,7 @@ pub enum RunnerState {
 }
 
 impl RunnerState {
-    /// Whether a container of this state is still expected to run.
+    /// True if a container of this state is still expected to run.
     pub fn is_alive(self) -> bool {
         matches!(self, Self::Starting | Self::Idle | Self::Busy | Self::Draining)
     }

@@ -171,7 +171,7 @@ impl Scope {
         }
     }
 
-    /// Whether a job of `repo` can be counted on to reach a runner of this scope.
+    /// True if a job of `repo` can be counted on to reach a runner of this scope.
     ///
     /// Never for an enterprise: which organisations belong to it, its name does not tell. A job that waits must not count on a
     /// runner that may never take it; a job that such a runner did take is seen by the runner being busy.

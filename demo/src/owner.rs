@@ -34,7 +34,7 @@ pub(super) enum Fate {
     OutOfSight,
 }
 
-/// Whether the engine is on this machine.
+/// True if the engine is on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EnginePlace {
     ThisMachine,
@@ -71,7 +71,7 @@ impl Owner {
         next().is_none().then_some(owner)
     }
 
-    /// Whether it lives, as `this` process can tell.
+    /// True if it lives, as `this` process can tell.
     pub(super) fn fate(&self, this: &Self, engine: EnginePlace) -> Fate {
         if self.boot != this.boot {
             // What an earlier boot of this machine left on its own engine.

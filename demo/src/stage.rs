@@ -87,7 +87,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Whether every container and every registration is gone.
+    /// True if every container and every registration is gone.
     pub(super) async fn nothing_left(&self) -> anyhow::Result<bool> {
         Ok(self.registrations() == 0 && self.containers().await? == 0)
     }

@@ -73,7 +73,7 @@ pub struct Book {
     unread: RwLock<BTreeMap<String, String>>,
     /// One writer at a time.
     writing: Mutex<()>,
-    /// Whether something changed since somebody last asked.
+    /// True if something changed since somebody last asked.
     changed: AtomicBool,
     /// The newest revision given out.
     newest: AtomicI64,
@@ -151,7 +151,7 @@ impl Book {
         unread.remove(name.as_str());
     }
 
-    /// Whether a pool was made, changed or removed since this was last asked: jobs may be for us now that were not before.
+    /// True if a pool was made, changed or removed since this was last asked: jobs may be for us now that were not before.
     pub fn take_changed(&self) -> bool {
         self.changed.swap(false, Ordering::Relaxed)
     }

@@ -23,7 +23,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     nudge: Arc<Notify>,
     inbox: Mutex<VecDeque<Delivery>>,
-    /// Whether the file was in order when it was last written.
+    /// True if the file was in order when it was last written.
     writable: AtomicBool,
 }
 
@@ -74,7 +74,7 @@ impl Intake {
         }
     }
 
-    /// Whether the file was in order when it was last written.
+    /// True if the file was in order when it was last written.
     pub fn is_writable(&self) -> bool {
         self.writable.load(Ordering::Relaxed)
     }

@@ -58,7 +58,7 @@ impl Admission {
     }
 }
 
-/// Whether a page's origin is this gateway under the name that the request uses.
+/// True if a page's origin is this gateway under the name that the request uses.
 fn is_own(origin: &HeaderValue, host: Option<&Authority>) -> bool {
     let authority = origin.to_str().ok().and_then(|origin| origin.splitn(3, '/').nth(2));
     match (authority, host) {
@@ -67,19 +67,19 @@ fn is_own(origin: &HeaderValue, host: Option<&Authority>) -> bool {
     }
 }
 
-/// Whether a browser says that the request is the user's own or a page's of this origin. What is no browser says nothing.
+/// True if a browser says that the request is the user's own or a page's of this origin. What is no browser says nothing.
 fn is_same_site(headers: &HeaderMap) -> bool {
     let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     matches!(site, None | Some(b"same-origin" | b"none"))
 }
 
-/// Whether the browser goes there with its whole window.
+/// True if the browser goes there with its whole window.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
     is(SEC_FETCH_MODE, "navigate") && is(SEC_FETCH_DEST, "document")
 }
 
-/// Whether the path is part of the documentation, which tells nobody anything.
+/// True if the path is part of the documentation, which tells nobody anything.
 fn is_document(path: &str) -> bool {
     matches!(path, "/docs" | "/docs/" | "/redoc" | "/openapi.json")
 }

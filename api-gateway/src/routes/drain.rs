@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
 
 /// Get the drain
 ///
-/// Whether the platform drains, and how many runners are left.
+/// True if the platform drains, and how many runners are left.
 #[utoipa::path(
     get,
     path = "/api/v1/drain",

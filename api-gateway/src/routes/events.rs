@@ -56,7 +56,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     Ok(Response::from_parts(head, Body::from_stream(counted)))
 }
 
-/// Whether a client asks for a stream by name; `*/*` does not.
+/// True if a client asks for a stream by name; `*/*` does not.
 fn wants_stream(headers: &HeaderMap) -> bool {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let kinds = accept.flat_map(|line| line.split(','));

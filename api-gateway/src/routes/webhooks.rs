@@ -103,7 +103,7 @@ async fn receive(State(gateway): State<Gateway>, request: Request) -> Response {
 /// Why there is no receipt.
 struct Refusal {
     problem: Problem,
-    /// Whether the delivery was signed as it must be.
+    /// True if the delivery was signed as it must be.
     signed: bool,
 }
 

@@ -270,7 +270,7 @@ impl Held {
         }
     }
 
-    /// Whether examining it takes longer than a request may keep others waiting.
+    /// True if examining it takes longer than a request may keep others waiting.
     pub(crate) fn is_large(&self) -> bool {
         self.place.is_some()
     }

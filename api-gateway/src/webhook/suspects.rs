@@ -63,7 +63,7 @@ impl Suspects {
         Verdict { log, wait: (record.wrong > QUOTA).then(|| left.as_secs() + 1) }
     }
 
-    /// Whether `address` has used up its quota.
+    /// True if `address` has used up its quota.
     pub(crate) fn has_none_left(&self, address: IpAddr, now: Instant) -> bool {
         let records = self.records();
         let record = records.peek(&address);

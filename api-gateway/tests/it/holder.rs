@@ -47,7 +47,7 @@ async fn ask(gateway: SocketAddr, from: [u8; 4]) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Whether the gateway closed a connection on which nothing was sent. It tells soon: the connections came in order.
+/// True if the gateway closed a connection on which nothing was sent. It tells soon: the connections came in order.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let read = timeout(Duration::from_millis(200), stream.read(&mut [0; 1])).await;
     matches!(read, Ok(Ok(0) | Err(_)))

@@ -27,7 +27,7 @@ struct Space {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Used {
     images: Option<u64>,
-    /// Whether layers that images share were counted for each of them.
+    /// True if layers that images share were counted for each of them.
     shared_twice: bool,
     containers: Option<u64>,
 }

@@ -28,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub(super) struct Engine {
     /// The connection.
     pub(super) docker: Docker,
-    /// Whether it is reached by a socket, and so most likely on this machine.
+    /// True if it is reached by a socket, and so most likely on this machine.
     pub(super) local: bool,
     /// Its versions.
     pub(super) version: SystemVersion,

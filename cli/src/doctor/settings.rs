@@ -30,11 +30,11 @@ const UNSET: &str = "unset";
 pub(super) struct Settings {
     /// The orchestrator's configuration; what is not set in it has a placeholder.
     pub(super) config: Config,
-    /// Whether there is a credential.
+    /// True if there is a credential.
     pub(super) credential: bool,
     /// The runners' image, if it is set.
     pub(super) image: Option<String>,
-    /// Whether webhooks are used: the gateway has a secret for them.
+    /// True if webhooks are used: the gateway has a secret for them.
     pub(super) secret: bool,
     /// Where webhooks send.
     pub(super) webhook_url: Option<HookUrl>,

@@ -69,7 +69,7 @@ impl Way {
         Self { host, shown, proxy }
     }
 
-    /// Whether requests go through a proxy.
+    /// True if requests go through a proxy.
     pub(super) fn has_proxy(&self) -> bool {
         self.proxy.is_some()
     }
@@ -173,7 +173,7 @@ impl Proxy {
     }
 }
 
-/// Whether the system knows `host` by addresses of this machine alone, as many have their own name in `/etc/hosts`.
+/// True if the system knows `host` by addresses of this machine alone, as many have their own name in `/etc/hosts`.
 fn is_name_of_this_machine(host: &str) -> bool {
     let (sender, found) = mpsc::channel();
     let host = host.to_owned();

@@ -14,7 +14,7 @@ pub(crate) struct Output {
     pub(crate) text: String,
     /// For programs.
     pub(crate) json: serde_json::Value,
-    /// Whether the answer is that there is none: the exit code says so, too.
+    /// True if the answer is that there is none: the exit code says so, too.
     pub(crate) failed: bool,
 }
 

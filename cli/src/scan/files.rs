@@ -50,7 +50,7 @@ pub(super) fn place(path: &Path) -> PathBuf {
     absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// Whether GitHub would take the file for a workflow of a repository: it lies in `.github/workflows`.
+/// True if GitHub would take the file for a workflow of a repository: it lies in `.github/workflows`.
 pub(super) fn is_in_a_repository(place: &Path) -> bool {
     place.parent().is_some_and(|folder| folder.ends_with(".github/workflows"))
 }

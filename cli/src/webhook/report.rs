@@ -12,7 +12,7 @@ pub(super) struct Report {
     pub(super) json: Value,
     /// For people; ends with a line break.
     pub(super) text: String,
-    /// Whether everything is as it should be.
+    /// True if everything is as it should be.
     pub(super) good: bool,
 }
 

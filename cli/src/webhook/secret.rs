@@ -17,7 +17,7 @@ const BYTES: usize = 32;
 #[derive(Debug)]
 pub(super) struct HookSecret {
     pub(super) text: SecretString,
-    /// Whether it was made just now, so that nobody else knows it.
+    /// True if it was made just now, so that nobody else knows it.
     pub(super) new: bool,
 }
 

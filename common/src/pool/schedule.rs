@@ -30,7 +30,7 @@ pub struct Schedule {
     when: String,
     /// Minutes, hours, days of the month, months, days of the week: a bit for each value.
     fields: [u64; 5],
-    /// Whether days of the month and of the week are both restricted: then either is enough (POSIX `crontab`).
+    /// True if days of the month and of the week are both restricted: then either is enough (POSIX `crontab`).
     either_day: bool,
     zone: TimeZone,
     zone_name: String,
@@ -91,7 +91,7 @@ impl Schedule {
         self.min_idle
     }
 
-    /// Whether it holds at `now`.
+    /// True if it holds at `now`.
     pub fn holds(&self, now: Timestamp) -> bool {
         let wall = now.to_zoned(self.zone.clone());
         let has = |field: usize, value: i8| self.fields[field] >> value & 1 == 1;

@@ -60,7 +60,7 @@ impl Secrets {
         Ok(Self(texts.into_iter().map(key).collect()))
     }
 
-    /// Whether `body`, byte for byte as it came, was signed with one of the secrets.
+    /// True if `body`, byte for byte as it came, was signed with one of the secrets.
     pub fn verify(&self, body: &[u8], signature: &Signature) -> bool {
         let matches = |key| hmac::verify(key, body, &signature.0).is_ok();
         self.0.iter().fold(false, |found, key| found | matches(key))
@@ -71,7 +71,7 @@ impl Secrets {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -58,7 +58,7 @@ pub(super) struct Identity {
     pub(super) created_at: Timestamp,
     /// When it is removed whatever it does.
     pub(super) deadline: Timestamp,
-    /// Whether it has a Docker engine of its own.
+    /// True if it has a Docker engine of its own.
     pub(super) has_engine: bool,
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Whether runners can be launched without another look.
+    /// True if runners can be launched without another look.
     fn holds(self) -> bool {
         self.fit == Fit::Good && self.at.elapsed() < LOOK_AGAIN
     }
@@ -240,7 +240,7 @@ fn mtu_of(network: &NetworkInspect) -> Option<u32> {
     network.options.as_ref()?.get(MTU)?.parse().ok()
 }
 
-/// Whether no container is in the network; those that do not run count, too: they were made for it.
+/// True if no container is in the network; those that do not run count, too: they were made for it.
 async fn is_empty(docker: &Connection, name: &str) -> Result<bool, BackendError> {
     let filters = HashMap::from([("network".to_owned(), vec![name.to_owned()])]);
     let found = docker.containers(&filters).await?;

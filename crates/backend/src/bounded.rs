@@ -127,7 +127,7 @@ impl Bounded {
         }
     }
 
-    /// Whether enough of the pass's time is left for another action.
+    /// True if enough of the pass's time is left for another action.
     pub fn has_time(&self) -> bool {
         self.spent().is_none_or(|spent| spent.left() >= LEFT_TO_ACT)
     }

@@ -35,17 +35,17 @@ pub struct State {
     pub started: Option<Started>,
     /// Text that all running runners have printed so far.
     pub printed: String,
-    /// Whether the engine is away.
+    /// True if the engine is away.
     pub away: bool,
-    /// Whether the engine takes calls and does not answer until [`FakeBackend::answer`].
+    /// True if the engine takes calls and does not answer until [`FakeBackend::answer`].
     pub frozen: bool,
-    /// Whether its stream of events ends as soon as it begins, or with the next event.
+    /// True if its stream of events ends as soon as it begins, or with the next event.
     pub deaf: bool,
     /// How many calls a frozen engine has taken.
     pub taken: usize,
     /// What the machine has.
     pub machine: Machine,
-    /// Whether images are there.
+    /// True if images are there.
     pub image: bool,
     /// Images that are not there even so.
     pub missing: BTreeSet<String>,
@@ -65,9 +65,9 @@ pub struct State {
     pub unreachable_logs: usize,
     /// How many of the next logs the engine refuses.
     pub refused_logs: usize,
-    /// Whether pulling fails.
+    /// True if pulling fails.
     pub failing_pulls: bool,
-    /// Whether pulls come a quarter of their way and no further.
+    /// True if pulls come a quarter of their way and no further.
     pub endless_pulls: bool,
     /// How many pulls there were.
     pub pulls: usize,

@@ -73,7 +73,7 @@ pub struct Wanted {
     pub filter: Filter,
     /// A repository to try permissions on; none means one that is found.
     pub repository: Option<RepoSlug>,
-    /// Whether hooks are to be installed and looked after.
+    /// True if hooks are to be installed and looked after.
     pub hooks: bool,
     /// The enterprise in which runners are to be registered, too.
     pub enterprise: Option<EnterpriseSlug>,

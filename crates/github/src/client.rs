@@ -79,7 +79,7 @@ pub struct GitHubClient {
     budget: Mutex<Budget>,
     room: Semaphore,
     hanging_until: Mutex<Option<Timestamp>>,
-    /// Whether an answer came from another address than was asked: a repository was renamed.
+    /// True if an answer came from another address than was asked: a repository was renamed.
     moved: AtomicBool,
     traffic: Traffic,
     oddities: Oddities,
@@ -142,7 +142,7 @@ impl GitHubClient {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a repository was found under another name than it was asked for, since this was last asked.
+    /// True if a repository was found under another name than it was asked for, since this was last asked.
     pub fn take_moved(&self) -> bool {
         self.moved.swap(false, Ordering::Relaxed)
     }

@@ -58,7 +58,7 @@ pub enum GitHubError {
 }
 
 impl GitHubError {
-    /// Whether the very same request may succeed in a moment.
+    /// True if the very same request may succeed in a moment.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Server(_) | Self::Network(_) | Self::Malformed(_))
     }
@@ -103,7 +103,7 @@ impl GitHubError {
         }
     }
 
-    /// Whether it is only a matter of limits: nothing is wrong, it has to wait.
+    /// True if it is only a matter of limits: nothing is wrong, it has to wait.
     pub fn is_wait(&self) -> bool {
         matches!(self, Self::PutOff { .. } | Self::RateLimited { .. })
     }

@@ -56,9 +56,9 @@ pub struct HookConfig {
     pub url: Option<String>,
     /// `json` or `form`.
     pub content_type: String,
-    /// Whether the receiver's certificate goes unchecked.
+    /// True if the receiver's certificate goes unchecked.
     pub insecure_ssl: bool,
-    /// Whether deliveries are signed.
+    /// True if deliveries are signed.
     pub has_secret: bool,
 }
 
@@ -67,7 +67,7 @@ pub struct HookConfig {
 pub struct Hook {
     /// GitHub's id; GitHub does not tell that of an App's hook.
     pub id: Option<i64>,
-    /// Whether it sends anything; GitHub does not tell that of an App's hook.
+    /// True if it sends anything; GitHub does not tell that of an App's hook.
     pub active: Option<bool>,
     /// The events it sends; `*` is every one.
     pub events: Vec<String>,
@@ -95,7 +95,7 @@ pub struct HookDelivery {
     pub guid: String,
     /// When it was sent.
     pub delivered_at: Timestamp,
-    /// Whether somebody asked for it.
+    /// True if somebody asked for it.
     pub redelivery: bool,
     /// How long the answer took, in seconds.
     pub duration: f64,
@@ -114,12 +114,12 @@ pub struct HookDelivery {
 pub struct Deliveries {
     /// What was read.
     pub list: Vec<HookDelivery>,
-    /// Whether that is everything in the time asked for. A page can be cut off: at most a thousand are read.
+    /// True if that is everything in the time asked for. A page can be cut off: at most a thousand are read.
     pub complete: bool,
 }
 
 impl HookDelivery {
-    /// Whether the receiver took it.
+    /// True if the receiver took it.
     pub fn succeeded(&self) -> bool {
         (200..300).contains(&self.status_code)
     }

@@ -68,9 +68,9 @@ pub struct Installation {
     pub id: i64,
     /// The account it is on.
     pub owner: Login,
-    /// Whether that account is an organisation.
+    /// True if that account is an organisation.
     pub organization: bool,
-    /// Whether it is suspended: then nothing can be done there.
+    /// True if it is suspended: then nothing can be done there.
     pub suspended: bool,
     /// Whether it has all repositories of the account, or only those that were selected.
     pub all_repositories: bool,
@@ -111,7 +111,7 @@ impl Identity {
 }
 
 impl GitHubClient {
-    /// Whether we are an App.
+    /// True if we are an App.
     pub fn is_app(&self) -> bool {
         matches!(self.identity, Identity::App(_))
     }

@@ -12,7 +12,7 @@ use super::error::GitHubError;
 pub(super) trait Page: DeserializeOwned + Serialize + Send {
     type Item;
 
-    /// Whether a further page can be asked for by its number, where an answer does not say.
+    /// True if a further page can be asked for by its number, where an answer does not say.
     const NUMBERED: bool = true;
 
     /// How many entries the whole list has, if the page says.

@@ -56,7 +56,7 @@ pub struct JitConfig {
 pub struct Runners {
     /// Those that could be read.
     pub list: Vec<Registered>,
-    /// Whether those are all: else one that is missing here may be there all the same.
+    /// True if those are all: else one that is missing here may be there all the same.
     pub whole: bool,
 }
 

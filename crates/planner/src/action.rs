@@ -103,7 +103,7 @@ pub struct Launch {
     pub scope: Scope,
     /// Its labels.
     pub labels: LabelSet,
-    /// Whether the request named the labels (an image that is told its labels by a fixed variable must be overruled).
+    /// True if the request named the labels (an image that is told its labels by a fixed variable must be overruled).
     pub explicit_labels: bool,
     /// Its runner group; none means GitHub's default.
     pub group: Option<String>,
@@ -192,7 +192,7 @@ impl Action {
         }
     }
 
-    /// Whether this action starts a runner.
+    /// True if this action starts a runner.
     pub fn is_launch(&self) -> bool {
         matches!(self, Self::Launch(_) | Self::Start { .. })
     }

@@ -179,7 +179,7 @@ impl Assignment {
         });
     }
 
-    /// Whether GitHub lists the job as queued after it was beside a runner, idle `since`, for [`PATIENCE`].
+    /// True if GitHub lists the job as queued after it was beside a runner, idle `since`, for [`PATIENCE`].
     pub fn is_in_vain(&self, since: Timestamp) -> bool {
         let from = since.max(self.queued_since);
         self.listed_at.is_some_and(|listed_at| listed_at.duration_since(from) >= PATIENCE)

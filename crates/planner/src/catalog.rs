@@ -110,7 +110,7 @@ impl Catalog {
         if fresh { Depth::Recent } else { Depth::Whole }
     }
 
-    /// Whether no listing was complete yet: until then discovery is all that can find jobs.
+    /// True if no listing was complete yet: until then discovery is all that can find jobs.
     pub fn is_cold(&self) -> bool {
         self.whole_at.is_none()
     }
@@ -122,7 +122,7 @@ impl Catalog {
         }
     }
 
-    /// Whether a listed repository is as it was.
+    /// True if a listed repository is as it was.
     pub fn is_known(&self, repo: &Repository) -> bool {
         self.known
             .get(&repo.id)
@@ -263,7 +263,7 @@ impl Catalog {
         known.map(|known| known.heard_at = Some(now)).is_some()
     }
 
-    /// Whether a repository is known and served.
+    /// True if a repository is known and served.
     pub fn serves(&self, repo: &RepoSlug) -> bool {
         let known = self.ids.get(repo).and_then(|id| self.known.get(id));
         known.is_some_and(|known| known.refused.is_none())

@@ -70,7 +70,7 @@ pub fn offer<'a>(job: &QueuedJob, group: Option<&Group>, policy: &'a Policy) -> 
     Offer::Unmet(why, remedy)
 }
 
-/// Whether a pool serves the organisation or enterprise of `repo`: only those have runner groups.
+/// True if a pool serves the organisation or enterprise of `repo`: only those have runner groups.
 pub fn has_groups(repo: &RepoSlug, policy: &Policy) -> bool {
     let placed = policy.all().filter(|pool| pool.enabled).filter_map(|pool| pool.place_for(repo));
     placed.into_iter().any(|scope| !matches!(scope, Scope::Repo(_)))
@@ -122,7 +122,7 @@ fn no_group(job: &QueuedJob, group: Option<&Group>, policy: &Policy) -> (String,
     }
 }
 
-/// Whether labels name one of GitHub's own machines.
+/// True if labels name one of GitHub's own machines.
 pub fn is_hosted(labels: &LabelSet) -> bool {
     let hosted = |label: &str| HOSTED.iter().any(|prefix| label.starts_with(prefix));
     !labels.contains("self-hosted") && labels.iter().any(|label| hosted(label.as_str()))

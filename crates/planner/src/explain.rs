@@ -46,7 +46,7 @@ pub struct Facts<'a> {
     pub unasked: Option<Unasked>,
     /// What the last pass saw.
     pub seen: &'a Snapshot,
-    /// Whether queued jobs start runners.
+    /// True if queued jobs start runners.
     pub auto_create: bool,
     /// The present moment.
     pub now: Timestamp,

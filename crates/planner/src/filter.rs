@@ -28,13 +28,13 @@ pub struct Pattern {
 pub struct RepoFacts<'a> {
     /// Its name.
     pub slug: &'a RepoSlug,
-    /// Whether not everybody sees it.
+    /// True if not everybody sees it.
     pub private: bool,
-    /// Whether it is a fork.
+    /// True if it is a fork.
     pub fork: bool,
-    /// Whether it is archived.
+    /// True if it is archived.
     pub archived: bool,
-    /// Whether GitHub disabled it.
+    /// True if GitHub disabled it.
     pub disabled: bool,
 }
 
@@ -64,7 +64,7 @@ pub enum Refusal {
 }
 
 impl Filter {
-    /// Whether a repository is served.
+    /// True if a repository is served.
     ///
     /// Errors: why not.
     pub fn admits(&self, repo: &RepoFacts<'_>) -> Result<(), Refusal> {

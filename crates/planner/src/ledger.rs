@@ -306,7 +306,7 @@ impl Ledger {
         self.rows.len()
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

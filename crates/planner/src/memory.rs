@@ -36,9 +36,9 @@ const CLASH_KEPT: SignedDuration = SignedDuration::from_mins(10);
 /// What earlier passes saw of a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sighting {
-    /// Whether it was ever online.
+    /// True if it was ever online.
     pub was_online: bool,
-    /// Whether GitHub ever said that it runs a job, or a job's process was seen inside.
+    /// True if GitHub ever said that it runs a job, or a job's process was seen inside.
     pub was_busy: bool,
     /// Since when it has been idle, without interruption.
     pub idle_since: Option<Timestamp>,
@@ -57,9 +57,9 @@ pub struct Sighting {
 pub struct Stray {
     /// Since when GitHub has said, without interruption, that it is offline and not busy.
     pub offline_since: Option<Timestamp>,
-    /// Whether it is deleted if it stays offline: this installation generated its name, or a machine of ours had it.
+    /// True if it is deleted if it stays offline: this installation generated its name, or a machine of ours had it.
     pub ours: bool,
-    /// Whether another orchestrator must have made it: it came online without a machine of ours, or appeared while we ran.
+    /// True if another orchestrator must have made it: it came online without a machine of ours, or appeared while we ran.
     pub foreign: bool,
 }
 
@@ -68,7 +68,7 @@ pub struct Stray {
 struct Refused {
     times: u32,
     until: Timestamp,
-    /// Whether the list said so, too.
+    /// True if the list said so, too.
     listed_busy: bool,
 }
 

@@ -72,7 +72,7 @@ pub struct Observed {
     pub jobs: Vec<QueuedJob>,
     /// The runner groups that jobs without labels ask for, as far as somebody looked.
     pub groups: BTreeMap<i64, Group>,
-    /// Whether `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
+    /// True if `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
     pub jobs_complete: bool,
     /// When GitHub last listed the queued jobs of a repository.
     pub listed_at: BTreeMap<RepoSlug, Timestamp>,
@@ -158,7 +158,7 @@ pub enum Wish {
 /// An image that runners are made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageSeen {
-    /// Whether it is here.
+    /// True if it is here.
     pub state: Image,
     /// The engine's id of it; it changes with its content.
     pub id: Option<String>,

@@ -113,7 +113,7 @@ pub struct Verdict {
     pub failure: Option<Failure>,
     /// Its registration, if GitHub lists one.
     pub id: Option<RunnerId>,
-    /// Whether it can still take a job.
+    /// True if it can still take a job.
     pub is_supply: bool,
 }
 
@@ -223,7 +223,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 }
 
-/// Whether it uses what the caps count: it runs, or there is a Docker engine of its own, which goes only with it.
+/// True if it uses what the caps count: it runs, or there is a Docker engine of its own, which goes only with it.
 fn takes_room(instance: &Instance) -> bool {
     instance_runs(instance) || instance.engine.is_some()
 }

@@ -11,9 +11,9 @@ const DEFAULT_GROUP: &str = "Default";
 /// What holds for all decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether the platform starts runners by itself; otherwise only requests do.
+    /// True if the platform starts runners by itself; otherwise only requests do.
     pub auto_create: bool,
-    /// Whether the platform drains: nothing new is started, waiting runners leave, busy ones finish.
+    /// True if the platform drains: nothing new is started, waiting runners leave, busy ones finish.
     pub draining: bool,
     /// What all runners together may use.
     pub caps: Caps,
@@ -21,7 +21,7 @@ pub struct Policy {
     pub default: PoolPolicy,
     /// All others.
     pub pools: Vec<PoolPolicy>,
-    /// Whether registrations of ours without a container are deleted.
+    /// True if registrations of ours without a container are deleted.
     pub clean_registrations: bool,
     /// How the names that this installation generates begin.
     pub name_prefix: String,
@@ -85,9 +85,9 @@ pub struct PoolPolicy {
     pub naming: Naming,
     /// How the names of numbered places begin.
     pub name_prefix: String,
-    /// Whether it serves jobs.
+    /// True if it serves jobs.
     pub enabled: bool,
-    /// Whether it starts no runner for the time being.
+    /// True if it starts no runner for the time being.
     pub paused: bool,
 }
 

@@ -11,9 +11,9 @@ const ALWAYS_AGE: SignedDuration = SignedDuration::from_mins(10);
 /// What is known of an image on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ImageFacts {
-    /// Whether it is here.
+    /// True if it is here.
     pub present: bool,
-    /// Whether it is being pulled.
+    /// True if it is being pulled.
     pub pulling: bool,
     /// When it was last pulled.
     pub pulled_at: Option<Timestamp>,

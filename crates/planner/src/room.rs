@@ -31,7 +31,7 @@ pub enum Cap {
 }
 
 impl Cap {
-    /// Whether this cap counts a runner of `pool` in `scope`.
+    /// True if this cap counts a runner of `pool` in `scope`.
     pub fn counts(&self, pool: &PoolName, scope: &Scope) -> bool {
         match self {
             Self::Runners(_) | Self::Memory(_) | Self::Cpus(_) => true,

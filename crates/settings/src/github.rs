@@ -127,7 +127,7 @@ fn host(url: &Url) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// Whether a URL's host is a name that can be a GitHub's: no IP address, and not this machine.
+/// True if a URL's host is a name that can be a GitHub's: no IP address, and not this machine.
 fn is_name(url: &Url) -> bool {
     let host = host(url);
     url.domain().is_some() && host.contains('.') && !host.ends_with(".localhost")

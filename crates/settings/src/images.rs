@@ -125,7 +125,7 @@ impl Pattern {
     }
 }
 
-/// Whether `parts` fit `pattern`; `*` stops at the slash, `**` does not.
+/// True if `parts` fit `pattern`; `*` stops at the slash, `**` does not.
 fn fit(pattern: &[Part], parts: &[&str]) -> bool {
     match (pattern, parts) {
         ([], []) => true,

@@ -10,7 +10,7 @@ use mayfly_common::material::Profile;
 /// A limit that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// Whether Docker refuses to make such a container; otherwise jobs can take from the machine what it does not have.
+    /// True if Docker refuses to make such a container; otherwise jobs can take from the machine what it does not have.
     pub refused: bool,
     /// What does not fit.
     pub what: String,

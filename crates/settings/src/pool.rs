@@ -205,7 +205,7 @@ impl Pool {
         }
     }
 
-    /// Whether runners of it wait for jobs at `now`.
+    /// True if runners of it wait for jobs at `now`.
     pub fn keeps_some_waiting(&self, now: Timestamp) -> bool {
         self.waiting(now) > 0
     }

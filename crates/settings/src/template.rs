@@ -78,7 +78,7 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// Whether it uses the placeholder `name`.
+    /// True if it uses the placeholder `name`.
     pub fn uses(&self, name: &str) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Placeholder(used) if *used == name))
     }

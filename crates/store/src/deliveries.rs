@@ -11,7 +11,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Most deliveries remembered.
 const MOST: i64 = 50_000;
 
-/// Whether a delivery was there before.
+/// True if a delivery was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// It is new.

@@ -35,7 +35,7 @@ pub(super) struct File {
     contents: Option<fs::File>,
     /// What is written again if the contents are lost.
     kept: Option<Kept>,
-    /// Whether the copy beside it is whole and belongs in its place.
+    /// True if the copy beside it is whole and belongs in its place.
     copied: bool,
     /// What became of it since it was last used, if that is a loss.
     pub(super) found: Option<String>,
@@ -91,12 +91,12 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Whether the log beside the database at `path` is that of another file, which was there before. Opening it moves that log away.
+/// True if the log beside the database at `path` is that of another file, which was there before. Opening it moves that log away.
 pub(super) fn has_strange_log(path: &Path) -> bool {
     record::is_strange(&real(path)) == Ok(true)
 }
 
-/// Whether the file at `path`, if there is one, is no database at all. An empty one becomes one.
+/// True if the file at `path`, if there is one, is no database at all. An empty one becomes one.
 pub(super) fn is_something_else(path: &Path) -> bool {
     let filled = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
     filled && fs::File::open(path).is_ok_and(|file| Lost::of(&file).is_some())

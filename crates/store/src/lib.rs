@@ -73,12 +73,12 @@ impl Store {
         file::check(path)
     }
 
-    /// Whether the file at `path`, if there is one, is no database at all: [`Store::open`] refuses it. It is only read.
+    /// True if the file at `path`, if there is one, is no database at all: [`Store::open`] refuses it. It is only read.
     pub fn is_something_else(path: &Path) -> bool {
         file::is_something_else(path)
     }
 
-    /// Whether the write-ahead log beside the file at `path` is that of another file, which was there when the log was last used:
+    /// True if the write-ahead log beside the file at `path` is that of another file, which was there when the log was last used:
     /// [`Store::open`] moves it away.
     pub fn has_strange_log(path: &Path) -> bool {
         file::has_strange_log(path)
@@ -120,7 +120,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether it outlives the process.
+    /// True if it outlives the process.
     pub fn is_durable(&self) -> bool {
         self.file.is_some()
     }

@@ -12,7 +12,7 @@ pub(super) struct Choice {
     pub(super) group: Option<Value>,
 }
 
-/// Whether something asks for a self-hosted runner.
+/// True if something asks for a self-hosted runner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Always,
@@ -58,7 +58,7 @@ impl Choice {
         self.labels.iter().map(size).sum()
     }
 
-    /// Whether it asks for a self-hosted runner. A group may hold some, which no file tells.
+    /// True if it asks for a self-hosted runner. A group may hold some, which no file tells.
     pub(super) fn reach(&self) -> Reach {
         let reaches = |wanted| self.labels.iter().any(|label| label_reach(label) == wanted);
         if reaches(Reach::Always) {
@@ -95,7 +95,7 @@ fn label_reach(label: &Value) -> Reach {
     }
 }
 
-/// Whether the holes of a text can be filled so that it is `wanted`, but for case and blanks around it.
+/// True if the holes of a text can be filled so that it is `wanted`, but for case and blanks around it.
 fn may_equal(pieces: &[Piece], wanted: &str) -> bool {
     let mut rest = wanted;
     let last = pieces.len().saturating_sub(1);

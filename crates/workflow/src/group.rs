@@ -90,7 +90,7 @@ fn title(key: &str, job: &Value) -> String {
     }
 }
 
-/// Whether a job of this title can have this name: that of a leg of a matrix ends with its values in brackets.
+/// True if a job of this title can have this name: that of a leg of a matrix ends with its values in brackets.
 fn fits(title: &str, name: &str) -> bool {
     if !title.contains("${{") {
         let leg = |rest: &str| rest.starts_with(" (") && rest.ends_with(')');

@@ -2,7 +2,7 @@
 //!
 //! Names only, and narrowly: a larger runner or a third party's may look alike, and then the answer is left open.
 
-/// Whether `label` names a standard image, compared without case.
+/// True if `label` names a standard image, compared without case.
 pub(super) fn is_image(label: &str) -> bool {
     let label = label.trim().to_ascii_lowercase();
     let Some((system, image)) = label.split_once('-') else { return false };

@@ -48,7 +48,7 @@ pub struct JobNeeds {
     /// The runner group asked for (the first, if legs differ), or the expression that gives it. Whether it has self-hosted
     /// runners cannot be seen in the file, so a job that asks for one is answered with `Unknown` unless its labels tell.
     pub group: Option<String>,
-    /// Whether some leg asks for a self-hosted runner: by that label, or maybe by a group.
+    /// True if some leg asks for a self-hosted runner: by that label, or maybe by a group.
     pub self_hosted: Answer,
     /// The reason for the answer, as a short phrase.
     pub why: String,
@@ -63,7 +63,7 @@ pub enum JobKind {
     Call {
         /// The workflow called, as written.
         uses: String,
-        /// Whether it lies in the same repository.
+        /// True if it lies in the same repository.
         local: bool,
     },
 }

@@ -15,7 +15,7 @@ use super::value::Value;
 pub(super) struct Leg {
     /// What `matrix` is in this leg.
     pub(super) matrix: Value,
-    /// Whether the leg is run whatever run time brings.
+    /// True if the leg is run whatever run time brings.
     pub(super) sure: bool,
 }
 
@@ -82,7 +82,7 @@ impl Filters {
     }
 }
 
-/// Whether an item of `include` belongs to some leg of the product.
+/// True if an item of `include` belongs to some leg of the product.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     No,
@@ -138,7 +138,7 @@ impl Matrix {
         entries
     }
 
-    /// Whether `exclude` drops a leg; the inner `None` if that depends on run time.
+    /// True if `exclude` drops a leg; the inner `None` if that depends on run time.
     #[expect(clippy::option_option, reason = "out of work, and unknown, are different things")]
     fn is_excluded(&self, entries: &Entries, work: &Work) -> Option<Option<bool>> {
         let mut result = if self.exclude.open { None } else { Some(false) };
@@ -182,7 +182,7 @@ impl Matrix {
     }
 }
 
-/// Whether every part of `filter` equals the same part of `value`; `None` if that depends on run time.
+/// True if every part of `filter` equals the same part of `value`; `None` if that depends on run time.
 fn fits(filter: &[Entry], value: &[Entry], work: &Work) -> Option<bool> {
     work.spend(filter.len() * value.len()).then_some(())?;
     every(filter.iter().map(|(key, part)| {

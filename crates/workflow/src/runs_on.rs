@@ -36,7 +36,7 @@ impl<'f> RunsOn<'f> {
         Self { labels, group: written.entry("group").map(Template::of), written }
     }
 
-    /// Whether the legs of the matrix make a difference.
+    /// True if the legs of the matrix make a difference.
     pub(super) fn is_dynamic(&self) -> bool {
         let labels = match &self.labels {
             Labels::One(template) => std::slice::from_ref(template),

@@ -18,12 +18,12 @@ pub(super) enum Template {
     Broken,
 }
 
-/// Whether `text` holds the start of an expression.
+/// True if `text` holds the start of an expression.
 pub(super) fn has_expression(text: &str) -> bool {
     text.contains("${{")
 }
 
-/// Whether a mapping may get entries that are not written in it: by an expression, or a merge key.
+/// True if a mapping may get entries that are not written in it: by an expression, or a merge key.
 ///
 /// GitHub refuses merge keys, so nothing is merged; but then no answer may rest on what is missing.
 pub(super) fn inserts(entries: &[(Rc<str>, Value)]) -> bool {
@@ -76,7 +76,7 @@ impl Template {
         }
     }
 
-    /// Whether the value is known without evaluating anything.
+    /// True if the value is known without evaluating anything.
     pub(super) const fn is_literal(&self) -> bool {
         matches!(self, Self::Literal(_))
     }

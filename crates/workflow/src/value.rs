@@ -44,7 +44,7 @@ impl Value {
         entries.iter().find(|(name, _)| &**name == key).map(|(_, value)| value)
     }
 
-    /// Whether the value counts as true; `None` if that depends on run time.
+    /// True if the value counts as true; `None` if that depends on run time.
     pub(super) fn truth(&self) -> Option<bool> {
         match self {
             Self::Null | Self::Falsy => Some(false),
@@ -84,17 +84,17 @@ impl Value {
         })
     }
 
-    /// Whether this is one single thing, not a list or mapping.
+    /// True if this is one single thing, not a list or mapping.
     pub(super) const fn is_primitive(&self) -> bool {
         !matches!(self, Self::List(_) | Self::Map(_) | Self::Open(_) | Self::Each(_))
     }
 
-    /// Whether the value, not counting what it contains, is known.
+    /// True if the value, not counting what it contains, is known.
     pub(super) const fn is_known(&self) -> bool {
         !matches!(self, Self::Partial(_) | Self::Runtime | Self::Falsy)
     }
 
-    /// Whether both are surely the same. Says no where the comparison would cost much.
+    /// True if both are surely the same. Says no where the comparison would cost much.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         const CHEAP: usize = 256;
         match (self, other) {

@@ -84,7 +84,7 @@ impl Session {
         insist(|| self.post(&format!("/jobs/{job}/steps"), &body)).map(|_| ())
     }
 
-    /// Whether the job shall be stopped.
+    /// True if the job shall be stopped.
     pub(crate) fn heartbeat(&self, job: u64) -> Result<bool, Failure> {
         let answer = self.post(&format!("/jobs/{job}/heartbeat"), &json!({}))?;
         Ok(answer["cancel"] == true)

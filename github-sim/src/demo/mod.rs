@@ -48,7 +48,7 @@ pub struct ExpectedJob {
     pub labels: Vec<String>,
     /// How it must end.
     pub expected: Conclusion,
-    /// Whether it is for a self-hosted runner; if not, it is done already.
+    /// True if it is for a self-hosted runner; if not, it is done already.
     pub self_hosted: bool,
 }
 

@@ -31,7 +31,7 @@ pub enum FaultKind {
     Slow,
 }
 
-/// Whether the request does what it asks for.
+/// True if the request does what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
@@ -56,7 +56,7 @@ pub struct Fault {
     pub times: u64,
     /// What goes wrong.
     pub kind: FaultKind,
-    /// Whether the request does what it asks for.
+    /// True if the request does what it asks for.
     pub effect: Effect,
     /// The status of the answer.
     pub status: u16,
@@ -200,7 +200,7 @@ async fn truncated(response: Response) -> Response {
     Response::from_parts(parts, Body::from(body.slice(..body.len() / 2)))
 }
 
-/// Whether `text` fits a pattern in which `*` stands for any text, also none.
+/// True if `text` fits a pattern in which `*` stands for any text, also none.
 fn glob(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };

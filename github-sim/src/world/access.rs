@@ -55,7 +55,7 @@ pub enum Selection {
 }
 
 impl Selection {
-    /// Whether the repository with this id is one of them.
+    /// True if the repository with this id is one of them.
     pub fn holds(&self, id: u64) -> bool {
         match self {
             Self::All => true,
@@ -128,13 +128,13 @@ pub enum Verdict {
 const PUBLIC: &[&str] = &["metadata", "contents", "actions"];
 
 impl World {
-    /// Whether `token` may see every repository, which saves asking for each.
+    /// True if `token` may see every repository, which saves asking for each.
     pub fn sees_all(&self, token: &str) -> bool {
         self.tokens.installation_token(token).is_none()
             && *self.tokens.grant(token) == Grant::Everything
     }
 
-    /// Whether `token` may see that this repository exists.
+    /// True if `token` may see that this repository exists.
     pub fn sees(&self, token: &str, repo: &Repo) -> bool {
         let need = Need { permission: "metadata", level: Level::Read, scopes: &[] };
         self.judge(token, Place::Repo(repo), need) != Verdict::Hidden

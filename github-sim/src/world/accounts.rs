@@ -103,7 +103,7 @@ impl World {
         Ok(())
     }
 
-    /// Whether the group of a runner admits a repository.
+    /// True if the group of a runner admits a repository.
     pub(super) fn admits(&self, runner: &Runner, repo: &RepoSlug) -> bool {
         let Scope::Org(login) = &runner.scope else { return true };
         let Some(repo) = self.repo(repo) else { return false };

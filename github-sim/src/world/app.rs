@@ -39,7 +39,7 @@ pub struct App {
     pub hook: Option<HookConfig>,
     /// How long the tokens of its installations work.
     pub token_lifetime: SignedDuration,
-    /// Whether accounts made from now on have it installed.
+    /// True if accounts made from now on have it installed.
     pub installs_itself: bool,
 }
 
@@ -88,7 +88,7 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Whether it has this repository.
+    /// True if it has this repository.
     pub fn holds(&self, repo: &Repo) -> bool {
         repo.slug.owner() == &self.account && self.repositories.holds(repo.id)
     }

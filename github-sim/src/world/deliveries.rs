@@ -44,7 +44,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether the receiver took it.
+    /// True if the receiver took it.
     pub fn succeeded(&self) -> bool {
         (200..300).contains(&self.status_code)
     }
@@ -59,7 +59,7 @@ pub struct Delivery {
     pub hook: u64,
     /// What is told.
     pub event: Arc<Event>,
-    /// Whether someone asked for it again.
+    /// True if someone asked for it again.
     pub redelivery: bool,
     /// When it was queued.
     pub delivered_at: Timestamp,

@@ -56,7 +56,7 @@ impl World {
         self.enterprises.values().find(|one| one.members.contains(repo.owner()))
     }
 
-    /// Whether a runner of this scope may take jobs of this repository.
+    /// True if a runner of this scope may take jobs of this repository.
     pub(super) fn reaches(&self, scope: &Scope, repo: &RepoSlug) -> bool {
         match scope {
             Scope::Enterprise(slug) => {

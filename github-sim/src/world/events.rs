@@ -88,7 +88,7 @@ pub struct RepoName {
     pub id: u64,
     /// `owner/name`.
     pub slug: RepoSlug,
-    /// Whether only members see it.
+    /// True if only members see it.
     pub private: bool,
 }
 
@@ -122,7 +122,7 @@ pub enum What {
     Installation(InstallationAction, Vec<RepoName>),
     /// An installation was given repositories, or lost them.
     InstallationRepositories {
-        /// Whether they were given.
+        /// True if they were given.
         added: bool,
         /// Which.
         repos: Vec<RepoName>,

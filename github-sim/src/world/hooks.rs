@@ -30,7 +30,7 @@ pub struct HookConfig {
     pub content_type: ContentType,
     /// What bodies are signed with; no signature without it.
     pub secret: Option<String>,
-    /// Whether certificates go unchecked; kept, and of no meaning here.
+    /// True if certificates go unchecked; kept, and of no meaning here.
     pub insecure_ssl: bool,
 }
 
@@ -89,7 +89,7 @@ pub struct Hook {
     pub config: HookConfig,
     /// Which events; `*` is every one. The App's hook has the App's.
     pub events: BTreeSet<String>,
-    /// Whether any are sent at all.
+    /// True if any are sent at all.
     pub active: bool,
     /// When it was made.
     pub created_at: Timestamp,
@@ -100,7 +100,7 @@ pub struct Hook {
 }
 
 impl Hook {
-    /// Whether it wants events of this name.
+    /// True if it wants events of this name.
     pub fn wants(&self, event: &str) -> bool {
         self.active && (self.events.contains(event) || self.events.contains("*"))
     }
@@ -113,7 +113,7 @@ pub struct NewHook {
     pub config: HookConfig,
     /// Which events.
     pub events: BTreeSet<String>,
-    /// Whether any are sent at all.
+    /// True if any are sent at all.
     pub active: bool,
 }
 

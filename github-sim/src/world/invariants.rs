@@ -13,7 +13,7 @@ pub(super) struct Served {
     runner_id: u64,
     runner_name: String,
     ephemeral: bool,
-    /// Whether its scope reached the job's repository.
+    /// True if its scope reached the job's repository.
     in_scope: bool,
     offered: Vec<String>,
     job_id: u64,

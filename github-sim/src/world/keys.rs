@@ -50,7 +50,7 @@ impl PublicKey {
         if rest.is_empty() { Ok(Self(key)) } else { Err(InvalidKey::Rsa) }
     }
 
-    /// Whether `signature` is this key's over `message` (RS256, RFC 7518 section 3.3).
+    /// True if `signature` is this key's over `message` (RS256, RFC 7518 section 3.3).
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.0);
         key.verify(message, signature).is_ok()

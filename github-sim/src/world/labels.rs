@@ -9,7 +9,7 @@ pub(super) const MOST_LABELS: usize = 100;
 /// Most characters of a runner's name (`config.sh` refuses longer ones).
 const LONGEST_NAME: usize = 64;
 
-/// Whether a runner with the labels `offered` may take a job that asks for `wanted`: it has every one of them. GitHub compares
+/// True if a runner with the labels `offered` may take a job that asks for `wanted`: it has every one of them. GitHub compares
 /// labels without case (docs, "Using self-hosted runners in a workflow"). No runner can have an empty label, and a job that asks for
 /// one among others is not held up by it: an expression that came out empty, say.
 pub(super) fn suffice<'a>(offered: impl IntoIterator<Item = &'a str>, wanted: &[String]) -> bool {
@@ -18,7 +18,7 @@ pub(super) fn suffice<'a>(offered: impl IntoIterator<Item = &'a str>, wanted: &[
     wanted.all(|label| offered.iter().any(|other| same(other, label)))
 }
 
-/// Whether two labels are the same one.
+/// True if two labels are the same one.
 pub(super) fn same(one: &str, other: &str) -> bool {
     let lower =
         |text: &str| -> String { text.trim().chars().flat_map(char::to_lowercase).collect() };

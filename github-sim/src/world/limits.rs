@@ -119,7 +119,7 @@ pub struct Weight {
     pub resource: Resource,
     /// How many.
     pub points: u64,
-    /// Whether it makes something.
+    /// True if it makes something.
     pub creates: bool,
 }
 

@@ -13,7 +13,7 @@ pub struct Account {
     pub id: u64,
     /// The login in the case it was made with.
     pub login: Login,
-    /// Whether it is an organisation.
+    /// True if it is an organisation.
     pub is_org: bool,
     /// When it was made.
     pub created_at: Timestamp,
@@ -24,7 +24,7 @@ pub struct Account {
 pub struct NewRepo {
     /// `owner/name`; the owner must exist.
     pub slug: RepoSlug,
-    /// Whether only members see it.
+    /// True if only members see it.
     pub private: bool,
     /// Files by path, as text.
     pub files: BTreeMap<String, String>,
@@ -41,9 +41,9 @@ pub struct Repo {
     pub id: u64,
     /// `owner/name` in the case it was made with.
     pub slug: RepoSlug,
-    /// Whether only members see it.
+    /// True if only members see it.
     pub private: bool,
-    /// Whether it is a fork of another.
+    /// True if it is a fork of another.
     pub fork: bool,
     /// Archived repositories are read-only and run no workflow.
     pub archived: bool,
@@ -204,7 +204,7 @@ pub struct Step {
     pub shell: Option<String>,
     /// Variables of this step alone.
     pub env: BTreeMap<String, String>,
-    /// Whether its failure leaves the job a success.
+    /// True if its failure leaves the job a success.
     pub continue_on_error: bool,
 }
 
@@ -289,7 +289,7 @@ impl JobSpec {
     }
 }
 
-/// Whether someone must approve a job. (GitHub docs, "Managing environments for deployment", "Required reviewers".)
+/// True if someone must approve a job. (GitHub docs, "Managing environments for deployment", "Required reviewers".)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
     /// Nobody, or it was approved.
@@ -317,7 +317,7 @@ pub struct Job {
     pub status: Status,
     /// How it ended, once it has.
     pub conclusion: Option<Conclusion>,
-    /// Whether someone must approve it.
+    /// True if someone must approve it.
     pub approval: Approval,
     /// Who took it.
     pub taker: Option<Taker>,
@@ -377,7 +377,7 @@ pub struct Runner {
     pub os: String,
     /// What it offers.
     pub labels: Vec<RunnerLabel>,
-    /// Whether its registration ends with its first job.
+    /// True if its registration ends with its first job.
     pub ephemeral: bool,
     /// Its runner group.
     pub group_id: u64,
@@ -394,12 +394,12 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Whether it is connected.
+    /// True if it is connected.
     pub fn online(&self) -> bool {
         self.connection.is_some()
     }
 
-    /// Whether it has a job.
+    /// True if it has a job.
     pub fn busy(&self) -> bool {
         self.job.is_some()
     }
@@ -429,12 +429,12 @@ pub struct RunnerGroup {
     pub org: Login,
     /// The ids of the only repositories whose jobs its runners may take; `None`: all of the organisation's.
     pub selected: Option<BTreeSet<u64>>,
-    /// Whether its runners may take jobs of public repositories. (GitHub's own default is no.)
+    /// True if its runners may take jobs of public repositories. (GitHub's own default is no.)
     pub public: bool,
 }
 
 impl RunnerGroup {
-    /// Whether its runners may take jobs of this repository of its organisation.
+    /// True if its runners may take jobs of this repository of its organisation.
     pub fn admits(&self, repo: &Repo) -> bool {
         let selected = self.selected.as_ref().is_none_or(|ids| ids.contains(&repo.id));
         selected && (self.public || repo.private)

@@ -36,7 +36,7 @@ pub struct Registration {
     pub name: String,
     /// What it offers.
     pub labels: Vec<String>,
-    /// Whether it takes one job only.
+    /// True if it takes one job only.
     pub ephemeral: bool,
     /// Take over a registration of the same name (`config.sh --replace`).
     pub replace: bool,
@@ -63,7 +63,7 @@ impl World {
         Ok((token, expires_at))
     }
 
-    /// Whether `token` permits `kind` at `scope` now.
+    /// True if `token` permits `kind` at `scope` now.
     pub fn check_runner_token(
         &self,
         scope: &Scope,

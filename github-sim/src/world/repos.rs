@@ -302,7 +302,7 @@ fn check_path(path: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether GitHub takes the file at `path` for a workflow.
+/// True if GitHub takes the file at `path` for a workflow.
 pub(crate) fn is_workflow(path: &str) -> bool {
     path.strip_prefix(WORKFLOWS).is_some_and(|name| {
         let yaml = std::path::Path::new(name)

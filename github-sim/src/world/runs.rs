@@ -339,7 +339,7 @@ impl World {
         moved
     }
 
-    /// Whether a waiting job may run as soon as it is approved (`Some(true)`), never will (`Some(false)`) or must wait for others
+    /// True if a waiting job may run as soon as it is approved (`Some(true)`), never will (`Some(false)`) or must wait for others
     /// (`None`).
     fn verdict(&self, job: &Job) -> Option<bool> {
         let needed = || {

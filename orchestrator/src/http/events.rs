@@ -94,7 +94,7 @@ fn check(query: &EventQuery) -> Result<(), Problem> {
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
 }
 
-/// Whether a client asks for a stream by name; `*/*` does not.
+/// True if a client asks for a stream by name; `*/*` does not.
 fn wants_stream(accept: &HeaderValue) -> bool {
     let kinds = accept.to_str().unwrap_or_default().split(',');
     let kind = |kind: &str| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

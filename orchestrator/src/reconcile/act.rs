@@ -98,7 +98,7 @@ impl Outcome {
     }
 }
 
-/// Whether the pass waits for the engine while this is done.
+/// True if the pass waits for the engine while this is done.
 fn needs_engine(action: &Action) -> bool {
     !matches!(action, Action::PullImage(_) | Action::Deregister { .. })
 }

@@ -144,7 +144,7 @@ impl Reconciler {
         cadence::next_pass(paces, due, state.planned_at, check, now)
     }
 
-    /// Whether a job's process runs in one of the runners that the last pass saw waiting, in a pool that keeps some waiting.
+    /// True if a job's process runs in one of the runners that the last pass saw waiting, in a pool that keeps some waiting.
     pub(super) async fn has_one_been_taken(&self) -> bool {
         let keeps = |pool: &str| {
             let pool = PoolName::parse(pool).ok().and_then(|name| self.book.get(&name));

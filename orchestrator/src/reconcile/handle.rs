@@ -82,7 +82,7 @@ impl Handle {
         &self.book
     }
 
-    /// Whether the platform drains. After a change, [`Handle::nudge`] has it count at once.
+    /// True if the platform drains. After a change, [`Handle::nudge`] has it count at once.
     pub fn drain(&self) -> &Drain {
         &self.drain
     }

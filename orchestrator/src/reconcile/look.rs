@@ -159,7 +159,7 @@ impl Reconciler {
         state.check_wait = CheckWait::after(interval, failed);
     }
 
-    /// Whether GitHub may be asked about what is in motion: always, unless little is left of the hour's requests.
+    /// True if GitHub may be asked about what is in motion: always, unless little is left of the hour's requests.
     fn may_look(&self, state: &State, now: Timestamp) -> bool {
         let pace = self.github.budget().pace(self.github.now());
         pace.is_none_or(|pace| now >= after(state.last_look, pace))

@@ -17,7 +17,7 @@ use mayfly_planner::Listing;
 /// The jobs that wait.
 pub(super) struct Jobs {
     pub(super) known: Vec<QueuedJob>,
-    /// Whether that is all of them.
+    /// True if that is all of them.
     pub(super) complete: bool,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Which runner groups queued jobs without labels ask for.
     pub(super) groups: BTreeMap<i64, Group>,
-    /// Whether webhooks tell of jobs.
+    /// True if webhooks tell of jobs.
     pub(super) hearing: Hearing,
     /// Since when webhooks could have told of a job.
     pub(super) listening: Timestamp,

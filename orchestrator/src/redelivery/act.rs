@@ -27,7 +27,7 @@ struct Memory {
     /// What was delivered before is decided for good.
     open_since: Option<Timestamp>,
     left_alone_until: Option<Timestamp>,
-    /// Whether it was said that we may not read it.
+    /// True if it was said that we may not read it.
     said: bool,
     /// Attempts that GitHub does not repeat.
     refused: BTreeSet<i64>,
@@ -44,7 +44,7 @@ pub struct RoundReport {
     pub redelivered: usize,
     /// Events that were tried often enough and never delivered, of those that were read.
     pub given_up: usize,
-    /// Whether the round ended early because of a limit.
+    /// True if the round ended early because of a limit.
     pub put_off: bool,
     /// What else went wrong, in words.
     pub problems: Vec<String>,

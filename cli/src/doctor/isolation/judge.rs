@@ -116,7 +116,7 @@ fn host(targets: &Targets, answers: &BTreeMap<String, Answer>, listens: IpAddr) 
     found
 }
 
-/// Whether one who listens there is heard of at one of the host's addresses.
+/// True if one who listens there is heard of at one of the host's addresses.
 fn reaches(listens: IpAddr, targets: &Targets) -> bool {
     listens.is_unspecified() || targets.host.contains(&listens)
 }

@@ -124,12 +124,12 @@ pub(super) fn body(
     })
 }
 
-/// Whether the tries are under way.
+/// True if the tries are under way.
 pub(super) fn began(printed: &str) -> bool {
     said(printed).any(|line| line.starts_with("tool "))
 }
 
-/// Whether there is nothing more to come.
+/// True if there is nothing more to come.
 pub(super) fn ended(printed: &str) -> bool {
     said(printed).any(|line| matches!(line, "end" | "tool none"))
 }

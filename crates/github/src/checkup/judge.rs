@@ -35,7 +35,7 @@ pub(super) struct Need {
     /// What is read to try it, and what follows the owner and the repository in it.
     pub(super) route: &'static str,
     pub(super) below: &'static [&'static str],
-    /// Whether 404 only says that there is none.
+    /// True if 404 only says that there is none.
     pub(super) may_be_absent: bool,
 }
 

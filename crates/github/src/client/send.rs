@@ -275,7 +275,7 @@ fn resource(call: &Call) -> Resource {
     if call.route == graphql::ROUTE { Resource::Graphql } else { Resource::Core }
 }
 
-/// Whether GitHub's words say that an installation is suspended ("This installation has been suspended").
+/// True if GitHub's words say that an installation is suspended ("This installation has been suspended").
 fn is_suspension(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("installation") && message.contains("suspended")

@@ -35,7 +35,7 @@ impl HookUrl {
         self.0.as_str()
     }
 
-    /// Whether what is sent there can be read on the way.
+    /// True if what is sent there can be read on the way.
     pub fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }
@@ -45,7 +45,7 @@ impl HookUrl {
         self.0.path()
     }
 
-    /// Whether `text` is the same URL, however it is written.
+    /// True if `text` is the same URL, however it is written.
     pub fn is(&self, text: &str) -> bool {
         Url::parse(text.trim()).is_ok_and(|other| other == self.0)
     }

@@ -118,7 +118,7 @@ impl Config {
     }
 }
 
-/// Whether a value is there and neither empty, zero nor false.
+/// True if a value is there and neither empty, zero nor false.
 fn is_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => false,

@@ -48,7 +48,7 @@ pub(super) fn room(cap: &Cap, facts: &Facts<'_>) -> String {
     }
 }
 
-/// Whether a cap counts a runner.
+/// True if a cap counts a runner.
 fn counts(cap: &Cap, runner: &Runner) -> bool {
     match cap {
         Cap::Pool(pool, _) => runner.pool == pool.as_str(),

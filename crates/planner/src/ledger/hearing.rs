@@ -42,7 +42,7 @@ impl Hearing {
         }
     }
 
-    /// Whether webhooks can be relied on.
+    /// True if webhooks can be relied on.
     pub fn verdict(&self, now: Timestamp) -> Verdict {
         let within = |at: Timestamp, span| now.duration_since(at) < span;
         match (self.heard_at, self.missed_at) {
@@ -53,7 +53,7 @@ impl Hearing {
         }
     }
 
-    /// Whether webhooks can be relied on.
+    /// True if webhooks can be relied on.
     pub fn is_healthy(&self, now: Timestamp) -> bool {
         matches!(self.verdict(now), Verdict::Healthy(_))
     }

@@ -70,7 +70,7 @@ impl Asked {
         self.at.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    /// Whether that is now. A moment that lies ahead is from before the clock was set back.
+    /// True if that is now. A moment that lies ahead is from before the clock was set back.
     pub(super) fn is_due(&self, told: bool, now: Timestamp) -> bool {
         self.at > now || self.due_at(told) <= now
     }

@@ -72,7 +72,7 @@ impl Row {
         }
     }
 
-    /// Whether it waits for a runner, as far as is known. However old it is: GitHub's list has the last word.
+    /// True if it waits for a runner, as far as is known. However old it is: GitHub's list has the last word.
     pub fn waits(&self) -> bool {
         self.status == JobStatus::Queued && self.left_at.is_none()
     }
@@ -92,7 +92,7 @@ impl Row {
         }
     }
 
-    /// Whether it left the queue unseen: nobody told of it and no list had it for as long as GitHub has a job wait.
+    /// True if it left the queue unseen: nobody told of it and no list had it for as long as GitHub has a job wait.
     pub fn expired(&self) -> bool {
         self.left_at.is_some_and(|at| at.duration_since(self.seen_at) >= LONGEST_WAIT)
     }

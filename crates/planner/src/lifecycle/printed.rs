@@ -55,7 +55,7 @@ impl JobResult {
         }
     }
 
-    /// Whether it speaks of success.
+    /// True if it speaks of success.
     pub(super) fn is_good(self) -> bool {
         matches!(self, Self::Succeeded | Self::SucceededWithIssues)
     }
@@ -99,7 +99,7 @@ pub fn result(log: &str) -> Option<JobResult> {
     })
 }
 
-/// Whether it says that GitHub refuses its version.
+/// True if it says that GitHub refuses its version.
 pub(super) fn refused(log: &str) -> bool {
     let [before, after] = REFUSED;
     log.lines().any(|line| {
@@ -129,7 +129,7 @@ fn message(line: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Whether `text` has the form `2026-01-31 23:59:59Z` (.NET: "Universal sortable pattern").
+/// True if `text` has the form `2026-01-31 23:59:59Z` (.NET: "Universal sortable pattern").
 fn is_time(text: &str) -> bool {
     const FORM: &[u8] = b"0000-00-00 00:00:00Z";
     let fits = |(found, form): (u8, &u8)| match form {

@@ -179,7 +179,7 @@ impl Failure {
         late.then(|| format!("{self}; its last words: {last}"))
     }
 
-    /// Whether its container was left behind: by a crash of ours before it was started, or by a registration that went away.
+    /// True if its container was left behind: by a crash of ours before it was started, or by a registration that went away.
     pub fn is_orphan(&self) -> bool {
         matches!(self, Self::NeverStarted | Self::RegistrationGone)
     }

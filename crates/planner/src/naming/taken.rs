@@ -19,7 +19,7 @@ pub struct NamesTaken {
     pub scope: Scope,
     /// Who has each name, by its number.
     pub holders: Vec<Holder>,
-    /// Whether registrations without a machine are deleted at all (`GITHUB_CLEANUP_ENABLED`).
+    /// True if registrations without a machine are deleted at all (`GITHUB_CLEANUP_ENABLED`).
     pub cleans: bool,
 }
 

@@ -115,7 +115,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         Some(format!("GitHub did not assign jobs of {repo} lately to runners like it"))
     }
 
-    /// Whether a runner has been idle beside a job for so long that GitHub will not assign the job to it.
+    /// True if a runner has been idle beside a job for so long that GitHub will not assign the job to it.
     pub(super) fn is_in_vain(&self, job: &QueuedJob, instance: &Instance) -> bool {
         let idle_since = self.seen.memory.of(instance).idle_since;
         let known = self.seen.memory.assignment(job.id).zip(idle_since);

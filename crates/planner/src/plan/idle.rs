@@ -100,7 +100,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    /// Whether there is a pool of this name that serves jobs.
+    /// True if there is a pool of this name that serves jobs.
     fn serves(&self, pool: &PoolName) -> bool {
         self.policy.pool(pool).is_some_and(|pool| pool.enabled)
     }

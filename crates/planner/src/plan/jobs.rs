@@ -193,7 +193,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    /// Whether a runner that somebody made by hand is there for a job that no pool takes.
+    /// True if a runner that somebody made by hand is there for a job that no pool takes.
     fn by_hand(&self, job: &QueuedJob) -> bool {
         !job.labels.is_empty()
             && self.running().any(|instance| {

@@ -21,7 +21,7 @@ pub struct Secret {
     pub text: SecretString,
     /// `X`, or `X_FILE`.
     pub variable: String,
-    /// Whether it comes from a file, and so may have several lines.
+    /// True if it comes from a file, and so may have several lines.
     pub from_file: bool,
 }
 

@@ -90,7 +90,7 @@ impl Kept {
         connection.close().map_err(|(_, error)| error.into())
     }
 
-    /// Whether the database at `path`, copied from one whose file is empty, is all that it was: `SQLite` reads zeros where nothing is.
+    /// True if the database at `path`, copied from one whose file is empty, is all that it was: `SQLite` reads zeros where nothing is.
     /// It notices that in most places; at the end of a long text it does not.
     pub(super) fn are_in_whole(&self, path: &Path) -> Result<bool, StoreError> {
         let copy = Connection::open(path)?;

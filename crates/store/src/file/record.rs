@@ -48,7 +48,7 @@ impl Identity {
         }
     }
 
-    /// Whether it is the same file, also after a restart of the machine, which may give devices other numbers.
+    /// True if it is the same file, also after a restart of the machine, which may give devices other numbers.
     fn is_still(&self, other: &Self) -> bool {
         let same = match (self.born, other.born) {
             (Some(one), Some(other)) => one == other,
@@ -111,7 +111,7 @@ impl Record {
     }
 }
 
-/// Whether the log beside `database` is that of another file, which was there before.
+/// True if the log beside `database` is that of another file, which was there before.
 pub(super) fn is_strange(database: &Path) -> Result<bool, StoreError> {
     let Some(record) = Record::of(database) else { return Ok(false) };
     let (Some(before), Some(log)) = (record.log, Identity::at(&beside(database, "-wal"))?) else {
@@ -121,7 +121,7 @@ pub(super) fn is_strange(database: &Path) -> Result<bool, StoreError> {
     Ok(!same && log.is_still(&before))
 }
 
-/// Whether `database` is the file that it was when it was last used, but nothing is in it any more.
+/// True if `database` is the file that it was when it was last used, but nothing is in it any more.
 pub(super) fn is_emptied(database: &Path) -> bool {
     let empty = fs::metadata(database).is_ok_and(|found| found.len() == 0);
     let now = || Identity::at(database).ok().flatten();

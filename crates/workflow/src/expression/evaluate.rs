@@ -211,13 +211,13 @@ fn each(object: &Value, work: &Work) -> Value {
     if work.spend(items.len()) { Value::Each(items.into()) } else { Value::Runtime }
 }
 
-/// Whether two texts are the same but for case.
+/// True if two texts are the same but for case.
 pub(crate) fn same_text(a: &str, b: &str) -> bool {
     a == b || a.eq_ignore_ascii_case(b) || !(a.is_ascii() && b.is_ascii()) && fold(a) == fold(b)
 }
 
 impl Comparison {
-    /// Whether it holds; `None` if that depends on run time.
+    /// True if it holds; `None` if that depends on run time.
     fn holds(self, a: &Value, b: &Value, work: &Work) -> Option<bool> {
         if let (Value::Text(a), Value::Text(b)) = (a, b)
             && !work.spend(a.len() + b.len())

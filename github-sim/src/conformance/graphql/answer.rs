@@ -204,7 +204,7 @@ impl<'a> Check<'a> {
         *condition == object.name || self.schema.types.is_subtype(condition, &object.name)
     }
 
-    /// Whether `@skip` and `@include` leave a selection in.
+    /// True if `@skip` and `@include` leave a selection in.
     fn wanted(&self, selection: &Selection) -> bool {
         let given = |directive: &str| -> Option<bool> {
             let directive = selection.directives().get(directive)?;

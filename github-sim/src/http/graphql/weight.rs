@@ -116,7 +116,7 @@ impl Scale<'_> {
     }
 }
 
-/// Whether a field is a list that is read in pages.
+/// True if a field is a list that is read in pages.
 fn is_connection(field: &Field) -> bool {
     field.definition.ty.inner_named_type().ends_with("Connection")
         && field.definition.argument_by_name("first").is_some()

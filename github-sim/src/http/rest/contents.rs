@@ -74,7 +74,7 @@ pub(crate) async fn tree(
     ok(tree.ok_or_else(ApiError::not_found)?)
 }
 
-/// Whether `name` is the one commit there is.
+/// True if `name` is the one commit there is.
 pub(crate) fn is_head(repo: &Repo, name: &str) -> bool {
     let branch = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("heads/"));
     name == "HEAD" || branch.unwrap_or(name) == repo.default_branch || name == sha::head(&repo.slug)

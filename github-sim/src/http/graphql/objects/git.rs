@@ -41,7 +41,7 @@ impl GitObject {
     }
 }
 
-/// Whether `text` can be the id of an object.
+/// True if `text` can be the id of an object.
 pub(super) fn is_oid(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

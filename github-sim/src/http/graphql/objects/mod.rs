@@ -97,7 +97,7 @@ impl<'w> Context<'w> {
         self.world.sees(&self.caller.token, repo)
     }
 
-    /// Whether the caller may read a repository's files.
+    /// True if the caller may read a repository's files.
     fn may_read(&self, repo: &Repo) -> Result<(), Problem> {
         let need = Need { permission: "contents", level: Level::Read, scopes: &[] };
         match self.world.judge(&self.caller.token, Place::Repo(repo), need) {
