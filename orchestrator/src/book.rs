@@ -45,7 +45,7 @@ pub enum BookError {
     Reserved,
     /// Somebody else changed it since it was read.
     #[error(
-        "Pool {name} was changed by somebody else: its revision is {current} by now. Read it again."
+        "Pool {name} was modified concurrently: its revision is now {current}. Fetch it again and retry."
     )]
     Stale {
         /// The pool.
@@ -202,7 +202,7 @@ impl Book {
         self.write(spec, Some(old), now).await
     }
 
-    /// Has all waiting runners of a pool replaced that are there by now.
+    /// Replaces the pool's idle runners.
     ///
     /// Errors: there is no such pool, the file cannot be written.
     pub async fn rotate(&self, name: &PoolName, now: Timestamp) -> Result<Entry, BookError> {

@@ -35,7 +35,7 @@ struct PoolPath {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is passed on as it comes")]
 struct IfMatch {
-    /// The `ETag` of the pool that is to be changed. If the pool is another one by now, nothing is changed (412).
+    /// The `ETag` of the pool that is to be changed. If the pool was modified concurrently, nothing is changed (412).
     #[param(rename = "If-Match", required = false, example = "\"1763719200000000\"")]
     if_match: String,
 }
@@ -132,7 +132,7 @@ async fn read(
         (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The pool is another one by now.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The pool was modified concurrently.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not marked as `application/json`.", body = Problem, content_type = "application/problem+json"),
         Problems
@@ -172,7 +172,7 @@ async fn replace(
         (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The pool is another one by now.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The pool was modified concurrently.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not marked as JSON.", body = Problem, content_type = "application/problem+json"),
         Problems
@@ -210,7 +210,7 @@ async fn change(
         (status = 204, description = "The pool is gone."),
         (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The pool is another one by now.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The pool was modified concurrently.", body = Problem, content_type = "application/problem+json"),
         Problems
     )
 )]

@@ -53,13 +53,13 @@ impl fmt::Display for Cap {
             Self::Memory(max) => {
                 write!(
                     f,
-                    "the runners' memory, {} MiB, is given out (MAX_RUNNERS_MEMORY)",
+                    "the memory limit of all runners, {} MiB, is reached (MAX_RUNNERS_MEMORY)",
                     max >> 20
                 )
             }
             Self::Cpus(max) => write!(
                 f,
-                "the runners' processors, {}, are given out (MAX_RUNNERS_CPUS)",
+                "the CPU limit of all runners, {}, is reached (MAX_RUNNERS_CPUS)",
                 processors(*max)
             ),
             Self::OneMemory(pool, needs, max) => write!(
@@ -285,10 +285,10 @@ mod tests {
         let running = [instance("a1", Phase::Running { working: None })];
         let rows: [(&str, Narrow); 6] = [
             ("all 1 runners of the host are in use (MAX_RUNNERS)", |p| p.caps.runners = 1),
-            ("the runners' memory, 3 MiB, is given out (MAX_RUNNERS_MEMORY)", |p| {
+            ("the memory limit of all runners, 3 MiB, is reached (MAX_RUNNERS_MEMORY)", |p| {
                 p.caps.memory = Some(3 << 20)
             }),
-            ("the runners' processors, 1.50, are given out (MAX_RUNNERS_CPUS)", |p| {
+            ("the CPU limit of all runners, 1.50, is reached (MAX_RUNNERS_CPUS)", |p| {
                 p.caps.nano_cpus = Some(1_500_000_000)
             }),
             ("all 1 runners of pool default are in use", |p| p.default.max = 1),

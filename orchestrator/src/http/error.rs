@@ -73,7 +73,7 @@ impl From<BookError> for Failure {
             BookError::Stale { .. } => Problem::new(
                 StatusCode::PRECONDITION_FAILED,
                 "changed-meanwhile",
-                "The pool is another one by now",
+                "The pool was modified concurrently",
             )
             .with_detail(error.to_string()),
             BookError::Invalid(errors) => Problem::invalid(errors),

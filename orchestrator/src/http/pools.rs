@@ -1,7 +1,7 @@
 //! `/api/v1/pools`.
 //!
 //! Two who write at once do not undo each other: every pool has an `ETag`, and `If-Match` has a change refused (412) when the
-//! pool is another one by now (RFC 9110, section 13.1.1).
+//! pool was modified concurrently (RFC 9110, section 13.1.1).
 
 use axum::Json;
 use axum::body::Bytes;

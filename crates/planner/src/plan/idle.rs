@@ -89,7 +89,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for (name, mut idle) in pools {
             idle.sort_by_key(|instance| (instance.created_at, instance.name.clone()));
             match self.policy.pool(&name) {
-                None => self.retire_all(idle, &format!("pool {name} is no more")),
+                None => self.retire_all(idle, &format!("pool {name} was deleted")),
                 Some(pool) if !pool.enabled => {
                     self.retire_all(idle, &format!("pool {name} is disabled"))
                 }
@@ -197,13 +197,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return Some(format!("it has waited for {} s, and is replaced", rotation.as_secs()));
         }
         if instance.fingerprint.as_ref().is_some_and(|made| *made != pool.fingerprint) {
-            return Some(format!("pool {} is described differently by now", pool.name));
+            return Some(format!("pool {} has a newer configuration", pool.name));
         }
         let newest = self.seen.images.get(&(pool.image.clone(), pool.pull));
         let newest = newest.and_then(|image| image.id.as_ref());
         match (newest, &instance.image_id) {
             (Some(newest), Some(made)) if newest != made => {
-                Some(format!("image {} is newer by now", pool.image))
+                Some(format!("image {} has a newer version", pool.image))
             }
             _ => None,
         }
