@@ -229,7 +229,7 @@ async fn a_change_that_cannot_be_made_says_why() {
     let reserved =
         "Pool default is made from the orchestrator's environment; change it there.".to_owned();
     let stale = format!(
-        "Pool ci was changed by somebody else: its revision is {} by now. Read it again.",
+        "Pool ci was modified concurrently: its revision is now {}. Fetch it again and retry.",
         made.revision
     );
     let none = "There is no pool other.".to_owned();

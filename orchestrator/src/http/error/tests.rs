@@ -232,7 +232,7 @@ fn a_change_of_a_pool_that_is_not_made_says_why() {
             (
                 412,
                 "changed-meanwhile",
-                "Pool ci was changed by somebody else: its revision is 7 by now. Read it again.",
+                "Pool ci was modified concurrently: its revision is now 7. Fetch it again and retry.",
                 None,
             ),
         ),
