@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 /// `GET /api/v1/drain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DrainStatus {
-    /// Whether nothing new is started, waiting runners leave and busy ones finish.
+    /// True if nothing new is started, waiting runners leave and busy ones finish.
     pub draining: bool,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
-    /// Whether a restart finds the same; `false` where there is no database, or it cannot be used.
+    /// True if a restart finds the same; `false` where there is no database, or it cannot be used.
     pub stored: bool,
     /// How many runners are left; not there until a pass has looked since the drain began.
     #[serde(default, skip_serializing_if = "Option::is_none")]

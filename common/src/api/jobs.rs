@@ -19,7 +19,7 @@ pub struct Job {
     pub labels: Vec<String>,
     /// How it stands, as far as is known. One that waited and that GitHub does not list any more has been taken, or cancelled.
     pub status: JobStatus,
-    /// Whether GitHub still lists it among the jobs that wait.
+    /// True if GitHub still lists it among the jobs that wait.
     pub waiting: bool,
     /// `success`, `failure`, … once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]

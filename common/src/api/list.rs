@@ -115,7 +115,7 @@ pub struct RunnerLogs {
     pub logs: String,
 }
 
-/// Whether `runner` passes the filter of `query`.
+/// True if `runner` passes the filter of `query`.
 pub fn matches(query: &ListQuery, runner: &Runner) -> bool {
     query.state.is_none_or(|state| state == runner.state)
         && query.scope.is_none_or(|scope| scope == runner.scope)

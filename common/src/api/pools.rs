@@ -52,7 +52,7 @@ pub struct PoolStatus {
     pub labels: Vec<String>,
     /// Their image.
     pub image: String,
-    /// Whether the image can be used, in words.
+    /// Describes whether the image can be used.
     pub image_state: String,
     /// How far the pull of the image is, while there is one and its size is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,10 +157,10 @@ pub struct PoolSpecBody {
     /// How stable names begin; goes with `naming: stable`.
     #[schema(min_length = 1, max_length = 58, pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]*$", nullable)]
     pub name_prefix: Option<String>,
-    /// Whether it serves jobs.
+    /// True if it serves jobs.
     #[schema(nullable)]
     pub enabled: Option<bool>,
-    /// Whether it starts no runner for the time being.
+    /// True if it starts no runner for the time being.
     #[schema(nullable)]
     pub paused: Option<bool>,
 }

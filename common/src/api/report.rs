@@ -81,7 +81,7 @@ pub struct Finished {
     /// The container's exit code, if it ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
-    /// Whether the kernel killed a process of it for want of memory.
+    /// True if the kernel killed one of its processes because memory ran out.
     pub out_of_memory: bool,
     /// When the container was created.
     #[schema(value_type = String, format = DateTime)]
@@ -132,7 +132,7 @@ pub struct Status {
     pub version: String,
     /// The instance whose containers this orchestrator manages.
     pub instance: String,
-    /// Whether runners are started for queued jobs.
+    /// True if runners are started for queued jobs.
     pub auto_create: bool,
     /// Since when the platform drains, if it does: nothing new is started, waiting runners leave, busy ones finish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,7 +144,7 @@ pub struct Status {
     pub labels: Vec<String>,
     /// The runners' image.
     pub image: String,
-    /// Whether the image can be used, in words.
+    /// Describes whether the image can be used.
     pub image_state: String,
     /// How many runners there are in each state.
     pub runners: BTreeMap<String, usize>,
@@ -178,9 +178,9 @@ pub struct GitHubStatus {
     pub not_served: BTreeMap<String, usize>,
     /// Seconds that GitHub's clock is ahead of ours.
     pub clock_skew_seconds: i64,
-    /// Whether webhooks tell of jobs, in words.
+    /// Describes whether webhooks report jobs.
     pub webhooks: String,
-    /// Whether the job ledger's file can be written, in words.
+    /// Describes whether the job ledger's file can be written.
     pub ledger: String,
 }
 
@@ -200,7 +200,7 @@ pub struct LimitStatus {
     pub reset: Timestamp,
 }
 
-/// Whether a service can do its work.
+/// The health of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
@@ -233,7 +233,7 @@ pub struct Health {
 /// `POST /api/v1/runners/cleanup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CleanupReport {
-    /// Whether only the plan was made.
+    /// True if only the plan was made.
     pub dry_run: bool,
     /// How many things there were to clean.
     pub total: usize,
@@ -256,7 +256,7 @@ pub struct ConfigInfo {
     pub total_variables: usize,
     /// Their names, without the prefix.
     pub variable_names: Vec<String>,
-    /// Whether there are any.
+    /// True if there are any.
     pub has_configuration: bool,
     /// How many placeholders a template may use.
     pub available_placeholders: usize,
@@ -269,7 +269,7 @@ pub struct ConfigInfo {
 /// `GET /api/v1/config/validate`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConfigValidation {
-    /// Whether there is no error. A running orchestrator has none: it would not have started.
+    /// True if there is no error. A running orchestrator has none: it would not have started.
     pub valid: bool,
     /// What is wrong.
     pub errors: Vec<String>,
