@@ -95,7 +95,7 @@ fn label_reach(label: &Value) -> Reach {
     }
 }
 
-/// True if the holes of a text can be filled so that it is `wanted`, but for case and blanks around it.
+/// True if the holes of a text can be filled so that it equals `wanted`, ignoring case and surrounding blanks.
 fn may_equal(pieces: &[Piece], wanted: &str) -> bool {
     let mut rest = wanted;
     let last = pieces.len().saturating_sub(1);

@@ -85,8 +85,8 @@ impl Reconciler {
         if missed > 0 {
             state.hearing.missed(now);
         }
-        // A job that was seen earlier and could not be looked at now may be served by now: rather too few runners for a moment
-        // than too many.
+        // A job that was seen earlier but could not be checked in this pass may already have a runner: too few runners for a moment are
+        // better than too many.
         let (catalog, ledger) = (&state.catalog, &state.ledger);
         let known = ledger.queued(|row| {
             (row.told_at.is_some() || polled.contains(&row.repo))

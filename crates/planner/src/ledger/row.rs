@@ -37,7 +37,7 @@ pub struct Row {
     pub pool: Option<String>,
     /// When a webhook last told of it; none if only GitHub's list did.
     pub told_at: Option<Timestamp>,
-    /// When it was first missing from GitHub's list of waiting jobs, if nobody told that it began.
+    /// When it was first missing from GitHub's list of waiting jobs without a report that it began.
     pub left_at: Option<Timestamp>,
     /// When anything was last learnt of it.
     pub seen_at: Timestamp,
@@ -92,7 +92,7 @@ impl Row {
         }
     }
 
-    /// True if it left the queue unseen: nobody told of it and no list had it for as long as GitHub has a job wait.
+    /// True if it left the queue unseen: neither a webhook nor a list has shown it for as long as GitHub lets a job wait.
     pub fn expired(&self) -> bool {
         self.left_at.is_some_and(|at| at.duration_since(self.seen_at) >= LONGEST_WAIT)
     }

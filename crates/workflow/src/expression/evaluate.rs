@@ -211,7 +211,7 @@ fn each(object: &Value, work: &Work) -> Value {
     if work.spend(items.len()) { Value::Each(items.into()) } else { Value::Runtime }
 }
 
-/// True if two texts are the same but for case.
+/// True if two texts are equal, ignoring case.
 pub(crate) fn same_text(a: &str, b: &str) -> bool {
     a == b || a.eq_ignore_ascii_case(b) || !(a.is_ascii() && b.is_ascii()) && fold(a) == fold(b)
 }
