@@ -24,7 +24,7 @@ fn no_program_carries_what_it_does_not_need() {
         (
             "-p mayfly",
             "mayfly-settings",
-            &["api-gateway", "axum", "github-sim", "orchestrator", "rusqlite"],
+            &["api-gateway", "axum", "github-sim", "opentelemetry", "orchestrator", "rusqlite"],
         ),
         (
             "-p mayfly --no-default-features --features scan",

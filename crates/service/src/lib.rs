@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`mod@env`] | reading configuration so that every mistake is reported at once |
-//! | [`telemetry`], [`traces`] | logs and spans |
+//! | [`telemetry`], [`traces`] | logs; spans (feature `traces`) |
 //! | `problem` | problems as HTTP answers (feature `http`) |
 //! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
 //! | [`descriptors`] | how many files and sockets a process may have open |

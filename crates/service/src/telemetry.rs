@@ -5,21 +5,24 @@
 //!
 //! Invariant: what is logged is chosen where it is logged; secrets are types that cannot be formatted.
 
+#[cfg(feature = "traces")]
+mod with_traces;
+
 use std::fmt::{self, Write as _};
 use std::io;
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
-use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::traces::{TraceConfig, Traces};
 use mayfly_common::foreign_text::steers;
+#[cfg(feature = "traces")]
+pub use with_traces::{dispatch_with, start};
 
 /// A service starts to serve.
 pub const START: &str = "START";
@@ -89,26 +92,7 @@ pub fn parse_format(text: &str) -> Result<Format, String> {
 /// Starts logging to standard error for the whole process (standard output belongs to results such as `--json`). A second
 /// call changes nothing.
 pub fn init(logging: Logging) {
-    init_with(logging, None);
-}
-
-/// The same, and spans go the way of `traces`.
-pub fn init_with(logging: Logging, traces: Option<&Traces>) {
-    let _ = dispatch_with(logging, io::stderr, traces).try_init();
-}
-
-/// The same for a service that is configured to: the way of its spans, to be finished when it stops.
-pub fn start(logging: Logging, traces: Option<&TraceConfig>) -> Option<Traces> {
-    let (way, problem) = match traces.map(Traces::to) {
-        Some(Ok(way)) => (Some(way), None),
-        Some(Err(problem)) => (None, Some(problem)),
-        None => (None, None),
-    };
-    init_with(logging, way.as_ref());
-    if let Some(problem) = problem {
-        tracing::warn!("there are no traces: {problem}");
-    }
-    way
+    let _ = dispatch(logging, io::stderr).try_init();
 }
 
 /// Logging to `writer`, for those who choose where lines go.
@@ -116,14 +100,21 @@ pub fn dispatch<W>(logging: Logging, writer: W) -> Dispatch
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    dispatch_with(logging, writer, None)
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(logging));
+    match logging.format {
+        Format::Json => {
+            let builder = builder.with_writer(PlainJson(writer)).json();
+            Dispatch::new(builder.flatten_event(true).with_target(logging.verbose).finish())
+        }
+        Format::Text => {
+            let builder = builder.with_writer(writer);
+            Dispatch::new(builder.event_format(TextLine { module: logging.verbose }).finish())
+        }
+    }
 }
 
-/// The same, and spans go the way of `traces`.
-pub fn dispatch_with<W>(logging: Logging, writer: W, traces: Option<&Traces>) -> Dispatch
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
+/// What is logged. Spans are not: they are for traces only.
+fn filter(logging: Logging) -> EnvFilter {
     let level = logging.level.as_str().to_ascii_lowercase();
     let filter = if logging.verbose {
         level
@@ -131,35 +122,7 @@ where
         let ours = ["mayfly", "mayfly_common", "api_gateway", "orchestrator", "github_sim"];
         ours.iter().fold("warn".to_owned(), |filter, name| filter + "," + name + "=" + &level)
     };
-    // Spans are for traces only.
-    let filter = EnvFilter::new(format!("{filter},{}=off", crate::traces::TARGET));
-    let Some(traces) = traces else {
-        let builder = tracing_subscriber::fmt().with_env_filter(filter);
-        return match logging.format {
-            Format::Json => {
-                let builder = builder.with_writer(PlainJson(writer)).json();
-                Dispatch::new(builder.flatten_event(true).with_target(logging.verbose).finish())
-            }
-            Format::Text => {
-                let builder = builder.with_writer(writer);
-                Dispatch::new(builder.event_format(TextLine { module: logging.verbose }).finish())
-            }
-        };
-    };
-    let layer = tracing_subscriber::fmt::layer();
-    let registry = tracing_subscriber::registry();
-    match logging.format {
-        Format::Json => {
-            let layer = layer.with_writer(PlainJson(writer)).json();
-            let layer = layer.flatten_event(true).with_target(logging.verbose);
-            Dispatch::new(registry.with(layer.with_filter(filter)).with(traces.layer()))
-        }
-        Format::Text => {
-            let layer = layer.with_writer(writer);
-            let layer = layer.event_format(TextLine { module: logging.verbose });
-            Dispatch::new(registry.with(layer.with_filter(filter)).with(traces.layer()))
-        }
-    }
+    EnvFilter::new(format!("{filter},{}=off", crate::traces::TARGET))
 }
 
 /// Escapes what [`steers`] in JSON lines, where it can only stand within strings: a log store's page shows them to people, too.

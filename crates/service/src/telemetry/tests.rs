@@ -193,8 +193,11 @@ fn each_level_and_format_is_read_and_others_are_refused() {
     assert_eq!(parse_format("xml"), Err("must be text or json".to_owned()));
 }
 
+#[cfg(feature = "traces")]
 #[tokio::test]
 async fn a_line_looks_the_same_with_a_collector() {
+    use crate::traces::{TraceConfig, Traces};
+
     let config = TraceConfig {
         endpoint: "http://127.0.0.1:1/v1/traces".to_owned(),
         service: "test".to_owned(),
