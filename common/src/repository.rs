@@ -4,7 +4,6 @@ use crate::scope::RepoSlug;
 
 /// A repository as GitHub lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of GitHub's answer")]
 pub struct Repository {
     /// GitHub's id; stays when the repository is renamed.
     pub id: i64,
@@ -12,8 +11,8 @@ pub struct Repository {
     pub slug: RepoSlug,
     /// GitHub's time of the last push; none if it does not say.
     pub pushed_at: Option<String>,
-    /// True if not everybody sees it.
-    pub private: bool,
+    /// True if not everybody sees it; none if GitHub does not say.
+    pub private: Option<bool>,
     /// True if it is a fork.
     pub fork: bool,
     /// True if it is archived: no workflow runs there.

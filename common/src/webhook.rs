@@ -118,15 +118,14 @@ pub enum Content {
 
 /// A repository in a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of GitHub's payload")]
 pub struct EventRepository {
     /// GitHub's id; stays when the repository is renamed.
     pub id: i64,
     /// `owner/repo`.
     #[serde(deserialize_with = "name")]
     pub full_name: String,
-    /// Whether not everybody sees it.
-    pub private: bool,
+    /// True if not everybody sees it; none if GitHub does not say.
+    pub private: Option<bool>,
     /// Whether it is a fork.
     pub fork: bool,
     /// Whether it is archived.

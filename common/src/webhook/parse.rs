@@ -162,8 +162,7 @@ fn repository(payload: &Payload) -> Result<EventRepository, ParseError> {
     Ok(EventRepository {
         id: repository.id.ok_or(ParseError::Lacks("repository.id"))?,
         full_name: full_name.to_owned(),
-        // Unsaid means public, which is the careful reading: public repositories are refused by default.
-        private: repository.private.unwrap_or_default(),
+        private: repository.private,
         fork: repository.fork.unwrap_or_default(),
         archived: repository.archived.unwrap_or_default(),
         disabled: repository.disabled.unwrap_or_default(),

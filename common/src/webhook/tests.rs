@@ -188,7 +188,8 @@ fn missing_null_odd_and_unknown_fields_do_no_harm() {
     let bare = read("workflow_job", &small(&json!("queued"), &json!("queued"))).unwrap().unwrap();
     let Content::Job { repository, job } = &bare else { panic!("{bare:?}") };
     assert_eq!((&*job.name, &job.created_at, &job.runner_name), ("", &None, &None));
-    assert!(!repository.private && !repository.fork && !repository.archived);
+    assert_eq!(repository.private, None, "unsaid");
+    assert!(!repository.fork && !repository.archived);
     for (pointer, value) in [
         ("/workflow_job/name", json!(null)),
         ("/workflow_job/conclusion", json!({"a": 1})),
@@ -443,7 +444,7 @@ fn each_field_of_a_payload_has_its_own_place() {
         "kind": "job",
         "repository": {
             "id": 13, "full_name": "Octo/Hello",
-            "private": false, "fork": false, "archived": false, "disabled": false,
+            "private": null, "fork": false, "archived": false, "disabled": false,
         },
         "job": {
             "id": 11, "run_id": 12, "name": "b uild", "status": "completed", "conclusion": "cancelled",
@@ -514,7 +515,7 @@ fn other_contents_are_told_apart_on_the_wire() {
     let repository = EventRepository {
         id: 1,
         full_name: "o/r".to_owned(),
-        private: true,
+        private: Some(true),
         fork: false,
         archived: true,
         disabled: false,

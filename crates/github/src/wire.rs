@@ -116,15 +116,13 @@ fn permissions<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<String, Strin
     Ok(all.into_iter().filter_map(text).collect())
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of GitHub's answer")]
 #[derive(Clone, Deserialize, Serialize)]
 pub(super) struct Repo {
     pub(super) id: i64,
     #[serde(deserialize_with = "read_slug", serialize_with = "write_slug")]
     pub(super) full_name: RepoSlug,
-    // Unsaid means public, which is the careful reading: public repositories are refused by default.
-    #[serde(default, deserialize_with = "lenient::or_default")]
-    pub(super) private: bool,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub(super) private: Option<bool>,
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub(super) fork: bool,
     #[serde(default, deserialize_with = "lenient::or_default")]
@@ -377,6 +375,6 @@ mod tests {
         let list: List<Repo> = serde_json::from_str(text).unwrap();
         assert_eq!(list.entries().len(), 1);
         assert_eq!(list.odd(), ["id 1: full_name must have the form owner/repo"]);
-        assert!(!list.entries()[0].private, "unsaid is public");
+        assert_eq!(list.entries()[0].private, None, "unsaid");
     }
 }

@@ -24,12 +24,11 @@ pub struct Pattern {
 
 /// What is known of a repository.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of GitHub's answer")]
 pub struct RepoFacts<'a> {
     /// Its name.
     pub slug: &'a RepoSlug,
-    /// True if not everybody sees it.
-    pub private: bool,
+    /// True if not everybody sees it; none if GitHub does not say.
+    pub private: Option<bool>,
     /// True if it is a fork.
     pub fork: bool,
     /// True if it is archived.
@@ -61,6 +60,11 @@ pub enum Refusal {
         "it is public: a pull request from a fork can run any code on this host; ALLOW_PUBLIC_REPOS=true accepts that"
     )]
     Public,
+    /// It may be public, which is the careful reading.
+    #[error(
+        "GitHub does not say whether it is private, so that it counts as public: a pull request from a fork could run any code on this host; ALLOW_PUBLIC_REPOS=true accepts that"
+    )]
+    MaybePublic,
 }
 
 impl Filter {
@@ -85,10 +89,11 @@ impl Filter {
         if repo.fork && !included {
             return Err(Refusal::Fork);
         }
-        if !repo.private && !self.public {
-            return Err(Refusal::Public);
+        match repo.private {
+            Some(false) if !self.public => Err(Refusal::Public),
+            None if !self.public => Err(Refusal::MaybePublic),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -155,15 +160,21 @@ mod tests {
     #[test]
     fn every_reason_has_its_row() {
         let slug = RepoSlug::parse("o/r").unwrap();
-        let plain =
-            RepoFacts { slug: &slug, private: true, fork: false, archived: false, disabled: false };
+        let plain = RepoFacts {
+            slug: &slug,
+            private: Some(true),
+            fork: false,
+            archived: false,
+            disabled: false,
+        };
         let filter = |include: &[&str], exclude: &[&str], public| Filter {
             include: patterns(include),
             exclude: patterns(exclude),
             public,
         };
         let all = filter(&[], &[], false);
-        let public = RepoFacts { private: false, ..plain };
+        let public = RepoFacts { private: Some(false), ..plain };
+        let unsaid = RepoFacts { private: None, ..plain };
         let fork = RepoFacts { fork: true, ..plain };
         let rows = [
             (&all, plain, Ok(())),
@@ -171,7 +182,9 @@ mod tests {
             (&all, RepoFacts { disabled: true, ..plain }, Err(Refusal::Disabled)),
             (&all, fork, Err(Refusal::Fork)),
             (&all, public, Err(Refusal::Public)),
+            (&all, unsaid, Err(Refusal::MaybePublic)),
             (&filter(&[], &[], true), public, Ok(())),
+            (&filter(&[], &[], true), unsaid, Ok(())),
             (&filter(&["o/r"], &[], false), fork, Ok(())),
             (&filter(&["o/r"], &[], false), public, Err(Refusal::Public)),
             (&filter(&["o/x"], &[], false), plain, Err(Refusal::NotIncluded)),

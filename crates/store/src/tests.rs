@@ -43,7 +43,7 @@ fn delivery(id: &str) -> Delivery {
     let repository = EventRepository {
         id: 1,
         full_name: "o/r".to_owned(),
-        private: true,
+        private: Some(true),
         fork: false,
         archived: false,
         disabled: false,

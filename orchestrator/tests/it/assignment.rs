@@ -267,7 +267,7 @@ fn content(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Cont
             repository: EventRepository {
                 id: i64::try_from(repo.id).unwrap(),
                 full_name: repo.slug.to_string(),
-                private: repo.private,
+                private: Some(repo.private),
                 fork: repo.fork,
                 archived: repo.archived,
                 disabled: repo.disabled,

@@ -344,3 +344,23 @@ async fn a_runner_group_beside_one_that_cannot_be_read_is_not_called_missing() {
     let why = refused.err().unwrap().to_string();
     assert!(why.contains("1 cannot be"), "{why}");
 }
+
+#[tokio::test]
+async fn a_repository_of_which_github_does_not_say_whether_it_is_private_is_not_called_public() {
+    for said in [json!(null), json!("?"), json!(true)] {
+        let platform = Platform::new().await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        let repo = json!([{"id": 1, "full_name": "octo-admin/app", "private": said}]);
+        answer(&platform, "/user/repos", &repo);
+        let report = platform.pass().await;
+        assert_eq!(report.launched, usize::from(said == true), "{said} {report:?}");
+        if said != true {
+            let words = "GitHub does not say whether it is private";
+            let told: Vec<String> =
+                platform.handle.snapshot().github.not_served.into_keys().collect();
+            assert!(told.len() == 1 && told[0].starts_with(words), "{told:?}");
+            let why = explain(&platform, job).await;
+            assert!(!why.to_string().contains("is public"), "{why}");
+        }
+    }
+}

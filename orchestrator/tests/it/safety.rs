@@ -93,7 +93,7 @@ async fn ended_by_webhook(stays_listed: bool) {
     let repository = EventRepository {
         id: 1,
         full_name: "octo-admin/app".to_owned(),
-        private: true,
+        private: Some(true),
         fork: false,
         archived: false,
         disabled: false,

@@ -17,7 +17,7 @@ fn repository(platform: &Platform, name: &str) -> EventRepository {
         EventRepository {
             id: i64::try_from(repo.id).unwrap(),
             full_name: repo.slug.to_string(),
-            private: repo.private,
+            private: Some(repo.private),
             fork: repo.fork,
             archived: repo.archived,
             disabled: repo.disabled,

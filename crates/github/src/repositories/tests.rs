@@ -47,7 +47,7 @@ async fn all_that_is_told_of_a_repository_is_read() {
             id,
             slug: RepoSlug::parse(&format!("o/{flag}")).unwrap(),
             pushed_at: Some("2027-01-01T00:00:00Z".to_owned()),
-            private: flag == "private",
+            private: (flag == "private").then_some(true),
             fork: flag == "fork",
             archived: flag == "archived",
             disabled: flag == "disabled",

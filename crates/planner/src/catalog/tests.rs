@@ -5,7 +5,7 @@ fn repo(id: i64, name: &str, pushed_at: Option<&str>) -> Repository {
         id,
         slug: slug(name),
         pushed_at: pushed_at.map(str::to_owned),
-        private: true,
+        private: Some(true),
         fork: false,
         archived: false,
         disabled: false,
@@ -248,7 +248,7 @@ fn a_new_name_is_the_same_repository() {
 #[test]
 fn what_is_not_served_is_not_read() {
     let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
-    let public = Repository { private: false, ..repo(1, "o/r", Some("t2")) };
+    let public = Repository { private: Some(false), ..repo(1, "o/r", Some("t2")) };
     assert_eq!(
         names(&catalog.listed(&[public], Coverage::Part, &Filter::default(), at(1))),
         ["o/r"]
@@ -286,7 +286,7 @@ fn whoever_waited_longest_is_asked_first() {
 #[test]
 fn repositories_that_are_not_served_are_counted_by_reason() {
     let mut catalog = Catalog::default();
-    let public = |id, name| Repository { private: false, ..repo(id, name, None) };
+    let public = |id, name| Repository { private: Some(false), ..repo(id, name, None) };
     let archived = Repository { archived: true, ..repo(3, "o/c", None) };
     let listing = [public(1, "o/a"), public(2, "o/b"), archived, repo(4, "o/d", None)];
     catalog.listed(&listing, Coverage::Whole, &Filter::default(), at(0));
