@@ -82,7 +82,7 @@ pub struct GitHubClient {
     /// True if an answer came from another address than was asked: a repository was renamed.
     moved: AtomicBool,
     traffic: Traffic,
-    oddities: Oddities,
+    pub(super) oddities: Oddities,
     pub(super) identity: Identity,
     pub(super) tokens: Tokens,
     pub(super) groups: Groups,

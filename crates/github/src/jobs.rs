@@ -24,6 +24,8 @@ use super::page::{Page, Whole};
 use super::wire;
 use mayfly_common::job::{QueuedJob, QueuedJobs};
 
+/// The list of a repository's runs.
+const RUNS: &str = "/repos/{owner}/{repo}/actions/runs";
 /// How many of the latest runs are looked through for jobs that no webhook reported.
 const LATEST: &str = "20";
 /// Requests of one reading that are under way at a time.
@@ -106,6 +108,11 @@ impl GitHubClient {
         jobs.list.sort_by_key(|job| job.id);
         jobs.list.dedup_by_key(|job| job.id);
         jobs.whole &= runs.whole;
+        if jobs.whole {
+            let values = [repo.owner().as_str(), repo.name()];
+            let who = Who::Owner(repo.owner().clone());
+            self.oddities.forget_waiting(&self.call(who, Priority::Demand, RUNS, &values, &[]).url);
+        }
         Ok(jobs)
     }
 
@@ -149,8 +156,7 @@ impl GitHubClient {
         let who = || Who::Owner(repo.owner().clone());
         let (owner, repository) = (repo.owner().as_str(), repo.name());
         let query = [("per_page", LATEST)];
-        let route = "/repos/{owner}/{repo}/actions/runs";
-        let call = self.call(who(), Priority::Discovery, route, &[owner, repository], &query);
+        let call = self.call(who(), Priority::Discovery, RUNS, &[owner, repository], &query);
         let runs = self.get::<wire::Runs>(&call).await?.into_items();
         let heard = |run: &wire::Run| {
             let at = run.updated_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
@@ -177,8 +183,7 @@ impl GitHubClient {
 
     async fn runs(&self, repo: &RepoSlug, status: &str) -> Result<Whole<wire::Run>, GitHubError> {
         let query = [("status", status), ("per_page", &*PER_PAGE.to_string())];
-        let route = "/repos/{owner}/{repo}/actions/runs";
-        self.list::<wire::Runs>(repo, route, &[], &query).await
+        self.list::<wire::Runs>(repo, RUNS, &[], &query).await
     }
 
     async fn jobs_in(&self, repo: &RepoSlug, runs: &Runs) -> Result<QueuedJobs, GitHubError> {

@@ -57,6 +57,16 @@ impl Oddities {
         }
     }
 
+    /// All that waits in a repository, whose lists of runs are at `runs`, was read and was readable: what was odd in them, and in the
+    /// lists of those runs' jobs, is over, also where the list is not read again.
+    pub(super) fn forget_waiting(&self, runs: &Url) {
+        let below = format!("{}/", runs.path());
+        self.known().retain(|(_, url), _| {
+            let Ok(url) = Url::parse(url) else { return true };
+            url.path() != runs.path() && !url.path().starts_with(&below)
+        });
+    }
+
     /// What could not be read in the last hour, in a few lines.
     pub(super) fn lines(&self, now: Timestamp) -> Vec<String> {
         let mut known = self.known();

@@ -255,3 +255,23 @@ fn a_hundred_requests_of_a_check_are_for_lists_that_are_nearly_always_empty() {
         assert_eq!(HeldStatus::at_check(number, 1_000), expected.into_iter().collect());
     }
 }
+
+#[tokio::test]
+async fn what_could_not_be_read_is_over_once_all_that_waits_could_be() {
+    let odd = || json!({"id": 7});
+    let github = StandIn::new([
+        (runs_of("queued"), vec![runs(&[1]), runs(&[2]), runs(&[])]),
+        (runs_of("in_progress"), vec![runs(&[])]),
+        (jobs_of(1), vec![jobs(&[odd()])]),
+        (jobs_of(2), vec![jobs(&[odd()])]),
+    ])
+    .await;
+    let client = github.client();
+    let told = |url: &str| client.oddities().iter().any(|line| line.contains(url));
+    let (first, second) = ("/runs/1/jobs:", "/runs/2/jobs:");
+    let look = async || client.queued_jobs(&repo(), &Look::default()).await.unwrap().whole;
+    assert!(!look().await && told(first));
+    // The run has ended, and another one cannot be read.
+    assert!(!look().await && told(first) && told(second));
+    assert!(look().await && client.oddities().is_empty());
+}
