@@ -6,6 +6,7 @@
 //! Invariants: nothing is asked while a limit lasts that GitHub told about; what a waiting job needs comes first, because
 //! everything else stops while some of the hour's requests are left.
 
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,8 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_planner::explain::{ASKED_FOR_QUIET, MINUTE_SPENT};
+
+pub use self::held::{Cause, Held};
 
 /// Who pays for a request. All tokens of a user share a bucket; each installation of an App has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,34 +115,6 @@ const SAME_WINDOW: SignedDuration = SignedDuration::from_secs(5);
 /// The window of the points.
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Why nothing is asked now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Until when.
-    pub until: Timestamp,
-    /// Whose decision it is.
-    pub cause: Cause,
-    /// In words.
-    pub why: String,
-}
-
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "until {:.0}: {}", self.until, self.why)
-    }
-}
-
-/// Whose decision it is that something waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// Ours: what is left is kept for more important requests.
-    Kept,
-    /// GitHub's: the hour's requests are spent, or it asked for quiet.
-    Limit,
-    /// GitHub's: the credential is not accepted.
-    Credential,
-}
-
 /// One bucket, as GitHub's headers tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -188,6 +163,12 @@ struct Shut {
     strikes: u32,
 }
 
+impl Shut {
+    fn held(&self) -> Held {
+        Held { until: self.until, cause: self.cause, why: self.why.to_owned() }
+    }
+}
+
 impl Budget {
     /// Asks for leave to send a request of `points` (1 for reading, 5 for changing). Leave counts as use until [`Self::answered`].
     ///
@@ -201,23 +182,18 @@ impl Budget {
         now: Timestamp,
     ) -> Result<(), Held> {
         if let Some(shut) = self.shut.get(&account).filter(|shut| shut.until > now) {
-            return Err(Held { until: shut.until, cause: shut.cause, why: shut.why.to_owned() });
+            return Err(shut.held());
         }
         let bucket = self.buckets.entry((account, resource)).or_default();
         if let Some(limit) = bucket.limit.filter(|limit| limit.reset > now) {
-            let left = limit.remaining.saturating_sub(bucket.under_way);
+            let free = limit.remaining.saturating_sub(bucket.under_way);
             let reserve = priority.reserve(limit.limit);
-            if left <= reserve {
+            if free <= reserve {
                 let (cause, kept) = match limit.remaining {
                     0 => (Cause::Limit, ""),
                     _ => (Cause::Kept, ", kept for waiting jobs"),
                 };
-                let why = format!(
-                    "{} of {} {} requests of this hour are left{kept}",
-                    limit.remaining,
-                    limit.limit,
-                    resource.as_str()
-                );
+                let why = format!("{}{kept}", left(limit, resource));
                 return Err(Held { until: limit.reset, cause, why });
             }
         }
@@ -257,21 +233,22 @@ impl Budget {
         });
     }
 
-    /// GitHub refused. Answers until when nothing is asked.
+    /// GitHub refused. Answers until when nothing is asked, and why.
     pub fn told(
         &mut self,
         account: Account,
         resource: Resource,
         told: Told,
         now: Timestamp,
-    ) -> Timestamp {
+    ) -> Held {
         let quiet = ASKED_FOR_QUIET;
         let (until, cause, why) = match told {
             Told::Primary(reset) => {
                 let bucket = self.buckets.entry((account, resource)).or_default();
                 let limit = bucket.limit.map_or(0, |limit| limit.limit);
-                bucket.limit = Some(Limit { limit, remaining: 0, reset });
-                return reset;
+                let spent = Limit { limit, remaining: 0, reset };
+                bucket.limit = Some(spent);
+                return Held { until: reset, cause: Cause::Limit, why: left(spent, resource) };
             }
             Told::Secondary(Some(until)) => (until, Cause::Limit, quiet),
             Told::Secondary(None) => {
@@ -287,11 +264,13 @@ impl Budget {
         };
         let shut = self.shut.get(&account).filter(|shut| shut.until > until);
         if let Some(quiet) = shut.filter(|shut| shut.cause != cause) {
-            return quiet.until;
+            return quiet.held();
         }
         let strikes = self.strikes(account, cause) + 1;
-        self.shut.insert(account, Shut { until, cause, why, strikes });
-        until
+        let shut = Shut { until, cause, why, strikes };
+        let held = shut.held();
+        self.shut.insert(account, shut);
+        held
     }
 
     /// GitHub did what it was asked: the next wait is a short one again. An answer that was under way when GitHub asked for
@@ -372,6 +351,15 @@ impl Budget {
     fn strikes(&self, account: Account, cause: Cause) -> u32 {
         let shut = self.shut.get(&account).filter(|shut| shut.cause == cause);
         shut.map_or(0, |shut| shut.strikes)
+    }
+}
+
+/// How many of an hour's requests are left, in words. Where only a refusal told of the limit, how many there are is not known.
+fn left(Limit { limit, remaining, .. }: Limit, resource: Resource) -> String {
+    let resource = resource.as_str();
+    match limit {
+        0 => format!("no {resource} requests of this hour are left"),
+        _ => format!("{remaining} of {limit} {resource} requests of this hour are left"),
     }
 }
 

@@ -18,10 +18,12 @@ pub enum GitHubError {
     #[error("GitHub forbids this (403): {0}")]
     Forbidden(String),
     /// 403 or 429: a limit is spent. Nothing is asked before `until`.
-    #[error("GitHub's rate limit is spent until {until:.0}")]
+    #[error("GitHub's rate limit is spent until {until:.0}: {why}")]
     RateLimited {
         /// When asking makes sense again.
         until: Timestamp,
+        /// Which limit it is.
+        why: String,
     },
     /// It was not sent: a limit lasts, or what is left of the hour is kept for more important requests.
     #[error("put off until {until:.0}: {why}")]

@@ -9,7 +9,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::budget::{Priority, Resource, Told};
+use super::budget::{Held, Priority, Resource, Told};
 use super::call::Who;
 use super::client::{GitHubClient, decode};
 use super::error::GitHubError;
@@ -100,8 +100,8 @@ impl GitHubClient {
             let reset =
                 known.iter().find(|known| (known.0, known.1) == (account, Resource::Graphql));
             let told = reset.map_or(Told::Secondary(None), |known| Told::Primary(known.2.reset));
-            let until = self.budget().told(account, Resource::Graphql, told, now);
-            return Err(GitHubError::RateLimited { until });
+            let Held { until, why, .. } = self.budget().told(account, Resource::Graphql, told, now);
+            return Err(GitHubError::RateLimited { until, why });
         }
         if answered.data.is_some() {
             return Ok(answered);

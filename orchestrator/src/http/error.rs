@@ -115,8 +115,8 @@ fn github(error: &GitHubError) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "github-refuses", "GitHub refuses this")
                 .with_detail(error.to_string())
         }
-        GitHubError::RateLimited { until } => {
-            unavailable(&format!("GitHub's rate limit is spent until {until:.0}."))
+        GitHubError::RateLimited { until, why } => {
+            unavailable(&format!("GitHub's rate limit is spent until {until:.0}: {why}."))
         }
         GitHubError::PutOff { until, why } => {
             unavailable(&format!("GitHub is not asked before {until:.0}: {why}."))

@@ -317,11 +317,15 @@ pub(super) fn trouble_at(report: &mut PassReport, account: &str, what: &str, err
 
 /// Notes what GitHub did not tell.
 pub(super) fn trouble(report: &mut PassReport, what: &str, error: &GitHubError) {
-    if !matches!(error, GitHubError::PutOff { .. }) {
-        report.github_error.get_or_insert_with(|| error.to_string());
+    // GitHub's own limit counts for more than what was not sent because of one: the two are told together.
+    let first = !matches!(error, GitHubError::PutOff { .. }) && report.github_error.is_none();
+    if first {
+        report.github_error = Some(error.to_string());
     }
     if error.is_wait() {
-        report.waiting.get_or_insert_with(|| format!("{what}: {error}"));
+        if first || report.waiting.is_none() {
+            report.waiting = Some(format!("{what}: {error}"));
+        }
     } else {
         report.problems.push(format!("{what}: {error}"));
     }

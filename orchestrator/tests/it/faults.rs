@@ -154,6 +154,7 @@ async fn a_check_that_failed_is_repeated_soon_and_not_at_once() {
 #[tokio::test]
 async fn a_told_limit_is_obeyed() {
     let platform = Platform::new().await;
+    let job = platform.queue("octo-admin/app", &["self-hosted", "gpu"]);
     platform.pass().await;
     let headers = BTreeMap::from([("retry-after".to_owned(), "600".to_owned())]);
     platform.fault(Fault { status: 429, headers, ..Fault::default() });
@@ -173,6 +174,13 @@ async fn a_told_limit_is_obeyed() {
         before,
         "nothing is asked before the time GitHub named"
     );
+    // An App has more requests an hour, which does not help against too many at once.
+    let why = crate::assignment::explain(&platform, job).await;
+    let reasons = why["reasons"].as_array().unwrap();
+    let limit = reasons.iter().find(|reason| reason["code"] == "rate_limit").unwrap();
+    let (what, hint) = (limit["what"].as_str().unwrap(), limit["hint"].as_str().unwrap());
+    assert!(what.ends_with("GitHub asked for quiet (secondary rate limit)"), "{what}");
+    assert!(hint.contains("RUNNER_CHECK_INTERVAL") && !hint.contains("App"), "{hint}");
     platform.wait(400);
     let report = platform.pass().await;
     assert!(report.github_error.is_none() && platform.sim.counters().total > before, "{report:?}");

@@ -86,12 +86,18 @@ fn answers_that_overtake_each_other_do_not_raise_what_is_left() {
 #[test]
 fn what_github_told_is_obeyed() {
     let mut budget = Budget::default();
-    assert_eq!(budget.told(User, Core, Told::Primary(at(600)), at(0)), at(600));
+    let held = budget.told(User, Core, Told::Primary(at(600)), at(0));
+    assert_eq!(
+        held.to_string(),
+        format!("until {:.0}: no core requests of this hour are left", at(600))
+    );
     assert!(budget.admit(User, Core, Job, 1, at(599)).is_err());
     assert!(budget.admit(User, Graphql, Job, 1, at(0)).is_ok());
     assert!(budget.admit(User, Core, Job, 1, at(600)).is_ok());
 
-    assert_eq!(budget.told(App, Core, Told::Secondary(Some(at(30))), at(0)), at(30));
+    let held = budget.told(App, Core, Told::Secondary(Some(at(30))), at(0));
+    let quiet = "GitHub asked for quiet (secondary rate limit)";
+    assert_eq!((held.until, held.why.as_str()), (at(30), quiet));
     assert!(
         budget.admit(App, Graphql, Job, 1, at(29)).is_err(),
         "a secondary limit is the account's"
@@ -99,12 +105,12 @@ fn what_github_told_is_obeyed() {
     let waits = [60, 120, 240, 480, 900, 900];
     let mut budget = Budget::default();
     for wait in waits {
-        assert_eq!(budget.told(User, Core, Told::Secondary(None), at(0)), at(wait));
+        assert_eq!(budget.told(User, Core, Told::Secondary(None), at(0)).until, at(wait));
     }
     budget.succeeded(User, at(899));
     assert!(budget.admit(User, Core, Job, 1, at(899)).is_err(), "an answer that was under way");
     budget.succeeded(User, at(900));
-    assert_eq!(budget.told(User, Core, Told::Secondary(None), at(900)), at(960));
+    assert_eq!(budget.told(User, Core, Told::Secondary(None), at(900)).until, at(960));
 }
 
 #[test]
@@ -177,22 +183,26 @@ proptest! {
 fn a_second_401_in_a_row_is_the_verdict_and_one_alone_is_not() {
     let admitted = |budget: &mut Budget, second| budget.admit(User, Core, Job, 1, at(second));
     let mut budget = Budget::default();
-    assert_eq!(budget.told(User, Core, Told::Credential, at(0)), at(0));
+    assert_eq!(budget.told(User, Core, Told::Credential, at(0)).until, at(0));
     assert!(admitted(&mut budget, 0).is_ok(), "one may be passing");
     budget.succeeded(User, at(0));
     budget.told(User, Core, Told::Credential, at(10));
     assert!(admitted(&mut budget, 10).is_ok(), "something succeeded between the two");
-    assert_eq!(budget.told(User, Core, Told::Credential, at(10)), at(70));
+    assert_eq!(budget.told(User, Core, Told::Credential, at(10)).until, at(70));
     assert_eq!(admitted(&mut budget, 69).unwrap_err().cause, Cause::Credential);
     assert!(admitted(&mut budget, 70).is_ok());
-    assert_eq!(budget.told(User, Core, Told::Credential, at(70)), at(130), "one request a minute");
+    assert_eq!(
+        budget.told(User, Core, Told::Credential, at(70)).until,
+        at(130),
+        "one request a minute"
+    );
     // A new token of an installation may be tried, once.
     budget.renewed(User);
     assert!(admitted(&mut budget, 71).is_ok());
-    assert_eq!(budget.told(User, Core, Told::Credential, at(71)), at(131));
+    assert_eq!(budget.told(User, Core, Told::Credential, at(71)).until, at(131));
     // What GitHub asked for holds, whatever it says of the credential.
     budget.told(App, Core, Told::Secondary(Some(at(30))), at(0));
-    assert_eq!(budget.told(App, Core, Told::Credential, at(1)), at(30));
+    assert_eq!(budget.told(App, Core, Told::Credential, at(1)).until, at(30));
     budget.renewed(App);
     assert_eq!(budget.admit(App, Core, Job, 1, at(29)).unwrap_err().cause, Cause::Limit);
 }
@@ -298,13 +308,7 @@ fn what_github_told_says_whose_decision_it_is() {
             600,
             "0 of 100 core requests of this hour are left",
         ),
-        (
-            Told::Primary(at(600)),
-            None,
-            Cause::Limit,
-            600,
-            "0 of 0 core requests of this hour are left",
-        ),
+        (Told::Primary(at(600)), None, Cause::Limit, 600, "no core requests of this hour are left"),
         (
             Told::Secondary(Some(at(30))),
             None,

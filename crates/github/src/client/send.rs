@@ -132,10 +132,10 @@ impl GitHubClient {
             Some(Refusal::Told(told)) => {
                 self.traffic.ended(call.route, Ended::Limited);
                 let (resource, now) = (resource(call), self.now());
-                let until = self.budget().told(account, resource, told, now);
+                let Held { until, why, .. } = self.budget().told(account, resource, told, now);
                 Err(match told {
                     Told::Credential => GitHubError::Unauthorized,
-                    _ => GitHubError::RateLimited { until },
+                    _ => GitHubError::RateLimited { until, why },
                 })
             }
             Some(Refusal::Error(error)) => {
@@ -196,7 +196,7 @@ impl GitHubClient {
             Ok(()) => Ok(Leave { client: self, account, resource, used: false }),
             Err(Held { until, cause, why }) => Err(match cause {
                 Cause::Kept => GitHubError::PutOff { until, why },
-                Cause::Limit => GitHubError::RateLimited { until },
+                Cause::Limit => GitHubError::RateLimited { until, why },
                 Cause::Credential => GitHubError::Unauthorized,
             }),
         }

@@ -18,9 +18,9 @@ fn every_error_says_what_it_is_and_what_follows_from_it() {
             "GitHub forbids this (403): x y",
         ),
         (
-            GitHubError::RateLimited { until },
+            GitHubError::RateLimited { until, why: text() },
             [false, false, false, true],
-            "GitHub's rate limit is spent until 2027-01-15T08:00:00Z",
+            "GitHub's rate limit is spent until 2027-01-15T08:00:00Z: x y",
         ),
         (
             GitHubError::PutOff { until, why: text() },
@@ -77,7 +77,7 @@ fn what_was_not_sent_is_told_from_what_was_refused_and_from_what_did_not_arrive(
     let why = || "why".to_owned();
     let rows = [
         (GitHubError::PutOff { until, why: why() }, PutOff),
-        (GitHubError::RateLimited { until }, PutOff),
+        (GitHubError::RateLimited { until, why: why() }, PutOff),
         (GitHubError::NotFound, NotFound),
         (GitHubError::Forbidden(why()), Refused),
         (GitHubError::Conflict(why()), Refused),

@@ -162,7 +162,8 @@ async fn where_one_has_to_wait_nothing_else_is_tried() {
     let github = StandIn::new([("POST /graphql", vec![ok(&limited)])]).await;
     let client = github.client();
     let found = client.workflow_folders(vec![slug("o/a"), slug("o/b")], Priority::Discovery).await;
-    let wait = || Err(GitHubError::RateLimited { until: at(60) });
+    let why = "GitHub asked for quiet (secondary rate limit)".to_owned();
+    let wait = || Err(GitHubError::RateLimited { until: at(60), why: why.clone() });
     assert_eq!(found, [(slug("o/a"), wait()), (slug("o/b"), wait())]);
     assert_eq!(github.lines().len(), 1);
     // Where the end of the hour is known, that is when.
@@ -172,7 +173,9 @@ async fn where_one_has_to_wait_nothing_else_is_tried() {
         .with("x-ratelimit-reset", (NOW + 900).to_string());
     let github = StandIn::new([("POST /graphql", vec![left])]).await;
     let found = github.client().workflow_folders(vec![slug("o/a")], Priority::Discovery).await;
-    assert_eq!(found, [(slug("o/a"), Err(GitHubError::RateLimited { until: at(900) }))]);
+    let why = "0 of 5000 graphql requests of this hour are left".to_owned();
+    let limited = Err(GitHubError::RateLimited { until: at(900), why });
+    assert_eq!(found, [(slug("o/a"), limited)]);
 }
 
 #[tokio::test]
@@ -232,7 +235,7 @@ fn each_error_says_whether_graphql_is_asked_on() {
         (GitHubError::Conflict(text()), Refused),
         (GitHubError::Unauthorized, Wait),
         (GitHubError::NotInstalled(text()), Wait),
-        (GitHubError::RateLimited { until }, Wait),
+        (GitHubError::RateLimited { until, why: "x".into() }, Wait),
         (GitHubError::PutOff { until, why: text() }, Wait),
         (GitHubError::Network(text()), Wait),
         (GitHubError::TimedOut, Wait),

@@ -121,11 +121,11 @@ fn what_is_refused_says_why_and_whether_to_try_again() {
             (422, "github-refuses", "GitHub refuses the request: words", None),
         ),
         (
-            github(GitHubError::RateLimited { until }),
+            github(GitHubError::RateLimited { until, why: text() }),
             (
                 503,
                 "unavailable",
-                "GitHub's rate limit is spent until 2027-01-15T08:00:00Z.",
+                "GitHub's rate limit is spent until 2027-01-15T08:00:00Z: words.",
                 Some(5),
             ),
         ),

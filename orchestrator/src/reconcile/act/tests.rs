@@ -17,7 +17,7 @@ fn what_failed_decides_where_people_look() {
     let of_registration = [
         GitHubError::Unauthorized,
         GitHubError::Forbidden("x".into()),
-        GitHubError::RateLimited { until: at(1) },
+        GitHubError::RateLimited { until: at(1), why: "x".into() },
         GitHubError::PutOff { until: at(1), why: "x".into() },
         GitHubError::NotInstalled("x".into()),
         GitHubError::NotFound,

@@ -169,7 +169,7 @@ fn an_action_that_failed_is_told_by_who_did_not_do_their_part() {
     type Is = fn(&RequestError) -> bool;
     let until = at(60);
     let rows: [(ActionError, Is); 3] = [
-        (GitHubError::RateLimited { until }.into(), |error| {
+        (GitHubError::RateLimited { until, why: "x".into() }.into(), |error| {
             matches!(error, RequestError::GitHub(_))
         }),
         (BackendError::Unreachable("x".into()).into(), |error| {

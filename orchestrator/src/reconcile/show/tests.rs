@@ -138,7 +138,7 @@ fn a_runner_is_shown_in_every_field() {
 #[test]
 fn trouble_is_told_by_whom_it_concerns() {
     let until = at(60);
-    let limited = || GitHubError::RateLimited { until };
+    let limited = || GitHubError::RateLimited { until, why: "quiet".to_owned() };
     let put_off = || GitHubError::PutOff { until, why: "kept".to_owned() };
     let forbidden = || GitHubError::Forbidden("no".to_owned());
     let mut report = PassReport::default();
@@ -154,7 +154,8 @@ fn trouble_is_told_by_whom_it_concerns() {
             "octo-org".to_owned(),
             "first: GitHub forbids this (403): no".to_owned(),
         )]),
-        waiting: Some("third: put off until 2027-01-15T08:01:00Z: kept".to_owned()),
+        // Why GitHub says nothing, rather than why it was not asked: `explain` needs to know that the error is a limit.
+        waiting: Some(format!("fourth: {}", limited())),
         problems: vec![
             "first: GitHub forbids this (403): no".to_owned(),
             "second: GitHub forbids this (403): no".to_owned(),

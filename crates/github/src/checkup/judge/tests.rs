@@ -134,7 +134,7 @@ fn what_was_tried() {
     same(&[judged(1, Err(GitHubError::NotFound))], &["!does not show"]);
     same(&[judged(3, Err(forbidden()))], &["?install webhooks"]);
     let until = jiff::Timestamp::UNIX_EPOCH;
-    same(&[judged(2, Err(GitHubError::RateLimited { until }))], &["?rate limit"]);
+    same(&[judged(2, Err(GitHubError::RateLimited { until, why: "x".into() }))], &["?rate limit"]);
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn every_trouble_has_its_hint() {
     let network = "look at GITHUB_API_URL, the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY";
     let address = "look at GITHUB_API_URL: of GitHub Enterprise Server it ends in /api/v3";
     let rows = [
-        (GitHubError::RateLimited { until }, Level::Warning, Some(ask_again)),
+        (GitHubError::RateLimited { until, why: "x".into() }, Level::Warning, Some(ask_again)),
         (GitHubError::PutOff { until, why: text() }, Level::Warning, Some(ask_again)),
         (
             GitHubError::Network("bad Certificate".to_owned()),
