@@ -139,7 +139,8 @@ pub(super) fn exited(
     let deregistered = sight == Sight::Absent;
     let last = || printed::last_line(&exit.log_tail).map(line).unwrap_or_default();
     match exit.code {
-        0 if worked || deregistered => Reason::AfterItsJob,
+        0 if worked => Reason::AfterItsJob,
+        0 if deregistered => Reason::WithoutSign(ending, last()),
         _ if worked => Reason::Failed(Failure::EndedInJob(ending)),
         _ if deregistered && instance.github_id.is_some() => {
             Reason::Failed(Failure::EndedDeregistered(ending, last()))

@@ -188,6 +188,7 @@ impl Observed {
                 reason,
                 Reason::Result(_)
                     | Reason::AfterItsJob
+                    | Reason::WithoutSign(..)
                     | Reason::Failed(Failure::EndedInJob(_) | Failure::EndedDeregistered(..))
             )
         };

@@ -995,6 +995,8 @@ async fn an_image_that_deregisters_itself_makes_no_hot_loop_of_idle_runners() {
     assert_eq!(platform.pass().await.launched, 1);
     let (started, told) = deregistering_runners(&platform, 0, "bye\n").await;
     assert_eq!(started, 4, "after 5, 15, 35 and 75 seconds, or a second later each");
+    let reason = "it ended with exit code 0 without a sign of a job, and GitHub does not list it any more; its last words: bye";
+    assert_eq!(platform.handle.snapshot().finished[0].reason, reason);
     let told = told
         .iter()
         .any(|problem| problem.contains("ended one after the other without a sign of a job"));

@@ -37,8 +37,11 @@ pub enum Reason {
     Late,
     /// It told its job's result.
     Result(JobResult),
-    /// It ended as one does after a job.
+    /// It ended after a job.
     AfterItsJob,
+    /// It ended without an error and GitHub does not list it, as after a job, though nothing shows that it had one; the last line it
+    /// printed.
+    WithoutSign(Ending, String),
     /// It failed.
     Failed(Failure),
 }
@@ -97,7 +100,7 @@ impl Reason {
             | Self::Disconnected
             | Self::Late => RunnerState::Starting,
             Self::Ending => RunnerState::Draining,
-            Self::Result(_) | Self::AfterItsJob => RunnerState::Finished,
+            Self::Result(_) | Self::AfterItsJob | Self::WithoutSign(..) => RunnerState::Finished,
             Self::Failed(_) => RunnerState::Failed,
         }
     }
@@ -119,6 +122,7 @@ impl Reason {
             | Self::Late
             | Self::Result(_)
             | Self::AfterItsJob
+            | Self::WithoutSign(..)
             | Self::Failed(_) => false,
         }
     }
@@ -202,6 +206,17 @@ impl fmt::Display for Reason {
             Self::Late => "it is late or its registration is gone",
             Self::Result(result) => return write!(f, "its job's result was {result}"),
             Self::AfterItsJob => "it ended after its job",
+            Self::WithoutSign(ending, last) => {
+                let last = if last.is_empty() {
+                    String::new()
+                } else {
+                    format!("; its last words: {last}")
+                };
+                return write!(
+                    f,
+                    "{ending} without a sign of a job, and GitHub does not list it any more{last}"
+                );
+            }
             Self::Failed(failure) => return failure.fmt(f),
         })
     }

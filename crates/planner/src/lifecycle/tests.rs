@@ -219,6 +219,26 @@ fn every_state_has_its_row() {
 }
 
 #[test]
+fn what_is_told_of_a_runner_that_ended_without_an_error_is_what_is_known() {
+    let unseen = Sighting::default();
+    let was_busy = Sighting { was_busy: true, ..unseen };
+    let without =
+        "it ended with exit code 0 without a sign of a job, and GitHub does not list it any more";
+    let rows = [
+        (exit(0, ""), unseen, without.to_owned()),
+        (exit(0, "a\nbye\n"), unseen, format!("{without}; its last words: bye")),
+        (exit(0, "bye\n"), was_busy, "it ended after its job".to_owned()),
+        (exit(0, "Running job: a\n"), unseen, "it ended after its job".to_owned()),
+        (exit(0, DONE), unseen, "its job's result was Succeeded".to_owned()),
+    ];
+    let timeout = policy().default.registration_timeout;
+    for (phase, sighting, words) in rows {
+        let reason = reason_of(&instance("a1", phase), Sight::Absent, sighting, timeout, at(5));
+        assert_eq!((reason.state(), reason.to_string()), (RunnerState::Finished, words));
+    }
+}
+
+#[test]
 fn against_github_s_word_a_worker_s_name_counts_for_a_while_only() {
     let worker = instance("a1", Phase::Running { working: Some(true) });
     let timeout = policy().default.registration_timeout;
