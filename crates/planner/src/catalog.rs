@@ -5,6 +5,7 @@
 //! Invariants: a repository is known by GitHub's id, so a new name is not a new repository; a version of a file is read once; what
 //! could not be read stays due; a repository is forgotten only when GitHub says it is gone, or when two whole listings lack it.
 
+mod facts;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -282,11 +283,6 @@ impl Catalog {
         self.known.get(self.ids.get(repo)?)?.polled_at
     }
 
-    /// How many repositories are served.
-    pub fn served(&self) -> usize {
-        self.known.values().filter(|known| known.refused.is_none()).count()
-    }
-
     /// The repositories that may have jobs for us, those first that were not asked for jobs the longest.
     pub fn relevant(&self, now: Timestamp) -> Vec<RepoSlug> {
         let heard = |known: &Known| known.heard_at.is_some_and(|at| now.duration_since(at) < HEARD);
@@ -303,28 +299,6 @@ impl Catalog {
         let mut relevant: Vec<&Known> = self.known.values().filter(needed).collect();
         relevant.sort_by_key(|known| known.polled_at);
         relevant.into_iter().map(|known| known.slug.clone()).collect()
-    }
-
-    /// How each repository stands.
-    pub fn facts(&self, now: Timestamp) -> BTreeMap<RepoSlug, RepoFact> {
-        let relevant: BTreeSet<RepoSlug> = self.relevant(now).into_iter().collect();
-        let fact = |known: &Known| match &known.refused {
-            Some(why) => RepoFact::Refused(why.clone()),
-            None if known.read.is_none() => RepoFact::Unread,
-            None if known.jobs_hidden => RepoFact::JobsHidden,
-            None if relevant.contains(&known.slug) => RepoFact::Asked,
-            None => RepoFact::NoJobs,
-        };
-        self.known.values().map(|known| (known.slug.clone(), fact(known))).collect()
-    }
-
-    /// How many repositories are not served, by the reason.
-    pub fn refused(&self) -> BTreeMap<String, usize> {
-        let mut reasons = BTreeMap::new();
-        for reason in self.known.values().filter_map(|known| known.refused.clone()) {
-            *reasons.entry(reason).or_default() += 1;
-        }
-        reasons
     }
 
     fn entry(&mut self, repo: &RepoSlug) -> Option<&mut Known> {

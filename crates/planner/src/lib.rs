@@ -25,6 +25,7 @@
 //! | [`explain`] | why a job waits, in words |
 //! | [`snapshot`] | what a pass leaves behind for people to look at |
 //! | [`uninstall`] | what is left of an installation that drains |
+//! | [`unlisted`] | what GitHub's 404 for the runners of a place means |
 
 mod action;
 pub mod assignment;
@@ -48,6 +49,7 @@ pub mod ratio;
 pub mod room;
 pub mod snapshot;
 pub mod uninstall;
+pub mod unlisted;
 
 pub use action::{Action, IfBusy, Launch, Refusal, RequestId};
 pub use choice::has_groups;

@@ -20,6 +20,7 @@ use super::lifecycle::{self, reason_of};
 use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
+use super::unlisted::NotFound;
 use mayfly_common::machine::{Instance, Phase};
 use mayfly_common::registration::{Registered, RunnerId};
 
@@ -87,6 +88,8 @@ pub struct Memory {
     idle_ends: Backoff,
     /// Registrations that machines of ours had, and when they were last there.
     registrations: BTreeMap<(Scope, RunnerId), Timestamp>,
+    /// Scopes for whose runners GitHub answers 404.
+    not_found: BTreeMap<Scope, NotFound>,
     /// Scopes whose runners were listed before.
     listed: BTreeSet<Scope>,
     /// True once this process has seen which machines there were before it.
@@ -186,6 +189,7 @@ impl Observed {
     #[must_use]
     pub fn remember(mut self, policy: &Policy, now: Timestamp) -> Self {
         let mut memory = std::mem::take(&mut self.memory);
+        memory.not_found = self.note_not_found(&memory.not_found, now);
         for instance in &self.instances {
             let known = memory.names.insert(instance.name.clone(), now).is_some();
             if memory.adopted && !known {

@@ -26,6 +26,8 @@ pub enum Listing {
     Unasked,
     /// GitHub could not be asked; nothing may be concluded.
     Unknown,
+    /// GitHub answers 404, and no list has the place. Nothing may be concluded, unless it lasts.
+    NotFound,
 }
 
 impl Listing {
@@ -33,7 +35,7 @@ impl Listing {
     pub fn entries(&self) -> &[Registered] {
         match self {
             Self::Known(list) | Self::Partial(list) => list,
-            Self::Unasked | Self::Unknown => &[],
+            Self::Unasked | Self::Unknown | Self::NotFound => &[],
         }
     }
 }
@@ -207,7 +209,7 @@ impl Observed {
     pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
         match self.registrations.get(&instance.scope) {
             None | Some(Listing::Unasked) => Sight::Unasked,
-            Some(Listing::Unknown) => Sight::Unknown,
+            Some(Listing::Unknown | Listing::NotFound) => Sight::Unknown,
             Some(Listing::Known(list)) => in_list(list, instance).unwrap_or(Sight::Absent),
             Some(Listing::Partial(list)) => in_list(list, instance).unwrap_or(Sight::Unknown),
         }

@@ -19,7 +19,9 @@ use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::machine::Instance;
 use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
-use mayfly_planner::{Listing, Observed, Plan, Policy, RequestId, Verdict, Wish, naming, plan};
+use mayfly_planner::{
+    Listing, Observed, Plan, Policy, RequestId, Verdict, Wish, naming, plan, unlisted,
+};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 pub(super) const CONCURRENT: usize = 8;
@@ -66,7 +68,7 @@ impl Reconciler {
         let look = check || sweep.is_some() || self.may_look(state, now);
         let registrations = if look {
             state.last_look = now;
-            let Listed { listings, missing } = self.registrations(&scopes, report).await;
+            let Listed { listings, missing } = self.registrations(state, &scopes, report).await;
             self.note_missing(state, missing, &instances, report);
             listings
         } else {
@@ -195,7 +197,12 @@ impl Reconciler {
         scopes
     }
 
-    async fn registrations(&self, scopes: &BTreeSet<Scope>, report: &mut PassReport) -> Listed {
+    async fn registrations(
+        &self,
+        state: &State,
+        scopes: &BTreeSet<Scope>,
+        report: &mut PassReport,
+    ) -> Listed {
         let asked = scopes.clone().into_iter().map(async |scope: Scope| {
             let listed = self.github.registrations(&scope).await;
             (scope, listed)
@@ -207,14 +214,18 @@ impl Reconciler {
                 Ok(found) if found.whole => Listing::Known(found.list),
                 Ok(found) => Listing::Partial(found.list),
                 Err(error) => {
-                    if let (Scope::Repo(repo), GitHubError::NotFound) = (&scope, &error) {
+                    let not_found = matches!(error, GitHubError::NotFound);
+                    if let (Scope::Repo(repo), true) = (&scope, not_found) {
                         missing.push(repo.clone());
-                        listings.insert(scope, Listing::Unknown);
-                        continue;
+                    } else {
+                        let what = format!("{scope}: runners cannot be listed");
+                        trouble_at(report, account(&scope), &what, &error);
                     }
-                    let what = format!("{scope}: runners cannot be listed");
-                    trouble_at(report, account(&scope), &what, &error);
-                    Listing::Unknown
+                    if not_found {
+                        unlisted::listing(&scope, &state.catalog)
+                    } else {
+                        Listing::Unknown
+                    }
                 }
             };
             listings.insert(scope, listing);
@@ -232,18 +243,10 @@ impl Reconciler {
         report: &mut PassReport,
     ) {
         let pools = self.book.all();
-        let named = pools.iter().flat_map(|entry| &entry.pool.spec.scopes);
-        let named: Vec<&Scope> = named
-            .filter_map(|scope| match scope {
-                PoolScope::One(place) => Some(place),
-                PoolScope::Discovered | PoolScope::Repos(_) => None,
-            })
-            .collect();
-        let (needed, gone): (Vec<_>, Vec<_>) = missing.into_iter().partition(|repo| {
-            let scope = Scope::Repo(repo.clone());
-            let has_machine = instances.iter().any(|instance| instance.scope == scope);
-            has_machine || named.contains(&&scope) || state.catalog.serves(repo)
-        });
+        let named = || pools.iter().flat_map(|entry| &entry.pool.spec.scopes);
+        let (needed, gone): (Vec<_>, Vec<_>) = missing
+            .into_iter()
+            .partition(|repo| unlisted::is_needed(repo, instances, named(), &state.catalog));
         report.problems.extend(needed.iter().map(cannot_be_listed));
         state.forget_registrations(gone);
     }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use github_sim::world::model::Status;
 use github_sim::{Fault, FaultKind};
 use jiff::SignedDuration;
+use mayfly_common::machine::Phase;
+use mayfly_common::runner::RunnerState;
 
 use crate::support::{Platform, SELF_HOSTED, slug};
 
@@ -177,6 +179,53 @@ async fn a_deleted_repository_in_which_a_runner_was_is_forgotten_once_its_machin
         assert!(report.problems.is_empty(), "{report:?}");
     }
     assert_eq!(asked(), before, "GitHub is not asked for its runners any more");
+}
+
+/// A runner at work in `octo-admin/app`, in whose container a process runs that calls itself a worker.
+async fn with_worker() -> Platform {
+    let platform = Platform::new().await;
+    platform.repo("octo-admin/other", SELF_HOSTED);
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    platform.connect(&platform.containers()[0].clone());
+    for instance in platform.backend.state().instances.values_mut() {
+        instance.phase = Phase::Running { working: Some(true) };
+    }
+    platform.wait(60);
+    platform.pass().await;
+    platform
+}
+
+#[tokio::test]
+async fn a_process_that_calls_itself_a_worker_keeps_no_runner_of_a_deleted_repository() {
+    let platform = with_worker().await;
+    platform.sim.with(|world| world.delete_repo(&slug("octo-admin/app"))).unwrap();
+    let mut minutes = 0;
+    while !platform.containers().is_empty() && minutes < 60 {
+        platform.wait(60);
+        platform.pass().await;
+        minutes += 1;
+    }
+    // In the first one it is listed no more; ten minutes of 404 make its registration gone, and ten more are the worker's.
+    assert_eq!(minutes, 21);
+    let reason = "its registration is gone and the container did not end";
+    assert_eq!(platform.handle.snapshot().finished[0].reason, reason);
+}
+
+#[tokio::test]
+async fn a_404_for_the_runners_of_a_listed_repository_ends_none_at_work() {
+    let platform = with_worker().await;
+    platform.fault(Fault {
+        route: "/repos/{owner}/{repo}/actions/runners".to_owned(),
+        status: 404,
+        times: 1_000,
+        ..Fault::default()
+    });
+    for _ in 0..60 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    assert_eq!(platform.runners()[0].state, RunnerState::Busy);
 }
 
 #[tokio::test]

@@ -442,7 +442,7 @@ impl World {
     fn list(&mut self, scope: &Scope) -> Option<&mut Vec<Registered>> {
         match self.seen.registrations.get_mut(scope) {
             Some(Listing::Known(list) | Listing::Partial(list)) => Some(list),
-            Some(Listing::Unknown | Listing::Unasked) | None => None,
+            Some(Listing::Unknown | Listing::Unasked | Listing::NotFound) | None => None,
         }
     }
 
