@@ -91,6 +91,9 @@ mod tests {
 
     const RUNNING: Phase = Phase::Running { working: Some(true) };
 
+    type Tied<'a> = (&'a str, &'a [Instance], &'a [PoolScope], Catalog, bool);
+    type Answers = (&'static str, Vec<(i64, Listing)>, bool);
+
     fn scope(text: &str) -> Scope {
         text.parse().unwrap()
     }
@@ -136,7 +139,7 @@ mod tests {
         let machine = instance("a1", RUNNING);
         let elsewhere = Instance { scope: scope("repo:o/other"), ..machine.clone() };
         let (none, served) = (|| catalog(&[], false), || catalog(&["o/r"], false));
-        let rows: [(&str, &[Instance], &[PoolScope], Catalog, bool); 7] = [
+        let rows: [Tied<'_>; 7] = [
             ("nobody", &[], &[], none(), false),
             ("machine", std::slice::from_ref(&machine), &[], none(), true),
             ("other machine", &[elsewhere], &[], none(), false),
@@ -156,7 +159,7 @@ mod tests {
         let whole = || Listing::Known(Vec::new());
         let listed =
             || Listing::Known(vec![crate::lifecycle::tests::registered(1, "a1", true, true)]);
-        let rows: [(&str, Vec<(i64, Listing)>, bool); 9] = [
+        let rows: [Answers; 9] = [
             ("a list without it", vec![(0, whole())], true),
             ("long enough", vec![(0, NotFound), (300, NotFound), (600, NotFound)], true),
             ("not long enough", vec![(0, NotFound), (300, NotFound), (599, NotFound)], false),
