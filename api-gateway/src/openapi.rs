@@ -1,18 +1,17 @@
 //! What `/openapi.json` says beyond the routes themselves.
 
-use std::collections::BTreeMap;
+pub(crate) mod responses;
 
 use mayfly_common::problem::{PROBLEM_JSON, Problem};
-use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
-    Response, ResponseBuilder, SecurityRequirement, ServerBuilder, Tag, tag::TagBuilder,
+    Response, SecurityRequirement, ServerBuilder, Tag, tag::TagBuilder,
 };
-use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
+use utoipa::{PartialSchema as _, ToSchema as _};
 
 /// The document before any route is in it.
 pub(crate) fn base() -> OpenApi {
@@ -97,6 +96,7 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         for (status, response) in &mut operation.responses.responses {
             if let RefOr::T(response) = response {
+                add_problem(status, response);
                 add_headers(status, response);
             }
         }
@@ -108,6 +108,15 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let reading = [&mut item.get];
     let changing = [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
     reading.into_iter().chain(changing).flatten()
+}
+
+/// Gives an error that says nothing of its body the one that every error has.
+fn add_problem(status: &str, response: &mut Response) {
+    let is_error = status == "default" || status.starts_with(['4', '5']);
+    if is_error && response.content.is_empty() {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name())));
+        response.content.insert(PROBLEM_JSON.to_owned(), content.build().into());
+    }
 }
 
 fn add_headers(status: &str, response: &mut Response) {
@@ -122,50 +131,4 @@ fn add_headers(status: &str, response: &mut Response) {
             .description(Some("Seconds after which to try again."));
         response.headers.insert("retry-after".to_owned(), after.build().into());
     }
-}
-
-/// The errors any guarded operation can answer with.
-pub(crate) struct Problems;
-
-impl IntoResponses for Problems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let known = [
-            ("401", "No valid key was sent."),
-            (
-                "403",
-                "No key is asked for here, and the request came from a page of another origin.",
-            ),
-            (
-                "421",
-                "No key is asked for here, and the request names a host that is neither localhost, an address, nor in PUBLIC_HOSTS.",
-            ),
-            ("422", "A parameter or field is wrong; `errors` lists each."),
-            ("429", "Too many requests: wait for as long as `Retry-After` says."),
-            ("500", "Something went wrong in the gateway."),
-            (
-                "502",
-                "GitHub did not do its part (`type` ends with `github-unavailable`), or the orchestrator did not answer properly.",
-            ),
-            (
-                "503",
-                "This cannot be done now: try again after `Retry-After`. `type` says whether the orchestrator is not available, or what it waits for.",
-            ),
-            ("504", "The orchestrator took too long."),
-            ("default", "Any other error."),
-        ];
-        known.map(|(status, text)| (status.to_owned(), problem(text).into())).into()
-    }
-}
-
-fn problem(description: &str) -> Response {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name(Problem::name())))
-        .example(Some(json!({
-            "type": "urn:mayfly:problem:invalid-request",
-            "title": "The request is not valid",
-            "status": 422,
-            "errors": [{"pointer": "/scope_name", "detail": "must have the form owner/repo"}],
-        })))
-        .build();
-    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build()
 }

@@ -4,14 +4,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Method;
 use mayfly_common::api::{DrainStatus, UninstallReport};
-use mayfly_common::problem::Problem;
 use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{forward, query};
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::Problems;
 use crate::orchestrator::Call;
 
 pub(super) fn routes() -> OpenApiRouter<Gateway> {
@@ -72,7 +71,7 @@ async fn end(State(gateway): State<Gateway>, request: Request) -> Result<Respons
     tag = "Service",
     responses(
         (status = 200, description = "What was removed, and what is left.", body = UninstallReport),
-        (status = 409, description = "The platform is not draining, or runners are left.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The platform is not draining, or runners are left."),
         Problems
     )
 )]

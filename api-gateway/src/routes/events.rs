@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::{forward, query};
 use crate::caller::Caller;
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::Problems;
 use crate::orchestrator::Call;
 use crate::rate_limit::Bucket;
 

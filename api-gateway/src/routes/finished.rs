@@ -4,7 +4,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Method;
 use mayfly_common::api::{Finished, FinishedList, FinishedQuery};
-use mayfly_common::problem::Problem;
 use mayfly_service::problem::HttpProblem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,7 +11,7 @@ use utoipa_axum::routes;
 use super::runners::{Named, RunnerPath};
 use super::{forward, query};
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::Problems;
 use crate::orchestrator::Call;
 
 pub(super) fn routes() -> OpenApiRouter<Gateway> {
@@ -48,7 +47,7 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     params(RunnerPath),
     responses(
         (status = 200, description = "What became of it.", body = Finished),
-        (status = 404, description = "It is not known that such a runner was here and is gone.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "It is not known that such a runner was here and is gone."),
         Problems
     )
 )]

@@ -55,7 +55,7 @@ const ALIVE: Alive = Alive {
     security(()),
     responses(
         (status = 200, description = "The health of the gateway and of what it depends on.", body = Health),
-        (status = "default", description = "An error.", body = Problem, content_type = "application/problem+json")
+        (status = "default", description = "An error.")
     )
 )]
 async fn health(
@@ -94,7 +94,7 @@ async fn health(
     security(()),
     responses(
         (status = 200, description = "The gateway runs.", body = Alive),
-        (status = "default", description = "An error.", body = Problem, content_type = "application/problem+json")
+        (status = "default", description = "An error.")
     )
 )]
 async fn livez(RawQuery(parameters): RawQuery) -> Result<Json<Alive>, HttpProblem> {
@@ -113,8 +113,8 @@ async fn livez(RawQuery(parameters): RawQuery) -> Result<Json<Alive>, HttpProble
     security(()),
     responses(
         (status = 200, description = "The orchestrator is ready, and so is the gateway.", body = Alive),
-        (status = 503, description = "The orchestrator is not ready.", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "An error.", body = Problem, content_type = "application/problem+json")
+        (status = 503, description = "The orchestrator is not ready."),
+        (status = "default", description = "An error.")
     )
 )]
 async fn readyz(

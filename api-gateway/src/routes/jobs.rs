@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::{forward, query};
 use crate::caller::Caller;
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::Problems;
 use crate::orchestrator::Call;
 use crate::rate_limit::Bucket;
 
@@ -83,7 +83,7 @@ async fn stats(State(gateway): State<Gateway>, request: Request) -> Result<Respo
     params(JobPath),
     responses(
         (status = 200, description = "The job.", body = Job),
-        (status = 404, description = "The ledger has no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The ledger has no such job."),
         Problems
     )
 )]
@@ -111,7 +111,7 @@ async fn read(
     params(JobPath, ExplainQuery),
     responses(
         (status = 200, description = "The explanation.", body = Explanation),
-        (status = 404, description = "That is no job's id.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "That is no job's id."),
         Problems
     )
 )]

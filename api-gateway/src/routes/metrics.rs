@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::query;
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::Problems;
 
 pub(super) fn routes() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new().routes(routes!(metrics))

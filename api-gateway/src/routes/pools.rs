@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::{body, forward, query};
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::{JsonBodyRefused, NoSuchPool, PoolChangeRefused, Problems};
 use crate::orchestrator::Call;
 
 /// The path of one pool, for the description.
@@ -75,11 +75,8 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     request_body(content = PoolSpecBody, content_type = "application/json"),
     responses(
         (status = 201, description = "The new pool.", body = Pool),
-        (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There is a pool of that name, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not marked as `application/json`.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is a pool of that name, or the database cannot be used."),
+        JsonBodyRefused,
         Problems
     )
 )]
@@ -101,7 +98,7 @@ async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Resp
     params(PoolPath),
     responses(
         (status = 200, description = "The pool.", body = Pool, headers(("etag" = String, description = "Its revision; see `If-Match`."))),
-        (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
+        NoSuchPool,
         Problems
     )
 )]
@@ -128,13 +125,8 @@ async fn read(
     request_body(content = PoolSpecBody, content_type = "application/json"),
     responses(
         (status = 200, description = "The pool as it is now.", body = Pool),
-        (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The pool was modified concurrently.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not marked as `application/json`.", body = Problem, content_type = "application/problem+json"),
+        PoolChangeRefused,
+        JsonBodyRefused,
         Problems
     )
 )]
@@ -168,13 +160,9 @@ async fn replace(
     )),
     responses(
         (status = 200, description = "The pool as it is now.", body = Pool),
-        (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The pool was modified concurrently.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not marked as JSON.", body = Problem, content_type = "application/problem+json"),
+        PoolChangeRefused,
+        JsonBodyRefused,
+        (status = 415, description = "The body is not marked as JSON."),
         Problems
     )
 )]
@@ -208,9 +196,7 @@ async fn change(
     params(PoolPath, IfMatch),
     responses(
         (status = 204, description = "The pool is gone."),
-        (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the pool of the environment, or the database cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The pool was modified concurrently.", body = Problem, content_type = "application/problem+json"),
+        PoolChangeRefused,
         Problems
     )
 )]
@@ -236,8 +222,8 @@ async fn remove(
     params(PoolPath),
     responses(
         (status = 200, description = "The pool; its runners are being replaced.", body = Pool),
-        (status = 404, description = "There is no such pool.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The database cannot be used.", body = Problem, content_type = "application/problem+json"),
+        NoSuchPool,
+        (status = 409, description = "The database cannot be used."),
         Problems
     )
 )]

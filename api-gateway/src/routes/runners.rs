@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::create_schema::CreateBody;
 use super::{body, forward, query};
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::{JsonBodyRefused, NoSuchRunner, Problems};
 use crate::orchestrator::Call;
 
 /// The path of one runner, for the description.
@@ -83,11 +83,8 @@ async fn list(State(gateway): State<Gateway>, request: Request) -> Result<Respon
     request_body(content = CreateBody, content_type = "application/json"),
     responses(
         (status = 201, description = "The runners are being started.", body = RunnerList),
-        (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There is no room for the runners, or a runner of that name exists.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not marked as `application/json`.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is no room for the runners, or a runner of that name exists."),
+        JsonBodyRefused,
         Problems
     )
 )]
@@ -111,7 +108,7 @@ async fn create(State(gateway): State<Gateway>, request: Request) -> Result<Resp
     params(RunnerPath),
     responses(
         (status = 200, description = "The runner.", body = Runner),
-        (status = 404, description = "There is no such runner.", body = Problem, content_type = "application/problem+json"),
+        NoSuchRunner,
         Problems
     )
 )]
@@ -138,8 +135,8 @@ async fn read(
     params(RunnerPath, DeleteQuery),
     responses(
         (status = 204, description = "The runner is gone."),
-        (status = 404, description = "There is no such runner.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The runner is executing a job, and `force` is not `true`.", body = Problem, content_type = "application/problem+json"),
+        NoSuchRunner,
+        (status = 409, description = "The runner is executing a job, and `force` is not `true`."),
         Problems
     )
 )]
@@ -165,7 +162,7 @@ async fn remove(
     params(RunnerPath),
     responses(
         (status = 200, description = "The last lines of the log.", body = RunnerLogs),
-        (status = 404, description = "There is no such runner.", body = Problem, content_type = "application/problem+json"),
+        NoSuchRunner,
         Problems
     )
 )]

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::{forward, query};
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::responses::Problems;
 use crate::orchestrator::Call;
 
 pub(super) fn routes() -> OpenApiRouter<Gateway> {

@@ -62,18 +62,18 @@ pub(super) fn routes() -> OpenApiRouter<Gateway> {
     ),
     responses(
         (status = 202, description = "What became of the delivery.", body = Receipt),
-        (status = 400, description = "The signature is right, and this is no delivery: a header is missing, or the body is not the event's JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The signature is missing or wrong. The body was not parsed.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "Webhooks are off: the operator has set no WEBHOOK_SECRET.", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 25 MiB.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is neither JSON nor a form.", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many wrong signatures from this address.", body = Problem, content_type = "application/problem+json"),
-        (status = 500, description = "Something went wrong in the gateway.", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "The orchestrator did not answer properly: have GitHub deliver again.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The orchestrator is not available, or there is no room for the body: have GitHub deliver again.", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "The orchestrator took too long: have GitHub deliver again.", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "Any other error.", body = Problem, content_type = "application/problem+json")
+        (status = 400, description = "The signature is right, and this is no delivery: a header is missing, or the body is not the event's JSON."),
+        (status = 401, description = "The signature is missing or wrong. The body was not parsed."),
+        (status = 404, description = "Webhooks are off: the operator has set no WEBHOOK_SECRET."),
+        (status = 408, description = "The body did not arrive in time."),
+        (status = 413, description = "The body is larger than 25 MiB."),
+        (status = 415, description = "The body is neither JSON nor a form."),
+        (status = 429, description = "Too many wrong signatures from this address."),
+        (status = 500, description = "Something went wrong in the gateway."),
+        (status = 502, description = "The orchestrator did not answer properly: have GitHub deliver again."),
+        (status = 503, description = "The orchestrator is not available, or there is no room for the body: have GitHub deliver again."),
+        (status = 504, description = "The orchestrator took too long: have GitHub deliver again."),
+        (status = "default", description = "Any other error.")
     )
 )]
 async fn receive(State(gateway): State<Gateway>, request: Request) -> Response {
