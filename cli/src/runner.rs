@@ -1,12 +1,13 @@
 //! `mayfly runner`: runners, one by one.
 
+mod follow;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use mayfly_common::api::{CleanupReport, Finished, FinishedList, Runner, RunnerList, RunnerLogs};
+use mayfly_common::api::{CleanupReport, Finished, FinishedList, Runner, RunnerList};
 use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -16,9 +17,6 @@ use serde_json::{Value, json};
 use crate::gateway::{Connection, Failure, Gateway, segment};
 use crate::pool;
 use crate::print::{self, Output, ago, moment, pairs, plain, span};
-
-/// Between two looks at a log that is followed.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What to do with runners.
 ///
@@ -202,7 +200,9 @@ async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, 
             let text = format!("Runner {} is gone.\n", runner.name);
             Ok(Output::new(text, &json!({"deleted": runner.name})))
         }
-        Command::Logs(logs) => follow(gateway, &logs, json).await,
+        Command::Logs(Logs { runner, follow }) => {
+            self::follow::logs(gateway, &runner.name, follow && !json).await
+        }
         Command::Purge(Purge { dry_run }) => {
             let path = format!("/runners/cleanup?dry_run={dry_run}");
             let report: CleanupReport = gateway.send(Method::POST, &path, None, None).await?;
@@ -259,45 +259,6 @@ pub(crate) async fn all(gateway: &Gateway) -> Result<RunnerList, Failure> {
     }
     list.total_count = list.runners.len();
     Ok(list)
-}
-
-/// The log; with `--follow` what is new, until the runner is gone.
-async fn follow(gateway: &Gateway, logs: &Logs, json: bool) -> Result<Output, Failure> {
-    let name = &logs.runner.name;
-    let path = format!("/runners/{}/logs", segment(name));
-    let first: RunnerLogs = gateway.get(&path).await?;
-    if !logs.follow || json {
-        let end = if first.logs.is_empty() || first.logs.ends_with('\n') { "" } else { "\n" };
-        return Ok(Output::new(plain(&first.logs) + end, &first));
-    }
-    let mut shown = first.logs;
-    print::out(&plain(&shown))?;
-    loop {
-        tokio::time::sleep(LOOK).await;
-        // A log stays readable for a while after its runner is gone; the runner itself does not.
-        let gone = match gateway.get::<Runner>(&format!("/runners/{}", segment(name))).await {
-            Err(failure) if failure.is(StatusCode::NOT_FOUND) => true,
-            outcome => outcome.map(|_| false)?,
-        };
-        match gateway.get::<RunnerLogs>(&path).await {
-            Ok(now) => {
-                print::out(&plain(news(&shown, &now.logs)))?;
-                shown = now.logs;
-            }
-            Err(failure) if failure.is(StatusCode::NOT_FOUND) => {}
-            Err(failure) => return Err(failure),
-        }
-        if gone {
-            return Ok(Output::new("", &json!({"runner": name})));
-        }
-    }
-}
-
-/// What `now` has beyond `before`, of which it shows the last lines: it begins with the longest end of `before` that it can.
-fn news<'a>(before: &str, now: &'a str) -> &'a str {
-    let lines = before.match_indices('\n').map(|(at, _)| at + 1);
-    let mut ends = std::iter::once(0).chain(lines).map(|at| &before[at..]);
-    ends.find_map(|end| now.strip_prefix(end)).unwrap_or(now)
 }
 
 impl Create {

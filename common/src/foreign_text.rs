@@ -5,11 +5,15 @@
 //!
 //! Invariants: every function is idempotent; no result holds a character that [`steers`]; no result is longer than its bound.
 
+mod log;
+
 use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::LazyLock;
 
 use regex::Regex;
+
+pub use self::log::{LOG, LOG_LINE, LogEnd, log};
 
 /// Longest sentence, in characters.
 pub const LINE: usize = 200;
@@ -17,8 +21,6 @@ pub const LINE: usize = 200;
 pub const MESSAGE: usize = 600;
 /// Longest name, in characters.
 pub const NAME: usize = 256;
-/// Longest log, in bytes.
-pub const LOG: usize = 64 << 10;
 
 /// How much of a sentence or name is looked at, in bytes: enough to recognise a credential before it is cut in two.
 const LOOKED_AT: usize = 8 << 10;
@@ -59,29 +61,6 @@ pub fn message(text: &str) -> String {
 /// One line of at most [`NAME`] characters: the name of a job, a runner, a group.
 pub fn name(text: &str) -> String {
     one_line(text, NAME)
-}
-
-/// The end of a log, at most [`LOG`] bytes of it, in whole lines where it has any. Redacting takes milliseconds: not for the async
-/// threads.
-pub fn log(bytes: &[u8]) -> String {
-    let kept = &bytes[bytes.len().saturating_sub(LOG)..];
-    let mut text = String::with_capacity(kept.len());
-    for chunk in kept.utf8_chunks() {
-        text.push_str(chunk.valid());
-        // One for any number of bytes in a row: each would take three.
-        if !chunk.invalid().is_empty() && !text.ends_with(char::REPLACEMENT_CHARACTER) {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
-    }
-    let text = redact(&cleaned(&text, Breaks::Kept));
-    let begin = text.ceil_char_boundary(text.len().saturating_sub(LOG));
-    if begin == 0 && kept.len() == bytes.len() {
-        return text;
-    }
-    let end = &text[begin..];
-    // Half a line may be half a credential.
-    let whole = end.split_once('\n').map(|(_, whole)| whole).filter(|whole| !whole.is_empty());
-    whole.unwrap_or(end).to_owned()
 }
 
 /// `text` with everything that looks like a credential replaced by `***`.

@@ -2,24 +2,6 @@
 
 use super::*;
 
-#[test]
-fn only_what_is_new_is_printed() {
-    let rows = [
-        ("", "a\nb\n", "a\nb\n"),
-        ("a\n", "a\nb\n", "b\n"),
-        ("a\nb\n", "a\nb\n", ""),
-        ("a\nb\n", "b\nc\n", "c\n"),
-        ("a\n", "x\ny\n", "x\ny\n"),
-        ("a\nb\nc", "b\ncd\n", "d\n"),
-        // A line that comes again and again is neither left out nor repeated.
-        ("a\nok\n", "ok\nb\nok\n", "b\nok\n"),
-        ("x\nok\na\nok\n", "ok\na\nok\nb\n", "b\n"),
-    ];
-    for (before, now, new) in rows {
-        assert_eq!(news(before, now), new, "{before:?} {now:?}");
-    }
-}
-
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }

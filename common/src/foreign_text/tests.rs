@@ -95,15 +95,32 @@ fn of_a_log_the_end_is_kept_in_whole_lines() {
     assert!(kept.len() <= LOG && kept.len() > LOG - 20, "{}", kept.len());
     assert!(kept.starts_with("line ") && kept.ends_with("line 19999\n"));
     // Without a line break, and not UTF-8.
-    assert_eq!(log(&vec![0xff; 8 << 20]), "\u{fffd}");
+    assert_eq!(log(&vec![0xff; 8 << 20]), "\u{fffd}…");
     let spread: Vec<u8> = [b'a', 0xff].repeat(4 << 20);
-    assert!(log(&spread).len() <= LOG);
-    let end = format!("{}\nlast words\n", "x y ".repeat(1 << 20));
-    assert_eq!(log(end.as_bytes()), "last words\n");
-    // One line that is longer than what is kept: its end, rather than nothing.
-    let one = format!("first\n{}\n", "x y ".repeat(LOG));
-    let kept = log(one.as_bytes());
-    assert!(kept.len() == LOG && kept.ends_with("x y \n"), "{}", kept.len());
+    assert_eq!(log(&spread).len(), 8195);
+}
+
+/// So that a line leaves space for those before it.
+#[test]
+fn of_a_long_line_of_a_log_the_beginning_is_kept() {
+    let cut = format!("{}…", ".".repeat(8192));
+    let rows = [
+        (".".repeat(8192), ".".repeat(8192)),
+        (".".repeat(8193), cut.clone()),
+        (format!("a\n{}", ".".repeat(100_000)), format!("a\n{cut}")),
+        (format!("a\n{}\nb\n", ".".repeat(100_000)), format!("a\n{cut}\nb\n")),
+        (format!("a\n{}\n", ".".repeat(4 << 20)).repeat(7), format!("a\n{cut}\n").repeat(7)),
+        // A credential that the cut would divide is seen first.
+        (
+            format!("{} AABF3JGZDX3P5PMEXLND6TS6FCWO6 {}", ".".repeat(8170), ".".repeat(9_000)),
+            format!("{} *** {}…", ".".repeat(8170), ".".repeat(17)),
+        ),
+    ];
+    for (text, expected) in rows {
+        let kept = log(text.as_bytes());
+        assert!(kept == expected, "{} bytes of {}", kept.len(), text.len());
+        assert!(log(kept.as_bytes()) == kept, "it passes unchanged");
+    }
 }
 
 proptest! {
@@ -203,7 +220,7 @@ fn each_text_has_its_length() {
         assert_eq!(pass(&fits), fits);
         assert_eq!(pass(&"é".repeat(most + 1)), format!("{}…", "é".repeat(most - 1)));
     }
-    assert_eq!((LINE, MESSAGE, NAME, LOG), (200, 600, 256, 65_536));
+    assert_eq!((LINE, MESSAGE, NAME, LOG, LOG_LINE), (200, 600, 256, 65_536, 8192));
     assert_eq!(
         (cut("abc", 3), cut("abcd", 3), cut("ab", 1), cut("", 0)),
         ("abc".into(), "ab…".into(), "…".into(), String::new())
@@ -214,10 +231,11 @@ fn each_text_has_its_length() {
     // Of a log the last 64 KiB stay.
     let whole = "x\n".repeat(32 << 10);
     assert_eq!(log(whole.as_bytes()), whole);
-    assert_eq!(log(format!("y\n{whole}").as_bytes()).len(), 65_534);
+    assert_eq!(log(format!("y\n{whole}").as_bytes()), whole);
+    assert_eq!(log(format!("{whole}y").as_bytes()), format!("{}y", &whole[2..]));
     assert_eq!(log(b"a\xff\xfeb\xff"), "a\u{fffd}b\u{fffd}");
     // Bytes that are no text become longer.
-    let spread = log(&[b'a', 0xff].repeat(32 << 10));
+    let spread = log(&[b'a', 0xff, b'\n'].repeat(32 << 10));
     assert!(spread.len() <= 65_536 && spread.len() > 65_530, "{}", spread.len());
 }
 
@@ -275,8 +293,7 @@ fn a_text_of_names_alone_costs_little() {
         for unit in units {
             let text = unit.repeat(LOG / unit.len());
             let begun = std::time::Instant::now();
-            let logged = log(text.as_bytes());
-            assert!(logged.len() <= LOG);
+            assert!(redact(&text).len() <= LOG);
             let took = begun.elapsed();
             assert!(took.as_secs() < 20, "{unit}: {took:?}");
         }

@@ -29,9 +29,15 @@ impl History {
         self.gone.truncate(KEPT as usize);
     }
 
-    /// As much of a log as is kept.
+    /// As much of a log as is kept, in whole lines where it has any: who follows it goes on behind a line.
     pub(super) fn end_of(log: &str) -> &str {
-        &log[log.ceil_char_boundary(log.len().saturating_sub(KEPT_LOG))..]
+        let over = log.len().saturating_sub(KEPT_LOG);
+        let end = &log[log.ceil_char_boundary(over)..];
+        if over == 0 || log.as_bytes()[over - 1] == b'\n' {
+            return end;
+        }
+        let whole = end.split_once('\n').map(|(_, whole)| whole).filter(|whole| !whole.is_empty());
+        whole.unwrap_or(end)
     }
 
     /// The pool that a runner was of.

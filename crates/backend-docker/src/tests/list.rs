@@ -330,3 +330,18 @@ async fn the_last_lines_of_a_runner_are_asked_for_by_its_labels() {
         matches!(&error, BackendError::Refused { what: "read a container's log", reason } if reason == "corrupt")
     );
 }
+
+/// The engine keeps a line in pieces of 16 KiB.
+#[tokio::test]
+async fn a_line_of_100_kilobytes_hides_none_of_the_lines_before_it() {
+    let container = listed("c1", "mayfly-i-1", ("running", "Up"), &labels());
+    let piece = [b'.'; 16 << 10];
+    let mut pieces = vec![&b"before\n"[..]];
+    pieces.extend(std::iter::repeat_n(&piece[..], 7));
+    pieces.extend([&b"\n"[..], b"after\n"]);
+    let script =
+        [(LIST, vec![ok(&json!([container]))]), ("GET /containers/c1/logs", vec![log(&pieces)])];
+    let engine = StandIn::new(script).await;
+    let shown = engine.backend().logs(&spec().name, 200).await.unwrap().unwrap();
+    assert_eq!(shown, format!("before\n{}…\nafter\n", ".".repeat(8192)));
+}

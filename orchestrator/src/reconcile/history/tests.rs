@@ -67,6 +67,15 @@ fn of_a_long_log_the_end_is_kept_in_whole_characters() {
     assert_eq!(History::end_of(&log), &log[1..]);
     let log = "é".repeat(most / 2) + "a";
     assert_eq!(History::end_of(&log).len(), most - 1, "no half of a character");
+    let lines = "abc\n".repeat(most / 4);
+    for (log, expected) in [
+        (lines.clone(), &*lines),
+        (format!("x\n{lines}"), &lines),
+        (format!("{lines}x"), &format!("{}x", &lines[4..])),
+        (format!("{lines}abc\n"), &lines),
+    ] {
+        assert!(History::end_of(&log) == expected, "whole lines of {} bytes", log.len());
+    }
     let mut history = History::default();
     history.add(&gone("a", "ci"), &log);
     assert_eq!(history.logs()["a"].len(), most - 1);
