@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use mayfly_common::api::{CleanupReport, Finished, FinishedList, Runner, RunnerList};
+use mayfly_common::api::{
+    CleanupReport, Finished, FinishedList, RegistrationLeft, Runner, RunnerList,
+};
 use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -142,7 +144,7 @@ enum Kind {
 pub(crate) struct Delete {
     #[command(flatten)]
     runner: Named,
-    /// Even if it works: its job is lost.
+    /// Even if it works, whose job is lost then, or if GitHub does not answer.
     #[arg(long)]
     force: bool,
 }
@@ -196,9 +198,16 @@ async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, 
         Command::Delete(Delete { runner, force }) => {
             let force = if force { "?force=true" } else { "" };
             let path = format!("/runners/{}{force}", segment(&runner.name));
-            gateway.send::<Value>(Method::DELETE, &path, None, None).await?;
-            let text = format!("Runner {} is gone.\n", runner.name);
-            Ok(Output::new(text, &json!({"deleted": runner.name})))
+            let left: Option<RegistrationLeft> =
+                gateway.send(Method::DELETE, &path, None, None).await?;
+            let name = runner.name;
+            Ok(match left {
+                None => Output::new(format!("Runner {name} is gone.\n"), &json!({"deleted": name})),
+                Some(left) => Output::new(
+                    format!("Runner {name}: {}\n", plain(&left.detail)),
+                    &json!({"deleted": name, "detail": left.detail}),
+                ),
+            })
         }
         Command::Logs(Logs { runner, follow }) => {
             self::follow::logs(gateway, &runner.name, follow && !json).await

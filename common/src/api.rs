@@ -17,7 +17,8 @@ pub use jobs::{
     StatsQuery,
 };
 pub use list::{
-    CleanupQuery, DeleteQuery, ListQuery, MAX_PER_PAGE, Runner, RunnerList, RunnerLogs, matches,
+    CleanupQuery, DeleteQuery, ListQuery, MAX_PER_PAGE, RegistrationLeft, Runner, RunnerList,
+    RunnerLogs, matches,
 };
 pub use pools::{ImagePull, Pool, PoolList, PoolSource, PoolSpecBody, PoolStatus};
 pub use report::{

@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 use http::Method;
 use http::request::Parts;
 use mayfly_common::api::{
-    CleanupQuery, CleanupReport, CreateRunners, DeleteQuery, ListQuery, Runner, RunnerList,
-    RunnerLogs,
+    CleanupQuery, CleanupReport, CreateRunners, DeleteQuery, ListQuery, RegistrationLeft, Runner,
+    RunnerList, RunnerLogs,
 };
 use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
@@ -126,7 +126,8 @@ async fn read(
 /// Remove a runner
 ///
 /// Deletes the registration at GitHub, then the container. A runner that is executing a job is left alone, unless `force` is
-/// `true`: then it is removed, and its job fails.
+/// `true`: then it is removed, and its job fails. With `force`, the container is also removed if GitHub does not delete the
+/// registration; that is deleted later, without being asked for.
 #[utoipa::path(
     delete,
     path = "/api/v1/runners/{id}",
@@ -134,6 +135,7 @@ async fn read(
     tag = "Runners",
     params(RunnerPath, DeleteQuery),
     responses(
+        (status = 202, description = "The container is removed by `force`. GitHub did not delete the registration; it is deleted when GitHub has listed the runner as offline for `RUNNER_REGISTRATION_TIMEOUT`.", body = RegistrationLeft),
         (status = 204, description = "The runner is gone."),
         NoSuchRunner,
         (status = 409, description = "The runner is executing a job, and `force` is not `true`."),

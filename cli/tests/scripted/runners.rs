@@ -14,6 +14,7 @@ fn platform(what: &str) -> (u16, Value) {
         "GET /finished-runners/r-0" => (200, finished()),
         "GET /runners/r-1/logs" => (200, json!({"id": "r-id", "logs": "one\ntwo"})),
         "DELETE /runners/r-1" | "DELETE /runners/r-1?force=true" => (200, Value::Null),
+        "DELETE /runners/r-2?force=true" => (202, json!({"id": "r-2", "detail": "It is left."})),
         cleanup if cleanup.starts_with("POST /runners/cleanup") => (
             200,
             json!({
@@ -84,6 +85,7 @@ What it printed: mayfly runner logs r-0
         ("create o --scope org --count 3 --name n --labels x,y --group big", &of_org, RUNNER_TABLE),
         ("create e --scope enterprise", &of_corp, RUNNER_TABLE),
         ("delete r-1", "DELETE /runners/r-1", "Runner r-1 is gone.\n"),
+        ("delete r-2 --force", "DELETE /runners/r-2?force=true", "Runner r-2: It is left.\n"),
         ("rm r-1 --force", "DELETE /runners/r-1?force=true", "Runner r-1 is gone.\n"),
         ("logs r-1", "GET /runners/r-1/logs", "one\ntwo\n"),
         (

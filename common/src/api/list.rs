@@ -87,7 +87,7 @@ pub struct ListQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteQuery {
-    /// With `true`, the runner is removed even while it executes a job, which then fails.
+    /// With `true`, the runner is removed even while it executes a job, which then fails, or while GitHub does not answer.
     #[serde(default)]
     #[param(required = false)]
     pub force: bool,
@@ -106,12 +106,30 @@ pub struct CleanupQuery {
     pub dry_run: bool,
 }
 
+/// The answer to `DELETE /api/v1/runners/{id}?force=true` where GitHub did not delete the registration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RegistrationLeft {
+    /// The runner, whose container is removed.
+    pub id: String,
+    /// What becomes of its registration.
+    pub detail: String,
+}
+
+impl RegistrationLeft {
+    /// The answer for the runner `id`.
+    pub fn of(id: String) -> Self {
+        let detail = "The container is removed. GitHub did not delete the registration; it is deleted \
+            when GitHub has listed the runner as offline for RUNNER_REGISTRATION_TIMEOUT.";
+        Self { id, detail: detail.to_owned() }
+    }
+}
+
 /// What a runner printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunnerLogs {
     /// The runner.
     pub id: String,
-    /// The last lines of standard output and standard error, with known credentials blotted out.
+    /// The last lines of standard output and standard error, at most 8 KiB of each, with known credentials blotted out.
     pub logs: String,
 }
 

@@ -83,7 +83,7 @@ pub enum Action {
     },
 }
 
-/// What becomes of a machine whose registration GitHub does not delete, because it runs a job.
+/// What becomes of a machine whose registration GitHub does not delete, because it runs a job or cannot answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfBusy {
     /// It stays.

@@ -7,10 +7,11 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use mayfly_common::api::{
-    CleanupQuery, CleanupReport, CreateRunners, DeleteQuery, ListQuery, Runner, RunnerList,
-    RunnerLogs,
+    CleanupQuery, CleanupReport, CreateRunners, DeleteQuery, ListQuery, RegistrationLeft, Runner,
+    RunnerList, RunnerLogs,
 };
 use mayfly_common::foreign_text::{cut, name};
 use mayfly_common::name::RunnerName;
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use super::Api;
 use super::error::{Failure, bad_query, too_large, unavailable};
 use super::page::page;
+use crate::reconcile::handle::Deleted;
 use mayfly_settings::Registration;
 use mayfly_settings::pool::splits;
 
@@ -97,15 +99,20 @@ pub(super) async fn logs(
     Ok(Json(RunnerLogs { id, logs }))
 }
 
+/// 204 if the runner is gone, 202 if GitHub is yet to delete its registration.
 pub(super) async fn delete(
     State(api): State<Api>,
     Path(id): Path<String>,
     query: Result<Query<DeleteQuery>, QueryRejection>,
-) -> Result<StatusCode, Failure> {
+) -> Result<Response, Failure> {
     let Query(query) = query.map_err(bad_query)?;
     let name = RunnerName::parse(&id).map_err(|_| no_such_runner(&id))?;
-    api.handle.delete(name, query.force).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(match api.handle.delete(name, query.force).await? {
+        Deleted::Gone => StatusCode::NO_CONTENT.into_response(),
+        Deleted::RegistrationLeft => {
+            (StatusCode::ACCEPTED, Json(RegistrationLeft::of(id))).into_response()
+        }
+    })
 }
 
 pub(super) async fn cleanup(

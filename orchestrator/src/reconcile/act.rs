@@ -41,6 +41,8 @@ const KEPT_LINES: u32 = 200;
 pub(crate) enum Outcome {
     /// It is done.
     Done,
+    /// The machine is removed, as somebody insists; GitHub did not delete the registration, which is left for the sweep.
+    Left(GitHubError),
     /// GitHub says that the runner works: nothing was changed.
     Kept,
     /// It failed; the next pass sees what is left to do.
@@ -78,7 +80,7 @@ impl ActionError {
 pub(crate) struct Carried {
     /// The kind of action.
     pub(crate) action: &'static str,
-    /// `done`, `kept` or `failed`.
+    /// `done`, `left`, `kept` or `failed`.
     pub(crate) outcome: &'static str,
 }
 
@@ -92,10 +94,19 @@ impl Outcome {
     fn as_str(&self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Left(_) => "left",
             Self::Kept => "kept",
             Self::Failed(_) => "failed",
         }
     }
+}
+
+/// A machine that is removed.
+struct Gone {
+    /// The last lines that it printed.
+    log: String,
+    /// Why its registration is left.
+    left: Option<GitHubError>,
 }
 
 /// True if the pass waits for the engine while this is done.
@@ -180,7 +191,7 @@ impl Reconciler {
                 if matches!(result.0, Outcome::Failed(_)) {
                     traces::failed(&span);
                 }
-                if matches!(result.0, Outcome::Done) {
+                if matches!(result.0, Outcome::Done | Outcome::Left(_)) {
                     self.note_span(&action, seen, self.clock.now().duration_since(began));
                 }
                 (action, result)
@@ -249,25 +260,32 @@ impl Reconciler {
             }
             Action::Remove { name, scope, id, if_busy, state, why, failure, .. } => {
                 let ended = self.end(name, scope, *id, *if_busy).await;
-                let log = ended.as_ref().ok().and_then(Option::as_deref).unwrap_or_default();
+                let log = match &ended {
+                    Ok(Some(gone)) => gone.log.as_str(),
+                    _ => "",
+                };
                 let in_full = failure.as_ref().and_then(|failure| failure.with_last_words(log));
                 self.ended(ended, seen, name, *state, in_full.as_deref().unwrap_or(why))
             }
         }
     }
 
-    /// Deletes the registration, then the container. `None`: GitHub keeps the registration, and the container stays with it.
+    /// Deletes the registration, then the container. `None`: GitHub keeps the registration, and the container stays with it, unless
+    /// somebody insists.
     async fn end(
         &self,
         name: &RunnerName,
         scope: &Scope,
         id: Option<RunnerId>,
         if_busy: IfBusy,
-    ) -> Result<Option<String>, ActionError> {
+    ) -> Result<Option<Gone>, ActionError> {
+        let mut left = None;
         if let Some(id) = id {
-            match (self.github.deregister(scope, id).await?, if_busy) {
-                (Deregistered::Gone, _) | (Deregistered::Busy, IfBusy::Remove) => {}
-                (Deregistered::Busy, IfBusy::Keep) => return Ok(None),
+            match (self.github.deregister(scope, id).await, if_busy) {
+                (Ok(Deregistered::Gone), _) | (Ok(Deregistered::Busy), IfBusy::Remove) => {}
+                (Ok(Deregistered::Busy), IfBusy::Keep) => return Ok(None),
+                (Err(error), IfBusy::Remove) => left = Some(error),
+                (Err(error), IfBusy::Keep) => return Err(error.into()),
             }
         }
         let log = match self.backend.logs(name, KEPT_LINES).await {
@@ -280,25 +298,25 @@ impl Reconciler {
             }
         };
         self.backend.remove(name).await?;
-        Ok(Some(log))
+        Ok(Some(Gone { log, left }))
     }
 
     fn ended(
         &self,
-        ended: Result<Option<String>, ActionError>,
+        ended: Result<Option<Gone>, ActionError>,
         seen: &[Instance],
         name: &RunnerName,
         state: RunnerState,
         why: &str,
     ) -> (Outcome, Option<(Finished, String)>) {
-        let log = match ended {
-            Ok(Some(log)) => log,
+        let Gone { log, left } = match ended {
+            Ok(Some(gone)) => gone,
             Ok(None) => return (Outcome::Kept, None),
             Err(error) => return (Outcome::Failed(error), None),
         };
         let instance = seen.iter().find(|instance| instance.name == *name);
         let gone = instance.map(|instance| (self.finished(instance, state, why), log));
-        (Outcome::Done, gone)
+        (left.map_or(Outcome::Done, Outcome::Left), gone)
     }
 
     pub(super) fn finished(&self, instance: &Instance, state: RunnerState, why: &str) -> Finished {

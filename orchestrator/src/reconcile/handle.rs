@@ -49,10 +49,19 @@ pub enum RequestError {
     Unavailable(String),
 }
 
+/// What became of a runner that was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Gone,
+    /// Its machine is gone. GitHub did not delete the registration; a later pass does.
+    RegistrationLeft,
+}
+
 /// A request from the API, with the way back.
 pub(super) enum Request {
     Create { wanted: CreateRunners, reply: oneshot::Sender<Result<Vec<Runner>, RequestError>> },
-    Delete { name: RunnerName, force: bool, reply: oneshot::Sender<Result<(), RequestError>> },
+    Delete { name: RunnerName, force: bool, reply: oneshot::Sender<Result<Deleted, RequestError>> },
     Cleanup { dry_run: bool, reply: oneshot::Sender<Result<CleanupReport, RequestError>> },
     Uninstall { reply: oneshot::Sender<Result<UninstallReport, RequestError>> },
 }
@@ -171,7 +180,7 @@ impl Handle {
     }
 
     /// Asks for a runner's end.
-    pub async fn delete(&self, name: RunnerName, force: bool) -> Result<(), RequestError> {
+    pub async fn delete(&self, name: RunnerName, force: bool) -> Result<Deleted, RequestError> {
         let (reply, answer) = oneshot::channel();
         self.send(Request::Delete { name, force, reply }, answer).await
     }
@@ -312,13 +321,14 @@ fn deleted(
     id: RequestId,
     name: &RunnerName,
     outcomes: &[(Action, Outcome)],
-) -> Result<(), RequestError> {
+) -> Result<Deleted, RequestError> {
     let mine = outcomes.iter().find(|(action, _)| match action {
         Action::Retire { request, .. } | Action::Remove { request, .. } => *request == Some(id),
         _ => false,
     });
     match mine {
-        Some((_, Outcome::Done)) => Ok(()),
+        Some((_, Outcome::Done)) => Ok(Deleted::Gone),
+        Some((_, Outcome::Left(_))) => Ok(Deleted::RegistrationLeft),
         Some((_, Outcome::Kept)) => Err(RequestError::Refused(Refusal::Busy(name.clone()))),
         Some((_, Outcome::Failed(error))) => Err(error.clone().into()),
         None => Err(RequestError::Unavailable(format!("runner {name} could not be deleted now"))),
@@ -341,7 +351,7 @@ fn cleaned(
         dry_run,
         total: planned.len(),
         cleaned: count(|outcome| matches!(outcome, Outcome::Done)),
-        failed: count(|outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Kept)),
+        failed: count(|outcome| !matches!(outcome, Outcome::Done)),
         actions: planned,
         problems: report.problems.clone(),
     }

@@ -133,9 +133,14 @@ impl Reconciler {
                 report.problems.push(not_started(scope, &why));
                 state.backoff.failed(&place, error.what_failed(), &why, now);
             }
-            (Action::Remove { .. }, Outcome::Done) => {
+            (Action::Remove { name, scope, .. }, Outcome::Done | Outcome::Left(_)) => {
                 report.removed += 1;
                 self.settle_removal(state, action, now);
+                if let Outcome::Left(error) = outcome {
+                    report.problems.push(format!(
+                        "{scope}: the registration of runner {name} is left for a later pass: {error}"
+                    ));
+                }
             }
             (Action::Retire { name, scope, why, .. }, Outcome::Done) => {
                 report.removed += 1;
@@ -152,6 +157,9 @@ impl Reconciler {
                 if !known {
                     info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job");
                 }
+            }
+            (_, Outcome::Left(error)) => {
+                report.problems.push(format!("could not {action}: {error}"))
             }
             (_, Outcome::Failed(error)) => {
                 report.problems.push(format!("could not {action}: {error}"))

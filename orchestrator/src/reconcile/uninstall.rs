@@ -35,6 +35,9 @@ impl Reconciler {
                 Outcome::Kept => {
                     report.left.push(format!("{what}: GitHub says that it runs a job"))
                 }
+                Outcome::Left(error) => {
+                    report.left.push(format!("the registration of {what}: {error}"))
+                }
                 Outcome::Failed(error) => report.left.push(format!("{what}: {error}")),
             }
         }

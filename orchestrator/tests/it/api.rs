@@ -149,6 +149,44 @@ async fn force_ends_a_runner_at_once_that_takes_a_job_after_github_listed_it_as_
 }
 
 #[tokio::test]
+async fn force_ends_a_runner_while_github_fails_and_its_registration_goes_later() {
+    let platform = Platform::new().await;
+    let named = json!({"scope": "repo", "scope_name": REPO, "runner_name": "one"});
+    assert_eq!(post(&platform, &named).await.0, StatusCode::CREATED);
+    platform.connect("one");
+    platform.fault(Fault {
+        route: "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned(),
+        method: Some("DELETE".to_owned()),
+        status: 500,
+        times: 2,
+        ..Fault::default()
+    });
+    let delete = async |force| {
+        send(&platform, Method::DELETE, &format!("/api/v1/runners/one{force}"), "").await
+    };
+    assert_eq!(delete("").await.0, StatusCode::BAD_GATEWAY);
+    assert_eq!(platform.containers(), ["one"], "only force does without GitHub");
+    let (status, _, told) = delete("?force=true").await;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((status, &told["id"]), (StatusCode::ACCEPTED, &json!("one")));
+    assert!(told["detail"].as_str().unwrap().contains("did not delete the registration"), "{told}");
+    assert_eq!((platform.containers(), platform.registrations()), (vec![], vec!["one".to_owned()]));
+    let problems = platform.handle.snapshot().report.problems;
+    assert!(
+        problems.iter().any(|told| told.contains("registration of runner one")),
+        "{problems:?}"
+    );
+    // The ordinary sweep: GitHub answers again, and has listed it as offline for as long as a runner may take to register.
+    platform.sim.with(|world| world.disconnect_runner("one")).unwrap();
+    for (seconds, left) in [(61, 1), (299, 1), (61, 0)] {
+        platform.wait(seconds);
+        platform.pass().await;
+        assert_eq!(platform.registrations().len(), left);
+    }
+    assert_eq!(delete("?force=true").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_leftover_registration_of_the_same_name_is_replaced_if_it_is_ours_or_stays_offline() {
     let platform = Platform::new().await;
     let repo = crate::support::scope("repo:octo-admin/app");

@@ -262,7 +262,7 @@ impl Platform {
     pub(crate) async fn delete(&self, name: &str, force: bool) -> Result<(), RequestError> {
         let name = RunnerName::parse(name).expect("a name");
         let (answer, _) = tokio::join!(self.handle.delete(name, force), self.answering());
-        answer
+        answer.map(drop)
     }
 
     /// A pass that begins when the request beside it has been sent.

@@ -64,8 +64,10 @@ fn who_asked_for_a_runner_s_end_hears_what_became_of_it() {
     let end = |outcomes: &[(Action, Outcome)]| {
         deleted(RequestId(1), &name("r-1"), outcomes).map_err(|error| error.to_string())
     };
-    assert_eq!(end(&[(retire("r-1", Some(1)), Outcome::Done)]), Ok(()));
-    assert_eq!(end(&[(remove(2), failed()), (remove(1), Outcome::Done)]), Ok(()));
+    assert_eq!(end(&[(retire("r-1", Some(1)), Outcome::Done)]), Ok(Deleted::Gone));
+    let left = || Outcome::Left(GitHubError::Server(500));
+    assert_eq!(end(&[(remove(1), left())]), Ok(Deleted::RegistrationLeft));
+    assert_eq!(end(&[(remove(2), failed()), (remove(1), Outcome::Done)]), Ok(Deleted::Gone));
     let busy =
         "Runner r-1 is running a job. Wait for it, or delete it with force=true and lose the job.";
     assert_eq!(end(&[(retire("r-1", Some(1)), Outcome::Kept)]), Err(busy.to_owned()));
