@@ -92,6 +92,8 @@ pub struct GitHubClient {
 
 /// An answer that is a success.
 pub(super) struct Reply {
+    /// Where it came from: another address than was asked, if the request was redirected.
+    pub(super) url: Url,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -288,8 +290,14 @@ impl GitHubClient {
         let held = self.held.of(account, &call.url);
         let version = held.as_ref().map(|(version, _)| version);
         let reply = self.send(Method::GET, call, version, None).await?;
-        if let (StatusCode::NOT_MODIFIED, Some((_, answer))) = (reply.status, held) {
-            return Ok((decode(&answer.body)?, Read { fresh: false, next: answer.next }));
+        if let (StatusCode::NOT_MODIFIED, Some((version, answer))) = (reply.status, held) {
+            let read = (decode(&answer.body)?, Read { fresh: false, next: answer.next.clone() });
+            if answer.from != reply.url {
+                self.moved.store(true, Ordering::Relaxed);
+                let answer = Answer { from: reply.url, ..answer };
+                self.held.hold(account, &call.url, version, answer);
+            }
+            return Ok(read);
         }
         // Only what we read of it is held: a hundredth of a page of repositories.
         let read: T = decode(&reply.body)?;
@@ -297,7 +305,7 @@ impl GitHubClient {
             serde_json::to_vec(&read).map_err(|error| GitHubError::Malformed(error.to_string()))?;
         let next = next_page(&reply.headers, &self.base)?;
         if let Some(version) = reply.headers.get(header::ETAG) {
-            let answer = Answer { body: body.into(), next: next.clone() };
+            let answer = Answer { body: body.into(), next: next.clone(), from: reply.url };
             self.held.hold(account, &call.url, version.clone(), answer);
         }
         Ok((read, Read { fresh: true, next }))

@@ -22,6 +22,8 @@ const MOST: usize = 8 << 20;
 pub(super) struct Answer {
     pub(super) body: Arc<[u8]>,
     pub(super) next: Next,
+    /// Where it came from.
+    pub(super) from: Url,
 }
 
 /// The answers by account and URL, each with the version GitHub gave it. Different accounts see different things.
@@ -71,7 +73,7 @@ mod tests {
         let held = HeldAnswers::new();
         let url = |number: usize| Url::parse(&format!("http://h/{number}")).unwrap();
         let keep = |number: usize, size: usize| {
-            let answer = Answer { body: vec![0; size].into(), next: Next::Last };
+            let answer = Answer { body: vec![0; size].into(), next: Next::Last, from: url(0) };
             held.hold(Account::User, &url(number), HeaderValue::from_static("\"v\""), answer);
         };
         let bytes = || held.0.lock().unwrap().bytes;

@@ -165,8 +165,10 @@ impl GitHubClient {
     ) -> Result<(Reply, Option<Refusal>), GitHubError> {
         let mut response = request.send().await.map_err(|error| self.network(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
+        let url = response.url().clone();
         self.note_answer(&headers);
-        if status.is_success() && response.url() != &call.url {
+        // What is unchanged is compared with where it was when it was held.
+        if status.is_success() && url != call.url {
             self.moved.store(true, Ordering::Relaxed);
         }
         let mut body = Vec::new();
@@ -180,7 +182,7 @@ impl GitHubClient {
         }
         let fine = status.is_success() || (status == StatusCode::NOT_MODIFIED && conditional);
         let refused = (!fine).then(|| refusal(status, &headers, &body, self.now()));
-        Ok((Reply { status, headers, body }, refused))
+        Ok((Reply { url, status, headers, body }, refused))
     }
 
     fn leave(

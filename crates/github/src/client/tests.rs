@@ -275,6 +275,25 @@ async fn what_moved_is_followed_three_times_on_the_same_host() {
 }
 
 #[tokio::test]
+async fn what_moved_and_did_not_change_counts_once_for_each_place() {
+    let to = |place: &str| told(301, "").with("location", place);
+    let script = [
+        (
+            "GET /thing/1",
+            vec![ok(&json!({"a": 1})).with("etag", "\"v1\""), to("/2"), to("/2"), to("/3")],
+        ),
+        ("GET /2", vec![told(304, ""), told(304, "")]),
+        ("GET /3", vec![told(304, "")]),
+    ];
+    let github = StandIn::new(script).await;
+    let client = github.client();
+    for moved in [false, true, false, true] {
+        assert_eq!(read(&client).await, Ok(json!({"a": 1})));
+        assert_eq!(client.take_moved(), moved, "{:?}", github.lines());
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_no_header_can_hold_is_not_sent() {
     let github = StandIn::new([("GET /thing/1", vec![ok(&json!({}))])]).await;
     let client = github.client_with(|settings| {
