@@ -3,17 +3,15 @@
 
 use std::collections::HashMap;
 
-use bollard::Docker;
-use bollard::query_parameters::ListNetworksOptionsBuilder;
-
 use super::error::{refused, status};
 use super::labels;
 use super::network::MARK;
+use super::raw::Connection;
 use mayfly_backend::{BackendError, Cleared};
 
 /// Removes the networks of this installation's Docker engines, and the runners' network if we made it and nothing is connected.
 pub(super) async fn networks(
-    docker: &Docker,
+    docker: &Connection,
     instance: &str,
     runners: &str,
 ) -> Result<Cleared, BackendError> {
@@ -36,9 +34,6 @@ pub(super) async fn networks(
     Ok(cleared)
 }
 
-async fn names(docker: &Docker, label: &str) -> Result<Vec<String>, BackendError> {
-    let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
-    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    let found = docker.list_networks(Some(options)).await.map_err(refused("list networks"))?;
-    Ok(found.into_iter().filter_map(|network| network.name).collect())
+async fn names(docker: &Connection, label: &str) -> Result<Vec<String>, BackendError> {
+    docker.networks(&HashMap::from([("label".to_owned(), vec![label.to_owned()])])).await
 }

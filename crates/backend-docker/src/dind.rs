@@ -129,16 +129,12 @@ async fn find_network(
     runner: &RunnerName,
 ) -> Result<Option<String>, BackendError> {
     let name = sidecar::name(runner);
-    match docker.inspect_network(&name, None).await {
-        Ok(found) => {
-            let labels = found.labels.unwrap_or_default();
-            let label = |name: &str| labels.get(name).map(String::as_str);
-            let ours = found.name.as_deref() == Some(&name)
-                && label(labels::INSTANCE) == Some(instance)
-                && label(labels::DOCKER_OF) == Some(runner.as_str());
-            Ok(found.id.filter(|_| ours))
-        }
-        Err(error) if status(&error) == Some(404) => Ok(None),
-        Err(error) => Err(refused("look up the network of a Docker engine")(error)),
-    }
+    let found = docker.network("look up the network of a Docker engine", &name).await?;
+    let Some(found) = found else { return Ok(None) };
+    let labels = found.labels.unwrap_or_default();
+    let label = |name: &str| labels.get(name).map(String::as_str);
+    let ours = found.name.as_deref() == Some(&name)
+        && label(labels::INSTANCE) == Some(instance)
+        && label(labels::DOCKER_OF) == Some(runner.as_str());
+    Ok(found.id.filter(|_| ours))
 }

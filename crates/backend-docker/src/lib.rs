@@ -403,7 +403,7 @@ async fn find(
     let wanted = [(labels::INSTANCE, instance), (labels::RUNNER, runner.as_str())];
     let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
     let filters = HashMap::from([("label".to_owned(), wanted)]);
-    let mut found = docker.containers(&filters).await?;
+    let mut found = docker.containers_of_one(&filters).await?;
     found.sort_by_key(|summary| rank(summary, runner));
     let ours = found.into_iter().filter_map(|summary| {
         let identity = read(instance, summary.labels.as_ref()?)?;

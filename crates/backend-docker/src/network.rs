@@ -24,6 +24,8 @@ const ICC: &str = "com.docker.network.bridge.enable_icc";
 pub const MTU: &str = "com.docker.network.driver.mtu";
 /// Marks the network as made by us.
 pub(super) const MARK: &str = "dev.mayfly.network";
+/// What is tried when the network is looked at.
+const LOOK_UP: &str = "look up the runner network";
 /// The engine's default network.
 const DEFAULT: &str = "bridge";
 
@@ -123,24 +125,17 @@ impl RunnerNetwork {
         if self.configured.is_some() {
             return Ok(self.configured);
         }
-        match docker.inspect_network(DEFAULT, None).await {
-            Ok(found) => Ok(mtu_of(&found)),
-            // The engine was started without it.
-            Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(refused("look up its default network")(error)),
-        }
+        // The engine may have been started without it.
+        let found = docker.network("look up its default network", DEFAULT).await?;
+        Ok(found.and_then(|found| mtu_of(&found)))
     }
 
     async fn ensure(&self, docker: &Connection, before: Fit) -> Result<Fit, BackendError> {
         let (name, wanted) = (&self.name, self.mtu(docker).await?);
-        let found = match docker.inspect_network(name, None).await {
-            Ok(found) => found,
-            Err(error) if status(&error) == Some(404) => {
-                create(docker, name, wanted).await?;
-                *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                return Ok(Fit::Good);
-            }
-            Err(error) => return Err(refused("look up the runner network")(error)),
+        let Some(found) = docker.network(LOOK_UP, name).await? else {
+            create(docker, name, wanted).await?;
+            *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            return Ok(Fit::Good);
         };
         if let Some(reason) = refusal(name, &found) {
             return Err(BackendError::Refused { what: "use DOCKER_NETWORK for runners", reason });
@@ -200,10 +195,7 @@ impl RunnerNetwork {
         &self,
         docker: &Connection,
     ) -> Result<Option<IpAddr>, BackendError> {
-        let found = docker
-            .inspect_network(&self.name, None)
-            .await
-            .map_err(refused("look up the runner network"))?;
+        let found = docker.network(LOOK_UP, &self.name).await?.unwrap_or_default();
         let configs = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         Ok(configs.into_iter().find_map(|config| config.gateway?.parse().ok()))
     }

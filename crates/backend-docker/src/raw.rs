@@ -1,16 +1,21 @@
 //! Questions to the engine past the client library. That refuses a whole answer, a list of all containers say, for one word in it that
 //! it does not know; a newer engine may have new ones.
 //!
-//! Invariant: what cannot be read of one container, or of one field, reads as if it were missing, and hides nothing beside it.
+//! And it reads answers of any length into memory.
+//!
+//! Invariants: what cannot be read of one container, or of one field, reads as if it were missing, and hides nothing beside it. No
+//! answer that is read here takes more memory than its bound.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{ContainerState, ContainerSummary, Health, HealthcheckResult};
+use bollard::models::{
+    ContainerState, ContainerSummary, Health, HealthcheckResult, NetworkInspect,
+};
 use mayfly_common::foreign_text::line;
 use mayfly_common::lenient::{List, option, texts};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -22,6 +27,11 @@ use mayfly_backend::BackendError;
 
 /// Where the engine listens if nothing is said.
 const SOCKET: &str = "unix:///var/run/docker.sock";
+
+/// Longest list of all things of a kind, in bytes. A container takes some kilobytes of it.
+pub(super) const LIST: usize = 16 << 20;
+/// Longest answer about one thing, in bytes: sixteen of them are read at a time.
+const ONE: usize = 1 << 20;
 
 /// The engine, by both ways.
 pub(super) struct Connection {
@@ -97,6 +107,20 @@ struct Check {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+struct Network {
+    #[serde(deserialize_with = "option")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Top {
+    #[serde(deserialize_with = "option")]
+    processes: Option<Vec<Vec<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 struct Image {
     #[serde(deserialize_with = "option")]
     id: Option<String>,
@@ -167,10 +191,26 @@ impl Connection {
         &self,
         filters: &HashMap<String, Vec<String>>,
     ) -> Result<Vec<ContainerSummary>, BackendError> {
+        self.containers_within(LIST, filters).await
+    }
+
+    /// The containers of one runner, which `filters` let through: few.
+    pub(super) async fn containers_of_one(
+        &self,
+        filters: &HashMap<String, Vec<String>>,
+    ) -> Result<Vec<ContainerSummary>, BackendError> {
+        self.containers_within(ONE, filters).await
+    }
+
+    async fn containers_within(
+        &self,
+        most: usize,
+        filters: &HashMap<String, Vec<String>>,
+    ) -> Result<Vec<ContainerSummary>, BackendError> {
         let what = "list containers";
         let filters = Value::from_iter(filters.clone()).to_string();
         let query = [("all", "true"), ("filters", &filters)];
-        let body = self.ask(what, "/containers/json", &query).await?;
+        let body = self.ask((what, most), "/containers/json", &query).await?;
         let found: List<Listed> = read(what, &body)?;
         for odd in found.odd() {
             debug!("a container in the engine's list cannot be read: {odd}");
@@ -184,28 +224,62 @@ impl Connection {
         what: &'static str,
         id: &str,
     ) -> Result<Option<ContainerState>, BackendError> {
-        let found = self.find(what, &format!("/containers/{id}/json")).await?;
+        let found = self.find((what, ONE), &format!("/containers/{id}/json")).await?;
         Ok(found.map(|found: Inspected| found.state.unwrap_or_default().into()))
     }
 
     /// The id of an image; `None` if it is not there.
     pub(super) async fn image(&self, name: &str) -> Result<Option<String>, BackendError> {
-        let found = self.find("inspect an image", &format!("/images/{name}/json")).await?;
+        let what = ("inspect an image", ONE);
+        let found = self.find(what, &format!("/images/{name}/json")).await?;
         Ok(found.map(|found: Image| found.id.unwrap_or_default()))
+    }
+
+    /// A network, with what is connected to it; `None` if there is none of that name.
+    pub(super) async fn network(
+        &self,
+        what: &'static str,
+        name: &str,
+    ) -> Result<Option<NetworkInspect>, BackendError> {
+        self.find((what, LIST), &format!("/networks/{name}")).await
+    }
+
+    /// The names of all networks that `filters` let through.
+    pub(super) async fn networks(
+        &self,
+        filters: &HashMap<String, Vec<String>>,
+    ) -> Result<Vec<String>, BackendError> {
+        let what = "list networks";
+        let filters = Value::from_iter(filters.clone()).to_string();
+        let body = self.ask((what, LIST), "/networks", &[("filters", &filters)]).await?;
+        let found: List<Network> = read(what, &body)?;
+        Ok(found.into_entries().into_iter().filter_map(|network| network.name).collect())
+    }
+
+    /// What `ps` with these arguments says of the processes in a container: a row of columns each.
+    pub(super) async fn processes(
+        &self,
+        id: &str,
+        ps_args: &str,
+    ) -> Result<Vec<Vec<String>>, BackendError> {
+        let what = "list processes";
+        let path = format!("/containers/{id}/top");
+        let top: Top = read(what, &self.ask((what, ONE), &path, &[("ps_args", ps_args)]).await?)?;
+        Ok(top.processes.unwrap_or_default())
     }
 
     /// The engine and its machine.
     pub(super) async fn info(&self, what: &'static str) -> Result<Info, BackendError> {
-        read(what, &self.ask(what, "/info", &[]).await?)
+        read(what, &self.ask((what, ONE), "/info", &[]).await?)
     }
 
     /// What the engine says of one thing; `None` if there is no such thing.
     async fn find<T: DeserializeOwned>(
         &self,
-        what: &'static str,
+        (what, most): (&'static str, usize),
         path: &str,
     ) -> Result<Option<T>, BackendError> {
-        match self.send(path, &[]).await? {
+        match self.send((what, most), path, &[]).await? {
             (StatusCode::NOT_FOUND, _) => Ok(None),
             (status, body) if !status.is_success() => Err(refusal(what, status, &body)),
             (_, body) => read(what, &body).map(Some),
@@ -215,25 +289,44 @@ impl Connection {
     /// The engine's answer. That there is no such thing is none.
     async fn ask(
         &self,
-        what: &'static str,
+        (what, most): (&'static str, usize),
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<u8>, BackendError> {
-        let (status, body) = self.send(path, query).await?;
+        let (status, body) = self.send((what, most), path, query).await?;
         if status.is_success() { Ok(body) } else { Err(refusal(what, status, &body)) }
     }
 
     async fn send(
         &self,
+        (what, most): (&'static str, usize),
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<(StatusCode, Vec<u8>), BackendError> {
         let request = self.client.get(format!("{}{path}", self.base)).query(query);
         let answer = request.send().await.map_err(|error| unreachable(&error))?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| unreachable(&error))?;
-        Ok((status, body.into()))
+        Ok((status, body(what, answer, most).await?))
     }
+}
+
+/// The body of an answer, at most so many bytes.
+///
+/// Errors: it is longer, or broken off.
+pub(super) async fn body(
+    what: &'static str,
+    mut answer: Response,
+    most: usize,
+) -> Result<Vec<u8>, BackendError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error))? {
+        if chunk.len() > most - body.len() {
+            let reason = format!("its answer is longer than {} MiB", most >> 20);
+            return Err(BackendError::Refused { what, reason });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 /// What the engine says instead of an answer.

@@ -6,12 +6,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use bollard::Docker;
 use bollard::models::{
     ContainerState, ContainerStateStatusEnum as Status, ContainerSummary,
     ContainerSummaryStateEnum as Listed,
 };
-use bollard::query_parameters::TopOptionsBuilder;
 use mayfly_common::foreign_text::line;
 use tokio::time::timeout;
 
@@ -197,11 +195,8 @@ pub(super) fn exit_code(status: &str) -> Option<i64> {
 /// Looks for a job's worker inside; `None` if the engine did not say (the container may just have ended), or not in time.
 ///
 /// Only the names that the kernel keeps are asked for, at most 15 characters each: arguments are a job's own text, of any length.
-async fn working(docker: &Docker, id: &str) -> Option<bool> {
-    let names = TopOptionsBuilder::default().ps_args("-eo pid,comm").build();
-    let asked = docker.top_processes(id, Some(names));
-    let top = timeout(TOP, asked).await.ok()?.ok()?;
-    let processes = top.processes.unwrap_or_default();
+async fn working(docker: &Connection, id: &str) -> Option<bool> {
+    let processes = timeout(TOP, docker.processes(id, "-eo pid,comm")).await.ok()?.ok()?;
     Some(
         processes.iter().any(|columns| columns.last().is_some_and(|name| name.starts_with(WORKER))),
     )

@@ -67,7 +67,7 @@ pub(super) async fn measure(
     let usage = loop {
         let answer = client.get(&url).send().await.map_err(|error| raw::unreachable(&error))?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| raw::unreachable(&error))?;
+        let body = raw::body(WHAT, answer, raw::LIST).await?;
         if status.is_success() {
             break body;
         }

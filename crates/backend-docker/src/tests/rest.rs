@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use mayfly_common::machine::Phase;
+
 use mayfly_backend::{Backend as _, BackendError, Cleared, Machine, Progress, Storage};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -68,6 +70,72 @@ async fn an_image_is_there_or_it_is_not() {
     assert_eq!(id().await.unwrap().as_deref(), Some("sha256:0"));
     assert_eq!(id().await.unwrap(), None);
     assert_eq!(id().await.unwrap_err().to_string(), "Docker refused to inspect an image: a b");
+}
+
+/// A program with 256 MB reads them: a broken engine, or what listens in its place, must not fill its memory.
+#[tokio::test]
+async fn no_answer_is_longer_than_its_bound() {
+    let long = |json: &str, length: usize| {
+        raw([json.as_bytes(), &vec![b' '; length - json.len()]].concat())
+    };
+    let (list, one) = (16_777_216, 1_048_576);
+    let container = listed("c1", "mayfly-i-1", ("running", "Up"), &labels());
+    let (container, containers) = (json!([container]).to_string(), "GET /containers/json");
+    let fits = [
+        (containers, vec![long("[]", list), long("[]", one)]),
+        ("GET /images/i/json", vec![long("{}", one)]),
+        ("GET /info", vec![long("{}", one)]),
+        ("GET /networks", vec![long("[]", list)]),
+        ("GET /system/df", vec![long("{}", list)]),
+        ("GET /networks/runners", vec![long(r#"{"Name": "runners"}"#, list)]),
+    ];
+    let name = spec().name;
+    let engine = StandIn::new(fits).await;
+    let backend = engine.backend();
+    assert!(backend.list().await.unwrap().is_empty());
+    assert_eq!(backend.logs(&name, 9).await.unwrap(), None);
+    assert_eq!(backend.image_id("i").await.unwrap(), Some(String::new()));
+    assert_eq!(backend.machine().await.unwrap(), Machine::default());
+    assert_eq!(backend.clear().await.unwrap(), Cleared::default());
+    assert_eq!(backend.storage().await.unwrap(), Storage::default());
+    assert_eq!(backend.network_gateway().await.unwrap(), None);
+
+    let exceeds = [
+        (containers, vec![long("[]", list + 1), long("[]", one + 1)]),
+        ("GET /images/i/json", vec![long("{}", one + 1)]),
+        ("GET /info", vec![long("{}", one + 1)]),
+        ("GET /networks", vec![long("[]", list + 1)]),
+        ("GET /system/df", vec![long("{}", list + 1)]),
+        ("GET /networks/runners", vec![long(r#"{"Name": "runners"}"#, list + 1)]),
+    ];
+    let engine = StandIn::new(exceeds).await;
+    let backend = engine.backend();
+    let refused = |what: &str, most: u32| {
+        format!("Docker refused to {what}: its answer is longer than {most} MiB")
+    };
+    let rows = [
+        (backend.list().await.map(drop), refused("list containers", 16)),
+        (backend.logs(&name, 9).await.map(drop), refused("list containers", 1)),
+        (backend.image_id("i").await.map(drop), refused("inspect an image", 1)),
+        (backend.machine().await.map(drop), refused("tell of its machine", 1)),
+        (backend.clear().await.map(drop), refused("list networks", 16)),
+        (backend.storage().await.map(drop), refused("measure its storage", 16)),
+        (backend.network_gateway().await.map(drop), refused("look up the runner network", 16)),
+    ];
+    for (outcome, expected) in rows {
+        assert_eq!(outcome.unwrap_err().to_string(), expected);
+    }
+
+    // What is said of one container does not hide it, however long it is.
+    let processes = r#"{"Processes": [["1", "Runner.Worker"]]}"#;
+    for (length, working) in [(one, Some(true)), (one + 1, None)] {
+        let script = [
+            (containers, vec![raw(container.clone())]),
+            ("GET /containers/c1/top", vec![long(processes, length)]),
+        ];
+        let found = StandIn::new(script).await.backend().list().await.unwrap();
+        assert_eq!(found[0].phase, Phase::Running { working });
+    }
 }
 
 fn lines(told: &[Value]) -> Told {
