@@ -7,6 +7,7 @@ use std::path::Path;
 use bollard::models::NetworkInspect;
 use mayfly_backend::Machine;
 use mayfly_backend_docker::network::{MTU, openness, refusal};
+use mayfly_common::quantity::show_cpus;
 use mayfly_github::checkup::Finding;
 use mayfly_settings::Config;
 use mayfly_settings::machine::{self, gibibytes};
@@ -126,6 +127,13 @@ fn limits(machine: &Machine, config: &Config) -> Vec<Finding> {
             "MAX_RUNNERS={} runners may use {} of memory together, which is more than the machine has; MAX_RUNNERS_MEMORY bounds it",
             config.runner.max,
             gibibytes(most)
+        )));
+    }
+    if let Some(most) = machine::unbounded_cpus(machine, &config.runner) {
+        found.push(note(format!(
+            "MAX_RUNNERS={} runners may use {} processors together, which is more than the machine has: jobs slow each other down then; MAX_RUNNERS_CPUS bounds it",
+            config.runner.max,
+            show_cpus(most)
         )));
     }
     found

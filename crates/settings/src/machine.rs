@@ -64,11 +64,21 @@ pub fn pool(machine: &Machine, pool: &Pool) -> Vec<Misfit> {
 
 /// How much memory all runners may use together, in bytes, if that is more than the machine has and nothing bounds it.
 pub fn unbounded(machine: &Machine, runner: &RunnerConfig) -> Option<i64> {
-    let most = i64::try_from(runner.max).unwrap_or(i64::MAX);
-    let most =
-        most.saturating_mul(runner.profile.memory.saturating_mul(runner.profile.containers()));
-    let has = machine.memory?;
+    let (most, has) = (together(runner, runner.profile.memory), machine.memory?);
     (runner.max_memory.is_none() && most > has).then_some(most)
+}
+
+/// How much of processors all runners may use together, in billionths of one, if that is more than the machine has and nothing bounds
+/// it.
+pub fn unbounded_cpus(machine: &Machine, runner: &RunnerConfig) -> Option<i64> {
+    let (most, has) = (together(runner, runner.profile.nano_cpus), machine.nano_cpus?);
+    (runner.max_nano_cpus.is_none() && most > has).then_some(most)
+}
+
+/// What as many runners as there may be have together, of what `each` of their containers has.
+fn together(runner: &RunnerConfig, each: i64) -> i64 {
+    let most = i64::try_from(runner.max).unwrap_or(i64::MAX);
+    most.saturating_mul(each.saturating_mul(runner.profile.containers()))
 }
 
 fn one(machine: &Machine, (memory, cpus): (&str, &str), profile: &Profile) -> Vec<Misfit> {

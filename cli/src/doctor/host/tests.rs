@@ -96,7 +96,7 @@ fn what_is_said_of_a_machine_is_said_in_full() {
 fn runners_that_do_not_fit_are_told_of_by_how_bad_that_is() {
     let machine = |memory, nano_cpus| Machine { memory, nano_cpus };
     let (four, two) = (Some(4 << 30), Some(2_000_000_000));
-    let small = config(&[("RUNNER_MEMORY", "1g"), ("RUNNER_CPUS", "1"), ("MAX_RUNNERS", "4")]);
+    let small = config(&[("RUNNER_MEMORY", "1g"), ("RUNNER_CPUS", "0.5"), ("MAX_RUNNERS", "4")]);
     let many = config(&[("RUNNER_MEMORY", "1g"), ("RUNNER_CPUS", "1"), ("MAX_RUNNERS", "5")]);
     let wide = config(&[("RUNNER_MEMORY", "1g"), ("RUNNER_CPUS", "3"), ("MAX_RUNNERS", "1")]);
     let large = config(&[("RUNNER_MEMORY", "8g"), ("RUNNER_CPUS", "1"), ("MAX_RUNNERS", "1")]);
@@ -106,7 +106,8 @@ fn runners_that_do_not_fit_are_told_of_by_how_bad_that_is() {
     assert_eq!(told(&limits(&machine(four, None), &small)), [silent]);
     assert_eq!(told(&limits(&machine(None, two), &small)), [silent]);
     let more = "Ok: note: MAX_RUNNERS=5 runners may use 5.0 GiB of memory together, which is more than the machine has; MAX_RUNNERS_MEMORY bounds it";
-    assert_eq!(told(&limits(&machine(four, two), &many)), [fits, more]);
+    let cpus = "Ok: note: MAX_RUNNERS=5 runners may use 5 processors together, which is more than the machine has: jobs slow each other down then; MAX_RUNNERS_CPUS bounds it";
+    assert_eq!(told(&limits(&machine(four, two), &many)), [fits, more, cpus]);
     let levels = |config| {
         limits(&machine(four, two), config).iter().map(|one| one.level).collect::<Vec<_>>()
     };

@@ -75,6 +75,12 @@ fn what_all_runners_may_use_together_counts_where_nothing_bounds_it() {
     assert_eq!(of(&[("MAX_RUNNERS", "3"), ("MAX_RUNNERS_MEMORY", "6g")]), None);
     let dind = [("MAX_RUNNERS", "2"), ("RUNNER_MEMORY", "4g"), ("RUNNER_DOCKER", "dind")];
     assert_eq!(of(&dind), Some(16 << 30), "the engine beside a runner counts, too");
+    let of = |variables: &[(&str, &str)]| unbounded_cpus(&MACHINE, &runner(variables));
+    assert_eq!(of(&[("MAX_RUNNERS", "4"), ("RUNNER_CPUS", "0.5")]), None);
+    assert_eq!(of(&[("MAX_RUNNERS", "5"), ("RUNNER_CPUS", "0.5")]), Some(2_500_000_000));
+    assert_eq!(of(&[("MAX_RUNNERS", "5"), ("MAX_RUNNERS_CPUS", "2")]), None);
+    let dind = [("MAX_RUNNERS", "2"), ("RUNNER_CPUS", "1"), ("RUNNER_DOCKER", "dind")];
+    assert_eq!(of(&dind), Some(4_000_000_000), "the engine beside a runner counts, too");
 }
 
 fn misfit(refused: bool, what: &str, hint: &str) -> Misfit {
