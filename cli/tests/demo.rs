@@ -8,6 +8,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+
+use in_time::InTime as _;
+
 /// `mayfly` in a folder of its own.
 struct Installed(PathBuf);
 
@@ -32,7 +37,7 @@ impl Installed {
     fn demo(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(self.0.join("mayfly"));
         command.env_clear().arg("demo").args(arguments);
-        command.envs(variables.iter().copied()).output().unwrap()
+        command.envs(variables.iter().copied()).output_in_time()
     }
 }
 

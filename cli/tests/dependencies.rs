@@ -5,13 +5,18 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+
+use in_time::InTime as _;
+
 /// The names of all packages in the tree that these options select, what only builds and tests need aside.
 fn tree(options: &str) -> BTreeSet<String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none"]);
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     command.args(["--manifest-path", manifest, "--format", "{p}"]);
-    let output = command.args(options.split(' ')).output().unwrap();
+    let output = command.args(options.split(' ')).output_in_time();
     assert!(output.status.success(), "{options}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()

@@ -15,6 +15,11 @@ use github_sim::Checked;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+#[path = "../../crates/service/tests/support/limit.rs"]
+mod limit;
+
 /// No output may hold this.
 const KEY: &str = "topsecret-key-of-the-gateway-0123456789";
 
@@ -27,6 +32,8 @@ mod stub;
 #[path = "doctor/support.rs"]
 mod support;
 
+use in_time::InTime as _;
+use limit::Limit;
 use support::TOKEN;
 
 struct Scene {
@@ -317,7 +324,7 @@ async fn output_that_is_lost_is_an_error_and_a_reader_that_left_is_none() {
             }
             let mut child = command.spawn().unwrap();
             drop(child.stdout.take());
-            let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+            let output = tokio::task::spawn_blocking(move || child.output_in_time());
             let output = output.await.unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
@@ -444,6 +451,7 @@ async fn events_are_told_and_followed_and_top_shows_one_picture() {
     let mut follower = Command::new(env!("CARGO_BIN_EXE_mayfly"));
     follower.env_clear().args(follow).env("MAYFLY_URL", &scene.url).env("MAYFLY_API_KEY", KEY);
     let mut follower = follower.stdout(Stdio::piped()).spawn().unwrap();
+    let _limit = Limit::of(follower.id());
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     // It may begin after the pool is made: then the next change is the first it tells of.
     let told = tokio::task::spawn_blocking(move || lines.next().unwrap().unwrap());

@@ -15,6 +15,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+
+use in_time::InTime as _;
+
 const KEY: &str = "topsecret-key-of-the-gateway-0123456789";
 /// An authority made for tests, and what it signed for `localhost`, `forge.test` and 127.0.0.1; good until the year 2100.
 const CA_FILE: &str =
@@ -27,7 +32,7 @@ async fn status(variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
     command.env_clear().arg("status").env("MAYFLY_API_KEY", KEY);
     command.envs(variables.iter().copied());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || command.output_in_time()).await.unwrap();
     assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
     output
 }

@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+
+use in_time::InTime as _;
+
 /// Commands that need neither a gateway nor GitHub nor Docker, each with its exit code where its output can be written.
 const COMMANDS: [(&[&str], i32); 8] = [
     (&["--help"], 0),
@@ -40,7 +45,8 @@ fn mayfly(arguments: &[&str]) -> Command {
 fn output_that_is_lost_is_an_error() {
     for (arguments, _) in COMMANDS {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = mayfly(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let output = mayfly(arguments).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.output_in_time();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
         assert!(
@@ -56,7 +62,7 @@ fn a_reader_that_has_enough_is_no_error() {
         let mut child =
             mayfly(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+        let output = child.output_in_time();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(!said.contains("standard output") && !said.contains("panicked"), "{said}");

@@ -9,6 +9,14 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+#[path = "../../crates/service/tests/support/limit.rs"]
+mod limit;
+
+use in_time::InTime as _;
+use limit::Limit;
+
 const SELF_HOSTED: &str = "on: push\njobs:\n  build:\n    runs-on: [self-hosted, linux]\n";
 const HOSTED: &str = "on: push\njobs:\n  lint:\n    runs-on: ubuntu-latest\n";
 const BROKEN: &str = "jobs: [\n";
@@ -43,7 +51,7 @@ impl Folder {
         std::thread::scope(|scope| {
             // It may end without reading all of it.
             scope.spawn(move || stdin.write_all(input).unwrap_or_default());
-            child.wait_with_output().unwrap()
+            child.output_in_time()
         })
     }
 
@@ -258,7 +266,7 @@ fn calls_are_followed_within_the_repository() {
     assert_eq!(told(&output), expected.map(|line| format!("r/.github/workflows/{line}")));
     // In a folder of workflows, the repository is found all the same.
     let mut command = folder.command(&["--json", "main.yml"]);
-    let output = command.current_dir(folder.0.join("r/.github/workflows")).output().unwrap();
+    let output = command.current_dir(folder.0.join("r/.github/workflows")).output_in_time();
     assert_eq!(told(&output), expected);
 
     let rows = [
@@ -336,11 +344,12 @@ fn a_reader_that_has_enough_is_no_error() {
     let folder = Folder::new("pipe").with("w.yml", format!("jobs:\n{}\n", jobs.join("\n")));
     for arguments in [&["w.yml"][..], &["w.yml", "--json"]] {
         let mut child = folder.command(arguments).spawn().unwrap();
+        let _limit = Limit::of(child.id());
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(!line.is_empty());
         // The pipe is closed now.
-        ends_with(&child.wait_with_output().unwrap(), 0);
+        ends_with(&child.output_in_time(), 0);
     }
 }
 

@@ -19,6 +19,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+
+use in_time::InTime as _;
+
 /// No output may hold these, or a part of them.
 const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
 const SECRET: &str = "topsecret that the gateway knows";
@@ -74,7 +79,7 @@ impl Scene {
         command.env_clear().arg("webhook").args(arguments).args(repo);
         command.envs(credential).envs(variables.iter().copied());
         // The simulated GitHub must go on meanwhile.
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let output = tokio::task::spawn_blocking(move || command.output_in_time()).await.unwrap();
         assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
         output
     }
@@ -285,7 +290,7 @@ async fn wrong_arguments_and_variables_are_named() {
             .arg("webhook")
             .args(arguments)
             .args(["--app", "--url", &scene.url]);
-        let output = command.output().unwrap();
+        let output = command.output_in_time();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(
             output.status.code() == Some(2) && said.starts_with("error: ") && said.contains(words),

@@ -9,12 +9,21 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
+#[path = "../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+#[path = "../../crates/service/tests/support/limit.rs"]
+mod limit;
+
+use in_time::InTime as _;
+use limit::Limit;
+
 /// A demo that stays up until it is ended.
 struct Demo {
     process: Child,
     log: Lines<BufReader<ChildStderr>>,
     /// Its name, which all that it makes carries.
     name: String,
+    limit: Option<Limit>,
 }
 
 fn demo(arguments: &[&str]) -> Command {
@@ -27,8 +36,9 @@ impl Demo {
     /// Starts one, and waits until it has a runner.
     fn with_a_runner() -> Self {
         let mut process = demo(&["--jobs", "6", "--log-level", "INFO"]).spawn().unwrap();
+        let limit = Limit::of(process.id());
         let log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut demo = Self { process, log, name: String::new() };
+        let mut demo = Self { process, log, name: String::new(), limit: Some(limit) };
         let configured = demo.line_with("network=mayfly-");
         let (_, rest) = configured.split_once("network=mayfly-").unwrap();
         rest.split_whitespace().next().unwrap().clone_into(&mut demo.name);
@@ -53,6 +63,7 @@ impl Demo {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         // What it still says must not fill the pipe.
         self.log.by_ref().for_each(drop);
+        drop(self.limit.take());
         self.process.wait().unwrap();
     }
 }
@@ -72,7 +83,7 @@ impl Drop for Demo {
 /// The ids of a demo's containers, its network and its image.
 fn left(name: &str) -> [Vec<String>; 3] {
     let ids = |arguments: &[&str]| {
-        let output = Command::new("docker").args(arguments).output().unwrap();
+        let output = Command::new("docker").args(arguments).output_in_time();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     };
@@ -95,7 +106,7 @@ fn what_a_killed_demo_left_goes_with_the_next_one_and_what_a_living_one_has_stay
 
     let [_, network, image] = left(&living.name);
     let mut next = demo(&["--jobs", "1", "--warm", "1", "--exit", "--json"]);
-    let next = next.stdout(Stdio::piped()).output().unwrap();
+    let next = next.stdout(Stdio::piped()).output_in_time();
     let said = String::from_utf8_lossy(&next.stderr);
     assert!(next.status.success() && !said.contains(&living.name), "{said}");
     let summary: Value = serde_json::from_slice(&next.stdout).unwrap();

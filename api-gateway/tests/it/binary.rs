@@ -2,10 +2,13 @@
 
 use std::process::{Command, Output};
 
+use crate::in_time::InTime as _;
+use crate::limit::Limit;
+
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_api-gateway"));
     command.env_clear().args(arguments).envs(variables.iter().copied());
-    command.output().unwrap()
+    command.output_in_time()
 }
 
 #[test]
@@ -89,7 +92,18 @@ fn a_port_that_is_taken_ends_it_with_1_and_the_reason() {
 }
 
 /// Whatever happens to the test, the process ends with it.
-struct Running(std::process::Child);
+struct Running(
+    std::process::Child,
+    #[expect(dead_code, reason = "it ends the process when it takes too long")] Limit,
+);
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let child = command.spawn().unwrap();
+        let limit = Limit::of(child.id());
+        Self(child, limit)
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -110,7 +124,7 @@ fn it_takes_as_many_descriptors_as_it_may() {
     command.args(["-c", script, env!("CARGO_BIN_EXE_api-gateway")]);
     command.env_clear().env("API_GATEWAY_PORT", free.port().to_string());
     command.stderr(std::process::Stdio::piped());
-    let mut running = Running(command.spawn().unwrap());
+    let mut running = Running::start(command);
     let mut lines = std::io::BufReader::new(running.0.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("api-gateway is listening")));
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.0.id())).unwrap();
@@ -132,7 +146,7 @@ fn it_serves_until_it_is_told_to_stop() {
         .env("PUBLIC_HOST", "x")
         .env("ORCHESTRATOR_URL", "http://127.0.0.1:1");
     command.stderr(std::process::Stdio::piped());
-    let mut running = Running(command.spawn().unwrap());
+    let mut running = Running::start(command);
     let mut lines = std::io::BufReader::new(running.0.stderr.take().unwrap()).lines();
     let mut next =
         || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };

@@ -11,6 +11,10 @@ mod door;
 mod errors;
 mod health;
 mod holder;
+#[path = "../../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+#[path = "../../../crates/service/tests/support/limit.rs"]
+mod limit;
 mod limits;
 mod logs;
 mod metrics;

@@ -15,6 +15,8 @@ use bollard::query_parameters::{
 };
 use futures::TryStreamExt as _;
 
+use crate::in_time::InTime as _;
+use crate::limit::Limit;
 use crate::support::{lines, mayfly, text};
 
 /// The longest a test waits for the engine.
@@ -51,13 +53,13 @@ impl Engine {
         let mut files: BTreeSet<String> = BTreeSet::from(["etc/passwd".to_owned()]);
         for program in programs {
             files.insert(program.trim_start_matches('/').to_owned());
-            let output = Command::new("ldd").arg(program).output().unwrap();
+            let output = Command::new("ldd").arg(program).output_in_time();
             let told = String::from_utf8(output.stdout).unwrap();
             let words = told.split_whitespace().filter(|word| word.starts_with('/'));
             files.extend(words.map(|word| word.trim_start_matches('/').to_owned()));
         }
         let mut tar = Command::new("tar");
-        let tar = tar.args(["-chf", "-", "-C", "/"]).args(files).output().unwrap();
+        let tar = tar.args(["-chf", "-", "-C", "/"]).args(files).output_in_time();
         assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
         let image = self.image(kind);
         let (repo, tag) = image.split_once(':').unwrap();
@@ -264,6 +266,7 @@ async fn a_try_that_is_broken_off_leaves_nothing() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
+    let limit = Limit::of(child.id());
     let begun = async {
         while Engine::containers(&engine.docker, &engine.network()).await.is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -272,6 +275,7 @@ async fn a_try_that_is_broken_off_leaves_nothing() {
     let begun = tokio::time::timeout(PATIENCE, begun).await;
     let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     let code = tokio::task::spawn_blocking(move || child.wait().unwrap().code()).await.unwrap();
+    drop(limit);
     begun.expect("its containers are seen");
     assert!(sent.unwrap().success());
     assert_eq!(code, Some(130));

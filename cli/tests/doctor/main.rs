@@ -5,6 +5,10 @@
 
 mod docker;
 mod findings;
+#[path = "../../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+#[path = "../../../crates/service/tests/support/limit.rs"]
+mod limit;
 mod overview;
 mod support;
 mod transport;

@@ -8,6 +8,8 @@ use github_sim::world::model::NewRepo;
 use github_sim::{Checked, Sim, SimConfig};
 use mayfly_common::scope::RepoSlug;
 
+use crate::in_time::InTime as _;
+
 /// No output may hold this, or a part of it.
 pub(crate) const TOKEN: &str = "ghp_topsecret0123456789topsecret0123456789";
 
@@ -50,7 +52,7 @@ pub(crate) async fn mayfly_in(
     command.env_clear().args(arguments).current_dir(folder);
     command.envs(variables.iter().copied());
     // What it calls must go on meanwhile.
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || command.output_in_time()).await.unwrap();
     assert!(!format!("{output:?}").contains("topsecret"), "{output:?}");
     output
 }

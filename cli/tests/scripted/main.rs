@@ -7,6 +7,8 @@ mod answers;
 mod drains;
 mod errors;
 mod events;
+#[path = "../../../crates/service/tests/support/in_time.rs"]
+mod in_time;
 mod jobs;
 mod overview;
 mod pools;
@@ -21,6 +23,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+
+use in_time::InTime as _;
 
 /// A gateway that answers a request's method and target so: with JSON, or, where that is one text, with that as a stream of events.
 struct Gateway {
@@ -85,7 +89,7 @@ impl Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
         command.env_clear().args(arguments).env("MAYFLY_URL", &self.url).current_dir(folder);
         command.stdin(Stdio::null());
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+        tokio::task::spawn_blocking(move || command.output_in_time()).await.unwrap()
     }
 
     /// What these words, separated by blanks, print: exit code, standard output, standard error.

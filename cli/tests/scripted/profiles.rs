@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::Gateway;
+use crate::in_time::InTime as _;
 
 const FILES: [(&str, &str); 4] = [
     ("option.key", "key-of-the-option-0123456789abcdef\n"),
@@ -48,7 +49,7 @@ impl Scene {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
         command.env_clear().args(["pool", "list"]).args(put(options).split_whitespace());
         command.envs(put(variables).split_whitespace().filter_map(|one| one.split_once('=')));
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let output = tokio::task::spawn_blocking(move || command.output_in_time()).await.unwrap();
         let asked = self.gateway.whole.lock().unwrap().join("\n");
         if output.status.success() {
             return asked.replace(" Bearer key-of-", " with ").replace("-0123456789abcdef", "");

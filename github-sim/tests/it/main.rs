@@ -8,6 +8,10 @@ mod behaviour;
 mod control;
 mod graphql;
 mod hooks;
+#[path = "../../../crates/service/tests/support/in_time.rs"]
+mod in_time;
+#[path = "../../../crates/service/tests/support/limit.rs"]
+mod limit;
 mod limits;
 mod program;
 mod repositories;

@@ -3,6 +3,8 @@
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
+use crate::in_time::InTime as _;
+
 #[test]
 fn help_that_cannot_be_written_is_a_failure() {
     for option in ["--help", "--version"] {
@@ -10,7 +12,8 @@ fn help_that_cannot_be_written_is_a_failure() {
             let output = OpenOptions::new().write(true).open(path).unwrap();
             let mut command = Command::new(env!("CARGO_BIN_EXE_github-sim"));
             command.arg(option).stdout(output).stderr(Stdio::null());
-            assert_eq!(command.status().unwrap().code(), Some(code), "{option}");
+            let ended = command.spawn().unwrap().output_in_time();
+            assert_eq!(ended.status.code(), Some(code), "{option}");
         }
     }
 }

@@ -12,6 +12,7 @@ use github_sim::{Checked, Sim, SimConfig};
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::limit::Limit;
 use crate::support::{post, scope, slug, spec};
 
 /// Far beyond what any of these takes; only a failure waits so long.
@@ -77,6 +78,7 @@ async fn until(sim: &Sim, what: &str, wanted: impl Fn(&World) -> bool) {
 /// What it printed, and its exit code.
 async fn ended(mut child: Child) -> (String, Option<i32>) {
     let wait = tokio::task::spawn_blocking(move || {
+        let _limit = Limit::of(child.id());
         let mut out = String::new();
         child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
         (out, child.wait().expect("it ends").code())

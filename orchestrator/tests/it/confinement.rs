@@ -17,6 +17,7 @@ use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 
 use crate::docker::{Engine, engine, job, spec_of, until};
+use crate::in_time::InTime as _;
 use crate::support::slug;
 
 const MTU: &str = "com.docker.network.driver.mtu";
@@ -175,12 +176,12 @@ fn programs(programs: &[&str]) -> Vec<u8> {
     let mut files: BTreeSet<String> = BTreeSet::new();
     for program in programs {
         files.insert(program.trim_start_matches('/').to_owned());
-        let told = Command::new("ldd").arg(program).output().unwrap().stdout;
+        let told = Command::new("ldd").arg(program).output_in_time().stdout;
         let told = String::from_utf8(told).unwrap();
         let words = told.split_whitespace().filter(|word| word.starts_with('/'));
         files.extend(words.map(|word| word.trim_start_matches('/').to_owned()));
     }
-    let tar = Command::new("tar").args(["-chf", "-", "-C", "/"]).args(files).output().unwrap();
+    let tar = Command::new("tar").args(["-chf", "-", "-C", "/"]).args(files).output_in_time();
     assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
     tar.stdout
 }

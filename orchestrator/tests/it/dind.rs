@@ -27,6 +27,7 @@ use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::Handle;
 
 use crate::docker::{Engine, PATIENCE, engine, job, spec_of, until};
+use crate::in_time::InTime as _;
 use crate::support::slug;
 
 /// What the official image's entry point does without certificates.
@@ -62,7 +63,7 @@ fn with_programs(archive: Vec<u8>, programs: &[&str], scripts: &[(&str, &str)]) 
         let path = find(program).unwrap_or_else(|| {
             panic!("this test needs {program} (MAYFLY_TEST_DOCKER=0 leaves it out)")
         });
-        let told = Command::new("ldd").arg(&path).output().unwrap();
+        let told = Command::new("ldd").arg(&path).output_in_time();
         let told = String::from_utf8(told.stdout).unwrap();
         files.extend(
             told.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned),
@@ -77,13 +78,13 @@ fn with_programs(archive: Vec<u8>, programs: &[&str], scripts: &[(&str, &str)]) 
     let all = folder.join("all.tar");
     std::fs::write(&all, archive).unwrap();
     // The engine refuses an archive that has a path twice.
-    let there = Command::new("tar").arg("-tf").arg(&all).output().unwrap();
+    let there = Command::new("tar").arg("-tf").arg(&all).output_in_time();
     let there = String::from_utf8(there.stdout).unwrap();
     files.retain(|file| there.lines().all(|line| line != file.trim_start_matches('/')));
     let mut tar = Command::new("tar");
     let tar = tar.arg("-rhf").arg(&all).args(["-C", "/"]);
     let tar = tar.args(files.iter().map(|file| file.trim_start_matches('/')));
-    let output = tar.arg("-C").arg(&folder).arg("usr").output().unwrap();
+    let output = tar.arg("-C").arg(&folder).arg("usr").output_in_time();
     let archive = std::fs::read(&all);
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

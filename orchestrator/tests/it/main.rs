@@ -25,6 +25,8 @@ mod groups;
 mod hanging;
 mod held_runs;
 mod hooks;
+#[path = "../../../crates/service/tests/support/in_time.rs"]
+mod in_time;
 mod jobs;
 mod metrics;
 #[path = "../../../crates/service/tests/support/metrics_table.rs"]

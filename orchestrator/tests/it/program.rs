@@ -6,11 +6,12 @@ use std::time::Duration;
 use mayfly_store::{PoolRow, Store};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use crate::in_time::InTime as _;
 use crate::support::TOKEN;
 
 fn orchestrator(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
-    command.env_clear().args(arguments).envs(variables.iter().copied()).output().unwrap()
+    command.env_clear().args(arguments).envs(variables.iter().copied()).output_in_time()
 }
 
 #[test]
@@ -270,7 +271,7 @@ fn a_folder_that_cannot_be_written_to_is_said_before_the_start() {
         if is_root {
             command.uid(65534);
         }
-        let output = command.output().unwrap();
+        let output = command.output_in_time();
         assert_eq!(String::from_utf8_lossy(&output.stdout), open, "{output:?}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let expected = format!(
@@ -358,6 +359,6 @@ fn bytes_that_are_no_text_are_the_reason_that_is_given() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
     command.env_clear().arg("--check-config").env("RUNNER_IMAGE", "img:1");
     command.env("GITHUB_RUNNER_TOKEN", OsStr::from_bytes(b"ghp_\xff"));
-    let text = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    let text = String::from_utf8(command.output_in_time().stderr).unwrap();
     assert!(text.starts_with("GITHUB_RUNNER_TOKEN: holds bytes that are no UTF-8"), "{text}");
 }
