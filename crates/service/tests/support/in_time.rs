@@ -25,15 +25,22 @@ impl InTime for &mut Command {
 
 impl InTime for Child {
     fn output_in_time(self) -> Output {
-        let id = self.id();
-        // Not a scoped thread: what holds the output open may live on when the program is killed.
-        let (done, end) = mpsc::channel();
-        std::thread::spawn(move || done.send(self.wait_with_output()));
-        let Ok(output) = end.recv_timeout(LIMIT) else {
-            // Nobody waited for it, so that its id is no other's.
-            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
-            panic!("the program did not end within {} s", LIMIT.as_secs());
-        };
-        output.expect("the output of a program")
+        output_within(self, LIMIT)
     }
+}
+
+/// What a program prints and how it ends.
+///
+/// Panics: it takes longer than `limit`.
+pub(crate) fn output_within(child: Child, limit: Duration) -> Output {
+    let id = child.id();
+    // Not a scoped thread: what holds the output open may live on when the program is killed.
+    let (done, end) = mpsc::channel();
+    std::thread::spawn(move || done.send(child.wait_with_output()));
+    let Ok(output) = end.recv_timeout(limit) else {
+        // Nobody waited for it, so that its id is no other's.
+        let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+        panic!("the program did not end within {limit:?}");
+    };
+    output.expect("the output of a program")
 }
