@@ -84,7 +84,7 @@ pub(crate) async fn serve(
     let connections = TaskTracker::new();
     tokio::select! {
         () = shutdown => {}
-        () = accept(&listener, &router, stop, &places, &connections) => {}
+        () = accept(|| listener.accept(), &router, stop, &places, &connections) => {}
         () = rate_limits.tidy() => {}
     }
     drop(listener);
@@ -97,8 +97,9 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-async fn accept(
-    listener: &TcpListener,
+/// Serves the connections that `next` brings, as long as there are places for them.
+async fn accept<F: Future<Output = io::Result<(TcpStream, SocketAddr)>>>(
+    next: impl Fn() -> F,
     router: &Router,
     stop: &CancellationToken,
     places: &Places,
@@ -106,7 +107,7 @@ async fn accept(
 ) {
     loop {
         let place = places.any().await;
-        match listener.accept().await {
+        match next().await {
             Ok((stream, peer)) => {
                 if let Some(share) = places.of(peer.ip())
                     && prepare(&stream).is_ok()

@@ -165,8 +165,28 @@ pub(crate) fn line(event: &Event) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::Parser as _;
     use jiff::Timestamp;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_nobody_answers_for_is_asked_for_for_half_a_minute() {
+        let arguments = ["events", "--follow", "--url", "http://127.0.0.1:1"];
+        let Arguments { options } = Arguments::parse_from(arguments);
+        let gateway = Gateway::open(&options.connection).unwrap();
+        let start = Instant::now();
+        let failure = follow(&gateway, &options, 0).await.err().unwrap();
+        assert!(matches!(failure, Failure::Unreachable(_)), "{failure}");
+        assert_eq!(start.elapsed(), Duration::from_secs(30));
+    }
 
     #[test]
     fn an_event_is_a_line_that_steers_no_terminal() {

@@ -104,6 +104,27 @@ fn only_a_connection_that_is_lost_leaves_accepting_as_it_is() {
     }
 }
 
+/// Without a pause it would be tried as fast as the machine can, and fill the log.
+#[tokio::test(start_paused = true)]
+async fn what_is_used_up_is_tried_again_five_times_a_second() {
+    for (kind, least) in [(io::ErrorKind::OutOfMemory, 5), (io::ErrorKind::ConnectionReset, 1_000)]
+    {
+        let tries = std::cell::Cell::new(0);
+        let next = || {
+            tries.set(tries.get() + 1);
+            // What may be tried at once is tried without end.
+            let failed = tries.get() < 1_000;
+            async move { if failed { Err(kind.into()) } else { std::future::pending().await } }
+        };
+        let places = Places::new(1_000, Config::default().trusted_proxies);
+        let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+        let router = Router::new();
+        let accepting = accept(next, &router, &stop, &places, &connections);
+        assert!(tokio::time::timeout(Duration::from_millis(999), accepting).await.is_err());
+        assert_eq!(tries.get(), least, "{kind:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_head_may_have_32_kib() {
     for (length, status) in [(31 * 1024, "HTTP/1.1 200 "), (33 * 1024, "HTTP/1.1 431 ")] {
@@ -147,7 +168,8 @@ async fn a_connection_waits_for_its_place() {
     let router = Router::new().route("/short", get(async || "short"));
     tokio::spawn(async move {
         let places = Places::new(66, Config::default().trusted_proxies);
-        accept(&listener, &router, &CancellationToken::new(), &places, &TaskTracker::new()).await;
+        let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+        accept(|| listener.accept(), &router, &stop, &places, &connections).await;
     });
     let ask = b"GET /short HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut first = TcpStream::connect(address).await.unwrap();

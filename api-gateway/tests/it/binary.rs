@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use crate::collector::Collector;
 use crate::in_time::InTime as _;
 use crate::limit::Limit;
 
@@ -163,4 +164,35 @@ fn it_serves_until_it_is_told_to_stop() {
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     let gone = run(&["healthcheck"], &[("API_GATEWAY_PORT", &port)]);
     assert_eq!((gone.status.code(), gone.stderr.is_empty()), (Some(1), false));
+}
+
+/// They are sent every few seconds, and the last ones at the end.
+#[test]
+fn the_last_traces_are_delivered_before_it_ends() {
+    use std::io::{BufRead as _, Read as _, Write as _};
+
+    let collector = Collector::start();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_api-gateway"));
+    command.env_clear().env("API_GATEWAY_PORT", free.port().to_string());
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+        .env("ORCHESTRATOR_URL", "http://127.0.0.1:1");
+    command.stderr(std::process::Stdio::piped());
+    let mut running = Running::start(command);
+    let mut lines = std::io::BufReader::new(running.0.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("api-gateway is listening")));
+    let mut asking = std::net::TcpStream::connect(free).unwrap();
+    asking
+        .write_all(b"GET /api/v1/pools HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    asking.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let id = running.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    lines.for_each(drop);
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let spans = collector.text();
+    assert!(spans.contains("/api/v1/pools"), "{spans}");
 }

@@ -4,6 +4,8 @@
 
 mod auth;
 mod binary;
+#[path = "../../../crates/service/tests/support/collector.rs"]
+mod collector;
 mod cors;
 mod create;
 mod documents;

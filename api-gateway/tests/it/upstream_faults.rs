@@ -288,3 +288,59 @@ async fn what_acts_once_however_often_it_is_asked_for_is_repeated() {
         assert_eq!(count.swap(0, Ordering::SeqCst), attempts, "{method} {path}");
     }
 }
+
+/// Its queue of connections is full, so that the kernel answers none: as where a packet filter drops what is sent.
+#[tokio::test(start_paused = true)]
+async fn a_network_that_does_not_connect_is_given_up_after_three_times_two_seconds() {
+    use socket2::{Domain, Socket, Type};
+
+    let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let waiting = [(); 3].map(|()| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let _ = socket.connect(&address.into());
+        socket
+    });
+    let client = Client(api_gateway::router(&config(address)));
+    let start = tokio::time::Instant::now();
+    let answer = client.get("/api/v1/status").await;
+    // And a tenth and two tenths of a second between them.
+    assert_eq!(start.elapsed().as_millis(), 6_300);
+    assert_eq!(answer.problem().kind, "urn:mayfly:problem:orchestrator-unavailable");
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_used_is_kept_for_ten_seconds() {
+    use axum::extract::ConnectInfo;
+
+    let latest = Arc::new(std::sync::Mutex::new(None));
+    let noted = Arc::clone(&latest);
+    let answer = async move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
+        *noted.lock().unwrap() = Some(peer);
+        axum::Json(serde_json::json!({}))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client(api_gateway::router(&config(listener.local_addr().unwrap())));
+    let router = Router::new().fallback(answer);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    let connection = async || {
+        assert_eq!(client.get("/api/v1/status").await.status, StatusCode::OK);
+        // It goes back when the answer was read to its end.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        latest.lock().unwrap().take().unwrap()
+    };
+    let first = connection().await;
+    for (seconds, kept) in [(9, true), (9, true), (11, false)] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        assert_eq!(connection().await == first, kept, "after {seconds} s");
+    }
+}

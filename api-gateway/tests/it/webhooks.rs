@@ -162,7 +162,7 @@ async fn a_job_arrives_at_the_orchestrator_as_it_is_and_nothing_else_does() {
     let delivery = &memory.deliveries[0];
     assert_eq!(delivery.id, GUID);
     let Content::Job { repository, job } = &delivery.content else { panic!("{delivery:?}") };
-    assert_eq!((repository.full_name.as_str(), repository.private), ("octo/hello", true));
+    assert_eq!((repository.full_name.as_str(), repository.private), ("octo/hello", Some(true)));
     assert_eq!(
         (job.id, job.status, &*job.labels),
         (1, JobStatus::Queued, &["self-hosted".to_owned()][..])

@@ -49,3 +49,43 @@ impl Gateway {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of a stream that consists of these bytes.
+    async fn followed(bytes: Vec<u8>) -> Result<(), Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let serving = async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let begin =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            stream.write_all(begin.as_bytes()).await.unwrap();
+            // Who has enough hangs up.
+            let _ = stream.write_all(&bytes).await;
+        };
+        let gateway = Gateway::new(url, None).unwrap();
+        tokio::join!(gateway.follow(0, |_| Ok(())), serving).0
+    }
+
+    #[tokio::test]
+    async fn an_event_has_at_most_a_mebibyte() {
+        let fits = vec![b'x'; 1 << 20];
+        let more = [&*fits, b"x"].concat();
+        let lines = [&*fits, b"\n", &*fits, b"\n"].concat();
+        for (bytes, endless) in [(fits, false), (lines, false), (more, true)] {
+            let told = followed(bytes).await.err().map(|failure| failure.to_string());
+            assert_eq!(told.is_some(), endless, "{told:?}");
+            assert!(told.is_none_or(|told| told.ends_with(": an event without end")));
+        }
+    }
+}

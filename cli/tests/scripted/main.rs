@@ -10,6 +10,9 @@ mod events;
 #[path = "../../../crates/service/tests/support/in_time.rs"]
 mod in_time;
 mod jobs;
+#[path = "../../../crates/service/tests/support/limit.rs"]
+mod limit;
+mod live;
 mod overview;
 mod pools;
 mod profiles;

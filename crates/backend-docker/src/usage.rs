@@ -112,6 +112,8 @@ fn bytes(size: Option<i64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[test]
@@ -160,6 +162,28 @@ mod tests {
         let host = busy_until(never, 403, "closed by the proxy").await;
         let refused = measure(Some(&host), 41, "a").await.unwrap_err();
         assert!(refused.to_string().ends_with("closed by the proxy"), "{refused}");
+    }
+
+    /// The clock goes on by itself where everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_measuring_that_goes_on_is_asked_for_less_and_less_often_for_two_minutes() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (noted, start) = (Arc::clone(&asked), Instant::now());
+        let df = async move || {
+            noted.lock().unwrap().push(start.elapsed().as_millis());
+            http::StatusCode::INTERNAL_SERVER_ERROR
+        };
+        let router = axum::Router::new().route("/v1.51/system/df", axum::routing::get(df));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("tcp://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        // The version that newer engines still speak.
+        assert!(measure(Some(&host), 60, "a").await.is_err());
+        let seconds = [
+            0, 250, 750, 1_750, 3_750, 7_750, 15_750, 30_750, 45_750, 60_750, 75_750, 90_750,
+            105_750,
+        ];
+        assert_eq!(*asked.lock().unwrap(), seconds);
     }
 
     #[tokio::test]

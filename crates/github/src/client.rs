@@ -4,6 +4,8 @@
 //! conditional wherever an earlier answer is still held, because an unchanged answer (304) costs nothing of the hour's requests;
 //! an error is never taken for an empty answer.
 
+#[cfg(test)]
+mod priorities;
 mod send;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use tower::ServiceExt as _;
 
+use crate::heard::Heard;
 use crate::support::{DONE, Platform, SELF_HOSTED, scope};
 
 const JIT: &str = "/repos/{owner}/{repo}/actions/runners/generate-jitconfig";
@@ -630,37 +631,9 @@ async fn a_crash_that_says_it_succeeded_is_no_success() {
     assert_ne!(jobs[0].conclusion.as_deref(), Some("success"), "{jobs:?}");
 }
 
-/// What is logged, as text.
-#[derive(Clone, Default)]
-struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn count(&self, words: &str) -> usize {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains(words)).count()
-    }
-}
-
 #[tokio::test]
 async fn that_github_puts_an_end_off_is_logged_once() {
-    let log = Log::default();
-    let writer = log.clone();
-    let dispatch = mayfly_service::telemetry::dispatch(
-        mayfly_service::telemetry::Logging::default(),
-        move || writer.clone(),
-    );
-    let _guard = tracing::dispatcher::set_default(&dispatch);
+    let (heard, _guard) = Heard::begin();
     let (platform, name, _) = with_busy_runner().await;
     // Its container ended, and GitHub believes in its job still.
     platform.backend.exit(&name, 1, "");
@@ -671,7 +644,7 @@ async fn that_github_puts_an_end_off_is_logged_once() {
     assert_eq!(platform.containers(), std::slice::from_ref(&name));
     let tries = platform.sim.counters().of("DELETE", &format!("{RUNNERS}/{{runner_id}}"));
     assert!(tries > 3, "{tries}");
-    assert_eq!(log.count("put off"), 1);
+    assert_eq!(heard.lines("put off").len(), 1);
     platform.sim.with(|world| world.lose_runner(&name)).unwrap();
     platform.wait(600);
     platform.pass().await;

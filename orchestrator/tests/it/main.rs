@@ -9,6 +9,8 @@ mod assignment;
 mod bombs;
 mod budget;
 mod checkup;
+#[path = "../../../crates/service/tests/support/collector.rs"]
+mod collector;
 mod confinement;
 mod converge;
 mod dind;
@@ -23,11 +25,15 @@ mod faults;
 mod frozen;
 mod groups;
 mod hanging;
+#[path = "../../src/heard.rs"]
+mod heard;
 mod held_runs;
 mod hooks;
 #[path = "../../../crates/service/tests/support/in_time.rs"]
 mod in_time;
 mod jobs;
+#[path = "../../../crates/service/tests/support/limit.rs"]
+mod limit;
 mod metrics;
 #[path = "../../../crates/service/tests/support/metrics_table.rs"]
 mod metrics_table;

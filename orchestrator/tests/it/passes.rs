@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use mayfly_common::webhook::{Content, Delivery, JobStatus, Outcome};
 use serde_json::json;
 
+use crate::heard::Heard;
 use crate::jobs::{call, get};
 use crate::support::{Platform, SELF_HOSTED, scope, slug};
 use crate::webhooks::{deliver, told};
@@ -361,30 +362,10 @@ async fn a_job_that_a_runner_had_that_is_gone_counts_for_its_pool() {
     assert_eq!(row["pool"], "manual", "{row}");
 }
 
-/// What is logged, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn what_lasts_and_what_is_over_is_logged_once() {
-    let log = Log::default();
-    let writer = log.clone();
-    let logging = mayfly_service::telemetry::Logging::default();
-    let dispatch = mayfly_service::telemetry::dispatch(logging, move || writer.clone());
-    let _guard = tracing::dispatcher::set_default(&dispatch);
-    let told = |words: &str| {
-        String::from_utf8(log.0.lock().unwrap().clone()).unwrap().matches(words).count()
-    };
+    let (heard, _guard) = Heard::begin();
+    let told = |words: &str| heard.lines(words).len();
     let platform = Platform::new().await;
     platform.queue("octo-admin/app", &["self-hosted", "gpu"]);
     let (unmet, engine, github) = (

@@ -6,7 +6,9 @@ use std::time::Duration;
 use mayfly_store::{PoolRow, Store};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use crate::collector::Collector;
 use crate::in_time::InTime as _;
+use crate::limit::Limit;
 use crate::support::TOKEN;
 
 fn orchestrator(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -361,4 +363,30 @@ fn bytes_that_are_no_text_are_the_reason_that_is_given() {
     command.env("GITHUB_RUNNER_TOKEN", OsStr::from_bytes(b"ghp_\xff"));
     let text = String::from_utf8(command.output_in_time().stderr).unwrap();
     assert!(text.starts_with("GITHUB_RUNNER_TOKEN: holds bytes that are no UTF-8"), "{text}");
+}
+
+/// They are sent every few seconds, and the last ones at the end.
+#[test]
+fn the_last_traces_are_delivered_before_it_ends() {
+    use std::io::BufRead as _;
+
+    let collector = Collector::start();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command.env_clear().env("ORCHESTRATOR_PORT", free.to_string());
+    command.env("GITHUB_RUNNER_TOKEN", TOKEN).env("GITHUB_API_URL", "http://127.0.0.1:1");
+    command.env("RUNNER_IMAGE", "img:1").env("DOCKER_HOST", "tcp://127.0.0.1:1");
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let limit = Limit::of(child.id());
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    // The first pass says what is wrong.
+    assert!(lines.any(|line| line.unwrap().contains("Docker cannot be reached")));
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    lines.for_each(drop);
+    drop(limit);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let spans = collector.text();
+    assert!(spans.contains("pass.problems"), "{spans}");
 }

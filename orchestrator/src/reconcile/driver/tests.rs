@@ -1,6 +1,7 @@
 //! What the loop does by the clock: asks whether the engine answers, follows its events, looks when something is due.
 
 use super::*;
+use crate::heard::Heard;
 use mayfly_backend::bounded::Contact;
 use mayfly_backend::fake::FakeBackend;
 use mayfly_common::clock::SystemClock;
@@ -34,31 +35,11 @@ async fn what_happened_while_events_could_not_be_followed_is_looked_for() {
     following.abort();
 }
 
-/// What is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn events_that_cannot_be_followed_are_told_once_for_as_long_as_that_lasts() {
-    let (log, fake) = (Log::default(), Arc::new(FakeBackend::new()));
-    let writer = log.clone();
-    let logging = mayfly_service::telemetry::Logging::default();
-    let dispatch = mayfly_service::telemetry::dispatch(logging, move || writer.clone());
-    let _guard = tracing::dispatcher::set_default(&dispatch);
-    let told = || {
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        text.matches("events cannot be followed, looking by the clock").count()
-    };
+    let fake = Arc::new(FakeBackend::new());
+    let (heard, _guard) = Heard::begin();
+    let told = || heard.lines("events cannot be followed, looking by the clock").len();
     fake.state().deaf = true;
     let nudge = Arc::new(Notify::new());
     let backend: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
