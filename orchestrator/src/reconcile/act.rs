@@ -101,13 +101,8 @@ impl Outcome {
     }
 }
 
-/// A machine that is removed.
-struct Gone {
-    /// The last lines that it printed.
-    log: String,
-    /// Why its registration is left.
-    left: Option<GitHubError>,
-}
+/// The last lines that a machine printed that is removed, and why its registration is left.
+type Gone = (String, Option<GitHubError>);
 
 /// True if the pass waits for the engine while this is done.
 fn needs_engine(action: &Action) -> bool {
@@ -260,10 +255,8 @@ impl Reconciler {
             }
             Action::Remove { name, scope, id, if_busy, state, why, failure, .. } => {
                 let ended = self.end(name, scope, *id, *if_busy).await;
-                let log = match &ended {
-                    Ok(Some(gone)) => gone.log.as_str(),
-                    _ => "",
-                };
+                let gone = ended.as_ref().ok().and_then(Option::as_ref);
+                let log = gone.map_or("", |(log, _)| log);
                 let in_full = failure.as_ref().and_then(|failure| failure.with_last_words(log));
                 self.ended(ended, seen, name, *state, in_full.as_deref().unwrap_or(why))
             }
@@ -298,7 +291,7 @@ impl Reconciler {
             }
         };
         self.backend.remove(name).await?;
-        Ok(Some(Gone { log, left }))
+        Ok(Some((log, left)))
     }
 
     fn ended(
@@ -309,7 +302,7 @@ impl Reconciler {
         state: RunnerState,
         why: &str,
     ) -> (Outcome, Option<(Finished, String)>) {
-        let Gone { log, left } = match ended {
+        let (log, left) = match ended {
             Ok(Some(gone)) => gone,
             Ok(None) => return (Outcome::Kept, None),
             Err(error) => return (Outcome::Failed(error), None),
