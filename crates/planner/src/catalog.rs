@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::RepoSlug;
 
+use self::trouble::Hidden;
 pub(crate) use self::trouble::jobs_hidden;
 use crate::filter::{Filter, RepoFacts};
 use mayfly_common::repository::{Coverage, Depth, FileText, FileVersion, Folder, Repository};
@@ -72,7 +73,7 @@ struct Known {
     heard_at: Option<Timestamp>,
     polled_at: Option<Timestamp>,
     /// GitHub answered 404 when it was last asked for its jobs.
-    jobs_hidden: bool,
+    jobs_hidden: Option<Hidden>,
 }
 
 #[derive(Debug)]
@@ -144,7 +145,7 @@ impl Catalog {
             let known = self.known.entry(repo.id).or_insert_with(|| Known::new(repo.slug.clone()));
             if known.slug != repo.slug || (refused.is_some() && known.refused.is_none()) {
                 lost.push(known.slug.clone());
-                known.jobs_hidden = false;
+                known.jobs_hidden = None;
             }
             if known.slug != repo.slug && refused.is_none() {
                 self.renamed.insert(known.slug.clone(), repo.slug.clone());
@@ -173,7 +174,7 @@ impl Catalog {
             }
             lost.extend(self.forget(|known| {
                 // Of one that answers 404, too, there is no doubt.
-                known.missed >= if known.jobs_hidden { 1 } else { MISSED }
+                known.missed >= if known.jobs_hidden.is_some() { 1 } else { MISSED }
             }));
         }
         lost
@@ -274,7 +275,7 @@ impl Catalog {
     pub fn polled(&mut self, repo: &RepoSlug, now: Timestamp) {
         if let Some(known) = self.entry(repo) {
             known.polled_at = Some(now);
-            known.jobs_hidden = false;
+            known.jobs_hidden = None;
         }
     }
 
@@ -328,7 +329,7 @@ impl Known {
             missed: 0,
             heard_at: None,
             polled_at: None,
-            jobs_hidden: false,
+            jobs_hidden: None,
         }
     }
 }

@@ -66,6 +66,8 @@ pub struct Ledger {
     takers: BTreeMap<String, Taker>,
     /// Jobs whose labels could not be read when GitHub last told of them.
     unread_labels: BTreeSet<i64>,
+    /// Jobs that did not end before their repository was gone: nobody is asked what became of them.
+    gone: BTreeSet<i64>,
     /// Questions to GitHub, by job.
     asked: BTreeMap<i64, Asked>,
     /// The last time, by our clock, that all waiting jobs of a repository were read.
@@ -250,6 +252,15 @@ impl Ledger {
         }
     }
 
+    /// The repository is not there any more: its jobs wait for nothing, and GitHub cannot say what became of those that began.
+    pub fn gone(&mut self, repo: &RepoSlug, now: Timestamp) {
+        self.forget(repo, now);
+        let of_it = self.rows.values().filter(|row| row.repo == *repo);
+        let open = of_it
+            .filter(|row| row.status < JobStatus::Completed || self.unconfirmed.contains(&row.id));
+        self.gone.extend(open.map(|row| row.id));
+    }
+
     /// These repositories have new names, by the old ones. A job keeps its id, and waits on.
     pub fn renamed(&mut self, names: &BTreeMap<RepoSlug, RepoSlug>) {
         for row in self.rows.values_mut() {
@@ -276,7 +287,7 @@ impl Ledger {
             let over = row.status != JobStatus::Waiting && !row.waits();
             let kept = match row.status {
                 // Nobody tells of a job while it runs.
-                JobStatus::InProgress => LONGEST_JOB,
+                JobStatus::InProgress if !self.gone.contains(id) => LONGEST_JOB,
                 // GitHub could not be asked for so long.
                 _ if asked.contains(id) => LONGEST_WAIT,
                 _ => KEPT,
@@ -285,6 +296,7 @@ impl Ledger {
         });
         let rows = &self.rows;
         self.doubted.retain(|id| rows.contains_key(id));
+        self.gone.retain(|id| rows.contains_key(id));
         self.unread_labels.retain(|id| rows.contains_key(id));
         // What the runner said stands, where GitHub could not be asked for nearly as long as the row is kept.
         self.unconfirmed.retain(|id| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use mayfly_common::api::PassReport;
-use mayfly_common::scope::RepoSlug;
+use mayfly_common::scope::{RepoSlug, Scope};
 use tracing::warn;
 
 use super::show::{trouble, trouble_at};
@@ -90,7 +90,11 @@ impl Reconciler {
         let lost = state.catalog.listed(&listed.repositories, listed.coverage, &config.filter, now);
         self.rename(state).await;
         for repo in &lost {
-            state.forget(repo, now);
+            if state.catalog.lists(&Scope::Repo(repo.clone())) {
+                state.ledger.forget(repo, now);
+            } else {
+                state.ledger.gone(repo, now);
+            }
         }
         let any = listed.problems.is_empty() || !listed.repositories.is_empty();
         any.then(|| listed.repositories.into_iter().map(|repo| repo.slug).collect())
@@ -137,7 +141,7 @@ fn learn_folder(
         }
         Err(GitHubError::NotFound) => {
             state.catalog.gone(repo);
-            state.forget(repo, now);
+            state.ledger.gone(repo, now);
             Vec::new()
         }
         Err(error) => {

@@ -66,14 +66,15 @@ impl Reconciler {
                         polled.insert(repo);
                     }
                     // It is a problem as long as listings have the repository: its jobs may wait all the same.
-                    Err(GitHubError::NotFound) if state.catalog.jobs_hidden(&repo) => {
-                        complete = false;
-                    }
-                    // The repository is gone; so are its jobs.
-                    Err(GitHubError::NotFound) => {
-                        state.catalog.distrust();
-                        state.forget(&repo, now);
-                    }
+                    Err(GitHubError::NotFound) => match state.catalog.jobs_hidden(&repo, now) {
+                        // The list that tells is read in the next pass.
+                        Some(times) => state.news |= times == 1,
+                        // The repository is gone; so are its jobs.
+                        None => {
+                            state.catalog.distrust();
+                            state.ledger.gone(&repo, now);
+                        }
+                    },
                     Err(error) => {
                         let what = format!("{repo}: jobs cannot be read");
                         trouble_at(report, repo.owner().as_str(), &what, &error);
@@ -85,6 +86,8 @@ impl Reconciler {
         if missed > 0 {
             state.hearing.missed(now);
         }
+        // Not all of them are asked for in each pass.
+        complete &= !state.ledger.waiting_in().keys().any(|repo| state.catalog.hides_jobs(repo));
         // A job that was seen earlier but could not be checked in this pass may already have a runner: too few runners for a moment are
         // better than too many.
         let (catalog, ledger) = (&state.catalog, &state.ledger);
@@ -124,9 +127,10 @@ pub(super) fn repositories_to_poll(
     let lost = state.ledger.news_lost(now);
     repos.retain(|repo| {
         let told = waiting.get(repo).copied();
+        let may = all || state.catalog.may_ask_for_jobs(repo, now);
         let runs = || registrations.keys().any(|scope| scope.covers(repo));
         let doubted = told.is_some() && (doubtful.contains(repo) || lost.contains(repo));
-        all || told == Some(false) || doubted || (!healthy && (told.is_some() || runs()))
+        may && (all || told == Some(false) || doubted || (!healthy && (told.is_some() || runs())))
     });
     repos
 }

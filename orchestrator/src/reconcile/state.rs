@@ -129,11 +129,6 @@ impl State {
         }
     }
 
-    /// The repository is not served any more, under this name.
-    pub(super) fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
-        self.ledger.forget(repo, now);
-    }
-
     /// When GitHub is next asked for repositories and jobs.
     pub(super) fn next_check(&self, now: Timestamp) -> Timestamp {
         // The clock was set back.

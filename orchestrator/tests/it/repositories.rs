@@ -212,6 +212,30 @@ async fn a_process_that_calls_itself_a_worker_keeps_no_runner_of_a_deleted_repos
     assert_eq!(platform.handle.snapshot().finished[0].reason, reason);
 }
 
+/// A job that is in progress when its repository is deleted, one that waits, and how often GitHub is asked for them.
+#[tokio::test]
+async fn nobody_asks_for_the_jobs_of_a_deleted_repository_for_long() {
+    let platform = with_worker().await;
+    platform.queue("octo-admin/app", &["self-hosted", "gpu"]);
+    platform.wait(60);
+    platform.pass().await;
+    platform.sim.with(|world| world.delete_repo(&slug("octo-admin/app"))).unwrap();
+    platform.sim.clear_counters();
+    for _ in 0..120 {
+        platform.wait(60);
+        platform.pass().await;
+    }
+    let counters = platform.sim.counters();
+    let (jobs, runs) = (
+        counters.of("GET", "/repos/{owner}/{repo}/actions/jobs/{job_id}"),
+        counters.of("GET", "/repos/{owner}/{repo}/actions/runs"),
+    );
+    assert_eq!(jobs, 0, "it is gone, as the list of that minute tells");
+    let asked = platform.sim.recorded();
+    let there = asked.iter().filter(|one| one.path_and_query.contains("octo-admin/other")).count();
+    assert!(there > 0 && runs > 0, "the other repository is asked as ever");
+}
+
 #[tokio::test]
 async fn a_404_for_the_runners_of_a_listed_repository_ends_none_at_work() {
     let platform = with_worker().await;

@@ -28,7 +28,7 @@ impl Catalog {
         let fact = |known: &Known| match &known.refused {
             Some(why) => RepoFact::Refused(why.clone()),
             None if known.read.is_none() => RepoFact::Unread,
-            None if known.jobs_hidden => RepoFact::JobsHidden,
+            None if known.jobs_hidden.is_some() => RepoFact::JobsHidden,
             None if relevant.contains(&known.slug) => RepoFact::Asked,
             None => RepoFact::NoJobs,
         };

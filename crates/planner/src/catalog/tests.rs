@@ -183,19 +183,20 @@ fn a_listed_repository_whose_jobs_are_a_404_is_a_problem_until_they_can_be_read_
         let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
         whole(&mut catalog, &[repo(1, "o/r", Some("t1"))], 1);
         assert_eq!(catalog.depth(at(2)), Depth::Recent);
-        assert!(catalog.jobs_hidden(&slug("o/r")));
+        assert_eq!(catalog.jobs_hidden(&slug("o/r"), at(2)), Some(1));
         catalog
     };
     let told = "GitHub answers 404 for the jobs of o/r: the credential may not read its Actions, or it was removed";
     let mut catalog = hidden();
     assert_eq!(catalog.problems(), [told]);
     assert_eq!(catalog.facts(at(2))[&slug("o/r")], RepoFact::JobsHidden);
-    assert!(catalog.serves(&slug("o/r")) && !catalog.jobs_hidden(&slug("o/unknown")));
+    assert!(catalog.serves(&slug("o/r")) && catalog.hides_jobs(&slug("o/r")));
+    assert_eq!(catalog.jobs_hidden(&slug("o/unknown"), at(2)), None);
     assert_eq!(names(&catalog.relevant(at(2))), ["o/r"], "it is asked again");
     // Whether it is there, a whole listing tells: once, and not at every look.
     assert_eq!(catalog.depth(at(2)), Depth::Whole);
     whole(&mut catalog, &[repo(1, "o/r", Some("t1"))], 3);
-    assert!(catalog.jobs_hidden(&slug("o/r")));
+    assert_eq!(catalog.jobs_hidden(&slug("o/r"), at(4)), Some(2));
     assert_eq!((catalog.depth(at(4)), catalog.problems().len()), (Depth::Recent, 1));
     catalog.polled(&slug("o/r"), at(5));
     assert!(catalog.problems().is_empty());
@@ -203,7 +204,7 @@ fn a_listed_repository_whose_jobs_are_a_404_is_a_problem_until_they_can_be_read_
     let mut gone = hidden();
     whole(&mut gone, &[], 3);
     assert!(!gone.serves(&slug("o/r")), "a list that lacks it is enough");
-    assert!(gone.problems().is_empty() && !gone.jobs_hidden(&slug("o/r")));
+    assert!(gone.problems().is_empty() && !gone.hides_jobs(&slug("o/r")));
     let mut renamed = hidden();
     whole(&mut renamed, &[repo(1, "o/new", Some("t1"))], 3);
     assert!(renamed.problems().is_empty());
@@ -293,4 +294,21 @@ fn repositories_that_are_not_served_are_counted_by_reason() {
     let mut counts: Vec<usize> = catalog.refused().into_values().collect();
     counts.sort_unstable();
     assert_eq!(counts, [1, 2], "{:?}", catalog.refused());
+}
+
+#[test]
+fn a_repository_that_answers_404_is_asked_for_jobs_less_and_less_often_between_checks() {
+    let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
+    let after = |second: i64| at(0) + SignedDuration::from_secs(second);
+    let asks = |catalog: &Catalog, second| catalog.may_ask_for_jobs(&slug("o/r"), after(second));
+    assert!(asks(&catalog, 0) && catalog.may_ask_for_jobs(&slug("o/unknown"), at(0)));
+    let mut now = 0;
+    for wait in [30, 60, 120, 240, 480, 600, 600] {
+        catalog.jobs_hidden(&slug("o/r"), after(now));
+        assert!(!asks(&catalog, now + wait - 1) && asks(&catalog, now + wait), "{wait}");
+        assert!(asks(&catalog, now - 1), "the clock was set back");
+        now += wait;
+    }
+    catalog.polled(&slug("o/r"), after(now));
+    assert!(asks(&catalog, now + 1));
 }

@@ -70,6 +70,7 @@ impl Ledger {
         }
         row.seen_at = row.seen_at.max(now);
         self.changed.insert(job.id);
+        self.gone.remove(&job.id);
     }
 
     /// GitHub lists the jobs of `repo` that wait; it was asked at `asked_at`. Answers with how many of them webhooks should have
@@ -125,6 +126,7 @@ impl Ledger {
                 row.status = JobStatus::Queued;
                 self.changed.insert(job.id);
             }
+            self.gone.remove(&job.id);
             if row.left_at.take().is_some() {
                 self.changed.insert(job.id);
             }

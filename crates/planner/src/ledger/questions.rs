@@ -30,6 +30,8 @@ pub(super) struct Asked {
     answers: u32,
     /// Questions since then that did not reach it.
     failures: u32,
+    /// Answers in a row, the last ones, that there is no such job.
+    unknown: u32,
     /// The time of the last one, or from which the first one may be asked.
     at: Timestamp,
 }
@@ -37,7 +39,7 @@ pub(super) struct Asked {
 impl Asked {
     /// It was not asked yet, and need not be before a delivery of `now` could be here.
     pub(super) fn before(now: Timestamp) -> Self {
-        Self { answers: 0, failures: 0, at: now }
+        Self { answers: 0, failures: 0, unknown: 0, at: now }
     }
 
     /// True if it answered any.
@@ -122,15 +124,21 @@ impl Ledger {
                 && (row.told_at.is_none() || row.pool.is_some())
                 && had(row) != Had::AtWork;
             let doubted = row.waits() && self.doubted.contains(&row.id);
-            !told && (self.is_open(row) || (is_ours(row) && (runs || doubted)))
+            // GitHub has no such job: it ended with its run or its repository, or is not shown to us.
+            let unknown = self.asked.get(&row.id).is_some_and(|asked| asked.unknown >= TRIES);
+            let gone = unknown || self.gone.contains(&row.id);
+            !told && !gone && (self.is_open(row) || (is_ours(row) && (runs || doubted)))
         };
         let due = |row: &&Row| match self.asked.get(&row.id) {
             None => true,
             // A moment that lies ahead is from before the clock was set back.
-            Some(Asked { answers, failures, at }) => {
+            Some(Asked { answers, failures, unknown, at }) => {
                 let times = answers.saturating_add(*failures);
-                // Its container is kept for this job only, which is worth a question a minute.
-                let wait = if had(row) == Had::Offline { OFFLINE } else { wait(times) };
+                let wait = match had(row) {
+                    // Its container is kept for this job only, which is worth a question a minute, if there is an answer.
+                    Had::Offline => OFFLINE.max(wait(*unknown)),
+                    Had::AtWork | Had::Gone => wait(times),
+                };
                 *at > now || now.duration_since(*at) >= wait
             }
         };
@@ -142,7 +150,10 @@ impl Ledger {
     pub(super) fn is_open(&self, row: &Row) -> bool {
         let left = row.status == JobStatus::Queued && row.left_at.is_some() && !row.expired();
         let answers = self.asked.get(&row.id).map_or(0, |asked| asked.answers);
-        is_ours(row) && (left || self.unconfirmed.contains(&row.id)) && answers < TRIES
+        is_ours(row)
+            && (left || self.unconfirmed.contains(&row.id))
+            && answers < TRIES
+            && !self.gone.contains(&row.id)
     }
 
     /// What GitHub says of a job that it was asked about.
@@ -167,7 +178,11 @@ impl Ledger {
             self.asked.entry(id).or_insert(Asked::before(now)).failed(now);
             return;
         }
+        let unknown = self.asked.get(&id).map_or(0, |asked| asked.unknown);
         self.count_question(id, now);
+        if let (NoAnswer::NoSuchJob, Some(asked)) = (why, self.asked.get_mut(&id)) {
+            asked.unknown = unknown.saturating_add(1);
+        }
         // No list will ever say so.
         if why == NoAnswer::NoSuchJob
             && self.doubted.remove(&id)

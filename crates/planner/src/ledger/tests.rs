@@ -533,3 +533,40 @@ fn a_list_that_could_not_be_read_in_full_is_no_look_since_which_a_job_is_new() {
     let row = ledger.row(1).unwrap();
     assert_eq!((row.queued_at, row.queue_known), (at(500), true));
 }
+
+#[test]
+fn a_job_that_github_does_not_know_any_more_is_asked_for_less_and_less_often_and_not_for_ever() {
+    let running = || {
+        let mut ledger = Ledger::default();
+        let job =
+            EventJob { runner_name: Some("r1".to_owned()), ..event(1, JobStatus::InProgress) };
+        ledger.told(&repo(), &job, at(0));
+        ledger.pools(|_| Some("ci"));
+        ledger
+    };
+    for (had, last) in [(Had::Offline, 1_360), (Had::Gone, 1_250)] {
+        let mut ledger = running();
+        let mut asked = Vec::new();
+        for second in 20..86_400 {
+            if !ledger.questions(|_, _| had, at(second)).is_empty() {
+                ledger.no_answer(1, NoAnswer::NoSuchJob, at(second));
+                asked.push(second);
+            }
+        }
+        assert_eq!((asked.len(), asked[0], asked[7]), (8, 20, last), "{had:?} {asked:?}");
+    }
+    // Once its repository is known to be gone, nobody asks, and it is kept for as long as what is over.
+    let mut ledger = running();
+    ledger.gone(&repo(), at(10));
+    assert!(ledger.questions(|_, _| Had::Gone, at(9_999)).is_empty());
+    ledger.take_changed();
+    ledger.prune(at(3_599));
+    assert_eq!(ledger.len(), 1);
+    // It is told of after all.
+    let mut back = ledger.clone();
+    back.told(&repo(), &event(1, JobStatus::InProgress), at(3_599));
+    back.pools(|_| Some("ci"));
+    assert_eq!(back.questions(|_, _| Had::Gone, at(9_999)).len(), 1);
+    ledger.prune(at(3_600));
+    assert!(ledger.is_empty());
+}
