@@ -1,5 +1,7 @@
 //! Whole files in, answers out; and files made to hurt.
 
+mod limits;
+
 use proptest::prelude::*;
 
 use super::limits::{MAX_FILE_BYTES, MAX_WORK, Work};
