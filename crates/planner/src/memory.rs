@@ -39,6 +39,8 @@ const CLASH_KEPT: SignedDuration = SignedDuration::from_mins(10);
 pub struct Sighting {
     /// True if it was ever online.
     pub was_online: bool,
+    /// True if GitHub ever told of it to this process, be it that it is not listed.
+    pub was_told: bool,
     /// True if GitHub ever said that it runs a job, or a job's process was seen inside.
     pub was_busy: bool,
     /// Since when it has been idle, without interruption.
@@ -264,7 +266,11 @@ impl Observed {
         sighting.missing_since =
             if online || worked { None } else { since(sighting.missing_since) };
         let jobless = listed.is_none_or(|registered| !registered.online && !registered.busy);
-        sighting.jobless_since = if jobless { since(sighting.jobless_since) } else { None };
+        // What GitHub said to an earlier process is forgotten, but the job was over by then, within the machine's life.
+        let first = !std::mem::replace(&mut sighting.was_told, true);
+        let begun = over.filter(|_| first).map(|at| at.max(instance.created_at));
+        let jobless_since = sighting.jobless_since.or(begun);
+        sighting.jobless_since = if jobless { since(jobless_since) } else { None };
         let timeout = policy.terms(&instance.pool).registration_timeout;
         let reason = reason_of(instance, sight, sighting, timeout, now);
         let idle = reason.state() == RunnerState::Idle;

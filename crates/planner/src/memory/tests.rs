@@ -110,6 +110,40 @@ fn without_a_job_is_counted_apart_from_offline() {
 }
 
 #[test]
+fn at_the_first_look_a_runner_has_been_without_a_job_since_its_job_was_over() {
+    let runner =
+        Instance { created_at: at(-500), ..instance("a1", Phase::Running { working: Some(true) }) };
+    let listed = |online, busy| vec![registered(1, "a1", online, busy)];
+    let rows = [
+        ("gone", vec![], Some(-300), Some(-300)),
+        ("offline", listed(false, false), Some(-300), Some(-300)),
+        ("the end is not known", vec![], None, Some(0)),
+        ("before the machine was there", vec![], Some(-900), Some(-500)),
+        ("GitHub's clock is ahead", vec![], Some(30), Some(0)),
+        ("online", listed(true, false), Some(-300), None),
+        ("busy", listed(false, true), Some(-300), None),
+    ];
+    let over = |second: Option<i64>| {
+        second.map(|second| (runner.name.clone(), at(second))).into_iter().collect()
+    };
+    for (what, list, end, expected) in rows {
+        // GitHub could not be asked at first, which tells nothing.
+        let silent = seen(Observed::default(), Some(&runner), None);
+        let silent = silent.remember(&policy(), at(-5));
+        let mut found = seen(silent, Some(&runner), Some(list));
+        found.jobs_over = over(end);
+        let found = found.remember(&policy(), at(0));
+        assert_eq!(found.memory.of(&runner).jobless_since, expected.map(at), "{what}");
+    }
+    // A process that was there when it began counts from what it saw.
+    let busy = seen(Observed::default(), Some(&runner), Some(listed(true, true)));
+    let mut gone = seen(busy.remember(&policy(), at(-5)), Some(&runner), Some(vec![]));
+    gone.jobs_over = over(Some(-300));
+    let gone = gone.remember(&policy(), at(0));
+    assert_eq!(gone.memory.of(&runner).jobless_since, Some(at(0)));
+}
+
+#[test]
 fn a_registration_of_our_name_with_another_id_is_not_ours() {
     let runner = instance("a1", RUNNING);
     let theirs = vec![registered(2, "a1", true, true)];
