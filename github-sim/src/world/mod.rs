@@ -5,13 +5,15 @@
 //! | [`model`] | none: the data |
 //! | `accounts` | users, organisations, runner groups |
 //! | [`enterprises`] | organisations under one roof |
-//! | [`repos`] | repositories and their files |
+//! | [`repos`], [`files`] | repositories and their files |
 //! | [`app`] | the App, its key, its installations and their tokens |
 //! | [`jwt`], [`keys`] | none: whether a JSON Web Token is the App's |
 //! | [`workflow`] | none: pure translation of a workflow file into [`JobSpec`](model::JobSpec)s |
-//! | `runs` | dispatch, queue, cancel, re-run, finish |
+//! | `runs` | dispatch, queue, cancel, re-run |
+//! | `jobs` | approve, report, finish; GitHub's own machines |
 //! | `registry` | registrations, just-in-time configurations, labels, deletion |
-//! | `connections` | sessions, taking a job, losing a runner, what time does |
+//! | `connections` | sessions, losing a runner, what time does |
+//! | `assignment` | none: which job a runner gets |
 //! | [`tokens`] | who may call |
 //! | [`limits`] | how often |
 //! | [`access`] | what a token may do |
@@ -26,13 +28,16 @@
 pub mod access;
 mod accounts;
 pub mod app;
+mod assignment;
 mod connections;
 pub mod deliveries;
 pub mod enterprises;
 mod error;
 pub mod events;
+pub mod files;
 pub mod hooks;
 mod invariants;
+mod jobs;
 pub mod jwt;
 pub mod keys;
 mod labels;

@@ -1,4 +1,4 @@
-//! Repositories: made, filled, renamed, moved, changed, deleted. A renamed one is found by its old name until another takes
+//! Repositories: made, renamed, moved, changed, deleted. A renamed one is found by its old name until another takes
 //! that. (GitHub docs, "Renaming a repository", "Transferring a repository".)
 
 use std::collections::BTreeMap;
@@ -7,13 +7,12 @@ use std::fmt;
 use crate::names::{Login, RepoSlug, Scope};
 use jiff::Timestamp;
 
-use super::events::{FileChange, RepoAction, What};
+use super::events::{RepoAction, What};
+use super::files::{check_path, is_workflow};
 use super::hooks::HookPlace;
 use super::model::{Conclusion, NewRepo, Repo, Status};
 use super::{Refusal, World, read};
 
-/// Where GitHub looks for workflows.
-pub(crate) const WORKFLOWS: &str = ".github/workflows/";
 /// Most repositories that one call makes.
 pub const MAX_BULK: usize = 100_000;
 
@@ -88,66 +87,6 @@ impl World {
         self.add_repo(new)?;
         self.change_repo(&slug, |repo| repo.fork = true)?;
         self.repo(&slug).ok_or(Refusal::NotFound("repository"))
-    }
-
-    /// Writes a file and moves `pushed_at`; a second write within one second still moves it, so that it tells.
-    pub fn put_file(
-        &mut self,
-        slug: &(impl fmt::Display + ?Sized),
-        path: &str,
-        text: &str,
-    ) -> Result<(), Refusal> {
-        let slug = &read::<RepoSlug>(slug, "repository")?;
-        check_path(path)?;
-        let id = self.next_id();
-        let repo = self.pushed(slug)?;
-        let before = repo.files.insert(path.to_owned(), text.to_owned());
-        if is_workflow(path) {
-            repo.workflow_ids.entry(path.to_owned()).or_insert(id);
-        }
-        let change = if before.is_some() { FileChange::Modified } else { FileChange::Added };
-        self.tell_of_repo(slug, || What::Push(path.to_owned(), change));
-        Ok(())
-    }
-
-    /// Removes a file and moves `pushed_at`.
-    pub fn delete_file(
-        &mut self,
-        slug: &(impl fmt::Display + ?Sized),
-        path: &str,
-    ) -> Result<(), Refusal> {
-        let slug = &read::<RepoSlug>(slug, "repository")?;
-        let known = self.repos.get(slug).ok_or(Refusal::NotFound("repository"))?;
-        if !known.files.contains_key(path) {
-            return Err(Refusal::NotFound("file"));
-        }
-        let repo = self.pushed(slug)?;
-        repo.files.remove(path);
-        repo.workflow_ids.remove(path);
-        self.tell_of_repo(slug, || What::Push(path.to_owned(), FileChange::Removed));
-        Ok(())
-    }
-
-    /// Leaves a repository without a commit.
-    pub fn empty_repo(&mut self, slug: &(impl fmt::Display + ?Sized)) -> Result<(), Refusal> {
-        let slug = &read::<RepoSlug>(slug, "repository")?;
-        let repo = self.pushed(slug)?;
-        repo.files.clear();
-        repo.workflow_ids.clear();
-        Ok(())
-    }
-
-    /// The repository that is pushed to just now.
-    fn pushed(&mut self, slug: &RepoSlug) -> Result<&mut Repo, Refusal> {
-        let now = self.now();
-        let repo = self.repos.get_mut(slug).ok_or(Refusal::NotFound("repository"))?;
-        if repo.archived {
-            let why = "This repository was archived so it is read-only.";
-            return Err(Refusal::Invalid(why.to_owned()));
-        }
-        repo.pushed_at = later(repo.pushed_at, now);
-        repo.updated_at = repo.pushed_at.max(repo.updated_at);
-        Ok(repo)
     }
 
     /// Changes a repository's flags (archived, disabled, fork, private) in place.
@@ -295,25 +234,8 @@ fn named(owner: &Login, name: &str) -> Result<RepoSlug, Refusal> {
     RepoSlug::parse(&format!("{owner}/{name}")).map_err(|why| Refusal::Invalid(why.to_string()))
 }
 
-fn check_path(path: &str) -> Result<(), Refusal> {
-    if path.is_empty() || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(Refusal::Invalid(format!("{path:?} is not a path of a file")));
-    }
-    Ok(())
-}
-
-/// True if GitHub takes the file at `path` for a workflow.
-pub(crate) fn is_workflow(path: &str) -> bool {
-    path.strip_prefix(WORKFLOWS).is_some_and(|name| {
-        let yaml = std::path::Path::new(name)
-            .extension()
-            .is_some_and(|extension| extension == "yml" || extension == "yaml");
-        yaml && !name.contains('/')
-    })
-}
-
 /// `now`, or one second after `before` if the REST API, which shows whole seconds, could not tell the two apart.
-fn later(before: Timestamp, now: Timestamp) -> Timestamp {
+pub(super) fn later(before: Timestamp, now: Timestamp) -> Timestamp {
     if now.as_second() > before.as_second() {
         now
     } else {
@@ -325,22 +247,6 @@ fn later(before: Timestamp, now: Timestamp) -> Timestamp {
 mod tests {
     use super::super::testing::{queue, scope, slug, world};
     use super::*;
-
-    #[test]
-    fn every_change_of_a_file_moves_pushed_at_by_a_second_at_least() {
-        let (mut world, _) = world();
-        let repo = slug("octo-org/tools");
-        let pushed = |world: &World| world.repo(&repo).unwrap().pushed_at.as_second();
-        let before = pushed(&world);
-        world.put_file(&repo, ".github/workflows/x.yml", "on: push").unwrap();
-        let after_put = pushed(&world);
-        world.delete_file(&repo, ".github/workflows/x.yml").unwrap();
-        assert!(before < after_put && after_put < pushed(&world));
-        assert!(world.delete_file(&repo, "nothing").is_err());
-        assert!(world.put_file(&repo, "../x", "").is_err());
-        world.change_repo(&repo, |repo| repo.archived = true).unwrap();
-        assert!(world.put_file(&repo, "x", "").is_err());
-    }
 
     #[test]
     fn a_renamed_repository_takes_all_along_and_is_found_by_its_old_name() {

@@ -7,7 +7,7 @@ use crate::http::call::Urls;
 use crate::http::rest::sha;
 use crate::world::events::{Event, FileChange, JobAction, RepoAction, RepoName, What};
 use crate::world::hooks::{Hook, HookPlace};
-use crate::world::model::{Account, Job, Repo};
+use crate::world::model::{Account, Enterprise, Job, Repo};
 use crate::world::{World, tokens};
 
 /// The body that tells `hook` of `event`.
@@ -65,20 +65,7 @@ pub(crate) fn payload(world: &World, hook: &Hook, event: &Event, urls: &Urls) ->
             body.insert("organization".to_owned(), organization(org, urls));
         }
         if let Some(enterprise) = world.enterprise_of(&repo.slug) {
-            let slug = &enterprise.slug;
-            let shown = json!({
-                "id": enterprise.id,
-                "node_id": node_id("Enterprise", enterprise.id),
-                "slug": slug,
-                "name": slug,
-                "html_url": format!("{}/enterprises/{slug}", urls.html),
-                "avatar_url": format!("{}/avatars/b/{}", urls.html, enterprise.id),
-                "description": null,
-                "website_url": null,
-                "created_at": null,
-                "updated_at": null,
-            });
-            body.insert("enterprise".to_owned(), shown);
+            body.insert("enterprise".to_owned(), shown_enterprise(enterprise, urls));
         }
     } else if let HookPlace::Org(login) = &hook.place
         && let Some(org) = world.org(login.as_str())
@@ -98,6 +85,22 @@ pub(crate) fn payload(world: &World, hook: &Hook, event: &Event, urls: &Urls) ->
     let sender = world.account(tokens::DEFAULT_USER).map(|user| accounts::simple(user, urls));
     body.insert("sender".to_owned(), json!(sender));
     Value::Object(body)
+}
+
+fn shown_enterprise(enterprise: &Enterprise, urls: &Urls) -> Value {
+    let slug = &enterprise.slug;
+    json!({
+        "id": enterprise.id,
+        "node_id": node_id("Enterprise", enterprise.id),
+        "slug": slug,
+        "name": slug,
+        "html_url": format!("{}/enterprises/{slug}", urls.html),
+        "avatar_url": format!("{}/avatars/b/{}", urls.html, enterprise.id),
+        "description": null,
+        "website_url": null,
+        "created_at": null,
+        "updated_at": null,
+    })
 }
 
 fn workflow_job(world: &World, action: JobAction, job: &Job, event: &Event, urls: &Urls) -> Value {
