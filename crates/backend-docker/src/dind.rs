@@ -9,12 +9,13 @@ use bollard::models::{
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use mayfly_common::name::RunnerName;
 
+use super::container::{find, remove_container};
 use super::error::{refused, status};
 use super::log::tail;
 use super::raw::Connection;
 use super::read::Unread;
 use super::spec::Template;
-use super::{find, labels, remove_container, sidecar};
+use super::{labels, sidecar};
 use mayfly_backend::BackendError;
 use mayfly_backend::launch::LaunchSpec;
 use mayfly_common::machine::EngineHealth;

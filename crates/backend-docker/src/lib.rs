@@ -5,6 +5,7 @@
 
 mod clear;
 mod connection;
+mod container;
 mod dind;
 mod error;
 mod labels;
@@ -26,21 +27,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bollard::Docker;
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
-use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder,
-    RemoveContainerOptionsBuilder,
-};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, EventsOptionsBuilder};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mayfly_common::name::RunnerName;
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::timeout;
 
+use self::container::{find, rank, remove_container};
 use self::error::{refused, status};
 use self::labels::Identity;
 use self::network::RunnerNetwork;
-use self::pull::Layers;
 use self::raw::Connection;
 use self::spec::Template;
 use mayfly_backend::launch::LaunchSpec;
@@ -48,13 +44,8 @@ use mayfly_backend::{Backend, BackendError, Cleared, Machine, Progress, Storage}
 use mayfly_common::machine::Instance;
 use mayfly_common::material::Engine;
 
-/// How long a pull may go without a word from the engine, which tells of every layer that moves. Checking a large layer takes
-/// minutes, and nothing is said meanwhile.
-const PULL_SILENCE: Duration = Duration::from_mins(5);
 /// How long the event stream may be silent before it is opened again: a frozen one looks like a quiet one.
 const EVENT_SILENCE: Duration = Duration::from_mins(5);
-/// How long the engine may take to remove a container before it is asked whether it does so at all.
-const REMOVAL: Duration = Duration::from_secs(8);
 /// One processor, in the engine's unit.
 const NANO: i64 = 1_000_000_000;
 /// Containers that are read at a time. Each may have a log that takes memory while it is read.
@@ -328,39 +319,7 @@ impl Backend for DockerBackend {
     }
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        // A registry that is slow to answer keeps the engine's first word back.
-        let docker = Docker::clone(self.docker().await?).with_timeout(PULL_SILENCE);
-        let options = CreateImageOptionsBuilder::default().from_image(image);
-        // Without a tag or digest the engine would pull every tag there is.
-        let named = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
-        let options = if named { options.build() } else { options.tag("latest").build() };
-        let mut layers = Layers::default();
-        let mut told = std::pin::pin!(docker.create_image(Some(options), None, None));
-        let outcome = loop {
-            match timeout(PULL_SILENCE, told.try_next()).await {
-                Ok(Ok(Some(told))) => layers.note(told, progress),
-                Ok(Ok(None)) => break Ok(()),
-                Ok(Err(error)) => break Err(error),
-                Err(_) => {
-                    let minutes = PULL_SILENCE.as_secs() / 60;
-                    return Err(BackendError::PullFailed {
-                        image: image.to_owned(),
-                        reason: format!("the engine told of no progress for {minutes} minutes"),
-                    });
-                }
-            }
-        };
-        match outcome {
-            Ok(()) => Ok(()),
-            // The stream can end badly after a good pull; the image's presence is the truth.
-            Err(_) if matches!(self.image_id(image).await, Ok(Some(_))) => Ok(()),
-            Err(error) => match refused("pull an image")(error) {
-                BackendError::Refused { reason, .. } => {
-                    Err(BackendError::PullFailed { image: image.to_owned(), reason })
-                }
-                other => Err(other),
-            },
-        }
+        pull::image(self.docker().await?, image, progress).await
     }
 
     async fn clear(&self) -> Result<Cleared, BackendError> {
@@ -388,60 +347,6 @@ impl Backend for DockerBackend {
             Ok(()) => BackendError::Unreachable("the event stream ended".to_owned()),
             Err(error) => error,
         }
-    }
-}
-
-/// The containers of our instance that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
-/// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
-/// inspect.
-async fn find(
-    docker: &Connection,
-    instance: &str,
-    runner: &RunnerName,
-    read: fn(&str, &HashMap<String, String>) -> Option<Identity>,
-) -> Result<Vec<(String, Identity)>, BackendError> {
-    let wanted = [(labels::INSTANCE, instance), (labels::RUNNER, runner.as_str())];
-    let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
-    let filters = HashMap::from([("label".to_owned(), wanted)]);
-    let mut found = docker.containers_of_one(&filters).await?;
-    found.sort_by_key(|summary| rank(summary, runner));
-    let ours = found.into_iter().filter_map(|summary| {
-        let identity = read(instance, summary.labels.as_ref()?)?;
-        Some((summary.id?, identity)).filter(|(_, identity)| identity.name == *runner)
-    });
-    Ok(ours.collect())
-}
-
-/// The place of a container among those with the labels of one runner: where a job may run comes first, then what has the runner's name.
-fn rank(summary: &ContainerSummary, runner: &RunnerName) -> (bool, bool) {
-    let runs = summary.state == Some(ContainerSummaryStateEnum::RUNNING);
-    let named = |name: &String| name.strip_prefix('/') == Some(runner.as_str());
-    (!runs, !summary.names.iter().flatten().any(named))
-}
-
-/// Removes a container with its volumes, whatever it does. A removal that takes long goes on without us: deleting what a job wrote
-/// can take minutes.
-///
-/// Errors: the engine refuses, or does not answer.
-async fn remove_container(
-    docker: &Connection,
-    id: &str,
-    what: &'static str,
-) -> Result<(), BackendError> {
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    match timeout(REMOVAL, docker.remove_container(id, Some(options))).await {
-        // 409: its removal is in progress.
-        Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
-        Ok(_) => Ok(()),
-        Err(_) => match timeout(read::INSPECT, docker.state(what, id)).await {
-            Ok(Ok(None)) => Ok(()),
-            Ok(Ok(Some(state))) if read::is_going(&state) => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(_)) | Err(_) => {
-                let seconds = REMOVAL.as_secs();
-                Err(BackendError::Unreachable(format!("no answer within {seconds} s")))
-            }
-        },
     }
 }
 

@@ -1,0 +1,71 @@
+//! The containers of one runner: found by their labels, and removed.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use bollard::query_parameters::RemoveContainerOptionsBuilder;
+use mayfly_backend::BackendError;
+use mayfly_common::name::RunnerName;
+use tokio::time::timeout;
+
+use super::error::{refused, status};
+use super::labels::{self, Identity};
+use super::raw::Connection;
+use super::read;
+
+/// How long the engine may take to remove a container before it is asked whether it does so at all.
+const REMOVAL: Duration = Duration::from_secs(8);
+/// The containers of our instance that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
+/// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
+/// inspect.
+pub(super) async fn find(
+    docker: &Connection,
+    instance: &str,
+    runner: &RunnerName,
+    read: fn(&str, &HashMap<String, String>) -> Option<Identity>,
+) -> Result<Vec<(String, Identity)>, BackendError> {
+    let wanted = [(labels::INSTANCE, instance), (labels::RUNNER, runner.as_str())];
+    let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
+    let filters = HashMap::from([("label".to_owned(), wanted)]);
+    let mut found = docker.containers_of_one(&filters).await?;
+    found.sort_by_key(|summary| rank(summary, runner));
+    let ours = found.into_iter().filter_map(|summary| {
+        let identity = read(instance, summary.labels.as_ref()?)?;
+        Some((summary.id?, identity)).filter(|(_, identity)| identity.name == *runner)
+    });
+    Ok(ours.collect())
+}
+
+/// The place of a container among those with the labels of one runner: where a job may run comes first, then what has the runner's name.
+pub(super) fn rank(summary: &ContainerSummary, runner: &RunnerName) -> (bool, bool) {
+    let runs = summary.state == Some(ContainerSummaryStateEnum::RUNNING);
+    let named = |name: &String| name.strip_prefix('/') == Some(runner.as_str());
+    (!runs, !summary.names.iter().flatten().any(named))
+}
+
+/// Removes a container with its volumes, whatever it does. A removal that takes long goes on without us: deleting what a job wrote
+/// can take minutes.
+///
+/// Errors: the engine refuses, or does not answer.
+pub(super) async fn remove_container(
+    docker: &Connection,
+    id: &str,
+    what: &'static str,
+) -> Result<(), BackendError> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    match timeout(REMOVAL, docker.remove_container(id, Some(options))).await {
+        // 409: its removal is in progress.
+        Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
+        Ok(_) => Ok(()),
+        Err(_) => match timeout(read::INSPECT, docker.state(what, id)).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(state))) if read::is_going(&state) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => {
+                let seconds = REMOVAL.as_secs();
+                Err(BackendError::Unreachable(format!("no answer within {seconds} s")))
+            }
+        },
+    }
+}
