@@ -1,19 +1,26 @@
 //! What Prometheus reads. Bounded labels: pools, states and kinds, never names of runners, jobs or repositories.
 
+mod labels;
+mod registered;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{GitHubStatus, PassReport, Runner};
 use mayfly_common::runner::RunnerState;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use labels::{
+    ActionLabels, FailureLabels, KindLabel, LimitLabels, PoolLabel, ResultLabels, StateLabels,
+};
+pub(crate) use labels::{Orphan, Trouble};
+use registered::{Registered, Spans};
 
 use crate::reconcile::Carried;
 use mayfly_backend::Storage;
@@ -31,96 +38,6 @@ const STATES: [RunnerState; 6] = [
     RunnerState::Finished,
     RunnerState::Failed,
 ];
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    pool: String,
-    state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PoolLabel {
-    pool: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabels {
-    pool: String,
-    result: &'static str,
-}
-
-/// Spans by pool.
-type Spans = Family<PoolLabel, Histogram, fn() -> Histogram>;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FailureLabels {
-    pool: String,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabel {
-    kind: &'static str,
-}
-
-/// What a pass can have trouble with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// The engine could not be asked: the pass did nothing.
-    Docker,
-    /// GitHub did not tell something.
-    GitHub,
-    /// A runner image cannot be had.
-    Image,
-    /// An action failed.
-    Action,
-}
-
-impl Trouble {
-    const ALL: [Self; 4] = [Self::Docker, Self::GitHub, Self::Image, Self::Action];
-
-    fn label(self) -> KindLabel {
-        let kind = match self {
-            Self::Docker => "docker",
-            Self::GitHub => "github",
-            Self::Image => "image",
-            Self::Action => "action",
-        };
-        KindLabel { kind }
-    }
-}
-
-/// What can be left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Orphan {
-    /// A registration without a container.
-    Registration,
-    /// A container without a registration, or one that was never started.
-    Container,
-}
-
-impl Orphan {
-    fn label(self) -> KindLabel {
-        let kind = match self {
-            Self::Registration => "registration",
-            Self::Container => "container",
-        };
-        KindLabel { kind }
-    }
-}
-
-/// A bucket of requests. As many values as the App has installations.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabels {
-    account: String,
-    resource: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ActionLabels {
-    action: &'static str,
-    outcome: &'static str,
-}
 
 /// The orchestrator's metrics, in a registry of their own.
 pub struct Metrics {
@@ -154,131 +71,62 @@ pub struct Metrics {
 impl Metrics {
     /// Metrics that also show `traffic`.
     pub fn new(traffic: &Traffic) -> Self {
-        let mut registry = Registry::with_prefix("mayfly");
+        let mut new = Registered(Registry::with_prefix("mayfly"));
         let this = Self {
-            runners: Family::default(),
-            jobs_completed: Family::default(),
-            job_wait: spans(),
-            job_duration: spans(),
-            creation: spans(),
-            registration: spans(),
-            removal: spans(),
-            jobs_queued: Gauge::default(),
-            jobs_unmet: Gauge::default(),
-            oldest_job: Gauge::default(),
-            repositories: Gauge::default(),
-            relevant: Gauge::default(),
-            actions: Family::default(),
-            passes: Counter::default(),
-            pass_errors: Family::default(),
-            failures: Family::default(),
-            orphans: Family::default(),
-            storage: Family::default(),
-            problems: Gauge::default(),
-            pass_duration: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
-            limits: Family::default(),
-            remaining: Family::default(),
-            resets: Family::default(),
-            next_check: Gauge::default(),
-            registry: Registry::default(),
-        };
-        registry.register("runners", "Runners by pool and state", this.runners.clone());
-        registry.register(
-            "jobs_completed",
-            "Jobs that runners of ours ended, by result",
-            this.jobs_completed.clone(),
-        );
-        for (name, help, spans) in [
-            ("job_wait", "From a job's queuing until a runner took it", &this.job_wait),
-            ("job_duration", "From a job's start to its end", &this.job_duration),
-            ("runner_creation", "Registering a runner and starting its container", &this.creation),
-            (
+            runners: new.metric("runners", "Runners by pool and state"),
+            jobs_completed: new
+                .metric("jobs_completed", "Jobs that runners of ours ended, by result"),
+            job_wait: new.spans("job_wait", "From a job's queuing until a runner took it"),
+            job_duration: new.spans("job_duration", "From a job's start to its end"),
+            creation: new
+                .spans("runner_creation", "Registering a runner and starting its container"),
+            registration: new.spans(
                 "runner_registration",
                 "From a container's creation until its runner is online",
-                &this.registration,
             ),
-            ("runner_removal", "Removing a runner and its registration", &this.removal),
-        ] {
-            registry.register_with_unit(name, help, Unit::Seconds, spans.clone());
-        }
-        registry.register(
-            "jobs_queued",
-            "Queued jobs that our labels cover",
-            this.jobs_queued.clone(),
-        );
-        registry.register(
-            "jobs_unmet",
-            "Queued jobs that no label of ours covers",
-            this.jobs_unmet.clone(),
-        );
-        registry.register_with_unit(
-            "oldest_queued_job",
-            "Age of the oldest queued job",
-            Unit::Seconds,
-            this.oldest_job.clone(),
-        );
-        registry.register("repositories", "Repositories known", this.repositories.clone());
-        registry.register(
-            "repositories_self_hosted",
-            "Repositories with jobs that may need us",
-            this.relevant.clone(),
-        );
-        registry.register("actions", "Actions of the reconcile loop", this.actions.clone());
-        registry.register("passes", "Reconcile passes", this.passes.clone());
-        registry.register(
-            "pass_errors",
-            "Passes that had trouble, by what with",
-            this.pass_errors.clone(),
-        );
-        registry.register("runner_failures", "Runners that failed, by how", this.failures.clone());
-        registry.register(
-            "orphans_removed",
-            "What was left behind without its other half, and removed",
-            this.orphans.clone(),
-        );
-        registry.register_with_unit(
-            "storage",
-            "What is stored, looked at every few minutes",
-            Unit::Bytes,
-            this.storage.clone(),
-        );
-        registry.register("pass_problems", "Problems of the last pass", this.problems.clone());
-        registry.register_with_unit(
-            "pass_duration",
-            "How long a pass takes",
-            Unit::Seconds,
-            this.pass_duration.clone(),
-        );
-        registry.register(
-            "github_limit",
-            "Requests (GraphQL: points) an hour that GitHub allows",
-            this.limits.clone(),
-        );
-        registry.register(
-            "github_limit_remaining",
-            "How many of them are left",
-            this.remaining.clone(),
-        );
-        registry.register(
-            "github_limit_reset_timestamp_seconds",
-            "When that hour ends",
-            this.resets.clone(),
-        );
-        registry.register(
-            "github_next_check_timestamp_seconds",
-            "When GitHub is next asked for repositories and jobs",
-            this.next_check.clone(),
-        );
-        registry.register(
-            "build",
-            "This build",
-            Info::new(vec![("version", mayfly_common::VERSION)]),
-        );
-        registry.register(
-            "github_requests",
-            "Requests sent to GitHub; `unchanged` ones (304) cost nothing of the hour's",
-            traffic.by_route(),
-        );
+            removal: new.spans("runner_removal", "Removing a runner and its registration"),
+            jobs_queued: new.metric("jobs_queued", "Queued jobs that our labels cover"),
+            jobs_unmet: new.metric("jobs_unmet", "Queued jobs that no label of ours covers"),
+            oldest_job: new.with_unit(
+                "oldest_queued_job",
+                "Age of the oldest queued job",
+                Unit::Seconds,
+                Gauge::default(),
+            ),
+            repositories: new.metric("repositories", "Repositories known"),
+            relevant: new
+                .metric("repositories_self_hosted", "Repositories with jobs that may need us"),
+            actions: new.metric("actions", "Actions of the reconcile loop"),
+            passes: new.metric("passes", "Reconcile passes"),
+            pass_errors: new.metric("pass_errors", "Passes that had trouble, by what with"),
+            failures: new.metric("runner_failures", "Runners that failed, by how"),
+            orphans: new.metric(
+                "orphans_removed",
+                "What was left behind without its other half, and removed",
+            ),
+            storage: new.with_unit(
+                "storage",
+                "What is stored, looked at every few minutes",
+                Unit::Bytes,
+                Family::default(),
+            ),
+            problems: new.metric("pass_problems", "Problems of the last pass"),
+            pass_duration: new.with_unit(
+                "pass_duration",
+                "How long a pass takes",
+                Unit::Seconds,
+                Histogram::new(exponential_buckets(0.01, 2.0, 14)),
+            ),
+            limits: new
+                .metric("github_limit", "Requests (GraphQL: points) an hour that GitHub allows"),
+            remaining: new.metric("github_limit_remaining", "How many of them are left"),
+            resets: new.metric("github_limit_reset_timestamp_seconds", "When that hour ends"),
+            next_check: new.metric(
+                "github_next_check_timestamp_seconds",
+                "When GitHub is next asked for repositories and jobs",
+            ),
+            registry: new.finish(traffic),
+        };
         // Counters begin at 0, not when something happens: else its first time is not seen as an increase.
         for trouble in Trouble::ALL {
             this.pass_errors.get_or_create(&trouble.label()).inc_by(0);
@@ -286,7 +134,7 @@ impl Metrics {
         for orphan in [Orphan::Registration, Orphan::Container] {
             this.orphans.get_or_create(&orphan.label()).inc_by(0);
         }
-        Self { registry, ..this }
+        this
     }
 
     /// All metrics in the `OpenMetrics` text format.
@@ -419,11 +267,6 @@ impl Metrics {
             self.resets.get_or_create(&labels).set(known.reset.as_second());
         }
     }
-}
-
-fn spans() -> Spans {
-    // From a twentieth of a second to over two hours.
-    Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.05, 2.0, 18)))
 }
 
 fn number(count: usize) -> i64 {
