@@ -78,6 +78,7 @@ pub(crate) async fn observe(
     let path = request.uri().path();
     let probe = is_probe(path);
     let quiet = probe || path == "/metrics";
+    let health = path == "/health";
     let shown = enabled!(Level::INFO).then(|| shortened(path));
     let refused = edge.admission.check(&request);
     request.extensions_mut().insert(caller.clone());
@@ -98,7 +99,8 @@ pub(crate) async fn observe(
 
     let status = response.status();
     traces::answered(&span, status);
-    if status.is_client_error() || status.is_server_error() {
+    // `/health` says how the gateway is even where that is a 503.
+    if !health && (status.is_client_error() || status.is_server_error()) {
         response = as_problem(response);
     }
     let headers = response.headers_mut();

@@ -69,7 +69,17 @@ pub async fn run(
 ) -> io::Result<()> {
     let gateway = Gateway::new(&config);
     let router = routes::router(&gateway, &config);
-    server::serve(router, &config, &gateway.rate_limits, &gateway.stop, listener, shutdown).await
+    let stopping = routes::while_stopping(&gateway, &config);
+    server::serve(
+        router,
+        stopping,
+        &config,
+        &gateway.rate_limits,
+        &gateway.stop,
+        listener,
+        shutdown,
+    )
+    .await
 }
 
 /// The gateway as a service, for tests that call it without a socket.

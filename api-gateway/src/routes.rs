@@ -20,11 +20,13 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use mayfly_common::problem::Problem;
 use mayfly_service::problem::HttpProblem;
+use mayfly_service::stopping;
 use tower::ServiceBuilder;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -64,8 +66,26 @@ pub(crate) fn router(gateway: &Gateway, config: &Config) -> Router {
         // What is at no path is not admitted, and limited all the same.
         .fallback(edge::nothing_here)
         .layer(from_fn_with_state(Arc::clone(&gateway.rate_limits), rate_limit::public));
-    let mut router =
+    let router =
         open.merge(guarded).merge(webhooks).method_not_allowed_fallback(edge::wrong_method);
+    within_edge(router, gateway, config)
+}
+
+/// What is still served between the stop signal and the end: that the gateway lives, and that it is shutting down.
+pub(crate) fn while_stopping(gateway: &Gateway, config: &Config) -> Router {
+    let (health, _) = health::routes().split_for_parts();
+    within_edge(health.fallback(edge::nothing_here).layer(from_fn(refuse)), gateway, config)
+}
+
+async fn refuse(request: Request, next: Next) -> Response {
+    match stopping::answer("api-gateway", request.uri().path()) {
+        Some(refusal) => edge::admit::mark(refusal),
+        None => next.run(request).await,
+    }
+}
+
+/// `router` behind what every request passes first.
+fn within_edge(mut router: Router<Gateway>, gateway: &Gateway, config: &Config) -> Router {
     if let Some(cors) = config.cors.layer() {
         router = router.layer(cors);
     }

@@ -2,8 +2,8 @@
 //!
 //! Invariants: a connection that does not send a whole request head in [`HEAD_TIMEOUT`], or takes nothing more of its answer for
 //! [`WRITE_TIMEOUT`], is closed; how many there are, of all and of one address, [`Places`] bounds, and what the kernel holds for
-//! each, [`prepare`]; after the stop signal no connection is accepted, each open one ends with the answer it is giving, and
-//! [`GRACE`] later the process no longer waits. (How long a body may take, those say who read bodies.)
+//! each, [`prepare`]; after the stop signal each open connection ends with the answer it is giving, new ones only learn that the
+//! gateway is shutting down, and [`GRACE`] later the process no longer waits. (How long a body may take, those say who read bodies.)
 
 mod places;
 
@@ -47,14 +47,18 @@ const RECEIVE_BUFFER: usize = 128 * 1024;
 const MAX_HEAD: usize = 32 * 1024;
 /// How long requests in flight may take after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long connections that came after the stop signal may take for what they were told.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// The wait after `accept` failed because something is used up, such as descriptors, that may be free again soon.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves `router` on `listener` until `shutdown`; then cancels `stop`, which ends what has no end of its own, and waits.
+/// Serves `router` on `listener` until `shutdown`; then cancels `stop`, which ends what has no end of its own, and waits. Who comes
+/// meanwhile is served `stopping`.
 ///
 /// Errors: the listener has no local address.
 pub(crate) async fn serve(
     router: Router,
+    stopping: Router,
     config: &Config,
     rate_limits: &RateLimits,
     stop: &CancellationToken,
@@ -87,13 +91,23 @@ pub(crate) async fn serve(
         () = accept(|| listener.accept(), &router, stop, &places, &connections) => {}
         () = rate_limits.tidy() => {}
     }
-    drop(listener);
     stop.cancel();
     connections.close();
     tracing::info!(category = SHUTDOWN, open = connections.len(), "api-gateway is stopping");
-    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "connections are cut off after {GRACE:?}");
+    let (late, end) = (TaskTracker::new(), CancellationToken::new());
+    tokio::select! {
+        ended = tokio::time::timeout(GRACE, connections.wait()) => {
+            if ended.is_err() {
+                tracing::warn!(open = connections.len(), "connections are cut off after {GRACE:?}");
+            }
+        }
+        () = accept(|| listener.accept(), &stopping, &end, &places, &late) => {}
     }
+    drop(listener);
+    late.close();
+    end.cancel();
+    // Each has its answer in a moment. One that does not take it is cut off.
+    let _ = tokio::time::timeout(LAST_ANSWERS, late.wait()).await;
     Ok(())
 }
 

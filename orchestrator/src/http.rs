@@ -22,9 +22,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
+use futures::future::Shared;
 use mayfly_common::problem::{FieldError, Problem};
 use mayfly_service::problem::HttpProblem;
-use mayfly_service::traces;
+use mayfly_service::{stopping, traces};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
@@ -58,6 +59,23 @@ pub fn router(api: Api) -> Router {
         .layer(door)
         .layer(middleware::from_fn(traced))
         .with_state(api)
+}
+
+/// `router`, which refuses what comes after `stopped`, while the service finishes what it began.
+pub fn until<F>(stopped: Shared<F>, router: Router) -> Router
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let stops = stopped.peek().is_some();
+        async move {
+            let refusal = stops.then(|| stopping::answer("orchestrator", request.uri().path()));
+            match refusal.flatten() {
+                Some(refusal) => refusal,
+                None => next.run(request).await,
+            }
+        }
+    }))
 }
 
 /// The routes with query parameters, each of which refuses those that it does not know.

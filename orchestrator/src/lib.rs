@@ -34,6 +34,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use mayfly_service::telemetry::{CONFIG, START};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::http::Api;
@@ -46,7 +47,8 @@ use mayfly_github::GitHubClient;
 use mayfly_settings::Config;
 use mayfly_store::Store;
 
-/// Runs the service on `listener` until `shutdown`, then lets the pass under way end and answers what was asked.
+/// Runs the service on `listener` until `shutdown`, then lets the pass under way end and answers what was asked. Meanwhile `/health`
+/// says that it is shutting down, and what is new is refused.
 ///
 /// Errors: the HTTP client cannot be set up, or the listener breaks. An engine or a GitHub that is away is not an error: it is
 /// waited for, and `/health` tells.
@@ -83,9 +85,20 @@ pub async fn run(
     let storage = tokio::spawn(storage);
     let router = http::router(Api { handle, config: Arc::new(config), metrics });
     let shutdown = shutdown.shared();
-    let driver = tokio::spawn(driver::run(Arc::new(reconciler), shutdown.clone()));
+    let router = http::until(shutdown.clone(), router);
+    let passes = driver::run(Arc::new(reconciler), shutdown.clone());
+    let (last_pass, last_pass_done) = oneshot::channel::<()>();
+    let driver = tokio::spawn(async move {
+        passes.await;
+        drop(last_pass);
+    });
     let redelivery = tokio::spawn(redelivery::run(store, github, shutdown.clone()));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
+    let done = async move {
+        shutdown.await;
+        // It ends without a word, whether the driver is done or broke.
+        let _ = last_pass_done.await;
+    };
+    axum::serve(listener, router).with_graceful_shutdown(done).await?;
     check.abort();
     fits.abort();
     storage.abort();

@@ -45,8 +45,8 @@ const ALIVE: Alive = Alive {
 
 /// Check health
 ///
-/// Always 200 as long as the gateway runs; `status` says whether all of the platform does. For machines that need a
-/// status code, see `/livez` and `/readyz`.
+/// 200 as long as the gateway serves; `status` says whether all of the platform does. 503 with the status `shutting_down` once it
+/// stops, until the requests in flight are answered. For machines that need a status code, see `/livez` and `/readyz`.
 #[utoipa::path(
     get,
     path = "/health",
@@ -55,6 +55,7 @@ const ALIVE: Alive = Alive {
     security(()),
     responses(
         (status = 200, description = "The health of the gateway and of what it depends on.", body = Health),
+        (status = 503, description = "The gateway is shutting down.", body = Health),
         (status = "default", description = "An error.")
     )
 )]
@@ -71,6 +72,7 @@ async fn health(
         (Some((StatusCode::OK, _)), Some(Health { status: HealthStatus::Healthy, .. })) => {
             "healthy"
         }
+        (_, Some(Health { status: HealthStatus::ShuttingDown, .. })) => "shutting_down",
         _ => "degraded",
     };
     Ok(Json(Health {
@@ -113,7 +115,7 @@ async fn livez(RawQuery(parameters): RawQuery) -> Result<Json<Alive>, HttpProble
     security(()),
     responses(
         (status = 200, description = "The orchestrator is ready, and so is the gateway.", body = Alive),
-        (status = 503, description = "The orchestrator is not ready."),
+        (status = 503, description = "The orchestrator is not ready, or the gateway is shutting down."),
         (status = "default", description = "An error.")
     )
 )]

@@ -1,4 +1,4 @@
-//! Health says what is true, and says it with 200.
+//! Health says what is true, and says it with 200 as long as the gateway serves.
 
 use axum::Router;
 use axum::routing::get;
@@ -96,6 +96,20 @@ async fn what_says_that_all_is_well_and_is_not_200_is_not_well() {
     );
     assert_eq!(health["dependencies"]["orchestrator"], "degraded");
     assert_eq!(client.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_shuts_down_is_said_to() {
+    let body =
+        r#"{"status":"shutting_down","service":"orchestrator","version":"1","dependencies":{}}"#;
+    let stops = get(async move || (StatusCode::SERVICE_UNAVAILABLE, body));
+    let client = gateway_before(Router::new().route("/health", stops)).await;
+    let answer = client.get_anonymously("/health").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let health = answer.json();
+    assert_eq!(health["status"], "degraded", "the gateway itself serves");
+    assert_eq!(health["dependencies"]["orchestrator"], "shutting_down");
+    assert_eq!(health["orchestrator"]["status"], "shutting_down");
 }
 
 /// The most that is read of the orchestrator's health is 64 KiB.

@@ -79,6 +79,64 @@ async fn a_stop_lets_the_request_in_flight_finish_and_then_ends() {
     assert!(TcpStream::connect(gateway.address).await.is_err());
 }
 
+/// One request on a connection of its own, and its answer.
+async fn ask(gateway: std::net::SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    let close = "connection: close\r\n";
+    stream.write_all(head("GET", path, close).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn it_answers_that_it_shuts_down_until_the_requests_in_flight_are_answered() {
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (Arc::clone(&arrived), Arc::clone(&release));
+    let slow = get(async move || {
+        tell.notify_one();
+        wait.notified().await;
+        ([("content-type", "application/json")], "{}")
+    });
+    let orchestrator = serve(Router::new().route("/api/v1/status", slow)).await;
+    let base_path = api_gateway::base_path::BasePath::parse("/mayfly").unwrap();
+    let gateway = start_with(Config { base_path, ..config(orchestrator) }).await;
+    let mut idle = TcpStream::connect(gateway.address).await.unwrap();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(head("GET", "/api/v1/status", "").as_bytes()).await.unwrap();
+    arrived.notified().await;
+    gateway.stop.send(()).unwrap();
+    // The idle connection is closed at once; that also says that the stop has been seen.
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+    for path in ["/health", "/mayfly/health"] {
+        let health = ask(gateway.address, path).await;
+        let (head, body) = health.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{health}");
+        assert!(head.contains("retry-after: ") && head.contains("x-request-id: "), "{health}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let expected = serde_json::json!({
+            "status": "shutting_down", "service": "api-gateway", "version": mayfly_common::VERSION,
+            "dependencies": {},
+        });
+        assert_eq!(body, expected);
+    }
+    for path in ["/readyz", "/api/v1/status", "/api/v1/nothing", "/metrics"] {
+        let refused = ask(gateway.address, path).await;
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{path}: {refused}");
+        assert!(refused.contains("urn:mayfly:problem:shutting-down"), "{path}: {refused}");
+    }
+    assert!(ask(gateway.address, "/livez").await.starts_with("HTTP/1.1 200 "));
+    // One that asks nothing holds nobody up.
+    let mut silent = TcpStream::connect(gateway.address).await.unwrap();
+    release.notify_one();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    gateway.ended.await.unwrap().unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    assert!(TcpStream::connect(gateway.address).await.is_err());
+}
+
 #[tokio::test]
 async fn an_endless_head_is_cut_off() {
     let gateway = start(Stub::default().start().await).await;

@@ -202,12 +202,14 @@ pub struct LimitStatus {
 
 /// The health of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// All is well.
     Healthy,
     /// It runs, and something it needs does not.
     Degraded,
+    /// It got its stop signal, finishes what it began, and takes nothing new.
+    ShuttingDown,
 }
 
 /// `GET /health`.

@@ -7,7 +7,7 @@
 //! | `problem` | problems as HTTP answers (feature `http`) |
 //! | [`health`] | the check a container runs on itself; [`exposition`]: the text formats of metrics |
 //! | [`descriptors`] | how many files and sockets a process may have open |
-//! | [`shutdown`] | the signals that end a service |
+//! | [`shutdown`] | the signals that end a service; `stopping`: what it answers from then on (feature `http`) |
 
 pub mod descriptors;
 pub mod env;
@@ -16,5 +16,7 @@ pub mod health;
 #[cfg(feature = "http")]
 pub mod problem;
 pub mod shutdown;
+#[cfg(feature = "http")]
+pub mod stopping;
 pub mod telemetry;
 pub mod traces;

@@ -6,13 +6,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use axum::routing::get;
+use axum::{Json, Router};
 use github_sim::world::access::Grant;
 use github_sim::world::tokens::UserToken;
 use github_sim::{Checked, SimConfig};
 use mayfly_service::telemetry::{Logging, dispatch};
 use mayfly_store::{PoolRow, Store};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use tracing::Dispatch;
 
@@ -178,6 +181,65 @@ async fn it_says_what_it_will_do_what_does_not_fit_and_that_it_ends() {
     assert_eq!(log.lines("the last pass is done").len(), 1);
     TcpListener::bind(address).await.unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// An engine whose list of containers waits for `release`, and tells `asked` that it was asked for.
+async fn engine_that_waits(asked: &Arc<Notify>, release: &Arc<Notify>) -> SocketAddr {
+    let (asked, release) = (Arc::clone(asked), Arc::clone(release));
+    let containers = async move || {
+        asked.notify_one();
+        release.notified().await;
+        Json(json!([]))
+    };
+    let router = Router::new()
+        .route("/version", get(async || Json(json!({"ApiVersion": "1.41"}))))
+        .route("/{version}/containers/json", get(containers.clone()))
+        .route("/containers/json", get(containers));
+    let (listener, address) = listener().await;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test]
+async fn it_answers_that_it_shuts_down_until_the_last_pass_is_done() {
+    let (asked, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (engine, sim) = (engine_that_waits(&asked, &release).await, github().await);
+    let host = format!("tcp://{engine}");
+    let config = config(&sim.url(), &[("DOCKER_HOST", &host), ("ORCHESTRATOR_ID", "i")]);
+    let (listener, address) = listener().await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = tokio::spawn(orchestrator::run(config, listener, async {
+        drop(stopped.await);
+    }));
+    let ask = async |path: &str| {
+        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        let retry = answer.headers().contains_key("retry-after");
+        (answer.status().as_u16(), retry, answer.json::<Value>().await.unwrap())
+    };
+    timeout(PATIENCE, asked.notified()).await.unwrap();
+    assert_eq!(ask("/health").await.0, 200);
+    stop.send(()).unwrap();
+    let health = timeout(PATIENCE, async {
+        loop {
+            let health = ask("/health").await;
+            if health.0 != 200 {
+                break health;
+            }
+        }
+    });
+    let body = json!({
+        "status": "shutting_down", "service": "orchestrator", "version": mayfly_common::VERSION,
+        "dependencies": {},
+    });
+    assert_eq!(health.await.unwrap(), (503, true, body));
+    let (status, retry, problem) = ask("/api/v1/runners").await;
+    assert_eq!((status, retry), (503, true));
+    assert_eq!(problem["type"], "urn:mayfly:problem:shutting-down");
+    assert_eq!(ask("/readyz").await.0, 503);
+    assert_eq!(ask("/livez").await.0, 200, "a process that stops in good order is not killed");
+    release.notify_one();
+    timeout(PATIENCE, service).await.unwrap().unwrap().unwrap();
+    TcpListener::bind(address).await.unwrap();
 }
 
 #[tokio::test]
