@@ -36,7 +36,7 @@ impl Drop for Kept {
 
 /// Locks the file beside the database at `path`, and keeps it locked.
 ///
-/// Errors: another process has it. Where files cannot be locked, or not be made, there is no lock.
+/// Errors: another process has it, or something else is in its place. Where files cannot be locked, or not be made, there is no lock.
 pub(crate) fn with(path: &Path) -> io::Result<Kept> {
     // One file may have several names.
     let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -71,15 +71,32 @@ impl Alone {
         let identity = |found: io::Result<std::fs::Metadata>| {
             found.ok().map(|found| (found.dev(), found.ino()))
         };
-        if identity(held.metadata()) == identity(std::fs::metadata(Store::lock(&self.database))) {
+        let there = std::fs::symlink_metadata(Store::lock(&self.database));
+        if identity(held.metadata()) == identity(there) {
             return Ok(false);
         }
         self.lock()
     }
 
+    /// What it means that the lock cannot be opened: nothing, unless something else is in its place.
+    fn without(&self, error: &io::Error) -> Result<bool, String> {
+        let lock = Store::lock(&self.database);
+        let strange = std::fs::symlink_metadata(&lock).is_ok_and(|found| !found.is_file());
+        if strange {
+            return Err(format!(
+                "{} is no regular file ({error}): remove it, so that the database can be locked",
+                lock.display()
+            ));
+        }
+        Ok(false)
+    }
+
     /// True if it is locked now.
     fn lock(&mut self) -> Result<bool, String> {
-        let Ok(file) = Store::open_lock(&self.database) else { return Ok(false) };
+        let file = match Store::open_lock(&self.database) {
+            Ok(file) => file,
+            Err(error) => return self.without(&error),
+        };
         match file.try_lock() {
             Ok(()) => {
                 self.held = Some(file);
@@ -103,6 +120,26 @@ mod tests {
     fn is_locked(path: &Path) -> bool {
         let file = File::options().append(true).open(path).unwrap();
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    #[test]
+    fn something_else_in_the_place_of_the_lock_is_told_and_left_alone() {
+        let folder = std::env::temp_dir().join(format!("mayfly-alone-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, other) = (folder.join("m.db.lock"), folder.join("other"));
+        std::fs::write(&other, "theirs").unwrap();
+        std::os::unix::fs::symlink(&other, &file).unwrap();
+        let mut alone = Alone { database: folder.join("m.db"), held: None };
+        let why = alone.lock().unwrap_err();
+        assert!(why.contains("m.db.lock is no regular file"), "{why}");
+        assert_eq!(std::fs::read(&other).unwrap(), b"theirs");
+        // It comes while the file is locked.
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(alone.lock(), Ok(true));
+        std::fs::rename(&file, folder.join("moved")).unwrap();
+        std::os::unix::fs::symlink(folder.join("moved"), &file).unwrap();
+        assert!(alone.look().is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags, statx};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
@@ -71,13 +71,10 @@ pub(crate) fn lock(database: &Path) -> PathBuf {
 }
 
 /// Opens the lock of the database at `database`, which is made if it is not there. Nobody else may open it, and so lock it.
+///
+/// Errors: it cannot be opened, or what is there is no file of its own: a symbolic link, which may lead to anybody's file, or a pipe.
 pub(crate) fn open(database: &Path) -> io::Result<File> {
-    let how = || {
-        let mut how = OpenOptions::new();
-        how.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
-        how
-    };
-    let file = how().open(lock(database))?;
+    let file = opened(database, OpenOptions::new().write(true).create(true).mode(PRIVATE))?;
     let mode = file.metadata()?.permissions().mode();
     if mode & OTHERS != 0 {
         // Where that cannot be, it is a lock all the same.
@@ -86,11 +83,26 @@ pub(crate) fn open(database: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens the lock of `database` for reading and `how`: never through a symbolic link, and without waiting for anybody.
+fn opened(database: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let flags = i32::try_from(flags).map_err(io::Error::other)?;
+    let file = how.read(true).custom_flags(flags).open(lock(database))?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))
+}
+
 impl Record {
     /// What the lock of `database` holds. What cannot be read says nothing: an earlier release wrote none.
     fn of(database: &Path) -> Option<Self> {
         let mut text = Vec::new();
-        File::open(lock(database)).ok()?.take(LONGEST).read_to_end(&mut text).ok()?;
+        opened(database, &mut OpenOptions::new())
+            .ok()?
+            .take(LONGEST)
+            .read_to_end(&mut text)
+            .ok()?;
         serde_json::from_slice(&text).ok()
     }
 

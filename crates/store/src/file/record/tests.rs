@@ -179,3 +179,29 @@ fn a_file_is_the_same_by_its_number_and_when_it_was_made() {
         assert_eq!((one.is_still(&other), other.is_still(&one)), (same, same), "{one:?} {other:?}");
     }
 }
+
+#[test]
+fn a_lock_that_is_no_file_is_neither_followed_nor_waited_for() {
+    let folder = Folder::new();
+    let (path, other) = (folder.0.join("m.db"), folder.0.join("other"));
+    fs::write(&other, "theirs").unwrap();
+    symlink(&other, folder.0.join("m.db.lock")).unwrap();
+    let dangling = folder.0.join("n.db");
+    symlink(folder.0.join("nothing"), folder.0.join("n.db.lock")).unwrap();
+    let piped = folder.0.join("p.db");
+    rustix::fs::mknodat(
+        CWD,
+        folder.0.join("p.db.lock"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    for path in [path, dangling, piped] {
+        assert!(open(&path).is_err(), "{}", path.display());
+        // The database itself can be used.
+        drop(file::open(&path).unwrap());
+    }
+    assert_eq!(fs::read(&other).unwrap(), b"theirs");
+    assert!(!folder.0.join("nothing").exists());
+}
