@@ -99,7 +99,11 @@ async fn begin(gateway: &Gateway, options: &Options) -> Result<Output, Failure> 
 
 async fn end(gateway: &Gateway) -> Result<Output, Failure> {
     let status: DrainStatus = gateway.send(Method::DELETE, "/drain", None, None).await?;
-    Ok(Output::new("Runners are started again.\n", &status))
+    let mut text = "Runners are started again.\n".to_owned();
+    if !status.stored {
+        text += "Note: that is not stored, so a restart of the orchestrator may drain again (mayfly status shows the job ledger).\n";
+    }
+    Ok(Output::new(text, &status))
 }
 
 /// Waits until no runner is left, and shows meanwhile how many there are.

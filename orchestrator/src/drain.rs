@@ -1,10 +1,9 @@
 //! Whether the platform drains: nothing new is started, waiting runners leave, busy ones finish. Stored, so that it outlives a
 //! restart, until somebody ends it.
 //!
-//! Invariants: a drain counts at once, also where it cannot be stored; its end counts only once it is stored, because a restart would
-//! bring it back.
+//! Invariant: a drain and its end count at once, also where they cannot be stored. Until they are, a restart undoes them, which is told.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -24,8 +23,15 @@ struct State {
     since: Option<Timestamp>,
     /// The store was read, or overruled.
     is_known: bool,
-    /// The store has it.
-    is_stored: bool,
+    /// What a restart finds, as far as that is known.
+    stored: Option<Option<Timestamp>>,
+}
+
+impl State {
+    /// True if a restart finds what holds now.
+    fn is_stored(self) -> bool {
+        self.stored == Some(self.since)
+    }
 }
 
 impl Drain {
@@ -41,7 +47,7 @@ impl Drain {
 
     /// `true` if a restart finds what holds now.
     pub fn is_stored(&self) -> bool {
-        self.state().is_stored
+        self.state().is_stored()
     }
 
     /// Reads what the store keeps, or stores what could not be stored before. Every pass calls it.
@@ -52,13 +58,14 @@ impl Drain {
         let state = self.state();
         if !state.is_known {
             let since = self.store.drain().await?;
-            // One that began meanwhile counts already.
-            if !self.state().is_known {
-                self.set(since, self.outlives());
+            let mut state = self.write();
+            // One that began meanwhile counts already, and so does an end.
+            if !state.is_known {
+                (state.since, state.is_known) = (since, true);
             }
-        } else if !state.is_stored && self.outlives() {
-            self.store.save_drain(state.since).await?;
-            self.set(state.since, true);
+            state.stored = self.found(since);
+        } else if !state.is_stored() && self.outlives() {
+            self.save(state.since).await?;
         }
         Ok(())
     }
@@ -66,27 +73,39 @@ impl Drain {
     /// Begins a drain, unless there is one.
     pub async fn begin(&self, now: Timestamp) {
         let since = {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.write();
             // Counts before anything is waited for: a pass may be about to start a runner.
             state.is_known = true;
             *state.since.get_or_insert(now)
         };
         let _writing = self.writing.lock().await;
-        let stored = self.store.save_drain(Some(since)).await;
-        if let Err(error) = &stored {
+        if let Err(error) = self.save(Some(since)).await {
             tracing::warn!("the drain cannot be stored, so a restart would end it: {error}");
         }
-        self.set(Some(since), stored.is_ok() && self.outlives());
     }
 
     /// Ends the drain, if there is one.
-    ///
-    /// Errors: that cannot be stored; the drain goes on.
-    pub async fn end(&self) -> Result<(), StoreError> {
+    pub async fn end(&self) {
         let _writing = self.writing.lock().await;
-        self.store.save_drain(None).await?;
-        self.set(None, self.outlives());
+        {
+            let mut state = self.write();
+            (state.since, state.is_known) = (None, true);
+        }
+        if let Err(error) = self.save(None).await {
+            tracing::warn!("the end of the drain cannot be stored: {error}");
+        }
+    }
+
+    /// Writes what holds now.
+    async fn save(&self, since: Option<Timestamp>) -> Result<(), StoreError> {
+        self.store.save_drain(since).await?;
+        self.write().stored = self.found(since);
         Ok(())
+    }
+
+    /// What a restart finds after `since` was written or read.
+    fn found(&self, since: Option<Timestamp>) -> Option<Option<Timestamp>> {
+        if self.store.is_durable() { self.outlives().then_some(since) } else { Some(None) }
     }
 
     fn outlives(&self) -> bool {
@@ -97,9 +116,8 @@ impl Drain {
         *self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, since: Option<Timestamp>, is_stored: bool) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        *state = State { since, is_known: true, is_stored };
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,24 +141,40 @@ mod tests {
         let again = Drain::new(store.clone());
         again.settle().await.unwrap();
         assert_eq!(again.since(), Some(at(1)));
-        again.end().await.unwrap();
+        again.end().await;
         let third = Drain::new(store);
         third.settle().await.unwrap();
         assert_eq!(third.since(), None);
     }
 
     #[tokio::test]
-    async fn a_drain_that_cannot_be_stored_counts_and_its_end_does_not() {
-        let store = Store::in_memory().unwrap();
+    async fn a_drain_and_its_end_count_at_once_also_where_they_cannot_be_stored() {
+        let folder = std::env::temp_dir().join(format!("mayfly-drain-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let store = Store::open(&folder.join("mayfly.db")).unwrap();
         let drain = Drain::new(store.clone());
+        drain.settle().await.unwrap();
+        let found = || (drain.since(), drain.is_stored());
         store.break_writes();
         drain.begin(at(1)).await;
-        assert_eq!(drain.since(), Some(at(1)));
-        assert!(drain.end().await.is_err());
-        assert_eq!(drain.since(), Some(at(1)), "a restart might find it still");
+        assert_eq!(found(), (Some(at(1)), false), "a restart would end it");
+        drain.end().await;
+        assert_eq!(found(), (None, true), "a restart finds none");
         store.mend_writes();
-        drain.end().await.unwrap();
-        assert_eq!(drain.since(), None);
+        drain.begin(at(2)).await;
+        store.break_writes();
+        drain.end().await;
+        assert_eq!(found(), (None, false), "a restart would bring it back");
+        drain.settle().await.unwrap_err();
+        assert_eq!(found(), (None, false));
+        // A pass stores it as soon as that is possible.
+        store.mend_writes();
+        drain.settle().await.unwrap();
+        assert_eq!(found(), (None, true));
+        let again = Drain::new(store.clone());
+        again.settle().await.unwrap();
+        assert_eq!((again.since(), again.is_stored()), (None, true));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
@@ -184,11 +218,7 @@ mod tests {
         assert!(drain.is_stored(), "that there is none is found, too");
         drain.begin(at(1)).await;
         assert!(drain.is_stored());
-        store.break_writes();
-        drain.end().await.unwrap_err();
-        assert!(drain.is_stored());
-        store.mend_writes();
-        drain.end().await.unwrap();
+        drain.end().await;
         assert_eq!((drain.since(), drain.is_stored()), (None, true));
 
         // One that could not be stored is stored later, by a pass.
@@ -208,7 +238,7 @@ mod tests {
         std::fs::write(folder.join("other.db"), "").unwrap();
         std::fs::rename(folder.join("other.db"), &path).unwrap();
         store.look_after().await.unwrap_err();
-        again.end().await.unwrap();
+        again.end().await;
         assert!(!again.is_stored());
         let in_memory = Drain::new(Store::in_memory().unwrap());
         in_memory.settle().await.unwrap();

@@ -52,6 +52,12 @@ async fn a_drain_says_what_is_left_and_how_it_ends() {
     let gateway = Gateway::start(move |_, _| (200, answer.clone())).await;
     gateway.shows("resume", "DELETE /drain", "Runners are started again.\n").await;
     gateway.tells("resume", &ended).await;
+
+    let not_stored = json!({"draining": false, "stored": false});
+    let gateway = Gateway::start(move |_, _| (200, not_stored.clone())).await;
+    let note = "Note: that is not stored, so a restart of the orchestrator may drain again (mayfly status shows the job ledger).\n";
+    let text = format!("Runners are started again.\n{note}");
+    gateway.shows("resume", "DELETE /drain", &text).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ pub struct DrainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
-    /// True if a restart finds the same; `false` where there is no database, or it cannot be used.
+    /// True if a restart finds the same. A drain and its end count at once, also where the database cannot be written; without one, a
+    /// restart ends a drain.
     pub stored: bool,
     /// How many runners are left; not there until a pass has looked since the drain began.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use mayfly_common::api::{DrainStatus, UninstallReport};
 use mayfly_common::problem::Problem;
-use tracing::error;
 
 use super::Api;
 use super::error::{Failure, unavailable};
@@ -21,16 +20,10 @@ pub(super) async fn begin(State(api): State<Api>) -> Json<DrainStatus> {
 }
 
 /// Ends the drain, if there is one.
-pub(super) async fn end(State(api): State<Api>) -> Result<Json<DrainStatus>, Failure> {
-    if let Err(error) = api.handle.drain().end().await {
-        error!("the end of the drain cannot be stored: {error}");
-        return Err(unavailable(
-            "The database cannot be written, so the drain goes on: a restart would bring it back.",
-        )
-        .into());
-    }
+pub(super) async fn end(State(api): State<Api>) -> Json<DrainStatus> {
+    api.handle.drain().end().await;
     api.handle.nudge();
-    Ok(Json(status(&api)))
+    Json(status(&api))
 }
 
 /// Removes what is left of this installation at GitHub and on the host, once it is drained.
