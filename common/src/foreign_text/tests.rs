@@ -145,9 +145,11 @@ fn each_form_of_a_credential_is_known_from_its_length_on() {
         ("github_pat_", "a", 10),
         ("eyJ", "a-_/+", 12),
         ("", "Ab1+", 100),
-        ("Bearer ", "a", 16),
-        ("RemoteAuth ", "a", 16),
-        ("token ", "=", 16),
+        ("Bearer ", "a1", 8),
+        ("RemoteAuth ", "a1", 8),
+        ("token ", "-1a=", 4),
+        ("Basic ", "aA1=", 4),
+        ("token ", "abCD", 4),
     ];
     for (begin, unit, times) in rows {
         assert_eq!(redact(&format!("{begin}{}", unit.repeat(times))), "***", "{begin}{unit}");
@@ -156,10 +158,51 @@ fn each_form_of_a_credential_is_known_from_its_length_on() {
         assert_eq!(redact(&short), short);
     }
     for (length, hidden) in [(28, false), (29, true), (30, false)] {
-        let text = format!("A{}", "B".repeat(length - 1));
+        let text = format!("A7{}", "B".repeat(length - 2));
         assert_eq!(redact(&text) == "***", hidden, "{length}");
     }
     assert_eq!(redact("xghp_0123456789"), "xghp_0123456789", "a part of a word is none");
+}
+
+#[test]
+fn credentials_of_urls_and_headers_are_hidden_whatever_signs_they_have() {
+    let rows = [
+        ("https://robot$ci:Zq9SECRET1@harbor.example/x", "https://robot$ci:***@harbor.example/x"),
+        ("https://svc+ci:hunter2@h.example", "https://svc+ci:***@h.example"),
+        ("x://a(b)'c,d;e=f&g*h!i:hunter2@h", "x://a(b)'c,d;e=f&g*h!i:***@h"),
+        ("git clone https://q1w2e3r4t5y6u7i8@h.example/x", "git clone https://***@h.example/x"),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: ***"),
+        ("authorization: basic dTpwd2Q=", "authorization: ***"),
+        ("\"Authorization\": \"Basic dXNlcjpwYXNz\"", "\"Authorization\": \"***\""),
+        ("Authorization: token abcdefghijklmnop", "Authorization: ***"),
+        ("client-secret='ab(cd),1;&x'", "client-secret='***'"),
+        (r#"{"password":"ab\"cd,12"}"#, r#"{"password":"***"}"#),
+        ("password='ab\"cd1234'", "password='***'"),
+        // Where nothing closes it, or there are blanks, it is read as without quotation marks.
+        ("password='abcd1234,x", "password='***,x"),
+        ("password: 'must have 8 characters'", "password: 'must have 8 characters'"),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(redact(text), expected);
+        assert_eq!(redact(expected), expected);
+    }
+}
+
+#[test]
+fn words_are_no_credentials() {
+    for text in [
+        "Rotate token authentication-middleware",
+        "bearer authentication_required",
+        "basic infrastructure-tests-2",
+        "Authorization: Basic authentication",
+        "Refactor token AuthenticationMiddleware",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZABC",
+        "ssh://git@github.com/o/r",
+        "https://somebody-with-a-name@host.example",
+        "client-secret='a(b1)'",
+    ] {
+        assert_eq!(redact(text), text);
+    }
 }
 
 #[test]
@@ -285,6 +328,14 @@ fn a_text_of_names_alone_costs_little() {
         "secret:'",
         "://a:token=",
         "Bearer token= ",
+        "token='abcd1234,",
+        "token=\"a\\",
+        "://a,",
+        "://token=a,",
+        "://aaaaaaaaaaaaaaaa@",
+        "token a-b-c-d-e-f-g-h ",
+        "authorization: basic abcdefgh ",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZABC ",
         "A1",
         "ey-",
         "-----BEGIN ",
