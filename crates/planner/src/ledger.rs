@@ -62,6 +62,9 @@ pub struct Ledger {
     unconfirmed: BTreeSet<i64>,
     /// Jobs that were missing in a list that could not be read in full: each waits until GitHub says that it does not.
     doubted: BTreeSet<i64>,
+    /// Jobs that GitHub lists as queued though they began, as far as anybody knew: each with when the first such list was read, if all
+    /// since then say so.
+    relisted: BTreeMap<i64, Timestamp>,
     /// Runners of ours whose job nobody knows, by name.
     takers: BTreeMap<String, Taker>,
     /// Jobs whose labels could not be read when GitHub last told of them.
@@ -304,6 +307,7 @@ impl Ledger {
             row.is_some_and(|row| now.duration_since(row.seen_at) < LONGEST_WAIT - KEPT)
         });
         self.asked.retain(|id, _| rows.contains_key(id));
+        self.relisted.retain(|id, _| rows.contains_key(id));
         self.prune_takers(now);
     }
 

@@ -68,6 +68,9 @@ impl Ledger {
         if job.status == row.status {
             self.unconfirmed.remove(&job.id);
         }
+        if job.status > JobStatus::Queued {
+            self.relisted.remove(&job.id);
+        }
         row.seen_at = row.seen_at.max(now);
         self.changed.insert(job.id);
         self.gone.remove(&job.id);
@@ -92,6 +95,7 @@ impl Ledger {
         }
         let could_know = asked_at.saturating_sub(LAG).unwrap_or(Timestamp::MIN);
         self.leave_the_queue(repo, jobs, asked_at, could_know);
+        let waits_again = self.relist(repo, jobs, asked_at, could_know);
         let mut missed = 0;
         for job in &jobs.list {
             if !self.rows.contains_key(&job.id) && !self.has_room() {
@@ -113,7 +117,7 @@ impl Ledger {
             // Only runners' words took it for begun or ended, and it waits: another job of that name did.
             let only_said =
                 row.status == JobStatus::Completed || self.unconfirmed.contains(&job.id);
-            if only_said && row.told_at.is_none() {
+            if (only_said && row.told_at.is_none()) || waits_again.contains(&job.id) {
                 self.unconfirmed.remove(&job.id);
                 (row.status, row.conclusion) = (JobStatus::Queued, None);
                 (row.runner, row.pool) = (None, None);
@@ -144,6 +148,38 @@ impl Ledger {
             self.taken(repo, job, asked_at);
         }
         missed
+    }
+
+    /// The jobs among those that GitHub lists as queued that began, as far as anybody knew, and that wait after all: their runners died
+    /// before they began, say. Lists lag, so that only what all lists say for [`LAG`] counts.
+    fn relist(
+        &mut self,
+        repo: &RepoSlug,
+        jobs: &QueuedJobs,
+        asked_at: Timestamp,
+        could_know: Timestamp,
+    ) -> BTreeSet<i64> {
+        let listed = jobs.list.iter().map(|job| job.id);
+        let began = |id: &i64| {
+            let row = self.rows.get(id).filter(|row| row.status > JobStatus::Queued);
+            row.is_some_and(|row| row.told_at.is_none_or(|told_at| told_at <= could_know))
+                && !jobs.taken.iter().any(|job| job.id == *id)
+        };
+        let began: BTreeSet<i64> = listed.filter(began).collect();
+        let rows = &self.rows;
+        let elsewhere = |id: &i64| rows.get(id).is_some_and(|row| row.repo != *repo);
+        self.relisted.retain(|id, _| began.contains(id) || elsewhere(id));
+        let mut again = BTreeSet::new();
+        for id in began {
+            // A moment that lies ahead is from before the clock was set back.
+            let since = self.relisted.entry(id).or_insert(asked_at);
+            *since = asked_at.min(*since);
+            if asked_at.duration_since(*since) >= LAG {
+                again.insert(id);
+            }
+        }
+        self.relisted.retain(|id, _| !again.contains(id));
+        again
     }
 
     /// The jobs of `repo` that wait and are missing in GitHub's list have left the queue, unless the list cannot know of them yet, or could

@@ -69,6 +69,59 @@ fn only_what_is_queued_waits() {
     }
 }
 
+/// Its runner died before it began, say, or GitHub was restored from a backup: what GitHub lists as queued gets a runner.
+#[test]
+fn a_job_that_github_lists_as_queued_for_longer_than_lists_lag_waits_again() {
+    let list = || whole([listed(1)]);
+    let taken = |status| QueuedJobs { taken: vec![event(1, status)], ..list() };
+    for status in [InProgress, Completed] {
+        let begun = |by_webhook: bool| {
+            let mut ledger = Ledger::default();
+            if by_webhook {
+                ledger.told(&repo(), &event(1, status), at(0));
+            } else {
+                ledger.polled(&repo(), &list(), at(0), at(0));
+                ledger.polled(&repo(), &whole([]), at(0), at(0));
+                ledger.found(&event(1, status), at(0));
+            }
+            assert_eq!(ledger.row(1).unwrap().runner.as_deref(), Some("runner"));
+            ledger
+        };
+        // Where no webhook told of an end, the first list counts.
+        for by_webhook in [true, false].into_iter().take(if status == Completed { 1 } else { 2 }) {
+            let mut ledger = begun(by_webhook);
+            for second in [20, 30, 34] {
+                ledger.polled(&repo(), &list(), at(second), at(0));
+                assert_eq!(waiting(&ledger), [0; 0], "{status:?} {by_webhook} {second}");
+            }
+            ledger.polled(&repo(), &list(), at(35), at(0));
+            assert_eq!(waiting(&ledger), [1], "{status:?} {by_webhook}");
+            let row = ledger.row(1).unwrap();
+            let times = (row.started_at, row.completed_at, row.conclusion.as_deref());
+            assert_eq!((row.runner.as_deref(), times), (None, (None, None, None)));
+            assert!(ledger.take_changed().iter().any(|row| row.id == 1));
+            // It begins once more.
+            ledger.told(&repo(), &event(1, InProgress), at(40));
+            assert_eq!(waiting(&ledger), [0; 0]);
+        }
+        // What says otherwise in between begins the period anew.
+        let between: [&dyn Fn(&mut Ledger); 3] = [
+            &|ledger| ledger.told(&repo(), &event(1, status), at(30)),
+            &|ledger| drop(ledger.polled(&repo(), &whole([]), at(30), at(0))),
+            &|ledger| drop(ledger.polled(&repo(), &taken(status), at(30), at(0))),
+        ];
+        for otherwise in between {
+            let mut ledger = begun(true);
+            ledger.polled(&repo(), &list(), at(20), at(0));
+            otherwise(&mut ledger);
+            ledger.polled(&repo(), &list(), at(46), at(0));
+            assert_eq!(waiting(&ledger), [0; 0], "{status:?}");
+            ledger.polled(&repo(), &list(), at(61), at(0));
+            assert_eq!(waiting(&ledger), [1], "{status:?}");
+        }
+    }
+}
+
 #[test]
 fn an_event_that_comes_late_changes_nothing() {
     let mut ledger = Ledger::default();
