@@ -10,9 +10,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use mayfly_common::api::{Pool, PoolList, PoolSource};
+use mayfly_common::foreign_text::message;
 use mayfly_common::pool::PoolSpec;
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::gateway::{Failure, Gateway};
@@ -32,11 +32,9 @@ pub(crate) struct Options {
     prune: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    pools: Vec<Value>,
-}
+/// What a file has to be.
+const NO_POOLS: &str =
+    "a file of pools is `pools:` with a list of pools below it, and nothing else";
 
 /// One thing to do.
 enum Step {
@@ -127,12 +125,9 @@ fn read(options: &Options) -> Result<Vec<(String, Value)>, Failure> {
         std::fs::read_to_string(&options.file)
     };
     let text = text.map_err(|error| wrong(error.to_string()))?;
-    let file: File = serde_saphyr::from_str(&text).map_err(|error| {
-        let told = error.to_string();
-        wrong(told.strip_prefix("error: ").unwrap_or(&told).to_owned())
-    })?;
+    let list = list(&text).map_err(wrong)?;
     let (mut pools, mut errors) = (Vec::new(), Vec::new());
-    for (index, value) in file.pools.iter().enumerate() {
+    for (index, value) in list.iter().enumerate() {
         match PoolSpec::from_json(value, &format!("/pools/{index}")) {
             Ok(spec) if pools.iter().any(|(name, _)| name == spec.name.as_str()) => {
                 errors.push(format!("pools.{index}.name {} is there twice", spec.name));
@@ -149,6 +144,23 @@ fn read(options: &Options) -> Result<Vec<(String, Value)>, Failure> {
         }
     }
     if errors.is_empty() { Ok(pools) } else { Err(wrong(format!("\n  {}", errors.join("\n  ")))) }
+}
+
+/// The pools in a file's `text`, unread.
+///
+/// Errors: it is no such file; where, and why. What is in it is not repeated: another file may have been named, one with secrets.
+fn list(text: &str) -> Result<Vec<Value>, String> {
+    let file: Value = serde_saphyr::from_str(text).map_err(|error| {
+        let told = message(&error.without_snippet().to_string());
+        told.strip_prefix("error: ").unwrap_or(&told).to_owned()
+    })?;
+    match file {
+        Value::Object(mut fields) if fields.len() == 1 => match fields.remove("pools") {
+            Some(Value::Array(list)) => Ok(list),
+            _ => Err(NO_POOLS.to_owned()),
+        },
+        _ => Err(NO_POOLS.to_owned()),
+    }
 }
 
 fn tag(pool: &Pool) -> String {

@@ -348,3 +348,30 @@ DELETE /pools/old \"8\""
     );
     assert_eq!(gateway.asked("DELETE /pools/old"), 0, "nothing after what failed");
 }
+
+/// What is in it may be a secret.
+#[tokio::test]
+async fn of_a_file_without_pools_nothing_is_repeated() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripted-no-pools");
+    fs::create_dir_all(&folder).unwrap();
+    let gateway = Gateway::start(|_, _| (200, three())).await;
+    let no_pools = "a file of pools is `pools:` with a list of pools below it, and nothing else";
+    let rows = [
+        ("# Settings\nAPI_KEYS=hunter2\nGITHUB_RUNNER_TOKEN=hunter2\n", Some(no_pools)),
+        ("GITHUB_RUNNER_TOKEN: hunter2\n", Some(no_pools)),
+        ("pools: []\nGITHUB_RUNNER_TOKEN: hunter2\n", Some(no_pools)),
+        ("pools: hunter2\n", Some(no_pools)),
+        ("A: \"x\nGITHUB_RUNNER_TOKEN: hunter2\n", None),
+        ("A: x\n  GITHUB_RUNNER_TOKEN: [hunter2\n", None),
+    ];
+    for (text, words) in rows {
+        fs::write(folder.join("service.env"), text).unwrap();
+        let output = gateway.run_in(&folder, &["pool", "apply", "-f", "service.env"]).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.starts_with("error: service.env: ") && !error.contains("hunter2"), "{error}");
+        assert!(words.is_none_or(|words| error.contains(words)), "{error}");
+    }
+    assert_eq!(gateway.asked("GET /pools"), 0);
+    fs::remove_dir_all(&folder).unwrap();
+}
