@@ -51,6 +51,7 @@ impl GitHubConfig {
     /// Errors: every variable of this part that is missing or wrong.
     pub fn from_variables(variables: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
         let mut check = Checker::new();
+        proxies(&variables, &mut check);
         let mut raw: Raw = check.read(variables);
         let config = read(&mut raw, &mut check);
         check.finish(config)
@@ -82,6 +83,18 @@ pub(super) fn read(raw: &mut Raw, check: &mut Checker) -> Option<GitHubConfig> {
         filter,
         cleanup,
     })
+}
+
+/// Checks the proxies of the environment: requests would go to GitHub directly, without a word, where one cannot be read.
+pub(super) fn proxies(variables: &[(String, String)], check: &mut Checker) {
+    for (name, value) in variables.iter().filter(|(_, value)| !value.trim().is_empty()) {
+        let proxies = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
+        if proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
+            && let Err(reason) = parse::proxy(value)
+        {
+            check.fail(name, reason);
+        }
+    }
 }
 
 /// Where GitHub's API is, and GitHub itself.

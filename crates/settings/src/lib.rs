@@ -172,6 +172,7 @@ impl Config {
         let mut check = Checker::new();
         // The gateway sees only what Compose hands it by name; here all of `.env` is seen, and the gateway starts after this.
         check.api_keys_by_name(&variables);
+        github::proxies(&variables, &mut check);
         let mut raw: Raw = check.read(variables.clone());
         let docker_host = docker::host(&mut raw, &variables, &mut check);
         let config = Self::read(raw, docker_host, templates, &mut check);

@@ -29,7 +29,21 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The same, with a slash at its end.
+/// Checks the address of a proxy, as the HTTP client reads it: one that it cannot read, it does without. The text may hold a password,
+/// and is not repeated.
+pub(super) fn proxy(text: &str) -> Result<(), String> {
+    let text = text.trim();
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let schemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+    let url =
+        Url::parse(&full).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()));
+    if url.is_some_and(|url| schemes.contains(&url.scheme())) {
+        return Ok(());
+    }
+    Err("must be the URL of a proxy, such as http://proxy.example.com:3128".to_owned())
+}
+
+/// An http(s) URL without credentials, query or fragment, with a slash at its end.
 pub(super) fn folder_url(text: &str) -> Result<String, String> {
     let url = url(text)?.to_string();
     Ok(if url.ends_with('/') { url } else { url + "/" })

@@ -293,6 +293,25 @@ fn quotation_marks_are_the_reason_that_is_given() {
 }
 
 #[test]
+fn a_proxy_that_cannot_be_read_is_refused_and_its_password_is_not_repeated() {
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        for wrong in ["::bad::", "http://user:hunter2@[bad", "ftp://h:1", "http://", "a b"] {
+            let expected = format!(
+                "{name}: must be the URL of a proxy, such as http://proxy.example.com:3128"
+            );
+            assert_eq!(errors(&[(name, wrong)]), [expected], "{wrong}");
+        }
+        for good in
+            ["", "proxy:3128", "http://u:p@proxy:3128/", "https://[::1]:1", "socks5h://10.0.0.1:1"]
+        {
+            read(&[(name, good)]);
+        }
+    }
+    let github = GitHubConfig::from_variables(variables(&[("HTTP_PROXY", "::bad::")]));
+    assert!(github.unwrap_err().0[0].starts_with("HTTP_PROXY: "));
+}
+
+#[test]
 fn what_is_probably_not_wanted_is_said_and_stops_nothing() {
     const SERVER: (&str, &str) = ("GITHUB_SERVER_URL", "https://git.corp.example");
     type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
