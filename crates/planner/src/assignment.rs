@@ -6,9 +6,9 @@
 //! only, so the next one is started after a wait that doubles, and the idle one holds no room that other jobs need. Runners that are
 //! registered elsewhere, or in another group, are tried at once.
 //!
-//! A runner that was started for a job may also end and lose its registration without any sign that it had a job, while the job stays
-//! queued. Mostly another job took it. But an image that deregisters itself when it cannot start looks the same, so the next runner of
-//! that kind for that job waits as after a failed start.
+//! A runner that was started for a job may also leave, in whichever way, while the job stays queued and GitHub does not say that it had
+//! another one. Mostly it had. But an image that cannot work looks the same, so the next runner of that kind for that job waits as
+//! after a failed start.
 
 mod failed_groups;
 
@@ -79,19 +79,19 @@ pub struct NotAssigned {
     pub until: Timestamp,
 }
 
-/// A runner that ended, its registration gone, without a sign that it had a job.
+/// A runner that can take no job any more, without a sign that it had one.
 #[derive(Debug, Clone)]
-pub struct Ended<'a> {
+pub struct Ended {
     /// The job; none if it was started to wait for one.
     pub job: Option<i64>,
     /// Its pool.
-    pub pool: &'a PoolName,
+    pub pool: PoolName,
     /// The runner's name.
-    pub name: &'a RunnerName,
+    pub name: RunnerName,
     /// Where it was registered.
-    pub scope: &'a Scope,
+    pub scope: Scope,
     /// Its runner group; none is GitHub's default one.
-    pub group: Option<&'a str>,
+    pub group: Option<String>,
     /// How it ended.
     pub why: String,
 }
@@ -150,9 +150,9 @@ impl Assignment {
     }
 
     /// Notes that a runner ended that was started for the job.
-    fn note_end(&mut self, ended: &Ended<'_>, now: Timestamp) {
+    fn note_end(&mut self, ended: &Ended, now: Timestamp) {
         let how = How::Ended(ended.why.clone());
-        self.note_failure((ended.name, ended.scope, ended.group), how, now);
+        self.note_failure((&ended.name, &ended.scope, ended.group.as_deref()), how, now);
     }
 
     fn note_failure(
@@ -211,7 +211,7 @@ pub fn after(
     seen: &Observed,
     before: &BTreeMap<i64, Assignment>,
     idle_since: impl Fn(&Instance) -> Option<Timestamp>,
-    ended: &[Ended<'_>],
+    ended: &[Ended],
     policy: &Policy,
     now: Timestamp,
 ) -> BTreeMap<i64, Assignment> {
@@ -238,6 +238,19 @@ pub fn after(
         after.insert(job.id, next);
     }
     after
+}
+
+/// Takes back that these runners ended without a sign of a job: GitHub told of theirs.
+pub fn forget_ends(assignments: &mut BTreeMap<i64, Assignment>, had_job: &[RunnerName]) {
+    if had_job.is_empty() {
+        return;
+    }
+    for known in assignments.values_mut() {
+        let is_taken_back = |failed: &NotAssigned| {
+            matches!(failed.how, How::Ended(_)) && had_job.contains(&failed.runner)
+        };
+        known.failed.retain(|failed| !is_taken_back(failed));
+    }
 }
 
 /// The wait after so many failures in a row.
@@ -272,7 +285,7 @@ impl NotAssigned {
     pub fn causes(&self, repo: &RepoSlug) -> String {
         let bound = "the job is bound to a runner that no longer exists";
         if let How::Ended(_) = self.how {
-            return "the image's start fails and deletes the registration, or other jobs took the runners".to_owned();
+            return "the image cannot start, somebody else ends its runners, or other jobs took them".to_owned();
         }
         match &self.scope {
             Scope::Repo(_) => format!("{bound}, or the runner does not listen"),

@@ -127,7 +127,7 @@ pub(super) fn exited(
     sighting: Sighting,
 ) -> Reason {
     if let Some(result) = result_of(exit) {
-        return Reason::Result(result);
+        return if sighting.had_job { Reason::Result(result) } else { Reason::Printed(result) };
     }
     let ending = Ending { code: exit.code, out_of_memory: exit.out_of_memory };
     let worked = sighting.was_busy || printed::job(&exit.log_tail).is_some();
@@ -149,19 +149,13 @@ pub(super) fn exited(
     }
 }
 
-/// How a container ended whose registration is gone though nothing shows that it had a job; `None` of any other. GitHub deletes the
-/// registration of a runner that had one, so mostly it had; but an image may delete it itself when it cannot start.
-pub(super) fn without_a_job(exit: &Exit, sight: Sight<'_>, sighting: Sighting) -> Option<String> {
-    let worked = sighting.was_busy
-        || printed::job(&exit.log_tail).is_some()
-        || printed::result(&exit.log_tail).is_some();
-    (sight == Sight::Absent && !worked).then(|| {
-        let ending = Ending { code: exit.code, out_of_memory: exit.out_of_memory };
-        match printed::last_line(&exit.log_tail).map(line).filter(|last| !last.is_empty()) {
-            None => ending.to_string(),
-            Some(last) => format!("{ending}; its last words: {last}"),
-        }
-    })
+/// How a container ended, and what it printed last, in words.
+pub(super) fn how_it_ended(exit: &Exit) -> String {
+    let ending = Ending { code: exit.code, out_of_memory: exit.out_of_memory };
+    match printed::last_line(&exit.log_tail).map(line).filter(|last| !last.is_empty()) {
+        None => ending.to_string(),
+        Some(last) => format!("{ending}; its last words: {last}"),
+    }
 }
 
 /// The result of its job that a runner printed, unless its end speaks against it: a process that a signal ended, or the kernel for

@@ -3,6 +3,7 @@
 //! A cache: losing it restarts the periods it measures, which only makes the platform more patient.
 
 mod clash;
+mod departures;
 mod idle_ends;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,10 @@ use mayfly_common::scope::Scope;
 
 pub use self::clash::Clash;
 use self::clash::Sign;
-use super::assignment::{self, Assignment, Ended, FailedGroups};
+use self::departures::{Departed, Started};
+use super::assignment::{self, Assignment, FailedGroups};
 use super::backoff::Backoff;
-use super::lifecycle::{self, reason_of};
+use super::lifecycle::reason_of;
 use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
@@ -43,6 +45,8 @@ pub struct Sighting {
     pub was_told: bool,
     /// True if GitHub ever said that it runs a job, or a job's process was seen inside.
     pub was_busy: bool,
+    /// True if GitHub said that it runs a job, or had one. What is seen inside of a container, or printed there, is no such word.
+    pub had_job: bool,
     /// Since when it has been idle, without interruption.
     pub idle_since: Option<Timestamp>,
     /// Since when GitHub has said, without interruption, that it is offline or not there.
@@ -85,8 +89,10 @@ pub struct Memory {
     /// Names that this process used, and when last.
     names: BTreeMap<RunnerName, Timestamp>,
     /// What this process started runners for: a job, or none to wait for one. Those whose end was noted are not there any more.
-    started_for: BTreeMap<RunnerName, Option<i64>>,
-    /// Where runners that were started to wait ended, their registrations gone, without a sign that they had a job.
+    started_for: BTreeMap<RunnerName, Started>,
+    /// Those whose end was noted, as long as GitHub may still tell of their jobs.
+    departed: BTreeMap<RunnerName, Departed>,
+    /// Where runners that were started to wait left without a sign that they had a job.
     idle_ends: Backoff,
     /// Registrations that machines of ours had, and when they were last there.
     registrations: BTreeMap<(Scope, RunnerId), Timestamp>,
@@ -115,6 +121,7 @@ impl Memory {
     pub fn had_job(&mut self, runner: &RunnerName) {
         if let Some((_, sighting)) = self.sightings.get_mut(runner) {
             (sighting.was_online, sighting.was_busy) = (true, true);
+            sighting.had_job = true;
         }
     }
 
@@ -153,12 +160,6 @@ impl Memory {
     /// Other orchestrators that use our names.
     pub fn clashes(&self) -> impl Iterator<Item = &Clash> {
         self.clashes.values()
-    }
-
-    /// A runner of this name is about to be registered.
-    pub fn launched(&mut self, name: &RunnerName, job: Option<i64>, now: Timestamp) {
-        self.names.insert(name.clone(), now);
-        self.started_for.insert(name.clone(), job);
     }
 
     /// GitHub refused to delete a registration: its runner runs a job. `listed_busy`: whether its list said so, too.
@@ -216,14 +217,16 @@ impl Observed {
                 if failed { before.failed_passes.saturating_add(1) } else { 0 };
             (instance.name.clone(), (instance.created_at, sighting))
         });
-        memory.sightings = sightings.collect();
+        let sightings: BTreeMap<RunnerName, (Timestamp, Sighting)> = sightings.collect();
+        let begun = self.begun(&memory, &sightings);
+        memory.sightings = sightings;
+        let ended = self.note_departures(&mut memory, policy, now);
+        let had_job = self.note_late_words(&mut memory, now);
+        assignment::forget_ends(&mut memory.assignments, &had_job);
         let idle_since = |instance: &Instance| memory.of(instance).idle_since;
-        let ended = self.ended_without_a_job(&memory, policy);
         let assignments =
             assignment::after(&self, &memory.assignments, idle_since, &ended, policy, now);
-        // Each counts once, however often its machine is looked at.
-        memory.started_for.retain(|name, _| !ended.iter().any(|ended| ended.name == name));
-        self.note_idle_ends(&mut memory, &ended, now);
+        memory.note_idle_ends(&begun, &ended, now);
         memory.failed_groups.update(&self, &memory.assignments, &assignments, policy, now);
         memory.assignments = assignments;
         for (scope, listing) in &self.registrations {
@@ -255,6 +258,7 @@ impl Observed {
         let worked = instance.phase == Phase::Running { working: Some(true) };
         sighting.was_online |= had_job || worked;
         sighting.was_busy |= worked || had_job;
+        sighting.had_job |= had_job;
         let sight = self.sight_of(instance);
         if matches!(sight, Sight::Unknown | Sight::Unasked) {
             return sighting;
@@ -262,7 +266,9 @@ impl Observed {
         let listed = sight.listed();
         let online = listed.is_some_and(|registered| registered.online);
         sighting.was_online |= online;
-        sighting.was_busy |= listed.is_some_and(|registered| registered.busy);
+        let busy = listed.is_some_and(|registered| registered.busy);
+        sighting.was_busy |= busy;
+        sighting.had_job |= busy;
         sighting.missing_since =
             if online || worked { None } else { since(sighting.missing_since) };
         let jobless = listed.is_none_or(|registered| !registered.online && !registered.busy);
@@ -276,24 +282,6 @@ impl Observed {
         let idle = reason.state() == RunnerState::Idle;
         sighting.idle_since = if idle { since(sighting.idle_since) } else { None };
         sighting
-    }
-
-    /// The runners that ended, their registrations gone, without a sign that they had a job.
-    fn ended_without_a_job<'a>(&'a self, memory: &Memory, policy: &'a Policy) -> Vec<Ended<'a>> {
-        let ended = self.instances.iter().filter_map(|instance| {
-            let Phase::Exited(exit) = &instance.phase else { return None };
-            let sight = self.sight_of(instance);
-            let why = lifecycle::without_a_job(exit, sight, memory.of(instance))?;
-            Some(Ended {
-                job: *memory.started_for.get(&instance.name)?,
-                pool: &instance.pool,
-                name: &instance.name,
-                scope: &instance.scope,
-                group: policy.pool(&instance.pool).and_then(|pool| pool.group.as_deref()),
-                why,
-            })
-        });
-        ended.collect()
     }
 
     /// True if a request gives a new runner this name.

@@ -92,7 +92,7 @@ pub struct Observed {
     pub scaled: BTreeMap<PoolName, Timestamp>,
     /// When the job of a runner was over, by what webhooks and GitHub's lists told.
     pub jobs_over: BTreeMap<RunnerName, Timestamp>,
-    /// The repository whose job a runner has, or had last, as far as that is known.
+    /// The repository whose job a runner has, or had last, as far as that is known; also of runners that left lately.
     pub working_for: BTreeMap<RunnerName, RepoSlug>,
     /// What earlier passes saw.
     pub memory: Memory,
@@ -189,6 +189,7 @@ impl Observed {
             matches!(
                 reason,
                 Reason::Result(_)
+                    | Reason::Printed(_)
                     | Reason::AfterItsJob
                     | Reason::WithoutSign(..)
                     | Reason::Failed(Failure::EndedInJob(_) | Failure::EndedDeregistered(..))

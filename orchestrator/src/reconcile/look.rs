@@ -349,14 +349,14 @@ fn jobs_over(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, Time
     known.collect()
 }
 
-/// The repository whose job each of these runners has or had, as far as the ledger knows.
+/// The repository whose job each of these runners, and each that left lately, has or had, as far as the ledger knows.
 fn working_for(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, RepoSlug> {
-    let machines = instances.iter().map(|one| (one.name.as_str(), one.created_at));
+    let there = instances.iter().map(|one| (&one.name, one.created_at));
+    let runners: BTreeMap<&RunnerName, Timestamp> = state.memory.departed().chain(there).collect();
+    let machines = runners.iter().map(|(name, made)| (name.as_str(), *made));
     let repos = state.ledger.repositories(machines);
-    let of = |instance: &Instance| repos.get(instance.name.as_str()).map(|repo| (*repo).clone());
-    let known =
-        instances.iter().filter_map(|instance| Some((instance.name.clone(), of(instance)?)));
-    known.collect()
+    let of = |name: &RunnerName| repos.get(name.as_str()).map(|repo| (*repo).clone());
+    runners.into_keys().filter_map(|name| Some((name.clone(), of(name)?))).collect()
 }
 
 fn after(now: Timestamp, span: SignedDuration) -> Timestamp {

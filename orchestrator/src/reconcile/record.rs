@@ -189,7 +189,10 @@ impl Reconciler {
                 warn!(category = MONITOR, runner = %name, %scope, reason = why, "runner failed and was removed");
             }
             RunnerState::Finished => {
-                state.backoff.succeeded(&place);
+                // What it printed is no sign that the next one can work.
+                if !state.memory.left_in_vain(name) {
+                    state.backoff.succeeded(&place);
+                }
                 info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner finished and was removed");
             }
             _ => {
@@ -205,7 +208,8 @@ pub(super) fn contest(state: &mut State, scope: &Scope, timeout: SignedDuration,
     state.contested.insert(scope.clone(), until);
 }
 
-/// Remembers what the actions told: names that were used, deletions that GitHub refused, names that are taken at GitHub.
+/// Remembers what the actions told: names that were used, runners that were ended, deletions that GitHub refused, names that are taken
+/// at GitHub.
 pub(super) fn note_outcomes(
     state: &mut State,
     seen: &Observed,
@@ -217,6 +221,10 @@ pub(super) fn note_outcomes(
         match (action, outcome) {
             (Action::Launch(launch), outcome) => {
                 state.memory.launched(&launch.name, launch.job, now);
+                if matches!(outcome, Outcome::Done) {
+                    let place = (launch.pool.clone(), launch.scope.clone());
+                    state.memory.started(&launch.name, place);
+                }
                 if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
                     let timeout = policy.terms(&launch.pool).registration_timeout;
                     contest(state, &launch.scope, timeout, now);
@@ -232,6 +240,14 @@ pub(super) fn note_outcomes(
                 let busy = listed.iter().any(|registered| registered.id == *id && registered.busy);
                 state.memory.refused(scope, *id, busy, now);
             }
+            (_, Outcome::Failed(ActionError::PutOff)) => {}
+            // Also where its end failed: it may have come half way.
+            (
+                Action::Retire { name, .. } | Action::Remove { name, .. },
+                Outcome::Done | Outcome::Failed(_),
+            ) => state.memory.ended(name),
+            // One that cannot be started is removed.
+            (Action::Start { name, .. }, Outcome::Failed(_)) => state.memory.ended(name),
             _ => {}
         }
     }

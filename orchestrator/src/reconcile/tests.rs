@@ -6,7 +6,7 @@ use mayfly_common::pool::PoolSpec;
 use mayfly_common::registration::{Registered, RunnerId};
 use serde_json::{Value, json};
 
-use super::act::Outcome;
+use super::act::{ActionError, Outcome};
 use super::record::{contest, note_outcomes};
 use super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
 use super::*;
@@ -149,7 +149,31 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
     note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(3));
     let mut expected = Memory::default();
     expected.launched(&name("r-9"), None, at(3));
+    assert_ne!(state.memory, expected, "its container is there");
+    expected.started(&name("r-9"), (pool("ci"), place));
     assert_eq!(state.memory, expected);
+    // What this process ended says nothing of its image; what it could not begin to end may still do.
+    let put_off = || Outcome::Failed(ActionError::PutOff);
+    let failed = || Outcome::Failed(ActionError::GitHub(GitHubError::NotFound));
+    let rows = [
+        (retire("r-1", None), Outcome::Done, true),
+        (retire("r-1", None), failed(), true),
+        (retire("r-1", None), put_off(), false),
+        (remove(None), Outcome::Done, true),
+        (remove(None), Outcome::Kept, false),
+        (remove(None), put_off(), false),
+    ];
+    for (action, outcome, ended) in rows {
+        let mut before = Memory::default();
+        before.launched(&name("r-1"), None, at(3));
+        state.memory = before.clone();
+        let outcomes = [(action, outcome)];
+        note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(4));
+        if ended {
+            before.ended(&name("r-1"));
+        }
+        assert_eq!(state.memory, before, "{outcomes:?}");
+    }
 }
 
 fn shown(runner: &str, of: &str, state: RunnerState) -> Runner {

@@ -278,7 +278,12 @@ async fn jobs_that_print_bombs_do_not_hurt_the_service_in_its_memory() {
         assert_eq!(runner.reason, "it ended with exit code 139 in the middle of its job");
     }
     // Noise without a line break hides the line with the result behind it.
-    let told = ["it ended after its job", "its job's result was Succeeded"];
+    // GitHub may not have been asked while a quick one ran.
+    let told = [
+        "it ended after its job",
+        "its job's result was Succeeded",
+        "it printed that its job's result was Succeeded",
+    ];
     assert!(done.iter().all(|runner| told.contains(&runner.reason.as_str())), "{done:?}");
     assert_eq!((crashed.len(), done.len()), (3, jobs.len() - 3), "{status:?}");
     assert!(status.held_back.is_empty(), "{status:?}");

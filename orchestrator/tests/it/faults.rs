@@ -255,6 +255,8 @@ async fn a_container_removed_behind_our_back_is_replaced() {
     let lost = platform.containers()[0].clone();
     platform.backend.state().instances.clear();
     platform.wait(60);
+    assert_eq!(platform.pass().await.launched, 0, "somebody may go on removing them");
+    platform.wait(5);
     let report = platform.pass().await;
     assert_eq!((report.launched, report.deregistered), (1, 0), "{report:?}");
     platform.connect(&platform.containers()[0]);

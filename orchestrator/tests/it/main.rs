@@ -13,6 +13,7 @@ mod checkup;
 mod collector;
 mod confinement;
 mod converge;
+mod departures;
 mod dind;
 mod discovery;
 mod docker;

@@ -109,7 +109,8 @@ fn ended(seconds: &[i64], from: &Assignment) -> Assignment {
     for second in seconds {
         let why = "it ended with exit code 1; its last words: not configured".to_owned();
         let pool = PoolName::default_pool();
-        let end = Ended { job: Some(1), pool: &pool, name: &name, scope: &scope, group: None, why };
+        let (pool, name, scope) = (pool.clone(), name.clone(), scope.clone());
+        let end = Ended { job: Some(1), pool, name, scope, group: None, why };
         known.note_end(&end, at(*second));
     }
     known

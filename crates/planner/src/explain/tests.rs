@@ -193,8 +193,7 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
         org[0].what.contains("runner r1 of org:o") && org[0].what.contains(&at(420).to_string())
     );
     let ended = NotAssigned { how: How::Ended("it failed".to_owned()), ..failed("org:o") };
-    let start =
-        "the image's start fails and deletes the registration, or other jobs took the runners";
+    let start = "the image cannot start, somebody else ends its runners, or other jobs took them";
     assert_eq!(ended.causes(&RepoSlug::parse("o/r").unwrap()), start);
     // The next one is on its way: that comes first, and the earlier one after it.
     let mut trying = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));

@@ -35,8 +35,10 @@ pub enum Reason {
     Disconnected,
     /// It is late, or unregistered, and was seen for a moment only.
     Late,
-    /// It told its job's result.
+    /// It told the result of the job that it had by GitHub's word.
     Result(JobResult),
+    /// It told a job's result, and GitHub has not said that it had a job.
+    Printed(JobResult),
     /// It ended after a job.
     AfterItsJob,
     /// It ended without an error and GitHub does not list it, as after a job, though nothing shows that it had one; the last line it
@@ -100,7 +102,9 @@ impl Reason {
             | Self::Disconnected
             | Self::Late => RunnerState::Starting,
             Self::Ending => RunnerState::Draining,
-            Self::Result(_) | Self::AfterItsJob | Self::WithoutSign(..) => RunnerState::Finished,
+            Self::Result(_) | Self::Printed(_) | Self::AfterItsJob | Self::WithoutSign(..) => {
+                RunnerState::Finished
+            }
             Self::Failed(_) => RunnerState::Failed,
         }
     }
@@ -121,6 +125,7 @@ impl Reason {
             | Self::Disconnected
             | Self::Late
             | Self::Result(_)
+            | Self::Printed(_)
             | Self::AfterItsJob
             | Self::WithoutSign(..)
             | Self::Failed(_) => false,
@@ -205,6 +210,9 @@ impl fmt::Display for Reason {
             Self::Disconnected => "it lost its connection to GitHub",
             Self::Late => "it is late or its registration is gone",
             Self::Result(result) => return write!(f, "its job's result was {result}"),
+            Self::Printed(result) => {
+                return write!(f, "it printed that its job's result was {result}");
+            }
             Self::AfterItsJob => "it ended after its job",
             Self::WithoutSign(ending, last) => {
                 let last = if last.is_empty() {

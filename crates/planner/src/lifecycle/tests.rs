@@ -222,6 +222,7 @@ fn every_state_has_its_row() {
 fn what_is_told_of_a_runner_that_ended_without_an_error_is_what_is_known() {
     let unseen = Sighting::default();
     let was_busy = Sighting { was_busy: true, ..unseen };
+    let had_job = Sighting { had_job: true, ..was_busy };
     let without =
         "it ended with exit code 0 without a sign of a job, and GitHub does not list it any more";
     let rows = [
@@ -229,7 +230,8 @@ fn what_is_told_of_a_runner_that_ended_without_an_error_is_what_is_known() {
         (exit(0, "a\nbye\n"), unseen, format!("{without}; its last words: bye")),
         (exit(0, "bye\n"), was_busy, "it ended after its job".to_owned()),
         (exit(0, "Running job: a\n"), unseen, "it ended after its job".to_owned()),
-        (exit(0, DONE), unseen, "its job's result was Succeeded".to_owned()),
+        (exit(0, DONE), unseen, "it printed that its job's result was Succeeded".to_owned()),
+        (exit(0, DONE), had_job, "its job's result was Succeeded".to_owned()),
     ];
     let timeout = policy().default.registration_timeout;
     for (phase, sighting, words) in rows {
@@ -452,7 +454,7 @@ fn the_words_name_the_job_s_result_and_how_it_ended() {
             .to_string()
     };
     let rows = [
-        (0, false, DONE, "its job's result was Succeeded"),
+        (0, false, DONE, "it printed that its job's result was Succeeded"),
         (139, false, DONE, "it ended with exit code 139 in the middle of its job"),
         (7, false, REFUSED, "GitHub refuses this runner version; update the image"),
         (137, true, "", "it ended with exit code 137, out of memory without having run a job"),

@@ -1,11 +1,14 @@
-//! Runners that were started to wait and ended, their registrations gone, without a sign that they had a job.
+//! Runners that were started to wait and left without a sign that they had a job.
 //!
-//! One may have had a job that was too quick to see. But an image that deletes its own registration when it cannot start looks the same,
-//! so the next runner that waits comes later and later, until one has a job. Runners for jobs are not held back.
+//! One may have had a job that was too quick to see. But an image that cannot work looks the same, so the next runner that waits comes
+//! later and later, until one has a job. Runners for jobs are not held back.
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::name::RunnerName;
 
-use super::Memory;
+use super::{Memory, Sighting};
 use crate::assignment::Ended;
 use crate::backoff::{Failed, Place, Streak};
 use crate::observed::Observed;
@@ -37,19 +40,31 @@ impl Memory {
         });
         told.collect()
     }
-}
 
-impl Observed {
-    /// Has the next runner wait longer and longer where those that were started to wait end like that, until one has a job.
-    pub(super) fn note_idle_ends(&self, memory: &mut Memory, ended: &[Ended<'_>], now: Timestamp) {
-        for instance in &self.instances {
-            if memory.of(instance).was_busy {
-                memory.idle_ends.succeeded(&(instance.pool.clone(), instance.scope.clone()));
-            }
+    /// Has the next runner wait longer and longer where those that were started to wait end like that, until one has a job. `begun`:
+    /// where one has a job now that had none before.
+    pub(super) fn note_idle_ends(&mut self, begun: &[Place], ended: &[Ended], now: Timestamp) {
+        for place in begun {
+            self.idle_ends.succeeded(place);
         }
         for end in ended.iter().filter(|end| end.job.is_none()) {
             let place = (end.pool.clone(), end.scope.clone());
-            memory.idle_ends.failed(&place, Failed::Runner(end.name.clone()), &end.why, now);
+            self.idle_ends.failed(&place, Failed::Runner(end.name.clone()), &end.why, now);
         }
+    }
+}
+
+impl Observed {
+    /// Where a runner has a job by GitHub's word, and had none by the last pass: one that works on and on says nothing of the next.
+    pub(super) fn begun(
+        &self,
+        before: &Memory,
+        after: &BTreeMap<RunnerName, (Timestamp, Sighting)>,
+    ) -> Vec<Place> {
+        let begun = self.instances.iter().filter(|instance| {
+            let now = after.get(&instance.name).is_some_and(|(_, sighting)| sighting.had_job);
+            now && !before.of(instance).had_job
+        });
+        begun.map(|instance| (instance.pool.clone(), instance.scope.clone())).collect()
     }
 }

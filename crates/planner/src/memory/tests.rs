@@ -200,13 +200,15 @@ fn queued(id: i64) -> QueuedJob {
     }
 }
 
-/// An image that deregisters itself when it cannot start: without a wait, its runners would follow each other for ever.
+/// Without a wait, the runners of an image that cannot work would follow each other for ever.
 #[test]
-fn a_runner_that_ended_without_a_sign_of_a_job_holds_back_the_next_one_for_its_job() {
+fn a_runner_that_left_without_a_sign_of_a_job_holds_back_the_next_one_for_its_job() {
     let runner = instance("r1", exited(1, "An error occurred: Not configured.\n"));
+    let place = (runner.pool.clone(), runner.scope.clone());
     let look = |sign: &dyn Fn(&mut Observed), job: Option<i64>, passes: usize| {
         let mut memory = Memory::default();
         memory.launched(&runner.name, job, at(0));
+        memory.started(&runner.name, place.clone());
         for pass in 0..passes {
             let mut seen = Observed {
                 instances: vec![runner.clone()],
@@ -222,13 +224,19 @@ fn a_runner_that_ended_without_a_sign_of_a_job_holds_back_the_next_one_for_its_j
         let known = memory.assignment(7).unwrap();
         (known.failed.len(), known.failed.first().map_or(0, |failed| failed.failures))
     };
-    let printed =
-        |text: &'static str| move |seen: &mut Observed| seen.instances[0].phase = exited(1, text);
+    let phase = |phase: Phase| move |seen: &mut Observed| seen.instances[0].phase = phase.clone();
     assert_eq!(look(&|_| {}, Some(7), 1), (1, 1));
     assert_eq!(look(&|_| {}, Some(7), 3), (1, 1), "one runner counts once");
     assert_eq!(look(&|_| {}, Some(8), 1), (0, 0), "it was started for another job");
     assert_eq!(look(&|_| {}, None, 1), (0, 0), "it was started to wait");
-    assert_eq!(look(&printed("Running job: build\n"), Some(7), 1), (0, 0));
+    assert_eq!(look(&|seen| seen.instances.clear(), Some(7), 3), (1, 1), "somebody removed it");
+    for words in ["Running job: build\n", "Job build completed with result: Succeeded\n", "x"] {
+        for code in [0, 1] {
+            assert_eq!(look(&phase(exited(code, words)), Some(7), 1), (1, 1), "{code} {words}");
+        }
+    }
+    let worker = Phase::Running { working: Some(true) };
+    assert_eq!(look(&phase(worker), Some(7), 1), (1, 1), "a name of a process");
     let of_ledger = |seen: &mut Observed| {
         seen.working_for.insert(runner.name.clone(), RepoSlug::parse("o/r").unwrap());
     };
@@ -236,7 +244,123 @@ fn a_runner_that_ended_without_a_sign_of_a_job_holds_back_the_next_one_for_its_j
     let unknown = |seen: &mut Observed| {
         seen.registrations.insert(runner.scope.clone(), Listing::Unknown);
     };
-    assert_eq!(look(&unknown, Some(7), 1), (0, 0), "its registration may be there");
+    assert_eq!(look(&unknown, Some(7), 1), (0, 0), "its pool waits");
+    let printed = |seen: &mut Observed| {
+        unknown(seen);
+        seen.instances[0].phase = exited(0, "Job build completed with result: Succeeded\n");
+    };
+    assert_eq!(look(&printed, Some(7), 1), (1, 1), "nobody said that it had a job");
+}
+
+/// What GitHub lists of the runner `r1`, if it does: online, busy.
+type Registration = Option<(bool, bool)>;
+
+/// How often a runner counts whose container goes on, after looks that found it so. GitHub says the same of it from the second on.
+fn left_alive(looks: [Registration; 2], working: bool, job: Option<i64>) -> (usize, bool) {
+    let runner = instance("r1", Phase::Running { working: Some(working) });
+    let place = (runner.pool.clone(), runner.scope.clone());
+    let mut memory = Memory::default();
+    memory.launched(&runner.name, job, at(0));
+    let [first, second] = looks;
+    for (found, second) in [(first, 5), (second, 10), (second, 12), (second, 14)] {
+        let list = found.map(|(online, busy)| registered(1, "r1", online, busy));
+        let mut seen = Observed {
+            instances: vec![runner.clone()],
+            jobs: vec![queued(7)],
+            jobs_complete: true,
+            memory,
+            ..Observed::default()
+        };
+        let list = Listing::Known(list.into_iter().collect());
+        seen.registrations.insert(runner.scope.clone(), list);
+        memory = seen.remember(&policy(), at(second)).memory;
+    }
+    let failures: u32 =
+        memory.assignment(7).unwrap().failed.iter().map(|failed| failed.failures).sum();
+    (failures.try_into().unwrap(), memory.idle_held_until(&place, at(14)).is_some())
+}
+
+#[test]
+fn a_runner_that_left_need_not_have_ended() {
+    let (idle, busy, offline) = (Some((true, false)), Some((true, true)), Some((false, false)));
+    let rows = [
+        ("its registration goes", [idle, None], false, true),
+        ("its connection goes", [idle, offline], false, true),
+        ("a process has a job's name, its registration is gone", [idle, None], true, true),
+        ("a process has a job's name, its connection is gone", [idle, offline], true, true),
+        ("it has yet to come online", [None, offline], false, false),
+        ("it waits", [idle, idle], false, false),
+        ("it has a job", [idle, busy], false, false),
+        ("it had a job", [busy, None], false, false),
+        ("it had a job and does not end", [busy, offline], true, false),
+    ];
+    for (what, looks, working, counts) in rows {
+        let found = left_alive(looks, working, Some(7));
+        assert_eq!(found, (usize::from(counts), false), "{what}");
+        assert_eq!(left_alive(looks, working, None), (0, counts), "{what}, started to wait");
+    }
+    // GitHub may give it a job still, and its flag may lag; but nobody counts on it.
+    assert_eq!(left_alive([idle, idle], true, Some(7)), (1, false));
+    assert_eq!(left_alive([idle, idle], true, None), (0, false));
+}
+
+#[test]
+fn a_word_of_github_that_comes_late_takes_back_that_a_runner_had_no_job() {
+    for (job, alive) in [(Some(7), true), (Some(7), false), (None, true), (None, false)] {
+        let runner = instance("r1", exited(0, "Job build completed with result: Succeeded\n"));
+        let place = (runner.pool.clone(), runner.scope.clone());
+        let mut memory = Memory::default();
+        memory.launched(&runner.name, job, at(-5));
+        let mut look = |second: i64, there: bool, told: bool| {
+            let mut seen = Observed {
+                instances: there.then(|| runner.clone()).into_iter().collect(),
+                jobs: vec![queued(7)],
+                jobs_complete: true,
+                memory: std::mem::take(&mut memory),
+                ..Observed::default()
+            };
+            if told {
+                let repo = RepoSlug::parse("o/other").unwrap();
+                seen.working_for.insert(runner.name.clone(), repo);
+            }
+            memory = seen.remember(&policy(), at(second)).memory;
+            let held = memory.assignment(7).unwrap().held_until(at(second)).is_some();
+            let asked = memory.departed().next().map(|(name, made)| (name.to_string(), made));
+            (held || memory.idle_held_until(&place, at(second)).is_some(), asked)
+        };
+        let left = Some(("r1".to_owned(), at(-5)));
+        assert_eq!(look(0, true, false), (true, left.clone()), "{job:?}");
+        assert_eq!(look(3, alive, false), (true, left), "{job:?}");
+        assert_eq!(look(4, alive, true), (false, None), "{job:?}");
+        assert_eq!(look(4, alive, true), (false, None), "{job:?}");
+    }
+}
+
+#[test]
+fn what_this_process_ended_holds_nothing_back() {
+    let runner = instance("r1", RUNNING);
+    for ended in [true, false] {
+        let mut memory = Memory::default();
+        memory.launched(&runner.name, Some(7), at(0));
+        memory.started(&runner.name, (runner.pool.clone(), runner.scope.clone()));
+        if ended {
+            memory.ended(&runner.name);
+        }
+        let jobs = vec![queued(7)];
+        let seen = Observed { jobs, jobs_complete: true, memory, ..Observed::default() };
+        let after = seen.remember(&policy(), at(1)).memory;
+        let failed = &after.assignment(7).unwrap().failed;
+        let words = failed.first().map(ToString::to_string).unwrap_or_default();
+        assert_eq!(failed.len(), usize::from(!ended));
+        assert_eq!(ended, words.is_empty(), "{words}");
+        assert!(ended || words.ends_with("its container was removed by somebody else"), "{words}");
+    }
+    // One that could not be made was never there.
+    let mut memory = Memory::default();
+    memory.launched(&runner.name, Some(7), at(0));
+    let seen =
+        Observed { jobs: vec![queued(7)], jobs_complete: true, memory, ..Observed::default() };
+    assert!(seen.remember(&policy(), at(1)).memory.assignment(7).unwrap().failed.is_empty());
 }
 
 /// GitHub's list may lag: a listener needs seconds after its worker to report the job's end.
@@ -296,6 +420,29 @@ fn where_idle_runners_end_without_a_job_the_next_waits_longer_and_longer_until_o
     assert_eq!(look("r1", ends(), false, 0), (Some(5), 0), "a job may have been too quick to see");
     assert_eq!(look("r2", ends(), false, 10), (Some(10), 1));
     assert_eq!(look("r3", ends(), false, 30), (Some(20), 1));
-    assert_eq!(look("r4", exited(0, "Running job: build\n"), false, 40), (Some(10), 1));
-    assert_eq!(look("r5", RUNNING, true, 41), (None, 0), "it has a job");
+    let printed = exited(0, "Job build completed with result: Succeeded\n");
+    assert_eq!(look("r4", printed, false, 60), (Some(40), 1), "it is no proof");
+    assert_eq!(look("r5", RUNNING, true, 61), (None, 0), "it has a job");
+}
+
+#[test]
+fn a_runner_that_works_on_is_no_sign_for_those_that_come_after_it() {
+    let (busy, idle) = (instance("r5", RUNNING), instance("r6", exited(0, "bye\n")));
+    let idle = Instance { github_id: Some(RunnerId(2)), ..idle };
+    let mut memory = Memory::default();
+    memory.launched(&idle.name, None, at(0));
+    for (second, instances) in
+        [(0, vec![&busy]), (1, vec![&busy, &idle]), (2, vec![&busy, &idle]), (3, vec![&busy])]
+    {
+        let mut seen = Observed {
+            instances: instances.iter().map(|one| (*one).clone()).collect(),
+            memory,
+            ..Observed::default()
+        };
+        let list = vec![registered(1, "r5", true, true)];
+        seen.registrations.insert(scope(), Listing::Known(list));
+        memory = seen.remember(&policy(), at(second)).memory;
+        let held = memory.idle_held_until(&(busy.pool.clone(), scope()), at(second));
+        assert_eq!(held, (second > 0).then(|| at(6)), "{second}");
+    }
 }

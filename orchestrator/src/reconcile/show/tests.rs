@@ -1,6 +1,8 @@
 //! What a pass tells: to the report, to those who look, to the metrics, to the history.
 
 use mayfly_common::label::LabelSet;
+use mayfly_common::machine::{Exit, Phase};
+use mayfly_common::name::RunnerName;
 use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::ScopeKind;
 
@@ -9,11 +11,10 @@ use super::super::testing::{Bench, at, deregister, instance, launch, name, pool,
 use super::*;
 use mayfly_common::api::EventKind;
 use mayfly_common::runner::RunnerState;
-use mayfly_planner::Cause;
-use mayfly_planner::Waiting;
 use mayfly_planner::backoff::Failed;
 use mayfly_planner::choice::Remedy;
 use mayfly_planner::lifecycle::Failure;
+use mayfly_planner::{Cause, Listing, Memory, Observed, Waiting};
 
 fn slug(text: &str) -> RepoSlug {
     RepoSlug::parse(text).unwrap()
@@ -337,8 +338,25 @@ async fn a_runner_that_did_its_job_ends_the_streak_and_failures_are_counted_by_k
     let (_, streak) =
         settled(&bench, &[(remove("bb", RunnerState::Gone, None, true), Outcome::Done)]).await;
     assert!(streak.is_some(), "that nobody needed one proves nothing");
-    let (_, streak) =
-        settled(&bench, &[(remove("cc", RunnerState::Finished, None, true), Outcome::Done)]).await;
+    let finished = || (remove("cc", RunnerState::Finished, None, true), Outcome::Done);
+    let look = async |working_for: BTreeMap<RunnerName, RepoSlug>| {
+        let mut state = bench.reconciler.state.lock().await;
+        let policy = bench.reconciler.policy(&mut state, "inst", at(0));
+        let exit = Exit { code: 0, out_of_memory: false, log_tail: String::new() };
+        let ended = Instance { phase: Phase::Exited(exit), ..instance("cc") };
+        let registrations = BTreeMap::from([(ended.scope.clone(), Listing::Known(Vec::new()))]);
+        let mut memory = Memory::default();
+        memory.launched(&name("cc"), None, at(0));
+        let instances = vec![ended];
+        let seen =
+            Observed { instances, registrations, working_for, memory, ..Observed::default() };
+        state.memory = seen.remember(&policy, at(0)).memory;
+    };
+    look(BTreeMap::new()).await;
+    let (_, streak) = settled(&bench, &[finished()]).await;
+    assert!(streak.is_some(), "nor does one of whose job nobody knows");
+    look(BTreeMap::from([(name("cc"), slug("octo-org/app"))])).await;
+    let (_, streak) = settled(&bench, &[finished()]).await;
     assert_eq!(streak, None);
 }
 

@@ -475,6 +475,7 @@ impl World {
             }
             Action::Retire { name, scope, id, .. } => {
                 if self.deregister(scope, *id) {
+                    self.seen.memory.ended(name);
                     self.seen.instances.retain(|instance| instance.name != *name);
                 }
             }
@@ -485,6 +486,7 @@ impl World {
                 }
                 let gone = id.is_none_or(|id| self.deregister(scope, id));
                 if gone || *if_busy == IfBusy::Remove {
+                    self.seen.memory.ended(name);
                     self.seen.instances.retain(|instance| instance.name != *name);
                 }
             }
@@ -512,6 +514,7 @@ impl World {
         new.github_id = Some(id);
         let now = self.now;
         self.seen.memory.launched(&launch.name, launch.job, now);
+        self.seen.memory.started(&launch.name, (launch.pool.clone(), launch.scope.clone()));
         self.seen.fresh_names.retain(|name| *name != launch.name);
         if let Some(list) = self.list(&launch.scope) {
             let same = |one: &Registered| one.name.eq_ignore_ascii_case(launch.name.as_str());
