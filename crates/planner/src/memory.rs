@@ -37,6 +37,7 @@ const ORIGIN_KEPT: SignedDuration = SignedDuration::from_hours(48);
 const CLASH_KEPT: SignedDuration = SignedDuration::from_mins(10);
 
 /// What earlier passes saw of a runner.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sighting {
     /// True if it was ever online.

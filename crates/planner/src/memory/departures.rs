@@ -128,11 +128,17 @@ impl Observed {
         let timeout = policy.terms(&instance.pool).registration_timeout;
         let reason = reason_of(instance, sight, sighting, timeout, now);
         let left = match &reason {
-            // Its pool waits in this place, or it had its time.
-            Reason::Failed(Failure::PastDeadline(_)) => false,
-            Reason::Failed(failure) => !failure.is_of_start() || sighting.was_busy,
-            Reason::Result(_) | Reason::Printed(_) | Reason::AfterItsJob => true,
-            Reason::WithoutSign(..) | Reason::Ending | Reason::Disconnected => true,
+            // It had its time, or its pool waits in this place.
+            Reason::Failed(failure) => {
+                let in_time = !matches!(failure, Failure::PastDeadline(_));
+                in_time && (!failure.is_of_start() || sighting.was_busy)
+            }
+            Reason::Result(_)
+            | Reason::Printed(_)
+            | Reason::AfterItsJob
+            | Reason::WithoutSign(..)
+            | Reason::Ending
+            | Reason::Disconnected => true,
             // The name of a process proves nothing: while GitHub says otherwise, nobody counts on the runner.
             Reason::Working => match sight {
                 Sight::Absent => true,
