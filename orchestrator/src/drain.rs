@@ -24,13 +24,17 @@ struct State {
     /// The store was read, or overruled.
     is_known: bool,
     /// What a restart finds, as far as that is known.
-    stored: Option<Option<Timestamp>>,
+    stored: Option<Found>,
 }
+
+/// The drain that a restart finds, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found(Option<Timestamp>);
 
 impl State {
     /// True if a restart finds what holds now.
     fn is_stored(self) -> bool {
-        self.stored == Some(self.since)
+        self.stored == Some(Found(self.since))
     }
 }
 
@@ -104,8 +108,12 @@ impl Drain {
     }
 
     /// What a restart finds after `since` was written or read.
-    fn found(&self, since: Option<Timestamp>) -> Option<Option<Timestamp>> {
-        if self.store.is_durable() { self.outlives().then_some(since) } else { Some(None) }
+    fn found(&self, since: Option<Timestamp>) -> Option<Found> {
+        if self.store.is_durable() {
+            self.outlives().then_some(Found(since))
+        } else {
+            Some(Found(None))
+        }
     }
 
     fn outlives(&self) -> bool {

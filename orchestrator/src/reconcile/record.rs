@@ -240,14 +240,15 @@ pub(super) fn note_outcomes(
                 let busy = listed.iter().any(|registered| registered.id == *id && registered.busy);
                 state.memory.refused(scope, *id, busy, now);
             }
-            (_, Outcome::Failed(ActionError::PutOff)) => {}
-            // Also where its end failed: it may have come half way.
+            // Also where its end failed: it may have come half way. One that cannot be started is removed.
             (
                 Action::Retire { name, .. } | Action::Remove { name, .. },
-                Outcome::Done | Outcome::Failed(_),
+                Outcome::Done | Outcome::Failed(ActionError::GitHub(_) | ActionError::Backend(_)),
+            )
+            | (
+                Action::Start { name, .. },
+                Outcome::Failed(ActionError::GitHub(_) | ActionError::Backend(_)),
             ) => state.memory.ended(name),
-            // One that cannot be started is removed.
-            (Action::Start { name, .. }, Outcome::Failed(_)) => state.memory.ended(name),
             _ => {}
         }
     }

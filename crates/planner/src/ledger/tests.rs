@@ -107,8 +107,12 @@ fn a_job_that_github_lists_as_queued_for_longer_than_lists_lag_waits_again() {
         // What says otherwise in between begins the period anew.
         let between: [&dyn Fn(&mut Ledger); 3] = [
             &|ledger| ledger.told(&repo(), &event(1, status), at(30)),
-            &|ledger| drop(ledger.polled(&repo(), &whole([]), at(30), at(0))),
-            &|ledger| drop(ledger.polled(&repo(), &taken(status), at(30), at(0))),
+            &|ledger| {
+                ledger.polled(&repo(), &whole([]), at(30), at(0));
+            },
+            &|ledger| {
+                ledger.polled(&repo(), &taken(status), at(30), at(0));
+            },
         ];
         for otherwise in between {
             let mut ledger = begun(true);
