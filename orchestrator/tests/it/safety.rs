@@ -82,6 +82,23 @@ async fn without_webhooks_github_is_asked_whether_the_job_of_an_unregistered_run
 }
 
 #[tokio::test]
+async fn a_restart_gives_a_runner_whose_job_is_over_no_further_time() {
+    for stays_listed in [false, true] {
+        let (mut platform, name) = with_pretender(stays_listed).await;
+        // The second of these passes asks what became of the job, a minute after the last question.
+        for _ in 0..2 {
+            platform.wait(30);
+            platform.pass().await;
+            assert_eq!(platform.containers(), std::slice::from_ref(&name), "{stays_listed}");
+        }
+        platform.wait(30);
+        platform.restart();
+        platform.pass().await;
+        assert!(platform.containers().is_empty(), "{stays_listed}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_a_webhook_ended_a_minute_ago_keeps_no_runner_either() {
     for stays_listed in [false, true] {
         ended_by_webhook(stays_listed).await;
