@@ -14,7 +14,9 @@ use crate::catalog::Catalog;
 use crate::observed::{Listing, Observed};
 
 /// How long GitHub must answer 404, and nothing else, before the registrations of a place count as gone.
-pub const GONE_AFTER: SignedDuration = SignedDuration::from_mins(10);
+///
+/// A credential that may not see a repository any more is answered the same, while the jobs there go on: time enough to notice it.
+pub const GONE_AFTER: SignedDuration = SignedDuration::from_hours(6);
 /// The number of such answers that it takes at least: passes may be minutes apart.
 pub const GONE_ANSWERS: u32 = 3;
 
@@ -154,35 +156,35 @@ mod tests {
     }
 
     #[test]
-    fn a_registration_is_gone_once_github_has_answered_404_and_nothing_else_for_ten_minutes() {
+    fn a_registration_is_gone_once_github_has_answered_404_and_nothing_else_for_six_hours() {
         use Listing::{NotFound, Unasked, Unknown};
         let whole = || Listing::Known(Vec::new());
         let listed =
             || Listing::Known(vec![crate::lifecycle::tests::registered(1, "a1", true, true)]);
         let rows: [Answers; 9] = [
             ("a list without it", vec![(0, whole())], true),
-            ("long enough", vec![(0, NotFound), (300, NotFound), (600, NotFound)], true),
-            ("not long enough", vec![(0, NotFound), (300, NotFound), (599, NotFound)], false),
+            ("long enough", vec![(0, NotFound), (300, NotFound), (21_600, NotFound)], true),
+            ("not long enough", vec![(0, NotFound), (300, NotFound), (21_599, NotFound)], false),
             ("one", vec![(0, NotFound)], false),
-            ("two, far apart", vec![(0, NotFound), (9_999, NotFound)], false),
+            ("two, far apart", vec![(0, NotFound), (99_999, NotFound)], false),
             (
                 "not asked in between",
-                vec![(0, NotFound), (300, NotFound), (400, Unasked), (600, NotFound)],
+                vec![(0, NotFound), (300, NotFound), (400, Unasked), (21_600, NotFound)],
                 true,
             ),
             (
                 "an error in between",
-                vec![(0, NotFound), (300, NotFound), (400, Unknown), (600, NotFound)],
+                vec![(0, NotFound), (300, NotFound), (400, Unknown), (21_600, NotFound)],
                 false,
             ),
             (
                 "listed in between",
-                vec![(0, NotFound), (300, NotFound), (400, listed()), (600, NotFound)],
+                vec![(0, NotFound), (300, NotFound), (400, listed()), (21_600, NotFound)],
                 false,
             ),
             (
                 "the clock was set back",
-                vec![(900, NotFound), (950, NotFound), (0, NotFound), (599, NotFound)],
+                vec![(30_000, NotFound), (30_050, NotFound), (0, NotFound), (21_599, NotFound)],
                 false,
             ),
         ];
