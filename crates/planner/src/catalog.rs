@@ -16,7 +16,7 @@ use mayfly_common::scope::RepoSlug;
 
 use self::trouble::Hidden;
 pub(crate) use self::trouble::jobs_hidden;
-use crate::filter::{Filter, RepoFacts};
+use crate::filter::{Filter, Refusal, RepoFacts};
 use mayfly_common::repository::{Coverage, Depth, FileText, FileVersion, Folder, Repository};
 use mayfly_workflow::{Answer, JobKind, JobNeeds, scan};
 
@@ -62,7 +62,7 @@ struct Known {
     /// GitHub's time of the last push, as listed.
     pushed_at: Option<String>,
     /// Why it is not served, if it is not.
-    refused: Option<String>,
+    refused: Option<Refusal>,
     read: Option<ReadAt>,
     files: BTreeMap<String, FileKnown>,
     /// What is wrong with its workflow folder, in words.
@@ -141,7 +141,7 @@ impl Catalog {
     ) -> Vec<RepoSlug> {
         let mut lost = Vec::new();
         for repo in listing {
-            let refused = filter.admits(&facts(repo)).err().map(|refusal| refusal.to_string());
+            let refused = filter.admits(&facts(repo)).err();
             let known = self.known.entry(repo.id).or_insert_with(|| Known::new(repo.slug.clone()));
             if known.slug != repo.slug || (refused.is_some() && known.refused.is_none()) {
                 lost.push(known.slug.clone());

@@ -67,6 +67,13 @@ pub enum Refusal {
     MaybePublic,
 }
 
+impl Refusal {
+    /// True if the reason is that anybody may propose code there: whoever names the repository does not accept that.
+    pub fn is_of_public(self) -> bool {
+        matches!(self, Self::Public | Self::MaybePublic)
+    }
+}
+
 impl Filter {
     /// True if a repository is served.
     ///

@@ -9,6 +9,7 @@ use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
 
 use super::action::RequestId;
+use super::filter::Refusal;
 use super::lifecycle::{self, Failure, Reason};
 use super::memory::Memory;
 use mayfly_common::job::QueuedJob;
@@ -82,6 +83,8 @@ pub struct Observed {
     pub images: BTreeMap<(String, PullPolicy), ImageSeen>,
     /// Repositories that may have jobs for us, those first that had one last.
     pub repositories: Vec<RepoSlug>,
+    /// Repositories that are not served, each with the reason.
+    pub unserved: BTreeMap<RepoSlug, Refusal>,
     /// Requests from the API.
     pub wishes: Vec<(RequestId, Wish)>,
     /// Names for new runners, not in use.

@@ -12,6 +12,7 @@
 //! | `count` | which jobs count on which runners |
 //! | `start` | whether one runner may be started, and its name |
 //! | `idle` | runners that wait |
+//! | `unserved` | runners that wait where nothing is served |
 //! | `reclaim` | idle runners that give their room to jobs |
 //! | `engine` | runners that wait for a Docker engine of their own |
 
@@ -24,6 +25,7 @@ mod over;
 mod reclaim;
 mod requests;
 mod start;
+mod unserved;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,6 +159,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
     planner.serve_deletions();
     planner.clean_registrations();
     planner.serve_creations();
+    planner.retire_unserved();
     planner.serve_jobs();
     planner.retire_idle();
     planner.make_room();

@@ -98,6 +98,7 @@ impl Reconciler {
             images,
             groups: BTreeMap::new(),
             repositories: by_activity(state, now),
+            unserved: state.catalog.unserved(),
             scaled: state.scaled.clone(),
             wishes: wishes(requests),
             fresh_names: self.fresh_names(instance),

@@ -352,6 +352,29 @@ async fn a_repository_that_was_made_public_is_served_no_more_within_the_hour() {
     assert!(refused.keys().any(|why| why.contains("ALLOW_PUBLIC_REPOS=true")), "{refused:?}");
 }
 
+/// A runner that waits would take the next job of the repository, whoever proposed its code.
+#[tokio::test]
+async fn runners_that_wait_leave_a_repository_that_was_made_public() {
+    let platform = Platform::with(&[("RUNNER_MIN_IDLE", "1")]).await;
+    platform.pass().await;
+    let waiting = platform.containers();
+    assert_eq!((waiting.len(), platform.connect(&waiting[0])), (1, None));
+    let asked = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
+    let by_hand = platform.create(&asked).await.unwrap();
+    assert_eq!(platform.connect(&by_hand[0].name), None);
+    platform.pass().await;
+    assert_eq!(platform.containers().len(), 2);
+    let app = slug("octo-admin/app");
+    platform.sim.with(|world| world.change_repo(&app, |repo| repo.private = false)).unwrap();
+    platform.wait(3_600);
+    for _ in 0..3 {
+        platform.pass().await;
+        platform.wait(60);
+    }
+    assert_eq!(platform.containers(), [by_hand[0].name.clone()], "whoever has a key decides");
+    assert_eq!(platform.registrations(), platform.containers());
+}
+
 #[tokio::test]
 async fn a_runner_that_github_does_not_list_yet_is_left_alone() {
     let platform = Platform::new().await;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::{Catalog, Known, RepoFact};
+use crate::filter::Refusal;
 
 impl Catalog {
     /// True if the last listing that tells has the repository, or one of the organisation.
@@ -26,7 +27,7 @@ impl Catalog {
     pub fn facts(&self, now: Timestamp) -> BTreeMap<RepoSlug, RepoFact> {
         let relevant: BTreeSet<RepoSlug> = self.relevant(now).into_iter().collect();
         let fact = |known: &Known| match &known.refused {
-            Some(why) => RepoFact::Refused(why.clone()),
+            Some(why) => RepoFact::Refused(why.to_string()),
             None if known.read.is_none() => RepoFact::Unread,
             None if known.jobs_hidden.is_some() => RepoFact::JobsHidden,
             None if relevant.contains(&known.slug) => RepoFact::Asked,
@@ -35,11 +36,17 @@ impl Catalog {
         self.known.values().map(|known| (known.slug.clone(), fact(known))).collect()
     }
 
+    /// The repositories that are not served, each with the reason.
+    pub fn unserved(&self) -> BTreeMap<RepoSlug, Refusal> {
+        let refused = |known: &Known| Some((known.slug.clone(), known.refused?));
+        self.known.values().filter_map(refused).collect()
+    }
+
     /// How many repositories are not served, by the reason.
     pub fn refused(&self) -> BTreeMap<String, usize> {
         let mut reasons = BTreeMap::new();
-        for reason in self.known.values().filter_map(|known| known.refused.clone()) {
-            *reasons.entry(reason).or_default() += 1;
+        for reason in self.known.values().filter_map(|known| known.refused) {
+            *reasons.entry(reason.to_string()).or_default() += 1;
         }
         reasons
     }

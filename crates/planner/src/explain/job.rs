@@ -116,6 +116,7 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
                 "wait for the first look, or name a repository or an organisation in the pool's scopes",
             ),
         ),
+        Cause::NotServed(..) => reason("repository_refused", cause.to_string(), None),
         Cause::Draining => reason("draining", cause.to_string(), Some(RESUME)),
     }
 }

@@ -4,9 +4,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 use mayfly_common::pool::PoolName;
+use mayfly_common::scope::RepoSlug;
 
 use crate::assignment::NotAssigned;
 use crate::backoff::Place;
+use crate::filter::Refusal;
 use crate::naming::NamesTaken;
 use crate::room::Cap;
 
@@ -31,6 +33,8 @@ pub enum Cause {
     NoName(Box<NamesTaken>),
     /// The pool names no place, and none was discovered.
     NoPlace,
+    /// The pool names a repository that is not served.
+    NotServed(RepoSlug, Refusal),
 }
 
 impl fmt::Display for Cause {
@@ -51,6 +55,7 @@ impl fmt::Display for Cause {
             }
             Self::NoName(taken) => taken.fmt(f),
             Self::NoPlace => f.write_str("no repository is known yet where its runners could wait"),
+            Self::NotServed(repo, why) => write!(f, "{repo} is not served: {why}"),
         }
     }
 }

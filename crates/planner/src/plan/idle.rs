@@ -20,7 +20,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut pools: Vec<&PoolPolicy> = self.policy.all().filter(|pool| pool.enabled).collect();
         pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
         for pool in pools {
-            let places = pool.places(&self.seen.repositories);
+            let (places, unserved) = self.open_places(pool);
             let mut at: BTreeMap<Scope, usize> = BTreeMap::new();
             let mut there = 0;
             let old = self.available().into_iter().filter(|one| self.stale(one).is_none());
@@ -43,6 +43,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 match self.start_in_one(pool, &order) {
                     Ok(place) => *at.entry(place.clone()).or_default() += 1,
                     Err(cause) => {
+                        let cause = match (cause, &unserved) {
+                            (Cause::NoPlace, Some(unserved)) => unserved.clone(),
+                            (cause, _) => cause,
+                        };
                         self.plan.short.insert(pool.name.clone(), cause);
                         break;
                     }

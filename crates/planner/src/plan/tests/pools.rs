@@ -1,7 +1,7 @@
 //! Several pools: who serves a job, who waits, who is replaced, and who goes first when room is short.
 
 use jiff::SignedDuration;
-use mayfly_common::pool::{Autoscaling, Ratio};
+use mayfly_common::pool::{Autoscaling, PoolScope, Ratio};
 
 use super::*;
 use crate::naming::Presence;
@@ -428,4 +428,60 @@ fn waiting_runners_are_spread_over_the_repositories_that_have_jobs() {
     assert_eq!(short.values().collect::<Vec<_>>(), [&Cause::HeldBack(place, at(60))]);
     let none = plan(&Observed { repositories: Vec::new(), ..seen }, &policy, at(0));
     assert_eq!(none.short.values().collect::<Vec<_>>(), [&Cause::NoPlace]);
+}
+
+#[test]
+fn idle_runners_of_a_repository_that_is_not_served_go_and_none_take_their_place() {
+    use crate::filter::Refusal::{Archived, Excluded, Fork, MaybePublic, NotIncluded, Public};
+    let discovered = |_: &str| PoolScope::Discovered;
+    let named = |repo: &str| repo.parse().unwrap();
+    let pattern = |_: &str| "repo:o/*".parse().unwrap();
+    type Scopes = fn(&str) -> PoolScope;
+    let rows: [(&str, Scopes, crate::filter::Refusal, bool); 9] = [
+        ("public", discovered, Public, true),
+        ("public by pattern", pattern, Public, true),
+        ("public, although named", named, Public, true),
+        ("perhaps public, although named", named, MaybePublic, true),
+        ("archived", discovered, Archived, true),
+        ("excluded", pattern, Excluded, true),
+        ("excluded, but named", named, Excluded, false),
+        ("not included, but named", named, NotIncluded, false),
+        ("a fork, but named", named, Fork, false),
+    ];
+    for (what, scope, why, goes) in rows {
+        let scopes = vec![scope("repo:o/r")];
+        let warm = PoolPolicy { scopes, min_idle: 1, max: 9, ..pool("warm", &["self-hosted"]) };
+        let policy = with_pools(20, vec![warm]);
+        let served = waiting(seen(), "w1", 0);
+        assert!(plan(&served, &policy, at(9)).actions.is_empty(), "{what}: served");
+        let repo = RepoSlug::parse("o/r").unwrap();
+        let unserved = std::collections::BTreeMap::from([(repo.clone(), why)]);
+        let mut seen = Observed { unserved, repositories: Vec::new(), ..served };
+        // Whether the jobs of other repositories could be read is of no account.
+        seen.jobs_complete = false;
+        let planned = plan(&seen, &policy, at(9));
+        assert_eq!(retired(&planned), if goes { vec!["w1"] } else { vec![] }, "{what}");
+        assert_eq!(pools_of(&planned), [""; 0], "{what}");
+        if goes {
+            let [Action::Retire { why: told, .. }] = &planned.actions[..] else { panic!("{what}") };
+            assert_eq!(*told, format!("o/r is not served: {why}"), "{what}");
+        }
+        // Nobody starts another one.
+        let none = Observed { unserved: seen.unserved.clone(), ..self::seen() };
+        let planned = plan(&none, &policy, at(9));
+        let cause = planned.short.values().next();
+        if !goes {
+            assert_eq!((pools_of(&planned).len(), cause), (1, None), "{what}");
+        } else if what.contains("named") {
+            assert_eq!(cause, Some(&Cause::NotServed(repo, why)), "{what}");
+        }
+        // One that works finishes; one that starts is looked at when it waits.
+        let mut busy = seen.clone();
+        busy.instances[0].phase = Phase::Running { working: Some(true) };
+        assert_eq!(retired(&plan(&busy, &policy, at(9))), [""; 0], "{what}: busy");
+        // Whoever asks by hand decides.
+        let mut by_hand = seen;
+        by_hand.instances[0].pool = PoolName::manual();
+        assert_eq!(retired(&plan(&by_hand, &policy, at(9))), [""; 0], "{what}: by hand");
+    }
 }
