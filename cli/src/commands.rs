@@ -102,7 +102,10 @@ impl Command {
             Self::Completion { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Arguments::command(), "mayfly", &mut script);
-                print::written(print::out(&String::from_utf8_lossy(&script)), print::DONE)
+                print::written(
+                    print::out(&String::from_utf8_lossy(&script)),
+                    print::ExitStatus::Done,
+                )
             }
             Self::Version(connection) => status::version(connection).await,
             Self::Demo(_) => demo::run(),

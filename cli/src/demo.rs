@@ -45,7 +45,7 @@ pub(crate) fn run() -> ExitCode {
         Err(missing) => missing,
     };
     print::complain(&missing.to_string());
-    ExitCode::from(print::USAGE)
+    print::ExitStatus::Usage.into()
 }
 
 fn program() -> Result<PathBuf, Missing> {

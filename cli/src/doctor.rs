@@ -49,12 +49,7 @@ use print::Found;
 use settings::Settings;
 use topic::Topic as About;
 
-/// Exit code where something is wrong with what was checked.
-const UNFIT: u8 = 1;
-/// Exit code for a wrong configuration, as clap has it for wrong arguments.
-const CONFIGURATION: u8 = 2;
-/// Exit code of a program that was told to stop.
-const INTERRUPTED: u8 = 130;
+use crate::print::ExitStatus;
 
 /// How long the engine may take to answer all that one topic asks.
 const TOPIC: Duration = Duration::from_mins(1);
@@ -101,7 +96,7 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
             if let Some(trace) = traces.left() && let Err(left) = trace.remove().await {
                 let _ = writeln!(io::stderr(), "what was made on the engine is not removed: {left}");
             }
-            return ExitCode::from(INTERRUPTED);
+            return ExitStatus::Interrupted.into();
         }
     };
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -113,8 +108,8 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
     };
     let mut levels = found.iter().flat_map(|(_, findings)| findings).map(|finding| finding.level);
     let unfit = levels.any(|level| level == Level::Failure);
-    let code = if unfit { UNFIT } else { crate::print::DONE };
-    crate::print::written(written.and_then(|()| out.flush()), code)
+    let status = if unfit { ExitStatus::Failed } else { ExitStatus::Done };
+    crate::print::written(written.and_then(|()| out.flush()), status)
 }
 
 fn warn(warnings: &[String]) {
@@ -278,5 +273,5 @@ impl Checkup<'_> {
 /// Says what is wrong with the configuration. Unlike `eprintln!`, it does not panic where standard error is closed.
 fn refuse(errors: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "{errors}");
-    ExitCode::from(CONFIGURATION)
+    ExitStatus::Usage.into()
 }

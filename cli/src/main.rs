@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments.command.run(),
         // Help and version are answers like any other.
         Err(asked) if !asked.use_stderr() => {
-            print::written(asked.print().and_then(|()| print::out("")), print::DONE)
+            print::written(asked.print().and_then(|()| print::out("")), print::ExitStatus::Done)
         }
         Err(wrong) => wrong.exit(),
     }

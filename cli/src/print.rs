@@ -13,12 +13,25 @@ pub(crate) use self::outcome::{Output, finish, line};
 #[cfg(feature = "platform")]
 pub(crate) use self::table::{ago, moment, pairs, plain, span, table};
 
-/// Exit code where all is done.
-pub(crate) const DONE: u8 = 0;
-/// Exit code where something failed.
-pub(crate) const FAILED: u8 = 1;
-/// Exit code for wrong arguments, variables or files, as clap has it.
-pub(crate) const USAGE: u8 = 2;
+/// How a command ended, as its exit code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    /// All is done.
+    Done = 0,
+    /// Something failed, or was refused.
+    Failed = 1,
+    /// Arguments, variables or files are wrong, as clap has it.
+    Usage = 2,
+    /// It was interrupted, as shells have it: 128 and the number of SIGINT.
+    #[cfg(feature = "platform")]
+    Interrupted = 130,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
+    }
+}
 
 /// Writes `text` to standard output, all of it.
 ///
@@ -30,15 +43,15 @@ pub(crate) fn out(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The exit code after writing to standard output: `code`, or that of a failure where the output is lost. A closed pipe loses
+/// The exit code after writing to standard output: that of `status`, or of a failure where the output is lost. A closed pipe loses
 /// nothing: its reader has enough.
-pub(crate) fn written(result: io::Result<()>, code: u8) -> ExitCode {
+pub(crate) fn written(result: io::Result<()>, status: ExitStatus) -> ExitCode {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&format!("standard output cannot be written: {error}"));
-            ExitCode::from(if code == DONE { FAILED } else { code })
+            if status == ExitStatus::Done { ExitStatus::Failed } else { status }.into()
         }
-        _ => ExitCode::from(code),
+        _ => status.into(),
     }
 }
 

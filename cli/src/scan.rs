@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::print;
+use crate::print::{self, ExitStatus};
 
 /// Say which jobs of workflow files need self-hosted runners, as GitHub reads `runs-on`, and why.
 ///
@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(sources) => sources,
         Err(error) => {
             print::complain(&error.to_string());
-            return ExitCode::from(print::USAGE);
+            return ExitStatus::Usage.into();
         }
     };
     let scanned = calls::follow(sources);
@@ -55,6 +55,6 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         table::write(&mut out, &scanned)
     };
     let broken = scanned.iter().any(|file| file.jobs.is_err());
-    let code = if broken { print::FAILED } else { print::DONE };
-    print::written(written.and_then(|()| out.flush()), code)
+    let status = if broken { ExitStatus::Failed } else { ExitStatus::Done };
+    print::written(written.and_then(|()| out.flush()), status)
 }

@@ -19,19 +19,13 @@ mod status;
 mod target;
 mod verdict;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use mayfly_service::env;
 
-use crate::print;
+use crate::print::{self, ExitStatus};
 use report::Report;
-
-/// Exit code where something failed.
-const FAILED: u8 = 1;
-/// Exit code for a wrong configuration, as clap has it for wrong arguments.
-const USAGE: u8 = 2;
 
 /// What to do with the webhook.
 ///
@@ -83,19 +77,20 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         }
         Command::Remove(options) => (options.target.json, remove::run(options, variables).await),
     };
-    let (code, text) = match outcome {
-        Ok(report) => (if report.good { 0 } else { FAILED }, Ok(report)),
-        Err(Failure::Usage(error)) => (USAGE, Err(error)),
-        Err(Failure::Failed(error)) => (FAILED, Err(error)),
+    let (status, text) = match outcome {
+        Ok(report) if report.good => (ExitStatus::Done, Ok(report)),
+        Ok(report) => (ExitStatus::Failed, Ok(report)),
+        Err(Failure::Usage(error)) => (ExitStatus::Usage, Err(error)),
+        Err(Failure::Failed(error)) => (ExitStatus::Failed, Err(error)),
     };
     match text {
-        Ok(Report { json: value, .. }) if json => print::written(print::line(&value), code),
-        Ok(Report { text, .. }) => print::written(print::out(&text), code),
+        Ok(Report { json: value, .. }) if json => print::written(print::line(&value), status),
+        Ok(Report { text, .. }) => print::written(print::out(&text), status),
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
+            print::complain(&error);
             let value = serde_json::json!({ "error": error });
             let told = if json { print::line(&value) } else { Ok(()) };
-            print::written(told, code)
+            print::written(told, status)
         }
     }
 }

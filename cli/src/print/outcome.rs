@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{DONE, FAILED, USAGE, complain, out, plain, written};
+use super::{ExitStatus, complain, out, plain, written};
 use crate::gateway::Failure;
 
 /// The outcome of a command, for people and for programs.
@@ -31,22 +31,23 @@ impl Output {
 pub(crate) fn finish(outcome: Result<Output, Failure>, json: bool) -> ExitCode {
     match outcome {
         Ok(output) => {
-            let code = if output.failed { FAILED } else { DONE };
+            let status = if output.failed { ExitStatus::Failed } else { ExitStatus::Done };
             let written_out = if json { line(&output.json) } else { out(&output.text) };
-            written(written_out, code)
+            written(written_out, status)
         }
-        Err(Failure::Output(error)) => written(Err(error), DONE),
+        Err(Failure::Output(error)) => written(Err(error), ExitStatus::Done),
         Err(failure) => {
             complain(&plain(&failure.to_string()));
-            let code = if matches!(failure, Failure::Usage(_)) { USAGE } else { FAILED };
+            let usage = matches!(failure, Failure::Usage(_));
+            let status = if usage { ExitStatus::Usage } else { ExitStatus::Failed };
             if !json {
-                return ExitCode::from(code);
+                return status.into();
             }
             let value = match &failure {
                 Failure::Refused(refusal) => serde_json::json!({ "error": refusal }),
                 other => serde_json::json!({ "error": other.to_string() }),
             };
-            written(line(&value), code)
+            written(line(&value), status)
         }
     }
 }
