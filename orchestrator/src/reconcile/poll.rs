@@ -66,15 +66,16 @@ impl Reconciler {
                         polled.insert(repo);
                     }
                     // It is a problem as long as listings have the repository: its jobs may wait all the same.
-                    Err(GitHubError::NotFound) => match state.catalog.jobs_hidden(&repo, now) {
-                        // The list that tells is read in the next pass.
-                        Some(times) => state.news |= times == 1,
-                        // The repository is gone; so are its jobs.
-                        None => {
+                    Err(GitHubError::NotFound) => {
+                        if let Some(times) = state.catalog.jobs_hidden(&repo, now) {
+                            // The list that tells is read in the next pass.
+                            state.news |= times == 1;
+                        } else {
+                            // The repository is gone; so are its jobs.
                             state.catalog.distrust();
                             state.ledger.gone(&repo, now);
                         }
-                    },
+                    }
                     Err(error) => {
                         let what = format!("{repo}: jobs cannot be read");
                         trouble_at(report, repo.owner().as_str(), &what, &error);
