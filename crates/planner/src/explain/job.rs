@@ -135,7 +135,15 @@ fn not_assigned(failed: &NotAssigned, repo: &RepoSlug, what: &str) -> Reason {
 /// A runner is there for it, or on its way.
 fn expected(runner: &Runner, facts: &Facts<'_>) -> Reason {
     let name = &runner.name;
-    if runner.state != RunnerState::Idle {
+    if !matches!(runner.state, RunnerState::Idle | RunnerState::Starting) {
+        let why = runner.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let state = runner.state.as_str();
+        let what = format!(
+            "runner {name}, which was started for it, is {state}{why}: the next pass shows whether it had this job"
+        );
+        return reason("about_to_start", what, None);
+    }
+    if runner.state == RunnerState::Starting {
         let why = runner.reason.as_deref().unwrap_or("it is not online yet");
         let age = facts.now.duration_since(runner.created_at).as_secs().max(0);
         let pool = PoolName::parse(&runner.pool).ok();

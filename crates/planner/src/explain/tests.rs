@@ -479,6 +479,30 @@ fn between_two_attempts_the_last_failure_is_named() {
 }
 
 #[test]
+fn only_a_runner_that_is_starting_is_said_to_start() {
+    let words = |state| {
+        let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
+        let reason = Some("its job's result was Succeeded".to_owned());
+        seen.runners = vec![Runner { reason, ..runner("o/r", ScopeKind::Repo, state) }];
+        let reason = reasons(&seen).remove(0);
+        (reason.code, reason.what)
+    };
+    for (state, name) in [
+        (RunnerState::Busy, "busy"),
+        (RunnerState::Draining, "draining"),
+        (RunnerState::Finished, "finished"),
+        (RunnerState::Failed, "failed"),
+    ] {
+        let what = format!(
+            "runner r1, which was started for it, is {name} (its job's result was Succeeded): the next pass shows whether it had this job"
+        );
+        assert_eq!(words(state), ("about_to_start".to_owned(), what));
+    }
+    assert_eq!(words(RunnerState::Starting).0, "starting");
+    assert_eq!(words(RunnerState::Idle).0, "about_to_start");
+}
+
+#[test]
 fn a_runner_that_does_not_come_online_is_told_with_its_age_its_limit_and_those_before_it() {
     let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
     seen.runners = vec![runner("o/r", ScopeKind::Repo, RunnerState::Starting)];
