@@ -1,5 +1,7 @@
 //! From JSON to a valid pool, with every mistake told at once.
 
+mod credential;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -19,8 +21,6 @@ use crate::{quantity, scope};
 const MAX_LIST: usize = 100;
 /// Longest time a pool may state, in seconds: a year.
 const YEAR: u32 = 31_536_000;
-/// How GitHub's tokens begin (GitHub docs: "Token formats").
-const TOKENS: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
 
 impl PoolSpec {
     /// Reads a request body.
@@ -37,6 +37,8 @@ impl PoolSpec {
     /// Errors: every field that is wrong.
     pub fn from_json(value: &Value, at: &str) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::of(value, at)?;
+        let credentials = credential::all(value, at)?;
+        fields.fail_with::<()>(credentials);
         let fields_ref = &mut fields;
         let name = name(fields_ref);
         let mut spec = Self::named(name.clone().unwrap_or_else(PoolName::default_pool));
@@ -147,10 +149,6 @@ fn env(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
                 errors.push(error(&pointer, "is not the name of a variable"))
             }
             None => errors.push(error(&pointer, "must be a string")),
-            Some(text) if TOKENS.iter().any(|prefix| text.contains(prefix)) => errors.push(error(
-                &pointer,
-                "looks like a GitHub token; pools are stored, and credentials do not belong there",
-            )),
             Some(text) if text.contains('\0') => {
                 errors.push(error(&pointer, "must not hold a zero byte"))
             }

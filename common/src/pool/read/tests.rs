@@ -377,3 +377,51 @@ fn every_word_is_read_and_written_as_it_is() {
     let body = br#"{"name": "a", "image": " ghcr.io/a/b:1 "}"#;
     assert_eq!(PoolSpec::from_body(body).unwrap().image.as_deref(), Some("ghcr.io/a/b:1"));
 }
+
+#[test]
+fn no_field_of_a_pool_holds_a_credential_and_no_mistake_repeats_one() {
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    let fine = format!("github_pat_{}", "a1B2".repeat(9));
+    let registration = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234";
+    let github = "looks like a GitHub token";
+    let url = "holds a URL with a password";
+    let rows = [
+        (json!({"command": ["sh", "-c", format!("TOKEN={token} ./run.sh")]}), "/command/2", github),
+        (json!({"command": [format!("--token={fine}")]}), "/command/0", github),
+        (json!({"labels": ["a", token]}), "/labels/1", github),
+        (json!({"env": {&*token: "x"}}), "/env", "has a name that looks like a GitHub token"),
+        (json!({"runner_group": token}), "/runner_group", github),
+        (json!({&*token: 1}), "", "has a name that looks like a GitHub token"),
+        (json!({"env": {"A": registration}}), "/env/A", "looks like a registration token"),
+        (json!({"command": [registration]}), "/command/0", "looks like a registration token"),
+        (json!({"env": {"A": "https://me:s3cret@proxy.example:3128"}}), "/env/A", url),
+        (json!({"env": {"A": "https://:s3cret@proxy.example"}}), "/env/A", url),
+        (
+            json!({"env": {"A": "-----BEGIN RSA PRIVATE KEY-----\nx"}}),
+            "/env/A",
+            "holds a private key",
+        ),
+    ];
+    for (more, pointer, words) in rows {
+        let mut pool = json!({"name": "a", "scopes": ["org:o"]});
+        pool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let found = said(&pool);
+        assert!(
+            found.iter().any(|(at, why)| at == pointer && why.starts_with(words)),
+            "{more}: {found:?}"
+        );
+        for secret in [&token, &fine, registration, "s3cret"] {
+            assert!(!format!("{found:?}").contains(secret), "{found:?}");
+        }
+    }
+    for fine in [
+        json!({"command": ["sh", "-c", "git clone https://x:$TOKEN@github.com/o/r; ghs_tool"]}),
+        json!({"labels": ["ghp_builders"]}),
+        json!({"env": {"A": "https://{name}:{token}@cache", "B": "https://proxy:3128/a@b", "C": "ABC234"}}),
+        json!({"env": {"A": "https://user@host:80", "GH_TOKEN_FILE": "/run/secrets/a"}}),
+    ] {
+        let mut pool = json!({"name": "a"});
+        pool.as_object_mut().unwrap().extend(fine.as_object().unwrap().clone());
+        assert!(PoolSpec::from_json(&pool, "").is_ok(), "{fine}");
+    }
+}
