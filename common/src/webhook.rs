@@ -14,7 +14,7 @@ pub mod signature;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use head::{BadHead, Head};
+pub use head::{BadHead, Head, single};
 pub use parse::{ParseError, parse};
 
 use crate::foreign_text;

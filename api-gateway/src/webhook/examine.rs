@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, StatusCode, header};
 use mayfly_common::problem::Problem;
 use mayfly_common::webhook::signature::{Secrets, Signature};
-use mayfly_common::webhook::{Delivery, Head, parse};
+use mayfly_common::webhook::{Delivery, Head, parse, single};
 
 /// What there is to say of a body.
 #[derive(Debug)]
@@ -45,7 +45,8 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Option<Delivery>, Problem> {
 
 /// The JSON of a body, in either of the two forms a hook can be set to.
 fn payload<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = single(headers, header::CONTENT_TYPE.as_str());
+    let kind = kind.and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
         return Ok(Cow::Borrowed(body));
@@ -66,4 +67,21 @@ fn payload<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Pro
 
 fn malformed(reason: &str) -> Problem {
     Problem::malformed(format!("This is no delivery of GitHub's: {reason}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_content_type_that_is_there_twice_counts_as_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert_eq!(&*payload(&headers, b"{}").unwrap(), b"{}");
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.append(header::CONTENT_TYPE, form);
+        assert_eq!(payload(&headers, b"{}").unwrap_err().status, 415);
+    }
 }

@@ -1,6 +1,6 @@
 //! What the headers of a delivery tell (docs: "Webhook events and payloads", "Delivery headers").
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::HookTarget;
 
@@ -22,18 +22,18 @@ pub struct Head {
 /// Why a request is no delivery of GitHub's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadHead {
-    /// There is no `X-GitHub-Event`, or it is no event's name.
-    #[error("the header X-GitHub-Event is missing or is not the name of an event")]
+    /// There is no `X-GitHub-Event`, there are several, or it is no event's name.
+    #[error("the header X-GitHub-Event is missing, is there twice or is not the name of an event")]
     Event,
-    /// There is no `X-GitHub-Delivery`, or it is no id.
-    #[error("the header X-GitHub-Delivery is missing or is not an id")]
+    /// There is no `X-GitHub-Delivery`, there are several, or it is no id.
+    #[error("the header X-GitHub-Delivery is missing, is there twice or is not an id")]
     Delivery,
 }
 
 impl Head {
     /// Reads the headers of a request.
     pub fn of(headers: &HeaderMap) -> Result<Self, BadHead> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| single(headers, name).and_then(|value| value.to_str().ok());
         let name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let event = text("x-github-event").filter(|event| is_made_of(event, name));
         let id = text("x-github-delivery")
@@ -46,6 +46,12 @@ impl Head {
             hook: hook_id.zip(target),
         })
     }
+}
+
+/// The value of a header that is there once. Of several, nobody knows which one counts for whoever reads them next.
+pub fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
 }
 
 fn is_made_of(text: &str, allowed: fn(u8) -> bool) -> bool {

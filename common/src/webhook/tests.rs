@@ -538,6 +538,27 @@ fn other_contents_are_told_apart_on_the_wire() {
 }
 
 #[test]
+fn a_header_that_is_there_twice_counts_as_none() {
+    let all = [
+        ("x-github-event", "workflow_job"),
+        ("x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958"),
+        ("x-github-hook-id", "292430182"),
+        ("x-github-hook-installation-target-type", "organization"),
+    ];
+    let twice = |index: usize| {
+        let pairs = all.into_iter().chain([all[index]]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        Head::of(&headers)
+    };
+    assert_eq!(twice(0), Err(BadHead::Event));
+    assert_eq!(twice(1), Err(BadHead::Delivery));
+    assert_eq!((twice(2).unwrap().hook, twice(3).unwrap().hook), (None, None));
+}
+
+#[test]
 fn names_in_the_head_have_a_hundred_characters_at_most() {
     let head = |event: &str, id: &str| {
         let pairs = [("x-github-event", event), ("x-github-delivery", id)];
@@ -560,9 +581,12 @@ fn why_a_delivery_is_refused_is_said_in_words() {
     let rows = [
         (
             BadHead::Event.to_string(),
-            "the header X-GitHub-Event is missing or is not the name of an event",
+            "the header X-GitHub-Event is missing, is there twice or is not the name of an event",
         ),
-        (BadHead::Delivery.to_string(), "the header X-GitHub-Delivery is missing or is not an id"),
+        (
+            BadHead::Delivery.to_string(),
+            "the header X-GitHub-Delivery is missing, is there twice or is not an id",
+        ),
         (ParseError::NotUtf8.to_string(), "the body is not UTF-8"),
         (
             ParseError::Shape("push".to_owned()).to_string(),
