@@ -1,6 +1,6 @@
-//! When to stop: SIGTERM (what Docker sends) or SIGINT (Ctrl-C).
+//! When to stop: SIGTERM (what Docker sends), SIGINT (Ctrl-C) or SIGHUP (the terminal is closed).
 
-/// Completes at the first SIGTERM or SIGINT.
+/// Completes at the first SIGTERM, SIGINT or SIGHUP. A SIGHUP that is ignored, as under `nohup`, stays ignored.
 pub async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminate = async {
@@ -10,10 +10,29 @@ pub async fn signal() {
             Err(_) => std::future::pending().await,
         }
     };
+    let hangup = async {
+        match signal(SignalKind::hangup()) {
+            Ok(mut stream) => stream.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = terminate => {}
+        _ = hangup, if !ignores_hangup() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
+}
+
+/// True if the process was started with SIGHUP ignored.
+fn ignores_hangup() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| hangup_is_ignored(&status))
+}
+
+/// True if the mask of ignored signals in `status`, of /proc, has the lowest bit: SIGHUP (signal(7)).
+fn hangup_is_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]
@@ -22,10 +41,24 @@ mod tests {
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    /// Either signal is one to stop, and is no sudden end.
+    #[test]
+    fn a_hangup_that_is_ignored_is_seen_in_the_mask() {
+        for (status, expected) in [
+            ("SigIgn:\t0000000000000001\n", true),
+            ("SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n", false),
+            ("SigIgn:\t0000000000001001\nSigCgt:\t0\n", true),
+            ("", false),
+        ] {
+            assert_eq!(super::hangup_is_ignored(status), expected, "{status}");
+        }
+    }
+
+    /// Each signal is one to stop, and is no sudden end.
     #[tokio::test]
-    async fn term_and_int_mean_stop() {
-        for number in [Signal::TERM, Signal::INT] {
+    async fn term_int_and_hangup_mean_stop() {
+        // Tests that run under `nohup` have SIGHUP ignored, and it is to stay so.
+        let hangup = (!super::ignores_hangup()).then_some(Signal::HUP);
+        for number in [Signal::TERM, Signal::INT].into_iter().chain(hangup) {
             let mut stop = Box::pin(super::signal());
             let early = tokio::time::timeout(Duration::ZERO, &mut stop).await;
             assert!(early.is_err(), "it waits");
