@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{Explanation, Job, JobList, JobStats, RepositoryStats};
 use mayfly_common::clock::{Clock as _, SystemClock};
+use mayfly_common::foreign_text;
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 use mayfly_service::env;
@@ -238,6 +239,23 @@ fn told(explanation: &Explanation) -> String {
     print::plain(&text)
 }
 
+/// Labels as a column of a table shows them: not more than fit in, and how many more there are. `mayfly job show` has them all.
+fn few(labels: &[String]) -> String {
+    const WIDTH: usize = 40;
+    let mut text = String::new();
+    for (index, label) in labels.iter().enumerate() {
+        if index > 0 && text.chars().count() + label.chars().count() >= WIDTH {
+            let _ = write!(text, ",+{}", labels.len() - index);
+            break;
+        }
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&foreign_text::cut(label, WIDTH));
+    }
+    text
+}
+
 pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
     let rows = jobs.iter().map(|job| {
         let Times { waited, ran } = times(job, now);
@@ -246,7 +264,7 @@ pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
             job.repository.clone(),
             job.name.clone(),
             state(job),
-            job.labels.join(","),
+            few(&job.labels),
             waited.map_or_else(|| UNKNOWN.to_owned(), span),
             ran.map_or_else(|| UNKNOWN.to_owned(), span),
             job.runner.clone().unwrap_or_else(|| UNKNOWN.to_owned()),

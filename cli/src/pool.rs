@@ -248,9 +248,25 @@ async fn scaled(gateway: &Gateway, scale: &Scale) -> Result<Output, Failure> {
     let pool: Pool = gateway.send(Method::PATCH, &path, Some(&change), None).await?;
     let wanted = pool.status.min_idle;
     if scale.wait {
+        if wanted == 0 && scale.count.is_some_and(|count| count > 0) {
+            let why = match &*pool.status.state {
+                "disabled" => format!("the pool is disabled (mayfly pool enable {})", pool.name),
+                _ => format!("the pool's max is {}", pool.status.max),
+            };
+            return Err(Failure::Failed(format!(
+                "pool {}: no runner is to wait: {why}",
+                pool.name
+            )));
+        }
         return wait::until_waiting(gateway, &path, wanted, scale.timeout).await;
     }
     let max = pool.status.max;
-    let text = format!("Pool {}: {wanted} runners are to wait, {max} at most in all.\n", pool.name);
+    let cut = scale.count.filter(|count| usize::try_from(*count).is_ok_and(|count| count > max));
+    let cut = cut.map(|count| format!(" --count {count} is more than that: raise --max, too."));
+    let text = format!(
+        "Pool {}: {wanted} runners are to wait, {max} at most in all.{}\n",
+        pool.name,
+        cut.unwrap_or_default()
+    );
     Ok(Output::new(text, &pool))
 }

@@ -101,6 +101,21 @@ fn a_row_tells_how_long_a_job_waited_ran_and_is_known() {
 }
 
 #[test]
+fn a_table_stays_narrow_whatever_labels_a_job_has() {
+    let labels = |count: usize, length: usize| vec!["x".repeat(length); count];
+    for (given, expected) in [
+        (labels(0, 0), String::new()),
+        (labels(2, 3), "xxx,xxx".to_owned()),
+        (labels(100, 10), "xxxxxxxxxx,xxxxxxxxxx,xxxxxxxxxx,+97".to_owned()),
+        (labels(4, 9), "xxxxxxxxx,xxxxxxxxx,xxxxxxxxx,xxxxxxxxx".to_owned()),
+        (labels(1, 256), format!("{}…", "x".repeat(39))),
+        (labels(3, 256), format!("{}…,+2", "x".repeat(39))),
+    ] {
+        assert_eq!(few(&given), expected);
+    }
+}
+
+#[test]
 fn a_price_is_a_number_that_is_not_below_nought() {
     for (text, expected) in [
         ("0", Some(0.0)),

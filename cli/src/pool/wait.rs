@@ -27,6 +27,10 @@ pub(super) async fn until_waiting(
     let automatic = gateway.get::<Status>("/status").await?.auto_create;
     loop {
         let pool: Pool = gateway.get(path).await?;
+        if pool.status.state == "disabled" {
+            let enable = format!("mayfly pool enable {}", pool.name);
+            return Err(Failure::Failed(format!("pool {}: is disabled ({enable})", pool.name)));
+        }
         let idle = pool.status.runners.get("idle").copied().unwrap_or_default();
         if terminal {
             let _ = write!(io::stderr(), "\r{}{WIPE}", shown(&pool, idle, wanted));

@@ -84,7 +84,7 @@ async fn each_command_asks_for_one_thing_and_says_what_was_done() {
         (
             "scale ci --count 9",
             "GET /pools/ci\nPATCH /pools/ci {\"min_idle\":8}",
-            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+            "Pool ci: 6 runners are to wait, 8 at most in all. --count 9 is more than that: raise --max, too.\n",
         ),
         (
             "scale ci --count 7",
@@ -94,12 +94,12 @@ async fn each_command_asks_for_one_thing_and_says_what_was_done() {
         (
             "scale ci --count 9 --max 10",
             r#"PATCH /pools/ci {"max":10,"min_idle":9}"#,
-            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+            "Pool ci: 6 runners are to wait, 8 at most in all. --count 9 is more than that: raise --max, too.\n",
         ),
         (
             "scale ci --count 9 --max 3",
             r#"PATCH /pools/ci {"max":3,"min_idle":3}"#,
-            "Pool ci: 6 runners are to wait, 8 at most in all.\n",
+            "Pool ci: 6 runners are to wait, 8 at most in all. --count 9 is more than that: raise --max, too.\n",
         ),
         (
             "scale ci --max 3",
@@ -244,6 +244,32 @@ async fn runners_that_are_to_wait_are_waited_for() {
     .await;
     gateway.fails("pool scale ci --max 8 --wait", 1, "error: pool ci: 5 of 6 runners wait\n").await;
     assert_eq!(gateway.asked("GET /pools/ci"), 1);
+}
+
+#[tokio::test]
+async fn runners_that_no_pool_will_have_are_not_waited_for() {
+    let stands = |state: &'static str, min_idle: usize, max: usize| {
+        move |what: &str, _: usize| match what {
+            "GET /pools/ci" | "PATCH /pools/ci" => {
+                let mut pool = pool();
+                let status = &mut pool["status"];
+                status["state"] = json!(state);
+                (status["min_idle"], status["max"]) = (json!(min_idle), json!(max));
+                (200, pool)
+            }
+            _ => platform(what),
+        }
+    };
+    let none = Gateway::start(stands("active", 0, 0)).await;
+    let why = "error: pool ci: no runner is to wait: the pool's max is 0\n";
+    none.fails("pool scale ci --count 2 --wait", 1, why).await;
+    let disabled = Gateway::start(stands("disabled", 0, 8)).await;
+    let why =
+        "error: pool ci: no runner is to wait: the pool is disabled (mayfly pool enable ci)\n";
+    disabled.fails("pool scale ci --count 2 --wait", 1, why).await;
+    let why = "error: pool ci: is disabled (mayfly pool enable ci)\n";
+    disabled.fails("pool scale ci --max 8 --wait", 1, why).await;
+    assert_eq!(disabled.asked("GET /status"), 1, "only the last one looked");
 }
 
 /// Pools of the API as they would be read from a file, and one of the environment.
