@@ -124,6 +124,16 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_wait_holds_from_its_first_moment() {
+        let place: Place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
+        let mut backoff = Backoff::default();
+        for second in 0..9 {
+            backoff.failed(&place, Failed::Registration, "x", at(second));
+        }
+        assert_eq!(backoff.held_back(at(8)), [(place, at(308))].into());
+    }
+
+    #[test]
     fn a_success_ends_the_streak_of_its_place_alone() {
         let place = |pool: &str, scope: &str| -> Place {
             (PoolName::parse(pool).unwrap(), scope.parse().unwrap())

@@ -42,7 +42,6 @@ impl FailedGroups {
 
     /// Remembers that GitHub did not assign a job of `repo` to a runner of this scope and group.
     pub fn add(&mut self, repo: &RepoSlug, scope: &Scope, group: Option<&str>, now: Timestamp) {
-        self.remove(repo, scope, group);
         let group = group.map(str::to_owned);
         let failed = FailedGroup { scope: scope.clone(), group, failed_at: now };
         self.0.entry(repo.clone()).or_default().push(failed);

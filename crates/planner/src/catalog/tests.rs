@@ -70,8 +70,9 @@ fn what_may_need_us_is_kept_and_the_rest_is_not() {
         assert!(problems.is_empty(), "{runs_on}");
         assert_eq!(!catalog.relevant(at(0)).is_empty(), expected, "{runs_on}");
     }
-    let (catalog, _) = with(None);
+    let (catalog, problems) = with(None);
     assert_eq!(catalog.relevant(at(0)).len(), 1, "what cannot be read may need us");
+    assert!(problems.is_empty(), "{problems:?}");
 }
 
 #[test]
@@ -94,6 +95,7 @@ fn only_what_changed_is_due() {
     let listing = [repo(1, "o/a", Some("t1")), repo(2, "o/b", Some("t1")), repo(3, "o/c", None)];
     catalog.listed(&listing, Coverage::Whole, &filter, at(0));
     assert_eq!(names(&catalog.due(at(0))), ["o/a", "o/b", "o/c"]);
+    assert!(catalog.relevant(at(0)).is_empty(), "nothing is known of their workflows yet");
     for repo in ["o/a", "o/b", "o/c"] {
         catalog.folder(&slug(repo), Folder::default(), at(0));
     }
@@ -255,7 +257,7 @@ fn what_is_not_served_is_not_read() {
         ["o/r"]
     );
     assert!(catalog.due(at(1)).is_empty() && catalog.relevant(at(1)).is_empty());
-    assert_eq!(catalog.refused().values().sum::<usize>(), 1);
+    assert_eq!((catalog.refused().values().sum::<usize>(), catalog.served()), (1, 0));
     assert!(!catalog.heard_job(1, at(1)), "nor are its jobs taken when they are heard of");
     catalog.listed(&[repo(1, "o/r", Some("t2"))], Coverage::Part, &Filter::default(), at(2));
     assert_eq!(names(&catalog.due(at(2))), ["o/r"], "private again");
@@ -282,6 +284,8 @@ fn whoever_waited_longest_is_asked_first() {
     catalog.polled(&slug("o/r1"), at(2));
     catalog.polled(&slug("o/r2"), at(1));
     assert_eq!(names(&catalog.relevant(at(3))), ["o/r3", "o/r2", "o/r1"]);
+    let polled = ["o/r1", "o/r2", "o/r3", "o/x"].map(|repo| catalog.polled_at(&slug(repo)));
+    assert_eq!(polled, [Some(at(2)), Some(at(1)), None, None]);
 }
 
 #[test]

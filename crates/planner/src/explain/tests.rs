@@ -245,6 +245,9 @@ fn those_with_the_most_runners_are_named_first_and_none_where_no_runner_that_goe
     };
     let what = told(Cap::Runners(7));
     assert!(what.ends_with(": o/d has 3, o/b has 2, o/a has 1"), "{what}");
+    // A cap of one owner or repository counts the runners there.
+    let what = told(Cap::Repo(RepoSlug::parse("o/b").unwrap(), 2));
+    assert!(what.ends_with(": o/b has 2"), "{what}");
     let pool = || PoolName::parse("ci").unwrap();
     for cap in [Cap::OneMemory(pool(), 2 << 20, 1 << 20), Cap::OneCpus(pool(), 2, 1)] {
         let what = told(cap);
@@ -305,6 +308,14 @@ fn a_repository_that_is_not_covered_is_told_with_its_rule() {
     assert_eq!(of(Some(RepoFact::JobsHidden)), ("jobs_hidden".to_owned(), hidden.to_owned()));
     assert_eq!(told(&Snapshot::default(), None, |_| {}).0, "cold");
     assert_eq!(told(&Snapshot::default(), None, |facts| facts.repo = None).0, "unknown_job");
+}
+
+#[test]
+fn a_job_has_a_time_when_it_was_queued_or_one_when_it_was_first_seen() {
+    let known = shown(&row());
+    assert_eq!((known.queued_at, known.seen_at), (Some(at(0)), None));
+    let unknown = shown(&Row { queue_known: false, ..row() });
+    assert_eq!((unknown.queued_at, unknown.seen_at), (None, Some(at(0))));
 }
 
 #[test]
@@ -463,9 +474,10 @@ fn moments_are_told_in_whole_seconds() {
 fn between_two_attempts_the_last_failure_is_named() {
     let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));
     assert!(reasons(&seen).is_empty(), "it should start any moment");
-    for (scope, why) in [("repo:o/other", "not this"), ("org:o", "it broke")] {
+    for (scope, why, second) in [("repo:o/other", "not this", 95), ("org:o", "it broke", 89)] {
         let place = (PoolName::default_pool(), scope.parse().unwrap());
-        seen.failures.insert(place, streak(Failed::GitHub, why));
+        let failed = Streak { failed_at: at(second), ..streak(Failed::GitHub, why) };
+        seen.failures.insert(place, failed);
     }
     let reason = reasons(&seen).remove(0);
     assert_eq!(reason.code, "held_back");
@@ -513,6 +525,12 @@ fn a_runner_that_does_not_come_online_is_told_with_its_age_its_limit_and_those_b
     let words =
         "runner r1 is starting for it since 75 s, of 300 s that it may take: it is not online yet";
     assert_eq!((first.what.as_str(), first.hint), (words, None));
+    for created_at in [at(75), at(80)] {
+        let mut young = seen.clone();
+        young.runners[0].created_at = created_at;
+        let what = reasons(&young).remove(0).what;
+        assert!(what.contains("since 0 s"), "{what}");
+    }
     let name = RunnerName::parse("r0").unwrap();
     let place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
     seen.failures.insert(place, streak(Failed::Runner(name), "it was late"));
@@ -534,6 +552,9 @@ fn a_limit_and_a_refused_credential_are_two_things() {
     limited.report.github_error = Some("rate limit exceeded".to_owned());
     limited.report.waiting = Some("o/r: jobs cannot be read: rate limit exceeded".to_owned());
     assert_eq!(codes(&limited), ["hosted", "rate_limit"]);
+    // That some requests wait does not mend what GitHub refuses.
+    limited.report.github_error = Some("401 Bad credentials".to_owned());
+    assert_eq!(codes(&limited), ["hosted", "github"]);
     // More requests an hour are no more a minute.
     let hint = |why: &str, webhooks| {
         let mut waits = Snapshot { webhooks, ..seen(Some(Wait::Hosted)) };

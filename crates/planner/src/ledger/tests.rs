@@ -627,3 +627,36 @@ fn a_job_that_github_does_not_know_any_more_is_asked_for_less_and_less_often_and
     ledger.prune(at(3_600));
     assert!(ledger.is_empty());
 }
+
+#[test]
+fn the_latest_job_of_each_repository_counts_and_a_doubt_concerns_its_own_alone() {
+    let other = RepoSlug::parse("o/other").unwrap();
+    let mut ledger = Ledger::default();
+    for (id, second) in [(1, 20), (2, 50), (3, 30)] {
+        let made = EventJob { created_at: Some(at(second)), ..event(id, Queued) };
+        ledger.told(&repo(), &made, at(second));
+    }
+    let made = EventJob { created_at: Some(at(40)), ..event(4, Queued) };
+    ledger.told(&other, &made, at(40));
+    assert_eq!(ledger.latest(), BTreeMap::from([(repo(), at(50)), (other.clone(), at(40))]));
+    ledger.polled(&repo(), &QueuedJobs::default(), at(100), at(0));
+    assert!(ledger.is_doubted(&repo()) && !ledger.is_doubted(&other));
+}
+
+#[test]
+fn that_a_job_left_the_queue_is_kept() {
+    let leave: [&dyn Fn(&mut Ledger); 2] = [
+        &|ledger| {
+            ledger.polled(&repo(), &whole([]), at(20), at(0));
+        },
+        &|ledger| ledger.forget(&repo(), at(20)),
+    ];
+    for leaves in leave {
+        let mut ledger = Ledger::default();
+        ledger.polled(&repo(), &whole([listed(1)]), at(10), at(0));
+        ledger.take_changed();
+        leaves(&mut ledger);
+        let left: Vec<_> = ledger.take_changed().iter().map(|row| row.left_at).collect();
+        assert_eq!(left, [Some(at(20))]);
+    }
+}

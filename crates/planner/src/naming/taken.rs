@@ -152,6 +152,16 @@ mod tests {
                 "stop what runs as desk-1, or give the pool a name_prefix of its own, or raise the pool's max (mayfly pool show desk)".to_owned(),
             ),
         ];
+        for (presence, words) in [
+            (Presence::Busy, "runs a job"),
+            (Presence::Online, "is online"),
+            (Presence::Offline { since: None, until: None }, "is offline"),
+        ] {
+            assert_eq!(presence.to_string(), words);
+        }
+        let three = (1..=3).map(|number| of(&format!("desk-{number}"), Presence::Online));
+        let words = taken(three.collect()).to_string();
+        assert!(words.ends_with("desk-3 is online"), "{words}");
         for (holders, words, remedy) in rows {
             let taken = taken(holders);
             assert_eq!((taken.to_string(), taken.remedy()), (words, remedy));

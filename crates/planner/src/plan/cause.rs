@@ -59,3 +59,31 @@ impl fmt::Display for Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::tests::at;
+
+    #[test]
+    fn each_cause_has_its_words() {
+        let pool = || PoolName::parse("ci").unwrap();
+        let rows = [
+            (Cause::Draining, "the platform is draining".to_owned()),
+            (Cause::Paused(pool()), "pool ci is paused".to_owned()),
+            (Cause::Image("i:1".to_owned()), "image i:1 is not on the host yet".to_owned()),
+            (
+                Cause::HeldBack((pool(), "repo:o/r".parse().unwrap()), at(9)),
+                format!("runners of repo:o/r failed; the next is started at {}", at(9)),
+            ),
+            (
+                Cause::Ratio(pool(), "2 jobs want 1".to_owned()),
+                "pool ci starts no runner for it: 2 jobs want 1".to_owned(),
+            ),
+            (Cause::NoPlace, "no repository is known yet where its runners could wait".to_owned()),
+        ];
+        for (cause, words) in rows {
+            assert_eq!(cause.to_string(), words);
+        }
+    }
+}
