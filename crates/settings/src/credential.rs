@@ -175,4 +175,4 @@ fn decode(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,10 @@
 //! GitHub's part of the configuration: where it is, who we are there, which repositories are served.
 
+use std::collections::BTreeSet;
+
 use mayfly_common::loopback::is_loopback_host;
 use mayfly_common::scope::Login;
+use mayfly_service::env::secret::read_plain;
 use mayfly_service::env::{Checker, ConfigErrors, boolean};
 use reqwest::Url;
 
@@ -61,12 +64,19 @@ impl GitHubConfig {
 pub(super) fn read(raw: &mut Raw, check: &mut Checker) -> Option<GitHubConfig> {
     let (api_url, server_url) = addresses(raw, check);
     let ca = check.optional("GITHUB_CA_FILE", raw.github_ca_file.take(), None, |path| {
-        let bundle = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let bundle = read_plain(path)?;
         certificates(&bundle).map_err(|error| format!("{path}: {error}"))?;
         Ok::<_, String>(Some(bundle))
     });
     let credential = super::credential::read(raw, check);
     let discovery = discovery(raw, check);
+    let texts = [&raw.discovery_include, &raw.discovery_exclude].map(|text| names(text.as_deref()));
+    if !texts[0].is_empty() && texts[0].is_subset(&texts[1]) {
+        check.warn(
+            "DISCOVERY_EXCLUDE",
+            "names all that DISCOVERY_INCLUDE names, and it counts for more: no repository is served",
+        );
+    }
     let filter = Filter {
         include: patterns("DISCOVERY_INCLUDE", raw.discovery_include.take(), check),
         exclude: patterns("DISCOVERY_EXCLUDE", raw.discovery_exclude.take(), check),
@@ -124,9 +134,10 @@ fn addresses(raw: &mut Raw, check: &mut Checker) -> (Option<Url>, Option<Url>) {
             );
             check.warn(SERVER_URL, reason);
         }
-        if !api_set && at == PUBLIC_API && is_name(server) && of != PUBLIC_SERVER {
+        if at == PUBLIC_API && is_name(server) && of != PUBLIC_SERVER {
+            let why = if api_set { "is" } else { "is not set, so it is" };
             let reason = format!(
-                "is not set, so it is https://{PUBLIC_API}, while {SERVER_URL} is at {of}: the credential goes to GitHub.com"
+                "{why} https://{PUBLIC_API}, while {SERVER_URL} is at {of}: the credential goes to GitHub.com"
             );
             check.warn(API_URL, reason);
         }
@@ -200,7 +211,14 @@ fn discovery(raw: &mut Raw, check: &mut Checker) -> DiscoveryMode {
             }
         });
     match (by_organization, organization) {
-        (false, _) => DiscoveryMode::All,
+        (false, Some(_)) => {
+            check.warn(
+                "GITHUB_ORGANIZATION",
+                "counts with DISCOVERY_MODE=organization alone: set that, too",
+            );
+            DiscoveryMode::All
+        }
+        (false, None) => DiscoveryMode::All,
         (true, Some(organization)) => DiscoveryMode::Organization(organization),
         (true, None) => {
             // One that is wrong is told of already.
@@ -210,6 +228,12 @@ fn discovery(raw: &mut Raw, check: &mut Checker) -> DiscoveryMode {
             DiscoveryMode::All
         }
     }
+}
+
+/// The patterns in `text`, in small letters.
+fn names(text: Option<&str>) -> BTreeSet<String> {
+    let parts = text.unwrap_or_default().split(',').map(|part| part.trim().to_ascii_lowercase());
+    parts.filter(|part| !part.is_empty()).collect()
 }
 
 fn patterns(variable: &str, raw: Option<String>, check: &mut Checker) -> Vec<Pattern> {

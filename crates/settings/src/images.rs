@@ -37,7 +37,10 @@ impl AllowedImages {
         let patterns = text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
         let patterns = patterns
             .map(|text| Pattern::parse(text).map_err(|why| format!("pattern {text:?} {why}")))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        if patterns.is_empty() {
+            return Err("names no image: leave it out for the default".to_owned());
+        }
         Ok(Self { patterns: Some(patterns), own: Vec::new() })
     }
 
@@ -96,6 +99,20 @@ impl Pattern {
         };
         if name.split('/').any(str::is_empty) {
             return Err("has an empty part");
+        }
+        let (registry, rest) = match name.split_once('/') {
+            Some((first, rest)) if is_registry(first) => (first, rest),
+            _ => ("", name),
+        };
+        let brackets = |text: &str| text.contains(['[', ']']);
+        // Those of an IPv6 address.
+        let address = registry.starts_with('[') && registry.contains(']');
+        let tail = text.strip_prefix(registry).unwrap_or(text);
+        if brackets(tail)
+            || (brackets(registry) && !address)
+            || rest.bytes().any(|byte| byte.is_ascii_uppercase())
+        {
+            return Err("fits no image: names have lower-case letters and no brackets");
         }
         let name = match name.split_once('/') {
             Some((first, rest)) if is_registry(first) => full_name(Some(first), rest),

@@ -27,7 +27,8 @@ use jiff::SignedDuration;
 use mayfly_backend_docker::DockerSettings;
 use mayfly_common::clean;
 use mayfly_common::host::PublicHosts;
-use mayfly_service::env::known::{RUNNER_PREFIX, unknown};
+use mayfly_github::DiscoveryMode;
+use mayfly_service::env::known::{RUNNER_PREFIX, in_compose, unknown};
 use mayfly_service::env::{Checker, ConfigErrors, boolean, integer, port};
 use mayfly_service::telemetry::{Format, Logging, parse_format, parse_level};
 use mayfly_service::traces::TraceConfig;
@@ -176,8 +177,31 @@ impl Config {
         let mut raw: Raw = check.read(variables.clone());
         let docker_host = docker::host(&mut raw, &variables, &mut check);
         let config = Self::read(raw, docker_host, templates, &mut check);
+        if let Some(config) = &config {
+            config.doubts(in_compose(&variables), &mut check);
+        }
         warnings.append(&mut check.take_warnings());
         check.finish(config.map(|config| Self { warnings, ..config }))
+    }
+
+    /// Notes what is probably not wanted although each variable by itself could be.
+    fn doubts(&self, in_compose: bool, check: &mut Checker) {
+        let host = self.listen.ip();
+        if !host.is_loopback() && !in_compose {
+            let why = format!(
+                "{host} lets other machines reach the orchestrator, which asks for no key: use 127.0.0.1, or, in a container, publish \
+                 its port nowhere"
+            );
+            check.warn("ORCHESTRATOR_HOST", why);
+        }
+        let group = self.runner.group.as_deref();
+        let grouped = group.is_some_and(|group| !group.eq_ignore_ascii_case("default"));
+        if grouped && self.github.discovery == DiscoveryMode::All {
+            check.warn(
+                "RUNNER_GROUP",
+                "counts for runners of organisations alone: those of discovered repositories are in no group",
+            );
+        }
     }
 
     /// What the Docker backend needs to know.

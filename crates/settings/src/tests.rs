@@ -13,6 +13,7 @@ use mayfly_common::material::Engine;
 use mayfly_github::DiscoveryMode;
 
 mod bounds;
+mod doubts;
 
 /// A key that is used nowhere else.
 const APP_KEY_FILE: &str =

@@ -114,7 +114,7 @@ pub fn known() -> impl Iterator<Item = &'static str> {
 }
 
 /// True if Compose started the service that has these variables.
-pub(super) fn in_compose(variables: &[(String, String)]) -> bool {
+pub fn in_compose(variables: &[(String, String)]) -> bool {
     variables.iter().any(|(name, value)| name == COMPOSE && !value.trim().is_empty())
 }
 

@@ -11,7 +11,7 @@ use mayfly_common::clean;
 
 use super::{Checker, set};
 
-/// Most bytes of a file that holds secrets.
+/// Most bytes of a file that a variable names.
 const MAX_FILE: u64 = 1 << 20;
 
 /// A secret, and the variable that it comes from.
@@ -64,13 +64,7 @@ impl Checker {
 /// Errors: why it cannot be read, in words that follow the name of whatever named it.
 pub fn read(path: &str) -> Result<SecretString, String> {
     let shown = shown(path);
-    let failed = |error: std::io::Error| format!("cannot read {shown}: {error}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("{shown} is larger than 1 MiB"));
-    }
+    let bytes = bytes(path, shown)?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(format!("{shown} is UTF-16: save it as UTF-8"));
     }
@@ -80,6 +74,24 @@ pub fn read(path: &str) -> Result<SecretString, String> {
         return Err(format!("{shown} is empty"));
     }
     Ok(text.to_owned().into())
+}
+
+/// What the file at `path` holds, which is no secret: at most 1 MiB, however much there is.
+///
+/// Errors: why it cannot be read, in words that follow the name of whatever named it.
+pub fn read_plain(path: &str) -> Result<Vec<u8>, String> {
+    bytes(path, path)
+}
+
+fn bytes(path: &str, shown: &str) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("cannot read {shown}: {error}");
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(format!("{shown} is larger than 1 MiB"));
+    }
+    Ok(bytes)
 }
 
 /// The path, unless it may be a secret that was put in the path's place.

@@ -6,7 +6,7 @@ use super::*;
 use scratch::Scratch;
 
 #[path = "../../../service/tests/support/scratch.rs"]
-mod scratch;
+pub(crate) mod scratch;
 
 /// Keys that are used nowhere else.
 const PKCS1: &str = include_str!("../../../github/tests/data/test-only-app-key.pkcs1.pem");

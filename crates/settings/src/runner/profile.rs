@@ -6,9 +6,22 @@ use mayfly_backend_docker::spec::Profile;
 use mayfly_common::material::Engine;
 use mayfly_common::pool::{DockerMode, Isolation};
 use mayfly_common::quantity::{memory, nano_cpus};
+use mayfly_service::env::secret::read_plain;
 use mayfly_service::env::{Checker, boolean, integer};
 
 use crate::Raw;
+
+/// What a filter can do with a call (runtime-spec: "Seccomp"), but for `SCMP_ACT_NOTIFY`, which needs a program that listens.
+const ACTIONS: [&str; 8] = [
+    "SCMP_ACT_ALLOW",
+    "SCMP_ACT_ERRNO",
+    "SCMP_ACT_KILL",
+    "SCMP_ACT_KILL_PROCESS",
+    "SCMP_ACT_KILL_THREAD",
+    "SCMP_ACT_LOG",
+    "SCMP_ACT_TRACE",
+    "SCMP_ACT_TRAP",
+];
 
 /// The engine that a runner may have beside it.
 pub(super) fn dind(raw: &mut Raw, check: &mut Checker) -> Engine {
@@ -21,7 +34,7 @@ pub(super) fn dind(raw: &mut Raw, check: &mut Checker) -> Engine {
 
 /// The seccomp profile in the file at `path`, as short as JSON can be.
 fn seccomp(path: &str) -> Result<Arc<str>, String> {
-    let text = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let text = read_plain(path)?;
     let profile: serde_json::Value =
         serde_json::from_slice(&text).map_err(|error| format!("{path} is not JSON: {error}"))?;
     // The engine says the rest, but only when a runner starts.
@@ -29,6 +42,16 @@ fn seccomp(path: &str) -> Result<Arc<str>, String> {
         return Err(format!(
             "{path} is no seccomp profile of Docker's form: it needs \"defaultAction\" and \"syscalls\""
         ));
+    }
+    let rules = profile["syscalls"].as_array().into_iter().flatten().map(|rule| &rule["action"]);
+    for action in std::iter::once(&profile["defaultAction"]).chain(rules) {
+        let action = action.as_str().unwrap_or_default();
+        if !ACTIONS.contains(&action) {
+            return Err(format!(
+                "{path} names the action {action:?}, which seccomp does not have; it has {}",
+                ACTIONS.join(", ")
+            ));
+        }
     }
     Ok(profile.to_string().into())
 }
