@@ -433,10 +433,11 @@ fn waiting_runners_are_spread_over_the_repositories_that_have_jobs() {
 #[test]
 fn idle_runners_of_a_repository_that_is_not_served_go_and_none_take_their_place() {
     use crate::filter::Refusal::{Archived, Excluded, Fork, MaybePublic, NotIncluded, Public};
+    type Scopes = fn(&str) -> PoolScope;
+
     let discovered = |_: &str| PoolScope::Discovered;
     let named = |repo: &str| repo.parse().unwrap();
     let pattern = |_: &str| "repo:o/*".parse().unwrap();
-    type Scopes = fn(&str) -> PoolScope;
     let rows: [(&str, Scopes, crate::filter::Refusal, bool); 9] = [
         ("public", discovered, Public, true),
         ("public by pattern", pattern, Public, true),
