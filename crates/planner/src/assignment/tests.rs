@@ -66,6 +66,7 @@ fn two_minutes_beside_an_idle_runner_are_a_failure_and_waits_double() {
     assert_eq!(failures(&after(&[140, 420, 900], 0, Some(&first))), 1);
     let second = after(&[430, 550], 430, Some(&first));
     assert_eq!((failures(&second), second.held_until(at(550))), (2, Some(at(1_150))));
+    assert_eq!(failures(&after(&[420, 540], 420, Some(&first))), 2, "just when the wait is over");
     let waits = [1, 2, 3, 4, 5, u32::MAX].map(|failures| wait(failures).as_mins());
     assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
 }
@@ -158,4 +159,64 @@ fn what_to_do_names_the_repository_the_group_and_where_it_is_set() {
         let failed = NotAssigned { scope, group, ..failed };
         assert_eq!(failed.remedy(&job().repo), expected);
     }
+}
+
+#[test]
+fn of_several_idle_runners_the_one_that_waited_longest_counts() {
+    let scope: Scope = "org:o".parse().unwrap();
+    let labels = job().labels;
+    let names = ["r1", "r2", "r3"].map(|name| RunnerName::parse(name).unwrap());
+    let idle: Vec<Idle<'_>> = names
+        .iter()
+        .zip([60, 5, 90])
+        .map(|(name, since)| Idle {
+            name,
+            scope: &scope,
+            labels: &labels,
+            group: None,
+            since: at(since),
+        })
+        .collect();
+    let first = Assignment::next(None, &job(), &idle, Some(at(0)), at(0));
+    let later = Assignment::next(Some(&first), &job(), &idle, Some(at(125)), at(125));
+    assert_eq!(later.beside_since, Some(at(5)));
+    let failed: Vec<&str> = later.failed.iter().map(|failed| failed.runner.as_str()).collect();
+    assert_eq!(failed, ["r2"]);
+}
+
+#[test]
+fn a_job_that_is_not_queued_any_more_is_forgotten_unless_nobody_could_ask() {
+    let known = BTreeMap::from([(1, after(&[0], 0, None))]);
+    let repo = job().repo;
+    // Whether all repositories could be read, and when this one was listed last.
+    let rows = [
+        (true, Some(0), false),
+        (true, Some(10), false),
+        (false, Some(0), true),
+        (false, Some(10), false),
+        (false, None, false),
+    ];
+    for (jobs_complete, listed_at, kept) in rows {
+        let listed_at = listed_at.map(|second| (repo.clone(), at(second))).into_iter().collect();
+        let seen = Observed { jobs_complete, listed_at, ..Observed::default() };
+        let policy = crate::lifecycle::tests::policy();
+        let after = super::after(&seen, &known, |_| None, &[], &policy, at(20));
+        let expected = if kept { known.clone() } else { BTreeMap::new() };
+        assert_eq!(after, expected, "{jobs_complete} {:?}", seen.listed_at);
+    }
+}
+
+#[test]
+fn only_that_this_runner_ended_without_a_job_is_taken_back() {
+    let beside = after(&[0, 120], 0, None);
+    let repo: Scope = "repo:o/r".parse().unwrap();
+    let mut known = ended(&[200], &beside);
+    // The same runner failed in another way, and another one in this way.
+    let idle = NotAssigned { how: How::Idle, scope: repo.clone(), ..known.failed[0].clone() };
+    let other = RunnerName::parse("r8").unwrap();
+    let other = NotAssigned { runner: other, scope: repo, ..known.failed[0].clone() };
+    known.failed.extend([idle.clone(), other.clone()]);
+    let mut all = BTreeMap::from([(1, known)]);
+    forget_ends(&mut all, &[RunnerName::parse("r9").unwrap()]);
+    assert_eq!(all[&1].failed, [idle, other]);
 }

@@ -64,6 +64,8 @@ fn what_may_need_us_is_kept_and_the_rest_is_not() {
         ("uses: ./.github/workflows/x.yml", false),
         ("runs-on: ubuntu-latest", false),
         ("runs-on: some-scale-set", false),
+        ("runs-on: []", false),
+        ("runs-on: ''", false),
     ];
     for (runs_on, expected) in rows {
         let (catalog, problems) = with(Some(&workflow(runs_on)));

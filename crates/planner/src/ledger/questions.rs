@@ -259,6 +259,17 @@ mod tests {
         ledger
     }
 
+    /// What the runner `r1` left: it did not print a result.
+    fn ran() -> Ran<'static> {
+        let worker = Worker {
+            runner: "r1".to_owned(),
+            pool: "ci".to_owned(),
+            scope: "repo:o/r".parse().unwrap(),
+            created_at: at(0),
+        };
+        Ran { worker, job: Some("build"), result: None, started_at: Some(at(6)) }
+    }
+
     fn asked(ledger: &Ledger, second: i64) -> Vec<i64> {
         ledger.questions(|_, _| Had::Gone, at(second)).into_iter().map(|(_, id)| id).collect()
     }
@@ -274,15 +285,7 @@ mod tests {
         let with = |had: Had, second| ledger.questions(|_, _| had, at(second)).len();
         assert_eq!(with(Had::AtWork, 9_999), 0, "our runner works");
         assert_eq!((with(Had::Offline, 69), with(Had::Offline, 70)), (0, 1), "GitHub lost it");
-        let worker = Worker {
-            runner: "r1".to_owned(),
-            pool: "ci".to_owned(),
-            scope: "repo:o/r".parse().unwrap(),
-            created_at: at(0),
-        };
-        let (result, started_at) = (None, Some(at(6)));
-        let ran = Ran { worker, job: Some("build"), result, started_at };
-        assert!(ledger.ran(&ran, at(30)));
+        assert!(ledger.ran(&ran(), at(30)));
         assert_eq!(asked(&ledger, 30), [1]);
         assert!(ledger.take_ended().is_empty(), "when it ended is not known");
         let row = ledger.row(1).unwrap();
@@ -330,6 +333,34 @@ mod tests {
         assert!(asked(&ledger, 9_999).is_empty());
         ledger.pools(|_| Some("ci"));
         assert_eq!(asked(&ledger, 9_999), [1], "but of a runner of ours that is gone");
+    }
+
+    #[test]
+    fn a_job_that_waits_for_an_approval_waits_for_no_runner() {
+        let mut ledger = left(&["self-hosted"]);
+        let status = JobStatus::Waiting;
+        ledger.found(&EventJob { status, ..job(Queued) }, at(11));
+        assert!(!ledger.row(1).unwrap().waits());
+    }
+
+    #[test]
+    fn the_first_answer_that_tells_of_a_new_state_begins_the_waits_anew() {
+        let mut ledger = left(&["self-hosted"]);
+        for second in [10, 20, 40] {
+            ledger.no_answer(1, NoAnswer::Unclear, at(second));
+        }
+        ledger.found(&job(InProgress), at(80));
+        ledger.pools(|_| Some("ci"));
+        assert_eq!((asked(&ledger, 89).len(), asked(&ledger, 90).len()), (0, 1));
+    }
+
+    #[test]
+    fn where_webhooks_tell_the_end_of_a_job_has_its_time_to_arrive_after_its_runner_ended() {
+        let mut ledger = Ledger::default();
+        ledger.told(&repo(), &job(InProgress), at(10));
+        assert!(ledger.ran(&ran(), at(100)));
+        assert_eq!((asked(&ledger, 129).len(), asked(&ledger, 130).len()), (0, 1));
+        assert_eq!(ledger.row(1).unwrap().seen_at, at(100));
     }
 
     #[test]

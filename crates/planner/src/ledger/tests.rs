@@ -660,3 +660,64 @@ fn that_a_job_left_the_queue_is_kept() {
         assert_eq!(left, [Some(at(20))]);
     }
 }
+
+#[test]
+fn a_repository_that_was_not_served_meanwhile_is_looked_at_as_for_the_first_time() {
+    const HOUR: i64 = 3_600;
+    for (forgotten, known) in [(true, false), (false, true)] {
+        let mut ledger = Ledger::default();
+        ledger.polled(&repo(), &whole([]), at(0), at(0));
+        if forgotten {
+            ledger.forget(&repo(), at(10));
+        }
+        let made = QueuedJob { queued_at: at(HOUR), ..listed(1) };
+        ledger.polled(&repo(), &whole([made]), at(2 * HOUR), at(0));
+        let row = ledger.row(1).unwrap();
+        let queued_at = at(if known { HOUR } else { 2 * HOUR });
+        assert_eq!((row.queue_known, row.queued_at), (known, queued_at));
+    }
+}
+
+#[test]
+fn what_a_list_tells_of_a_known_job_is_kept() {
+    let other = RepoSlug::parse("o/other").unwrap();
+    let unread = QueuedJob { labels: LabelSet::default(), labels_unread: true, ..listed(1) };
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Ledger), QueuedJob);
+    let by_list = |job: &QueuedJob| {
+        let job = job.clone();
+        move |ledger: &mut Ledger| {
+            ledger.polled(&repo(), &whole([job.clone()]), at(1), at(0));
+        }
+    };
+    let rows: [Change<'_>; 5] = [
+        (
+            "its repository has another name",
+            &by_list(&listed(1)),
+            QueuedJob { repo: other, ..listed(1) },
+        ),
+        ("its labels could be read", &by_list(&unread), listed(1)),
+        ("it is queued", &|ledger| ledger.told(&repo(), &event(1, Waiting), at(1)), listed(1)),
+        (
+            "it is there again",
+            &|ledger| {
+                by_list(&listed(1))(ledger);
+                ledger.polled(&repo(), &whole([]), at(2), at(0));
+            },
+            listed(1),
+        ),
+        ("it is new", &|_| {}, listed(1)),
+    ];
+    for (what, before, job) in rows {
+        let mut ledger = Ledger::default();
+        before(&mut ledger);
+        ledger.take_changed();
+        let list = whole([job.clone()]);
+        ledger.polled(&job.repo, &list, at(30), at(0));
+        let changed = ledger.take_changed();
+        let kept = |row: &Row| (row.status, row.repo.clone(), row.labels.clone(), row.left_at);
+        let expected = (Queued, job.repo.clone(), job.labels.clone(), None);
+        assert_eq!(changed.iter().map(kept).collect::<Vec<_>>(), [expected], "{what}");
+        ledger.polled(&job.repo, &list, at(31), at(0));
+        assert_eq!(ledger.take_changed(), [], "no news: {what}");
+    }
+}
