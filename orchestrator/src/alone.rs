@@ -122,6 +122,21 @@ mod tests {
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
 
+    #[tokio::test]
+    async fn the_lock_is_free_again_once_nobody_keeps_it() {
+        let folder = std::env::temp_dir().join(format!("mayfly-alone-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let kept = with(&folder.join("m.db")).unwrap();
+        assert!(is_locked(&folder.join("m.db.lock")));
+        drop(kept);
+        // The task that held it ends when its turn comes.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!is_locked(&folder.join("m.db.lock")));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
     #[test]
     fn something_else_in_the_place_of_the_lock_is_told_and_left_alone() {
         let folder = std::env::temp_dir().join(format!("mayfly-alone-{}", uuid::Uuid::new_v4()));

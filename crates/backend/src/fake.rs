@@ -75,6 +75,8 @@ pub struct State {
     pub readers: (usize, usize),
     /// Networks of ours.
     pub networks: BTreeSet<String>,
+    /// What the engine does not let go of when it is cleared, in words.
+    pub stuck: Vec<String>,
     /// What is wrong and keeps no runner from starting.
     pub problems: Vec<String>,
 }
@@ -282,9 +284,10 @@ impl Backend for FakeBackend {
     }
 
     async fn clear(&self) -> Result<Cleared, BackendError> {
-        let networks = std::mem::take(&mut self.reach().await?.networks);
+        let mut state = self.reach().await?;
+        let networks = std::mem::take(&mut state.networks);
         let removed = networks.into_iter().map(|name| format!("network {name}")).collect();
-        Ok(Cleared { removed, left: Vec::new() })
+        Ok(Cleared { removed, left: state.stuck.clone() })
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {

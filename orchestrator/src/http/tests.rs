@@ -569,3 +569,63 @@ async fn what_cannot_be_done_to_a_pool_is_refused_with_its_place() {
         assert_eq!(answer.problem().2, "There is no pool of that name.", "{method}");
     }
 }
+
+#[tokio::test]
+async fn the_status_counts_the_runners_of_each_state() {
+    let scene = scene(&[]);
+    for (name, working) in [("r-1", true), ("r-2", false), ("r-3", true)] {
+        let machine = mayfly_common::machine::Instance {
+            name: mayfly_common::name::RunnerName::parse(name).unwrap(),
+            container_id: name.to_owned(),
+            pool: mayfly_common::pool::PoolName::default_pool(),
+            scope: "org:octo-org".parse().unwrap(),
+            labels: mayfly_common::label::LabelSet::requested(["self-hosted"]),
+            github_id: None,
+            image: "img:1".to_owned(),
+            image_id: None,
+            fingerprint: None,
+            created_at: NOW.parse().unwrap(),
+            deadline: "2027-01-16T08:00:00Z".parse().unwrap(),
+            phase: mayfly_common::machine::Phase::Running { working: Some(working) },
+            engine: None,
+            unread: None,
+        };
+        scene.backend.state().instances.insert(machine.name.clone(), machine);
+    }
+    scene.reconciler.pass().await;
+    let status = scene.get("/api/v1/status").await.body;
+    assert_eq!(status["runners"], json!({"busy": 2, "starting": 1}));
+}
+
+#[tokio::test]
+async fn a_job_that_github_cannot_be_asked_about_is_not_one_that_github_does_not_know() {
+    // Nobody listens where this GitHub would be.
+    let scene = scene(&[]);
+    let said = scene.get("/api/v1/jobs/7/explain?repository=o/r").await;
+    let reasons = said.body["reasons"].as_array().unwrap();
+    let reasons: Vec<&str> = reasons.iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["automatic_mode_off", "cold", "unasked"], "{}", said.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_made_counts_at_once() {
+    let Scene { api, reconciler, .. } = scene(&[]);
+    let passes = crate::reconcile::driver::run(Arc::new(reconciler), std::future::pending());
+    let passes = tokio::spawn(passes);
+    api.handle.first_pass().await;
+    // Nothing is due for some minutes.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let mut events = api.handle.events();
+    events.mark_unchanged();
+    let made = Request::post("/api/v1/pools")
+        .header(header::HOST, "orchestrator")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(r#"{"name": "ci"}"#))
+        .unwrap();
+    let began = Instant::now();
+    let made = router(api.clone()).oneshot(made).await.unwrap();
+    assert_eq!(made.status(), StatusCode::CREATED);
+    events.changed().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    passes.abort();
+}

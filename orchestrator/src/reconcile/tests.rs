@@ -220,6 +220,10 @@ async fn the_next_pass_is_due_when_something_is() {
     let fail = |state: &mut State| state.backoff.failed(&place(), Failed::Container, "why", at(0));
     assert_eq!(due(&auto(), 0, fail).await, 10_000);
     let bench = auto();
+    let content = BTreeMap::from([(pool("ci"), mayfly_planner::snapshot::PoolSeen::default())]);
+    bench.reconciler.snapshot.send_modify(|snapshot| snapshot.pools = content);
+    assert_eq!(due(&bench, 0, fail).await, 10_000, "no pool is short of runners");
+    let bench = auto();
     bench.reconciler.snapshot.send_modify(|snapshot| {
         let short = mayfly_planner::snapshot::PoolSeen {
             short: Some("why".to_owned()),
@@ -230,21 +234,7 @@ async fn the_next_pass_is_due_when_something_is() {
     assert_eq!(due(&bench, 1, fail).await, 5);
     let queued = |state: &mut State| {
         fail(state);
-        let job = mayfly_common::webhook::EventJob {
-            id: 7,
-            run_id: 1,
-            name: "build".to_owned(),
-            status: mayfly_common::webhook::JobStatus::Queued,
-            conclusion: None,
-            labels: vec!["self-hosted".to_owned()],
-            labels_unread: false,
-            created_at: Some(at(0)),
-            started_at: None,
-            completed_at: None,
-            runner_name: None,
-        };
-        let repo = mayfly_common::scope::RepoSlug::parse("o/r").unwrap();
-        state.ledger.told(&repo, &job, at(0));
+        state.ledger.told(&repo("o/r"), &waiting(7), at(0));
     };
     assert_eq!(due(&auto(), 1, queued).await, 5);
 
@@ -457,4 +447,123 @@ async fn the_first_pass_is_one_that_saw_the_machines() {
     bench.backend.state().away = false;
     bench.reconciler.pass().await;
     assert!(seen().await);
+}
+
+fn repo(text: &str) -> mayfly_common::scope::RepoSlug {
+    mayfly_common::scope::RepoSlug::parse(text).unwrap()
+}
+
+/// A job as a webhook tells of it that waits.
+fn waiting(id: i64) -> mayfly_common::webhook::EventJob {
+    mayfly_common::webhook::EventJob {
+        id,
+        run_id: 1,
+        name: "build".to_owned(),
+        status: mayfly_common::webhook::JobStatus::Queued,
+        conclusion: None,
+        labels: vec!["self-hosted".to_owned()],
+        labels_unread: false,
+        created_at: Some(at(0)),
+        started_at: None,
+        completed_at: None,
+        runner_name: None,
+    }
+}
+
+#[tokio::test]
+async fn the_group_of_a_job_is_forgotten_once_it_does_not_wait() {
+    use mayfly_planner::Group;
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    state.ledger.told(&repo("o/r"), &waiting(7), at(0));
+    state.groups = BTreeMap::from([7, 8].map(|id| (id, Group::named("big"))));
+    let policy = bench.reconciler.policy(&mut state, "inst", at(0));
+    let mut report = mayfly_common::api::PassReport::default();
+    bench.reconciler.groups(&mut state, &[], &policy, &mut report).await;
+    assert_eq!(state.groups, BTreeMap::from([(7, Group::named("big"))]));
+}
+
+#[tokio::test]
+async fn what_is_learnt_of_a_job_is_kept() {
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    state.ledger.told(&repo("o/r"), &waiting(7), at(0));
+    bench.reconciler.keep(&mut state).await;
+    let kept = bench.handle.store().job(7).await.unwrap();
+    assert_eq!(kept.as_ref(), state.ledger.row(7));
+    assert_eq!(kept.unwrap().repo, repo("o/r"));
+}
+
+#[tokio::test]
+async fn the_ids_of_events_go_on_after_those_of_an_earlier_process() {
+    let store = Store::in_memory().unwrap();
+    let id = at(9_999_999).as_microsecond();
+    let event = mayfly_common::api::Event {
+        id,
+        at: at(0),
+        kind: mayfly_common::api::EventKind::PoolChanged,
+        pool: None,
+        runner: None,
+        scope: None,
+        job_id: None,
+        job: None,
+        message: None,
+    };
+    store.save_events(vec![event]).await.unwrap();
+    let bench = Bench::over(&[], store);
+    let feed = bench.handle.events();
+    bench.reconciler.pass().await;
+    assert_eq!(*feed.borrow(), id);
+    bench.backend.state().problems.push("odd".to_owned());
+    bench.reconciler.pass().await;
+    assert_eq!(*feed.borrow(), id + 1);
+}
+
+#[tokio::test]
+async fn stored_pools_are_taken_in_once() {
+    let store = Store::in_memory().unwrap();
+    let row = |name: &str| mayfly_store::PoolRow {
+        name: name.to_owned(),
+        spec: json!({"name": name}).to_string(),
+        revision: 1,
+        created_at: at(0),
+        updated_at: at(0),
+        rotate_before: None,
+    };
+    store.save_pool(row("first")).await.unwrap();
+    let bench = Bench::over(&[], store.clone());
+    let there = |name: &str| bench.handle.book().get(&pool(name)).is_some();
+    bench.reconciler.pass().await;
+    assert!(there("first"));
+    // Whatever is in the file later is what this process wrote, or is about to.
+    store.save_pool(row("later")).await.unwrap();
+    bench.reconciler.pass().await;
+    assert!(!there("later"));
+}
+
+#[tokio::test]
+async fn an_uninstall_needs_a_drain() {
+    let bench = Bench::new();
+    let asked = async || {
+        let pass = async {
+            tokio::task::yield_now().await;
+            bench.reconciler.pass().await
+        };
+        tokio::join!(bench.handle.uninstall(), pass).0
+    };
+    assert_eq!(asked().await.unwrap_err().to_string(), "the platform is not draining");
+    bench.handle.drain().begin(at(0)).await;
+    assert_eq!(asked().await.unwrap().left, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_pass_counts_the_runners_that_it_saw_and_no_offline_one_as_come_online() {
+    let bench = Bench::new();
+    let machine = Instance { created_at: at(0), ..instance("r-1") };
+    bench.backend.state().instances.insert(name("r-1"), machine);
+    bench.reconciler.pass().await;
+    let starting = "mayfly_runners{pool=\"ci\",state=\"starting\"}";
+    assert_eq!(bench.sample(starting).as_deref(), Some("1"));
+    let online = "mayfly_runner_registration_seconds_count{pool=\"ci\"}";
+    assert!(bench.sample(online).is_none_or(|count| count == "0"));
 }

@@ -162,3 +162,30 @@ impl Redeliverer {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mayfly_common::clock::SystemClock;
+    use mayfly_github::hooks::HookPlace;
+    use mayfly_settings::GitHubConfig;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hook_that_is_not_there_any_more_is_forgotten() {
+        let variables = [("GITHUB_RUNNER_TOKEN", "t"), ("GITHUB_API_URL", "http://127.0.0.1:9")];
+        let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = GitHubConfig::from_variables(owned.into()).unwrap();
+        let github = GitHubClient::new(config.client(), std::sync::Arc::new(SystemClock)).unwrap();
+        let hooks = [1, 2].map(|id| KnownHook { id, place: HookPlace::App });
+        let redeliverer = Redeliverer::new();
+        let left_alone_until = Some(Timestamp::MAX);
+        for hook in &hooks {
+            let left_alone = Memory { left_alone_until, ..Memory::default() };
+            redeliverer.memory().insert(hook.clone(), left_alone);
+        }
+        let report = redeliverer.round(&github, &hooks[1..]).await;
+        assert_eq!(report, RoundReport { left_alone: 1, ..RoundReport::default() });
+        assert_eq!(redeliverer.memory().keys().collect::<Vec<_>>(), [&hooks[1]]);
+    }
+}

@@ -177,3 +177,14 @@ async fn a_runner_s_job_is_noted_where_it_says_which_or_how_that_ended() {
         assert_eq!(row.pool.as_deref(), noted.then_some("ci"), "{log:?} {:?}", ended.phase);
     }
 }
+
+#[tokio::test]
+async fn a_registration_that_github_does_not_delete_is_not_taken_for_deleted() {
+    // Nobody listens where this GitHub would be.
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    let plan = Plan { actions: vec![deregister("x")], ..Plan::default() };
+    let outcomes = bench.reconciler.execute(&mut state, &plan, &[]).await;
+    let words: Vec<&str> = outcomes.iter().map(|(_, outcome)| outcome.as_str()).collect();
+    assert_eq!(words, ["failed"]);
+}

@@ -1,6 +1,6 @@
 //! What a workflow folder's answer means for the listing that comes next.
 
-use mayfly_common::repository::Coverage;
+use mayfly_common::repository::{Coverage, Repository};
 
 use super::super::testing::{Bench, at};
 use super::*;
@@ -29,4 +29,59 @@ async fn a_repository_that_has_another_name_or_may_be_gone_has_all_of_them_liste
         learn_folder(&mut state, (&slug("o/old"), listed), folder, at(1), &mut report);
         assert_eq!(state.catalog.depth(at(1)), expected, "{case}");
     }
+}
+
+fn repository(id: i64, slug: &str) -> Repository {
+    Repository {
+        id,
+        slug: RepoSlug::parse(slug).unwrap(),
+        pushed_at: None,
+        private: Some(true),
+        fork: false,
+        archived: false,
+        disabled: false,
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_is_listed_and_not_shown_is_a_problem() {
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    let filter = &bench.reconciler.config.github.filter;
+    state.catalog.listed(&[repository(1, "o/app")], Coverage::Whole, filter, at(0));
+    let app = RepoSlug::parse("o/app").unwrap();
+    let (gone, mut report) = (Err(GitHubError::NotFound), PassReport::default());
+    learn_folder(&mut state, (&app, Some(true)), gone, at(1), &mut report);
+    let why = "o/app: GitHub lists it, but has no such repository when it is asked for its workflows; the credential may not read its contents";
+    assert_eq!(state.catalog.problems(), [why]);
+    assert_eq!(state.catalog.due(at(2)), [], "it is asked again after a while");
+}
+
+#[tokio::test]
+async fn the_jobs_of_a_renamed_repository_get_its_new_name_in_memory_and_in_the_store() {
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    let filter = &bench.reconciler.config.github.filter;
+    state.catalog.listed(&[repository(1, "o/old")], Coverage::Whole, filter, at(0));
+    let job = mayfly_common::webhook::EventJob {
+        id: 7,
+        run_id: 1,
+        name: "build".to_owned(),
+        status: mayfly_common::webhook::JobStatus::Queued,
+        conclusion: None,
+        labels: vec!["self-hosted".to_owned()],
+        labels_unread: false,
+        created_at: Some(at(0)),
+        started_at: None,
+        completed_at: None,
+        runner_name: None,
+    };
+    state.ledger.told(&RepoSlug::parse("o/old").unwrap(), &job, at(0));
+    bench.reconciler.keep(&mut state).await;
+    let kept = async || bench.handle.store().job(7).await.unwrap().unwrap().repo.to_string();
+    assert_eq!(kept().await, "o/old");
+    state.catalog.listed(&[repository(1, "o/new")], Coverage::Whole, filter, at(1));
+    bench.reconciler.rename(&mut state).await;
+    assert_eq!(kept().await, "o/new");
+    assert_eq!(state.ledger.row(7).unwrap().repo.to_string(), "o/new");
 }

@@ -111,3 +111,23 @@ async fn the_next_look_is_when_it_is_due_or_at_a_nudge_but_never_at_once() {
     // Sooner than the twenty seconds after which runners are looked at anyway.
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn events_that_could_be_followed_for_five_seconds_were_followed() {
+    let fake = Arc::new(FakeBackend::new());
+    let (heard, _guard) = Heard::begin();
+    let told = || heard.lines("events cannot be followed, looking by the clock").len();
+    fake.state().deaf = true;
+    let backend: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&fake);
+    let following = tokio::spawn(follow(backend, Arc::new(Notify::new())));
+    tokio::time::sleep(RECONNECT / 2).await;
+    assert_eq!(told(), 1);
+    fake.state().deaf = false;
+    // It begins again at five seconds, and breaks at ten.
+    tokio::time::sleep(RECONNECT / 2 + RECONNECT).await;
+    fake.state().deaf = true;
+    fake.exit("nobody", 0, "");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(told(), 2);
+    following.abort();
+}

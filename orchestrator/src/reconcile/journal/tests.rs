@@ -319,3 +319,27 @@ async fn of_what_cannot_be_written_the_latest_thousand_wait() {
     let kept = store.finished_runner("last".to_owned()).await.unwrap();
     assert_eq!(kept, Some(gone("last", RunnerState::Gone)));
 }
+
+#[tokio::test]
+async fn the_runners_that_are_left_behind_are_written_when_they_change() {
+    let (mut journal, _feed) = Journal::new();
+    let store = Store::in_memory().unwrap();
+    let left =
+        |name: &str| LeftRunner::of(&super::super::testing::instance(name), RunnerState::Idle);
+    let kept = async || store.left_runners("i".to_owned()).await.unwrap();
+    for runners in [vec![left("aa")], vec![left("aa"), left("bb")], vec![]] {
+        journal.left("i", runners.clone());
+        assert!(journal.left_is_new);
+        journal.write(&store).await.unwrap();
+        assert_eq!(kept().await, runners);
+        journal.left("i", runners);
+        assert!(!journal.left_is_new, "that is written");
+    }
+}
+
+#[test]
+fn where_nothing_was_left_there_is_no_event_to_read() {
+    let (mut journal, feed) = Journal::new();
+    journal.go_on(0, &[]);
+    assert_eq!(*feed.borrow(), 0);
+}

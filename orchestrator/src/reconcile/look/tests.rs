@@ -1,5 +1,6 @@
 //! What is asked of whom, and what of the answers counts.
 
+use mayfly_common::machine::Phase;
 use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
@@ -120,4 +121,128 @@ fn only_runners_and_their_ends_are_wishes() {
     ];
     let wish = Wish::Delete { name: name("r-1"), force: true };
     assert_eq!(wishes(&requests), [(RequestId(2), wish)]);
+}
+
+#[tokio::test]
+async fn what_a_pass_sees_is_remembered_for_the_next_looks() {
+    let bench = Bench::with(&[("RUNNER_PURGE_INTERVAL", "60")]);
+    let busy = Instance { phase: Phase::Running { working: Some(true) }, ..instance("r-1") };
+    bench.backend.state().instances.insert(name("r-1"), busy);
+    for (second, next) in [(0, 60), (59, 60), (60, 120)] {
+        bench.set(second);
+        bench.reconciler.pass().await;
+        assert_eq!(bench.reconciler.state.lock().await.next_sweep, at(next), "{second}");
+    }
+    let state = bench.reconciler.state.lock().await;
+    assert_eq!(state.scopes, BTreeSet::from([scope("org:octo-org")]));
+    assert!(state.ledger.next_search(false).is_some(), "nobody told which job it has");
+}
+
+#[tokio::test]
+async fn with_little_left_of_the_hour_s_requests_looks_are_apart() {
+    use mayfly_github::budget::{Account, Limit, Resource};
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    state.last_look = at(0);
+    assert!(bench.reconciler.may_look(&state, at(0)));
+    // Forty that are for nothing else, in 4,000 seconds.
+    let limit = Some(Limit { limit: 1_000, remaining: 60, reset: at(4_000) });
+    bench.reconciler.github.budget().answered(Account::User, Resource::Core, limit, true, at(0));
+    assert!(!bench.reconciler.may_look(&state, at(99)));
+    assert!(bench.reconciler.may_look(&state, at(100)));
+}
+
+#[tokio::test]
+async fn checks_are_counted_whose_turn_decides_which_held_runs_are_looked_for() {
+    let bench = Bench::with(&[("AUTO_CREATE_RUNNERS", "true")]);
+    for checks in 1..=2 {
+        bench.reconciler.check_now().await;
+        assert_eq!(bench.reconciler.state.lock().await.checks, checks);
+    }
+}
+
+fn repository(id: i64, name: &str) -> mayfly_common::repository::Repository {
+    mayfly_common::repository::Repository {
+        id,
+        slug: slug(name),
+        pushed_at: None,
+        private: Some(true),
+        fork: false,
+        archived: false,
+        disabled: false,
+    }
+}
+
+/// A state whose catalogue serves these repositories.
+fn serve(bench: &Bench, state: &mut State, repos: &[&str]) {
+    let listed: Vec<_> = (1..).zip(repos).map(|(id, name)| repository(id, name)).collect();
+    let filter = &bench.reconciler.config.github.filter;
+    state.catalog.listed(&listed, mayfly_common::repository::Coverage::Whole, filter, at(0));
+}
+
+#[tokio::test]
+async fn the_lists_that_count_are_those_of_repositories_whose_jobs_wait_and_are_all_known() {
+    use mayfly_common::job::QueuedJobs;
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    serve(&bench, &mut state, &["o/waits", "o/quiet", "o/doubted", "o/unasked"]);
+    for (id, repo) in [(1, "o/waits"), (2, "o/doubted"), (3, "o/unasked")] {
+        state.ledger.told(&slug(repo), &job(id, JobStatus::Queued), at(0));
+    }
+    for (second, repo) in [(3, "o/waits"), (4, "o/quiet"), (5, "o/doubted")] {
+        state.catalog.polled(&slug(repo), at(second));
+    }
+    // Its job is missing in a list that could not be read in full.
+    state.ledger.polled(&slug("o/doubted"), &QueuedJobs::default(), at(50), at(0));
+    assert_eq!(listed_at(&state), BTreeMap::from([(slug("o/waits"), at(3))]));
+}
+
+#[tokio::test]
+async fn between_checks_repositories_are_asked_where_webhooks_do_not_tell() {
+    use mayfly_planner::ledger::{Ran, Worker};
+
+    use super::super::poll::repositories_to_poll;
+    let bench = Bench::new();
+    let mut state = bench.reconciler.state.lock().await;
+    let all = ["o/told", "o/found", "o/quiet"];
+    serve(&bench, &mut state, &all);
+    // All of them may have jobs for us.
+    for id in 1..=3 {
+        assert!(state.catalog.heard_job(id, at(0)));
+    }
+    state.ledger.told(&slug("o/told"), &job(1, JobStatus::Queued), at(0));
+    let found = mayfly_common::job::QueuedJob {
+        id: 2,
+        repo: slug("o/found"),
+        name: "build".to_owned(),
+        labels: mayfly_common::label::LabelSet::requested(["self-hosted"]),
+        labels_unread: false,
+        queued_at: at(0),
+    };
+    let list = mayfly_common::job::QueuedJobs { list: vec![found], whole: true, taken: vec![] };
+    state.ledger.polled(&slug("o/found"), &list, at(0), at(0));
+    let asked = |state: &State, at_places: &[&str], every| {
+        let places = at_places.iter().map(|place| (scope(place), Listing::Unasked));
+        let mut asked: Vec<String> = repositories_to_poll(state, &places.collect(), every, at(60))
+            .into_iter()
+            .map(|repo| repo.to_string())
+            .collect();
+        asked.sort();
+        asked
+    };
+    // No webhook comes.
+    assert_eq!(asked(&state, &[], false), ["o/found", "o/told"]);
+    assert_eq!(asked(&state, &["repo:o/quiet"], false), ["o/found", "o/quiet", "o/told"]);
+    assert_eq!(asked(&state, &[], true), ["o/found", "o/quiet", "o/told"]);
+    state.hearing.heard(at(59));
+    assert_eq!(asked(&state, &["repo:o/quiet"], false), ["o/found"]);
+    // A runner ended after a job that nobody knows: what waits may be that one.
+    let worker = Worker {
+        runner: "r-1".to_owned(),
+        pool: "ci".to_owned(),
+        scope: scope("org:o"),
+        created_at: at(0),
+    };
+    state.ledger.ran(&Ran { worker, job: None, result: None, started_at: None }, at(10));
+    assert_eq!(asked(&state, &[], false), ["o/found", "o/told"]);
 }

@@ -4,6 +4,7 @@ use super::super::testing::{Bench, at, deregister, instance, launch, name, pool,
 use super::*;
 use mayfly_common::api::EventKind;
 use mayfly_github::GitHubError;
+use mayfly_store::{News, Store};
 
 fn verdict(runner: &str, state: RunnerState) -> Verdict {
     Verdict {
@@ -92,4 +93,70 @@ async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
         events.into_iter().map(|event| (event.kind, event.runner)).collect();
     let kind = |kind, runner: &str| (kind, Some(runner.to_owned()));
     assert_eq!(kinds, [kind(EventKind::RunnerFailed, "busy"), kind(EventKind::RunnerGone, "idle")]);
+}
+
+fn left(runner: &str, state: RunnerState) -> LeftRunner {
+    LeftRunner::of(&instance(runner), state)
+}
+
+/// A bench over a store in which an earlier process left these runners.
+async fn after(left: Vec<LeftRunner>) -> Bench {
+    let store = Store::in_memory().unwrap();
+    let left = Some(("fake".to_owned(), left));
+    store.save_history(News { left, ..News::default() }).await.unwrap();
+    Bench::over(&[], store)
+}
+
+#[tokio::test]
+async fn runners_of_an_earlier_process_that_are_gone_are_told_once_github_has_spoken_or_did_not() {
+    use RunnerState::{Busy, Gone, Idle};
+    let rows = [("busy", Busy), ("idle", Idle), ("works", Busy), ("waits", Idle)];
+    let bench = after(rows.map(|(name, state)| left(name, state)).into()).await;
+    let mut state = bench.reconciler.state.lock().await;
+    let seen = ["works", "waits"].map(instance);
+    let look = async |state: &mut State| {
+        bench.reconciler.look_for_missing(state, ("fake", &seen), at(0)).await
+    };
+    assert_eq!(look(&mut state).await, [name("works")], "it is there, and was at work");
+    assert_eq!(look(&mut state).await, [] as [RunnerName; 0], "there is one first look");
+    // Whatever job the busy one had is looked for.
+    let active = [mayfly_common::scope::RepoSlug::parse("octo-org/app").unwrap()];
+    let searches = state.ledger.searches(&active, false, at(500));
+    let runners: Vec<&String> = searches.iter().flat_map(|search| &search.runners).collect();
+    assert_eq!(runners, ["busy"]);
+    let told = |state: &State| {
+        let gone = state.history.latest().into_iter();
+        let mut told: Vec<(String, RunnerState)> =
+            gone.map(|gone| (gone.name, gone.state)).collect();
+        told.sort();
+        told
+    };
+    assert_eq!(told(&state), []);
+    bench.reconciler.tell_missing(&mut state, at(599));
+    assert_eq!(told(&state), [("idle".to_owned(), Gone)]);
+    bench.reconciler.tell_missing(&mut state, at(600));
+    assert_eq!(told(&state), [("busy".to_owned(), Gone), ("idle".to_owned(), Gone)]);
+}
+
+#[tokio::test]
+async fn a_pass_hands_on_which_runners_there_are_and_the_next_one_tells_who_is_lost() {
+    let bench = after(vec![left("before", RunnerState::Busy)]).await;
+    bench.backend.state().instances.insert(name("r-1"), instance("r-1"));
+    let kept = async || {
+        let kept = bench.handle.store().left_runners("fake".to_owned()).await.unwrap();
+        let mut names: Vec<String> = kept.into_iter().map(|left| left.name.to_string()).collect();
+        names.sort();
+        names
+    };
+    let told = async || {
+        let state = bench.reconciler.state.lock().await;
+        state.history.latest().into_iter().map(|gone| gone.name).collect::<Vec<_>>()
+    };
+    bench.reconciler.pass().await;
+    assert_eq!(kept().await, ["before", "r-1"], "it is not told yet what became of the first");
+    assert_eq!(told().await, [""; 0]);
+    bench.backend.state().instances.clear();
+    bench.reconciler.pass().await;
+    assert_eq!(told().await, ["r-1"]);
+    assert_eq!(kept().await, ["before"]);
 }

@@ -455,3 +455,51 @@ async fn a_pool_is_shown_as_it_was_planned() {
     ]);
     assert_eq!(bench.reconciler.marks(), marks);
 }
+
+#[tokio::test]
+async fn only_what_was_away_is_said_to_be_back_and_once() {
+    let bench = Bench::new();
+    let (heard, _guard) = crate::heard::Heard::begin();
+    let counts = || {
+        ["Docker can be reached again", "GitHub answers again"].map(|line| heard.lines(line).len())
+    };
+    bench.reconciler.pass().await;
+    assert_eq!(counts(), [0, 0]);
+    for round in 1..=2 {
+        bench.backend.state().away = true;
+        bench.reconciler.pass().await;
+        bench.reconciler.pass().await;
+        assert_eq!(counts(), [round - 1, 0]);
+        bench.backend.state().away = false;
+        bench.reconciler.pass().await;
+        bench.reconciler.pass().await;
+        assert_eq!(counts(), [round, 0]);
+    }
+    let error = Some("it has trouble".to_owned());
+    bench.reconciler.snapshot.send_modify(|snapshot| snapshot.report.github_error = error);
+    bench.reconciler.pass().await;
+    bench.reconciler.pass().await;
+    assert_eq!(counts(), [2, 1]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_for_whoever_asked() {
+    let bench = Bench::new();
+    let delete = |id, runner: &str| {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let request = Request::Delete { name: name(runner), force: false, reply };
+        ((RequestId(id), request), answer)
+    };
+    let ((first, refused), (second, done)) = (delete(1, "r-1"), delete(2, "r-2"));
+    let planned = Plan {
+        refusals: vec![(RequestId(1), mayfly_planner::Refusal::NoSuchRunner(name("r-1")))],
+        ..Plan::default()
+    };
+    let outcomes = [(retire("r-2", Some(2)), Outcome::Done)];
+    let none = Err(RequestError::Unavailable("not asked".to_owned()));
+    let report = PassReport::default();
+    bench.reconciler.answer(vec![first, second], &planned, &outcomes, &report, &none);
+    let words = refused.await.unwrap().unwrap_err().to_string();
+    assert_eq!(words, "There is no runner r-1.");
+    assert_eq!(done.await.unwrap().unwrap(), super::super::handle::Deleted::Gone);
+}

@@ -43,8 +43,10 @@ async fn what_is_removed_and_what_is_left_is_told_in_words() {
     bench.backend.state().away = true;
     assert!(matches!(uninstall(&policy, &[]).await, Err(RequestError::Backend(_))));
     bench.backend.state().away = false;
+    let stuck = "volume v: it is in use".to_owned();
+    bench.backend.state().stuck = vec![stuck.clone()];
     let report = uninstall(&policy, &[]).await.unwrap();
     assert_eq!(report.removed, [&removed[..], &["network ours".to_owned()]].concat());
-    assert_eq!(report.left, left);
+    assert_eq!(report.left, [&left[..], &[stuck]].concat());
     assert!(bench.backend.state().networks.is_empty());
 }
