@@ -352,6 +352,8 @@ mod tests {
         ledger.found(&job(InProgress), at(80));
         ledger.pools(|_| Some("ci"));
         assert_eq!((asked(&ledger, 89).len(), asked(&ledger, 90).len()), (0, 1));
+        ledger.found(&job(InProgress), at(90));
+        assert_eq!((asked(&ledger, 109).len(), asked(&ledger, 110).len()), (0, 1));
     }
 
     #[test]

@@ -208,9 +208,9 @@ fn what_webhooks_did_not_tell_is_noticed() {
     let poll = |ledger: &mut Ledger, second, listening| {
         ledger.polled(&repo(), &whole([listed(1), listed(2)]), at(second), at(listening))
     };
-    assert_eq!(poll(&mut ledger, 10, -1), 0, "its delivery may be under way");
+    assert_eq!(poll(&mut ledger, 15, -1), 0, "its delivery may be under way");
     assert_eq!(poll(&mut ledger, 16, -1), 1);
-    assert_eq!(poll(&mut ledger, 16, 5), 0, "it was queued before we listened");
+    assert_eq!(poll(&mut ledger, 16, 0), 0, "it was queued before we listened");
     assert_eq!(ledger.waiting_in(), BTreeMap::from([(repo(), false)]));
 }
 
@@ -455,13 +455,13 @@ fn when_a_job_was_queued_is_known_where_it_was_seen_soon_after_it_was_made() {
     let mut ledger = Ledger::default();
     // At the first look; after a look that was nearly an hour before; made before that look and not there.
     ledger.polled(&repo(), &whole([made(1, 0), made(2, HOUR - 5)]), at(HOUR), at(0));
-    let later = [made(3, HOUR - 30), made(4, HOUR - 10), made(5, 2 * HOUR - 100)];
+    let later = [made(3, HOUR - 16), made(4, HOUR - 15), made(5, 2 * HOUR - 100)];
     ledger.polled(&repo(), &whole(later), at(2 * HOUR - 60), at(0));
     let rows = [
         (1, HOUR, false),
         (2, HOUR - 5, true),
         (3, 2 * HOUR - 60, false),
-        (4, HOUR - 10, true),
+        (4, HOUR - 15, true),
         (5, 2 * HOUR - 100, true),
     ];
     for (id, second, known) in rows {
@@ -469,7 +469,8 @@ fn when_a_job_was_queued_is_known_where_it_was_seen_soon_after_it_was_made() {
     }
     // By webhook: at once; after an approval, whether or not the wait for it was told; late; and with the runner's name.
     let told = |id, second| EventJob { created_at: Some(at(second)), ..event(id, Queued) };
-    ledger.told(&repo(), &told(11, 100), at(130));
+    ledger.told(&repo(), &told(11, 100), at(159));
+    ledger.told(&repo(), &told(17, 100), at(160));
     ledger.told(&repo(), &told(12, 0), at(HOUR));
     ledger.told(&repo(), &event(13, Waiting), at(1));
     ledger.told(&repo(), &event(13, Queued), at(HOUR));
@@ -480,6 +481,7 @@ fn when_a_job_was_queued_is_known_where_it_was_seen_soon_after_it_was_made() {
     ledger.polled(&repo(), &whole([listed(16)]), at(3 * HOUR), at(0));
     let rows = [
         (11, 100, true),
+        (17, 160, false),
         (12, HOUR, false),
         (13, HOUR, false),
         (14, 0, true),
@@ -577,6 +579,7 @@ fn only_jobs_that_wait_are_told_as_such_by_repository() {
     let other = RepoSlug::parse("o/other").unwrap();
     ledger.told(&other, &event(6, Completed), at(1));
     assert_eq!(ledger.waiting_jobs(), BTreeMap::from([(repo(), BTreeSet::from([2, 5]))]));
+    assert_eq!(ledger.waiting_in(), BTreeMap::from([(repo(), true)]));
 }
 
 #[test]
@@ -645,11 +648,15 @@ fn the_latest_job_of_each_repository_counts_and_a_doubt_concerns_its_own_alone()
 
 #[test]
 fn that_a_job_left_the_queue_is_kept() {
-    let leave: [&dyn Fn(&mut Ledger); 2] = [
+    let leave: [&dyn Fn(&mut Ledger); 3] = [
         &|ledger| {
             ledger.polled(&repo(), &whole([]), at(20), at(0));
         },
         &|ledger| ledger.forget(&repo(), at(20)),
+        &|ledger| {
+            ledger.polled(&repo(), &QueuedJobs::default(), at(20), at(0));
+            ledger.no_answer(1, NoAnswer::NoSuchJob, at(20));
+        },
     ];
     for leaves in leave {
         let mut ledger = Ledger::default();
@@ -680,16 +687,20 @@ fn a_repository_that_was_not_served_meanwhile_is_looked_at_as_for_the_first_time
 
 #[test]
 fn what_a_list_tells_of_a_known_job_is_kept() {
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Ledger), QueuedJob);
     let other = RepoSlug::parse("o/other").unwrap();
     let unread = QueuedJob { labels: LabelSet::default(), labels_unread: true, ..listed(1) };
-    type Change<'a> = (&'a str, &'a dyn Fn(&mut Ledger), QueuedJob);
     let by_list = |job: &QueuedJob| {
         let job = job.clone();
         move |ledger: &mut Ledger| {
             ledger.polled(&repo(), &whole([job.clone()]), at(1), at(0));
         }
     };
-    let rows: [Change<'_>; 5] = [
+    let said = |ledger: &mut Ledger, result| {
+        *ledger = left();
+        assert!(ledger.ran(&ran("r1", result), at(9)));
+    };
+    let rows: [Change<'_>; 7] = [
         (
             "its repository has another name",
             &by_list(&listed(1)),
@@ -705,6 +716,8 @@ fn what_a_list_tells_of_a_known_job_is_kept() {
             },
             listed(1),
         ),
+        ("another runner ended", &|ledger| said(ledger, Some(JobResult::Failed)), listed(1)),
+        ("another runner broke off", &|ledger| said(ledger, None), listed(1)),
         ("it is new", &|_| {}, listed(1)),
     ];
     for (what, before, job) in rows {
@@ -717,7 +730,314 @@ fn what_a_list_tells_of_a_known_job_is_kept() {
         let kept = |row: &Row| (row.status, row.repo.clone(), row.labels.clone(), row.left_at);
         let expected = (Queued, job.repo.clone(), job.labels.clone(), None);
         assert_eq!(changed.iter().map(kept).collect::<Vec<_>>(), [expected], "{what}");
-        ledger.polled(&job.repo, &list, at(31), at(0));
-        assert_eq!(ledger.take_changed(), [], "no news: {what}");
+        for second in [31, 60, 90] {
+            ledger.polled(&job.repo, &list, at(second), at(0));
+            assert_eq!(ledger.take_changed(), [], "no news: {what}");
+        }
+        assert_eq!(ledger.questions(|_, _| Had::Gone, at(90)), [], "{what}");
     }
+}
+
+#[test]
+fn of_more_rows_than_can_wait_for_the_file_the_oldest_are_lost_to_it() {
+    let most = i64::try_from(UNSAVED).unwrap();
+    let mut ledger = Ledger::default();
+    let list = (0..most + 2).map(listed).collect();
+    ledger.polled(&repo(), &QueuedJobs { list, ..whole([]) }, at(1), at(0));
+    let changed = ledger.take_changed();
+    ledger.keep_later(&changed);
+    let left: Vec<i64> = ledger.take_changed().iter().map(|row| row.id).collect();
+    assert_eq!((left.len(), left[0]), (UNSAVED, 2));
+}
+
+#[test]
+fn jobs_that_wait_come_in_the_order_in_which_they_were_queued() {
+    let mut ledger = Ledger::default();
+    for (id, second) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
+        let made = EventJob { created_at: Some(at(second)), ..event(id, Queued) };
+        ledger.told(&repo(), &made, at(second));
+    }
+    assert_eq!(waiting(&ledger), [2, 4, 3, 1]);
+}
+
+#[test]
+fn the_pool_of_a_job_is_kept_and_stays() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, InProgress), at(1));
+    ledger.take_changed();
+    ledger.pools(|_| Some("ci"));
+    let pools: Vec<_> = ledger.take_changed().into_iter().map(|row| row.pool).collect();
+    assert_eq!(pools, [Some("ci".to_owned())]);
+    ledger.pools(|_| Some("gpu"));
+    assert_eq!(ledger.take_changed(), []);
+    assert_eq!(ledger.row(1).unwrap().pool.as_deref(), Some("ci"));
+}
+
+#[test]
+fn nothing_is_kept_of_a_job_that_is_not_kept() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Completed), at(1));
+    ledger.take_changed();
+    for ids in
+        [&mut ledger.doubted, &mut ledger.gone, &mut ledger.unread_labels, &mut ledger.unconfirmed]
+    {
+        ids.insert(1);
+        ids.insert(2);
+    }
+    for id in [1, 2] {
+        ledger.asked.insert(id, Asked::before(at(0)));
+        ledger.relisted.insert(id, at(0));
+    }
+    ledger.prune(at(2));
+    assert!(ledger.take_ended().is_empty(), "its runner is not known");
+    let kept = |ledger: &Ledger| {
+        let sets = [&ledger.doubted, &ledger.gone, &ledger.unread_labels, &ledger.unconfirmed];
+        let sets = sets.map(|ids| ids.iter().copied().collect::<Vec<_>>());
+        let maps =
+            [ledger.asked.keys().copied().collect(), ledger.relisted.keys().copied().collect()];
+        sets.into_iter().chain(maps).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&ledger), vec![vec![1]; 6]);
+    ledger.prune(at(100_000));
+    ledger.take_ended();
+    assert_eq!((kept(&ledger), ledger.ended.len()), (vec![vec![]; 6], 0));
+}
+
+/// A job that left the queue unseen.
+fn left() -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.polled(&repo(), &whole([listed(1)]), at(1), at(0));
+    ledger.polled(&repo(), &whole([]), at(8), at(0));
+    ledger.take_changed();
+    ledger
+}
+
+fn ran(runner: &str, result: Option<JobResult>) -> Ran<'static> {
+    let scope = "repo:o/r".parse().unwrap();
+    Ran { worker: worker(runner, &scope), job: Some("job 1"), result, started_at: Some(at(3)) }
+}
+
+#[test]
+fn what_a_runner_said_of_its_job_counts_once_nobody_can_say_otherwise() {
+    const HOUR: i64 = 3_600;
+    let ended = || {
+        let mut ledger = left();
+        assert!(ledger.ran(&ran("runner", Some(JobResult::Failed)), at(9)));
+        assert_eq!(ledger.take_changed().len(), 1, "it is kept");
+        assert!(ledger.take_ended().is_empty());
+        ledger
+    };
+    // GitHub could not be asked for nearly a day.
+    let mut ledger = ended();
+    ledger.prune(at(9 + 23 * HOUR - 1));
+    assert!(ledger.take_ended().is_empty());
+    ledger.prune(at(9 + 23 * HOUR));
+    assert_eq!(ledger.take_ended().len(), 1);
+    // It does not say, however often it is asked.
+    let mut ledger = ended();
+    for answers in 1..=8 {
+        assert!(ledger.take_ended().is_empty(), "{answers}");
+        ledger.no_answer(1, NoAnswer::Unclear, at(10));
+    }
+    assert_eq!(ledger.take_ended().len(), 1);
+    // It says so.
+    let mut ledger = ended();
+    ledger.told(&repo(), &event(1, Completed), at(20));
+    ledger.pools(|_| Some("ci"));
+    assert_eq!(ledger.take_ended().len(), 1);
+    ledger.ran(&ran("runner", Some(JobResult::Failed)), at(30));
+    assert!(ledger.take_ended().is_empty(), "once");
+}
+
+#[test]
+fn a_runner_that_did_not_say_how_its_job_ended_leaves_it_to_github() {
+    let mut ledger = left();
+    assert!(ledger.ran(&ran("r1", None), at(9)));
+    assert_eq!(ledger.row(1).unwrap().status, InProgress);
+    assert_eq!(ledger.questions(|_, _| Had::AtWork, at(9)).len(), 1);
+    ledger.polled(&repo(), &whole([listed(1)]), at(10), at(0));
+    assert_eq!(waiting(&ledger), [1], "it was another job");
+    // GitHub told that it began.
+    let mut ledger = left();
+    ledger.found(&event(1, InProgress), at(8));
+    assert!(ledger.ran(&ran("runner", None), at(9)));
+    ledger.polled(&repo(), &whole([listed(1)]), at(10), at(0));
+    assert_eq!(waiting(&ledger), [0; 0], "its list lags");
+    // It told the end to nobody else.
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, InProgress), at(8));
+    assert!(ledger.ran(&ran("runner", Some(JobResult::Failed)), at(9)));
+    assert_eq!(ledger.latest_job("runner", at(0)), LatestJob::Open { asked: false });
+}
+
+#[test]
+fn a_name_that_a_runner_printed_is_that_of_the_oldest_job_without_a_runner() {
+    let mut ledger = Ledger::default();
+    let same =
+        |id, second| QueuedJob { queued_at: at(second), name: "job 1".to_owned(), ..listed(id) };
+    ledger.polled(&repo(), &whole([same(1, 5), same(2, 4), same(3, 6)]), at(7), at(0));
+    ledger.polled(&repo(), &whole([]), at(8), at(0));
+    assert!(ledger.ran(&ran("r1", Some(JobResult::Failed)), at(9)));
+    let runners = [1, 2, 3].map(|id| ledger.row(id).unwrap().runner.clone());
+    assert_eq!(runners, [None, Some("r1".to_owned()), None]);
+    // One that has another runner, or was cancelled, is none of them.
+    let mut begun = left();
+    begun.found(&event(1, InProgress), at(8));
+    let mut cancelled = left();
+    cancelled.found(&EventJob { runner_name: None, ..event(1, Completed) }, at(8));
+    for mut ledger in [begun, cancelled] {
+        assert!(!ledger.ran(&ran("r1", Some(JobResult::Failed)), at(9)));
+    }
+}
+
+#[test]
+fn the_latest_job_of_a_machine_tells_when_it_is_over() {
+    let of =
+        |id, started: i64, status| EventJob { started_at: Some(at(started)), ..event(id, status) };
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &of(2, 5, Completed), at(10));
+    let over =
+        |ledger: &Ledger| ledger.over(std::iter::once(("runner", at(0)))).into_values().next();
+    assert_eq!(over(&ledger), Some(at(9)));
+    ledger.told(&repo(), &EventJob { completed_at: Some(at(7)), ..of(3, 6, Completed) }, at(10));
+    assert_eq!(over(&ledger), Some(at(9)), "the last end");
+    ledger.told(&repo(), &of(1, 8, InProgress), at(20));
+    assert_eq!(over(&ledger), Some(at(9)), "what runs is not over");
+    assert_eq!(ledger.latest_job("runner", at(8)), LatestJob::Open { asked: false });
+    let other = EventJob { runner_name: Some("other".to_owned()), ..of(4, 9, Completed) };
+    ledger.told(&repo(), &other, at(20));
+    assert_eq!(ledger.latest_job("runner", at(0)), LatestJob::Open { asked: false });
+    assert_eq!(ledger.latest_job("runner", at(99)), LatestJob::Unknown { asked: false });
+    // When it began is not known.
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &EventJob { started_at: None, ..event(1, InProgress) }, at(1));
+    assert_eq!(ledger.latest_job("runner", at(99)), LatestJob::Open { asked: false });
+}
+
+#[test]
+fn it_is_not_known_whether_a_doubted_job_waits_until_github_answered() {
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(0));
+    ledger.told(&repo(), &event(2, Queued), at(0));
+    let part = QueuedJobs { whole: false, ..whole([listed(2)]) };
+    ledger.polled(&repo(), &part, at(60), at(0));
+    assert_eq!([1, 2].map(|id| ledger.is_unsure(id)), [true, false]);
+    ledger.no_answer(1, NoAnswer::Unreachable, at(60));
+    assert!(ledger.is_unsure(1));
+    ledger.no_answer(1, NoAnswer::Unclear, at(70));
+    assert!(!ledger.is_unsure(1));
+}
+
+#[test]
+fn a_repository_that_is_gone_has_no_job_that_waits_and_no_other_loses_one() {
+    let other = RepoSlug::parse("o/other").unwrap();
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, Queued), at(0));
+    ledger.told(&other, &event(2, InProgress), at(0));
+    ledger.pools(|_| Some("ci"));
+    ledger.gone(&repo(), at(10));
+    assert_eq!(waiting(&ledger), [0; 0]);
+    let asked: Vec<i64> =
+        ledger.questions(|_, _| Had::Gone, at(99)).into_iter().map(|(_, id)| id).collect();
+    assert_eq!(asked, [2]);
+    // It is there after all.
+    ledger.polled(&repo(), &whole([listed(1)]), at(100), at(0));
+    ledger.polled(&repo(), &whole([]), at(200), at(0));
+    assert_eq!(ledger.questions(|_, _| Had::AtWork, at(200)), [(repo(), 1)]);
+}
+
+#[test]
+fn labels_that_cannot_be_read_are_told_as_such_until_they_can() {
+    type Step = Box<dyn Fn(&mut Ledger, i64)>;
+    let unread = QueuedJob { labels: LabelSet::default(), labels_unread: true, ..listed(1) };
+    let other = QueuedJob { labels: LabelSet::requested(["other"]), ..listed(1) };
+    let none = QueuedJob { labels: LabelSet::default(), ..listed(1) };
+    let known = LabelSet::requested(["self-hosted"]);
+    let event = |labels: &[&str], labels_unread| EventJob {
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        labels_unread,
+        ..event(1, Queued)
+    };
+    let list = |job: &QueuedJob| {
+        let job = job.clone();
+        Box::new(move |ledger: &mut Ledger, second| {
+            ledger.polled(&repo(), &whole([job.clone()]), at(second), at(0));
+        })
+    };
+    let tell = |job: EventJob| {
+        Box::new(move |ledger: &mut Ledger, second| ledger.told(&repo(), &job, at(second)))
+    };
+    let rows: Vec<(&str, Vec<Step>, LabelSet, bool)> = vec![
+        ("a list", vec![list(&unread)], LabelSet::default(), true),
+        ("lists", vec![list(&unread), list(&listed(1))], known.clone(), false),
+        ("a list that knows less", vec![list(&listed(1)), list(&unread)], known.clone(), false),
+        ("a list that says otherwise", vec![list(&listed(1)), list(&other)], known.clone(), false),
+        ("no labels", vec![list(&none)], LabelSet::default(), false),
+        ("no labels after all", vec![list(&unread), list(&none)], LabelSet::default(), false),
+        ("a webhook", vec![tell(event(&[], true))], LabelSet::default(), true),
+        ("a webhook without labels", vec![tell(event(&[], false))], LabelSet::default(), false),
+        ("a later webhook", vec![list(&listed(1)), tell(event(&[], true))], known, false),
+    ];
+    for (what, steps, labels, labels_unread) in rows {
+        let mut ledger = Ledger::default();
+        for (second, step) in (1..).zip(steps) {
+            step(&mut ledger, second);
+        }
+        let found: Vec<_> = ledger
+            .queued(|_| true)
+            .into_iter()
+            .map(|job| (job.labels, job.labels_unread))
+            .collect();
+        assert_eq!(found, [(labels, labels_unread)], "{what}");
+    }
+}
+
+#[test]
+fn what_is_told_again_counts_as_the_latest_word() {
+    let renamed = RepoSlug::parse("o/renamed").unwrap();
+    let mut ledger = Ledger::default();
+    ledger.told(&repo(), &event(1, InProgress), at(10));
+    let again = EventJob { started_at: Some(at(6)), ..event(1, InProgress) };
+    ledger.told(&renamed, &again, at(20));
+    ledger.told(&renamed, &event(1, Queued), at(15));
+    let row = ledger.row(1).unwrap();
+    assert_eq!((&row.repo, row.started_at, row.seen_at), (&renamed, Some(at(6)), at(20)));
+}
+
+#[test]
+fn an_end_that_is_told_as_the_first_thing_counts_for_an_hour_or_where_its_time_is_not_known() {
+    for (completed_at, second, counts) in
+        [(Some(9), 3_608, 1), (Some(9), 3_609, 0), (None, 3_609, 1)]
+    {
+        let mut ledger = Ledger::default();
+        let completed_at = completed_at.map(at);
+        ledger.told(&repo(), &EventJob { completed_at, ..event(1, Completed) }, at(second));
+        ledger.pools(|_| Some("ci"));
+        assert_eq!(ledger.take_ended().len(), counts, "{completed_at:?} {second}");
+    }
+}
+
+#[test]
+fn lists_that_have_a_begun_job_as_queued_count_by_the_clock_and_for_this_job_alone() {
+    let begun = || {
+        let mut ledger = Ledger::default();
+        ledger.told(&repo(), &event(1, InProgress), at(0));
+        ledger
+    };
+    let list = |ledger: &mut Ledger, taken: Vec<EventJob>, second| {
+        ledger.polled(&repo(), &QueuedJobs { taken, ..whole([listed(1)]) }, at(second), at(0));
+        waiting(ledger).len()
+    };
+    // The first one was read before it could know what was told.
+    let mut ledger = begun();
+    assert_eq!([14, 29, 43, 44].map(|second| list(&mut ledger, vec![], second)), [0, 0, 0, 1]);
+    // The clock was set back.
+    let mut ledger = begun();
+    assert_eq!([900, 20, 34, 35].map(|second| list(&mut ledger, vec![], second)), [0, 0, 0, 1]);
+    // Another job has a runner, and an earlier state of this one is told late.
+    let mut ledger = begun();
+    let other = || vec![event(7, InProgress)];
+    assert_eq!(list(&mut ledger, other(), 20), 0);
+    ledger.told(&repo(), &event(1, Queued), at(20));
+    assert_eq!([list(&mut ledger, other(), 35)], [1]);
 }
