@@ -274,3 +274,24 @@ async fn a_database_that_cannot_be_used_is_left_and_done_without() {
     );
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[tokio::test]
+async fn a_check_of_the_credential_that_hangs_ends_with_the_service() {
+    use tokio::io::AsyncReadExt as _;
+    let (github, address) = listener().await;
+    let url = format!("http://{address}");
+    let fixed = [("DOCKER_HOST", "tcp://127.0.0.1:1"), ("AUTO_CREATE_RUNNERS", "false")];
+    let config = config(&url, &fixed);
+    let (listener, _) = listener().await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = tokio::spawn(orchestrator::run(config, listener, async {
+        drop(stopped.await);
+    }));
+    let (mut asked, _) = timeout(PATIENCE, github.accept()).await.unwrap().unwrap();
+    stop.send(()).unwrap();
+    timeout(PATIENCE, service).await.unwrap().unwrap().unwrap();
+    // The connection ends now, and not when the client has waited long enough for an answer, which is half a minute.
+    let mut request = Vec::new();
+    let ended = timeout(Duration::from_secs(15), asked.read_to_end(&mut request)).await;
+    assert!(ended.is_ok(), "{}", String::from_utf8_lossy(&request));
+}

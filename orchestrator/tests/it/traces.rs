@@ -134,6 +134,7 @@ async fn a_request_is_one_trace_through_both_services_and_a_pass_has_its_actions
     assert_eq!(attribute(launch, "pool").as_deref(), Some("StringValue(\"default\")"));
     assert_eq!(attribute(launch, "outcome").as_deref(), Some("StringValue(\"done\")"));
     assert_eq!(attribute(pass, "pass.launched").as_deref(), Some("IntValue(1)"));
+    assert_eq!(attribute(pass, "pass.problems").as_deref(), Some("IntValue(0)"));
     assert!(!spans.iter().any(|span| span.name.contains("/health")), "probes are not traced");
 
     let text = received.text();
@@ -156,4 +157,32 @@ async fn a_collector_that_is_not_there_is_told_once_and_costs_nothing_else() {
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let told = log.lines().filter(|line| line.contains("traces cannot be delivered")).count();
     assert_eq!(told, 1, "{log}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_registration_without_a_machine_is_an_action_with_its_place() {
+    let (address, received) = collector().await;
+    let endpoint = format!("http://{address}/v1/traces");
+    let traces = Traces::to(&TraceConfig { endpoint, service: "mayfly-test".to_owned() }).unwrap();
+    let log = dispatch_with(Logging::default(), std::io::sink, Some(&traces));
+    let guard = tracing::dispatcher::set_default(&log);
+    let platform = Platform::new().await;
+    platform.queue("octo-admin/app", &["self-hosted"]);
+    platform.pass().await;
+    let name = platform.containers().remove(0);
+    platform.backend.state().instances.clear();
+    for _ in 0..3 {
+        platform.wait(600);
+        platform.pass().await;
+    }
+    assert!(!platform.registrations().contains(&name));
+    drop(guard);
+    traces.finish().await;
+    let ours = Some(format!("StringValue({name:?})"));
+    let spans = received.spans();
+    let ends = spans.iter().filter(|span| span.name == "deregister");
+    let ends: Vec<&Span> = ends.filter(|span| attribute(span, "runner") == ours).collect();
+    let [end] = ends[..] else { panic!("{spans:#?}") };
+    assert_eq!(attribute(end, "scope").as_deref(), Some("StringValue(\"repo:octo-admin/app\")"));
+    assert_eq!(attribute(end, "outcome").as_deref(), Some("StringValue(\"done\")"));
 }
