@@ -255,4 +255,66 @@ mod tests {
         }
         assert!(Group::named("team/big").is(&"org:o".parse().unwrap(), "team/Big"));
     }
+
+    #[test]
+    fn nothing_is_said_of_a_runner_where_nobody_was_asked_or_the_list_may_lack_it() {
+        use crate::lifecycle::tests::{instance, registered};
+
+        let runner = instance("a1", Phase::Running { working: Some(false) });
+        let own = registered(1, "a1", true, false);
+        let other = registered(2, "a1", true, false);
+        let rows = [
+            (None, Sight::Unasked),
+            (Some(Listing::Unasked), Sight::Unasked),
+            (Some(Listing::Unknown), Sight::Unknown),
+            (Some(Listing::NotFound), Sight::Unknown),
+            (Some(Listing::Known(vec![other.clone()])), Sight::Absent),
+            (Some(Listing::Partial(vec![other.clone()])), Sight::Unknown),
+            (Some(Listing::Known(vec![other.clone(), own.clone()])), Sight::Listed(&own)),
+            (Some(Listing::Partial(vec![other, own.clone()])), Sight::Listed(&own)),
+        ];
+        for (listing, expected) in rows {
+            let mut seen = Observed::default();
+            seen.registrations.extend(listing.map(|listing| (runner.scope.clone(), listing)));
+            assert_eq!(seen.sight_of(&runner), expected, "{:?}", seen.registrations);
+        }
+    }
+
+    #[test]
+    fn a_runner_has_worked_once_anything_shows_a_job() {
+        use crate::lifecycle::tests::{at, instance, policy, registered};
+
+        let exited = |code, log: &str| {
+            let log_tail = log.to_owned();
+            Phase::Exited(Exit { code, log_tail, ..Exit::default() })
+        };
+        let running = |working| Phase::Running { working };
+        // What it is, whether GitHub calls it busy, and whether it did so before.
+        let rows = [
+            ("made", Phase::Created, false, false, false),
+            ("waits", running(Some(false)), false, false, false),
+            ("nobody looked inside", running(None), false, false, false),
+            ("a process", running(Some(true)), false, false, true),
+            ("busy", running(Some(false)), true, false, true),
+            ("was busy", running(Some(false)), false, true, true),
+            ("ended", exited(0, "bye"), false, false, false),
+            ("failed", exited(1, "bye"), false, false, false),
+            ("failed after a job", exited(1, "bye"), false, true, true),
+            ("ended after a job", exited(0, "bye"), false, true, true),
+            ("a result", exited(0, "Job a completed with result: Failed"), false, false, true),
+            ("in a job", exited(1, "Running job: a"), false, false, true),
+        ];
+        for (what, phase, busy, was_busy, expected) in rows {
+            let look = |before: Observed, phase: &Phase, busy| {
+                let runner = instance("a1", phase.clone());
+                let listing = Listing::Known(vec![registered(1, "a1", true, busy)]);
+                let registrations = BTreeMap::from([(runner.scope.clone(), listing)]);
+                let (instances, memory) = (vec![runner], before.memory);
+                Observed { instances, registrations, memory, ..Observed::default() }
+            };
+            let before = look(Observed::default(), &running(Some(false)), was_busy);
+            let now = look(before.remember(&policy(), at(0)), &phase, busy);
+            assert_eq!(now.has_worked(&now.instances[0]), expected, "{what}");
+        }
+    }
 }

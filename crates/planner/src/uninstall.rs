@@ -88,6 +88,12 @@ mod tests {
             kept,
             Rest { left: vec![at_work.to_owned(), "1 runners".to_owned()], clears: false }
         );
+        // One that ended goes with its registration.
+        let exit = mayfly_common::machine::Exit { code: 1, ..Default::default() };
+        let ended = instance("chosen-by-hand", Phase::Exited(exit));
+        let removed = look(seen.clone(), &[ended], Listing::Known(list.clone()), 5);
+        let planned = plan(&removed, &policy, at(5));
+        assert_eq!(rest(&removed, &policy, &planned, &[]).left, [at_work]);
         // Its machine went some other way: its registration is known by its id, whatever its name.
         let gone = look(seen.clone(), &[], Listing::Known(list.clone()), 10);
         let by_hand = "registration chosen-by-hand of repo:o/r: it may be starting or at work";

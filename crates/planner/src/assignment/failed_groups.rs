@@ -183,6 +183,20 @@ mod tests {
             groups.update(&seen, &BTreeMap::new(), &BTreeMap::new(), &policy(), at(1));
             assert_eq!(groups.has(&repo("o/r"), &org(), None), counts, "{seen:?}");
         }
+        // A repository's own runner that GitHub calls idle, or does not list, shows nothing.
+        for list in [vec![registered(1, "a1", true, false)], vec![]] {
+            let seen = Observed {
+                instances: vec![runner.clone()],
+                registrations: BTreeMap::from([(runner.scope.clone(), Listing::Known(list))]),
+                ..Observed::default()
+            };
+            let mut groups = FailedGroups::default();
+            groups.add(&repo("o/r"), &runner.scope, None, at(0));
+            groups.add(&repo("o/r"), &org(), None, at(0));
+            groups.update(&seen, &BTreeMap::new(), &BTreeMap::new(), &policy(), at(1));
+            assert!(groups.has(&repo("o/r"), &runner.scope, None), "{seen:?}");
+            assert!(groups.has(&repo("o/r"), &org(), None), "of several, each counts");
+        }
         // A repository's own runner has no other repository's job.
         let seen = Observed {
             instances: vec![runner.clone()],

@@ -318,3 +318,71 @@ fn a_repository_that_answers_404_is_asked_for_jobs_less_and_less_often_between_c
     catalog.polled(&slug("o/r"), after(now));
     assert!(asks(&catalog, now + 1));
 }
+
+#[test]
+fn a_repository_that_is_refused_has_no_problems() {
+    let (mut catalog, problems) = with(Some("jobs: ["));
+    assert_eq!(problems.len(), 1);
+    let archived = Repository { archived: true, ..repo(1, "o/r", Some("t1")) };
+    catalog.listed(&[archived], Coverage::Part, &Filter::default(), at(1));
+    assert_eq!(catalog.problems(), [] as [String; 0]);
+}
+
+#[test]
+fn a_repository_that_one_listing_skipped_has_two_more_to_be_in() {
+    let mut catalog = Catalog::default();
+    let both = [repo(1, "o/a", None), repo(2, "o/b", None)];
+    let mut whole = |list: &[Repository], minute| {
+        names(&catalog.listed(list, Coverage::Whole, &Filter::default(), at(minute)))
+    };
+    for (minute, list) in [(0, &both[..]), (1, &both[..1]), (2, &both), (3, &both[..1])] {
+        assert_eq!(whole(list, minute), [""; 0], "{minute}");
+    }
+    assert_eq!(whole(&both[..1], 4), ["o/b"]);
+    assert!(!catalog.serves(&slug("o/b")) && catalog.serves(&slug("o/a")));
+    assert_eq!(catalog.polled_at(&slug("o/b")), None);
+}
+
+#[test]
+fn a_repository_whose_listing_is_not_served_is_not_renamed_but_lost() {
+    let (mut catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
+    let archived = Repository { archived: true, ..repo(1, "o/new", Some("t1")) };
+    let lost = catalog.listed(&[archived], Coverage::Part, &Filter::default(), at(1));
+    assert_eq!(names(&lost), ["o/r"]);
+    assert!(catalog.take_renamed().is_empty());
+}
+
+#[test]
+fn what_was_read_of_a_version_counts_for_that_version_alone() {
+    let (mut catalog, _) = with(Some(&workflow("runs-on: ubuntu-latest")));
+    catalog.folder(&slug("o/r"), folder(&[file("ci.yml", "v2")]), at(1));
+    let ours = FileText::Read(workflow("runs-on: self-hosted"));
+    catalog.text(&slug("o/r"), &file("ci.yml", "v1"), &ours);
+    assert!(catalog.relevant(at(1)).is_empty(), "it was read late");
+    catalog.text(&slug("o/r"), &file("ci.yml", "v2"), &ours);
+    assert_eq!(catalog.relevant(at(1)).len(), 1);
+    // A file that could not be read has its repository read again.
+    assert!(catalog.due(at(1)).is_empty());
+    catalog.unread(&slug("o/r"));
+    assert_eq!(names(&catalog.due(at(1))), ["o/r"]);
+}
+
+#[test]
+fn any_pool_that_offers_a_label_is_enough() {
+    for (offers, expected) in [(vec!["gpu-box", "other"], 1), (vec!["other"], 0)] {
+        let (mut catalog, _) = with(Some(&workflow("runs-on: gpu-box")));
+        catalog.offer(offers.into_iter().map(|label| LabelSet::requested([label])).collect());
+        assert_eq!(catalog.relevant(at(0)).len(), expected);
+    }
+}
+
+#[test]
+fn an_organisation_is_listed_as_long_as_one_of_its_repositories_is() {
+    let mut catalog = Catalog::default();
+    let listing = [repo(1, "o/a", None), repo(2, "o/b", None), repo(3, "p/q", None)];
+    catalog.listed(&listing, Coverage::Whole, &Filter::default(), at(0));
+    catalog.listed(&listing[..1], Coverage::Whole, &Filter::default(), at(1));
+    let lists = |scope: &str| catalog.lists(&scope.parse().unwrap());
+    assert!(lists("org:o") && !lists("org:p") && !lists("org:x"));
+    assert!(lists("repo:o/a") && !lists("repo:o/b") && !lists("repo:o/x"));
+}

@@ -492,3 +492,27 @@ fn last_words_are_told_of_a_runner_that_was_given_up_while_it_ran() {
         assert_eq!(failure.with_last_words(log), words, "{log:?}");
     }
 }
+
+#[test]
+fn only_what_a_crash_or_a_lost_registration_left_behind_is_an_orphan() {
+    let ending = Ending { code: 1, out_of_memory: false };
+    let (span, words) = (SignedDuration::from_secs(1), String::new);
+    let rows = [
+        (Failure::NeverStarted, true),
+        (Failure::RegistrationGone, true),
+        (Failure::NotStartedInTime(span), false),
+        (Failure::EngineUnhealthy(words()), false),
+        (Failure::EngineEnded(words()), false),
+        (Failure::PastDeadline(at(0)), false),
+        (Failure::RegistrationTimeout(span), false),
+        (Failure::LostConnection, false),
+        (Failure::Removed, false),
+        (Failure::VersionRefused, false),
+        (Failure::EndedInJob(ending), false),
+        (Failure::EndedDeregistered(ending, words()), false),
+        (Failure::EndedBeforeJob(ending, words()), false),
+    ];
+    for (failure, expected) in rows {
+        assert_eq!(failure.is_orphan(), expected, "{failure}");
+    }
+}

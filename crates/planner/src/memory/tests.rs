@@ -446,3 +446,106 @@ fn a_runner_that_works_on_is_no_sign_for_those_that_come_after_it() {
         assert_eq!(held, (second > 0).then(|| at(6)), "{second}");
     }
 }
+
+#[test]
+fn only_a_leftover_of_ours_that_is_offline_has_its_scope_watched() {
+    let mut policy = policy();
+    policy.pools = vec![crate::policy::PoolPolicy {
+        naming: mayfly_common::pool::Naming::Stable,
+        name_prefix: "p".to_owned(),
+        ..policy.default.clone()
+    }];
+    let ours = "mayfly-i-0123456789ab";
+    let rows = [
+        ("offline", ours, false, false, true),
+        ("online", ours, true, false, false),
+        ("at work", ours, false, true, false),
+        ("another's numbered name", "p-1", false, false, false),
+        ("another's numbered name, online", "p-1", true, false, false),
+    ];
+    for (what, name, online, busy, watched) in rows {
+        let list = vec![registered(1, name, online, busy)];
+        let now = seen(Observed::default(), None, Some(list)).remember(&policy, at(0));
+        assert!(now.memory.stray(&scope(), RunnerId(1)).is_some(), "{what}");
+        assert_eq!(!now.memory.watched().is_empty(), watched, "{what}");
+    }
+}
+
+#[test]
+fn leftovers_are_forgotten_where_their_scope_is_gone_and_nowhere_else() {
+    let other: Scope = "repo:o/other".parse().unwrap();
+    let list = || vec![registered(1, "mayfly-i-0123456789ab", false, false)];
+    let mut now = seen(Observed::default(), None, Some(list()));
+    now.registrations.insert(other.clone(), Listing::Known(list()));
+    let mut now = now.remember(&policy(), at(0));
+    assert_eq!(now.memory.watched(), BTreeSet::from([scope(), other.clone()]));
+    now.memory.forget(&scope());
+    assert_eq!(now.memory.watched(), BTreeSet::from([other]));
+}
+
+#[test]
+fn a_refusal_ends_once_its_own_registration_is_gone_or_not_busy_any_more() {
+    let other: Scope = "repo:o/other".parse().unwrap();
+    let busy = |id, busy| registered(id, "a1", true, busy);
+    let rows = [
+        ("still busy", vec![busy(7, false), busy(1, true)], true, true),
+        ("not busy any more", vec![busy(7, true), busy(1, false)], true, false),
+        ("it never was by the list", vec![busy(1, false)], false, true),
+        ("gone", vec![busy(7, true)], true, false),
+    ];
+    for (what, list, listed_busy, held) in rows {
+        let mut now = Observed::default();
+        for scope in [&scope(), &other] {
+            now.memory.refused(scope, RunnerId(1), listed_busy, at(0));
+        }
+        let now = seen(now, None, Some(list)).remember(&policy(), at(1));
+        let put_off = |scope| now.memory.put_off(scope, RunnerId(1), at(1)).is_some();
+        assert_eq!((put_off(&scope()), put_off(&other)), (held, true), "{what}");
+    }
+}
+
+#[test]
+fn a_runner_left_in_vain_where_its_job_is_still_queued_or_there_was_none() {
+    let runner = instance("r1", RUNNING);
+    for (job, expected) in [(Some(7), true), (Some(8), false), (Some(9), true), (None, true)] {
+        let mut memory = Memory::default();
+        memory.launched(&runner.name, job, at(0));
+        memory.started(&runner.name, (runner.pool.clone(), runner.scope.clone()));
+        let jobs = vec![queued(7), queued(9)];
+        let seen = Observed { jobs, jobs_complete: true, memory, ..Observed::default() };
+        let memory = seen.remember(&policy(), at(1)).memory;
+        assert_eq!(memory.left_in_vain(&runner.name), expected, "{job:?}");
+        let another = RunnerName::parse("r2").unwrap();
+        assert!(!memory.left_in_vain(&another));
+    }
+}
+
+#[test]
+fn idle_runners_that_end_hold_back_their_own_place_alone() {
+    let runner = instance("r1", exited(0, "bye\n"));
+    let mut memory = Memory::default();
+    memory.launched(&runner.name, None, at(0));
+    let now = Observed { memory, ..seen(Observed::default(), Some(&runner), Some(vec![])) };
+    let memory = now.remember(&policy(), at(1)).memory;
+    let held = |pool: &str, scope: &str| {
+        let place = (mayfly_common::pool::PoolName::parse(pool).unwrap(), scope.parse().unwrap());
+        memory.idle_held_until(&place, at(1)).is_some()
+    };
+    assert!(held("default", "repo:o/r"));
+    assert!(!held("default", "repo:o/other") && !held("warm", "repo:o/r"));
+}
+
+#[test]
+fn a_word_of_github_is_waited_for_a_quarter_of_an_hour() {
+    let runner = instance("r1", exited(0, "bye\n"));
+    // The last one: the clock was set back.
+    for (second, waits) in [(900, true), (901, false), (0, false)] {
+        let mut memory = Memory::default();
+        memory.launched(&runner.name, Some(7), at(0));
+        let first = Observed { memory, ..seen(Observed::default(), Some(&runner), Some(vec![])) };
+        let first = first.remember(&policy(), at(1));
+        assert_eq!(first.memory.departed().count(), 1);
+        let later = seen(first, None, Some(vec![])).remember(&policy(), at(second));
+        assert_eq!(later.memory.departed().count(), usize::from(waits), "{second}");
+    }
+}

@@ -713,6 +713,29 @@ fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
 }
 
 #[test]
+fn a_hand_made_runner_is_for_jobs_of_its_place_with_its_labels_while_it_runs() {
+    let (gpu, other) = (["self-hosted", "gpu"], ["self-hosted", "other"]);
+    let rows = [
+        ("o/r", gpu, IDLE, true),
+        ("o/r", gpu, Phase::Running { working: Some(true) }, true),
+        ("o/r", gpu, Phase::Exited(Exit::default()), false),
+        ("o/r", other, IDLE, false),
+        ("p/q", gpu, IDLE, false),
+    ];
+    for (repo, labels, phase, ours) in rows {
+        // Another one is there, too.
+        let mut seen = with_runner(seen(), "a1", IDLE, true, false);
+        seen = with_runner(seen, "gpu-1", phase.clone(), true, false);
+        seen.instances[1].pool = PoolName::manual();
+        seen.instances[1].labels = LabelSet::requested(["self-hosted", "gpu"]);
+        seen.jobs = vec![job(1, repo, &labels)];
+        let plan = plan(&seen, &policy(), at(10));
+        let expected = (usize::from(ours), usize::from(!ours));
+        assert_eq!((plan.demand, plan.unmet.len()), expected, "{repo} {labels:?} {phase:?}");
+    }
+}
+
+#[test]
 fn a_job_without_labels_is_unmet_whoever_runs() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
     seen.instances[0].pool = PoolName::manual();

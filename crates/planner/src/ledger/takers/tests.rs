@@ -299,3 +299,90 @@ fn a_runner_whose_job_is_found_by_its_name_is_looked_for_no_more() {
     assert!(ledger.ran(&ran(worker, Some(JobResult::Succeeded)), at(140)));
     assert_eq!((ledger.takers.len(), ledger.next_search(false)), (0, None));
 }
+
+#[test]
+fn what_a_runner_said_before_its_job_was_known_counts_once_it_is() {
+    let mut ledger = Ledger::default();
+    let begun = job(1, "r1", InProgress);
+    assert!(!ledger.ran(&ran(worker("r1", "repo:o/r", 0), Some(JobResult::Failed)), at(106)));
+    let listed = QueuedJobs { taken: vec![begun], whole: true, ..QueuedJobs::default() };
+    ledger.polled(&repo("o/r"), &listed, at(110), at(0));
+    let row = ledger.row(1).unwrap();
+    assert_eq!((row.status, row.conclusion.as_deref()), (Completed, Some("failure")));
+    assert_eq!((row.completed_at, row.pool.as_deref()), (Some(at(106)), Some("ci")));
+    assert!(ledger.takers.is_empty());
+}
+
+#[test]
+fn a_job_of_a_name_that_an_earlier_machine_had_is_not_that_of_the_later_one() {
+    let mut ledger = Ledger::default();
+    ledger.at_work(vec![worker("r1", "repo:o/r", 102)], at(110));
+    let listed = QueuedJobs { taken: vec![job(1, "r1", InProgress)], ..QueuedJobs::default() };
+    ledger.polled(&repo("o/r"), &listed, at(110), at(0));
+    assert_eq!((ledger.takers.len(), ledger.row(1).unwrap().pool.as_deref()), (1, None));
+}
+
+#[test]
+fn a_list_tells_of_the_runner_of_a_known_job_whoever_s_it_is() {
+    let mut ledger = Ledger::default();
+    let queued = EventJob { runner_name: None, ..job(1, "", JobStatus::Queued) };
+    ledger.told(&repo("o/r"), &queued, at(100));
+    let listed =
+        QueuedJobs { taken: vec![job(1, "stranger", InProgress)], ..QueuedJobs::default() };
+    ledger.polled(&repo("o/r"), &listed, at(110), at(0));
+    let row = ledger.row(1).unwrap();
+    assert_eq!((row.status, row.runner.as_deref()), (InProgress, Some("stranger")));
+    // It counts as an answer to the question for it.
+    let asked = |second| ledger.questions(|_, _| crate::ledger::Had::Gone, at(second)).len();
+    assert_eq!((asked(119), asked(130)), (0, 0), "and its end is told");
+}
+
+#[test]
+fn the_runner_that_waited_longest_is_looked_for_first_and_from_when_the_first_began() {
+    let mut ledger = Ledger::default();
+    // Eight places, more than are looked through at once; the last ones in the alphabet wait the longest.
+    for (number, second) in (0..8).zip((0..8).rev()) {
+        let worker = worker(&format!("r{number}"), &format!("repo:o/r{number}"), 0);
+        ledger.at_work(vec![worker], at(second));
+    }
+    assert_eq!(ledger.next_search(false), Some(at(15)));
+    let found = searches(&ledger, &[], false, 99);
+    assert_eq!(found.len(), REPOSITORIES);
+    assert!(found.iter().any(|line| line == "o/r7: r7"), "{found:?}");
+    assert!(found.iter().all(|line| line != "o/r0: r0"), "{found:?}");
+    for order in [[50, 20, 70], [20, 70, 50], [70, 50, 20]] {
+        let mut ledger = Ledger::default();
+        for (number, made) in (0..).zip(order) {
+            ledger.at_work(vec![worker(&format!("r{number}"), "repo:o/r", made)], at(80));
+        }
+        let since: Vec<_> =
+            ledger.searches(&[], false, at(99)).into_iter().map(|search| search.since).collect();
+        assert_eq!(since, [at(20) - CLOCKS], "{order:?}");
+    }
+}
+
+#[test]
+fn of_several_losses_the_first_is_next() {
+    let mut ledger = Ledger::default();
+    let queued = EventJob { started_at: None, runner_name: None, ..job(1, "", JobStatus::Queued) };
+    ledger.told(&repo("o/r"), &queued, at(100));
+    for (runner, second) in [("r1", 130), ("r2", 120), ("r3", 140)] {
+        let end = Ran { job: None, ..ran(worker(runner, "repo:o/r", 0), None) };
+        assert!(!ledger.ran(&end, at(second)));
+    }
+    assert_eq!(ledger.next_loss(at(120)), Some(at(135)));
+    // A look counts for what its list could know of, to the second.
+    let queued = |second| {
+        let listed = mayfly_common::job::QueuedJob {
+            id: 1,
+            repo: repo("o/r"),
+            name: "build".to_owned(),
+            labels: mayfly_common::label::LabelSet::requested(["self-hosted"]),
+            labels_unread: false,
+            queued_at: at(second),
+        };
+        QueuedJobs { list: vec![listed], whole: true, ..QueuedJobs::default() }
+    };
+    ledger.polled(&repo("o/r"), &queued(100), at(145), at(0));
+    assert_eq!(ledger.next_loss(at(120)), Some(at(155)));
+}
