@@ -16,13 +16,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use labels::{
-    ActionLabels, FailureLabels, KindLabel, LimitLabels, PoolLabel, ResultLabels, StateLabels,
-};
-pub(crate) use labels::{Orphan, Trouble};
+pub(crate) use labels::{ActionLabels, Orphan, Trouble};
+use labels::{FailureLabels, KindLabel, LimitLabels, PoolLabel, ResultLabels, StateLabels};
 use registered::{Registered, Spans};
 
-use crate::reconcile::Carried;
 use mayfly_backend::Storage;
 use mayfly_common::job::QueuedJob;
 use mayfly_github::Traffic;
@@ -204,9 +201,9 @@ impl Metrics {
     }
 
     /// Takes in what a pass did.
-    pub(crate) fn carried_out(&self, carried: impl Iterator<Item = Carried>) {
-        for Carried { action, outcome } in carried {
-            self.actions.get_or_create(&ActionLabels { action, outcome }).inc();
+    pub(crate) fn carried_out(&self, actions: impl Iterator<Item = ActionLabels>) {
+        for labels in actions {
+            self.actions.get_or_create(&labels).inc();
         }
     }
 

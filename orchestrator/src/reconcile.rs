@@ -55,7 +55,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 
-pub(crate) use self::act::Carried;
 use self::handle::Handle;
 use self::image::Images;
 use self::journal::Journal;

@@ -4,7 +4,8 @@
 //! outlives it.
 //!
 //! Invariants: a row only goes forward (docs: "Webhook events and payloads", deliveries are not in order); the same events in any
-//! order and any number leave the same row; GitHub's list has the last word on what waits, but for what it cannot know yet.
+//! order and any number leave the same row; GitHub's list has the last word on what waits, but for what it cannot know yet: what it
+//! lists as queued for longer than lists lag waits again.
 
 mod hearing;
 mod learn;
@@ -21,7 +22,6 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 
-use crate::lost::LatestJob;
 use mayfly_common::job::QueuedJob;
 use questions::Asked;
 use takers::Taker;
@@ -50,6 +50,23 @@ const MOST: usize = 20_000;
 
 /// Most changed rows that wait for a file that cannot be written.
 const UNSAVED: usize = 10_000;
+
+/// The latest job of a runner, as far as the ledger knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LatestJob {
+    /// None is known. `asked`: true if GitHub was asked for one.
+    Unknown {
+        /// True if GitHub answered.
+        asked: bool,
+    },
+    /// Nobody said that it ended. `asked`: true if this process asked GitHub.
+    Open {
+        /// True if GitHub answered.
+        asked: bool,
+    },
+    /// It has ended, with this conclusion where that is known.
+    Over(Option<String>),
+}
 
 /// All jobs known.
 #[derive(Debug, Clone, Default)]

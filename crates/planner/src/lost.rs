@@ -11,7 +11,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
-use crate::ledger::Worker;
+use crate::ledger::{LatestJob, Worker};
 
 /// How long GitHub's word on the job is waited for.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
@@ -33,23 +33,6 @@ pub struct LeftRunner {
     pub created_at: Timestamp,
     /// Its state at the end of the pass.
     pub state: RunnerState,
-}
-
-/// The latest job of a runner, as far as the ledger knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LatestJob {
-    /// None is known. `asked`: true if GitHub was asked for one.
-    Unknown {
-        /// True if GitHub answered.
-        asked: bool,
-    },
-    /// Nobody said that it ended. `asked`: true if this process asked GitHub.
-    Open {
-        /// True if GitHub answered.
-        asked: bool,
-    },
-    /// It has ended, with this conclusion where that is known.
-    Over(Option<String>),
 }
 
 /// What is told of a runner whose machine was gone.

@@ -83,8 +83,11 @@ pub(super) struct LimitLabels {
     pub(super) resource: String,
 }
 
+/// An action and its outcome, as words with few values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ActionLabels {
-    pub(super) action: &'static str,
-    pub(super) outcome: &'static str,
+pub(crate) struct ActionLabels {
+    /// The kind of action.
+    pub(crate) action: &'static str,
+    /// `done`, `left`, `kept` or `failed`.
+    pub(crate) outcome: &'static str,
 }

@@ -179,7 +179,7 @@ fn spans_results_and_counts_are_each_under_their_own_name() {
     metrics.took("ci", true, seconds(3));
     metrics.took("ci", false, seconds(2));
     metrics.took("big", true, seconds(-1));
-    let carried = |action, outcome| Carried { action, outcome };
+    let carried = |action, outcome| ActionLabels { action, outcome };
     metrics.carried_out(
         [carried("launch", "done"), carried("launch", "done"), carried("remove", "kept")]
             .into_iter(),

@@ -1,4 +1,4 @@
-//! Carries a plan out: one match, no decision. Behaviour belongs in `scaling`.
+//! Carries a plan out: one match, no decision. What is to be done is decided in `mayfly_planner`.
 //!
 //! Order within an action makes every crash point harmless: a registration is deleted before its container, so that a container
 //! that is still there always leads back to it; a registration is made before its container and carries our prefix, so that the
@@ -21,6 +21,7 @@ use tracing::{Instrument as _, Span, info_span, warn};
 use super::ask::worker;
 use super::history::History;
 use super::{Reconciler, State};
+use crate::metrics::ActionLabels;
 use mayfly_backend::bounded::Bounded;
 use mayfly_backend::{Backend, BackendError};
 use mayfly_common::machine::{Exit, Instance, Phase};
@@ -76,18 +77,9 @@ impl ActionError {
     }
 }
 
-/// An action and its outcome, as words with few values.
-pub(crate) struct Carried {
-    /// The kind of action.
-    pub(crate) action: &'static str,
-    /// `done`, `left`, `kept` or `failed`.
-    pub(crate) outcome: &'static str,
-}
-
-impl Carried {
-    pub(super) fn of((action, outcome): &(Action, Outcome)) -> Self {
-        Self { action: action.kind(), outcome: outcome.as_str() }
-    }
+/// What metrics say of an action and its outcome.
+pub(super) fn labels((action, outcome): &(Action, Outcome)) -> ActionLabels {
+    ActionLabels { action: action.kind(), outcome: outcome.as_str() }
 }
 
 impl Outcome {

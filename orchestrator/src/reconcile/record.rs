@@ -9,7 +9,7 @@ use mayfly_common::scope::Scope;
 use mayfly_service::telemetry::{MONITOR, SUCCESS};
 use tracing::{info, warn};
 
-use super::act::{ActionError, Carried, Outcome};
+use super::act::{ActionError, Outcome, labels};
 use super::pass::Round;
 use super::show::not_started;
 use super::{Reconciler, State};
@@ -99,7 +99,7 @@ impl Reconciler {
         if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
             self.metrics.trouble(Trouble::Action);
         }
-        self.metrics.carried_out(outcomes.iter().map(Carried::of));
+        self.metrics.carried_out(outcomes.iter().map(labels));
     }
 
     /// Takes in what one action came to.
