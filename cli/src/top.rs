@@ -80,6 +80,7 @@ async fn live(gateway: &Gateway, interval: Duration) -> Result<Output, Failure> 
     if picture.is_err() {
         return picture.map(|_| Output::new("", &json!(null)));
     }
+    let mut stop = std::pin::pin!(shutdown::signal());
     print::out(ENTER)?;
     loop {
         let text = match &picture {
@@ -87,11 +88,14 @@ async fn live(gateway: &Gateway, interval: Duration) -> Result<Output, Failure> 
             Err(failure) => format!("{}\n", print::plain(&failure.to_string())),
         };
         print::out(&screen(&text, height()))?;
-        tokio::select! {
-            () = shutdown::signal() => break,
-            () = tokio::time::sleep(interval) => {}
-        }
-        picture = look(gateway).await;
+        let next = async {
+            tokio::time::sleep(interval).await;
+            look(gateway).await
+        };
+        picture = tokio::select! {
+            () = &mut stop => break,
+            seen = next => seen,
+        };
     }
     print::out(LEAVE)?;
     Ok(Output::new("", &json!(null)))

@@ -153,8 +153,9 @@ struct Interrupt(tokio::sync::watch::Receiver<bool>);
 impl Interrupt {
     fn listen() -> Self {
         let (sender, receiver) = tokio::sync::watch::channel(false);
+        let stop = shutdown::signal();
         tokio::spawn(async move {
-            shutdown::signal().await;
+            stop.await;
             sender.send_replace(true);
         });
         Self(receiver)

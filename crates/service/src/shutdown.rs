@@ -1,26 +1,26 @@
 //! When to stop: SIGTERM (what Docker sends), SIGINT (Ctrl-C) or SIGHUP (the terminal is closed).
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+use tokio::signal::unix::{Signal, SignalKind};
+
 /// Completes at the first SIGTERM, SIGINT or SIGHUP. A SIGHUP that is ignored, as under `nohup`, stays ignored.
-pub async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut stream) => stream.recv().await,
-            // Without the handler the default action ends the process, which is also a stop.
-            Err(_) => std::future::pending().await,
+///
+/// A signal counts from the call on, also one that comes before anybody waits for it. Must be called within a Tokio runtime.
+pub fn signal() -> impl Future<Output = ()> + Send {
+    let hangup = (!ignores_hangup()).then(SignalKind::hangup);
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt()].into_iter().chain(hangup);
+    // Without its handler a signal ends the process, which is also a stop.
+    let heard = kinds.filter_map(|kind| tokio::signal::unix::signal(kind).ok());
+    let mut heard: Vec<Signal> = heard.collect();
+    poll_fn(move |context| {
+        let mut came = false;
+        for signal in &mut heard {
+            came |= signal.poll_recv(context).is_ready();
         }
-    };
-    let hangup = async {
-        match signal(SignalKind::hangup()) {
-            Ok(mut stream) => stream.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = terminate => {}
-        _ = hangup, if !ignores_hangup() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+        if came { Poll::Ready(()) } else { Poll::Pending }
+    })
 }
 
 /// True if the process was started with SIGHUP ignored.
@@ -62,6 +62,10 @@ mod tests {
             let mut stop = Box::pin(super::signal());
             let early = tokio::time::timeout(Duration::ZERO, &mut stop).await;
             assert!(early.is_err(), "it waits");
+            kill_process(getpid(), number).unwrap();
+            tokio::time::timeout(Duration::from_secs(10), stop).await.unwrap();
+            // One that comes before anybody waits.
+            let stop = super::signal();
             kill_process(getpid(), number).unwrap();
             tokio::time::timeout(Duration::from_secs(10), stop).await.unwrap();
         }
