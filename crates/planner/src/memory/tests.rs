@@ -549,3 +549,65 @@ fn a_word_of_github_is_waited_for_a_quarter_of_an_hour() {
         assert_eq!(later.memory.departed().count(), usize::from(waits), "{second}");
     }
 }
+
+#[test]
+fn what_others_knew_of_a_runner_s_job_counts_as_seen() {
+    let runner = instance("r1", RUNNING);
+    let at_work = instance("r1", Phase::Running { working: Some(true) });
+    let silent = |runner: &Instance| seen(Observed::default(), Some(runner), None);
+    let facts = |seen: &Observed| {
+        let known = seen.memory.of(&seen.instances[0]);
+        (known.was_online, known.was_busy, known.had_job)
+    };
+    assert_eq!(facts(&silent(&runner).remember(&policy(), at(0))), (false, false, false));
+    assert_eq!(facts(&silent(&at_work).remember(&policy(), at(0))), (true, true, false));
+    let mut told = silent(&runner);
+    told.working_for.insert(runner.name.clone(), RepoSlug::parse("o/r").unwrap());
+    assert_eq!(facts(&told.remember(&policy(), at(0))), (true, true, true));
+    let mut earlier = silent(&runner).remember(&policy(), at(0));
+    earlier.memory.had_job(&runner.name);
+    assert_eq!(facts(&earlier), (true, true, true));
+}
+
+#[test]
+fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
+    let wish = |scope: &str, names: &[&str]| {
+        let names = names.iter().map(|name| RunnerName::parse(name).unwrap()).collect();
+        let scope = scope.parse().unwrap();
+        Wish::Create(mayfly_common::api::CreateRunners {
+            scope,
+            names,
+            group: None,
+            labels: None,
+            count: 1,
+        })
+    };
+    let end = Wish::Delete { name: RunnerName::parse("desk").unwrap(), force: false };
+    let rows = [
+        (vec![], false),
+        (vec![wish("repo:o/r", &["desk"])], true),
+        (vec![wish("repo:o/r", &["other", "Desk"]), wish("repo:o/r", &[])], true),
+        (vec![wish("repo:o/r", &["other"])], false),
+        (vec![wish("repo:o/other", &["desk"])], false),
+        (vec![end], false),
+    ];
+    let machine = instance("a1", RUNNING);
+    for (wishes, noted) in rows {
+        let list =
+            || Some(vec![registered(1, "a1", true, false), registered(2, "desk", false, false)]);
+        let mut asked = seen(Observed::default(), Some(&machine), list());
+        asked.wishes = (1..).map(crate::action::RequestId).zip(wishes).collect();
+        let asked = asked.remember(&policy(), at(0));
+        assert_eq!(asked.memory.stray(&scope(), RunnerId(1)), None, "it has a machine");
+        assert_eq!(
+            asked.memory.stray(&scope(), RunnerId(2)).is_some(),
+            noted,
+            "{:?}",
+            asked.wishes
+        );
+        // It was refused then: the time counts from the request on.
+        let later = seen(asked, Some(&machine), list()).remember(&policy(), at(10));
+        let since = later.memory.stray(&scope(), RunnerId(2)).map(|stray| stray.offline_since);
+        assert_eq!(since, noted.then_some(Some(at(0))));
+    }
+}

@@ -612,6 +612,24 @@ fn deletion_asks_github_first_and_spares_the_busy() {
 }
 
 #[test]
+fn a_deletion_rides_along_with_the_removal_of_its_own_runner() {
+    let over = || Phase::Exited(Exit::default());
+    let seen = with_runner(seen(), "a1", over(), false, false);
+    let mut seen = with_runner(seen, "b1", over(), false, false);
+    let name = RunnerName::parse("b1").unwrap();
+    seen.wishes = vec![(RequestId(7), Wish::Delete { name, force: false })];
+    let asked: Vec<(String, Option<RequestId>)> = plan(&seen, &policy(), at(10))
+        .actions
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Remove { name, request, .. } => Some((name.to_string(), request)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked, [("a1".to_owned(), None), ("b1".to_owned(), Some(RequestId(7)))]);
+}
+
+#[test]
 fn a_deletion_by_force_ends_the_machine_whatever_github_says_of_it() {
     let ended = |code, log: &str| {
         let log_tail = log.to_owned();

@@ -486,3 +486,28 @@ fn idle_runners_of_a_repository_that_is_not_served_go_and_none_take_their_place(
         assert_eq!(retired(&plan(&by_hand, &policy, at(9))), [""; 0], "{what}: by hand");
     }
 }
+
+#[test]
+fn where_room_is_short_the_pool_that_comes_first_has_its_runner_waiting() {
+    let keeps = |name: &str, priority| PoolPolicy {
+        scopes: vec!["repo:o/r".parse().unwrap()],
+        min_idle: 1,
+        priority,
+        ..pool(name, &["self-hosted"])
+    };
+    for pools in [[keeps("low", 0), keeps("high", 1)], [keeps("high", 1), keeps("low", 0)]] {
+        let plan = plan(&seen(), &with_pools(1, pools.into()), at(0));
+        assert_eq!(pools_of(&plan), ["high repo:o/r"]);
+        assert_eq!(plan.short.keys().map(PoolName::as_str).collect::<Vec<_>>(), ["low"]);
+    }
+}
+
+#[test]
+fn the_oldest_runner_too_many_goes_wherever_it_is_listed() {
+    let policy = warm(1, 10);
+    for names in [[("old", 0), ("new", 2)], [("new", 2), ("old", 0)]] {
+        let seen = names.iter().fold(seen(), |seen, (name, made)| waiting(seen, name, *made));
+        let seen = seen.remember(&policy, at(10));
+        assert_eq!(retired(&plan(&seen, &policy, at(130))), ["old"]);
+    }
+}

@@ -197,3 +197,39 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
     let last = plan(&after, &policy, at(121));
     assert_eq!((launches(&last), last.expected.len()), (0, 1));
 }
+
+#[test]
+fn the_runner_that_is_kept_for_a_job_is_one_that_could_have_it() {
+    type Other = fn(&mut Instance);
+    let policy = two_pools(3, |_| {});
+    let rows: [Other; 2] = [
+        |other| other.scope = "repo:p/q".parse().unwrap(),
+        |other| other.labels = LabelSet::requested(["other"]),
+    ];
+    for change in rows {
+        let mut seen = ["w0", "w1"].iter().fold(seen(), |seen, name| waiting(seen, name, 0));
+        change(&mut seen.instances[0]);
+        let list = Listing::Known(vec![registered(1, "w0", true, false)]);
+        seen.registrations.entry(seen.instances[0].scope.clone()).or_insert(list);
+        for second in [0, 120] {
+            seen.listed_at = BTreeMap::from([(RepoSlug::parse("o/r").unwrap(), at(second))]);
+            seen.jobs = vec![job(1, "o/r", &["self-hosted"])];
+            seen = seen.remember(&policy, at(second));
+        }
+        let plan = plan(&seen, &policy, at(120));
+        assert_eq!((retired(&plan), launches(&plan)), (vec!["w0"], 0), "{:?}", seen.instances[0]);
+    }
+}
+
+#[test]
+fn one_whose_room_another_cap_gives_anyway_stays() {
+    let mut policy = two_pools(2, |_| {});
+    policy.caps.per_repo = Some(1);
+    let mut seen = ["w1", "w2"].iter().fold(seen(), |seen, name| waiting(seen, name, 0));
+    seen.instances[0].scope = "repo:p/q".parse().unwrap();
+    let list = Listing::Known(vec![registered(1, "w1", true, false)]);
+    seen.registrations.insert(seen.instances[0].scope.clone(), list);
+    let seen = Observed { jobs: vec![job(1, "o/r", &["self-hosted", "linux"])], ..seen };
+    let seen = seen.remember(&policy, at(0)).remember(&policy, at(20));
+    assert_eq!(retired(&plan(&seen, &policy, at(20))), ["w2"]);
+}
