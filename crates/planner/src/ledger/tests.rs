@@ -94,6 +94,7 @@ fn a_job_that_github_lists_as_queued_for_longer_than_lists_lag_waits_again() {
                 ledger.polled(&repo(), &list(), at(second), at(0));
                 assert_eq!(waiting(&ledger), [0; 0], "{status:?} {by_webhook} {second}");
             }
+            ledger.take_changed();
             ledger.polled(&repo(), &list(), at(35), at(0));
             assert_eq!(waiting(&ledger), [1], "{status:?} {by_webhook}");
             let row = ledger.row(1).unwrap();

@@ -586,7 +586,8 @@ fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
     let rows = [
         (vec![], false),
         (vec![wish("repo:o/r", &["desk"])], true),
-        (vec![wish("repo:o/r", &["other", "Desk"]), wish("repo:o/r", &[])], true),
+        (vec![wish("repo:o/r", &["other", "Desk"]), wish("repo:o/other", &["desk"])], true),
+        (vec![wish("repo:o/r", &[])], false),
         (vec![wish("repo:o/r", &["other"])], false),
         (vec![wish("repo:o/other", &["desk"])], false),
         (vec![end], false),
