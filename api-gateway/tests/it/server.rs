@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api_gateway::Config;
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -54,16 +54,30 @@ async fn a_connection_serves_many_requests() {
     }
 }
 
+/// A route that answers when it is told to.
+struct Slow {
+    arrived: Arc<Notify>,
+    release: Arc<Notify>,
+    route: MethodRouter,
+}
+
+impl Slow {
+    fn new() -> Self {
+        let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell, wait) = (Arc::clone(&arrived), Arc::clone(&release));
+        let route = get(async move || {
+            tell.notify_one();
+            wait.notified().await;
+            ([("content-type", "application/json")], "{\"late\":true}")
+        });
+        Self { arrived, release, route }
+    }
+}
+
 #[tokio::test]
 async fn a_stop_lets_the_request_in_flight_finish_and_then_ends() {
-    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell, wait) = (Arc::clone(&arrived), Arc::clone(&release));
-    let slow = get(async move || {
-        tell.notify_one();
-        wait.notified().await;
-        ([("content-type", "application/json")], "{\"late\":true}")
-    });
-    let gateway = start(serve(Router::new().route("/api/v1/status", slow)).await).await;
+    let Slow { arrived, release, route } = Slow::new();
+    let gateway = start(serve(Router::new().route("/api/v1/status", route)).await).await;
     let mut idle = TcpStream::connect(gateway.address).await.unwrap();
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(head("GET", "/api/v1/status", "").as_bytes()).await.unwrap();
@@ -91,14 +105,8 @@ async fn ask(gateway: std::net::SocketAddr, path: &str) -> String {
 
 #[tokio::test]
 async fn it_answers_that_it_shuts_down_until_the_requests_in_flight_are_answered() {
-    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell, wait) = (Arc::clone(&arrived), Arc::clone(&release));
-    let slow = get(async move || {
-        tell.notify_one();
-        wait.notified().await;
-        ([("content-type", "application/json")], "{}")
-    });
-    let orchestrator = serve(Router::new().route("/api/v1/status", slow)).await;
+    let Slow { arrived, release, route } = Slow::new();
+    let orchestrator = serve(Router::new().route("/api/v1/status", route)).await;
     let base_path = api_gateway::base_path::BasePath::parse("/mayfly").unwrap();
     let gateway = start_with(Config { base_path, ..config(orchestrator) }).await;
     let mut idle = TcpStream::connect(gateway.address).await.unwrap();

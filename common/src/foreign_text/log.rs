@@ -66,7 +66,7 @@ impl LogEnd {
         last_lines(&text).to_owned()
     }
 
-    /// As many of the last lines as may be shown: what is redacted is no more than that.
+    /// The last lines, as many as may be shown. Only these are redacted.
     fn shown(&self) -> &[u8] {
         let (mut from, mut most) = (self.bytes.len(), LOG);
         for line in self.bytes.split_inclusive(|byte| *byte == b'\n').rev() {

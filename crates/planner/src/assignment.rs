@@ -255,8 +255,7 @@ pub fn forget_ends(assignments: &mut BTreeMap<i64, Assignment>, had_job: &[Runne
 
 /// The wait after so many failures in a row.
 fn wait(failures: u32) -> SignedDuration {
-    let factor = 1i32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
-    FIRST_WAIT.checked_mul(factor).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+    backoff::doubled(FIRST_WAIT, LONGEST_WAIT, failures)
 }
 
 impl How {

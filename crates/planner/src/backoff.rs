@@ -54,8 +54,17 @@ pub struct Backoff {
 
 /// The wait after so many failures in a row.
 pub fn delay(failures: u32) -> SignedDuration {
-    let factor = 1i32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
-    FIRST.checked_mul(factor).unwrap_or(LONGEST).min(LONGEST)
+    doubled(FIRST, LONGEST, failures)
+}
+
+/// The wait after `times` of something: `first`, doubled by each further one up to `longest`.
+pub(crate) fn doubled(
+    first: SignedDuration,
+    longest: SignedDuration,
+    times: u32,
+) -> SignedDuration {
+    let factor = 1i32.checked_shl(times.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
+    first.saturating_mul(factor).min(longest)
 }
 
 impl Backoff {

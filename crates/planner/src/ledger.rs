@@ -4,8 +4,8 @@
 //! outlives it.
 //!
 //! Invariants: a row only goes forward (docs: "Webhook events and payloads", deliveries are not in order); the same events in any
-//! order and any number leave the same row; GitHub's list has the last word on what waits, but for what it cannot know yet: what it
-//! lists as queued for longer than lists lag waits again.
+//! order and any number leave the same row; GitHub's list has the last word on what waits, except for what is too new for it. A job that
+//! it goes on listing as queued waits again, whatever was known of it.
 
 mod hearing;
 mod learn;
@@ -86,7 +86,7 @@ pub struct Ledger {
     takers: BTreeMap<String, Taker>,
     /// Jobs whose labels could not be read when GitHub last told of them.
     unread_labels: BTreeSet<i64>,
-    /// Jobs that did not end before their repository was gone: nobody is asked what became of them.
+    /// Jobs of repositories that are gone, and those that waited in one that is not served any more: GitHub is not asked about them.
     gone: BTreeSet<i64>,
     /// Questions to GitHub, by job.
     asked: BTreeMap<i64, Asked>,
@@ -263,12 +263,16 @@ impl Ledger {
         waiting
     }
 
-    /// The repository is not served any more, or not under this name: its jobs do not wait for us.
+    /// The repository is not served any more, or not under this name: its jobs do not wait for us, whatever GitHub says of them.
     pub fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
         self.polled_at.remove(repo);
-        for row in self.rows.values_mut().filter(|row| row.repo == *repo && row.waits()) {
-            row.left_at = Some(now);
-            self.changed.insert(row.id);
+        let of_it = self.rows.values_mut().filter(|row| row.repo == *repo);
+        for row in of_it.filter(|row| row.status == JobStatus::Queued) {
+            self.gone.insert(row.id);
+            if row.left_at.is_none() {
+                row.left_at = Some(now);
+                self.changed.insert(row.id);
+            }
         }
     }
 

@@ -17,7 +17,7 @@ pub use self::clash::Clash;
 use self::clash::Sign;
 use self::departures::{Departed, Started};
 use super::assignment::{self, Assignment, FailedGroups};
-use super::backoff::Backoff;
+use super::backoff::{Backoff, doubled};
 use super::lifecycle::reason_of;
 use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
@@ -166,11 +166,9 @@ impl Memory {
     /// GitHub refused to delete a registration: its runner runs a job. `listed_busy`: whether its list said so, too.
     pub fn refused(&mut self, scope: &Scope, id: RunnerId, listed_busy: bool, now: Timestamp) {
         let key = (scope.clone(), id);
-        let times = self.refused.get(&key).map_or(0, |refused| refused.times);
-        let factor = 1i32.checked_shl(times.min(16)).unwrap_or(i32::MAX);
-        let wait = REFUSED_FIRST.saturating_mul(factor).min(REFUSED_LONGEST);
+        let times = self.refused.get(&key).map_or(0, |refused| refused.times).saturating_add(1);
+        let wait = doubled(REFUSED_FIRST, REFUSED_LONGEST, times);
         let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        let times = times.saturating_add(1);
         self.refused.insert(key, Refused { times, until, listed_busy });
     }
 

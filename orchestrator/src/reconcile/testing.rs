@@ -13,6 +13,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::Scope;
+use mayfly_common::webhook::{EventJob, JobStatus};
 use mayfly_github::{GitHubClient, GitHubSettings};
 use mayfly_planner::{Action, Launch, RequestId};
 use mayfly_store::Store;
@@ -153,5 +154,22 @@ pub(super) fn deregister(registration: &str) -> Action {
         id: RunnerId(8),
         name: registration.to_owned(),
         why: "it has no machine".to_owned(),
+    }
+}
+
+/// A job that is queued, as a webhook tells of it.
+pub(super) fn queued(id: i64) -> EventJob {
+    EventJob {
+        id,
+        run_id: 1,
+        name: "build".to_owned(),
+        status: JobStatus::Queued,
+        conclusion: None,
+        labels: vec!["self-hosted".to_owned()],
+        labels_unread: false,
+        created_at: Some(at(0)),
+        started_at: None,
+        completed_at: None,
+        runner_name: None,
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::act::{ActionError, Outcome};
 use super::record::{contest, note_outcomes};
-use super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
+use super::testing::{Bench, at, deregister, instance, launch, name, pool, queued, retire, scope};
 use super::*;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::Runner;
@@ -234,7 +234,7 @@ async fn the_next_pass_is_due_when_something_is() {
     assert_eq!(due(&bench, 1, fail).await, 5);
     let queued = |state: &mut State| {
         fail(state);
-        state.ledger.told(&repo("o/r"), &waiting(7), at(0));
+        state.ledger.told(&repo("o/r"), &queued(7), at(0));
     };
     assert_eq!(due(&auto(), 1, queued).await, 5);
 
@@ -453,29 +453,12 @@ fn repo(text: &str) -> mayfly_common::scope::RepoSlug {
     mayfly_common::scope::RepoSlug::parse(text).unwrap()
 }
 
-/// A job as a webhook tells of it that waits.
-fn waiting(id: i64) -> mayfly_common::webhook::EventJob {
-    mayfly_common::webhook::EventJob {
-        id,
-        run_id: 1,
-        name: "build".to_owned(),
-        status: mayfly_common::webhook::JobStatus::Queued,
-        conclusion: None,
-        labels: vec!["self-hosted".to_owned()],
-        labels_unread: false,
-        created_at: Some(at(0)),
-        started_at: None,
-        completed_at: None,
-        runner_name: None,
-    }
-}
-
 #[tokio::test]
 async fn the_group_of_a_job_is_forgotten_once_it_does_not_wait() {
     use mayfly_planner::Group;
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
-    state.ledger.told(&repo("o/r"), &waiting(7), at(0));
+    state.ledger.told(&repo("o/r"), &queued(7), at(0));
     state.groups = BTreeMap::from([7, 8].map(|id| (id, Group::named("big"))));
     let policy = bench.reconciler.policy(&mut state, "inst", at(0));
     let mut report = mayfly_common::api::PassReport::default();
@@ -487,7 +470,7 @@ async fn the_group_of_a_job_is_forgotten_once_it_does_not_wait() {
 async fn what_is_learnt_of_a_job_is_kept() {
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
-    state.ledger.told(&repo("o/r"), &waiting(7), at(0));
+    state.ledger.told(&repo("o/r"), &queued(7), at(0));
     bench.reconciler.keep(&mut state).await;
     let kept = bench.handle.store().job(7).await.unwrap();
     assert_eq!(kept.as_ref(), state.ledger.row(7));

@@ -22,10 +22,18 @@ enum Way {
     Claimed,
     /// Somebody removes the container.
     Removed,
+    /// The container deletes its registration and ends, as GitHub and it do when a job is over.
+    Deregistered,
 }
 
-const WAYS: [Way; 5] =
-    [Way::RegistrationGone, Way::ConnectionGone, Way::Printed, Way::Claimed, Way::Removed];
+const WAYS: [Way; 6] = [
+    Way::RegistrationGone,
+    Way::ConnectionGone,
+    Way::Printed,
+    Way::Claimed,
+    Way::Removed,
+    Way::Deregistered,
+];
 
 /// The id of a runner at GitHub, if it is there.
 fn id_of(platform: &Platform, name: &str) -> Option<u64> {
@@ -55,6 +63,10 @@ fn go(platform: &Platform, name: &str, way: Way) {
         Way::Claimed => platform.backend.exit(name, 1, "Running job: build\n"),
         Way::Removed => {
             platform.backend.state().instances.retain(|one, _| one.as_str() != name);
+        }
+        Way::Deregistered => {
+            go(platform, name, Way::RegistrationGone);
+            platform.backend.exit(name, 0, "bye\n");
         }
     }
 }
@@ -92,6 +104,12 @@ async fn a_runner_that_goes_without_its_job_has_the_next_one_wait_whichever_way_
         assert!(told.iter().any(|problem| problem.contains(words)), "{way:?} {told:?}");
         let (_, why) = crate::jobs::get(&platform, &format!("/jobs/{job}/explain")).await;
         assert_eq!(why["reasons"][0]["code"], "ended", "{way:?} {why}");
+        if matches!(way, Way::Deregistered) {
+            let last_words = "its last words: bye";
+            assert!(told.iter().any(|problem| problem.contains(last_words)), "{told:?}");
+            let reason = "it ended with exit code 0 without a sign of a job, and GitHub does not list it any more; its last words: bye";
+            assert_eq!(platform.handle.snapshot().finished[0].reason, reason);
+        }
     }
 }
 

@@ -919,65 +919,6 @@ async fn a_request_that_may_pass_is_sent_again_and_one_that_makes_something_is_n
     assert_eq!(made, 1);
 }
 
-/// Two minutes, a pass each second, in which every runner deletes its own registration and ends with `code` and these words. How many
-/// further runners were started, and the problems told.
-async fn deregistering_runners(
-    platform: &Platform,
-    code: i64,
-    words: &str,
-) -> (usize, Vec<String>) {
-    let (mut started, mut told) = (0, Vec::new());
-    for _ in 0..120 {
-        if let Some(name) = platform.containers().first() {
-            platform.sim.with(|world| {
-                let id = world.all_runners().find(|runner| runner.name == *name).unwrap().id;
-                world.delete_runner(&scope("repo:octo-admin/app"), id).unwrap();
-            });
-            platform.backend.exit(name, code, words);
-        }
-        platform.wait(1);
-        let report = platform.pass().await;
-        started += report.launched;
-        told.extend(report.problems);
-    }
-    (started, told)
-}
-
-/// Such an image deletes its own registration when it cannot start, as GitHub does when a job is over.
-#[tokio::test]
-async fn an_image_that_deregisters_itself_makes_no_hot_loop() {
-    let platform = Platform::new().await;
-    let job = platform.queue("octo-admin/app", &["self-hosted"]);
-    platform.pass().await;
-    let (started, told) =
-        deregistering_runners(&platform, 1, "An error occurred: Not configured.\n").await;
-    // After 5, 15, 35 and 75 seconds, or a second later each.
-    assert_eq!(started, 4);
-    assert!(
-        told.iter()
-            .any(|problem| problem.contains("its last words: An error occurred: Not configured.")),
-        "{told:?}"
-    );
-    let (_, why) = crate::jobs::get(&platform, &format!("/jobs/{job}/explain")).await;
-    let what = why["reasons"][0]["what"].as_str().unwrap();
-    assert!(what.contains("ended without a sign of a job"), "{why}");
-}
-
-/// The same image in a pool that keeps a runner waiting: no job tells that something is wrong.
-#[tokio::test]
-async fn an_image_that_deregisters_itself_makes_no_hot_loop_of_idle_runners() {
-    let platform = Platform::with(&[("RUNNER_MIN_IDLE", "1")]).await;
-    assert_eq!(platform.pass().await.launched, 1);
-    let (started, told) = deregistering_runners(&platform, 0, "bye\n").await;
-    assert_eq!(started, 4, "after 5, 15, 35 and 75 seconds, or a second later each");
-    let reason = "it ended with exit code 0 without a sign of a job, and GitHub does not list it any more; its last words: bye";
-    assert_eq!(platform.handle.snapshot().finished[0].reason, reason);
-    let told = told
-        .iter()
-        .any(|problem| problem.contains("ended one after the other without a sign of a job"));
-    assert!(told);
-}
-
 /// The ledger does not know its job yet, and GitHub lists its registration as offline.
 #[tokio::test]
 async fn a_runner_that_an_earlier_process_saw_at_work_did_not_fail_to_start() {

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
 
 use super::{Catalog, ReadAt};
+use crate::backoff::doubled;
 
 /// The wait after the first 404 for a repository's jobs, before it is asked for again between two checks; doubled by each further one.
 const HIDDEN_FIRST: SignedDuration = SignedDuration::from_secs(30);
@@ -68,8 +69,7 @@ impl Catalog {
     /// True if a repository may be asked for jobs between two checks: where the answer is 404, less and less often.
     pub fn may_ask_for_jobs(&self, repo: &RepoSlug, now: Timestamp) -> bool {
         self.hidden_jobs(repo).is_none_or(|Hidden { times, at }| {
-            let factor = 1i32.checked_shl((times - 1).min(16)).unwrap_or(i32::MAX);
-            let wait = HIDDEN_FIRST.saturating_mul(factor).min(HIDDEN_LONGEST);
+            let wait = doubled(HIDDEN_FIRST, HIDDEN_LONGEST, times);
             // A moment that lies ahead is from before the clock was set back.
             at > now || now.duration_since(at) >= wait
         })

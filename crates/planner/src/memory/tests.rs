@@ -200,6 +200,18 @@ fn queued(id: i64) -> QueuedJob {
     }
 }
 
+/// A runner and what GitHub lists where it registers, while the job 7 is queued.
+fn beside_a_job(runner: &Instance, listed: Vec<Registered>, memory: Memory) -> Observed {
+    Observed {
+        instances: vec![runner.clone()],
+        registrations: BTreeMap::from([(runner.scope.clone(), Listing::Known(listed))]),
+        jobs: vec![queued(7)],
+        jobs_complete: true,
+        memory,
+        ..Observed::default()
+    }
+}
+
 /// Without a wait, the runners of an image that cannot work would follow each other for ever.
 #[test]
 fn a_runner_that_left_without_a_sign_of_a_job_holds_back_the_next_one_for_its_job() {
@@ -210,14 +222,7 @@ fn a_runner_that_left_without_a_sign_of_a_job_holds_back_the_next_one_for_its_jo
         memory.launched(&runner.name, job, at(0));
         memory.started(&runner.name, place.clone());
         for pass in 0..passes {
-            let mut seen = Observed {
-                instances: vec![runner.clone()],
-                jobs: vec![queued(7)],
-                jobs_complete: true,
-                memory,
-                ..Observed::default()
-            };
-            seen.registrations.insert(runner.scope.clone(), Listing::Known(Vec::new()));
+            let mut seen = beside_a_job(&runner, Vec::new(), memory);
             sign(&mut seen);
             memory = seen.remember(&policy(), at(10 + i64::try_from(pass).unwrap())).memory;
         }
@@ -264,15 +269,7 @@ fn left_alive(looks: [Registration; 2], working: bool, job: Option<i64>) -> (usi
     let [first, second] = looks;
     for (found, second) in [(first, 5), (second, 10), (second, 12), (second, 14)] {
         let list = found.map(|(online, busy)| registered(1, "r1", online, busy));
-        let mut seen = Observed {
-            instances: vec![runner.clone()],
-            jobs: vec![queued(7)],
-            jobs_complete: true,
-            memory,
-            ..Observed::default()
-        };
-        let list = Listing::Known(list.into_iter().collect());
-        seen.registrations.insert(runner.scope.clone(), list);
+        let seen = beside_a_job(&runner, list.into_iter().collect(), memory);
         memory = seen.remember(&policy(), at(second)).memory;
     }
     let failures: u32 =

@@ -11,7 +11,7 @@ use mayfly_service::env::{Checker, boolean, integer};
 
 use crate::Raw;
 
-/// What a filter can do with a call (runtime-spec: "Seccomp"), but for `SCMP_ACT_NOTIFY`, which needs a program that listens.
+/// The actions that a filter may name (runtime-spec: "Seccomp"). `SCMP_ACT_NOTIFY` is left out: it needs a program that answers.
 const ACTIONS: [&str; 8] = [
     "SCMP_ACT_ALLOW",
     "SCMP_ACT_ERRNO",

@@ -2,7 +2,7 @@
 
 use mayfly_common::repository::{Coverage, Repository};
 
-use super::super::testing::{Bench, at};
+use super::super::testing::{Bench, at, queued};
 use super::*;
 
 #[tokio::test]
@@ -63,20 +63,7 @@ async fn the_jobs_of_a_renamed_repository_get_its_new_name_in_memory_and_in_the_
     let mut state = bench.reconciler.state.lock().await;
     let filter = &bench.reconciler.config.github.filter;
     state.catalog.listed(&[repository(1, "o/old")], Coverage::Whole, filter, at(0));
-    let job = mayfly_common::webhook::EventJob {
-        id: 7,
-        run_id: 1,
-        name: "build".to_owned(),
-        status: mayfly_common::webhook::JobStatus::Queued,
-        conclusion: None,
-        labels: vec!["self-hosted".to_owned()],
-        labels_unread: false,
-        created_at: Some(at(0)),
-        started_at: None,
-        completed_at: None,
-        runner_name: None,
-    };
-    state.ledger.told(&RepoSlug::parse("o/old").unwrap(), &job, at(0));
+    state.ledger.told(&RepoSlug::parse("o/old").unwrap(), &queued(7), at(0));
     bench.reconciler.keep(&mut state).await;
     let kept = async || bench.handle.store().job(7).await.unwrap().unwrap().repo.to_string();
     assert_eq!(kept().await, "o/old");

@@ -135,7 +135,7 @@ async fn what_a_pass_sees_is_remembered_for_the_next_looks() {
     }
     let state = bench.reconciler.state.lock().await;
     assert_eq!(state.scopes, BTreeSet::from([scope("org:octo-org")]));
-    assert!(state.ledger.next_search(false).is_some(), "nobody told which job it has");
+    assert!(state.ledger.next_search(false).is_some(), "the job that it has is not known yet");
 }
 
 #[tokio::test]
