@@ -52,7 +52,7 @@ pub(crate) fn page(status: &Status) -> String {
     let refused: usize = github.not_served.values().sum();
     let mut lines = vec![
         ("version", status.version.clone()),
-        ("instance", status.instance.clone()),
+        ("instance", status.installation.clone()),
         (
             "draining",
             status.draining_since.map_or_else(String::new, |since| {

@@ -10,11 +10,11 @@ use crate::scope::Scope;
 
 /// A container of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub struct Machine {
     /// The runner's and the container's name.
     pub name: RunnerName,
     /// The engine's id of the container.
-    pub container_id: String,
+    pub id: String,
     /// The pool it belongs to.
     pub pool: PoolName,
     /// Where it registers.

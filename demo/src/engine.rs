@@ -26,8 +26,8 @@ const IMAGE: &str = "mayfly-demo-runner";
 pub(super) struct Engine {
     docker: Docker,
     backend: DockerBackend,
-    /// The instance that owns the demo's containers.
-    pub(super) instance: String,
+    /// The installation that owns the demo's containers.
+    pub(super) installation: String,
     /// The runners' image.
     pub(super) image: String,
     /// The runners' network.
@@ -56,11 +56,11 @@ impl Engine {
         }
     }
 
-    /// The demo named `instance`; nothing is made yet.
-    fn of(instance: String) -> anyhow::Result<Self> {
-        let network = format!("mayfly-{instance}");
-        let image = format!("{IMAGE}:{instance}");
-        let config = demo_config(&instance, &network, &image, "http://127.0.0.1")?;
+    /// The demo named `installation`; nothing is made yet.
+    fn of(installation: String) -> anyhow::Result<Self> {
+        let network = format!("mayfly-{installation}");
+        let image = format!("{IMAGE}:{installation}");
+        let config = demo_config(&installation, &network, &image, "http://127.0.0.1")?;
         let docker = match &config.docker_host {
             Some(host) => Docker::connect_with_host(host),
             None => Docker::connect_with_socket_defaults(),
@@ -70,7 +70,7 @@ impl Engine {
         )?;
         let backend = DockerBackend::new(config.docker());
         let gateway = Ipv4Addr::UNSPECIFIED.into();
-        Ok(Self { docker, backend, instance, image, network, gateway })
+        Ok(Self { docker, backend, installation, image, network, gateway })
     }
 
     /// Removes what demos left whose process is gone. What cannot be removed is no reason not to play.
@@ -101,7 +101,7 @@ impl Engine {
     }
 
     async fn build(&mut self, owner: &Owner) -> anyhow::Result<()> {
-        let labels = [(DEMO, self.instance.clone()), (OWNER, owner.to_string())];
+        let labels = [(DEMO, self.installation.clone()), (OWNER, owner.to_string())];
         build_image(&self.docker, &self.image, &labels).await?;
         let gateway = self.backend.network_gateway().await?;
         self.gateway =
@@ -111,7 +111,7 @@ impl Engine {
 
     /// The orchestrator's configuration for this demo.
     pub(super) fn config(&self, api_url: &str) -> anyhow::Result<Config> {
-        demo_config(&self.instance, &self.network, &self.image, api_url)
+        demo_config(&self.installation, &self.network, &self.image, api_url)
     }
 
     /// How many of the demo's containers there are, running or not.
@@ -122,16 +122,13 @@ impl Engine {
     /// The ids of the demo's containers by name; none if the engine does not answer just now.
     pub(super) async fn container_ids(&self) -> BTreeMap<String, String> {
         let listed = self.backend.list().await.unwrap_or_default();
-        listed
-            .into_iter()
-            .map(|instance| (instance.name.to_string(), instance.container_id))
-            .collect()
+        listed.into_iter().map(|machine| (machine.name.to_string(), machine.id)).collect()
     }
 
     /// Removes containers, network and image.
     pub(super) async fn remove_all(&self) -> anyhow::Result<()> {
-        for instance in self.backend.list().await? {
-            self.backend.remove(&instance.name).await?;
+        for machine in self.backend.list().await? {
+            self.backend.remove(&machine.name).await?;
         }
         let network = self.docker.remove_network(&self.network).await;
         let options = RemoveImageOptionsBuilder::default().force(true).build();
@@ -180,7 +177,7 @@ async fn build_image(
 
 /// The variables an operator would set, with the demo's values.
 fn demo_config(
-    instance: &str,
+    installation: &str,
     network: &str,
     image: &str,
     api_url: &str,
@@ -201,7 +198,7 @@ fn demo_config(
         ("DISCOVERY_MODE", "organization"),
         ("GITHUB_ORGANIZATION", "octo-org"),
         ("DOCKER_NETWORK", network),
-        ("ORCHESTRATOR_ID", instance),
+        ("ORCHESTRATOR_ID", installation),
     ];
     variables.extend(demo.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let mut config = Config::from_variables(variables)?;

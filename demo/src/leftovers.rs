@@ -40,7 +40,7 @@ fn judge(
         let is_gone = owner.is_some_and(|owner| owner.fate(this, place) == Fate::Gone);
         *gone.entry(demo.clone()).or_insert(true) &= is_gone;
     }
-    // No instance that a person named is touched, whatever its labels say.
+    // No installation that a person named is touched, whatever its labels say.
     let is_ours = |demo: &String| demo.strip_prefix("demo-").is_some_and(|rest| rest.len() == 6);
     gone.into_iter().filter(|(demo, gone)| *gone && is_ours(demo)).map(|(demo, _)| demo).collect()
 }

@@ -186,8 +186,8 @@ impl Bench {
         let report = answer.await;
         let taken = begin.elapsed();
         assert_eq!(report.launched, count, "{report:?}");
-        for instance in backend.list().await.expect("a list") {
-            backend.remove(&instance.name).await.expect("a removal");
+        for machine in backend.list().await.expect("a list") {
+            backend.remove(&machine.name).await.expect("a removal");
         }
         taken
     }

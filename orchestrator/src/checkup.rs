@@ -11,14 +11,14 @@ use crate::reconcile::handle::Handle;
 use mayfly_backend::Backend;
 use mayfly_github::GitHubClient;
 use mayfly_github::checkup::{Level, Wanted};
-use mayfly_settings::machine;
+use mayfly_settings::host;
 use mayfly_settings::{Config, GitHubConfig};
 use mayfly_store::Store;
 
 /// Warns once, when the engine can be asked, of limits that its machine cannot keep: those of the environment and of every pool.
 pub(crate) async fn tell_misfits(backend: Arc<dyn Backend>, handle: Handle, config: Config) {
     handle.first_pass().await;
-    let found = match backend.machine().await {
+    let found = match backend.host_resources().await {
         Ok(found) => found,
         Err(error) => {
             info!(category = START, "whether runners fit the machine is not known: {error}");
@@ -27,9 +27,9 @@ pub(crate) async fn tell_misfits(backend: Arc<dyn Backend>, handle: Handle, conf
     };
     let pools = handle.book().all();
     let pools = pools.iter().filter(|entry| entry.created_at.is_some());
-    let misfits = machine::environment(&found, &config.runner)
+    let misfits = host::environment(&found, &config.runner)
         .into_iter()
-        .chain(pools.flat_map(|entry| machine::pool(&found, &entry.pool)));
+        .chain(pools.flat_map(|entry| host::pool(&found, &entry.pool)));
     for misfit in misfits {
         warn!(category = START, "{} → {}", misfit.what, misfit.hint);
     }

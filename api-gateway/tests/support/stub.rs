@@ -219,7 +219,7 @@ async fn status(State(stub): State<Stub>) -> Json<Status> {
     }
     Json(Status {
         version: mayfly_common::VERSION.to_owned(),
-        instance: "stub".to_owned(),
+        installation: "stub".to_owned(),
         draining_since: None,
         auto_create: true,
         max_runners: CAPACITY,

@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use bollard::models::NetworkInspect;
-use mayfly_backend::Machine;
+use mayfly_backend::HostResources;
 use mayfly_backend_docker::network::{MTU, openness, refusal};
 use mayfly_common::quantity::show_cpus;
 use mayfly_github::checkup::Finding;
 use mayfly_settings::Config;
-use mayfly_settings::machine::{self, gibibytes};
+use mayfly_settings::host::{self, gibibytes};
 
 use super::engine::Engine;
 use super::finding::{failure, note, ok, warning};
@@ -37,11 +37,11 @@ struct Kernel {
 
 /// Looks at the machine.
 pub(super) async fn check(engine: &Engine, config: &Config) -> Vec<Finding> {
-    let machine = Machine {
+    let resources = HostResources {
         memory: engine.info.mem_total,
         nano_cpus: engine.info.ncpu.map(|count| count.saturating_mul(1_000_000_000)),
     };
-    let mut found = limits(&machine, config);
+    let mut found = limits(&resources, config);
     let network = engine.docker.inspect_network(&config.network, None).await.ok();
     let refusal = network.as_ref().and_then(|network| refusal(&config.network, network));
     found.extend(refusal.map(|why| {
@@ -106,15 +106,15 @@ fn mtu_of(network: &NetworkInspect) -> u32 {
     told.and_then(|mtu| mtu.parse().ok()).unwrap_or(USUAL_MTU)
 }
 
-fn limits(machine: &Machine, config: &Config) -> Vec<Finding> {
-    let misfits = machine::environment(machine, &config.runner);
-    let told = |misfit: machine::Misfit| {
+fn limits(resources: &HostResources, config: &Config) -> Vec<Finding> {
+    let misfits = host::environment(resources, &config.runner);
+    let told = |misfit: host::Misfit| {
         let finding = if misfit.refused { failure } else { warning };
         finding(misfit.what, misfit.hint)
     };
     let mut found: Vec<Finding> = misfits.into_iter().map(told).collect();
     if found.is_empty() {
-        found.push(match (machine.memory, machine.nano_cpus) {
+        found.push(match (resources.memory, resources.nano_cpus) {
             (Some(memory), Some(_)) => ok(format!(
                 "a runner's memory and processors fit the machine ({} of memory)",
                 gibibytes(memory)
@@ -122,14 +122,14 @@ fn limits(machine: &Machine, config: &Config) -> Vec<Finding> {
             _ => note("the engine does not tell its machine's memory and processors"),
         });
     }
-    if let Some(most) = machine::unbounded(machine, &config.runner) {
+    if let Some(most) = host::unbounded(resources, &config.runner) {
         found.push(note(format!(
             "MAX_RUNNERS={} runners may use {} of memory together, which is more than the machine has; MAX_RUNNERS_MEMORY bounds it",
             config.runner.max,
             gibibytes(most)
         )));
     }
-    if let Some(most) = machine::unbounded_cpus(machine, &config.runner) {
+    if let Some(most) = host::unbounded_cpus(resources, &config.runner) {
         found.push(note(format!(
             "MAX_RUNNERS={} runners may use {} processors together, which is more than the machine has: jobs slow each other down then; MAX_RUNNERS_CPUS bounds it",
             config.runner.max,

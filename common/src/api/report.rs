@@ -130,8 +130,9 @@ pub struct FinishedQuery {
 pub struct Status {
     /// The version of the orchestrator.
     pub version: String,
-    /// The instance whose containers this orchestrator manages.
-    pub instance: String,
+    /// The id of this installation, whose machines the orchestrator manages.
+    #[serde(rename = "instance")]
+    pub installation: String,
     /// True if runners are started for queued jobs.
     pub auto_create: bool,
     /// Since when the platform drains, if it does: nothing new is started, waiting runners leave, busy ones finish.

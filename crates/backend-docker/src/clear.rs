@@ -12,11 +12,11 @@ use mayfly_backend::{BackendError, Cleared};
 /// Removes the networks of this installation's Docker engines, and the runners' network if we made it and nothing is connected.
 pub(super) async fn networks(
     docker: &Connection,
-    instance: &str,
+    installation: &str,
     runners: &str,
 ) -> Result<Cleared, BackendError> {
     let mut cleared = Cleared::default();
-    let engines = names(docker, &format!("{}={instance}", labels::INSTANCE)).await?;
+    let engines = names(docker, &format!("{}={installation}", labels::INSTALLATION)).await?;
     // By its mark: one that somebody else made stays.
     let mut ours = names(docker, MARK).await?;
     ours.retain(|name| name == runners);

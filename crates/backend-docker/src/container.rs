@@ -16,22 +16,22 @@ use super::read;
 
 /// How long the engine may take to remove a container before it is asked whether it does so at all.
 const REMOVAL: Duration = Duration::from_secs(8);
-/// The containers of our instance that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
+/// The containers of our installation that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
 /// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
 /// inspect.
 pub(super) async fn find(
     docker: &Connection,
-    instance: &str,
+    installation: &str,
     runner: &RunnerName,
     read: fn(&str, &HashMap<String, String>) -> Option<Identity>,
 ) -> Result<Vec<(String, Identity)>, BackendError> {
-    let wanted = [(labels::INSTANCE, instance), (labels::RUNNER, runner.as_str())];
+    let wanted = [(labels::INSTALLATION, installation), (labels::RUNNER, runner.as_str())];
     let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
     let filters = HashMap::from([("label".to_owned(), wanted)]);
     let mut found = docker.containers_of_one(&filters).await?;
     found.sort_by_key(|summary| rank(summary, runner));
     let ours = found.into_iter().filter_map(|summary| {
-        let identity = read(instance, summary.labels.as_ref()?)?;
+        let identity = read(installation, summary.labels.as_ref()?)?;
         Some((summary.id?, identity)).filter(|(_, identity)| identity.name == *runner)
     });
     Ok(ours.collect())

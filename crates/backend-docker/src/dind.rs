@@ -35,10 +35,11 @@ pub(super) async fn attach(
     mtu: Option<u32>,
 ) -> Result<(), BackendError> {
     let (runner, name) = (&spec.name, sidecar::name(&spec.name));
-    let network = if let Some(id) = find_network(docker, template.instance, runner).await? {
+    let network = if let Some(id) = find_network(docker, template.installation, runner).await? {
         id
     } else {
-        let made = docker.create_network(sidecar::network(template.instance, runner, mtu)).await;
+        let made =
+            docker.create_network(sidecar::network(template.installation, runner, mtu)).await;
         made.map_err(refused("create the network of a Docker engine"))?.id
     };
     let request = NetworkConnectRequest {
@@ -57,7 +58,7 @@ pub(super) async fn attach(
     let id = match docker.create_container(Some(options), body).await {
         Ok(made) => made.id,
         Err(error) if status(&error) == Some(409) => {
-            let same = find(docker, template.instance, runner, labels::decode_sidecar).await?;
+            let same = find(docker, template.installation, runner, labels::decode_sidecar).await?;
             let Some((id, _)) = same.into_iter().next() else {
                 let reason = format!("another container is named {name} already");
                 return Err(BackendError::Refused { what, reason });
@@ -72,14 +73,14 @@ pub(super) async fn attach(
 /// Removes the engine of a runner, whatever is there of it. The runner's `containers` are left.
 pub(super) async fn detach(
     docker: &Connection,
-    instance: &str,
+    installation: &str,
     runner: &RunnerName,
     containers: impl Iterator<Item = &str>,
 ) -> Result<(), BackendError> {
-    for (id, _) in find(docker, instance, runner, labels::decode_sidecar).await? {
+    for (id, _) in find(docker, installation, runner, labels::decode_sidecar).await? {
         remove_container(docker, &id, "remove a Docker engine").await?;
     }
-    let Some(network) = find_network(docker, instance, runner).await? else { return Ok(()) };
+    let Some(network) = find_network(docker, installation, runner).await? else { return Ok(()) };
     for container in containers {
         let request =
             NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
@@ -126,7 +127,7 @@ pub(super) async fn health(
 /// The id of the network of a runner and its engine, if it is there and ours.
 async fn find_network(
     docker: &Connection,
-    instance: &str,
+    installation: &str,
     runner: &RunnerName,
 ) -> Result<Option<String>, BackendError> {
     let name = sidecar::name(runner);
@@ -135,7 +136,7 @@ async fn find_network(
     let labels = found.labels.unwrap_or_default();
     let label = |name: &str| labels.get(name).map(String::as_str);
     let ours = found.name.as_deref() == Some(&name)
-        && label(labels::INSTANCE) == Some(instance)
+        && label(labels::INSTALLATION) == Some(installation)
         && label(labels::DOCKER_OF) == Some(runner.as_str());
     Ok(found.id.filter(|_| ours))
 }

@@ -12,8 +12,8 @@ use super::spec::Template;
 use mayfly_backend::launch::LaunchSpec;
 use mayfly_common::registration::RunnerId;
 
-/// The label by which our containers are found; its value is the instance.
-pub(super) const INSTANCE: &str = "dev.mayfly.instance";
+/// The label by which our containers are found; its value is the installation.
+pub(super) const INSTALLATION: &str = "dev.mayfly.instance";
 const POOL: &str = "dev.mayfly.pool";
 const SCOPE: &str = "dev.mayfly.scope";
 /// The runner's name, whatever its container is called.
@@ -65,7 +65,7 @@ pub(super) struct Identity {
 /// The labels for a new container.
 pub(super) fn encode(template: &Template<'_>, spec: &LaunchSpec) -> HashMap<String, String> {
     let pairs = [
-        (INSTANCE, template.instance.to_owned()),
+        (INSTALLATION, template.installation.to_owned()),
         (POOL, spec.pool.as_str().to_owned()),
         (SCOPE, spec.scope.to_string()),
         (RUNNER, spec.name.to_string()),
@@ -96,19 +96,22 @@ pub(super) fn encode_sidecar(
 }
 
 /// The runner whose Docker engine this is; `None` as in [`decode`], or if it is no such engine.
-pub(super) fn decode_sidecar(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
+pub(super) fn decode_sidecar(
+    installation: &str,
+    labels: &HashMap<String, String>,
+) -> Option<Identity> {
     let of = labels.get(DOCKER_OF)?;
-    read(instance, labels).filter(|identity| identity.name.as_str() == of)
+    read(installation, labels).filter(|identity| identity.name.as_str() == of)
 }
 
-/// Reads the labels of a runner back; `None` unless the set is full, well-formed and of `instance`.
-pub(super) fn decode(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
-    if labels.contains_key(DOCKER_OF) { None } else { read(instance, labels) }
+/// Reads the labels of a runner back; `None` unless the set is full, well-formed and of `installation`.
+pub(super) fn decode(installation: &str, labels: &HashMap<String, String>) -> Option<Identity> {
+    if labels.contains_key(DOCKER_OF) { None } else { read(installation, labels) }
 }
 
-fn read(instance: &str, labels: &HashMap<String, String>) -> Option<Identity> {
+fn read(installation: &str, labels: &HashMap<String, String>) -> Option<Identity> {
     let text = |name: &str| labels.get(name).map(String::as_str);
-    if text(INSTANCE)? != instance || text(SCHEMA)? != SCHEMA_VERSION {
+    if text(INSTALLATION)? != installation || text(SCHEMA)? != SCHEMA_VERSION {
         return None;
     }
     let github_id = match text(GITHUB_RUNNER_ID)? {
@@ -153,7 +156,7 @@ mod tests {
     use mayfly_common::pool::Isolation;
 
     const TEMPLATE: Template<'static> =
-        Template { instance: "i", network: "n", image_id: Some("sha256:0") };
+        Template { installation: "i", network: "n", image_id: Some("sha256:0") };
 
     fn spec() -> LaunchSpec {
         LaunchSpec {

@@ -1,6 +1,6 @@
 //! Runners as Docker containers, on bollard.
 //!
-//! Invariants: a container is ours only if it carries our instance and the full set of labels; the container's name is
+//! Invariants: a container is ours only if it carries our installation and the full set of labels; the container's name is
 //! the runner's name; containers are removed by us alone, after their exit and log were read.
 
 mod clear;
@@ -40,8 +40,8 @@ use self::network::RunnerNetwork;
 use self::raw::Connection;
 use self::spec::Template;
 use mayfly_backend::launch::LaunchSpec;
-use mayfly_backend::{Backend, BackendError, Cleared, Machine, Progress, Storage};
-use mayfly_common::machine::Instance;
+use mayfly_backend::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
+use mayfly_common::machine::Machine;
 use mayfly_common::material::Engine;
 
 /// How long the event stream may be silent before it is opened again: a frozen one looks like a quiet one.
@@ -57,7 +57,7 @@ pub struct DockerSettings {
     /// `DOCKER_HOST`; none means the local socket.
     pub host: Option<String>,
     /// `ORCHESTRATOR_ID`; none means a name made from the engine's own id.
-    pub instance: Option<String>,
+    pub installation: Option<String>,
     /// The network of the runners.
     pub network: String,
     /// `DOCKER_NETWORK_MTU`: the MTU of that network and of those of Docker engines; none means that of the engine's default network.
@@ -68,7 +68,7 @@ pub struct DockerSettings {
 pub struct DockerBackend {
     settings: DockerSettings,
     connection: OnceCell<Connection>,
-    instance: OnceCell<String>,
+    installation: OnceCell<String>,
     network: RunnerNetwork,
 }
 
@@ -76,7 +76,7 @@ impl DockerBackend {
     /// A backend that has not connected yet.
     pub fn new(settings: DockerSettings) -> Self {
         let network = RunnerNetwork::new(settings.network.clone(), settings.mtu);
-        Self { settings, connection: OnceCell::new(), instance: OnceCell::new(), network }
+        Self { settings, connection: OnceCell::new(), installation: OnceCell::new(), network }
     }
 
     /// Where containers on the runners' network reach this machine; makes the network if it is not there.
@@ -99,19 +99,19 @@ impl DockerBackend {
 
     /// The containers of a runner, with their ids: one, unless somebody copied it with its labels.
     async fn find(&self, name: &RunnerName) -> Result<Vec<(String, Identity)>, BackendError> {
-        find(self.docker().await?, &self.instance().await?, name, labels::decode).await
+        find(self.docker().await?, &self.installation().await?, name, labels::decode).await
     }
 
     /// Reads the engine's events until there are no more.
     async fn follow(&self, changed: &Notify) -> Result<(), BackendError> {
-        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let (docker, installation) = (self.docker().await?, self.installation().await?);
         let filters = HashMap::from([
             ("type".to_owned(), vec!["container".to_owned()]),
             (
                 "event".to_owned(),
                 ["die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec(),
             ),
-            ("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)]),
+            ("label".to_owned(), vec![format!("{}={installation}", labels::INSTALLATION)]),
         ]);
         let options = EventsOptionsBuilder::default().filters(&filters).build();
         loop {
@@ -176,38 +176,40 @@ impl DockerBackend {
 
 #[async_trait]
 impl Backend for DockerBackend {
-    async fn instance(&self) -> Result<String, BackendError> {
+    async fn installation(&self) -> Result<String, BackendError> {
         let find = async || {
-            if let Some(instance) = &self.settings.instance {
-                return Ok(instance.clone());
+            if let Some(installation) = &self.settings.installation {
+                return Ok(installation.clone());
             }
             let info = self.docker().await?.info("tell its id").await?;
             Ok(short_id(&info.id.unwrap_or_default()))
         };
-        self.instance.get_or_try_init(find).await.cloned()
+        self.installation.get_or_try_init(find).await.cloned()
     }
 
     async fn ping(&self) -> Result<(), BackendError> {
         self.docker().await?.ping().await.map(drop).map_err(refused("answer"))
     }
 
-    async fn machine(&self) -> Result<Machine, BackendError> {
+    async fn host_resources(&self) -> Result<HostResources, BackendError> {
         let info = self.docker().await?.info("tell of its machine").await?;
         let nano_cpus = info.ncpu.map(|count| count.saturating_mul(NANO));
-        Ok(Machine { memory: info.mem_total, nano_cpus })
+        Ok(HostResources { memory: info.mem_total, nano_cpus })
     }
 
-    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
-        let (docker, instance) = (self.docker().await?, self.instance().await?);
-        let filters =
-            HashMap::from([("label".to_owned(), vec![format!("{}={instance}", labels::INSTANCE)])]);
+    async fn list(&self) -> Result<Vec<Machine>, BackendError> {
+        let (docker, installation) = (self.docker().await?, self.installation().await?);
+        let filters = HashMap::from([(
+            "label".to_owned(),
+            vec![format!("{}={installation}", labels::INSTALLATION)],
+        )]);
         let found = docker.containers(&filters).await?;
         let (mut runners, mut sidecars) = (Vec::new(), HashMap::new());
         for summary in found {
             let Some(labels) = summary.labels.as_ref() else { continue };
-            if let Some(identity) = labels::decode(&instance, labels) {
+            if let Some(identity) = labels::decode(&installation, labels) {
                 runners.push((rank(&summary, &identity.name), identity, summary));
-            } else if let Some(identity) = labels::decode_sidecar(&instance, labels) {
+            } else if let Some(identity) = labels::decode_sidecar(&installation, labels) {
                 sidecars.insert(identity.name.clone(), (identity, summary));
             }
         }
@@ -216,29 +218,29 @@ impl Backend for DockerBackend {
         runners.dedup_by(|copy, first| copy.1.name == first.1.name);
         let read = runners.into_iter().map(|(_, identity, summary)| {
             let sidecar = sidecars.remove(&identity.name).map(|(_, sidecar)| sidecar);
-            read::instance(docker, identity, summary, sidecar)
+            read::machine(docker, identity, summary, sidecar)
         });
         let read: Vec<_> = read.collect();
         let mut read = stream::iter(read).buffer_unordered(READ_AT_A_TIME);
-        let mut instances: Vec<Instance> = Vec::new();
-        while let Some(instance) = read.try_next().await? {
-            instances.extend(instance);
+        let mut machines: Vec<Machine> = Vec::new();
+        while let Some(machine) = read.try_next().await? {
+            machines.extend(machine);
         }
         drop(read);
-        instances.extend(
+        machines.extend(
             sidecars.into_values().map(|(identity, sidecar)| read::orphan(identity, sidecar)),
         );
-        instances.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
-        Ok(instances)
+        machines.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+        Ok(machines)
     }
 
     async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
-        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let (docker, installation) = (self.docker().await?, self.installation().await?);
         let settings = &self.settings;
         let network = self.network.ready(docker).await?;
         let image_id = self.image_id(&spec.material.image).await?;
         let template = Template {
-            instance: &instance,
+            installation: &installation,
             network: &settings.network,
             image_id: image_id.as_deref(),
         };
@@ -299,7 +301,7 @@ impl Backend for DockerBackend {
         // Without the runner there may still be its engine.
         if found.is_empty() || found.iter().any(|(_, identity)| identity.has_engine) {
             let ids = found.iter().map(|(id, _)| id.as_str());
-            dind::detach(docker, &self.instance().await?, name, ids).await?;
+            dind::detach(docker, &self.installation().await?, name, ids).await?;
         }
         for (id, _) in found {
             remove_container(docker, &id, "remove a runner container").await?;
@@ -323,16 +325,16 @@ impl Backend for DockerBackend {
     }
 
     async fn clear(&self) -> Result<Cleared, BackendError> {
-        let (docker, instance) = (self.docker().await?, self.instance().await?);
-        let cleared = clear::networks(docker, &instance, &self.settings.network).await;
+        let (docker, installation) = (self.docker().await?, self.installation().await?);
+        let cleared = clear::networks(docker, &installation, &self.settings.network).await;
         self.network.forget().await;
         cleared
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {
-        let (docker, instance) = (self.docker().await?, self.instance().await?);
+        let (docker, installation) = (self.docker().await?, self.installation().await?);
         let minor = docker.client_version().minor_version;
-        usage::measure(self.settings.host.as_deref(), minor, &instance).await
+        usage::measure(self.settings.host.as_deref(), minor, &installation).await
     }
 
     fn problems(&self) -> Vec<String> {

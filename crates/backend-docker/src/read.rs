@@ -1,4 +1,4 @@
-//! From a listed container to an [`Instance`]: the list, and further requests for what it lacks.
+//! From a listed container to a [`Machine`]: the list, and further requests for what it lacks.
 //!
 //! Invariant: an engine that refuses a question about one container hides no other, and not that one: it counts with what the list
 //! says of it, and what could not be read is reported.
@@ -17,7 +17,7 @@ use super::labels::Identity;
 use super::raw::Connection;
 use super::{dind, log, sidecar};
 use mayfly_backend::BackendError;
-use mayfly_common::machine::{EngineHealth, Exit, Instance, Phase};
+use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
 
 /// The part of a log that is read, in lines: enough to decide whether a job ran, and for an operator.
 const TAIL_LINES: u32 = 200;
@@ -83,15 +83,15 @@ impl Unread {
     }
 }
 
-/// Reads one listed container as an [`Instance`]. `None`: it is gone or being removed.
+/// Reads one listed container as a [`Machine`]. `None`: it is gone or being removed.
 ///
 /// Errors: the engine cannot be reached.
-pub(super) async fn instance(
+pub(super) async fn machine(
     docker: &Connection,
     identity: Identity,
     summary: ContainerSummary,
     sidecar: Option<ContainerSummary>,
-) -> Result<Option<Instance>, BackendError> {
+) -> Result<Option<Machine>, BackendError> {
     let mut unread = Unread::default();
     let Some(id) = summary.id.as_deref() else { return Ok(None) };
     let phase = match summary.state {
@@ -120,11 +120,11 @@ pub(super) async fn instance(
         None
     };
     let id = summary.id.unwrap_or_default();
-    Ok(Some(Instance { unread: unread.why, ..described(identity, id, phase, engine) }))
+    Ok(Some(Machine { unread: unread.why, ..described(identity, id, phase, engine) }))
 }
 
 /// A Docker engine whose runner is gone, as that runner: what is left of it is to be removed.
-pub(super) fn orphan(identity: Identity, sidecar: ContainerSummary) -> Instance {
+pub(super) fn orphan(identity: Identity, sidecar: ContainerSummary) -> Machine {
     let gone = sidecar::failed("the runner's container was removed by somebody else", "");
     let phase = Phase::Exited(Exit::default());
     described(identity, sidecar.id.unwrap_or_default(), phase, Some(gone))
@@ -133,12 +133,12 @@ pub(super) fn orphan(identity: Identity, sidecar: ContainerSummary) -> Instance 
 /// A runner as its labels and the engine describe it.
 fn described(
     identity: Identity,
-    container_id: String,
+    id: String,
     phase: Phase,
     engine: Option<EngineHealth>,
-) -> Instance {
-    Instance {
-        container_id,
+) -> Machine {
+    Machine {
+        id,
         phase,
         engine,
         unread: None,

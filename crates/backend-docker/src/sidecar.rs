@@ -54,11 +54,11 @@ pub(super) fn name(runner: &RunnerName) -> String {
 
 /// The body of `POST /networks/create` for the network of a runner and its engine: with egress, so that images can be pulled.
 pub(super) fn network(
-    instance: &str,
+    installation: &str,
     runner: &RunnerName,
     mtu: Option<u32>,
 ) -> NetworkCreateRequest {
-    let labels = [(labels::INSTANCE, instance), (labels::DOCKER_OF, runner.as_str())];
+    let labels = [(labels::INSTALLATION, installation), (labels::DOCKER_OF, runner.as_str())];
     NetworkCreateRequest {
         name: name(runner),
         driver: Some("bridge".to_owned()),
@@ -181,7 +181,7 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::UNIX_EPOCH,
         };
-        let template = Template { instance: "i", network: "runners", image_id: None };
+        let template = Template { installation: "i", network: "runners", image_id: None };
         body(&template, &spec, &engine, api, Some(1400))
     }
 
@@ -192,7 +192,7 @@ mod tests {
             let mut spec = crate::stand_in::spec();
             spec.material.profile.engine = Some(engine.clone());
             let template =
-                Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
+                Template { installation: "i", network: "runners", image_id: Some("sha256:0") };
             serde_json::to_value(body(&template, &spec, &engine, api, mtu)).unwrap()
         };
         let begin = "chmod 0777 /home/runner/_work || exit 1";
@@ -315,7 +315,10 @@ mod tests {
         let network = network("i", &RunnerName::parse("mayfly-i-1").unwrap(), None);
         let labels = network.labels.unwrap();
         assert_eq!(network.name, "mayfly-i-1-docker");
-        assert_eq!((&*labels[labels::INSTANCE], &*labels[labels::DOCKER_OF]), ("i", "mayfly-i-1"));
+        assert_eq!(
+            (&*labels[labels::INSTALLATION], &*labels[labels::DOCKER_OF]),
+            ("i", "mayfly-i-1")
+        );
         assert_ne!(network.internal, Some(true), "images are pulled through it");
     }
 }

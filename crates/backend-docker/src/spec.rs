@@ -22,8 +22,8 @@ const COMPAT_CAPABILITIES: [&str; 7] =
 /// What a container is made from, beside the launch.
 #[derive(Debug, Clone)]
 pub struct Template<'a> {
-    /// The instance it belongs to.
-    pub instance: &'a str,
+    /// The installation it belongs to.
+    pub installation: &'a str,
     /// The network it joins.
     pub network: &'a str,
     /// The engine's id of the image, if it is known.
@@ -121,7 +121,8 @@ mod tests {
             seccomp: None,
             engine,
         };
-        let template = Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
+        let template =
+            Template { installation: "i", network: "runners", image_id: Some("sha256:0") };
         let spec = LaunchSpec {
             name: RunnerName::parse(&"x".repeat(64)).unwrap(),
             pool: PoolName::default_pool(),
@@ -145,7 +146,7 @@ mod tests {
     fn the_whole_of_what_is_asked_of_the_engine() {
         let whole = |spec: &LaunchSpec| {
             let template =
-                Template { instance: "i", network: "runners", image_id: Some("sha256:0") };
+                Template { installation: "i", network: "runners", image_id: Some("sha256:0") };
             serde_json::to_value(body(&template, spec)).unwrap()
         };
         let mut spec = crate::stand_in::spec();
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn nothing_that_a_workflow_a_label_or_a_request_says_changes_the_confinement() {
-        let template = Template { instance: "i", network: "runners", image_id: None };
+        let template = Template { installation: "i", network: "runners", image_id: None };
         let profile = Profile {
             memory: 4 << 30,
             nano_cpus: 2_000_000_000,
@@ -286,7 +287,7 @@ mod tests {
                 seccomp: None,
                 engine: None,
             };
-            let template = Template { instance: "i", network: "n", image_id: None };
+            let template = Template { installation: "i", network: "n", image_id: None };
             let without = host_config(&template, &profile).security_opt.unwrap();
             profile.seccomp = Some("{}".into());
             (without, host_config(&template, &profile).security_opt.unwrap())

@@ -132,7 +132,7 @@ impl StandIn {
     pub(crate) fn backend(&self) -> DockerBackend {
         DockerBackend::new(DockerSettings {
             host: Some(self.host.clone()),
-            instance: Some("i".to_owned()),
+            installation: Some("i".to_owned()),
             network: "runners".to_owned(),
             mtu: None,
         })

@@ -53,13 +53,13 @@ struct VolumeUsage {
     size: Option<i64>,
 }
 
-/// What the engine at `host` (as `DOCKER_HOST`), which speaks API 1.`minor`, stores; of containers only those of `instance`.
+/// What the engine at `host` (as `DOCKER_HOST`), which speaks API 1.`minor`, stores; of containers only those of `installation`.
 ///
 /// Errors: it cannot be reached, or refuses, as a filtering proxy may.
 pub(super) async fn measure(
     host: Option<&str>,
     minor: usize,
-    instance: &str,
+    installation: &str,
 ) -> Result<Storage, BackendError> {
     let (client, base) = raw::client(host, TIMEOUT)?;
     let url = format!("{base}/v1.{}/system/df", minor.min(NEWEST));
@@ -80,14 +80,16 @@ pub(super) async fn measure(
         wait = wait.saturating_mul(2).min(LONGEST_WAIT);
     };
     let usage: Usage = raw::read(WHAT, &usage)?;
-    Ok(usage.sum(instance))
+    Ok(usage.sum(installation))
 }
 
 impl Usage {
-    fn sum(self, instance: &str) -> Storage {
+    fn sum(self, installation: &str) -> Storage {
         let ours = |container: &Container| {
             let labels = container.labels.as_ref();
-            labels.and_then(|all| all.get(labels::INSTANCE)).is_some_and(|of| of == instance)
+            labels
+                .and_then(|all| all.get(labels::INSTALLATION))
+                .is_some_and(|of| of == installation)
         };
         let containers = self.containers.unwrap_or_default();
         let volumes = self.volumes.unwrap_or_default();

@@ -11,10 +11,10 @@ use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
+use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
 use crate::launch::LaunchSpec;
 use mayfly_common::clock::Clock;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 /// How long one pass waits for the engine, all calls together.
 pub const PASS: Duration = Duration::from_secs(30);
@@ -173,11 +173,11 @@ impl Bounded {
 
 #[async_trait]
 impl Backend for Bounded {
-    async fn instance(&self) -> Result<String, BackendError> {
-        self.within(QUESTION, self.inner.instance()).await
+    async fn installation(&self) -> Result<String, BackendError> {
+        self.within(QUESTION, self.inner.installation()).await
     }
 
-    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
+    async fn list(&self) -> Result<Vec<Machine>, BackendError> {
         let listed = self.within(LIST, self.inner.list()).await?;
         self.contact.note(None);
         Ok(listed)
@@ -189,8 +189,8 @@ impl Backend for Bounded {
         Ok(())
     }
 
-    async fn machine(&self) -> Result<Machine, BackendError> {
-        self.within(QUESTION, self.inner.machine()).await
+    async fn host_resources(&self) -> Result<HostResources, BackendError> {
+        self.within(QUESTION, self.inner.host_resources()).await
     }
 
     async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {

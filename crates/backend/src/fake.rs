@@ -8,9 +8,9 @@ use mayfly_common::foreign_text;
 use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
-use super::{Backend, BackendError, Cleared, Machine, Progress, Storage};
+use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
 use crate::launch::LaunchSpec;
-use mayfly_common::machine::{EngineHealth, Exit, Instance, Phase};
+use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
 
 /// What a test does when a runner was started: register it, say, as an image does that registers itself.
 pub type Started = Box<dyn Fn(&LaunchSpec) + Send + Sync>;
@@ -28,7 +28,7 @@ pub struct FakeBackend {
 #[expect(clippy::struct_excessive_bools, reason = "knobs, each on its own")]
 pub struct State {
     /// The containers.
-    pub instances: BTreeMap<RunnerName, Instance>,
+    pub machines: BTreeMap<RunnerName, Machine>,
     /// The environment each was started with.
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
     /// Called for every runner that was started.
@@ -44,7 +44,7 @@ pub struct State {
     /// How many calls a frozen engine has taken.
     pub taken: usize,
     /// What the machine has.
-    pub machine: Machine,
+    pub host: HostResources,
     /// True if images are there.
     pub image: bool,
     /// Images that are not there even so.
@@ -98,15 +98,15 @@ impl FakeBackend {
 
     /// The names of all containers.
     pub fn names(&self) -> Vec<String> {
-        self.state().instances.keys().map(ToString::to_string).collect()
+        self.state().machines.keys().map(ToString::to_string).collect()
     }
 
     /// Lets a container end.
     pub fn exit(&self, name: &str, code: i64, log_tail: &str) {
-        for instance in
-            self.state().instances.values_mut().filter(|instance| instance.name.as_str() == name)
+        for machine in
+            self.state().machines.values_mut().filter(|machine| machine.name.as_str() == name)
         {
-            instance.phase =
+            machine.phase =
                 Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() });
         }
         self.events.notify_one();
@@ -114,10 +114,10 @@ impl FakeBackend {
 
     /// A container's own Docker engine is so from now on.
     pub fn engine(&self, name: &str, health: &EngineHealth) {
-        for instance in
-            self.state().instances.values_mut().filter(|instance| instance.name.as_str() == name)
+        for machine in
+            self.state().machines.values_mut().filter(|machine| machine.name.as_str() == name)
         {
-            instance.engine = Some(health.clone());
+            machine.engine = Some(health.clone());
         }
         self.events.notify_one();
     }
@@ -140,7 +140,7 @@ impl FakeBackend {
 
 #[async_trait]
 impl Backend for FakeBackend {
-    async fn instance(&self) -> Result<String, BackendError> {
+    async fn installation(&self) -> Result<String, BackendError> {
         self.reach().await.map(|_| "fake".to_owned())
     }
 
@@ -148,12 +148,12 @@ impl Backend for FakeBackend {
         self.reach().await.map(drop)
     }
 
-    async fn machine(&self) -> Result<Machine, BackendError> {
-        Ok(self.reach().await?.machine)
+    async fn host_resources(&self) -> Result<HostResources, BackendError> {
+        Ok(self.reach().await?.host)
     }
 
-    async fn list(&self) -> Result<Vec<Instance>, BackendError> {
-        Ok(self.reach().await?.instances.values().cloned().collect())
+    async fn list(&self) -> Result<Vec<Machine>, BackendError> {
+        Ok(self.reach().await?.machines.values().cloned().collect())
     }
 
     async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
@@ -172,9 +172,9 @@ impl Backend for FakeBackend {
             }
             Some(_) => (Phase::Created, Some(EngineHealth::Starting)),
         };
-        let instance = Instance {
+        let machine = Machine {
             name: spec.name.clone(),
-            container_id: format!("container-of-{}", spec.name),
+            id: format!("container-of-{}", spec.name),
             pool: spec.pool.clone(),
             scope: spec.scope.clone(),
             labels: spec.labels.clone(),
@@ -189,7 +189,7 @@ impl Backend for FakeBackend {
             unread: None,
         };
         state.environments.insert(spec.name.clone(), spec.environment.clone());
-        state.instances.insert(spec.name.clone(), instance);
+        state.machines.insert(spec.name.clone(), machine);
         if let Some(started) = &state.started {
             started(spec);
         }
@@ -209,20 +209,20 @@ impl Backend for FakeBackend {
         }
         if state.failing_starts > 0 {
             state.failing_starts -= 1;
-            state.instances.remove(name);
+            state.machines.remove(name);
             return Err(BackendError::Refused { what, reason: "no space left".to_owned() });
         }
-        let Some(instance) = state.instances.get_mut(name) else {
+        let Some(machine) = state.machines.get_mut(name) else {
             return Err(BackendError::Refused { what, reason: "it is gone".to_owned() });
         };
-        if instance.phase == Phase::Created {
-            instance.phase = Phase::Running { working: Some(false) };
+        if machine.phase == Phase::Created {
+            machine.phase = Phase::Running { working: Some(false) };
         }
         Ok(())
     }
 
     async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
-        self.reach().await?.instances.remove(name);
+        self.reach().await?.machines.remove(name);
         Ok(())
     }
 
@@ -244,7 +244,7 @@ impl Backend for FakeBackend {
             }
             let readers = state.readers.0 + 1;
             state.readers = (readers, state.readers.1.max(readers));
-            state.instances.get(name).map(|instance| match &instance.phase {
+            state.machines.get(name).map(|machine| match &machine.phase {
                 Phase::Exited(exit) => foreign_text::log(exit.log_tail.as_bytes()),
                 _ => foreign_text::log(state.printed.as_bytes()),
             })

@@ -12,22 +12,22 @@ use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
 use crate::launch::LaunchSpec;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 /// Runs runners. Every call may be repeated; its effect is that of one call.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// The instance whose runners this backend sees: part of every name and label, the same after a restart.
-    async fn instance(&self) -> Result<String, BackendError>;
+    /// The installation whose runners this backend sees: part of every name and label, the same after a restart.
+    async fn installation(&self) -> Result<String, BackendError>;
 
     /// Asks whether the engine answers, and nothing else.
     async fn ping(&self) -> Result<(), BackendError>;
 
-    /// What the machine has on which runners run.
-    async fn machine(&self) -> Result<Machine, BackendError>;
+    /// What the host of the machines has.
+    async fn host_resources(&self) -> Result<HostResources, BackendError>;
 
     /// All our runners, those that ended included. Whatever does not carry our full set of labels is not ours.
-    async fn list(&self) -> Result<Vec<Instance>, BackendError>;
+    async fn list(&self) -> Result<Vec<Machine>, BackendError>;
 
     /// Creates and starts a runner. One with a Docker engine of its own is created, its engine is started, and the runner waits for
     /// [`Backend::start`]. `Ok` if the very same one is there already; leaves nothing behind on failure, unless the engine cannot
@@ -85,9 +85,9 @@ impl Progress {
     }
 }
 
-/// What a machine has for all its runners together; none where the engine does not tell.
+/// What a host has for all machines together; none where it does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Machine {
+pub struct HostResources {
     /// Memory, in bytes.
     pub memory: Option<i64>,
     /// Processors, in billionths of one.

@@ -25,7 +25,7 @@ use super::backoff;
 use super::observed::Observed;
 use super::policy::Policy;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 pub use failed_groups::{FailedGroups, REMEMBERED};
 
@@ -210,16 +210,16 @@ impl Assignment {
 pub fn after(
     seen: &Observed,
     before: &BTreeMap<i64, Assignment>,
-    idle_since: impl Fn(&Instance) -> Option<Timestamp>,
+    idle_since: impl Fn(&Machine) -> Option<Timestamp>,
     ended: &[Ended],
     policy: &Policy,
     now: Timestamp,
 ) -> BTreeMap<i64, Assignment> {
-    let listed = |one: &&Instance| seen.sight_of(one).listed().is_some();
-    let idle = seen.instances.iter().filter(listed).filter_map(|instance| {
-        let Instance { name, scope, labels, pool, .. } = instance;
+    let listed = |one: &&Machine| seen.sight_of(one).listed().is_some();
+    let idle = seen.machines.iter().filter(listed).filter_map(|machine| {
+        let Machine { name, scope, labels, pool, .. } = machine;
         let group = policy.pool(pool).and_then(|pool| pool.group.as_deref());
-        Some(Idle { name, scope, labels, group, since: idle_since(instance)? })
+        Some(Idle { name, scope, labels, group, since: idle_since(machine)? })
     });
     let idle: Vec<Idle<'_>> = idle.collect();
     // A job that is missing because GitHub could not be asked about its repository may be queued still.

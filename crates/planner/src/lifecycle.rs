@@ -10,7 +10,7 @@ pub use self::printed::JobResult;
 pub use self::reason::{Ending, Failure, Reason};
 use super::memory::Sighting;
 use super::observed::Sight;
-use mayfly_common::machine::{EngineHealth, Exit, Instance, Phase};
+use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
 
 /// How long a runner that was online may be offline, or unknown to GitHub, while its container runs and nothing works inside.
 ///
@@ -36,23 +36,23 @@ const EXIT_VERSION_REFUSED: i64 = 7;
 /// The exit code of a process that a signal ended is this and the signal's number.
 const EXIT_BY_SIGNAL: i64 = 128;
 
-/// Why `instance` is in the state it is in. `registration_timeout`: how long it may take to come online.
+/// Why `machine` is in the state it is in. `registration_timeout`: how long it may take to come online.
 pub fn reason_of(
-    instance: &Instance,
+    machine: &Machine,
     sight: Sight<'_>,
     sighting: Sighting,
     registration_timeout: SignedDuration,
     now: Timestamp,
 ) -> Reason {
     let late =
-        now >= instance.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
-    let working = match &instance.phase {
-        Phase::Created => return created(instance.engine.as_ref(), late, registration_timeout),
-        Phase::Exited(exit) => return exited(instance, exit, sight, sighting),
+        now >= machine.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
+    let working = match &machine.phase {
+        Phase::Created => return created(machine.engine.as_ref(), late, registration_timeout),
+        Phase::Exited(exit) => return exited(machine, exit, sight, sighting),
         Phase::Running { working } => working.unwrap_or(false),
     };
-    if now >= instance.deadline {
-        return Reason::Failed(Failure::PastDeadline(instance.deadline));
+    if now >= machine.deadline {
+        return Reason::Failed(Failure::PastDeadline(machine.deadline));
     }
     let gone_for =
         sighting.missing_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
@@ -66,7 +66,7 @@ pub fn reason_of(
         }
         _ if working => Reason::Working,
         // Its next job could not use it. What GitHub does not list may be about to end after its job.
-        Sight::Listed(_) if let Some(why) = broken(instance) => {
+        Sight::Listed(_) if let Some(why) = broken(machine) => {
             Reason::Failed(Failure::EngineEnded(why.to_owned()))
         }
         Sight::Listed(registered) if registered.online => Reason::Waiting,
@@ -112,8 +112,8 @@ fn created(engine: Option<&EngineHealth>, late: bool, timeout: SignedDuration) -
 }
 
 /// Why a runner that runs cannot use its own Docker engine any more, if so and if it is known that no job runs inside.
-fn broken(instance: &Instance) -> Option<&str> {
-    match (&instance.phase, &instance.engine) {
+fn broken(machine: &Machine) -> Option<&str> {
+    match (&machine.phase, &machine.engine) {
         (Phase::Running { working: Some(false) }, Some(EngineHealth::Failed { why })) => Some(why),
         _ => None,
     }
@@ -121,7 +121,7 @@ fn broken(instance: &Instance) -> Option<&str> {
 
 /// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.
 pub(super) fn exited(
-    instance: &Instance,
+    machine: &Machine,
     exit: &Exit,
     sight: Sight<'_>,
     sighting: Sighting,
@@ -142,7 +142,7 @@ pub(super) fn exited(
         0 if worked => Reason::AfterItsJob,
         0 if deregistered => Reason::WithoutSign(ending, last()),
         _ if worked => Reason::Failed(Failure::EndedInJob(ending)),
-        _ if deregistered && instance.github_id.is_some() => {
+        _ if deregistered && machine.github_id.is_some() => {
             Reason::Failed(Failure::EndedDeregistered(ending, last()))
         }
         _ => Reason::Failed(Failure::EndedBeforeJob(ending, last())),

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::foreign_text::line;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -45,22 +45,22 @@ pub struct Ending {
 }
 
 impl LeftRunner {
-    /// The runner of `instance`, which is in `state`.
-    pub fn of(instance: &Instance, state: RunnerState) -> Self {
+    /// The runner of `machine`, which is in `state`.
+    pub fn of(machine: &Machine, state: RunnerState) -> Self {
         Self {
-            name: instance.name.clone(),
-            machine: instance.container_id.clone(),
-            pool: instance.pool.clone(),
-            scope: instance.scope.clone(),
-            image: instance.image.clone(),
-            created_at: instance.created_at,
+            name: machine.name.clone(),
+            machine: machine.id.clone(),
+            pool: machine.pool.clone(),
+            scope: machine.scope.clone(),
+            image: machine.image.clone(),
+            created_at: machine.created_at,
             state,
         }
     }
 
     /// True if its machine is not among these, which are all there are. A machine of its name stands for it: its Docker engine, say.
-    pub fn is_missing(&self, machines: &[Instance]) -> bool {
-        !machines.iter().any(|one| one.container_id == self.machine || one.name == self.name)
+    pub fn is_missing(&self, machines: &[Machine]) -> bool {
+        !machines.iter().any(|one| one.id == self.machine || one.name == self.name)
     }
 
     /// The runner, as the ledger looks for its job.

@@ -23,7 +23,7 @@ use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
 use super::unlisted::NotFound;
-use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::registration::{Registered, RunnerId};
 
 /// The wait after GitHub first refused to delete a registration; doubled by each further refusal.
@@ -111,10 +111,10 @@ pub struct Memory {
 
 impl Memory {
     /// What is known of a runner.
-    pub fn of(&self, instance: &Instance) -> Sighting {
-        let known = self.sightings.get(&instance.name);
+    pub fn of(&self, machine: &Machine) -> Sighting {
+        let known = self.sightings.get(&machine.name);
         known
-            .filter(|(made, _)| *made == instance.created_at)
+            .filter(|(made, _)| *made == machine.created_at)
             .map_or_else(Default::default, |(_, sighting)| *sighting)
     }
 
@@ -192,29 +192,29 @@ impl Observed {
     pub fn remember(mut self, policy: &Policy, now: Timestamp) -> Self {
         let mut memory = std::mem::take(&mut self.memory);
         memory.not_found = self.note_not_found(&memory.not_found, now);
-        for instance in &self.instances {
-            let known = memory.names.insert(instance.name.clone(), now).is_some();
+        for machine in &self.machines {
+            let known = memory.names.insert(machine.name.clone(), now).is_some();
             if memory.adopted && !known {
-                memory.note_clash(&instance.scope, instance.name.as_str(), Sign::Machine, now);
+                memory.note_clash(&machine.scope, machine.name.as_str(), Sign::Machine, now);
             }
-            let listed = self.sight_of(instance).listed().map(|registered| registered.id);
-            for id in listed.into_iter().chain(instance.github_id) {
-                memory.registrations.insert((instance.scope.clone(), id), now);
+            let listed = self.sight_of(machine).listed().map(|registered| registered.id);
+            for id in listed.into_iter().chain(machine.github_id) {
+                memory.registrations.insert((machine.scope.clone(), id), now);
             }
         }
         memory.adopted = true;
         memory.names.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         memory.started_for.retain(|name, _| memory.names.contains_key(name));
         memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
-        let sightings = self.instances.iter().map(|instance| {
-            let before = memory.of(instance);
-            let mut sighting = self.sighting(before, instance, policy, now);
-            let timeout = policy.terms(&instance.pool).registration_timeout;
-            let reason = reason_of(instance, self.sight_of(instance), sighting, timeout, now);
+        let sightings = self.machines.iter().map(|machine| {
+            let before = memory.of(machine);
+            let mut sighting = self.sighting(before, machine, policy, now);
+            let timeout = policy.terms(&machine.pool).registration_timeout;
+            let reason = reason_of(machine, self.sight_of(machine), sighting, timeout, now);
             let failed = reason.failure().is_some();
             sighting.failed_passes =
                 if failed { before.failed_passes.saturating_add(1) } else { 0 };
-            (instance.name.clone(), (instance.created_at, sighting))
+            (machine.name.clone(), (machine.created_at, sighting))
         });
         let sightings: BTreeMap<RunnerName, (Timestamp, Sighting)> = sightings.collect();
         let begun = self.begun(&memory, &sightings);
@@ -222,7 +222,7 @@ impl Observed {
         let ended = self.note_departures(&mut memory, policy, now);
         let had_job = self.note_late_words(&mut memory, now);
         assignment::forget_ends(&mut memory.assignments, &had_job);
-        let idle_since = |instance: &Instance| memory.of(instance).idle_since;
+        let idle_since = |machine: &Machine| memory.of(machine).idle_since;
         let assignments =
             assignment::after(&self, &memory.assignments, idle_since, &ended, policy, now);
         memory.note_idle_ends(&begun, &ended, now);
@@ -243,22 +243,22 @@ impl Observed {
     fn sighting(
         &self,
         mut sighting: Sighting,
-        instance: &Instance,
+        machine: &Machine,
         policy: &Policy,
         now: Timestamp,
     ) -> Sighting {
         // A moment that lies ahead is from before the clock was set back.
         let since = |before: Option<Timestamp>| Some(before.map_or(now, |at| at.min(now)));
-        let over = self.jobs_over.get(&instance.name).copied();
+        let over = self.jobs_over.get(&machine.name).copied();
         sighting.job_over_at = over.or(sighting.job_over_at);
         // One that had a job was online, whether or not somebody looked at that moment.
-        let had_job = over.is_some() || self.working_for.contains_key(&instance.name);
+        let had_job = over.is_some() || self.working_for.contains_key(&machine.name);
         // GitHub is asked now and then, and its list may lag; that a job began is remembered however it was seen.
-        let worked = instance.phase == Phase::Running { working: Some(true) };
+        let worked = machine.phase == Phase::Running { working: Some(true) };
         sighting.was_online |= had_job || worked;
         sighting.was_busy |= worked || had_job;
         sighting.had_job |= had_job;
-        let sight = self.sight_of(instance);
+        let sight = self.sight_of(machine);
         if matches!(sight, Sight::Unknown | Sight::Unasked) {
             return sighting;
         }
@@ -273,11 +273,11 @@ impl Observed {
         let jobless = listed.is_none_or(|registered| !registered.online && !registered.busy);
         // What GitHub said to an earlier process is forgotten, but the job was over by then, within the machine's life.
         let first = !std::mem::replace(&mut sighting.was_told, true);
-        let begun = over.filter(|_| first).map(|at| at.max(instance.created_at));
+        let begun = over.filter(|_| first).map(|at| at.max(machine.created_at));
         let jobless_since = sighting.jobless_since.or(begun);
         sighting.jobless_since = if jobless { since(jobless_since) } else { None };
-        let timeout = policy.terms(&instance.pool).registration_timeout;
-        let reason = reason_of(instance, sight, sighting, timeout, now);
+        let timeout = policy.terms(&machine.pool).registration_timeout;
+        let reason = reason_of(machine, sight, sighting, timeout, now);
         let idle = reason.state() == RunnerState::Idle;
         sighting.idle_since = if idle { since(sighting.idle_since) } else { None };
         sighting
@@ -310,9 +310,9 @@ impl Observed {
             let place =
                 policy.all().any(|pool| naming::place_number(pool, &registered.name).is_some());
             let machine = self
-                .instances
+                .machines
                 .iter()
-                .any(|instance| instance.name.as_str().eq_ignore_ascii_case(&registered.name));
+                .any(|machine| machine.name.as_str().eq_ignore_ascii_case(&registered.name));
             let before = memory.strays.get(&key).copied();
             // Somebody asks, or asked, for a runner of this name.
             let wanted = before.is_some() || self.is_asked_for(scope, &registered.name);

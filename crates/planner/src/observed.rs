@@ -13,7 +13,7 @@ use super::filter::Refusal;
 use super::lifecycle::{self, Failure, Reason};
 use super::memory::Memory;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::{Exit, Instance, Phase};
+use mayfly_common::machine::{Exit, Machine, Phase};
 use mayfly_common::registration::Registered;
 
 /// The runners GitHub lists for a scope. A listing that failed is not an empty one.
@@ -68,7 +68,7 @@ impl<'a> Sight<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// Our containers.
-    pub instances: Vec<Instance>,
+    pub machines: Vec<Machine>,
     /// Runners at GitHub, for every scope that was asked.
     pub registrations: BTreeMap<Scope, Listing>,
     /// Jobs that wait for a runner, read after the registrations: a job taken in between is then not counted twice.
@@ -185,10 +185,10 @@ pub enum Image {
 
 impl Observed {
     /// True if a runner is known to have a job, or to have had one.
-    pub fn has_worked(&self, instance: &Instance) -> bool {
-        let (sight, sighting) = (self.sight_of(instance), self.memory.of(instance));
+    pub fn has_worked(&self, machine: &Machine) -> bool {
+        let (sight, sighting) = (self.sight_of(machine), self.memory.of(machine));
         let ended = |exit: &Exit| {
-            let reason = lifecycle::exited(instance, exit, sight, sighting);
+            let reason = lifecycle::exited(machine, exit, sight, sighting);
             matches!(
                 reason,
                 Reason::Result(_)
@@ -198,7 +198,7 @@ impl Observed {
                     | Reason::Failed(Failure::EndedInJob(_) | Failure::EndedDeregistered(..))
             )
         };
-        match &instance.phase {
+        match &machine.phase {
             Phase::Created => false,
             Phase::Running { working } => {
                 *working == Some(true)
@@ -209,26 +209,26 @@ impl Observed {
         }
     }
 
-    /// What GitHub says of `instance`.
-    pub fn sight_of(&self, instance: &Instance) -> Sight<'_> {
-        match self.registrations.get(&instance.scope) {
+    /// What GitHub says of `machine`.
+    pub fn sight_of(&self, machine: &Machine) -> Sight<'_> {
+        match self.registrations.get(&machine.scope) {
             None | Some(Listing::Unasked) => Sight::Unasked,
             Some(Listing::Unknown | Listing::NotFound) => Sight::Unknown,
-            Some(Listing::Known(list)) => in_list(list, instance).unwrap_or(Sight::Absent),
-            Some(Listing::Partial(list)) => in_list(list, instance).unwrap_or(Sight::Unknown),
+            Some(Listing::Known(list)) => in_list(list, machine).unwrap_or(Sight::Absent),
+            Some(Listing::Partial(list)) => in_list(list, machine).unwrap_or(Sight::Unknown),
         }
     }
 }
 
-fn in_list<'a>(list: &'a [Registered], instance: &Instance) -> Option<Sight<'a>> {
-    list.iter().find(|registered| is_of(registered, instance)).map(Sight::Listed)
+fn in_list<'a>(list: &'a [Registered], machine: &Machine) -> Option<Sight<'a>> {
+    list.iter().find(|registered| is_of(registered, machine)).map(Sight::Listed)
 }
 
 /// Ids are compared where we know ours: a name could have been registered again by somebody else.
-fn is_of(registered: &Registered, instance: &Instance) -> bool {
-    match instance.github_id {
+fn is_of(registered: &Registered, machine: &Machine) -> bool {
+    match machine.github_id {
         Some(id) => registered.id == id,
-        None => registered.name.eq_ignore_ascii_case(instance.name.as_str()),
+        None => registered.name.eq_ignore_ascii_case(machine.name.as_str()),
     }
 }
 
@@ -258,9 +258,9 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_a_runner_where_nobody_was_asked_or_the_list_may_lack_it() {
-        use crate::lifecycle::tests::{instance, registered};
+        use crate::lifecycle::tests::{machine, registered};
 
-        let runner = instance("a1", Phase::Running { working: Some(false) });
+        let runner = machine("a1", Phase::Running { working: Some(false) });
         let own = registered(1, "a1", true, false);
         let other = registered(2, "a1", true, false);
         let rows = [
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_runner_has_worked_once_anything_shows_a_job() {
-        use crate::lifecycle::tests::{at, instance, policy, registered};
+        use crate::lifecycle::tests::{at, machine, policy, registered};
 
         let exited = |code, log: &str| {
             let log_tail = log.to_owned();
@@ -306,15 +306,15 @@ mod tests {
         ];
         for (what, phase, busy, was_busy, expected) in rows {
             let look = |before: Observed, phase: &Phase, busy| {
-                let runner = instance("a1", phase.clone());
+                let runner = machine("a1", phase.clone());
                 let listing = Listing::Known(vec![registered(1, "a1", true, busy)]);
                 let registrations = BTreeMap::from([(runner.scope.clone(), listing)]);
-                let (instances, memory) = (vec![runner], before.memory);
-                Observed { instances, registrations, memory, ..Observed::default() }
+                let (machines, memory) = (vec![runner], before.memory);
+                Observed { machines, registrations, memory, ..Observed::default() }
             };
             let before = look(Observed::default(), &running(Some(false)), was_busy);
             let now = look(before.remember(&policy(), at(0)), &phase, busy);
-            assert_eq!(now.has_worked(&now.instances[0]), expected, "{what}");
+            assert_eq!(now.has_worked(&now.machines[0]), expected, "{what}");
         }
     }
 }

@@ -37,7 +37,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 pub use self::cause::Cause;
 use self::jobs::Blocked;
-use self::over::instance_runs;
+use self::over::machine_runs;
 use super::action::{Action, Launch, Refusal, RequestId};
 use super::assignment::NotAssigned;
 use super::backoff::Place;
@@ -48,7 +48,7 @@ use super::observed::Observed;
 use super::policy::Policy;
 use super::room::Room;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_common::registration::RunnerId;
 
 /// What to do, and what was thought of everything.
@@ -132,7 +132,7 @@ pub struct Unmet {
 
 /// Decides everything; does nothing. Same input, same output.
 pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
-    let running = seen.instances.iter().filter(|instance| takes_room(instance));
+    let running = seen.machines.iter().filter(|machine| takes_room(machine));
     let mut planner = Planner {
         seen,
         policy,
@@ -149,8 +149,8 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
         failing: BTreeSet::new(),
         shrink: BTreeMap::new(),
     };
-    for instance in running {
-        if let Scope::Repo(repo) = &instance.scope {
+    for machine in running {
+        if let Scope::Repo(repo) = &machine.scope {
             *planner.standing.entry(repo).or_default() += 1;
         }
     }
@@ -196,15 +196,15 @@ struct Planner<'a, N> {
 }
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
-    fn running(&self) -> impl Iterator<Item = &'a Instance> + use<'a, N> {
-        self.seen.instances.iter().filter(|instance| takes_room(instance))
+    fn running(&self) -> impl Iterator<Item = &'a Machine> + use<'a, N> {
+        self.seen.machines.iter().filter(|machine| takes_room(machine))
     }
 
     /// Runners that can still take a job: idle, or starting within their time. Failed ones never count.
-    fn available(&self) -> Vec<&'a Instance> {
+    fn available(&self) -> Vec<&'a Machine> {
         self.judged()
-            .filter(|(instance, verdict)| verdict.is_supply && !self.leaving(&instance.name))
-            .map(|(instance, _)| instance)
+            .filter(|(machine, verdict)| verdict.is_supply && !self.leaving(&machine.name))
+            .map(|(machine, _)| machine)
             .collect()
     }
 
@@ -227,8 +227,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 }
 
 /// True if it uses what the caps count: it runs, or there is a Docker engine of its own, which goes only with it.
-fn takes_room(instance: &Instance) -> bool {
-    instance_runs(instance) || instance.engine.is_some()
+fn takes_room(machine: &Machine) -> bool {
+    machine_runs(machine) || machine.engine.is_some()
 }
 
 fn ends(action: &Action, runner: &RunnerName) -> bool {

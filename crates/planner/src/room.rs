@@ -7,7 +7,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{Login, RepoSlug, Scope};
 
 use super::policy::{Caps, Policy, PoolPolicy};
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 /// The cap that is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl<'a> Room<'a> {
     /// The room beside these containers, all of which run.
     pub(super) fn beside<'b>(
         policy: &'a Policy,
-        running: impl Iterator<Item = &'b Instance>,
+        running: impl Iterator<Item = &'b Machine>,
     ) -> Self {
         let mut room = Self {
             caps: &policy.caps,
@@ -124,8 +124,8 @@ impl<'a> Room<'a> {
             owners: BTreeMap::new(),
             repos: BTreeMap::new(),
         };
-        for instance in running {
-            room.add(&instance.pool, policy.terms(&instance.pool), &instance.scope);
+        for machine in running {
+            room.add(&machine.pool, policy.terms(&machine.pool), &machine.scope);
         }
         room
     }
@@ -244,7 +244,7 @@ fn owner(scope: &Scope) -> Option<&Login> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lifecycle::tests::{instance, policy};
+    use crate::lifecycle::tests::{machine, policy};
     use mayfly_common::machine::Phase;
 
     type Narrow = fn(&mut Policy);
@@ -267,7 +267,7 @@ mod tests {
             let mut policy = policy();
             (policy.default.memory, policy.default.nano_cpus) = (256 << 20, 1_500_000_000);
             (policy.caps.memory, policy.caps.nano_cpus) = (Some(256 << 20), Some(1_500_000_000));
-            let none = || std::iter::empty::<&Instance>();
+            let none = || std::iter::empty::<&Machine>();
             // As large as the cap is not larger.
             assert_eq!(Room::beside(&policy, none()).admits(&policy.default, &scope), Ok(()));
             narrow(&mut policy);
@@ -282,7 +282,7 @@ mod tests {
     fn every_cap_is_named_when_it_is_reached() {
         let base = policy();
         let scope: Scope = "repo:o/r".parse().unwrap();
-        let running = [instance("a1", Phase::Running { working: None })];
+        let running = [machine("a1", Phase::Running { working: None })];
         let rows: [(&str, Narrow); 6] = [
             ("all 1 runners of the host are in use (MAX_RUNNERS)", |p| p.caps.runners = 1),
             ("the memory limit of all runners, 3 MiB, is reached (MAX_RUNNERS_MEMORY)", |p| {

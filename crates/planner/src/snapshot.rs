@@ -20,8 +20,8 @@ use crate::plan::Cause;
 pub struct Snapshot {
     /// Why the last pass could not see our containers, if it could not; the rest is then what an earlier pass saw.
     pub blind: Option<String>,
-    /// The instance; empty until the engine has been reached.
-    pub instance: String,
+    /// The installation; empty until the engine has been reached.
+    pub installation: String,
     /// Our runners, oldest first.
     pub runners: Vec<Runner>,
     /// Where starting runners is put off, and until when.

@@ -5,7 +5,7 @@ use super::naming;
 use super::observed::{Listing, Observed};
 use super::plan::Plan;
 use super::policy::Policy;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_common::registration::Registered;
 
 /// The rest.
@@ -18,7 +18,7 @@ pub struct Rest {
 }
 
 /// Finds the rest after `plan` was carried out. `there`: the machines that are left.
-pub fn rest(seen: &Observed, policy: &Policy, plan: &Plan, there: &[Instance]) -> Rest {
+pub fn rest(seen: &Observed, policy: &Policy, plan: &Plan, there: &[Machine]) -> Rest {
     let is_handled = |wanted: &Registered| {
         plan.actions.iter().any(|action| match action {
             Action::Deregister { id, .. } | Action::Retire { id, .. } => *id == wanted.id,
@@ -54,7 +54,7 @@ mod tests {
     use std::slice;
 
     use super::*;
-    use crate::lifecycle::tests::{at, instance, policy, registered};
+    use crate::lifecycle::tests::{at, machine, policy, registered};
     use crate::plan;
     use mayfly_common::machine::Phase;
     use mayfly_common::scope::Scope;
@@ -63,34 +63,34 @@ mod tests {
     fn what_is_ours_and_still_there_is_named_and_nothing_of_others() {
         let scope: Scope = "repo:o/r".parse().unwrap();
         let policy = Policy { draining: true, ..policy() };
-        let machine = instance("chosen-by-hand", Phase::Running { working: Some(false) });
+        let there = machine("chosen-by-hand", Phase::Running { working: Some(false) });
         let list = vec![
             registered(1, "chosen-by-hand", true, false),
             registered(2, "mayfly-i-0123456789ab", true, true),
             registered(3, "mayfly-other-0123456789ab", false, false),
             registered(4, "server", true, false),
         ];
-        let look = |before: Observed, instances: &[Instance], listing: Listing, second: i64| {
+        let look = |before: Observed, machines: &[Machine], listing: Listing, second: i64| {
             let registrations = BTreeMap::from([(scope.clone(), listing)]);
-            let seen = Observed { instances: instances.to_vec(), registrations, ..before };
+            let seen = Observed { machines: machines.to_vec(), registrations, ..before };
             seen.remember(&policy, at(second))
         };
         let at_work =
             "registration mayfly-i-0123456789ab of repo:o/r: it may be starting or at work";
         let seen =
-            look(Observed::default(), slice::from_ref(&machine), Listing::Known(list.clone()), 0);
+            look(Observed::default(), slice::from_ref(&there), Listing::Known(list.clone()), 0);
         let planned = plan(&seen, &policy, at(0));
         let after = rest(&seen, &policy, &planned, &[]);
         assert_eq!(after, Rest { left: vec![at_work.to_owned()], clears: true });
         // GitHub did not let it go.
-        let kept = rest(&seen, &policy, &planned, &[machine]);
+        let kept = rest(&seen, &policy, &planned, &[there]);
         assert_eq!(
             kept,
             Rest { left: vec![at_work.to_owned(), "1 runners".to_owned()], clears: false }
         );
         // One that ended goes with its registration.
         let exit = mayfly_common::machine::Exit { code: 1, ..Default::default() };
-        let ended = instance("chosen-by-hand", Phase::Exited(exit));
+        let ended = machine("chosen-by-hand", Phase::Exited(exit));
         let removed = look(seen.clone(), &[ended], Listing::Known(list.clone()), 5);
         let planned = plan(&removed, &policy, at(5));
         assert_eq!(rest(&removed, &policy, &planned, &[]).left, [at_work]);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_common::pool::PoolScope;
 use mayfly_common::scope::{RepoSlug, Scope};
 
@@ -43,7 +43,7 @@ pub fn listing(scope: &Scope, catalog: &Catalog) -> Listing {
 /// or it is served. Any other is gone, and there is nothing more to look for.
 pub fn is_needed<'a>(
     repo: &RepoSlug,
-    machines: &[Instance],
+    machines: &[Machine],
     mut named: impl Iterator<Item = &'a PoolScope>,
     catalog: &Catalog,
 ) -> bool {
@@ -87,13 +87,13 @@ mod tests {
 
     use super::*;
     use crate::filter::Filter;
-    use crate::lifecycle::tests::{at, instance, policy};
+    use crate::lifecycle::tests::{at, machine, policy};
     use crate::observed::Sight;
     use mayfly_common::machine::Phase;
 
     const RUNNING: Phase = Phase::Running { working: Some(true) };
 
-    type Tied<'a> = (&'a str, &'a [Instance], &'a [PoolScope], Catalog, bool);
+    type Tied<'a> = (&'a str, &'a [Machine], &'a [PoolScope], Catalog, bool);
     type Answers = (&'static str, Vec<(i64, Listing)>, bool);
 
     fn scope(text: &str) -> Scope {
@@ -138,8 +138,8 @@ mod tests {
     #[test]
     fn a_repository_is_needed_by_a_machine_a_pool_or_for_its_jobs() {
         let (repo, one) = (RepoSlug::parse("o/r").unwrap(), |text| PoolScope::One(scope(text)));
-        let machine = instance("a1", RUNNING);
-        let elsewhere = Instance { scope: scope("repo:o/other"), ..machine.clone() };
+        let machine = machine("a1", RUNNING);
+        let elsewhere = Machine { scope: scope("repo:o/other"), ..machine.clone() };
         let (none, served) = (|| catalog(&[], false), || catalog(&["o/r"], false));
         let rows: [Tied<'_>; 7] = [
             ("nobody", &[], &[], none(), false),
@@ -188,12 +188,12 @@ mod tests {
                 false,
             ),
         ];
-        let machine = instance("a1", RUNNING);
+        let machine = machine("a1", RUNNING);
         for (what, answers, gone) in rows {
             let mut seen = Observed::default();
             for (second, listing) in answers {
                 seen = Observed {
-                    instances: vec![machine.clone()],
+                    machines: vec![machine.clone()],
                     registrations: BTreeMap::from([(machine.scope.clone(), listing)]),
                     memory: seen.memory,
                     ..Observed::default()

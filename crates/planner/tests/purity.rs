@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const CORE: [&str; 6] = [
     "crates/planner/src",
     "crates/workflow/src",
-    "crates/settings/src/machine.rs",
+    "crates/settings/src/host.rs",
     "crates/settings/src/pool.rs",
     "crates/github/src/redelivery.rs",
     "crates/settings/src/template.rs",

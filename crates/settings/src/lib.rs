@@ -8,13 +8,13 @@
 //! | here, `credential`, `docker`, `github`, `images`, `runner` | [`Config`], read from variables |
 //! | [`template`] | the values of runners' variables, with placeholders |
 //! | [`pool`] | a pool, with what its spec leaves open filled in |
-//! | [`machine`] | whether runners fit on the machine |
+//! | [`host`] | whether the limits of runners fit the host that runs them |
 
 mod credential;
 mod docker;
 mod github;
+pub mod host;
 mod images;
-pub mod machine;
 mod parse;
 pub mod pool;
 mod runner;
@@ -128,7 +128,7 @@ pub struct Config {
     /// `DOCKER_NETWORK_MTU`: the MTU of the networks that runners join; none means that of the engine's default network.
     pub network_mtu: Option<u32>,
     /// `ORCHESTRATOR_ID`: which runners are ours; none means a name made from the Docker engine's own id.
-    pub instance: Option<String>,
+    pub installation: Option<String>,
     /// `DATABASE_PATH`: the file of the job ledger; none means that it ends with the process.
     pub database: Option<PathBuf>,
     /// `AUTO_CREATE_RUNNERS` (false): whether queued jobs start runners.
@@ -208,7 +208,7 @@ impl Config {
     pub fn docker(&self) -> DockerSettings {
         DockerSettings {
             host: self.docker_host.clone(),
-            instance: self.instance.clone(),
+            installation: self.installation.clone(),
             network: self.network.clone(),
             mtu: self.network_mtu,
         }
@@ -262,9 +262,9 @@ impl Config {
                 integer(text, MTU).map(|mtu| u32::try_from(mtu).ok())
             });
         let database = database(&mut raw, check);
-        let instance =
+        let installation =
             check.optional("ORCHESTRATOR_ID", raw.orchestrator_id.take(), None, |text| {
-                parse::instance(text).map(Some)
+                parse::installation(text).map(Some)
             });
         let shown = shown(&mut raw, check);
         let github = github::read(&mut raw, check);
@@ -280,7 +280,7 @@ impl Config {
             network,
             network_mtu,
             database,
-            instance,
+            installation,
             auto_create,
             check_interval,
             purge_interval,

@@ -91,8 +91,8 @@ pub(super) fn network(text: &str) -> Result<String, String> {
     }
 }
 
-/// The name of an instance: part of every runner's name, so short and plain.
-pub(super) fn instance(text: &str) -> Result<String, String> {
+/// The name of an installation: part of every runner's name, so short and plain.
+pub(super) fn installation(text: &str) -> Result<String, String> {
     let text = text.trim();
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if text.len() <= 24

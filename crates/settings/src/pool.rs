@@ -151,10 +151,10 @@ impl Pool {
         }
     }
 
-    /// What it wants at `now`. `instance`: the name of this installation.
+    /// What it wants at `now`. `installation`: the name of this installation.
     pub fn policy(
         &self,
-        instance: &str,
+        installation: &str,
         rotate_before: Option<Timestamp>,
         now: Timestamp,
     ) -> PoolPolicy {
@@ -180,7 +180,7 @@ impl Pool {
             memory: profile.memory.saturating_mul(profile.containers()),
             nano_cpus: profile.nano_cpus.saturating_mul(profile.containers()),
             naming: spec.naming,
-            name_prefix: self.name_prefix(instance),
+            name_prefix: self.name_prefix(installation),
             enabled: spec.enabled,
             paused: spec.paused,
         }
@@ -197,8 +197,8 @@ impl Pool {
     }
 
     /// How the names of its numbered places begin.
-    fn name_prefix(&self, instance: &str) -> String {
-        let own = || format!("{}{}", naming::prefix(instance), self.spec.name);
+    fn name_prefix(&self, installation: &str) -> String {
+        let own = || format!("{}{}", naming::prefix(installation), self.spec.name);
         match (self.spec.naming, &self.spec.name_prefix) {
             (Naming::Stable, Some(prefix)) => prefix.clone(),
             _ => own(),

@@ -16,7 +16,7 @@ pub const PLACEHOLDERS: [(&str, &str); 22] = [
     ("hostname", "Host name of the orchestrator"),
     ("jit_config", "Just-in-time configuration of this one runner; usable once"),
     ("labels", "Labels of the runner, joined by commas"),
-    ("orchestrator_id", "Instance that manages the runner"),
+    ("orchestrator_id", "Installation that manages the runner"),
     ("orchestrator_port", "Port of the orchestrator"),
     ("registration_token", "Registration token of the scope; valid for an hour"),
     ("registry_url", "Value of REGISTRY"),

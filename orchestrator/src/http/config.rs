@@ -18,7 +18,7 @@ pub(super) async fn info(State(api): State<Api>) -> Json<ConfigInfo> {
         has_configuration: !names.is_empty(),
         variable_names: names,
         available_placeholders: PLACEHOLDERS.len(),
-        orchestrator_id: api.handle.snapshot().instance,
+        orchestrator_id: api.handle.snapshot().installation,
         registration: match runner.registration {
             Registration::Jit => "jit".to_owned(),
             Registration::Token => "token".to_owned(),

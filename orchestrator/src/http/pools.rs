@@ -177,7 +177,7 @@ fn described(entry: &Entry) -> Result<Value, Problem> {
 
 fn shown(api: &Api, entry: &Entry) -> Result<Pool, Problem> {
     let (snapshot, pool) = (api.handle.snapshot(), &entry.pool);
-    let now = pool.policy(&snapshot.instance, entry.rotate_before, api.handle.now());
+    let now = pool.policy(&snapshot.installation, entry.rotate_before, api.handle.now());
     let name = &pool.spec.name;
     let seen = snapshot.pools.get(name);
     let mut runners = std::collections::BTreeMap::new();

@@ -24,7 +24,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let held_back = held_back.collect();
     Json(Status {
         version: mayfly_common::VERSION.to_owned(),
-        instance: snapshot.instance,
+        installation: snapshot.installation,
         auto_create: api.config.auto_create,
         draining_since: api.handle.drain().since(),
         max_runners: api.config.runner.max,

@@ -574,9 +574,9 @@ async fn what_cannot_be_done_to_a_pool_is_refused_with_its_place() {
 async fn the_status_counts_the_runners_of_each_state() {
     let scene = scene(&[]);
     for (name, working) in [("r-1", true), ("r-2", false), ("r-3", true)] {
-        let machine = mayfly_common::machine::Instance {
+        let machine = mayfly_common::machine::Machine {
             name: mayfly_common::name::RunnerName::parse(name).unwrap(),
-            container_id: name.to_owned(),
+            id: name.to_owned(),
             pool: mayfly_common::pool::PoolName::default_pool(),
             scope: "org:octo-org".parse().unwrap(),
             labels: mayfly_common::label::LabelSet::requested(["self-hosted"]),
@@ -590,7 +590,7 @@ async fn the_status_counts_the_runners_of_each_state() {
             engine: None,
             unread: None,
         };
-        scene.backend.state().instances.insert(machine.name.clone(), machine);
+        scene.backend.state().machines.insert(machine.name.clone(), machine);
     }
     scene.reconciler.pass().await;
     let status = scene.get("/api/v1/status").await.body;

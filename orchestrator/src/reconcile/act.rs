@@ -24,7 +24,7 @@ use super::{Reconciler, State};
 use crate::metrics::ActionLabels;
 use mayfly_backend::bounded::Bounded;
 use mayfly_backend::{Backend, BackendError};
-use mayfly_common::machine::{Exit, Instance, Phase};
+use mayfly_common::machine::{Exit, Machine, Phase};
 use mayfly_common::registration::RunnerId;
 use mayfly_github::{Deregistered, GitHubError};
 use mayfly_planner::backoff::Failed;
@@ -102,7 +102,7 @@ fn needs_engine(action: &Action) -> bool {
 }
 
 /// The span of an action.
-fn span(action: &Action, seen: &[Instance]) -> Span {
+fn span(action: &Action, seen: &[Machine]) -> Span {
     let span = info_span!(
         target: TARGET,
         "action",
@@ -130,8 +130,8 @@ fn span(action: &Action, seen: &[Instance]) -> Span {
         }
         Action::Retire { name, scope, .. } => {
             span.record("runner", display(name));
-            if let Some(instance) = seen.iter().find(|instance| instance.name == *name) {
-                span.record("pool", instance.pool.as_str());
+            if let Some(machine) = seen.iter().find(|machine| machine.name == *name) {
+                span.record("pool", machine.pool.as_str());
             }
             span.record("scope", display(scope));
         }
@@ -155,7 +155,7 @@ impl Reconciler {
         &self,
         state: &mut State,
         plan: &Plan,
-        seen: &[Instance],
+        seen: &[Machine],
     ) -> Vec<(Action, Outcome)> {
         let (starting, ending): (Vec<Action>, Vec<Action>) =
             plan.actions.iter().cloned().partition(Action::is_launch);
@@ -189,10 +189,10 @@ impl Reconciler {
                     if let Action::Remove { why, .. } = &mut action {
                         why.clone_from(&finished.reason);
                     }
-                    let instance =
-                        seen.iter().find(|instance| instance.name.as_str() == finished.name);
-                    if let Some(instance) = instance {
-                        note_job(state, instance, &log, self.clock.now());
+                    let machine =
+                        seen.iter().find(|machine| machine.name.as_str() == finished.name);
+                    if let Some(machine) = machine {
+                        note_job(state, machine, &log, self.clock.now());
                     }
                     state.history.add(&finished, &log);
                     let log = Some(History::end_of(&log).to_owned());
@@ -205,12 +205,12 @@ impl Reconciler {
     }
 
     /// How long it took to start or to remove a runner.
-    fn note_span(&self, action: &Action, seen: &[Instance], span: SignedDuration) {
-        let of = |name: &RunnerName| seen.iter().find(|instance| instance.name == *name);
+    fn note_span(&self, action: &Action, seen: &[Machine], span: SignedDuration) {
+        let of = |name: &RunnerName| seen.iter().find(|machine| machine.name == *name);
         match action {
             Action::Launch(launch) => self.metrics.took(launch.pool.as_str(), true, span),
             Action::Retire { name, .. } | Action::Remove { name, .. } => {
-                let pool = of(name).map_or("none", |instance| instance.pool.as_str());
+                let pool = of(name).map_or("none", |machine| machine.pool.as_str());
                 self.metrics.took(pool, false, span);
             }
             Action::PullImage(_) | Action::Start { .. } | Action::Deregister { .. } => {}
@@ -220,7 +220,7 @@ impl Reconciler {
     async fn act(
         &self,
         action: &Action,
-        seen: &[Instance],
+        seen: &[Machine],
     ) -> (Outcome, Option<(Finished, String)>) {
         match action {
             Action::PullImage(image) => {
@@ -289,7 +289,7 @@ impl Reconciler {
     fn ended(
         &self,
         ended: Result<Option<Gone>, ActionError>,
-        seen: &[Instance],
+        seen: &[Machine],
         name: &RunnerName,
         state: RunnerState,
         why: &str,
@@ -299,27 +299,27 @@ impl Reconciler {
             Ok(None) => return (Outcome::Kept, None),
             Err(error) => return (Outcome::Failed(error), None),
         };
-        let instance = seen.iter().find(|instance| instance.name == *name);
-        let gone = instance.map(|instance| (self.finished(instance, state, why), log));
+        let machine = seen.iter().find(|machine| machine.name == *name);
+        let gone = machine.map(|machine| (self.finished(machine, state, why), log));
         (left.map_or(Outcome::Done, Outcome::Left), gone)
     }
 
-    pub(super) fn finished(&self, instance: &Instance, state: RunnerState, why: &str) -> Finished {
-        let exit = match &instance.phase {
+    pub(super) fn finished(&self, machine: &Machine, state: RunnerState, why: &str) -> Finished {
+        let exit = match &machine.phase {
             Phase::Exited(exit) => Some(exit),
             _ => None,
         };
         Finished {
-            name: instance.name.to_string(),
-            scope: instance.scope.kind(),
-            scope_name: instance.scope.name(),
-            pool: instance.pool.to_string(),
-            image: instance.image.clone(),
+            name: machine.name.to_string(),
+            scope: machine.scope.kind(),
+            scope_name: machine.scope.name(),
+            pool: machine.pool.to_string(),
+            image: machine.image.clone(),
             state,
             reason: message(why),
             exit_code: exit.map(|exit: &Exit| exit.code),
             out_of_memory: exit.is_some_and(|exit| exit.out_of_memory),
-            created_at: instance.created_at,
+            created_at: machine.created_at,
             removed_at: self.clock.now(),
             log: None,
         }
@@ -360,8 +360,8 @@ impl Reconciler {
 }
 
 /// Notes in the ledger which job a runner had, if it says so.
-fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
-    let (log, result) = match &instance.phase {
+fn note_job(state: &mut State, machine: &Machine, log: &str, now: Timestamp) {
+    let (log, result) = match &machine.phase {
         // It holds the first lines, too, which the job could not write.
         Phase::Exited(exit) => (&*exit.log_tail, result_of(exit)),
         _ => (log, None),
@@ -371,10 +371,10 @@ fn note_job(state: &mut State, instance: &Instance, log: &str, now: Timestamp) {
         return;
     }
     let ran = Ran {
-        worker: worker(instance),
+        worker: worker(machine),
         job: job.as_deref(),
         result,
-        started_at: printed::began(log, (instance.created_at, now)),
+        started_at: printed::began(log, (machine.created_at, now)),
     };
     state.ledger.ran(&ran, now);
 }

@@ -8,7 +8,7 @@ use mayfly_common::scope::RepoSlug;
 use tracing::{debug, warn};
 
 use super::{Reconciler, State};
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_github::budget::Priority;
 use mayfly_planner::ledger::{Had, Looked, Row, Worker, ended_lately};
 
@@ -17,17 +17,17 @@ const CONCURRENT: usize = 8;
 
 impl Reconciler {
     /// Asks about the jobs that are due. Nobody waits for it: what GitHub has no room for is asked later.
-    pub(super) async fn ask_about_jobs(&self, state: &mut State, seen: &[Instance]) {
+    pub(super) async fn ask_about_jobs(&self, state: &mut State, seen: &[Machine]) {
         let now = self.clock.now();
         let memory = &state.memory;
         let had = |name: &str, row: &Row| {
-            let same = |instance: &&Instance| {
-                instance.name.as_str() == name
-                    && !state.ledger.is_of_an_earlier_machine(row, instance.created_at)
+            let same = |machine: &&Machine| {
+                machine.name.as_str() == name
+                    && !state.ledger.is_of_an_earlier_machine(row, machine.created_at)
             };
             match seen.iter().find(same) {
                 None => Had::Gone,
-                Some(instance) if memory.of(instance).jobless_since.is_some() => Had::Offline,
+                Some(machine) if memory.of(machine).jobless_since.is_some() => Had::Offline,
                 Some(_) => Had::AtWork,
             }
         };
@@ -109,12 +109,12 @@ impl Reconciler {
 }
 
 /// A runner, as the ledger knows it.
-pub(super) fn worker(instance: &Instance) -> Worker {
+pub(super) fn worker(machine: &Machine) -> Worker {
     Worker {
-        runner: instance.name.to_string(),
-        pool: instance.pool.to_string(),
-        scope: instance.scope.clone(),
-        created_at: instance.created_at,
+        runner: machine.name.to_string(),
+        pool: machine.pool.to_string(),
+        scope: machine.scope.clone(),
+        created_at: machine.created_at,
     }
 }
 

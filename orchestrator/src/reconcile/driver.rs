@@ -159,10 +159,10 @@ impl Reconciler {
             return false;
         }
         // An engine that is away is the next pass' business.
-        let instances = self.beside.list().await.unwrap_or_default();
-        instances.iter().any(|instance| {
-            let works = matches!(instance.phase, Phase::Running { working: Some(true) });
-            works && waiting.contains(instance.name.as_str())
+        let machines = self.beside.list().await.unwrap_or_default();
+        machines.iter().any(|machine| {
+            let works = matches!(machine.phase, Phase::Running { working: Some(true) });
+            works && waiting.contains(machine.name.as_str())
         })
     }
 }

@@ -57,7 +57,7 @@ impl Launcher {
     pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
         let pool = self.book.material_of(&launch.pool);
         // Before anything is made that would have to be taken back.
-        let instance = self.backend.instance().await?;
+        let installation = self.backend.installation().await?;
         let credentials = self.register(launch, &pool).await?;
         let id = credentials.id;
         let spec = LaunchSpec {
@@ -67,7 +67,7 @@ impl Launcher {
             scope: launch.scope.clone(),
             labels: launch.labels.clone(),
             github_id: id,
-            environment: self.environment(launch, &pool, credentials, &instance, now),
+            environment: self.environment(launch, &pool, credentials, &installation, now),
             created_at: now,
             deadline: now.saturating_add(pool.max_lifetime).unwrap_or(Timestamp::MAX),
         };
@@ -150,7 +150,7 @@ impl Launcher {
         launch: &Launch,
         pool: &Pool,
         credentials: Credentials,
-        instance: &str,
+        installation: &str,
         now: Timestamp,
     ) -> Vec<(String, String)> {
         let templates = &pool.environment;
@@ -162,7 +162,7 @@ impl Launcher {
                     .insert(JIT_VARIABLE.to_owned(), credentials.secret.expose_secret().to_owned());
             }
         }
-        let mut values = self.values(launch, pool, instance, now);
+        let mut values = self.values(launch, pool, installation, now);
         values.insert(credentials.placeholder, Value::Secret(credentials.secret));
         variables.extend(
             templates.iter().map(|(name, template)| (name.clone(), template.render(&values))),
@@ -184,7 +184,7 @@ impl Launcher {
         &self,
         launch: &Launch,
         pool: &Pool,
-        instance: &str,
+        installation: &str,
         now: Timestamp,
     ) -> BTreeMap<&'static str, Value> {
         let (config, shown) = (&self.config, &self.config.shown);
@@ -199,7 +199,7 @@ impl Launcher {
             ("docker_network", config.network.clone()),
             ("hostname", shown.hostname.clone()),
             ("labels", launch.labels.to_string()),
-            ("orchestrator_id", instance.to_owned()),
+            ("orchestrator_id", installation.to_owned()),
             ("orchestrator_port", config.listen.port().to_string()),
             ("registry_url", shown.registry.clone()),
             ("repo_full_name", launch.scope.name()),

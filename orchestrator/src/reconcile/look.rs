@@ -16,7 +16,7 @@ use super::poll::Jobs;
 use super::show::trouble_at;
 use super::{Reconciler, State};
 use mayfly_backend::{Backend as _, BackendError};
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::{
@@ -46,11 +46,11 @@ impl Reconciler {
         &self,
         state: &mut State,
         requests: &[(RequestId, Request)],
-        instance: &str,
+        installation: &str,
         report: &mut PassReport,
     ) -> Result<Observed, BackendError> {
-        let instances = self.backend.list().await?;
-        report.problems.extend(instances.iter().filter_map(unread));
+        let machines = self.backend.list().await?;
+        report.problems.extend(machines.iter().filter_map(unread));
         let now = self.clock.now();
         let Due { check, news, sweep } = self.due(state, requests, now);
         // The first reading costs more than any other: it says nothing about those to come.
@@ -64,12 +64,12 @@ impl Reconciler {
             self.discover(state, now, report).await;
             state.problems.checked(report.problems.get(before..).unwrap_or_default());
         }
-        let scopes = self.scopes(state, requests, &instances, sweep, now);
+        let scopes = self.scopes(state, requests, &machines, sweep, now);
         let look = check || sweep.is_some() || self.may_look(state, now);
         let registrations = if look {
             state.last_look = now;
             let Listed { listings, missing } = self.registrations(state, &scopes, report).await;
-            self.note_missing(state, missing, &instances, report);
+            self.note_missing(state, missing, &machines, report);
             listings
         } else {
             scopes.into_iter().map(|scope| (scope, Listing::Unasked)).collect()
@@ -79,8 +79,8 @@ impl Reconciler {
         }
         // After the registrations: a job that is taken in between is not seen as waiting beside a busy runner.
         let memory = state.memory.clone();
-        let seen = Observed { instances, registrations, memory, ..Observed::default() };
-        let worked = seen.instances.iter().filter(|instance| seen.has_worked(instance));
+        let seen = Observed { machines, registrations, memory, ..Observed::default() };
+        let worked = seen.machines.iter().filter(|machine| seen.has_worked(machine));
         state.ledger.at_work(worked.map(worker).collect(), now);
         let jobs = if self.config.auto_create {
             self.read_jobs(state, &seen.registrations, check, look, report).await
@@ -101,10 +101,10 @@ impl Reconciler {
             unserved: state.catalog.unserved(),
             scaled: state.scaled.clone(),
             wishes: wishes(requests),
-            fresh_names: self.fresh_names(instance),
+            fresh_names: self.fresh_names(installation),
             held_back: state.backoff.held_back(now),
-            jobs_over: jobs_over(state, &seen.instances),
-            working_for: working_for(state, &seen.instances),
+            jobs_over: jobs_over(state, &seen.machines),
+            working_for: working_for(state, &seen.machines),
             ..seen
         })
     }
@@ -132,12 +132,11 @@ impl Reconciler {
         &self,
         state: &mut State,
         requests: &[(RequestId, Request)],
-        instances: &[Instance],
+        machines: &[Machine],
         others: Option<usize>,
         now: Timestamp,
     ) -> BTreeSet<Scope> {
-        let used: BTreeSet<Scope> =
-            instances.iter().map(|instance| instance.scope.clone()).collect();
+        let used: BTreeSet<Scope> = machines.iter().map(|machine| machine.scope.clone()).collect();
         state.contested.retain(|_, until| *until > now);
         // Where a name is asked for, somebody may have it.
         let named: BTreeSet<Scope> = requests.iter().filter_map(|(_, one)| one.named()).collect();
@@ -240,14 +239,14 @@ impl Reconciler {
         &self,
         state: &mut State,
         missing: Vec<RepoSlug>,
-        instances: &[Instance],
+        machines: &[Machine],
         report: &mut PassReport,
     ) {
         let pools = self.book.all();
         let named = || pools.iter().flat_map(|entry| &entry.pool.spec.scopes);
         let (needed, gone): (Vec<_>, Vec<_>) = missing
             .into_iter()
-            .partition(|repo| unlisted::is_needed(repo, instances, named(), &state.catalog));
+            .partition(|repo| unlisted::is_needed(repo, machines, named(), &state.catalog));
         report.problems.extend(needed.iter().map(cannot_be_listed));
         state.forget_registrations(gone);
     }
@@ -274,21 +273,21 @@ impl Reconciler {
         policy: &Policy,
         planned: &Plan,
         changed: bool,
-    ) -> (Vec<Instance>, Vec<Verdict>) {
+    ) -> (Vec<Machine>, Vec<Verdict>) {
         if !changed {
-            return (seen.instances.clone(), planned.verdicts.clone());
+            return (seen.machines.clone(), planned.verdicts.clone());
         }
-        let Ok(instances) = self.backend.list().await else {
-            return (seen.instances.clone(), planned.verdicts.clone());
+        let Ok(machines) = self.backend.list().await else {
+            return (seen.machines.clone(), planned.verdicts.clone());
         };
-        let after = Observed { instances, jobs: Vec::new(), wishes: Vec::new(), ..seen.clone() };
+        let after = Observed { machines, jobs: Vec::new(), wishes: Vec::new(), ..seen.clone() };
         let verdicts = plan(&after, policy, self.clock.now()).verdicts;
-        (after.instances, verdicts)
+        (after.machines, verdicts)
     }
 
     /// More names than one plan can need.
-    fn fresh_names(&self, instance: &str) -> Vec<RunnerName> {
-        let prefix = naming::prefix(instance);
+    fn fresh_names(&self, installation: &str) -> Vec<RunnerName> {
+        let prefix = naming::prefix(installation);
         let name = |_| naming::generated(&prefix, &uuid::Uuid::new_v4().simple().to_string());
         (0..self.config.runner.max).filter_map(name).collect()
     }
@@ -307,9 +306,9 @@ fn cannot_be_listed(repo: &RepoSlug) -> String {
 }
 
 /// The problem of a runner if the engine did not answer all questions about its container.
-fn unread(instance: &Instance) -> Option<String> {
-    let why = instance.unread.as_ref()?;
-    Some(format!("container {} cannot be read: {why}", instance.name))
+fn unread(machine: &Machine) -> Option<String> {
+    let why = machine.unread.as_ref()?;
+    Some(format!("container {} cannot be read: {why}", machine.name))
 }
 
 /// The account that a scope belongs to.
@@ -341,21 +340,20 @@ fn wishes(requests: &[(RequestId, Request)]) -> Vec<(RequestId, Wish)> {
 }
 
 /// When the jobs of these runners were over, as far as the ledger knows.
-fn jobs_over(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, Timestamp> {
-    let machines = || instances.iter().map(|one| (one.name.as_str(), one.created_at));
-    let over = state.ledger.over(machines());
-    let at = |instance: &Instance| over.get(instance.name.as_str()).copied();
-    let known =
-        instances.iter().filter_map(|instance| Some((instance.name.clone(), at(instance)?)));
+fn jobs_over(state: &State, machines: &[Machine]) -> BTreeMap<RunnerName, Timestamp> {
+    let created = machines.iter().map(|one| (one.name.as_str(), one.created_at));
+    let over = state.ledger.over(created);
+    let at = |machine: &Machine| over.get(machine.name.as_str()).copied();
+    let known = machines.iter().filter_map(|machine| Some((machine.name.clone(), at(machine)?)));
     known.collect()
 }
 
 /// The repository whose job each of these runners, and each that left lately, has or had, as far as the ledger knows.
-fn working_for(state: &State, instances: &[Instance]) -> BTreeMap<RunnerName, RepoSlug> {
-    let there = instances.iter().map(|one| (&one.name, one.created_at));
+fn working_for(state: &State, machines: &[Machine]) -> BTreeMap<RunnerName, RepoSlug> {
+    let there = machines.iter().map(|one| (&one.name, one.created_at));
     let runners: BTreeMap<&RunnerName, Timestamp> = state.memory.departed().chain(there).collect();
-    let machines = runners.iter().map(|(name, made)| (name.as_str(), *made));
-    let repos = state.ledger.repositories(machines);
+    let created = runners.iter().map(|(name, at)| (name.as_str(), *at));
+    let repos = state.ledger.repositories(created);
     let of = |name: &RunnerName| repos.get(name.as_str()).map(|repo| (*repo).clone());
     runners.into_keys().filter_map(|name| Some((name.clone(), of(name)?))).collect()
 }

@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::act::Outcome;
 use super::{Reconciler, State};
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_planner::lifecycle::Failure;
 use mayfly_planner::lost::{LeftRunner, ending};
 use mayfly_planner::{Action, Verdict};
@@ -23,7 +23,7 @@ pub(super) struct Left(Vec<LeftRunner>);
 impl Left {
     /// Those that were seen after the actions, without those that the actions ended.
     pub(super) fn of(
-        instances: &[Instance],
+        machines: &[Machine],
         verdicts: &[Verdict],
         outcomes: &[(Action, Outcome)],
     ) -> Self {
@@ -37,12 +37,12 @@ impl Left {
                 _ => false,
             })
         };
-        let left = instances.iter().zip(verdicts).filter(|(instance, _)| !ended(&instance.name));
-        Self(left.map(|(instance, verdict)| LeftRunner::of(instance, verdict.state)).collect())
+        let left = machines.iter().zip(verdicts).filter(|(machine, _)| !ended(&machine.name));
+        Self(left.map(|(machine, verdict)| LeftRunner::of(machine, verdict.state)).collect())
     }
 
     /// Those that are not there any more.
-    fn lost(&self, seen: &[Instance]) -> Vec<LeftRunner> {
+    fn lost(&self, seen: &[Machine]) -> Vec<LeftRunner> {
         self.0.iter().filter(|runner| runner.is_missing(seen)).cloned().collect()
     }
 }
@@ -65,7 +65,7 @@ impl Missing {
 
 impl Reconciler {
     /// Tells of the runners that are gone though nobody here ended them.
-    pub(super) fn tell_lost(&self, state: &mut State, seen: &[Instance], now: Timestamp) {
+    pub(super) fn tell_lost(&self, state: &mut State, seen: &[Machine], now: Timestamp) {
         for runner in state.left.lost(seen) {
             let was_busy = runner.state == RunnerState::Busy;
             let ended = if was_busy { RunnerState::Failed } else { RunnerState::Gone };
@@ -78,7 +78,7 @@ impl Reconciler {
     pub(super) async fn look_for_missing(
         &self,
         state: &mut State,
-        (installation, seen): (&str, &[Instance]),
+        (installation, seen): (&str, &[Machine]),
         now: Timestamp,
     ) -> Vec<RunnerName> {
         if state.missing.since.is_some() {

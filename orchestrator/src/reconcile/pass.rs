@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mayfly_common::api::{PassReport, Runner};
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_common::pool::PoolName;
 use mayfly_service::traces::{self, TARGET};
 use tracing::field::Empty;
@@ -77,16 +77,16 @@ impl Reconciler {
             ..PassReport::default()
         };
         self.prepare(state, &mut report, started_at).await;
-        let instance = match self.backend.instance().await {
-            Ok(instance) => instance,
+        let installation = match self.backend.installation().await {
+            Ok(installation) => installation,
             Err(error) => return self.give_up(state, report, requests, &error).await,
         };
-        let mut policy = self.policy(state, &instance, started_at);
+        let mut policy = self.policy(state, &installation, started_at);
         policy.draining = state.draining.is_some();
         let uninstalls =
             requests.iter().any(|(_, request)| request.is_uninstall()) && policy.draining;
         policy.clean_registrations |= uninstalls;
-        let mut seen = match self.look(state, &requests, &instance, &mut report).await {
+        let mut seen = match self.look(state, &requests, &installation, &mut report).await {
             Ok(mut seen) => {
                 seen.groups = self.groups(state, &seen.jobs, &policy, &mut report).await;
                 seen.remember(&policy, self.clock.now())
@@ -94,8 +94,8 @@ impl Reconciler {
             Err(error) => return self.give_up(state, report, requests, &error).await,
         };
         let now = self.clock.now();
-        self.tell_lost(state, &seen.instances, now);
-        for runner in self.look_for_missing(state, (&instance, &seen.instances), now).await {
+        self.tell_lost(state, &seen.machines, now);
+        for runner in self.look_for_missing(state, (&installation, &seen.machines), now).await {
             seen.memory.had_job(&runner);
         }
         let planned = plan(&seen, &policy, now);
@@ -103,7 +103,7 @@ impl Reconciler {
         self.note_plan(state, &planned, &mut report);
         let dry = requests.iter().any(|(_, request)| request.is_dry_run());
         let outcomes =
-            if dry { Vec::new() } else { self.execute(state, &planned, &seen.instances).await };
+            if dry { Vec::new() } else { self.execute(state, &planned, &seen.machines).await };
         let round =
             Round { seen: &seen, policy: &policy, planned: &planned, outcomes: &outcomes, dry };
         self.record(state, &round, &mut report).await;
@@ -113,7 +113,7 @@ impl Reconciler {
         } else {
             Err(RequestError::Unavailable("the platform is not draining".to_owned()))
         };
-        self.show(state, instance, &round, after, &mut report).await;
+        self.show(state, installation, &round, after, &mut report).await;
         self.answer(requests, &planned, &outcomes, &report, &uninstalled);
         report
     }
@@ -153,16 +153,16 @@ impl Reconciler {
         state: &mut State,
         installation: String,
         round: &Round<'_>,
-        (instances, verdicts): (Vec<Instance>, Vec<Verdict>),
+        (machines, verdicts): (Vec<Machine>, Vec<Verdict>),
         report: &mut PassReport,
     ) {
         let Round { seen, planned, outcomes, .. } = *round;
-        state.left = Left::of(&instances, &verdicts, outcomes);
+        state.left = Left::of(&machines, &verdicts, outcomes);
         Self::note_left(state, &installation);
-        let runners: Vec<Runner> = instances
+        let runners: Vec<Runner> = machines
             .iter()
             .zip(&verdicts)
-            .map(|(instance, verdict)| show::runner(instance, verdict))
+            .map(|(machine, verdict)| show::runner(machine, verdict))
             .collect();
         let (queued, unmet) = (report.queued_jobs, planned.unmet.len());
         self.metrics.observed(&runners, queued, unmet, &seen.jobs, self.clock.now());
@@ -187,19 +187,21 @@ impl Reconciler {
     }
 
     /// What holds in this pass: the configuration, and the pools as they are described now.
-    pub(super) fn policy(&self, state: &mut State, instance: &str, now: Timestamp) -> Policy {
+    pub(super) fn policy(&self, state: &mut State, installation: &str, now: Timestamp) -> Policy {
         let mut pools: Vec<PoolPolicy> = self
             .book
             .all()
             .iter()
-            .map(|entry| entry.pool.policy(instance, entry.rotate_before, now))
+            .map(|entry| entry.pool.policy(installation, entry.rotate_before, now))
             .collect();
         let default = pools.iter().position(|pool| pool.name == PoolName::default_pool());
         let default = match default {
             Some(index) => pools.remove(index),
-            None => {
-                mayfly_settings::pool::Pool::default_pool(&self.config).policy(instance, None, now)
-            }
+            None => mayfly_settings::pool::Pool::default_pool(&self.config).policy(
+                installation,
+                None,
+                now,
+            ),
         };
         let offered = std::iter::once(&default).chain(&pools);
         let offered = offered.filter(|pool| pool.enabled).map(|pool| pool.labels.clone());
@@ -218,7 +220,7 @@ impl Reconciler {
             default,
             pools,
             clean_registrations: self.config.github.cleanup,
-            name_prefix: naming::prefix(instance),
+            name_prefix: naming::prefix(installation),
         }
     }
 

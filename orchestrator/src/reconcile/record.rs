@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::PassReport;
 use mayfly_common::foreign_text::message;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_service::telemetry::{MONITOR, SUCCESS};
@@ -42,37 +42,37 @@ impl Reconciler {
                 }
             }
         }
-        Self::note_pools(state, &seen.instances);
+        Self::note_pools(state, &seen.machines);
         if !dry {
-            self.ask_about_jobs(state, &seen.instances).await;
+            self.ask_about_jobs(state, &seen.machines).await;
             self.search_for_jobs(state, &seen.repositories).await;
             self.tell_missing(state, now);
         }
-        Self::note_pools(state, &seen.instances);
+        Self::note_pools(state, &seen.machines);
         self.keep(state).await;
         self.settle(state, outcomes, report);
     }
 
     /// Measures how long the runners took that have come online.
     fn note_online(&self, state: &State, seen: &Observed, now: Timestamp) {
-        for instance in &seen.instances {
-            let online = |memory: &Memory| memory.of(instance).was_online;
+        for machine in &seen.machines {
+            let online = |memory: &Memory| memory.of(machine).was_online;
             // One that was there before we were did not come online just now.
-            let ours = instance.created_at >= state.listening;
+            let ours = machine.created_at >= state.listening;
             if ours && online(&seen.memory) && !online(&state.memory) {
-                let after = now.duration_since(instance.created_at);
-                self.metrics.came_online(instance.pool.as_str(), after);
+                let after = now.duration_since(machine.created_at);
+                self.metrics.came_online(machine.pool.as_str(), after);
             }
         }
     }
 
     /// Tells jobs the pools of the runners that they have or had.
-    fn note_pools(state: &mut State, seen: &[Instance]) {
+    fn note_pools(state: &mut State, seen: &[Machine]) {
         let State { ledger, history, missing, .. } = state;
         ledger.pools(|runner| {
-            let of = seen.iter().find(|instance| instance.name.as_str() == runner);
+            let of = seen.iter().find(|machine| machine.name.as_str() == runner);
             let gone = || history.pool_of(runner).or_else(|| missing.pool_of(runner));
-            of.map(|instance| instance.pool.as_str()).or_else(gone)
+            of.map(|machine| machine.pool.as_str()).or_else(gone)
         });
     }
 

@@ -22,7 +22,7 @@ use crate::book::Entry;
 use crate::metrics::Trouble;
 use mayfly_backend::BackendError;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_github::GitHubError;
 use mayfly_github::budget::{Account, Limit, Priority, Resource};
 use mayfly_planner::assignment::{How, NotAssigned};
@@ -101,7 +101,7 @@ impl Reconciler {
         self.metrics.trouble(Trouble::Docker);
         let why = error.to_string();
         report.problems.push(why.clone());
-        let (runners, instance, sight) = {
+        let (runners, installation, sight) = {
             let last = self.snapshot.borrow();
             let sight = Sight {
                 pools: last.pools.clone(),
@@ -109,9 +109,9 @@ impl Reconciler {
                 not_assigned: last.not_assigned.clone(),
                 repositories: Arc::clone(&last.repositories),
             };
-            (last.runners.clone(), last.instance.clone(), sight)
+            (last.runners.clone(), last.installation.clone(), sight)
         };
-        self.publish(state, &mut report, instance, runners, sight).await;
+        self.publish(state, &mut report, installation, runners, sight).await;
         self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
         for (_, request) in requests {
             request.refuse(RequestError::Unavailable(why.clone()));
@@ -131,7 +131,7 @@ impl Reconciler {
         &self,
         state: &mut State,
         report: &mut PassReport,
-        instance: String,
+        installation: String,
         runners: Vec<Runner>,
         sight: Sight,
     ) {
@@ -178,7 +178,7 @@ impl Reconciler {
         self.metrics.passed(report, &github);
         self.snapshot.send_replace(Snapshot {
             blind: None,
-            instance,
+            installation,
             runners,
             held_back: state.backoff.held_back(now),
             failures: state.backoff.streaks().clone(),
@@ -340,21 +340,21 @@ pub(super) fn unmet(unmet: &Unmet) -> UnmetJob {
     }
 }
 
-pub(super) fn runner(instance: &Instance, verdict: &Verdict) -> Runner {
+pub(super) fn runner(machine: &Machine, verdict: &Verdict) -> Runner {
     Runner {
-        id: instance.name.to_string(),
-        name: instance.name.to_string(),
-        pool: instance.pool.as_str().to_owned(),
-        scope: instance.scope.kind(),
-        scope_name: instance.scope.name(),
-        labels: instance.labels.to_strings(),
+        id: machine.name.to_string(),
+        name: machine.name.to_string(),
+        pool: machine.pool.as_str().to_owned(),
+        scope: machine.scope.kind(),
+        scope_name: machine.scope.name(),
+        labels: machine.labels.to_strings(),
         state: verdict.state,
         reason: Some(verdict.why.clone()),
-        container_id: Some(instance.container_id.clone()),
-        image: instance.image.clone(),
-        github_runner_id: verdict.id.or(instance.github_id).map(|id| id.0),
-        created_at: instance.created_at,
-        deadline: instance.deadline,
+        container_id: Some(machine.id.clone()),
+        image: machine.image.clone(),
+        github_runner_id: verdict.id.or(machine.github_id).map(|id| id.0),
+        created_at: machine.created_at,
+        deadline: machine.deadline,
     }
 }
 

@@ -8,7 +8,7 @@ use mayfly_backend::Backend;
 use mayfly_backend::fake::FakeBackend;
 use mayfly_common::clock::Clock;
 use mayfly_common::label::LabelSet;
-use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::registration::RunnerId;
@@ -104,10 +104,10 @@ pub(super) fn scope(text: &str) -> Scope {
 }
 
 /// A runner of `ci` that runs; every field has a value of its own.
-pub(super) fn instance(runner: &str) -> Instance {
-    Instance {
+pub(super) fn machine(runner: &str) -> Machine {
+    Machine {
         name: name(runner),
-        container_id: format!("container-{runner}"),
+        id: format!("container-{runner}"),
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         labels: LabelSet::requested(["self-hosted", "gpu"]),

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::act::{ActionError, Outcome};
 use super::record::{contest, note_outcomes};
-use super::testing::{Bench, at, deregister, instance, launch, name, pool, queued, retire, scope};
+use super::testing::{Bench, at, deregister, launch, machine, name, pool, queued, retire, scope};
 use super::*;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::Runner;
-use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -185,7 +185,7 @@ fn shown(runner: &str, of: &str, state: RunnerState) -> Runner {
         id: None,
         is_supply: true,
     };
-    show::runner(&Instance { pool: pool(of), ..instance(runner) }, &verdict)
+    show::runner(&Machine { pool: pool(of), ..machine(runner) }, &verdict)
 }
 
 /// When the next pass is due, in seconds, on a bench that is changed so; the last plan was made at 0, and nothing is checked before
@@ -283,8 +283,8 @@ async fn a_runner_that_is_kept_waiting_and_works_is_noticed_between_passes() {
     };
     let run = |runner: &str, working| {
         let phase = Phase::Running { working };
-        let machine = Instance { phase, ..instance(runner) };
-        bench.backend.state().instances.insert(name(runner), machine);
+        let machine = Machine { phase, ..machine(runner) };
+        bench.backend.state().machines.insert(name(runner), machine);
     };
     let taken = async || bench.reconciler.has_one_been_taken().await;
     run("r-1", Some(true));
@@ -313,16 +313,16 @@ async fn what_is_shown_after_the_actions_is_what_is_there_or_else_what_was_seen(
         let mut state = bench.reconciler.state.lock().await;
         bench.reconciler.policy(&mut state, "inst", at(0))
     };
-    let seen = Observed { instances: vec![instance("old")], ..Observed::default() };
+    let seen = Observed { machines: vec![machine("old")], ..Observed::default() };
     let planned = plan(&seen, &policy, at(0));
-    bench.backend.state().instances.insert(name("new"), instance("new"));
+    bench.backend.state().machines.insert(name("new"), machine("new"));
     let shown = async |changed| {
-        let (instances, verdicts) =
+        let (machines, verdicts) =
             bench.reconciler.look_again(&seen, &policy, &planned, changed).await;
         let names = |names: Vec<&RunnerName>| {
             names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
-        let there = names(instances.iter().map(|one| &one.name).collect());
+        let there = names(machines.iter().map(|one| &one.name).collect());
         (there, names(verdicts.iter().map(|one| &one.name).collect()))
     };
     let pair = |text: &str| (text.to_owned(), text.to_owned());
@@ -343,7 +343,7 @@ async fn the_report_of_a_pass_has_its_number_its_beginning_and_the_trouble_of_th
     assert_eq!((second.number, second.started_at), (2, Some(at(9))));
     assert_eq!(first.problems, Vec::<String>::new());
     let snapshot = bench.handle.snapshot();
-    assert_eq!((snapshot.instance.as_str(), snapshot.report), ("fake", second));
+    assert_eq!((snapshot.installation.as_str(), snapshot.report), ("fake", second));
 }
 
 #[tokio::test]
@@ -542,8 +542,8 @@ async fn an_uninstall_needs_a_drain() {
 #[tokio::test]
 async fn a_pass_counts_the_runners_that_it_saw_and_no_offline_one_as_come_online() {
     let bench = Bench::new();
-    let machine = Instance { created_at: at(0), ..instance("r-1") };
-    bench.backend.state().instances.insert(name("r-1"), machine);
+    let machine = Machine { created_at: at(0), ..machine("r-1") };
+    bench.backend.state().machines.insert(name("r-1"), machine);
     bench.reconciler.pass().await;
     let starting = "mayfly_runners{pool=\"ci\",state=\"starting\"}";
     assert_eq!(bench.sample(starting).as_deref(), Some("1"));

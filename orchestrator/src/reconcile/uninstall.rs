@@ -6,20 +6,20 @@ use super::Reconciler;
 use super::act::Outcome;
 use super::handle::RequestError;
 use mayfly_backend::{Backend as _, BackendError};
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_planner::uninstall::rest;
 use mayfly_planner::{Action, Observed, Plan, Policy};
 
 impl Reconciler {
     /// Removes what the engine still has of us, if no runner is left, and says what there is still to do. `seen` is from before the
-    /// actions, `instances` from after them.
+    /// actions, `machines` from after them.
     pub(super) async fn uninstall(
         &self,
         seen: &Observed,
         policy: &Policy,
         planned: &Plan,
         outcomes: &[(Action, Outcome)],
-        instances: &[Instance],
+        machines: &[Machine],
     ) -> Result<UninstallReport, RequestError> {
         let mut report = UninstallReport::default();
         for (action, outcome) in outcomes {
@@ -41,7 +41,7 @@ impl Reconciler {
                 Outcome::Failed(error) => report.left.push(format!("{what}: {error}")),
             }
         }
-        let rest = rest(seen, policy, planned, instances);
+        let rest = rest(seen, policy, planned, machines);
         report.left.extend(rest.left);
         if !rest.clears {
             return Ok(report);

@@ -212,7 +212,7 @@ async fn a_leftover_registration_of_the_same_name_is_replaced_if_it_is_ours_or_s
     assert_eq!(platform.registrations(), ["desk"]);
     // One that a machine of ours had is ours, however young: here GitHub did not answer when it was to be deleted.
     platform.pass().await;
-    platform.backend.state().instances.clear();
+    platform.backend.state().machines.clear();
     assert_eq!(post(&platform, &ask).await.0, StatusCode::CREATED);
     assert_eq!(
         (platform.registrations(), platform.containers()),

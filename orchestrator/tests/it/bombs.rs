@@ -131,7 +131,7 @@ struct Limited {
 
 impl Limited {
     fn start(engine: &Engine, sim: &Sim) -> Self {
-        let folder = std::env::temp_dir().join(format!("mayfly-bombs-{}", engine.instance));
+        let folder = std::env::temp_dir().join(format!("mayfly-bombs-{}", engine.installation));
         std::fs::create_dir_all(&folder).unwrap();
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -154,7 +154,7 @@ impl Limited {
             .env("AUTO_CREATE_RUNNERS", "true")
             .env("MAX_RUNNERS", "6")
             .env("DOCKER_NETWORK", engine.network())
-            .env("ORCHESTRATOR_ID", &engine.instance)
+            .env("ORCHESTRATOR_ID", &engine.installation)
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true)
@@ -241,14 +241,14 @@ async fn jobs_that_print_bombs_do_not_hurt_the_service_in_its_memory() {
     let mut read = 0;
     until("all jobs are over and nothing is left", async || {
         let seen = backend.list().await.unwrap();
-        for instance in &seen {
-            if matches!(instance.phase, Phase::Exited(_)) {
+        for machine in &seen {
+            if matches!(machine.phase, Phase::Exited(_)) {
                 // GitHub notices, sooner than it would. One that ended its job is not there any more.
-                let _ = sim.with(|world| world.lose_runner(instance.name.as_str()));
+                let _ = sim.with(|world| world.lose_runner(machine.name.as_str()));
             }
         }
         // Many look at the logs at once, while they are there.
-        let names: Vec<&RunnerName> = seen.iter().map(|instance| &instance.name).collect();
+        let names: Vec<&RunnerName> = seen.iter().map(|machine| &machine.name).collect();
         if let (Some(name), true) = (names.first(), read < 3) {
             let url = format!("{}/runners/{name}/logs", service.url);
             let answers = (0..40).map(|_| service.client.get(&url).send());

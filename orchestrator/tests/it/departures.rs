@@ -62,7 +62,7 @@ fn go(platform: &Platform, name: &str, way: Way) {
         Way::Printed => platform.backend.exit(name, 0, PRINTED),
         Way::Claimed => platform.backend.exit(name, 1, "Running job: build\n"),
         Way::Removed => {
-            platform.backend.state().instances.retain(|one, _| one.as_str() != name);
+            platform.backend.state().machines.retain(|one, _| one.as_str() != name);
         }
         Way::Deregistered => {
             go(platform, name, Way::RegistrationGone);

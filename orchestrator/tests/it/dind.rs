@@ -139,7 +139,7 @@ fn reconciler(engine: &Engine, sim: &Sim) -> (Reconciler, Handle, Arc<DockerBack
 
 /// The containers and networks that are this test's, and the volumes of these names.
 async fn left(engine: &Engine, volumes: &[String]) -> Vec<String> {
-    let label = format!("dev.mayfly.instance={}", engine.instance);
+    let label = format!("dev.mayfly.instance={}", engine.installation);
     let filters = HashMap::from([("label".to_owned(), vec![label])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let containers = engine.docker.list_containers(Some(options)).await.unwrap();
@@ -300,7 +300,7 @@ async fn whatever_a_crash_leaves_is_seen_and_removed() {
     let docker = &engine.docker;
     let force = || Some(RemoveContainerOptionsBuilder::default().force(true).v(true).build());
     for what in ["no engine", "no engine, no network", "never started", "no runner"] {
-        let name = format!("mayfly-{}-{}", engine.instance, what.len());
+        let name = format!("mayfly-{}-{}", engine.installation, what.len());
         let sidecar = format!("{name}-docker");
         let spec = spec_of(&engine, &borrowed(&variables), &name);
         backend.launch(&spec).await.unwrap();

@@ -1,4 +1,4 @@
-//! On the real engine. Each test has its own instance, network and image, and removes exactly those, even when it fails.
+//! On the real engine. Each test has its own installation, network and image, and removes exactly those, even when it fails.
 //!
 //! `MAYFLY_TEST_DOCKER=0` leaves these tests out: they show as ignored (build.rs).
 
@@ -41,7 +41,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// The engine with what one test makes on it.
 pub(crate) struct Engine {
     pub(crate) docker: Docker,
-    pub(crate) instance: String,
+    pub(crate) installation: String,
 }
 
 /// The engine; the test fails where there is none.
@@ -51,7 +51,7 @@ pub(crate) async fn engine() -> Engine {
         .unwrap_or_else(|error| panic!("{unreachable}: {error}"));
     docker.ping().await.unwrap_or_else(|error| panic!("{unreachable}: {error}"));
     let random = uuid::Uuid::new_v4().simple().to_string();
-    let engine = Engine { docker, instance: format!("test-{}", &random[..8]) };
+    let engine = Engine { docker, installation: format!("test-{}", &random[..8]) };
     // A command rather than an entry point, so that a test can replace it.
     let changes =
         runner_image::CHANGES.iter().map(|change| change.replace("ENTRYPOINT", "CMD")).collect();
@@ -61,16 +61,16 @@ pub(crate) async fn engine() -> Engine {
 
 impl Engine {
     pub(crate) fn image(&self) -> String {
-        format!("mayfly-test-runner:{}", self.instance)
+        format!("mayfly-test-runner:{}", self.installation)
     }
 
     pub(crate) fn network(&self) -> String {
-        format!("mayfly-{}", self.instance)
+        format!("mayfly-{}", self.installation)
     }
 
     /// The image of the Docker engines of runners, for tests that make one.
     pub(crate) fn sidecar_image(&self) -> String {
-        format!("mayfly-test-dind:{}", self.instance)
+        format!("mayfly-test-dind:{}", self.installation)
     }
 
     /// Makes an image from an archive; one of this name is replaced.
@@ -103,7 +103,7 @@ impl Engine {
             ("RUNNER_MEMORY", "128m"),
             ("RUNNER_CPUS", "0.5"),
             ("DOCKER_NETWORK", &network),
-            ("ORCHESTRATOR_ID", &self.instance),
+            ("ORCHESTRATOR_ID", &self.installation),
         ];
         all.retain(|(name, _)| !variables.iter().any(|(other, _)| other == name));
         all.extend(variables);
@@ -134,9 +134,11 @@ impl Engine {
         self.docker.inspect_container(name, None).await.unwrap()
     }
 
-    async fn clean(docker: Docker, instance: String, network: String, images: [String; 2]) {
-        let filters =
-            HashMap::from([("label".to_owned(), vec![format!("dev.mayfly.instance={instance}")])]);
+    async fn clean(docker: Docker, installation: String, network: String, images: [String; 2]) {
+        let filters = HashMap::from([(
+            "label".to_owned(),
+            vec![format!("dev.mayfly.instance={installation}")],
+        )]);
         let options = bollard::query_parameters::ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&filters)
@@ -162,7 +164,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let images = [self.image(), self.sidecar_image()];
         let cleaning =
-            Self::clean(self.docker.clone(), self.instance.clone(), self.network(), images);
+            Self::clean(self.docker.clone(), self.installation.clone(), self.network(), images);
         let clean = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -338,7 +340,7 @@ async fn a_container_that_somebody_renames_or_copies_stays_its_runner_s() {
     let sleeps = [("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")];
     let spec = spec_of(&engine, &sleeps, "mayfly-renamed");
     backend.launch(&spec).await.unwrap();
-    let other = format!("{}-by-hand", engine.instance);
+    let other = format!("{}-by-hand", engine.installation);
     let options = RenameContainerOptionsBuilder::default().name(&other).build();
     engine.docker.rename_container("mayfly-renamed", options).await.unwrap();
     assert_eq!(backend.list().await.unwrap().len(), 1);
@@ -406,9 +408,9 @@ async fn what_runners_store_is_measured() {
 async fn what_is_not_ours_is_never_touched() {
     let engine = engine().await;
     let backend = engine.backend(&[]);
-    let name = format!("victim-{}", engine.instance);
+    let name = format!("victim-{}", engine.installation);
     // All but one of our labels: found by the filter, and still not ours.
-    let labels = HashMap::from([("dev.mayfly.instance".to_owned(), engine.instance.clone())]);
+    let labels = HashMap::from([("dev.mayfly.instance".to_owned(), engine.installation.clone())]);
     let body = ContainerCreateBody {
         image: Some(engine.image()),
         labels: Some(labels),
@@ -503,7 +505,7 @@ impl Service {
             .env("AUTO_CREATE_RUNNERS", "true")
             .env("MAX_RUNNERS", "6")
             .env("DOCKER_NETWORK", network)
-            .env("ORCHESTRATOR_ID", &engine.instance)
+            .env("ORCHESTRATOR_ID", &engine.installation)
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -203,7 +203,7 @@ async fn an_uninstall_ends_hundreds_of_runners_whatever_their_names() {
     platform.sim.with(|world| world.add_offline_runner(&repo, "desk", &["x"])).unwrap();
     platform.backend.state().networks.insert("mayfly-runners".to_owned());
     // One container went some other way; its registration stayed.
-    let lost = platform.backend.state().instances.pop_first().unwrap().0;
+    let lost = platform.backend.state().machines.pop_first().unwrap().0;
     assert_eq!((platform.containers().len(), platform.registrations().len()), (129, 131));
     begin(&platform).await;
     for attempt in 0.. {

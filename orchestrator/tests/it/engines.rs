@@ -23,7 +23,7 @@ fn shown(platform: &Platform) -> (RunnerState, String) {
 }
 
 fn phase(platform: &Platform) -> Phase {
-    platform.backend.state().instances.values().next().unwrap().phase.clone()
+    platform.backend.state().machines.values().next().unwrap().phase.clone()
 }
 
 #[tokio::test]

@@ -227,7 +227,7 @@ async fn a_runner_that_somebody_removes_leaves_an_event_and_a_record() {
         }
         platform.wait(5);
         platform.pass().await;
-        platform.backend.state().instances.clear();
+        platform.backend.state().machines.clear();
         platform.wait(5);
         platform.pass().await;
         platform.pass().await;
@@ -265,7 +265,7 @@ async fn end_of(platform: &Platform, name: &str) -> (Vec<EventKind>, Option<Fini
 
 /// Its container is removed while no orchestrator runs.
 fn vanish(platform: &mut Platform) {
-    platform.backend.state().instances.clear();
+    platform.backend.state().machines.clear();
     platform.restart();
 }
 

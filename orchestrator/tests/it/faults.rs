@@ -253,7 +253,7 @@ async fn a_container_removed_behind_our_back_is_replaced() {
     platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
     let lost = platform.containers()[0].clone();
-    platform.backend.state().instances.clear();
+    platform.backend.state().machines.clear();
     platform.wait(60);
     assert_eq!(platform.pass().await.launched, 0, "somebody may go on removing them");
     platform.wait(5);
@@ -381,8 +381,8 @@ async fn a_job_that_works_inside_is_never_ended_by_a_lagging_flag() {
     platform.sim.with(|world| world.cancel_run(run)).unwrap();
     let name = platform.containers()[0].clone();
     platform.connect(&name);
-    for instance in platform.backend.state().instances.values_mut() {
-        instance.phase = Phase::Running { working: Some(true) };
+    for machine in platform.backend.state().machines.values_mut() {
+        machine.phase = Phase::Running { working: Some(true) };
     }
     for _ in 0..10 {
         platform.wait(60);
@@ -930,8 +930,8 @@ async fn a_runner_that_an_earlier_process_saw_at_work_did_not_fail_to_start() {
         platform.queue("octo-admin/app", &["self-hosted"]);
         platform.pass().await;
         let name = platform.containers()[0].clone();
-        for instance in platform.backend.state().instances.values_mut() {
-            instance.phase = Phase::Running { working: Some(was_at_work) };
+        for machine in platform.backend.state().machines.values_mut() {
+            machine.phase = Phase::Running { working: Some(was_at_work) };
         }
         platform.wait(5);
         platform.pass().await;

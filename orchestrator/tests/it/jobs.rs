@@ -208,7 +208,7 @@ async fn a_job_whose_runner_is_lost_has_the_end_that_github_tells() {
         match way {
             "deleted" => platform.delete(&name, true).await.unwrap(),
             "killed" => platform.backend.exit(&name, 137, "Running job: build\n"),
-            "removed" => platform.backend.state().instances.clear(),
+            "removed" => platform.backend.state().machines.clear(),
             _ => platform.wait(3_600),
         }
         for _ in 0..20 {

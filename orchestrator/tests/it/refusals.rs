@@ -9,7 +9,7 @@ use mayfly_backend::launch::LaunchSpec;
 use mayfly_backend::{Backend as _, BackendError, Progress};
 use mayfly_backend_docker::{DockerBackend, DockerSettings};
 use mayfly_common::label::LabelSet;
-use mayfly_common::machine::{EngineHealth, Instance, Phase};
+use mayfly_common::machine::{EngineHealth, Machine, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -48,7 +48,7 @@ fn backend(engine: &StubEngine) -> DockerBackend {
 }
 
 /// One ended container, of which a list says that it ended with code 9 and everything else code 3.
-async fn ended(refusals: &[Refusal]) -> Vec<Instance> {
+async fn ended(refusals: &[Refusal]) -> Vec<Machine> {
     let engine = StubEngine::start().await;
     let ended = ("exited", "Exited (9) 5 minutes ago");
     engine.add_one("mayfly-i-1", ended, &labels("mayfly-i-1"));
@@ -131,10 +131,10 @@ async fn a_word_that_only_a_newer_engine_knows_hides_no_container() {
     assert!(matches!(&second.phase, Phase::Exited(exit) if exit.code == 3), "{second:?}");
     assert_eq!((second.unread.as_ref(), third.unread.as_ref()), (None, None));
     assert_eq!(backend.image_id("img").await.unwrap().as_deref(), Some("sha256:0"));
-    assert_eq!(backend.machine().await.unwrap().memory, Some(4096));
+    assert_eq!(backend.host_resources().await.unwrap().memory, Some(4096));
     let variables = [("DOCKER_HOST", &*engine.host())];
     let unnamed = DockerBackend::new(config("http://127.0.0.1:9", &variables).docker());
-    assert_eq!(unnamed.instance().await.unwrap(), "stub");
+    assert_eq!(unnamed.installation().await.unwrap(), "stub");
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn only_the_networks_of_this_installation_are_cleared_away() {
     let engine = StubEngine::start().await;
     let settings = DockerSettings {
         host: Some(engine.host()),
-        instance: Some("i".to_owned()),
+        installation: Some("i".to_owned()),
         network: "runners".to_owned(),
         mtu: None,
     };

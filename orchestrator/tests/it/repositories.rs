@@ -188,8 +188,8 @@ async fn with_worker() -> Platform {
     platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
     platform.connect(&platform.containers()[0].clone());
-    for instance in platform.backend.state().instances.values_mut() {
-        instance.phase = Phase::Running { working: Some(true) };
+    for machine in platform.backend.state().machines.values_mut() {
+        machine.phase = Phase::Running { working: Some(true) };
     }
     platform.wait(60);
     platform.pass().await;

@@ -14,8 +14,8 @@ const RUNNER: &str = "/repos/{owner}/{repo}/actions/runners/{runner_id}";
 
 /// A process named like a job's worker runs in all containers.
 fn pretend_to_work(platform: &Platform) {
-    for instance in platform.backend.state().instances.values_mut() {
-        instance.phase = Phase::Running { working: Some(true) };
+    for machine in platform.backend.state().machines.values_mut() {
+        machine.phase = Phase::Running { working: Some(true) };
     }
 }
 

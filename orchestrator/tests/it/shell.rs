@@ -130,7 +130,7 @@ async fn a_runner_that_github_kept_and_somebody_removes_is_told() {
     platform
         .fault(Fault { method, ..fault("/repos/{owner}/{repo}/actions/runners/{runner_id}", 422) });
     platform.delete(&name, false).await.unwrap_err();
-    platform.backend.state().instances.clear();
+    platform.backend.state().machines.clear();
     platform.pass().await;
     let gone = platform.handle.snapshot().finished;
     assert_eq!(gone.first().map(|gone| gone.name.as_str()), Some(name.as_str()));

@@ -170,7 +170,7 @@ async fn the_end_of_a_registration_without_a_machine_is_an_action_with_its_place
     platform.queue("octo-admin/app", &["self-hosted"]);
     platform.pass().await;
     let name = platform.containers().remove(0);
-    platform.backend.state().instances.clear();
+    platform.backend.state().machines.clear();
     for _ in 0..3 {
         platform.wait(600);
         platform.pass().await;

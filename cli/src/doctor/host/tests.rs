@@ -94,7 +94,7 @@ fn what_is_said_of_a_machine_is_said_in_full() {
 
 #[test]
 fn runners_that_do_not_fit_are_told_of_by_how_bad_that_is() {
-    let machine = |memory, nano_cpus| Machine { memory, nano_cpus };
+    let machine = |memory, nano_cpus| HostResources { memory, nano_cpus };
     let (four, two) = (Some(4 << 30), Some(2_000_000_000));
     let small = config(&[("RUNNER_MEMORY", "1g"), ("RUNNER_CPUS", "0.5"), ("MAX_RUNNERS", "4")]);
     let many = config(&[("RUNNER_MEMORY", "1g"), ("RUNNER_CPUS", "1"), ("MAX_RUNNERS", "5")]);

@@ -99,7 +99,7 @@ pub(super) fn body(
     labels: HashMap<String, String>,
     script: &[String],
 ) -> Result<ContainerCreateBody, String> {
-    let template = Template { instance: "probe", network: &config.network, image_id: None };
+    let template = Template { installation: "probe", network: &config.network, image_id: None };
     let mut material = Pool::default_pool(config).material;
     // Nothing of the try is for a job's own Docker engine, which changes nothing about the runner's confinement.
     material.profile.engine = None;
@@ -190,7 +190,7 @@ mod tests {
             let config = config(&[("RUNNER_ISOLATION", isolation), ("DOCKER_NETWORK", "net")]);
             let labels = HashMap::from([("a".to_owned(), "b".to_owned())]);
             let made = body(&config, "img", "mayfly-probe-1", labels.clone(), &peer()).unwrap();
-            let template = Template { instance: "i", network: "net", image_id: None };
+            let template = Template { installation: "i", network: "net", image_id: None };
             let launch = LaunchSpec {
                 name: RunnerName::parse("runner").unwrap(),
                 pool: PoolName::default_pool(),

@@ -50,7 +50,11 @@ async fn a_runner_is_created_under_its_name_and_started() {
     assert_eq!(lines, [IMAGE, CREATE, START]);
     assert_eq!(asked[1].query["name"], "mayfly-i-1");
     let expected = serde_json::to_value(crate::spec::body(
-        &crate::spec::Template { instance: "i", network: "runners", image_id: Some("sha256:0") },
+        &crate::spec::Template {
+            installation: "i",
+            network: "runners",
+            image_id: Some("sha256:0"),
+        },
         &spec(),
     ));
     assert_eq!((&asked[1].body, &asked[1].body["Labels"]), (&expected.unwrap(), &labels()));

@@ -1,4 +1,4 @@
-use mayfly_common::machine::{EngineHealth, Exit, Instance, Phase};
+use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
 use serde_json::{Value, json};
 
 use crate::stand_in::{
@@ -9,11 +9,11 @@ use mayfly_backend::{Backend as _, BackendError};
 const LIST: &str = "GET /containers/json";
 
 /// The runner of the launch that is used everywhere, as it is listed.
-fn runner(container_id: &str, phase: Phase) -> Instance {
+fn runner(id: &str, phase: Phase) -> Machine {
     let spec = spec();
-    Instance {
+    Machine {
         name: spec.name,
-        container_id: container_id.to_owned(),
+        id: id.to_owned(),
         pool: spec.pool,
         scope: spec.scope,
         labels: spec.labels,
@@ -108,7 +108,7 @@ async fn the_end_of_a_container_is_its_state_and_what_it_printed() {
         ];
         let engine = StandIn::new(script).await;
         let found = engine.backend().list().await.unwrap();
-        let expected = expected.map(|(phase, unread)| Instance { unread, ..runner("c1", phase) });
+        let expected = expected.map(|(phase, unread)| Machine { unread, ..runner("c1", phase) });
         assert_eq!(found, Vec::from_iter(expected));
     }
 }
@@ -160,7 +160,7 @@ async fn of_a_long_log_the_beginning_and_the_end_are_read() {
         let found = engine.backend().list().await.unwrap();
         let unread = expected.is_none().then(|| "Docker has no log of it".to_owned());
         let phase = ended(1, false, &expected.unwrap_or_default());
-        assert_eq!(found, [Instance { unread, ..runner("c1", phase) }]);
+        assert_eq!(found, [Machine { unread, ..runner("c1", phase) }]);
         let asked = engine.asked();
         let tails = asked.iter().filter(|one| one.line.ends_with("/logs"));
         let tails: Vec<_> = tails
@@ -227,7 +227,7 @@ async fn a_runner_s_own_engine_is_looked_at_with_it() {
         script.extend(state.map(|state| ("GET /containers/e1/json", state)));
         let engine = StandIn::new(of(script)).await;
         let found = engine.backend().list().await.unwrap();
-        assert_eq!(found, [Instance { engine: Some(expected), ..runner("c1", Phase::Created) }]);
+        assert_eq!(found, [Machine { engine: Some(expected), ..runner("c1", Phase::Created) }]);
         let asked = engine.asked();
         let logs = asked.iter().filter(|one| one.line.ends_with("/logs"));
         assert!(logs.clone().all(|one| one.query["tail"] == "10"), "{asked:?}");
@@ -240,7 +240,7 @@ async fn an_engine_whose_runner_is_gone_stands_for_it() {
     let engine = StandIn::new(of(vec![(LIST, ok(&json!([left])))])).await;
     let why = "the runner's container was removed by somebody else".to_owned();
     let health = Some(EngineHealth::Failed { why });
-    let expected = Instance { engine: health, ..runner("e1", ended(0, false, "")) };
+    let expected = Machine { engine: health, ..runner("e1", ended(0, false, "")) };
     assert_eq!(engine.backend().list().await.unwrap(), [expected]);
     assert_eq!(engine.lines(), [LIST]);
 }
@@ -270,8 +270,7 @@ async fn runners_are_listed_by_age_and_each_once() {
     ]);
     let engine = StandIn::new([(LIST, vec![ok(&list)])]).await;
     let found = engine.backend().list().await.unwrap();
-    let found: Vec<_> =
-        found.iter().map(|one| (one.name.as_str(), one.container_id.as_str())).collect();
+    let found: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.id.as_str())).collect();
     assert_eq!(found, [("r-3", "c3"), ("r-1", "c1"), ("r-2", "c2"), ("r-4", "x2"), ("r-5", "x4")]);
 }
 
@@ -300,7 +299,7 @@ async fn a_container_that_is_not_answered_for_is_asked_about_no_more() {
     ];
     let engine = StandIn::new(script).await;
     let unread = Some("Docker did not inspect a container within 3 s".to_owned());
-    let expected = Instance { unread, ..runner("c1", ended(9, false, "")) };
+    let expected = Machine { unread, ..runner("c1", ended(9, false, "")) };
     assert_eq!(engine.backend().list().await.unwrap(), [expected]);
     assert_eq!(engine.lines(), [LIST, "GET /containers/c1/json"]);
 }

@@ -30,7 +30,7 @@ fn runners(mtu: Option<&str>, icc: &str, ours: bool) -> Told {
 fn backend(engine: &StandIn, mtu: Option<u32>) -> DockerBackend {
     DockerBackend::new(DockerSettings {
         host: Some(engine.host.clone()),
-        instance: Some("i".to_owned()),
+        installation: Some("i".to_owned()),
         network: "runners".to_owned(),
         mtu,
     })

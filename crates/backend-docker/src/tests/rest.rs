@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mayfly_common::machine::Phase;
 
-use mayfly_backend::{Backend as _, BackendError, Cleared, Machine, Progress, Storage};
+use mayfly_backend::{Backend as _, BackendError, Cleared, HostResources, Progress, Storage};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -33,17 +33,17 @@ async fn the_engine_tells_of_itself_and_of_its_machine() {
     let engine = StandIn::new(script).await;
     let settings = DockerSettings {
         host: Some(engine.host.clone()),
-        instance: None,
+        installation: None,
         network: "runners".to_owned(),
         mtu: None,
     };
     let backend = DockerBackend::new(settings);
     for _ in 0..2 {
-        assert_eq!(backend.instance().await.unwrap(), "7tlnq3ph");
+        assert_eq!(backend.installation().await.unwrap(), "7tlnq3ph");
     }
-    let machine = Machine { memory: Some(4_000_000_001), nano_cpus: Some(3_000_000_000) };
-    assert_eq!(backend.machine().await.unwrap(), machine);
-    assert_eq!(backend.machine().await.unwrap(), Machine::default());
+    let machine = HostResources { memory: Some(4_000_000_001), nano_cpus: Some(3_000_000_000) };
+    assert_eq!(backend.host_resources().await.unwrap(), machine);
+    assert_eq!(backend.host_resources().await.unwrap(), HostResources::default());
     assert!(backend.ping().await.is_ok());
     assert_eq!(
         engine.lines(),
@@ -54,7 +54,7 @@ async fn the_engine_tells_of_itself_and_of_its_machine() {
         StandIn::new([("GET /info", vec![no(500, "no")]), ("GET /_ping", vec![no(500, "no")])])
             .await;
     let backend = refusing.backend();
-    let told = backend.machine().await.unwrap_err().to_string();
+    let told = backend.host_resources().await.unwrap_err().to_string();
     assert_eq!(told, "Docker refused to tell of its machine: no");
     assert!(backend.ping().await.is_err());
 }
@@ -95,7 +95,7 @@ async fn no_answer_is_longer_than_its_bound() {
     assert!(backend.list().await.unwrap().is_empty());
     assert_eq!(backend.logs(&name, 9).await.unwrap(), None);
     assert_eq!(backend.image_id("i").await.unwrap(), Some(String::new()));
-    assert_eq!(backend.machine().await.unwrap(), Machine::default());
+    assert_eq!(backend.host_resources().await.unwrap(), HostResources::default());
     assert_eq!(backend.clear().await.unwrap(), Cleared::default());
     assert_eq!(backend.storage().await.unwrap(), Storage::default());
     assert_eq!(backend.network_gateway().await.unwrap(), None);
@@ -117,7 +117,7 @@ async fn no_answer_is_longer_than_its_bound() {
         (backend.list().await.map(drop), refused("list containers", 16)),
         (backend.logs(&name, 9).await.map(drop), refused("list containers", 1)),
         (backend.image_id("i").await.map(drop), refused("inspect an image", 1)),
-        (backend.machine().await.map(drop), refused("tell of its machine", 1)),
+        (backend.host_resources().await.map(drop), refused("tell of its machine", 1)),
         (backend.clear().await.map(drop), refused("list networks", 16)),
         (backend.storage().await.map(drop), refused("measure its storage", 16)),
         (backend.network_gateway().await.map(drop), refused("look up the runner network", 16)),

@@ -110,8 +110,8 @@ async fn every_call_has_its_own_longest_time() {
     let name = RunnerName::parse("runner").unwrap();
     let took = [
         ("ping", 5, timed(reader.ping()).await),
-        ("instance", 10, timed(reader.instance()).await),
-        ("machine", 10, timed(reader.machine()).await),
+        ("installation", 10, timed(reader.installation()).await),
+        ("host_resources", 10, timed(reader.host_resources()).await),
         ("logs", 10, timed(reader.logs(&name, 5)).await),
         ("image_id", 10, timed(reader.image_id("i")).await),
         ("list", 15, timed(reader.list()).await),
@@ -175,12 +175,12 @@ async fn what_the_engine_refuses_it_has_answered() {
     backend.image_id("i").await.unwrap_err();
     assert_eq!(contact.seen(), Seen::default(), "it says nothing of the engine as a whole");
     fake.state().away = true;
-    backend.instance().await.unwrap_err();
+    backend.installation().await.unwrap_err();
     let silent = Some("Docker cannot be reached: no engine".to_owned());
     assert_eq!(contact.seen(), Seen { answered_at: None, silent: silent.clone() });
     fake.state().away = false;
     // Only the two that ask for nothing but the truth of now tell that it answers again.
-    backend.instance().await.unwrap();
+    backend.installation().await.unwrap();
     backend.image_id("x").await.unwrap();
     assert_eq!(contact.seen().silent, silent);
     for answered in [true, false] {

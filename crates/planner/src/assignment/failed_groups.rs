@@ -71,15 +71,15 @@ impl FailedGroups {
                 self.add(&known.repo, &failed.scope, failed.group.as_deref(), now);
             }
         }
-        for instance in &seen.instances {
-            let busy = || seen.sight_of(instance).listed().is_some_and(|one| one.busy);
-            let repo = match &instance.scope {
+        for machine in &seen.machines {
+            let busy = || seen.sight_of(machine).listed().is_some_and(|one| one.busy);
+            let repo = match &machine.scope {
                 Scope::Repo(repo) if busy() => Some(repo),
-                _ => seen.working_for.get(&instance.name),
+                _ => seen.working_for.get(&machine.name),
             };
-            let group = policy.pool(&instance.pool).and_then(|pool| pool.group.as_deref());
+            let group = policy.pool(&machine.pool).and_then(|pool| pool.group.as_deref());
             if let Some(repo) = repo {
-                self.remove(repo, &instance.scope, group);
+                self.remove(repo, &machine.scope, group);
             }
         }
         for groups in self.0.values_mut() {
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
     use crate::assignment::{FIRST_WAIT, PATIENCE};
-    use crate::lifecycle::tests::{at, instance, policy, registered};
+    use crate::lifecycle::tests::{at, machine, policy, registered};
     use crate::observed::Listing;
     use mayfly_common::machine::Phase;
 
@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn a_runner_of_the_group_that_has_a_job_of_the_repository_ends_it() {
-        let runner = instance("a1", Phase::Running { working: None });
-        let at_org = mayfly_common::machine::Instance { scope: org(), ..runner.clone() };
+        let runner = machine("a1", Phase::Running { working: None });
+        let at_org = mayfly_common::machine::Machine { scope: org(), ..runner.clone() };
         let of = |name: &str| BTreeMap::from([(runner.name.clone(), repo(name))]);
         let rows = [
             (&at_org, of("o/r"), false, false),
@@ -173,7 +173,7 @@ mod tests {
         for (runner, working_for, busy, counts) in rows {
             let list = vec![registered(1, "a1", true, busy)];
             let seen = Observed {
-                instances: vec![runner.clone()],
+                machines: vec![runner.clone()],
                 registrations: BTreeMap::from([(runner.scope.clone(), Listing::Known(list))]),
                 working_for,
                 ..Observed::default()
@@ -186,7 +186,7 @@ mod tests {
         // A repository's own runner that GitHub calls idle, or does not list, shows nothing.
         for list in [vec![registered(1, "a1", true, false)], vec![]] {
             let seen = Observed {
-                instances: vec![runner.clone()],
+                machines: vec![runner.clone()],
                 registrations: BTreeMap::from([(runner.scope.clone(), Listing::Known(list))]),
                 ..Observed::default()
             };
@@ -199,7 +199,7 @@ mod tests {
         }
         // A repository's own runner has no other repository's job.
         let seen = Observed {
-            instances: vec![runner.clone()],
+            machines: vec![runner.clone()],
             registrations: BTreeMap::from([(
                 runner.scope.clone(),
                 Listing::Known(vec![registered(1, "a1", true, true)]),

@@ -47,10 +47,10 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
-pub(crate) fn instance(name: &str, phase: Phase) -> Instance {
-    Instance {
+pub(crate) fn machine(name: &str, phase: Phase) -> Machine {
+    Machine {
         name: RunnerName::parse(name).unwrap(),
-        container_id: format!("c-{name}"),
+        id: format!("c-{name}"),
         pool: PoolName::default_pool(),
         scope: "repo:o/r".parse().unwrap(),
         labels: policy().default.labels,
@@ -208,7 +208,7 @@ fn every_state_has_its_row() {
     ];
     for (what, phase, registration, sighting, now, state) in rows {
         let timeout = policy().default.registration_timeout;
-        let reason = reason_of(&instance("a1", phase), registration, sighting, timeout, at(now));
+        let reason = reason_of(&machine("a1", phase), registration, sighting, timeout, at(now));
         assert_eq!(reason.state(), state, "{what}: {reason}");
         assert_eq!(
             reason.failure().as_ref().map(Failure::kind),
@@ -235,14 +235,14 @@ fn what_is_told_of_a_runner_that_ended_without_an_error_is_what_is_known() {
     ];
     let timeout = policy().default.registration_timeout;
     for (phase, sighting, words) in rows {
-        let reason = reason_of(&instance("a1", phase), Sight::Absent, sighting, timeout, at(5));
+        let reason = reason_of(&machine("a1", phase), Sight::Absent, sighting, timeout, at(5));
         assert_eq!((reason.state(), reason.to_string()), (RunnerState::Finished, words));
     }
 }
 
 #[test]
 fn against_github_s_word_a_worker_s_name_counts_for_a_while_only() {
-    let worker = instance("a1", Phase::Running { working: Some(true) });
+    let worker = machine("a1", Phase::Running { working: Some(true) });
     let timeout = policy().default.registration_timeout;
     let offline = registered(1, "a1", false, false);
     let online = registered(1, "a1", true, false);
@@ -292,8 +292,8 @@ fn against_github_s_word_a_worker_s_name_counts_for_a_while_only() {
 fn a_registration_that_github_deleted_is_that_of_a_runner_that_had_a_job() {
     let timeout = policy().default.registration_timeout;
     // More was printed than is kept: the line that says that the job began is gone.
-    let jit = instance("a1", exit(1, "the end of very much output"));
-    let token = Instance { github_id: None, ..jit.clone() };
+    let jit = machine("a1", exit(1, "the end of very much output"));
+    let token = Machine { github_id: None, ..jit.clone() };
     let offline = registered(1, "a1", false, false);
     let rows = [
         (&jit, Sight::Absent, "ended_in_job"),
@@ -306,7 +306,7 @@ fn a_registration_that_github_deleted_is_that_of_a_runner_that_had_a_job() {
         let reason = reason_of(runner, sight, Sighting::default(), timeout, at(5));
         assert_eq!(reason.failure().as_ref().map(Failure::kind), Some(expected), "{sight:?}");
     }
-    let refused = instance("a1", exit(7, REFUSED));
+    let refused = machine("a1", exit(7, REFUSED));
     let reason = reason_of(&refused, Sight::Absent, Sighting::default(), timeout, at(5));
     assert_eq!(reason.failure(), Some(Failure::VersionRefused));
 }
@@ -319,8 +319,8 @@ fn spans_that_depend_on_each_other_agree() {
 
 #[test]
 fn only_what_waits_or_has_time_left_is_supply() {
-    let running = instance("a1", Phase::Running { working: Some(false) });
-    let worker = instance("a1", Phase::Running { working: Some(true) });
+    let running = machine("a1", Phase::Running { working: Some(false) });
+    let worker = machine("a1", Phase::Running { working: Some(true) });
     let timeout = policy().default.registration_timeout;
     let offline = registered(1, "a1", false, false);
     let online = registered(1, "a1", true, false);
@@ -425,7 +425,7 @@ fn a_runner_with_an_engine_of_its_own_stands_and_falls_with_it() {
         ),
     ];
     for (phase, engine, sight, now, expected) in rows {
-        let mut runner = instance("a1", phase);
+        let mut runner = machine("a1", phase);
         runner.engine = Some(engine);
         let timeout = policy().default.registration_timeout;
         let found = reason_of(&runner, sight, Sighting::default(), timeout, at(now));
@@ -450,7 +450,7 @@ fn a_deadline_is_told_in_whole_seconds() {
 fn the_words_name_the_job_s_result_and_how_it_ended() {
     let why = |code: i64, out_of_memory: bool, log: &str| {
         let exit = Exit { code, out_of_memory, log_tail: log.to_owned() };
-        exited(&instance("a1", Phase::Created), &exit, Sight::Unknown, Sighting::default())
+        exited(&machine("a1", Phase::Created), &exit, Sight::Unknown, Sighting::default())
             .to_string()
     };
     let rows = [

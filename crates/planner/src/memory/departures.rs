@@ -14,7 +14,7 @@ use crate::backoff::Place;
 use crate::lifecycle::{self, Failure, Reason, reason_of};
 use crate::observed::{Observed, Sight};
 use crate::policy::Policy;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 /// How long GitHub's word on the job of a runner that left is waited for.
 const WORD_AWAITED: SignedDuration = SignedDuration::from_mins(15);
@@ -80,17 +80,17 @@ impl Observed {
         policy: &Policy,
         now: Timestamp,
     ) -> Vec<Ended> {
-        for instance in &self.instances {
-            let place = (instance.pool.clone(), instance.scope.clone());
-            memory.started(&instance.name, place);
+        for machine in &self.machines {
+            let place = (machine.pool.clone(), machine.scope.clone());
+            memory.started(&machine.name, place);
         }
         let ended: Vec<Ended> = memory
             .started_for
             .iter()
             .filter_map(|(name, started)| {
-                let instance = self.instances.iter().find(|instance| instance.name == *name);
-                let why = match instance {
-                    Some(instance) => self.departure(memory, instance, started.job, policy, now)?,
+                let machine = self.machines.iter().find(|machine| machine.name == *name);
+                let why = match machine {
+                    Some(machine) => self.departure(memory, machine, started.job, policy, now)?,
                     None => Failure::Removed.to_string(),
                 };
                 let (pool, scope) = started.there.clone()?;
@@ -116,17 +116,17 @@ impl Observed {
     fn departure(
         &self,
         memory: &Memory,
-        instance: &Instance,
+        machine: &Machine,
         job: Option<i64>,
         policy: &Policy,
         now: Timestamp,
     ) -> Option<String> {
-        let (sight, sighting) = (self.sight_of(instance), memory.of(instance));
+        let (sight, sighting) = (self.sight_of(machine), memory.of(machine));
         if sighting.had_job {
             return None;
         }
-        let timeout = policy.terms(&instance.pool).registration_timeout;
-        let reason = reason_of(instance, sight, sighting, timeout, now);
+        let timeout = policy.terms(&machine.pool).registration_timeout;
+        let reason = reason_of(machine, sight, sighting, timeout, now);
         let left = match &reason {
             // It had its time, or its pool waits in this place.
             Reason::Failed(failure) => {
@@ -155,7 +155,7 @@ impl Observed {
             | Reason::EngineReady
             | Reason::Late => false,
         };
-        left.then(|| match &instance.phase {
+        left.then(|| match &machine.phase {
             Phase::Exited(exit) => lifecycle::how_it_ended(exit),
             Phase::Created | Phase::Running { .. } => match reason {
                 Reason::Working => {

@@ -61,10 +61,10 @@ impl Observed {
         before: &Memory,
         after: &BTreeMap<RunnerName, (Timestamp, Sighting)>,
     ) -> Vec<Place> {
-        let begun = self.instances.iter().filter(|instance| {
-            let now = after.get(&instance.name).is_some_and(|(_, sighting)| sighting.had_job);
-            now && !before.of(instance).had_job
+        let begun = self.machines.iter().filter(|machine| {
+            let now = after.get(&machine.name).is_some_and(|(_, sighting)| sighting.had_job);
+            now && !before.of(machine).had_job
         });
-        begun.map(|instance| (instance.pool.clone(), instance.scope.clone())).collect()
+        begun.map(|machine| (machine.pool.clone(), machine.scope.clone())).collect()
     }
 }

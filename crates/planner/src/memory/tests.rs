@@ -1,5 +1,5 @@
 use super::*;
-use crate::lifecycle::tests::{at, instance, policy, registered};
+use crate::lifecycle::tests::{at, machine, policy, registered};
 use crate::lifecycle::{Failure, Reason};
 use mayfly_common::job::QueuedJob;
 use mayfly_common::label::LabelSet;
@@ -13,10 +13,10 @@ fn scope() -> Scope {
 }
 
 /// One runner, and what GitHub lists of its repository; none means that it cannot be asked.
-fn seen(before: Observed, runner: Option<&Instance>, list: Option<Vec<Registered>>) -> Observed {
+fn seen(before: Observed, runner: Option<&Machine>, list: Option<Vec<Registered>>) -> Observed {
     let listing = list.map_or(Listing::Unknown, Listing::Known);
     Observed {
-        instances: runner.into_iter().cloned().collect(),
+        machines: runner.into_iter().cloned().collect(),
         registrations: BTreeMap::from([(scope(), listing)]),
         memory: before.memory,
         ..Observed::default()
@@ -25,14 +25,14 @@ fn seen(before: Observed, runner: Option<&Instance>, list: Option<Vec<Registered
 
 #[test]
 fn a_name_that_is_used_again_begins_anew() {
-    let first = instance("runner-1", RUNNING);
+    let first = machine("runner-1", RUNNING);
     let listed = || Some(vec![registered(1, "runner-1", true, true)]);
     let before = seen(Observed::default(), Some(&first), listed()).remember(&policy(), at(0));
     assert!(before.memory.of(&first).was_online && before.memory.of(&first).was_busy);
     // One pass without it, or none: the next of that name has no history.
     let between = seen(before.clone(), None, Some(vec![])).remember(&policy(), at(10));
     assert_eq!(between.memory.of(&first), Sighting::default());
-    let again = Instance { created_at: at(5), github_id: Some(RunnerId(2)), ..first };
+    let again = Machine { created_at: at(5), github_id: Some(RunnerId(2)), ..first };
     let after = seen(before, Some(&again), Some(vec![])).remember(&policy(), at(10));
     let sighting = after.memory.of(&again);
     assert!(!sighting.was_online && !sighting.was_busy, "{sighting:?}");
@@ -40,16 +40,16 @@ fn a_name_that_is_used_again_begins_anew() {
 
 #[test]
 fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
-    let (ours, other) = (instance("a1", RUNNING), instance("b1", RUNNING));
-    let looked = |before, instances: &[&Instance], second| {
-        let instances = instances.iter().map(|one| (*one).clone()).collect();
-        Observed { instances, ..seen(before, None, None) }.remember(&policy(), at(second))
+    let (ours, other) = (machine("a1", RUNNING), machine("b1", RUNNING));
+    let looked = |before, machines: &[&Machine], second| {
+        let machines = machines.iter().map(|one| (*one).clone()).collect();
+        Observed { machines, ..seen(before, None, None) }.remember(&policy(), at(second))
     };
     let clashes = |seen: &Observed| seen.memory.clashes().count();
     // What was there before is adopted.
     let mut now = looked(Observed::default(), &[&ours], 0);
     assert_eq!(clashes(&now), 0);
-    let launched = instance("a2", RUNNING);
+    let launched = machine("a2", RUNNING);
     now.memory.launched(&launched.name, None, at(5));
     let now = looked(now, &[&ours, &launched], 10);
     assert_eq!(clashes(&now), 0);
@@ -69,7 +69,7 @@ fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
 
 #[test]
 fn silence_of_github_is_no_sign_of_anything() {
-    let runner = instance("a1", RUNNING);
+    let runner = machine("a1", RUNNING);
     let online = || Some(vec![registered(1, "a1", true, false)]);
     let mut now = seen(Observed::default(), Some(&runner), online()).remember(&policy(), at(0));
     for second in [10, 60, 120] {
@@ -87,7 +87,7 @@ fn silence_of_github_is_no_sign_of_anything() {
 
 #[test]
 fn without_a_job_is_counted_apart_from_offline() {
-    let runner = instance("a1", RUNNING);
+    let runner = machine("a1", RUNNING);
     let lists = [
         (0, vec![registered(1, "a1", true, true)], (None, None)),
         (10, vec![registered(1, "a1", false, true)], (Some(10), None)),
@@ -112,7 +112,7 @@ fn without_a_job_is_counted_apart_from_offline() {
 #[test]
 fn at_the_first_look_a_runner_has_been_without_a_job_since_its_job_was_over() {
     let runner =
-        Instance { created_at: at(-500), ..instance("a1", Phase::Running { working: Some(true) }) };
+        Machine { created_at: at(-500), ..machine("a1", Phase::Running { working: Some(true) }) };
     let listed = |online, busy| vec![registered(1, "a1", online, busy)];
     let rows = [
         ("gone", vec![], Some(-300), Some(-300)),
@@ -145,12 +145,12 @@ fn at_the_first_look_a_runner_has_been_without_a_job_since_its_job_was_over() {
 
 #[test]
 fn a_registration_of_our_name_with_another_id_is_not_ours() {
-    let runner = instance("a1", RUNNING);
+    let runner = machine("a1", RUNNING);
     let theirs = vec![registered(2, "a1", true, true)];
     let found = seen(Observed::default(), Some(&runner), Some(theirs));
     assert_eq!(found.sight_of(&runner), Sight::Absent);
     // Without a known id the name decides, in any case.
-    let token = Instance { github_id: None, ..runner };
+    let token = Machine { github_id: None, ..runner };
     let list = vec![registered(2, "A1", true, true)];
     let found = seen(Observed::default(), Some(&token), Some(list));
     assert!(found.sight_of(&token).listed().is_some());
@@ -158,7 +158,7 @@ fn a_registration_of_our_name_with_another_id_is_not_ours() {
 
 #[test]
 fn a_job_that_is_over_shows_that_its_runner_was_online() {
-    let runner = instance("a1", RUNNING);
+    let runner = machine("a1", RUNNING);
     let mut found = seen(Observed::default(), Some(&runner), Some(vec![]));
     found.jobs_over = BTreeMap::from([(runner.name.clone(), at(5))]);
     let sighting = found.remember(&policy(), at(10)).memory.of(&runner);
@@ -175,7 +175,7 @@ fn only_scopes_with_something_to_delete_are_watched_and_nothing_is_kept_for_ever
     assert_eq!(now.memory.watched(), BTreeSet::from([scope()]));
     let after = seen(now, None, Some(vec![])).remember(&policy(), at(10));
     assert!(after.memory.watched().is_empty() && after.memory.strays.is_empty());
-    let runner = instance("a1", RUNNING);
+    let runner = machine("a1", RUNNING);
     let days = |days: i64| at(days * 86_400);
     let mut now = seen(after, Some(&runner), Some(vec![])).remember(&policy(), days(0));
     now.memory.refused(&scope(), RunnerId(1), true, days(0));
@@ -201,9 +201,9 @@ fn queued(id: i64) -> QueuedJob {
 }
 
 /// A runner and what GitHub lists where it registers, while the job 7 is queued.
-fn beside_a_job(runner: &Instance, listed: Vec<Registered>, memory: Memory) -> Observed {
+fn beside_a_job(runner: &Machine, listed: Vec<Registered>, memory: Memory) -> Observed {
     Observed {
-        instances: vec![runner.clone()],
+        machines: vec![runner.clone()],
         registrations: BTreeMap::from([(runner.scope.clone(), Listing::Known(listed))]),
         jobs: vec![queued(7)],
         jobs_complete: true,
@@ -215,7 +215,7 @@ fn beside_a_job(runner: &Instance, listed: Vec<Registered>, memory: Memory) -> O
 /// Without a wait, the runners of an image that cannot work would follow each other for ever.
 #[test]
 fn a_runner_that_left_without_a_sign_of_a_job_holds_back_the_next_one_for_its_job() {
-    let runner = instance("r1", exited(1, "An error occurred: Not configured.\n"));
+    let runner = machine("r1", exited(1, "An error occurred: Not configured.\n"));
     let place = (runner.pool.clone(), runner.scope.clone());
     let look = |sign: &dyn Fn(&mut Observed), job: Option<i64>, passes: usize| {
         let mut memory = Memory::default();
@@ -229,12 +229,12 @@ fn a_runner_that_left_without_a_sign_of_a_job_holds_back_the_next_one_for_its_jo
         let known = memory.assignment(7).unwrap();
         (known.failed.len(), known.failed.first().map_or(0, |failed| failed.failures))
     };
-    let phase = |phase: Phase| move |seen: &mut Observed| seen.instances[0].phase = phase.clone();
+    let phase = |phase: Phase| move |seen: &mut Observed| seen.machines[0].phase = phase.clone();
     assert_eq!(look(&|_| {}, Some(7), 1), (1, 1));
     assert_eq!(look(&|_| {}, Some(7), 3), (1, 1), "one runner counts once");
     assert_eq!(look(&|_| {}, Some(8), 1), (0, 0), "it was started for another job");
     assert_eq!(look(&|_| {}, None, 1), (0, 0), "it was started to wait");
-    assert_eq!(look(&|seen| seen.instances.clear(), Some(7), 3), (1, 1), "somebody removed it");
+    assert_eq!(look(&|seen| seen.machines.clear(), Some(7), 3), (1, 1), "somebody removed it");
     for words in ["Running job: build\n", "Job build completed with result: Succeeded\n", "x"] {
         for code in [0, 1] {
             assert_eq!(look(&phase(exited(code, words)), Some(7), 1), (1, 1), "{code} {words}");
@@ -252,7 +252,7 @@ fn a_runner_that_left_without_a_sign_of_a_job_holds_back_the_next_one_for_its_jo
     assert_eq!(look(&unknown, Some(7), 1), (0, 0), "its pool waits");
     let printed = |seen: &mut Observed| {
         unknown(seen);
-        seen.instances[0].phase = exited(0, "Job build completed with result: Succeeded\n");
+        seen.machines[0].phase = exited(0, "Job build completed with result: Succeeded\n");
     };
     assert_eq!(look(&printed, Some(7), 1), (1, 1), "nobody said that it had a job");
 }
@@ -262,7 +262,7 @@ type Registration = Option<(bool, bool)>;
 
 /// How often a runner counts whose container goes on, after looks that found it so. GitHub says the same of it from the second on.
 fn left_alive(looks: [Registration; 2], working: bool, job: Option<i64>) -> (usize, bool) {
-    let runner = instance("r1", Phase::Running { working: Some(working) });
+    let runner = machine("r1", Phase::Running { working: Some(working) });
     let place = (runner.pool.clone(), runner.scope.clone());
     let mut memory = Memory::default();
     memory.launched(&runner.name, job, at(0));
@@ -304,13 +304,13 @@ fn a_runner_that_left_need_not_have_ended() {
 #[test]
 fn a_word_of_github_that_comes_late_takes_back_that_a_runner_had_no_job() {
     for (job, alive) in [(Some(7), true), (Some(7), false), (None, true), (None, false)] {
-        let runner = instance("r1", exited(0, "Job build completed with result: Succeeded\n"));
+        let runner = machine("r1", exited(0, "Job build completed with result: Succeeded\n"));
         let place = (runner.pool.clone(), runner.scope.clone());
         let mut memory = Memory::default();
         memory.launched(&runner.name, job, at(-5));
         let mut look = |second: i64, there: bool, told: bool| {
             let mut seen = Observed {
-                instances: there.then(|| runner.clone()).into_iter().collect(),
+                machines: there.then(|| runner.clone()).into_iter().collect(),
                 jobs: vec![queued(7)],
                 jobs_complete: true,
                 memory: std::mem::take(&mut memory),
@@ -335,7 +335,7 @@ fn a_word_of_github_that_comes_late_takes_back_that_a_runner_had_no_job() {
 
 #[test]
 fn what_this_process_ended_holds_nothing_back() {
-    let runner = instance("r1", RUNNING);
+    let runner = machine("r1", RUNNING);
     for ended in [true, false] {
         let mut memory = Memory::default();
         memory.launched(&runner.name, Some(7), at(0));
@@ -363,8 +363,8 @@ fn what_this_process_ended_holds_nothing_back() {
 /// GitHub's list may lag: a listener needs seconds after its worker to report the job's end.
 #[test]
 fn a_runner_that_github_does_not_list_yet_has_its_grace_after_its_worker_ended() {
-    let at_work = instance("r1", Phase::Running { working: Some(true) });
-    let done = instance("r1", RUNNING);
+    let at_work = machine("r1", Phase::Running { working: Some(true) });
+    let done = machine("r1", RUNNING);
     let mut last = seen(Observed::default(), Some(&at_work), Some(vec![]));
     for second in [0, 400, 1_000] {
         last = seen(last, Some(&at_work), Some(vec![])).remember(&policy(), at(second));
@@ -396,14 +396,14 @@ fn each_sign_of_another_orchestrator_has_its_words() {
 
 #[test]
 fn where_idle_runners_end_without_a_job_the_next_waits_longer_and_longer_until_one_has_a_job() {
-    let place = |runner: &Instance| (runner.pool.clone(), runner.scope.clone());
+    let place = |runner: &Machine| (runner.pool.clone(), runner.scope.clone());
     let mut memory = Memory::default();
     let mut look = |name: &str, phase: Phase, busy: bool, second: i64| {
-        let runner = instance(name, phase);
+        let runner = machine(name, phase);
         memory.launched(&runner.name, None, at(second));
         let list = busy.then(|| registered(1, name, true, true));
         let mut seen = Observed {
-            instances: vec![runner.clone()],
+            machines: vec![runner.clone()],
             memory: std::mem::take(&mut memory),
             ..Observed::default()
         };
@@ -424,15 +424,15 @@ fn where_idle_runners_end_without_a_job_the_next_waits_longer_and_longer_until_o
 
 #[test]
 fn a_runner_that_works_on_is_no_sign_for_those_that_come_after_it() {
-    let (busy, idle) = (instance("r5", RUNNING), instance("r6", exited(0, "bye\n")));
-    let idle = Instance { github_id: Some(RunnerId(2)), ..idle };
+    let (busy, idle) = (machine("r5", RUNNING), machine("r6", exited(0, "bye\n")));
+    let idle = Machine { github_id: Some(RunnerId(2)), ..idle };
     let mut memory = Memory::default();
     memory.launched(&idle.name, None, at(0));
-    for (second, instances) in
+    for (second, machines) in
         [(0, vec![&busy]), (1, vec![&busy, &idle]), (2, vec![&busy, &idle]), (3, vec![&busy])]
     {
         let mut seen = Observed {
-            instances: instances.iter().map(|one| (*one).clone()).collect(),
+            machines: machines.iter().map(|one| (*one).clone()).collect(),
             memory,
             ..Observed::default()
         };
@@ -503,7 +503,7 @@ fn a_refusal_ends_once_its_own_registration_is_gone_or_not_busy_any_more() {
 
 #[test]
 fn a_runner_left_in_vain_where_its_job_is_still_queued_or_there_was_none() {
-    let runner = instance("r1", RUNNING);
+    let runner = machine("r1", RUNNING);
     for (job, expected) in [(Some(7), true), (Some(8), false), (Some(9), true), (None, true)] {
         let mut memory = Memory::default();
         memory.launched(&runner.name, job, at(0));
@@ -519,7 +519,7 @@ fn a_runner_left_in_vain_where_its_job_is_still_queued_or_there_was_none() {
 
 #[test]
 fn idle_runners_that_end_hold_back_their_own_place_alone() {
-    let runner = instance("r1", exited(0, "bye\n"));
+    let runner = machine("r1", exited(0, "bye\n"));
     let mut memory = Memory::default();
     memory.launched(&runner.name, None, at(0));
     let now = Observed { memory, ..seen(Observed::default(), Some(&runner), Some(vec![])) };
@@ -534,7 +534,7 @@ fn idle_runners_that_end_hold_back_their_own_place_alone() {
 
 #[test]
 fn a_word_of_github_is_waited_for_a_quarter_of_an_hour() {
-    let runner = instance("r1", exited(0, "bye\n"));
+    let runner = machine("r1", exited(0, "bye\n"));
     // The last one: the clock was set back.
     for (second, waits) in [(900, true), (901, false), (0, false)] {
         let mut memory = Memory::default();
@@ -549,11 +549,11 @@ fn a_word_of_github_is_waited_for_a_quarter_of_an_hour() {
 
 #[test]
 fn what_others_knew_of_a_runner_s_job_counts_as_seen() {
-    let runner = instance("r1", RUNNING);
-    let at_work = instance("r1", Phase::Running { working: Some(true) });
-    let silent = |runner: &Instance| seen(Observed::default(), Some(runner), None);
+    let runner = machine("r1", RUNNING);
+    let at_work = machine("r1", Phase::Running { working: Some(true) });
+    let silent = |runner: &Machine| seen(Observed::default(), Some(runner), None);
     let facts = |seen: &Observed| {
-        let known = seen.memory.of(&seen.instances[0]);
+        let known = seen.memory.of(&seen.machines[0]);
         (known.was_online, known.was_busy, known.had_job)
     };
     assert_eq!(facts(&silent(&runner).remember(&policy(), at(0))), (false, false, false));
@@ -589,7 +589,7 @@ fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
         (vec![wish("repo:o/other", &["desk"])], false),
         (vec![end], false),
     ];
-    let machine = instance("a1", RUNNING);
+    let machine = machine("a1", RUNNING);
     for (wishes, noted) in rows {
         let list =
             || Some(vec![registered(1, "a1", true, false), registered(2, "desk", false, false)]);

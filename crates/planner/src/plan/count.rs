@@ -10,7 +10,7 @@ use super::Planner;
 use super::jobs::Ours;
 use crate::matching::{Chance, Supply, match_jobs};
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 /// Jobs that count on no runner, or on one with a doubtful chance only.
 pub(super) struct Missing<'j, 'a> {
@@ -26,7 +26,7 @@ struct Seat<'s> {
     pool: &'s PoolName,
     supply: Supply<'s>,
     /// None of a runner that this plan starts.
-    instance: Option<&'s Instance>,
+    machine: Option<&'s Machine>,
 }
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
@@ -36,13 +36,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             name: &one.name,
             pool: &one.pool,
             supply: Supply { scope: &one.scope, labels: &one.labels },
-            instance: Some(one),
+            machine: Some(one),
         });
         let new = self.launches().map(|one| Seat {
             name: &one.name,
             pool: &one.pool,
             supply: Supply { scope: &one.scope, labels: &one.labels },
-            instance: None,
+            machine: None,
         });
         let seats: Vec<Seat<'_>> = there.chain(new).collect();
         // A job without labels counts on runners of its group, as far as that is known.
@@ -83,7 +83,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let scope = seat.supply.scope;
         // Not to the last runner of the same scope and group either.
         let held = memory.assignment(job.id).is_some_and(|it| it.is_held(scope, group, self.now));
-        if held || seat.instance.is_some_and(|instance| self.is_in_vain(job, instance)) {
+        if held || seat.machine.is_some_and(|machine| self.is_in_vain(job, machine)) {
             Chance::None
         } else if memory.failed_groups.has(&job.repo, scope, group) {
             Chance::Doubtful
@@ -93,21 +93,21 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// What is known of GitHub not assigning a queued job to a runner that has its labels.
-    pub(super) fn not_assigned_to(&self, instance: &Instance) -> Option<String> {
-        if let Some(job) = self.kept.get(&instance.name) {
+    pub(super) fn not_assigned_to(&self, machine: &Machine) -> Option<String> {
+        if let Some(job) = self.kept.get(&machine.name) {
             return Some(format!("GitHub has not assigned job {job} to it"));
         }
         let seat = Seat {
-            name: &instance.name,
-            pool: &instance.pool,
-            supply: Supply { scope: &instance.scope, labels: &instance.labels },
-            instance: Some(instance),
+            name: &machine.name,
+            pool: &machine.pool,
+            supply: Supply { scope: &machine.scope, labels: &machine.labels },
+            machine: Some(machine),
         };
         let fits = |job: &&QueuedJob| {
-            instance.scope.covers(&job.repo) && instance.labels.covers(&job.labels)
+            machine.scope.covers(&job.repo) && machine.labels.covers(&job.labels)
         };
         let jobs = || self.seen.jobs.iter().filter(fits);
-        if let Some(job) = jobs().find(|job| self.is_in_vain(job, instance)) {
+        if let Some(job) = jobs().find(|job| self.is_in_vain(job, machine)) {
             return Some(format!("GitHub has not assigned job {} to it", job.id));
         }
         let doubtful = jobs().find(|job| self.chance(job, &seat) == Chance::Doubtful)?;
@@ -116,8 +116,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// True if a runner has been idle beside a job for so long that GitHub will not assign the job to it.
-    pub(super) fn is_in_vain(&self, job: &QueuedJob, instance: &Instance) -> bool {
-        let idle_since = self.seen.memory.of(instance).idle_since;
+    pub(super) fn is_in_vain(&self, job: &QueuedJob, machine: &Machine) -> bool {
+        let idle_since = self.seen.memory.of(machine).idle_since;
         let known = self.seen.memory.assignment(job.id).zip(idle_since);
         known.is_some_and(|(known, since)| known.is_in_vain(since))
     }

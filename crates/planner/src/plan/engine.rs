@@ -13,15 +13,15 @@ impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
         if self.policy.draining {
             return;
         }
-        for (instance, verdict) in self.judged() {
+        for (machine, verdict) in self.judged() {
             let ready =
-                instance.phase == Phase::Created && instance.engine == Some(EngineHealth::Healthy);
-            if ready && verdict.state == RunnerState::Starting && !self.leaving(&instance.name) {
+                machine.phase == Phase::Created && machine.engine == Some(EngineHealth::Healthy);
+            if ready && verdict.state == RunnerState::Starting && !self.leaving(&machine.name) {
                 self.plan.actions.push(Action::Start {
-                    name: instance.name.clone(),
-                    pool: instance.pool.clone(),
-                    scope: instance.scope.clone(),
-                    id: instance.github_id,
+                    name: machine.name.clone(),
+                    pool: machine.pool.clone(),
+                    scope: machine.scope.clone(),
+                    id: machine.github_id,
                     why: verdict.why,
                 });
             }

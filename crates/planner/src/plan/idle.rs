@@ -10,7 +10,7 @@ use mayfly_common::scope::Scope;
 use super::{Cause, Planner};
 use crate::action::Action;
 use crate::policy::PoolPolicy;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Starts what is missing of each pool's waiting runners. One that a job counts on is replaced at once, not when the job is
@@ -77,21 +77,21 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if self.policy.draining {
             return self.retire_waiting();
         }
-        let mut pools: BTreeMap<PoolName, Vec<&'a Instance>> = BTreeMap::new();
-        for (instance, verdict) in self.judged() {
-            let listed = self.seen.sight_of(instance).listed().is_some();
+        let mut pools: BTreeMap<PoolName, Vec<&'a Machine>> = BTreeMap::new();
+        for (machine, verdict) in self.judged() {
+            let listed = self.seen.sight_of(machine).listed().is_some();
             if verdict.state == RunnerState::Idle
                 && listed
-                && instance.pool != PoolName::manual()
-                && !self.leaving(&instance.name)
-                && !self.needed.contains(&instance.name)
-                && !(self.kept.contains_key(&instance.name) && self.serves(&instance.pool))
+                && machine.pool != PoolName::manual()
+                && !self.leaving(&machine.name)
+                && !self.needed.contains(&machine.name)
+                && !(self.kept.contains_key(&machine.name) && self.serves(&machine.pool))
             {
-                pools.entry(instance.pool.clone()).or_default().push(instance);
+                pools.entry(machine.pool.clone()).or_default().push(machine);
             }
         }
         for (name, mut idle) in pools {
-            idle.sort_by_key(|instance| (instance.created_at, instance.name.clone()));
+            idle.sort_by_key(|machine| (machine.created_at, machine.name.clone()));
             match self.policy.pool(&name) {
                 None => self.retire_all(idle, &format!("pool {name} was deleted")),
                 Some(pool) if !pool.enabled => {
@@ -112,24 +112,24 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Ends every runner that is not at work, whoever asked for it and whatever waits for it. GitHub has the last word: a runner
     /// that it calls busy stays.
     fn retire_waiting(&mut self) {
-        for (instance, verdict) in self.judged() {
+        for (machine, verdict) in self.judged() {
             let waits = matches!(verdict.state, RunnerState::Idle | RunnerState::Starting);
-            if waits && !self.leaving(&instance.name) {
-                self.retire(instance, "the platform is draining".to_owned());
+            if waits && !self.leaving(&machine.name) {
+                self.retire(machine, "the platform is draining".to_owned());
             }
         }
     }
 
-    fn retire_all(&mut self, idle: Vec<&'a Instance>, why: &str) {
-        for instance in idle {
-            self.retire(instance, why.to_owned());
+    fn retire_all(&mut self, idle: Vec<&'a Machine>, why: &str) {
+        for machine in idle {
+            self.retire(machine, why.to_owned());
         }
     }
 
     /// `idle`: the pool's runners that nobody needs, the oldest first.
-    fn retire_some(&mut self, pool: &PoolPolicy, idle: Vec<&'a Instance>) {
-        let (stale, fresh): (Vec<&Instance>, Vec<&Instance>) =
-            idle.into_iter().partition(|instance| self.stale(instance).is_some());
+    fn retire_some(&mut self, pool: &PoolPolicy, idle: Vec<&'a Machine>) {
+        let (stale, fresh): (Vec<&Machine>, Vec<&Machine>) =
+            idle.into_iter().partition(|machine| self.stale(machine).is_some());
         // The stale ones first: those beyond what is to wait have a fresh one in their place by now.
         let mut surplus = (stale.len() + fresh.len()).saturating_sub(pool.min_idle);
         // Where there is no room for a fresh one beside it, one stale runner makes room.
@@ -141,15 +141,15 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut excess = running.saturating_sub(pool.max);
         let mut shrink = self.shrink.remove(&pool.name).unwrap_or_default();
         // Whichever reason ends a runner, the others count it as gone.
-        for instance in stale.into_iter().take(going) {
-            let why = self.stale(instance).unwrap_or_default();
-            self.retire(instance, why);
+        for machine in stale.into_iter().take(going) {
+            let why = self.stale(machine).unwrap_or_default();
+            self.retire(machine, why);
             surplus = surplus.saturating_sub(1);
             excess = excess.saturating_sub(1);
             shrink = shrink.saturating_sub(1);
         }
-        for instance in fresh {
-            let idle_since = self.seen.memory.of(instance).idle_since;
+        for machine in fresh {
+            let idle_since = self.seen.memory.of(machine).idle_since;
             let long =
                 idle_since.is_some_and(|since| self.now.duration_since(since) >= pool.idle_timeout);
             if excess > 0 {
@@ -157,31 +157,31 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 surplus = surplus.saturating_sub(1);
                 shrink = shrink.saturating_sub(1);
                 self.retire(
-                    instance,
+                    machine,
                     format!("pool {} may have {} runners only", pool.name, pool.max),
                 );
             } else if shrink > 0 {
                 shrink -= 1;
                 surplus = surplus.saturating_sub(1);
                 self.plan.scaled.insert(pool.name.clone());
-                self.retire(instance, format!("pool {} needs fewer runners", pool.name));
+                self.retire(machine, format!("pool {} needs fewer runners", pool.name));
             } else if surplus > 0 && long && matches!(pool.autoscaling, Autoscaling::PerJob) {
                 surplus -= 1;
                 let unneeded =
                     || format!("no job has needed it for {} s", pool.idle_timeout.as_secs());
-                self.retire(instance, self.not_assigned_to(instance).unwrap_or_else(unneeded));
+                self.retire(machine, self.not_assigned_to(machine).unwrap_or_else(unneeded));
             }
         }
     }
 
-    pub(super) fn retire(&mut self, instance: &Instance, why: String) {
-        let Some(registered) = self.seen.sight_of(instance).listed() else { return };
-        if self.is_put_off(&instance.scope, Some(registered.id)) {
+    pub(super) fn retire(&mut self, machine: &Machine, why: String) {
+        let Some(registered) = self.seen.sight_of(machine).listed() else { return };
+        if self.is_put_off(&machine.scope, Some(registered.id)) {
             return;
         }
         self.plan.actions.push(Action::Retire {
-            name: instance.name.clone(),
-            scope: instance.scope.clone(),
+            name: machine.name.clone(),
+            scope: machine.scope.clone(),
             id: registered.id,
             why,
             request: None,
@@ -189,23 +189,23 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// Why a waiting runner is to be replaced by a fresh one, if it is.
-    pub(super) fn stale(&self, instance: &Instance) -> Option<String> {
-        let pool = self.policy.pool(&instance.pool)?;
-        let age = self.now.duration_since(instance.created_at);
+    pub(super) fn stale(&self, machine: &Machine) -> Option<String> {
+        let pool = self.policy.pool(&machine.pool)?;
+        let age = self.now.duration_since(machine.created_at);
         // A moment that lies ahead is from before the clock was set back: by it, every new runner would be stale, too.
         let asked = pool.rotate_before.filter(|at| *at <= self.now);
-        if asked.is_some_and(|at| instance.created_at < at) {
+        if asked.is_some_and(|at| machine.created_at < at) {
             return Some("it was asked to be replaced".to_owned());
         }
         if let Some(rotation) = pool.rotation.filter(|rotation| age >= *rotation) {
             return Some(format!("it has waited for {} s, and is replaced", rotation.as_secs()));
         }
-        if instance.fingerprint.as_ref().is_some_and(|made| *made != pool.fingerprint) {
+        if machine.fingerprint.as_ref().is_some_and(|made| *made != pool.fingerprint) {
             return Some(format!("pool {} has a newer configuration", pool.name));
         }
         let newest = self.seen.images.get(&(pool.image.clone(), pool.pull));
         let newest = newest.and_then(|image| image.id.as_ref());
-        match (newest, &instance.image_id) {
+        match (newest, &machine.image_id) {
             (Some(newest), Some(made)) if newest != made => {
                 Some(format!("image {} has a newer version", pool.image))
             }

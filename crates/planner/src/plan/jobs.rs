@@ -175,15 +175,15 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for ours in jobs {
             let job = ours.job;
             let pool = ours.pools.first().map(|(pool, _)| pool.name.clone());
-            let beside = free.iter().find(|instance| {
-                instance.scope.covers(&job.repo)
-                    && instance.labels.covers(&job.labels)
-                    && self.is_in_vain(job, instance)
-                    && !self.needed.contains(&instance.name)
-                    && !self.kept.contains_key(&instance.name)
+            let beside = free.iter().find(|machine| {
+                machine.scope.covers(&job.repo)
+                    && machine.labels.covers(&job.labels)
+                    && self.is_in_vain(job, machine)
+                    && !self.needed.contains(&machine.name)
+                    && !self.kept.contains_key(&machine.name)
             });
-            if let Some(instance) = beside {
-                self.kept.insert(instance.name.clone(), job.id);
+            if let Some(machine) = beside {
+                self.kept.insert(machine.name.clone(), job.id);
             }
             let known = self.seen.memory.assignment(job.id);
             if let Some(failed) = known.and_then(|known| known.failed.last().cloned()) {
@@ -196,8 +196,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// True if a runner that somebody made by hand is there for a job that no pool takes.
     fn by_hand(&self, job: &QueuedJob) -> bool {
         !job.labels.is_empty()
-            && self.running().any(|instance| {
-                instance.scope.covers(&job.repo) && instance.labels.covers(&job.labels)
+            && self.running().any(|machine| {
+                machine.scope.covers(&job.repo) && machine.labels.covers(&job.labels)
             })
     }
 

@@ -1,7 +1,7 @@
 //! What is over: machines that ended, failed or outlived their time, and registrations that no machine is left for.
 
 use jiff::SignedDuration;
-use mayfly_common::machine::{Instance, Phase};
+use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::registration::{Registered, RunnerId};
 use mayfly_common::runner::RunnerState;
@@ -14,19 +14,19 @@ use crate::observed::{Sight, Wish};
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn judge(&mut self) {
-        for instance in &self.seen.instances {
-            let sight = self.seen.sight_of(instance);
-            let sighting = self.seen.memory.of(instance);
+        for machine in &self.seen.machines {
+            let sight = self.seen.sight_of(machine);
+            let sighting = self.seen.memory.of(machine);
             let reason = reason_of(
-                instance,
+                machine,
                 sight,
                 sighting,
-                self.policy.terms(&instance.pool).registration_timeout,
+                self.policy.terms(&machine.pool).registration_timeout,
                 self.now,
             );
             let id = sight.listed().map(|registered| registered.id);
             self.plan.verdicts.push(Verdict {
-                name: instance.name.clone(),
+                name: machine.name.clone(),
                 state: reason.state(),
                 why: reason.to_string(),
                 failure: reason.failure(),
@@ -36,38 +36,38 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
     }
 
-    pub(super) fn judged(&self) -> impl Iterator<Item = (&'a Instance, Verdict)> + use<'a, N> {
-        self.seen.instances.iter().zip(self.plan.verdicts.clone())
+    pub(super) fn judged(&self) -> impl Iterator<Item = (&'a Machine, Verdict)> + use<'a, N> {
+        self.seen.machines.iter().zip(self.plan.verdicts.clone())
     }
 
     pub(super) fn remove_what_is_over(&mut self) {
-        for (instance, verdict) in self.judged() {
+        for (machine, verdict) in self.judged() {
             if !matches!(verdict.state, RunnerState::Finished | RunnerState::Failed) {
                 continue;
             }
-            let id = match self.seen.sight_of(instance) {
+            let id = match self.seen.sight_of(machine) {
                 // GitHub refuses to delete a registration whose job it believes in; the deadline is ours to enforce.
-                Sight::Listed(registered) if registered.busy && instance_runs(instance) => None,
+                Sight::Listed(registered) if registered.busy && machine_runs(machine) => None,
                 Sight::Listed(registered) => Some(registered.id),
                 Sight::Absent => None,
                 // GitHub removed the registration of a runner that did its job; any other may still be there.
                 Sight::Unknown | Sight::Unasked if verdict.state == RunnerState::Finished => None,
-                Sight::Unknown | Sight::Unasked => instance.github_id,
+                Sight::Unknown | Sight::Unasked => machine.github_id,
             };
             // The container stays with its registration, unless somebody asks again.
-            if self.is_put_off(&instance.scope, id) && !self.is_to_be_deleted(&instance.name) {
+            if self.is_put_off(&machine.scope, id) && !self.is_to_be_deleted(&machine.name) {
                 continue;
             }
-            let sighting = self.seen.memory.of(instance);
+            let sighting = self.seen.memory.of(machine);
             let holds_back =
                 verdict.failure.as_ref().is_some_and(Failure::is_of_start) && !sighting.was_busy;
             if holds_back && sighting.failed_passes == 1 {
-                self.failing.insert((instance.pool.clone(), instance.scope.clone()));
+                self.failing.insert((machine.pool.clone(), machine.scope.clone()));
             }
             self.plan.actions.push(Action::Remove {
-                name: instance.name.clone(),
-                pool: instance.pool.clone(),
-                scope: instance.scope.clone(),
+                name: machine.name.clone(),
+                pool: machine.pool.clone(),
+                scope: machine.scope.clone(),
                 id,
                 if_busy: IfBusy::Keep,
                 state: verdict.state,
@@ -137,6 +137,6 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 }
 
-pub(super) fn instance_runs(instance: &Instance) -> bool {
-    matches!(instance.phase, Phase::Running { .. })
+pub(super) fn machine_runs(machine: &Machine) -> bool {
+    matches!(machine.phase, Phase::Running { .. })
 }

@@ -13,7 +13,7 @@ use super::jobs::Blocked;
 use crate::assignment::DOUBT;
 use crate::policy::PoolPolicy;
 use crate::room::Room;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Ends as few idle runners as give room to the jobs that wait for room, and none in vain.
@@ -23,20 +23,20 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         // What is there once this plan is carried out.
         let mut room = self.room.clone();
-        for instance in self.running().filter(|instance| self.leaving(&instance.name)) {
-            room.release(&instance.pool, self.policy.terms(&instance.pool), &instance.scope);
+        for machine in self.running().filter(|machine| self.leaving(&machine.name)) {
+            room.release(&machine.pool, self.policy.terms(&machine.pool), &machine.scope);
         }
         let mut idle = self.dispensable();
         for Blocked { pool, scope, doubtful, .. } in std::mem::take(&mut self.blocked) {
             // A job with a doubtful chance itself takes no other such job's runner.
-            let may_go = |one: &&&Instance| !(doubtful && self.doubtful.contains_key(&one.name));
-            let candidates: Vec<&Instance> = idle.iter().filter(may_go).copied().collect();
+            let may_go = |one: &&&Machine| !(doubtful && self.doubtful.contains_key(&one.name));
+            let candidates: Vec<&Machine> = idle.iter().filter(may_go).copied().collect();
             let Some(going) = self.for_room(&room, &candidates, pool, &scope) else { continue };
             let mut going_names: Vec<&RunnerName> = Vec::new();
-            for instance in going {
-                room.release(&instance.pool, self.policy.terms(&instance.pool), &instance.scope);
-                self.retire(instance, self.why_it_makes_room(instance));
-                going_names.push(&instance.name);
+            for machine in going {
+                room.release(&machine.pool, self.policy.terms(&machine.pool), &machine.scope);
+                self.retire(machine, self.why_it_makes_room(machine));
+                going_names.push(&machine.name);
             }
             room.add(&pool.name, pool, &scope);
             idle.retain(|one| !going_names.contains(&&one.name));
@@ -47,13 +47,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn for_room<'i>(
         &self,
         room: &Room<'_>,
-        idle: &[&'i Instance],
+        idle: &[&'i Machine],
         pool: &PoolPolicy,
         scope: &Scope,
-    ) -> Option<Vec<&'i Instance>> {
-        let (mut after, mut going): (_, Vec<&Instance>) = (room.clone(), Vec::new());
+    ) -> Option<Vec<&'i Machine>> {
+        let (mut after, mut going): (_, Vec<&Machine>) = (room.clone(), Vec::new());
         while let Err(cap) = after.admits(pool, scope) {
-            let counts = |one: &&&Instance| {
+            let counts = |one: &&&Machine| {
                 !going.iter().any(|other| other.name == one.name)
                     && cap.counts(&one.pool, &one.scope)
             };
@@ -75,44 +75,44 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         Some(going)
     }
 
-    fn why_it_makes_room(&self, instance: &Instance) -> String {
-        let why = self.not_assigned_to(instance);
+    fn why_it_makes_room(&self, machine: &Machine) -> String {
+        let why = self.not_assigned_to(machine);
         let why = why.unwrap_or_else(|| "no job needs it".to_owned());
         format!("{why}, and other jobs wait for its room")
     }
 
     /// Idle runners that may go: those first that were idle beside a job in vain, those last that a job with a doubtful chance counts
     /// on. As many of each pool stay as it keeps waiting.
-    fn dispensable(&self) -> Vec<&'a Instance> {
-        let idle_since = |instance: &Instance| self.seen.memory.of(instance).idle_since;
-        let idle_for_long = |instance: &Instance| {
-            let since: Option<Timestamp> = idle_since(instance);
+    fn dispensable(&self) -> Vec<&'a Machine> {
+        let idle_since = |machine: &Machine| self.seen.memory.of(machine).idle_since;
+        let idle_for_long = |machine: &Machine| {
+            let since: Option<Timestamp> = idle_since(machine);
             since.is_some_and(|since| self.now.duration_since(since) >= DOUBT)
         };
-        let needed = |one: &Instance| {
+        let needed = |one: &Machine| {
             self.needed.contains(&one.name) && !self.doubtful.contains_key(&one.name)
         };
         let mut waiting: BTreeMap<PoolName, usize> = BTreeMap::new();
-        for instance in self.available().iter().filter(|one| !needed(one)) {
-            *waiting.entry(instance.pool.clone()).or_default() += 1;
+        for machine in self.available().iter().filter(|one| !needed(one)) {
+            *waiting.entry(machine.pool.clone()).or_default() += 1;
         }
-        let mut idle: Vec<&'a Instance> = Vec::new();
-        for (instance, verdict) in self.judged() {
-            let kept = self.kept.contains_key(&instance.name);
-            let pool = self.policy.pool(&instance.pool);
+        let mut idle: Vec<&'a Machine> = Vec::new();
+        for (machine, verdict) in self.judged() {
+            let kept = self.kept.contains_key(&machine.name);
+            let pool = self.policy.pool(&machine.pool);
             // `ratio` alone decides how many there are, and a job that nobody could ask for may need any of them.
             let spare = pool.is_some_and(|pool| matches!(pool.autoscaling, Autoscaling::PerJob))
                 && self.seen.jobs_complete
-                && idle_for_long(instance);
-            let doubtful = self.doubtful.contains_key(&instance.name) && idle_for_long(instance);
+                && idle_for_long(machine);
+            let doubtful = self.doubtful.contains_key(&machine.name) && idle_for_long(machine);
             if verdict.state == RunnerState::Idle
-                && self.seen.sight_of(instance).listed().is_some()
-                && instance.pool != PoolName::manual()
-                && !self.leaving(&instance.name)
-                && !needed(instance)
+                && self.seen.sight_of(machine).listed().is_some()
+                && machine.pool != PoolName::manual()
+                && !self.leaving(&machine.name)
+                && !needed(machine)
                 && (kept || spare || doubtful)
             {
-                idle.push(instance);
+                idle.push(machine);
             }
         }
         idle.sort_by_key(|one| {
@@ -120,9 +120,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 (self.kept.contains_key(&one.name), self.doubtful.contains_key(&one.name));
             (!kept, doubtful, idle_since(one), one.name.clone())
         });
-        idle.retain(|instance| {
-            let stay = self.policy.terms(&instance.pool).min_idle;
-            let count = waiting.entry(instance.pool.clone()).or_default();
+        idle.retain(|machine| {
+            let stay = self.policy.terms(&machine.pool).min_idle;
+            let count = waiting.entry(machine.pool.clone()).or_default();
             let goes = *count > stay;
             *count -= usize::from(goes);
             goes

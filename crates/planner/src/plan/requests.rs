@@ -1,7 +1,7 @@
 //! What somebody asks for through the API: runners that are made, or ended.
 
 use mayfly_common::api::CreateRunners;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::registration::Registered;
@@ -15,10 +15,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn serve_deletions(&mut self) {
         for (request, wish) in &self.seen.wishes {
             let Wish::Delete { name, force } = wish else { continue };
-            let found = self.judged().find(|(instance, _)| instance.name == *name);
+            let found = self.judged().find(|(machine, _)| machine.name == *name);
             let decision = match found {
                 None => Err(Refusal::NoSuchRunner(name.clone())),
-                Some((instance, verdict)) => self.deletion(instance, &verdict, *force, *request),
+                Some((machine, verdict)) => self.deletion(machine, &verdict, *force, *request),
             };
             match decision {
                 Ok(Some(action)) => self.plan.actions.push(action),
@@ -31,21 +31,21 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// How to end one runner on request. `Ok(None)`: it is being ended already, and the request rides along.
     fn deletion(
         &mut self,
-        instance: &Instance,
+        machine: &Machine,
         verdict: &Verdict,
         force: bool,
         asker: RequestId,
     ) -> Result<Option<Action>, Refusal> {
         let why = "it was deleted through the API".to_owned();
-        let sight = self.seen.sight_of(instance);
+        let sight = self.seen.sight_of(machine);
         let listed = sight.listed();
-        let known = listed.map(|registered| registered.id).or(instance.github_id);
+        let known = listed.map(|registered| registered.id).or(machine.github_id);
         // GitHub keeps a registration whose job it believes in; it is cleaned when GitHub has noticed that the runner is gone.
         let leaves_registration = force
             && (listed.is_some_and(|registered| registered.busy)
-                || self.is_put_off(&instance.scope, known));
+                || self.is_put_off(&machine.scope, known));
         if let Some(ending) =
-            self.plan.actions.iter_mut().find(|action| ends(action, &instance.name))
+            self.plan.actions.iter_mut().find(|action| ends(action, &machine.name))
         {
             if let Action::Remove { id, if_busy, .. } = ending
                 && force
@@ -57,15 +57,15 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 return Ok(None);
             };
             if request.is_some() {
-                return Err(Refusal::NoSuchRunner(instance.name.clone()));
+                return Err(Refusal::NoSuchRunner(machine.name.clone()));
             }
             *request = Some(asker);
             return Ok(None);
         }
-        let (name, scope) = (instance.name.clone(), instance.scope.clone());
+        let (name, scope) = (machine.name.clone(), machine.scope.clone());
         let gone = |id| Action::Remove {
             name: name.clone(),
-            pool: instance.pool.clone(),
+            pool: machine.pool.clone(),
             scope: scope.clone(),
             id,
             if_busy: if force { IfBusy::Remove } else { IfBusy::Keep },
@@ -76,13 +76,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             request: Some(asker),
         };
         match (verdict.state, sight, force) {
-            (RunnerState::Busy, _, false) => Err(Refusal::Busy(instance.name.clone())),
+            (RunnerState::Busy, _, false) => Err(Refusal::Busy(machine.name.clone())),
             (RunnerState::Busy, _, true) | (_, Sight::Absent, _) => Ok(Some(gone(None))),
             _ if leaves_registration => Ok(Some(gone(None))),
             (_, Sight::Unknown | Sight::Unasked, false) => {
-                Err(Refusal::Unsure(instance.name.clone()))
+                Err(Refusal::Unsure(machine.name.clone()))
             }
-            (_, Sight::Unknown | Sight::Unasked, true) => Ok(Some(gone(instance.github_id))),
+            (_, Sight::Unknown | Sight::Unasked, true) => Ok(Some(gone(machine.github_id))),
             // It may take a job before GitHub is asked to delete it.
             (_, Sight::Listed(registered), true) => Ok(Some(gone(Some(registered.id)))),
             (_, Sight::Listed(registered), false) => Ok(Some(Action::Retire {
@@ -126,7 +126,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let planned: Vec<&RunnerName> = self.launches().map(|launch| &launch.name).collect();
         let taken = |name: &&RunnerName| {
             let same = |other: &RunnerName| other.as_str().eq_ignore_ascii_case(name.as_str());
-            self.seen.instances.iter().any(|instance| same(&instance.name))
+            self.seen.machines.iter().any(|machine| same(&machine.name))
                 || planned.iter().any(|name| same(name))
         };
         if let Some(name) = wanted.names.iter().find(taken) {

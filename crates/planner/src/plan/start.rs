@@ -120,7 +120,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// The lowest free place for a new runner of a pool with numbered names. A place is taken while a machine or a registration has
     /// its name; one whose registration is abandoned is cleared if there is no other.
     fn free_place(&self, pool: &PoolPolicy, scope: &Scope) -> Result<Place<'a>, NamesTaken> {
-        let used = self.seen.instances.iter().map(|instance| &instance.name);
+        let used = self.seen.machines.iter().map(|machine| &machine.name);
         let used = used.chain(self.launches().map(|launch| &launch.name));
         let number = |name: &RunnerName| naming::place_number(pool, name.as_str());
         let mut taken: BTreeMap<usize, Holder> =

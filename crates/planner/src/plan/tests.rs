@@ -14,7 +14,7 @@ use mayfly_common::registration::Registered;
 
 use super::*;
 use crate::action::IfBusy;
-use crate::lifecycle::tests::{at, instance, policy, registered};
+use crate::lifecycle::tests::{at, machine, policy, registered};
 use crate::naming;
 use crate::observed::{Image, ImageSeen, Listing, Sight, Wish};
 use crate::policy::PoolPolicy;
@@ -56,15 +56,15 @@ fn seen() -> Observed {
 
 /// One runner with its registration; ids are taken from its place.
 fn with_runner(mut seen: Observed, name: &str, phase: Phase, online: bool, busy: bool) -> Observed {
-    let id = i64::try_from(seen.instances.len()).unwrap() + 1;
-    let mut new = instance(name, phase);
+    let id = i64::try_from(seen.machines.len()).unwrap() + 1;
+    let mut new = machine(name, phase);
     new.github_id = Some(RunnerId(id));
     let listing =
         seen.registrations.entry(new.scope.clone()).or_insert_with(|| Listing::Known(Vec::new()));
     if let Listing::Known(list) = listing {
         list.push(registered(id, name, online, busy));
     }
-    seen.instances.push(new);
+    seen.machines.push(new);
     seen
 }
 
@@ -217,7 +217,7 @@ fn what_is_over_is_removed_with_its_registration() {
     // GitHub cannot be asked: one that did its job is deregistered by GitHub, any other must be deleted first.
     seen.registrations.insert("repo:o/r".parse().unwrap(), Listing::Unknown);
     assert_eq!(removal(&seen), (None, RunnerState::Finished));
-    seen.instances[0].phase = Phase::Exited(Exit::default());
+    seen.machines[0].phase = Phase::Exited(Exit::default());
     assert_eq!(removal(&seen), (Some(RunnerId(1)), RunnerState::Failed));
 }
 
@@ -245,7 +245,7 @@ fn surplus_idle_runners_retire_after_their_time_and_manual_ones_stay() {
         true,
         false,
     );
-    seen.instances[1].pool = PoolName::manual();
+    seen.machines[1].pool = PoolName::manual();
     seen = seen.remember(&policy(), at(0));
     assert!(plan(&seen, &policy(), at(119)).actions.is_empty());
     assert_eq!(
@@ -261,7 +261,7 @@ fn surplus_idle_runners_retire_after_their_time_and_manual_ones_stay() {
     let unsure = Observed { jobs_complete: false, ..seen.clone() };
     assert!(plan(&unsure, &policy(), at(500)).actions.is_empty());
     // A worker seen inside means busy, whatever GitHub's flag says.
-    seen.instances[0].phase = Phase::Running { working: Some(true) };
+    seen.machines[0].phase = Phase::Running { working: Some(true) };
     assert!(plan(&seen, &policy(), at(500)).actions.is_empty());
 }
 
@@ -320,7 +320,7 @@ fn registrations_of_ours_that_stay_offline_without_a_container_are_deleted_and_o
 #[test]
 fn what_a_machine_of_ours_had_is_deleted_whatever_its_name() {
     let running = with_runner(seen(), "gpu-1", IDLE, true, false).remember(&policy(), at(1_000));
-    let mut gone = Observed { instances: Vec::new(), ..running };
+    let mut gone = Observed { machines: Vec::new(), ..running };
     let list = vec![registered(1, "gpu-1", false, false), registered(9, "gpu-2", false, false)];
     gone.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
     let gone = gone.remember(&policy(), at(1_010)).remember(&policy(), at(1_310));
@@ -343,7 +343,7 @@ fn a_wanted_name_is_taken_from_an_idle_registration_that_a_machine_of_ours_had()
         (1, true, true, false),
         (7, false, false, false),
     ] {
-        let mut gone = Observed { instances: Vec::new(), ..running.clone() };
+        let mut gone = Observed { machines: Vec::new(), ..running.clone() };
         let list = vec![registered(id, "Desk", online, busy)];
         gone.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
         gone.wishes = vec![(RequestId(1), create(1, &["desk"]))];
@@ -414,7 +414,7 @@ fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not
     before.memory.launched(&RunnerName::parse("mayfly-i-r0").unwrap(), None, at(1_005));
     let running =
         with_runner(before, "mayfly-i-r0", IDLE, true, false).remember(&policy(), at(1_010));
-    let removed = Observed { instances: Vec::new(), ..running };
+    let removed = Observed { machines: Vec::new(), ..running };
     let list = vec![registered(2, "mayfly-i-r0", true, true)];
     assert_eq!(clashes(&listed(removed, list, 1_020)), 0);
 }
@@ -496,10 +496,10 @@ fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
             let mut before = with_runner(seen(), "mayfly-i-a", IDLE, had_job, had_job);
             before = before.remember(&policy(), at(1));
             let mut after = before.clone();
-            (after.instances[0].phase, after.instances[0].engine) = (phase.clone(), engine.clone());
+            (after.machines[0].phase, after.machines[0].engine) = (phase.clone(), engine.clone());
             let list = listed.map(|online| registered(1, "mayfly-i-a", online, false));
             let list = Listing::Known(list.into_iter().collect());
-            after.registrations.insert(after.instances[0].scope.clone(), list);
+            after.registrations.insert(after.machines[0].scope.clone(), list);
             let after = after.remember(&policy(), at(2)).remember(&policy(), at(second));
             let plan = plan(&after, &policy(), at(second));
             let Some(Action::Remove { failure: Some(failure), holds_back, .. }) =
@@ -601,7 +601,7 @@ fn deletion_asks_github_first_and_spares_the_busy() {
     assert_eq!(run(&idle, delete("b2", true)), (vec![], Some(Refusal::NoSuchRunner(other))));
     // A worker seen inside counts, though GitHub's flag lags.
     let mut working = idle.clone();
-    working.instances[0].phase = Phase::Running { working: Some(true) };
+    working.machines[0].phase = Phase::Running { working: Some(true) };
     assert_eq!(run(&working, delete("a1", false)), (vec![], Some(Refusal::Busy(name))));
     // One that is being removed anyway: the request rides along.
     let over = with_runner(seen(), "a1", Phase::Exited(Exit::default()), false, false);
@@ -722,8 +722,8 @@ fn a_deletion_by_force_ends_the_machine_whatever_github_says_of_it() {
 #[test]
 fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
-    seen.instances[0].pool = PoolName::manual();
-    seen.instances[0].labels = LabelSet::requested(["self-hosted", "gpu"]);
+    seen.machines[0].pool = PoolName::manual();
+    seen.machines[0].labels = LabelSet::requested(["self-hosted", "gpu"]);
     seen.jobs =
         vec![job(1, "o/r", &["self-hosted", "gpu"]), job(2, "o/r", &["self-hosted", "gpu"])];
     let plan = plan(&seen, &policy(), at(10));
@@ -744,8 +744,8 @@ fn a_hand_made_runner_is_for_jobs_of_its_place_with_its_labels_while_it_runs() {
         // Another one is there, too.
         let mut seen = with_runner(seen(), "a1", IDLE, true, false);
         seen = with_runner(seen, "gpu-1", phase.clone(), true, false);
-        seen.instances[1].pool = PoolName::manual();
-        seen.instances[1].labels = LabelSet::requested(["self-hosted", "gpu"]);
+        seen.machines[1].pool = PoolName::manual();
+        seen.machines[1].labels = LabelSet::requested(["self-hosted", "gpu"]);
         seen.jobs = vec![job(1, repo, &labels)];
         let plan = plan(&seen, &policy(), at(10));
         let expected = (usize::from(ours), usize::from(!ours));
@@ -756,7 +756,7 @@ fn a_hand_made_runner_is_for_jobs_of_its_place_with_its_labels_while_it_runs() {
 #[test]
 fn a_job_without_labels_is_unmet_whoever_runs() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
-    seen.instances[0].pool = PoolName::manual();
+    seen.machines[0].pool = PoolName::manual();
     seen.jobs = vec![job(1, "o/r", &[])];
     let plan = plan(&seen, &policy(), at(10));
     assert_eq!((plan.actions.len(), plan.unmet.len(), plan.demand), (0, 1, 0));
@@ -779,7 +779,7 @@ fn a_runner_that_ends_or_lost_its_connection_serves_no_job() {
 fn a_runner_starts_when_its_own_engine_answers_and_holds_its_place_meanwhile() {
     let with = |engine| {
         let mut seen = with_runner(seen(), "a1", Phase::Created, false, false);
-        seen.instances[0].engine = Some(engine);
+        seen.machines[0].engine = Some(engine);
         seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])];
         seen
     };
@@ -794,7 +794,7 @@ fn a_runner_starts_when_its_own_engine_answers_and_holds_its_place_meanwhile() {
     for (engine, expected) in rows {
         let seen = with(engine);
         let plan = plan(&seen, &room_for_one, at(10));
-        assert_eq!(lines(&plan), expected, "{:?}", seen.instances[0].engine);
+        assert_eq!(lines(&plan), expected, "{:?}", seen.machines[0].engine);
     }
     let mut leaving = with(EngineHealth::Healthy);
     let name = RunnerName::parse("a1").unwrap();
@@ -863,12 +863,12 @@ fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
     let draining = Policy { draining: true, ..policy() };
     let mut seen = with_runner(seen(), "idle", IDLE, true, false);
     seen = with_runner(seen, "manual", IDLE, true, false);
-    seen.instances[1].pool = PoolName::manual();
+    seen.machines[1].pool = PoolName::manual();
     seen = with_runner(seen, "starting", IDLE, false, false);
     seen = with_runner(seen, "busy", IDLE, true, true);
     seen = with_runner(seen, "working", Phase::Running { working: Some(true) }, true, false);
     seen = with_runner(seen, "created", Phase::Created, false, false);
-    seen.instances[5].engine = Some(EngineHealth::Healthy);
+    seen.machines[5].engine = Some(EngineHealth::Healthy);
     seen = with_runner(seen, "ended", Phase::Exited(Exit::default()), false, false);
     seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "p/q", &["self-hosted"])];
     seen.wishes = vec![(RequestId(1), create(1, &["wanted"]))];

@@ -7,24 +7,24 @@ use mayfly_common::scope::Scope;
 
 use super::{Cause, Planner};
 use crate::policy::PoolPolicy;
-use mayfly_common::machine::Instance;
+use mayfly_common::machine::Machine;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Ends the idle runners of repositories that are not served. Busy ones finish; whoever asks for runners by hand decides.
     pub(super) fn retire_unserved(&mut self) {
-        let idle: Vec<&'a Instance> = self
+        let idle: Vec<&'a Machine> = self
             .judged()
-            .filter(|(instance, verdict)| {
+            .filter(|(machine, verdict)| {
                 verdict.state == RunnerState::Idle
-                    && instance.pool != PoolName::manual()
-                    && !self.leaving(&instance.name)
+                    && machine.pool != PoolName::manual()
+                    && !self.leaving(&machine.name)
             })
-            .map(|(instance, _)| instance)
+            .map(|(machine, _)| machine)
             .collect();
-        for instance in idle {
-            let pool = self.policy.terms(&instance.pool);
-            if let Some(cause) = self.not_served(pool, &instance.scope) {
-                self.retire(instance, cause.to_string());
+        for machine in idle {
+            let pool = self.policy.terms(&machine.pool);
+            if let Some(cause) = self.not_served(pool, &machine.scope) {
+                self.retire(machine, cause.to_string());
             }
         }
     }

@@ -77,7 +77,7 @@ fn names_have_their_lengths_and_their_characters() {
         [(id, &*long(24)), (id, "a-1"), (id, "7"), (network, &*long(64)), (network, "1_a.b-C")]
     {
         let config = read(&[(variable, taken)]);
-        let found = if variable == id { config.instance.unwrap() } else { config.network };
+        let found = if variable == id { config.installation.unwrap() } else { config.network };
         assert_eq!(found, taken);
     }
     let not_id = "must be 1 to 24 lower-case letters, digits or '-', not at the ends";
@@ -219,7 +219,7 @@ fn what_is_not_set_has_its_default() {
         (config.docker_host, config.network.as_str(), config.network_mtu),
         (None, "mayfly-runners", None)
     );
-    assert_eq!((config.instance, config.database, config.auto_create), (None, None, false));
+    assert_eq!((config.installation, config.database, config.auto_create), (None, None, false));
     let seconds = [config.check_interval, config.purge_interval].map(|span| span.as_secs());
     assert_eq!(seconds, [300, 300]);
     let shown = config.shown;
@@ -335,7 +335,7 @@ fn every_variable_goes_to_its_own_field() {
     assert_eq!(config.traces.as_ref(), Some(&traces));
     let docker = DockerSettings {
         host: Some("tcp://h:44".to_owned()),
-        instance: Some("id".to_owned()),
+        installation: Some("id".to_owned()),
         network: "own".to_owned(),
         mtu: Some(1450),
     };

@@ -3,7 +3,7 @@
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
-use super::super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
+use super::super::testing::{Bench, at, deregister, launch, machine, name, pool, retire, scope};
 use super::*;
 
 fn refused() -> ActionError {
@@ -92,7 +92,7 @@ fn what_needs_the_engine_waits_for_a_slow_one() {
 #[test]
 fn how_long_it_took_is_noted_by_pool_and_kind() {
     let bench = Bench::new();
-    let seen = [Instance { pool: pool("gpu"), ..instance("r-1") }];
+    let seen = [Machine { pool: pool("gpu"), ..machine("r-1") }];
     let note = |action: &Action, seconds| {
         bench.reconciler.note_span(action, &seen, SignedDuration::from_secs(seconds));
     };
@@ -117,7 +117,7 @@ fn a_runner_that_is_gone_is_told_of_in_every_field() {
     let bench = Bench::new();
     bench.set(50);
     let exit = Exit { code: 137, out_of_memory: true, log_tail: "words".to_owned() };
-    let ended = Instance { phase: Phase::Exited(exit), ..instance("r-1") };
+    let ended = Machine { phase: Phase::Exited(exit), ..machine("r-1") };
     let told = bench.reconciler.finished(&ended, RunnerState::Failed, "why\nso");
     let expected = Finished {
         name: "r-1".to_owned(),
@@ -135,7 +135,7 @@ fn a_runner_that_is_gone_is_told_of_in_every_field() {
     };
     assert_eq!(told, expected);
     assert!(!told.reason.contains('\n'));
-    let running = bench.reconciler.finished(&instance("r-1"), RunnerState::Gone, "why");
+    let running = bench.reconciler.finished(&machine("r-1"), RunnerState::Gone, "why");
     assert_eq!((running.exit_code, running.out_of_memory), (None, false));
 }
 
@@ -171,7 +171,7 @@ async fn a_runner_s_job_is_noted_where_it_says_which_or_how_that_ended() {
         let bench = Bench::new();
         let mut state = bench.reconciler.state.lock().await;
         state.ledger.told(&RepoSlug::parse("octo-org/app").unwrap(), &job, at(1));
-        let ended = Instance { phase, ..instance("r-1") };
+        let ended = Machine { phase, ..machine("r-1") };
         note_job(&mut state, &ended, log, at(10));
         let row = state.ledger.row(7).unwrap();
         assert_eq!(row.pool.as_deref(), noted.then_some("ci"), "{log:?} {:?}", ended.phase);

@@ -89,10 +89,10 @@ async fn the_next_look_is_when_it_is_due_or_at_a_nudge_but_never_at_once() {
     // A runner that waits is taken.
     let bench = Bench::with(&[("RUNNER_MIN_IDLE", "1")]);
     let name = super::super::testing::name("r-1");
-    let machine = mayfly_common::machine::Instance {
+    let machine = mayfly_common::machine::Machine {
         pool: mayfly_common::pool::PoolName::default_pool(),
         phase: mayfly_common::machine::Phase::Running { working: Some(true) },
-        ..super::super::testing::instance("r-1")
+        ..super::super::testing::machine("r-1")
     };
     let verdict = mayfly_planner::Verdict {
         name: name.clone(),
@@ -103,7 +103,7 @@ async fn the_next_look_is_when_it_is_due_or_at_a_nudge_but_never_at_once() {
         is_supply: true,
     };
     let shown = super::super::show::runner(&machine, &verdict);
-    bench.backend.state().instances.insert(name, machine);
+    bench.backend.state().machines.insert(name, machine);
     bench.reconciler.state.lock().await.next_sweep = super::super::testing::at(9_999);
     bench.reconciler.snapshot.send_modify(|snapshot| snapshot.runners = vec![shown]);
     let began = Instant::now();

@@ -2,7 +2,7 @@
 
 use mayfly_common::runner::RunnerState;
 
-use super::super::testing::{Bench, at, deregister, instance, launch, name, retire, scope};
+use super::super::testing::{Bench, at, deregister, launch, machine, name, retire, scope};
 use super::*;
 use mayfly_common::registration::RunnerId;
 
@@ -19,7 +19,7 @@ fn shown(runner: &str) -> Runner {
         id: None,
         is_supply: true,
     };
-    super::super::show::runner(&instance(runner), &verdict)
+    super::super::show::runner(&machine(runner), &verdict)
 }
 
 fn started(runner: &str, request: Option<u64>) -> Action {

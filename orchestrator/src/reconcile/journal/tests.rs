@@ -325,7 +325,7 @@ async fn the_runners_that_are_left_behind_are_written_when_they_change() {
     let (mut journal, _feed) = Journal::new();
     let store = Store::in_memory().unwrap();
     let left =
-        |name: &str| LeftRunner::of(&super::super::testing::instance(name), RunnerState::Idle);
+        |name: &str| LeftRunner::of(&super::super::testing::machine(name), RunnerState::Idle);
     let kept = async || store.left_runners("i".to_owned()).await.unwrap();
     for runners in [vec![left("aa")], vec![left("aa"), left("bb")], vec![]] {
         journal.left("i", runners.clone());

@@ -6,7 +6,7 @@ use mayfly_common::webhook::{EventJob, JobStatus};
 
 use tokio::sync::oneshot;
 
-use super::super::testing::{Bench, at, instance, name, scope};
+use super::super::testing::{Bench, at, machine, name, scope};
 use super::*;
 
 #[test]
@@ -23,8 +23,8 @@ fn a_scope_belongs_to_its_account() {
 
 #[test]
 fn a_container_that_could_not_be_read_is_a_problem_with_its_name() {
-    assert_eq!(unread(&instance("r-1")), None);
-    let odd = Instance { unread: Some("why".to_owned()), ..instance("r-1") };
+    assert_eq!(unread(&machine("r-1")), None);
+    let odd = Machine { unread: Some("why".to_owned()), ..machine("r-1") };
     assert_eq!(unread(&odd).as_deref(), Some("container r-1 cannot be read: why"));
 }
 
@@ -53,8 +53,8 @@ async fn what_the_ledger_knows_of_a_runner_s_job_is_known_to_the_plan() {
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
     let there = [
-        Instance { created_at: at(-1), ..instance("r-1") },
-        Instance { created_at: at(-1), ..instance("r-2") },
+        Machine { created_at: at(-1), ..machine("r-1") },
+        Machine { created_at: at(-1), ..machine("r-2") },
     ];
     state.ledger.told(&slug("octo-org/app"), &job(7, JobStatus::InProgress), at(1));
     let repos = working_for(&state, &there);
@@ -126,8 +126,8 @@ fn only_runners_and_their_ends_are_wishes() {
 #[tokio::test]
 async fn what_a_pass_sees_is_remembered_for_the_next_looks() {
     let bench = Bench::with(&[("RUNNER_PURGE_INTERVAL", "60")]);
-    let busy = Instance { phase: Phase::Running { working: Some(true) }, ..instance("r-1") };
-    bench.backend.state().instances.insert(name("r-1"), busy);
+    let busy = Machine { phase: Phase::Running { working: Some(true) }, ..machine("r-1") };
+    bench.backend.state().machines.insert(name("r-1"), busy);
     for (second, next) in [(0, 60), (59, 60), (60, 120)] {
         bench.set(second);
         bench.reconciler.pass().await;

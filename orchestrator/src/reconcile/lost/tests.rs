@@ -1,6 +1,6 @@
 //! Who counts as lost: nobody whom this pass ended, and nobody who is there under another id or name.
 
-use super::super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
+use super::super::testing::{Bench, at, deregister, launch, machine, name, pool, retire, scope};
 use super::*;
 use mayfly_common::api::EventKind;
 use mayfly_github::GitHubError;
@@ -38,7 +38,7 @@ fn what_a_pass_ended_or_could_not_start_is_not_left_behind() {
         (deregister("r-1"), Outcome::Done, true),
         (Action::Launch(launch("r-1", None)), Outcome::Done, true),
     ];
-    let (there, verdicts) = ([instance("r-1")], [verdict("r-1", RunnerState::Idle)]);
+    let (there, verdicts) = ([machine("r-1")], [verdict("r-1", RunnerState::Idle)]);
     for (action, outcome, stays) in rows {
         let what = format!("{action} {outcome:?}");
         let left = Left::of(&there, &verdicts, &[(action, outcome)]);
@@ -50,7 +50,7 @@ fn what_a_pass_ended_or_could_not_start_is_not_left_behind() {
 async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
-    let there = ["busy", "idle", "moved", "renamed", "stays"].map(instance);
+    let there = ["busy", "idle", "moved", "renamed", "stays"].map(machine);
     let states = [
         RunnerState::Busy,
         RunnerState::Idle,
@@ -61,14 +61,14 @@ async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
     let verdicts: Vec<Verdict> = there
         .iter()
         .zip(states)
-        .map(|(instance, state)| verdict(instance.name.as_str(), state))
+        .map(|(machine, state)| verdict(machine.name.as_str(), state))
         .collect();
     state.left = Left::of(&there, &verdicts, &[]);
     let seen = [
-        instance("stays"),
+        machine("stays"),
         // Its Docker engine stands for it, under its name.
-        Instance { container_id: "another".to_owned(), ..instance("moved") },
-        Instance { container_id: "container-renamed".to_owned(), ..instance("odd") },
+        Machine { id: "another".to_owned(), ..machine("moved") },
+        Machine { id: "container-renamed".to_owned(), ..machine("odd") },
     ];
     bench.reconciler.tell_lost(&mut state, &seen, at(5));
     let mut told: Vec<(String, RunnerState, String)> = state
@@ -96,7 +96,7 @@ async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
 }
 
 fn left(runner: &str, state: RunnerState) -> LeftRunner {
-    LeftRunner::of(&instance(runner), state)
+    LeftRunner::of(&machine(runner), state)
 }
 
 /// A bench over a store in which an earlier process left these runners.
@@ -113,7 +113,7 @@ async fn runners_of_an_earlier_process_that_are_gone_are_told_once_github_has_sp
     let rows = [("busy", Busy), ("idle", Idle), ("works", Busy), ("waits", Idle)];
     let bench = after(rows.map(|(name, state)| left(name, state)).into()).await;
     let mut state = bench.reconciler.state.lock().await;
-    let seen = ["works", "waits"].map(instance);
+    let seen = ["works", "waits"].map(machine);
     let look = async |state: &mut State| {
         bench.reconciler.look_for_missing(state, ("fake", &seen), at(0)).await
     };
@@ -141,7 +141,7 @@ async fn runners_of_an_earlier_process_that_are_gone_are_told_once_github_has_sp
 #[tokio::test]
 async fn a_pass_hands_on_which_runners_there_are_and_the_next_one_tells_who_is_lost() {
     let bench = after(vec![left("before", RunnerState::Busy)]).await;
-    bench.backend.state().instances.insert(name("r-1"), instance("r-1"));
+    bench.backend.state().machines.insert(name("r-1"), machine("r-1"));
     let kept = async || {
         let kept = bench.handle.store().left_runners("fake".to_owned()).await.unwrap();
         let mut names: Vec<String> = kept.into_iter().map(|left| left.name.to_string()).collect();
@@ -155,7 +155,7 @@ async fn a_pass_hands_on_which_runners_there_are_and_the_next_one_tells_who_is_l
     bench.reconciler.pass().await;
     assert_eq!(kept().await, ["before", "r-1"], "it is not told yet what became of the first");
     assert_eq!(told().await, [""; 0]);
-    bench.backend.state().instances.clear();
+    bench.backend.state().machines.clear();
     bench.reconciler.pass().await;
     assert_eq!(told().await, ["r-1"]);
     assert_eq!(kept().await, ["before"]);

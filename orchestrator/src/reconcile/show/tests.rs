@@ -7,7 +7,7 @@ use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::ScopeKind;
 
 use super::super::act::ActionError;
-use super::super::testing::{Bench, at, deregister, instance, launch, name, pool, retire, scope};
+use super::super::testing::{Bench, at, deregister, launch, machine, name, pool, retire, scope};
 use super::*;
 use mayfly_common::api::EventKind;
 use mayfly_common::runner::RunnerState;
@@ -130,10 +130,10 @@ fn a_runner_is_shown_in_every_field() {
         created_at: at(-100),
         deadline: at(1_000),
     };
-    assert_eq!(runner(&instance("r-1"), &verdict(Some(RunnerId(9)))), shown);
+    assert_eq!(runner(&machine("r-1"), &verdict(Some(RunnerId(9)))), shown);
     // What it was made with counts where GitHub does not list it.
     let unlisted = Runner { github_runner_id: Some(7), ..shown };
-    assert_eq!(runner(&instance("r-1"), &verdict(None)), unlisted);
+    assert_eq!(runner(&machine("r-1"), &verdict(None)), unlisted);
 }
 
 #[test]
@@ -343,13 +343,12 @@ async fn a_runner_that_did_its_job_ends_the_streak_and_failures_are_counted_by_k
         let mut state = bench.reconciler.state.lock().await;
         let policy = bench.reconciler.policy(&mut state, "inst", at(0));
         let exit = Exit { code: 0, out_of_memory: false, log_tail: String::new() };
-        let ended = Instance { phase: Phase::Exited(exit), ..instance("cc") };
+        let ended = Machine { phase: Phase::Exited(exit), ..machine("cc") };
         let registrations = BTreeMap::from([(ended.scope.clone(), Listing::Known(Vec::new()))]);
         let mut memory = Memory::default();
         memory.launched(&name("cc"), None, at(0));
-        let instances = vec![ended];
-        let seen =
-            Observed { instances, registrations, working_for, memory, ..Observed::default() };
+        let machines = vec![ended];
+        let seen = Observed { machines, registrations, working_for, memory, ..Observed::default() };
         state.memory = seen.remember(&policy, at(0)).memory;
     };
     look(BTreeMap::new()).await;
@@ -379,7 +378,7 @@ async fn that_github_puts_an_end_off_is_remembered_for_an_hour() {
 async fn a_pass_that_saw_nothing_leaves_what_was_seen_and_is_repeated_in_five_seconds() {
     let bench = Bench::new();
     bench.reconciler.snapshot.send_modify(|snapshot| {
-        snapshot.instance = "inst".to_owned();
+        snapshot.installation = "inst".to_owned();
         snapshot.waits = BTreeMap::from([(4, Wait::Hosted)]);
         snapshot.not_assigned = BTreeMap::from([(5, in_vain("org:o"))]);
         snapshot.pools = BTreeMap::from([(pool("ci"), PoolSeen::default())]);
@@ -391,7 +390,7 @@ async fn a_pass_that_saw_nothing_leaves_what_was_seen_and_is_repeated_in_five_se
             id: None,
             is_supply: true,
         };
-        snapshot.runners = vec![runner(&instance("r-1"), &verdict)];
+        snapshot.runners = vec![runner(&machine("r-1"), &verdict)];
     });
     bench.set(7);
     let (reply, mut answer) = tokio::sync::oneshot::channel();
@@ -409,8 +408,8 @@ async fn a_pass_that_saw_nothing_leaves_what_was_seen_and_is_repeated_in_five_se
     assert_eq!(after.blind.as_deref(), Some(why));
     assert_eq!(after.report, report);
     assert_eq!(
-        (after.instance, after.runners, after.waits, after.not_assigned, after.pools),
-        (before.instance, before.runners, before.waits, before.not_assigned, before.pools)
+        (after.installation, after.runners, after.waits, after.not_assigned, after.pools),
+        (before.installation, before.runners, before.waits, before.not_assigned, before.pools)
     );
     let refusal = answer.try_recv().unwrap().unwrap_err();
     assert!(matches!(&refusal, RequestError::Unavailable(said) if said == why), "{refusal:?}");

@@ -1,6 +1,6 @@
 //! What an uninstall says that it removed, and what is left.
 
-use super::super::testing::{Bench, deregister, instance, launch, retire};
+use super::super::testing::{Bench, deregister, launch, machine, retire};
 use super::*;
 use mayfly_github::GitHubError;
 
@@ -23,7 +23,7 @@ async fn what_is_removed_and_what_is_left_is_told_in_words() {
         (Action::Launch(launch("ff", None)), Outcome::Done),
         (Action::PullImage("g".to_owned()), failed()),
     ];
-    let uninstall = async |policy: &Policy, there: &[Instance]| {
+    let uninstall = async |policy: &Policy, there: &[Machine]| {
         let seen = Observed::default();
         bench.reconciler.uninstall(&seen, policy, &Plan::default(), &outcomes, there).await
     };
@@ -35,7 +35,7 @@ async fn what_is_removed_and_what_is_left_is_told_in_words() {
     ]
     .map(str::to_owned);
     // A runner is left: what it needs stays.
-    let report = uninstall(&policy, &[instance("r-1")]).await.unwrap();
+    let report = uninstall(&policy, &[machine("r-1")]).await.unwrap();
     assert_eq!(report.removed, removed);
     assert_eq!(report.left, [&left[..], &["1 runners".to_owned()]].concat());
     assert!(bench.backend.state().networks.contains("ours"));

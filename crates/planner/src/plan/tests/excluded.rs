@@ -26,9 +26,9 @@ fn policy_with(runners: usize, change: impl Fn(&mut PoolPolicy)) -> Policy {
 /// Runners of `warm` that have been idle since second 0, in a pass at `now`; GitHub did not assign a job of `o/r` to such a one.
 fn learnt(names: &[&str], jobs: Vec<QueuedJob>, policy: &Policy, now: i64) -> Observed {
     let mut seen = names.iter().fold(seen(), |seen, name| waiting(seen, name, 0));
-    for instance in &mut seen.instances {
-        instance.scope = org();
-        instance.labels = LabelSet::requested(["self-hosted", "big"]);
+    for machine in &mut seen.machines {
+        machine.scope = org();
+        machine.labels = LabelSet::requested(["self-hosted", "big"]);
     }
     let lists = std::mem::take(&mut seen.registrations);
     seen.registrations = lists.into_values().map(|list| (org(), list)).collect();

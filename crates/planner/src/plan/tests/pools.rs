@@ -29,7 +29,7 @@ fn warm(min_idle: usize, max: usize) -> Policy {
 /// A waiting runner of the pool `warm`, made at a second.
 pub(super) fn waiting(seen: Observed, name: &str, created: i64) -> Observed {
     let mut seen = with_runner(seen, name, IDLE, true, false);
-    let new = seen.instances.last_mut().unwrap();
+    let new = seen.machines.last_mut().unwrap();
     new.pool = PoolName::parse("warm").unwrap();
     new.created_at = at(created);
     new.labels = LabelSet::requested(["self-hosted"]);
@@ -64,7 +64,7 @@ fn waiting_runners_are_started_and_a_taken_one_is_replaced_at_once() {
     assert_eq!(pools_of(&plan(&two, &policy, at(1))), ["warm repo:o/r"]);
     // The same while it works.
     two.jobs.clear();
-    two.instances[0].phase = Phase::Running { working: Some(true) };
+    two.machines[0].phase = Phase::Running { working: Some(true) };
     assert_eq!(pools_of(&plan(&two, &policy, at(1))), ["warm repo:o/r"]);
     // But never beyond the pool's own cap.
     let full = plan(&two, &warm(2, 2), at(1));
@@ -95,14 +95,14 @@ fn a_stale_runner_goes_when_a_fresh_one_waits() {
     assert_eq!((pools_of(&begun).len(), retired(&begun).len()), (1, 0), "the new one first");
     let starting = with_runner(old.clone(), "fresh", IDLE, false, false);
     let mut starting = starting;
-    starting.instances[1].pool = PoolName::parse("warm").unwrap();
-    starting.instances[1].created_at = at(day);
+    starting.machines[1].pool = PoolName::parse("warm").unwrap();
+    starting.machines[1].created_at = at(day);
     assert!(plan(&starting, &policy, at(day + 1)).actions.is_empty());
     let both = waiting(old, "fresh", day);
     assert_eq!(retired(&plan(&both, &policy, at(day + 9))), ["old"]);
     // A busy one finishes, however old it is.
     let mut busy = both;
-    busy.instances[0].phase = Phase::Running { working: Some(true) };
+    busy.machines[0].phase = Phase::Running { working: Some(true) };
     assert!(plan(&busy, &policy, at(day + 9)).actions.is_empty());
 }
 
@@ -111,9 +111,9 @@ fn every_reason_to_replace_a_waiting_runner() {
     let policy = warm(1, 10);
     let fresh = |made: &str| {
         let mut seen = waiting(waiting(seen(), "old", 0), "fresh", 5);
-        for (instance, fingerprint) in seen.instances.iter_mut().zip([made, "f"]) {
-            instance.fingerprint = Some(fingerprint.to_owned());
-            instance.image_id = Some("sha256:2".to_owned());
+        for (machine, fingerprint) in seen.machines.iter_mut().zip([made, "f"]) {
+            machine.fingerprint = Some(fingerprint.to_owned());
+            machine.image_id = Some("sha256:2".to_owned());
         }
         seen.images = [(
             ("i".to_owned(), PullPolicy::Missing),
@@ -125,7 +125,7 @@ fn every_reason_to_replace_a_waiting_runner() {
     assert!(retired(&plan(&fresh("f"), &policy, at(10))).is_empty());
     assert_eq!(retired(&plan(&fresh("g"), &policy, at(10))), ["old"], "described differently");
     let mut image = fresh("f");
-    image.instances[0].image_id = Some("sha256:1".to_owned());
+    image.machines[0].image_id = Some("sha256:1".to_owned());
     assert_eq!(retired(&plan(&image, &policy, at(10))), ["old"], "an older image");
     let mut asked = policy.clone();
     asked.pools[0].rotate_before = Some(at(5));
@@ -160,7 +160,7 @@ fn a_pool_that_is_disabled_or_gone_loses_its_waiting_runners_and_starts_none() {
 #[test]
 fn a_lower_cap_ends_waiting_runners_and_spares_the_busy() {
     let mut seen = waiting(waiting(waiting(seen(), "w1", 0), "w2", 1), "w3", 2);
-    seen.instances[0].phase = Phase::Running { working: Some(true) };
+    seen.machines[0].phase = Phase::Running { working: Some(true) };
     assert_eq!(retired(&plan(&seen, &warm(0, 2), at(5))), ["w2"]);
     assert_eq!(retired(&plan(&seen, &warm(0, 0), at(5))), ["w2", "w3"]);
 }
@@ -236,7 +236,7 @@ fn a_busy_repository_does_not_starve_a_quiet_one() {
     // What runs already counts.
     for index in 0..7 {
         seen = with_runner(seen, &format!("mayfly-i-f{index}"), IDLE, true, true);
-        seen.instances.last_mut().unwrap().scope = "repo:o/flood".parse().unwrap();
+        seen.machines.last_mut().unwrap().scope = "repo:o/flood".parse().unwrap();
     }
     let listing = seen.registrations.remove(&"repo:o/r".parse().unwrap()).unwrap();
     seen.registrations.insert("repo:o/flood".parse().unwrap(), listing);
@@ -278,7 +278,7 @@ fn the_ratio_decides_how_many_and_the_jobs_where() {
     busy.repositories = vec![RepoSlug::parse("o/r").unwrap()];
     for name in ["b1", "b2"] {
         busy = waiting(busy, name, 0);
-        let new = busy.instances.last_mut().unwrap();
+        let new = busy.machines.last_mut().unwrap();
         new.pool = PoolName::parse("r").unwrap();
         new.phase = Phase::Running { working: Some(true) };
     }
@@ -286,15 +286,15 @@ fn the_ratio_decides_how_many_and_the_jobs_where() {
     // What is missing of them is started, whatever the thresholds and the cooldown say.
     let scaled = BTreeMap::from([(PoolName::parse("r").unwrap(), at(9))]);
     let mut missing = Observed { scaled, ..busy.clone() };
-    missing.instances.truncate(1);
+    missing.machines.truncate(1);
     assert_eq!(launches(&plan(&missing, &full, at(10))), 1);
     // Down: those that nobody needs, at once.
     let mut idle = Observed { jobs: Vec::new(), scaled: BTreeMap::new(), ..seen };
     for name in ["r1", "r2", "r3"] {
         idle = waiting(idle, name, 0);
-        idle.instances.last_mut().unwrap().pool = PoolName::parse("r").unwrap();
+        idle.machines.last_mut().unwrap().pool = PoolName::parse("r").unwrap();
     }
-    idle.instances[1].phase = Phase::Running { working: Some(true) };
+    idle.machines[1].phase = Phase::Running { working: Some(true) };
     assert_eq!(retired(&plan(&idle, &ratio(Ratio::default()), at(10))), ["r1", "r3"]);
 }
 
@@ -397,7 +397,7 @@ fn a_place_s_leftover_of_a_machine_of_ours_is_deleted_though_nobody_wants_the_pl
     policy.pools[0].naming = Naming::Stable;
     policy.pools[0].name_prefix = "runner".to_owned();
     let running = waiting(seen(), "runner-1", 0).remember(&policy, at(0));
-    let mut gone = Observed { instances: Vec::new(), ..running };
+    let mut gone = Observed { machines: Vec::new(), ..running };
     let list = vec![registered(1, "runner-1", false, false)];
     gone.registrations.insert("repo:o/r".parse().unwrap(), Listing::Known(list));
     policy.pools[0].min_idle = 0;
@@ -478,11 +478,11 @@ fn idle_runners_of_a_repository_that_is_not_served_go_and_none_take_their_place(
         }
         // One that works finishes; one that starts is looked at when it waits.
         let mut busy = seen.clone();
-        busy.instances[0].phase = Phase::Running { working: Some(true) };
+        busy.machines[0].phase = Phase::Running { working: Some(true) };
         assert_eq!(retired(&plan(&busy, &policy, at(9))), [""; 0], "{what}: busy");
         // Whoever asks by hand decides.
         let mut by_hand = seen;
-        by_hand.instances[0].pool = PoolName::manual();
+        by_hand.machines[0].pool = PoolName::manual();
         assert_eq!(retired(&plan(&by_hand, &policy, at(9))), [""; 0], "{what}: by hand");
     }
 }

@@ -22,10 +22,10 @@ fn users(world: &World, plan: &Plan) -> Vec<(PoolName, Scope, i64, i64)> {
         let terms = world.policy.terms(pool);
         (pool.clone(), scope.clone(), terms.memory, terms.nano_cpus)
     };
-    let running = world.seen.instances.iter().filter(|instance| {
-        matches!(instance.phase, Phase::Running { .. }) || instance.engine.is_some()
+    let running = world.seen.machines.iter().filter(|machine| {
+        matches!(machine.phase, Phase::Running { .. }) || machine.engine.is_some()
     });
-    let running = running.map(|instance| user(&instance.pool, &instance.scope));
+    let running = running.map(|machine| user(&machine.pool, &machine.scope));
     running.chain(plan.launched().map(|launch| user(&launch.pool, &launch.scope))).collect()
 }
 
@@ -68,8 +68,8 @@ fn has_failed(world: &World, plan: &Plan, pool: &PoolPolicy, scope: &Scope) -> b
         let Action::Remove { name, pool: of, scope: at, holds_back: true, .. } = action else {
             return false;
         };
-        let first = |one: &Instance| world.seen.memory.of(one).failed_passes == 1;
-        let gone = world.seen.instances.iter().find(|one| one.name == *name);
+        let first = |one: &Machine| world.seen.memory.of(one).failed_passes == 1;
+        let gone = world.seen.machines.iter().find(|one| one.name == *name);
         *of == pool.name && at == scope && gone.is_some_and(first)
     })
 }
@@ -98,7 +98,7 @@ proptest! {
         let mut started: BTreeSet<RunnerName> = BTreeSet::new();
         let (mut now, mut plan) = (world.clone(), world.plan());
         // Each pass after the first fills the room that the one before it freed, so there are no more than there are runners.
-        for _ in 0..world.seen.instances.len() + 8 {
+        for _ in 0..world.seen.machines.len() + 8 {
             let next = now.after(&plan);
             let again = next.plan();
             started.extend(plan.launched().map(|launch| launch.name.clone()));
@@ -159,7 +159,7 @@ proptest! {
     fn runners_start_only_where_their_pool_may_and_with_names_that_are_free(world in any_world()) {
         let plan = world.plan();
         let mut names: BTreeSet<String> =
-            world.seen.instances.iter().map(|one| one.name.as_str().to_ascii_lowercase()).collect();
+            world.seen.machines.iter().map(|one| one.name.as_str().to_ascii_lowercase()).collect();
         for launch in plan.launched() {
             let name = launch.name.as_str().to_ascii_lowercase();
             prop_assert!(names.insert(name.clone()), "{name} twice");
@@ -197,7 +197,7 @@ proptest! {
                 }
                 let name = &registered.name;
                 prop_assert!(world.policy.clean_registrations && !registered.online && !registered.busy);
-                prop_assert!(!world.seen.instances.iter().any(|one| one.name.as_str().eq_ignore_ascii_case(name)));
+                prop_assert!(!world.seen.machines.iter().any(|one| one.name.as_str().eq_ignore_ascii_case(name)));
                 let exact = name.strip_prefix("mayfly-i-").is_some_and(|rest| rest.len() == 12 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
                 let wanted = plan.launched().any(|launch| launch.scope == *scope && launch.name.as_str().eq_ignore_ascii_case(name));
                 prop_assert!(exact || wanted, "{name}");
@@ -212,9 +212,9 @@ proptest! {
     fn nothing_ends_a_busy_runner_unless_somebody_insists(world in any_world()) {
         let plan = world.plan();
         let forced = |name: &RunnerName| world.seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { name: n, force: true } if n == name));
-        for (instance, verdict) in world.seen.instances.iter().zip(&plan.verdicts) {
-            let sight = world.seen.sight_of(instance);
-            let sighting = world.seen.memory.of(instance);
+        for (machine, verdict) in world.seen.machines.iter().zip(&plan.verdicts) {
+            let sight = world.seen.sight_of(machine);
+            let sighting = world.seen.memory.of(machine);
             let passed = |since: Option<Timestamp>, span| since.is_some_and(|at| world.now.duration_since(at) >= span);
             // Against GitHub's word a process' name counts for a while only.
             let jobless = sight == Sight::Absent || sight.listed().is_some_and(|one| !one.online && !one.busy);
@@ -222,11 +222,11 @@ proptest! {
             let named = !jobless
                 || !(passed(since, WORKER_WITHOUT_JOB)
                     || (passed(since, WORKER_AFTER_JOB) && passed(sighting.job_over_at, WORKER_AFTER_JOB)));
-            let worker = named && instance.phase == Phase::Running { working: Some(true) };
+            let worker = named && machine.phase == Phase::Running { working: Some(true) };
             let busy = sight.listed().is_some_and(|registered| registered.busy);
-            if instance_runs(instance) && (worker || busy) && world.now < instance.deadline && !forced(&instance.name) {
+            if machine_runs(machine) && (worker || busy) && world.now < machine.deadline && !forced(&machine.name) {
                 prop_assert_eq!(verdict.state, RunnerState::Busy);
-                prop_assert!(!plan.actions.iter().any(|action| ends(action, &instance.name)));
+                prop_assert!(!plan.actions.iter().any(|action| ends(action, &machine.name)));
             }
         }
     }
@@ -238,8 +238,8 @@ proptest! {
         }
         world.seen.wishes.clear();
         let plan = world.plan();
-        for instance in world.seen.instances.iter().filter(|instance| instance_runs(instance) && world.now < instance.deadline) {
-            prop_assert!(!plan.actions.iter().any(|action| ends(action, &instance.name)));
+        for machine in world.seen.machines.iter().filter(|machine| machine_runs(machine) && world.now < machine.deadline) {
+            prop_assert!(!plan.actions.iter().any(|action| ends(action, &machine.name)));
         }
         prop_assert!(deregistered(&plan).is_empty());
     }
@@ -350,8 +350,8 @@ proptest! {
     fn a_runner_that_had_a_job_holds_no_other_back_however_it_ended(world in any_world()) {
         for action in &world.plan().actions {
             let Action::Remove { name, failure, holds_back, .. } = action else { continue };
-            let instance = world.seen.instances.iter().find(|one| one.name == *name).unwrap();
-            let had_a_job = world.seen.memory.of(instance).was_busy;
+            let machine = world.seen.machines.iter().find(|one| one.name == *name).unwrap();
+            let had_a_job = world.seen.memory.of(machine).was_busy;
             prop_assert!(!(had_a_job && *holds_back), "{}: {:?}", name, failure);
         }
     }

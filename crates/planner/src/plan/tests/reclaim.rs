@@ -57,8 +57,8 @@ fn an_idle_runner_that_no_job_needs_gives_its_room_to_one_that_waits() {
     let unsure = Observed { jobs_complete: false, ..seen.clone() };
     assert!(plan(&unsure, &policy, at(20)).actions.is_empty());
     let mut by_hand = seen.clone();
-    for instance in &mut by_hand.instances {
-        instance.pool = PoolName::manual();
+    for machine in &mut by_hand.machines {
+        machine.pool = PoolName::manual();
     }
     assert!(plan(&by_hand, &policy, at(20)).actions.is_empty());
 }
@@ -120,8 +120,8 @@ fn as_many_go_as_make_the_room_and_none_where_that_is_not_enough() {
     // Room comes anyhow: one that is over goes in this pass.
     let policy = two_pools(2, |_| {});
     let mut seen = idle(&["w1", "w2"], vec![other(1)], &policy, 20);
-    seen.instances[1].phase = Phase::Created;
-    seen.instances[1].engine = Some(EngineHealth::Failed { why: "it ended".to_owned() });
+    seen.machines[1].phase = Phase::Created;
+    seen.machines[1].engine = Some(EngineHealth::Failed { why: "it ended".to_owned() });
     let over = plan(&seen, &policy, at(20));
     assert_eq!((retired(&over).len(), over.actions.len()), (0, 1), "{:?}", over.actions);
 }
@@ -156,7 +156,7 @@ fn a_job_that_github_does_not_assign_starts_no_further_runner_and_yields_to_othe
     let Some(Action::Retire { why, .. }) = over.actions.first() else { panic!() };
     assert_eq!(why, "GitHub has not assigned job 1 to it");
     let mut both = seen;
-    both.instances.clear();
+    both.machines.clear();
     both.jobs.push(other(9));
     both.jobs.push(job(10, "o/r", &["self-hosted"]));
     let order = lines(&plan(&both, &policy, at(420)));
@@ -172,7 +172,7 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
     };
     let policy = two_pools(5, closed);
     let mut first = waiting(seen(), "w1", 0);
-    first.instances[0].scope = org.clone();
+    first.machines[0].scope = org.clone();
     first.registrations =
         first.registrations.into_values().map(|list| (org.clone(), list)).collect();
     let repo = RepoSlug::parse("o/r").unwrap();
@@ -189,7 +189,7 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
     assert_eq!(next.not_assigned.len(), 1, "it is said all the same");
     // One more runner in that group changes nothing.
     let mut more = waiting(late.clone(), "w2", 120);
-    let second = more.instances.last_mut().unwrap();
+    let second = more.machines.last_mut().unwrap();
     second.scope = org.clone();
     assert_eq!(pools_of(&plan(&more, &policy, at(120))), ["default repo:o/r"]);
     // The runner that is on its way is enough.
@@ -200,7 +200,7 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
 
 #[test]
 fn the_runner_that_is_kept_for_a_job_is_one_that_could_have_it() {
-    type Other = fn(&mut Instance);
+    type Other = fn(&mut Machine);
     let policy = two_pools(3, |_| {});
     let rows: [Other; 2] = [
         |other| other.scope = "repo:p/q".parse().unwrap(),
@@ -208,16 +208,16 @@ fn the_runner_that_is_kept_for_a_job_is_one_that_could_have_it() {
     ];
     for change in rows {
         let mut seen = ["w0", "w1"].iter().fold(seen(), |seen, name| waiting(seen, name, 0));
-        change(&mut seen.instances[0]);
+        change(&mut seen.machines[0]);
         let list = Listing::Known(vec![registered(1, "w0", true, false)]);
-        seen.registrations.entry(seen.instances[0].scope.clone()).or_insert(list);
+        seen.registrations.entry(seen.machines[0].scope.clone()).or_insert(list);
         for second in [0, 120] {
             seen.listed_at = BTreeMap::from([(RepoSlug::parse("o/r").unwrap(), at(second))]);
             seen.jobs = vec![job(1, "o/r", &["self-hosted"])];
             seen = seen.remember(&policy, at(second));
         }
         let plan = plan(&seen, &policy, at(120));
-        assert_eq!((retired(&plan), launches(&plan)), (vec!["w0"], 0), "{:?}", seen.instances[0]);
+        assert_eq!((retired(&plan), launches(&plan)), (vec!["w0"], 0), "{:?}", seen.machines[0]);
     }
 }
 
@@ -226,9 +226,9 @@ fn one_whose_room_another_cap_gives_anyway_stays() {
     let mut policy = two_pools(2, |_| {});
     policy.caps.per_repo = Some(1);
     let mut seen = ["w1", "w2"].iter().fold(seen(), |seen, name| waiting(seen, name, 0));
-    seen.instances[0].scope = "repo:p/q".parse().unwrap();
+    seen.machines[0].scope = "repo:p/q".parse().unwrap();
     let list = Listing::Known(vec![registered(1, "w1", true, false)]);
-    seen.registrations.insert(seen.instances[0].scope.clone(), list);
+    seen.registrations.insert(seen.machines[0].scope.clone(), list);
     let seen = Observed { jobs: vec![job(1, "o/r", &["self-hosted", "linux"])], ..seen };
     let seen = seen.remember(&policy, at(0)).remember(&policy, at(20));
     assert_eq!(retired(&plan(&seen, &policy, at(20))), ["w2"]);

@@ -71,14 +71,14 @@ fn world(choose: &mut Choices) -> World {
         SCOPES.iter().map(|scope| (scope.parse().unwrap(), Vec::new())).collect();
     for index in 0..choose.below(7) {
         let runner = any_runner(choose, &policy, index, now);
-        let same = |one: &Instance| one.name.as_str().eq_ignore_ascii_case(runner.name.as_str());
-        if seen.instances.iter().any(same) {
+        let same = |one: &Machine| one.name.as_str().eq_ignore_ascii_case(runner.name.as_str());
+        if seen.machines.iter().any(same) {
             continue;
         }
         if let Some(registered) = any_registration(choose, &runner, index) {
             lists.get_mut(&runner.scope).unwrap().push(registered);
         }
-        seen.instances.push(runner);
+        seen.machines.push(runner);
     }
     for index in 0..choose.below(5) {
         let scope: Scope = choose.of(&SCOPES).parse().unwrap();
@@ -86,7 +86,7 @@ fn world(choose: &mut Choices) -> World {
         let used = |other: &str| other.eq_ignore_ascii_case(&name);
         let list = lists.get_mut(&scope).unwrap();
         if list.iter().any(|one| used(&one.name))
-            || seen.instances.iter().any(|one| used(one.name.as_str()))
+            || seen.machines.iter().any(|one| used(one.name.as_str()))
         {
             continue;
         }
@@ -97,7 +97,7 @@ fn world(choose: &mut Choices) -> World {
     let earlier = choose.second(now + 1);
     let before: BTreeMap<Scope, Vec<Registered>> = lists
         .iter()
-        .map(|(scope, list)| (scope.clone(), as_before(choose, list, &seen.instances)))
+        .map(|(scope, list)| (scope.clone(), as_before(choose, list, &seen.machines)))
         .collect();
     seen.registrations =
         before.into_iter().map(|(scope, list)| (scope, Listing::Known(list))).collect();
@@ -137,13 +137,13 @@ fn world(choose: &mut Choices) -> World {
             _ => None,
         })
         .collect();
-    for instance in seen.instances.iter().filter(|one| one.phase != Phase::Created) {
+    for machine in seen.machines.iter().filter(|one| one.phase != Phase::Created) {
         if choose.one_in(8) {
-            seen.jobs_over.insert(instance.name.clone(), at(choose.second(now + 1)));
+            seen.jobs_over.insert(machine.name.clone(), at(choose.second(now + 1)));
         }
     }
     seen.wishes = (0..choose.below(3))
-        .map(|id| (RequestId(u64::try_from(id).unwrap()), any_wish(choose, &seen.instances)))
+        .map(|id| (RequestId(u64::try_from(id).unwrap()), any_wish(choose, &seen.machines)))
         .collect();
     for pool in policy.all() {
         let scope = choose.of(&SCOPES).parse().unwrap();
@@ -162,10 +162,10 @@ fn world(choose: &mut Choices) -> World {
             }
         }
     }
-    for instance in &seen.instances {
+    for machine in &seen.machines {
         if choose.one_in(8) {
             let repo = RepoSlug::parse(choose.of(&REPOS)).unwrap();
-            seen.working_for.insert(instance.name.clone(), repo);
+            seen.working_for.insert(machine.name.clone(), repo);
         }
     }
     World { seen: seen.remember(&policy, now), policy, now }
@@ -275,7 +275,7 @@ fn any_images(choose: &mut Choices, policy: &Policy) -> BTreeMap<(String, PullPo
     images
 }
 
-fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> Instance {
+fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> Machine {
     let mut pools: Vec<PoolName> = policy.all().map(|pool| pool.name.clone()).collect();
     pools.extend([PoolName::manual(), PoolName::parse("gone").unwrap()]);
     let pool = choose.of(&pools);
@@ -309,7 +309,7 @@ fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> 
     ];
     let created_at = at(choose.second(now + 1));
     let lifetime = SignedDuration::from_secs(choose.of(&[432_000, 600]));
-    let mut runner = instance(name.as_str(), phase);
+    let mut runner = machine(name.as_str(), phase);
     runner.labels = terms.labels.clone();
     runner.image.clone_from(&terms.image);
     runner.scope = choose.of(&SCOPES).parse().unwrap();
@@ -326,7 +326,7 @@ fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> 
 }
 
 /// What GitHub lists of a runner. One that never ran never came online.
-fn any_registration(choose: &mut Choices, runner: &Instance, index: usize) -> Option<Registered> {
+fn any_registration(choose: &mut Choices, runner: &Machine, index: usize) -> Option<Registered> {
     let kinds: &[Option<(bool, bool)>] = match &runner.phase {
         Phase::Created => &[Some((false, false)), None],
         Phase::Running { .. } => &[
@@ -366,7 +366,7 @@ fn any_stray_name(choose: &mut Choices, policy: &Policy, index: usize) -> String
 }
 
 /// A list as it may have been earlier.
-fn as_before(choose: &mut Choices, list: &[Registered], runners: &[Instance]) -> Vec<Registered> {
+fn as_before(choose: &mut Choices, list: &[Registered], runners: &[Machine]) -> Vec<Registered> {
     let was = |choose: &mut Choices, registered: &Registered| {
         let never_ran = runners
             .iter()
@@ -395,7 +395,7 @@ fn any_job(choose: &mut Choices, id: i64) -> QueuedJob {
     job(id, choose.of(&REPOS), labels)
 }
 
-fn any_wish(choose: &mut Choices, runners: &[Instance]) -> Wish {
+fn any_wish(choose: &mut Choices, runners: &[Machine]) -> Wish {
     let scope = choose.of(&SCOPES).parse().unwrap();
     let count = 1 + choose.below(3);
     match (choose.below(3), runners.is_empty()) {
@@ -469,14 +469,14 @@ impl World {
             }
             Action::Launch(launch) => self.launch(launch),
             Action::Start { name, .. } => {
-                for instance in self.seen.instances.iter_mut().filter(|one| one.name == *name) {
-                    instance.phase = IDLE;
+                for machine in self.seen.machines.iter_mut().filter(|one| one.name == *name) {
+                    machine.phase = IDLE;
                 }
             }
             Action::Retire { name, scope, id, .. } => {
                 if self.deregister(scope, *id) {
                     self.seen.memory.ended(name);
-                    self.seen.instances.retain(|instance| instance.name != *name);
+                    self.seen.machines.retain(|machine| machine.name != *name);
                 }
             }
             Action::Remove { name, pool, scope, id, if_busy, holds_back, .. } => {
@@ -487,7 +487,7 @@ impl World {
                 let gone = id.is_none_or(|id| self.deregister(scope, id));
                 if gone || *if_busy == IfBusy::Remove {
                     self.seen.memory.ended(name);
-                    self.seen.instances.retain(|instance| instance.name != *name);
+                    self.seen.machines.retain(|machine| machine.name != *name);
                 }
             }
             Action::Deregister { scope, id, .. } => drop(self.deregister(scope, *id)),
@@ -495,10 +495,10 @@ impl World {
     }
 
     fn launch(&mut self, launch: &Launch) {
-        let id = RunnerId(1_000 + i64::try_from(self.seen.instances.len()).unwrap());
+        let id = RunnerId(1_000 + i64::try_from(self.seen.machines.len()).unwrap());
         let terms = self.policy.terms(&launch.pool).clone();
         let newest = self.seen.images.get(&(terms.image.clone(), terms.pull));
-        let mut new = instance(launch.name.as_str(), IDLE);
+        let mut new = machine(launch.name.as_str(), IDLE);
         new.image_id = newest.and_then(|image| image.id.clone());
         new.fingerprint = Some(terms.fingerprint);
         new.image = terms.image;
@@ -523,6 +523,6 @@ impl World {
             }
             list.push(registered(id.0, launch.name.as_str(), false, false));
         }
-        self.seen.instances.push(new);
+        self.seen.machines.push(new);
     }
 }

@@ -6,7 +6,8 @@ use crate::Config;
 /// Variables, and what does not fit: whether Docker refuses it, and its words.
 type Row = (&'static [(&'static str, &'static str)], &'static [(bool, &'static str)]);
 
-const MACHINE: Machine = Machine { memory: Some(8 << 30), nano_cpus: Some(2_000_000_000) };
+const MACHINE: HostResources =
+    HostResources { memory: Some(8 << 30), nano_cpus: Some(2_000_000_000) };
 
 fn runner(variables: &[(&str, &str)]) -> RunnerConfig {
     let fixed = [("GITHUB_RUNNER_TOKEN", "t"), ("RUNNER_IMAGE", "img")];
@@ -63,7 +64,7 @@ fn what_the_machine_does_not_have_is_named_with_what_it_has() {
         let found: Vec<(bool, &str)> =
             found.iter().map(|misfit| (misfit.refused, misfit.what.as_str())).collect();
         assert_eq!(found, expected, "{variables:?}");
-        assert!(environment(&Machine::default(), &runner(variables)).is_empty(), "not told");
+        assert!(environment(&HostResources::default(), &runner(variables)).is_empty(), "not told");
     }
 }
 

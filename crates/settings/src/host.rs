@@ -1,16 +1,16 @@
-//! Whether the limits of runners fit the machine that runs them. Pure.
+//! Checks the limits of runners against what their host has. Pure.
 
 use mayfly_common::quantity::{show_cpus, show_memory};
 
 use crate::RunnerConfig;
 use crate::pool::Pool;
-use mayfly_backend::Machine;
+use mayfly_backend::HostResources;
 use mayfly_common::material::Profile;
 
 /// A limit that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// True if Docker refuses to make such a container; otherwise jobs can take from the machine what it does not have.
+    /// True if Docker refuses to make such a container; otherwise jobs can take from the host what it does not have.
     pub refused: bool,
     /// What does not fit.
     pub what: String,
@@ -18,10 +18,10 @@ pub struct Misfit {
     pub hint: String,
 }
 
-/// The limits of the environment that `machine` cannot keep: those of one runner, and those of all together.
-pub fn environment(machine: &Machine, runner: &RunnerConfig) -> Vec<Misfit> {
-    let mut found = one(machine, ("RUNNER_MEMORY=", "RUNNER_CPUS="), &runner.profile);
-    if let (Some(has), Some(cap)) = (machine.memory, runner.max_memory)
+/// The limits of the environment that `host` cannot keep: those of one runner, and those of all together.
+pub fn environment(host: &HostResources, runner: &RunnerConfig) -> Vec<Misfit> {
+    let mut found = one(host, ("RUNNER_MEMORY=", "RUNNER_CPUS="), &runner.profile);
+    if let (Some(has), Some(cap)) = (host.memory, runner.max_memory)
         && cap > has
     {
         found.push(Misfit {
@@ -34,13 +34,13 @@ pub fn environment(machine: &Machine, runner: &RunnerConfig) -> Vec<Misfit> {
             hint: "set MAX_RUNNERS_MEMORY to less than the machine has: when memory runs out, the kernel ends programs, and not only jobs".to_owned(),
         });
     }
-    found.extend(together_cpus(machine, runner));
+    found.extend(together_cpus(host, runner));
     found
 }
 
 /// One variable for all runners together.
-fn together_cpus(machine: &Machine, runner: &RunnerConfig) -> Option<Misfit> {
-    let (has, cap) = (machine.nano_cpus?, runner.max_nano_cpus?);
+fn together_cpus(host: &HostResources, runner: &RunnerConfig) -> Option<Misfit> {
+    let (has, cap) = (host.nano_cpus?, runner.max_nano_cpus?);
     (cap > has).then(|| Misfit {
         refused: false,
         what: format!(
@@ -55,23 +55,23 @@ fn together_cpus(machine: &Machine, runner: &RunnerConfig) -> Option<Misfit> {
     })
 }
 
-/// The limits of a pool's runners that `machine` cannot keep.
-pub fn pool(machine: &Machine, pool: &Pool) -> Vec<Misfit> {
+/// The limits of a pool's runners that `host` cannot keep.
+pub fn pool(host: &HostResources, pool: &Pool) -> Vec<Misfit> {
     let name = &pool.spec.name;
     let (memory, cpus) = (format!("pool {name}: memory "), format!("pool {name}: cpus "));
-    one(machine, (&memory, &cpus), &pool.material.profile)
+    one(host, (&memory, &cpus), &pool.material.profile)
 }
 
-/// How much memory all runners may use together, in bytes, if that is more than the machine has and nothing bounds it.
-pub fn unbounded(machine: &Machine, runner: &RunnerConfig) -> Option<i64> {
-    let (most, has) = (together(runner, runner.profile.memory), machine.memory?);
+/// How much memory all runners may use together, in bytes, if that is more than the host has and nothing bounds it.
+pub fn unbounded(host: &HostResources, runner: &RunnerConfig) -> Option<i64> {
+    let (most, has) = (together(runner, runner.profile.memory), host.memory?);
     (runner.max_memory.is_none() && most > has).then_some(most)
 }
 
-/// How much of processors all runners may use together, in billionths of one, if that is more than the machine has and nothing bounds
+/// How much of processors all runners may use together, in billionths of one, if that is more than the host has and nothing bounds
 /// it.
-pub fn unbounded_cpus(machine: &Machine, runner: &RunnerConfig) -> Option<i64> {
-    let (most, has) = (together(runner, runner.profile.nano_cpus), machine.nano_cpus?);
+pub fn unbounded_cpus(host: &HostResources, runner: &RunnerConfig) -> Option<i64> {
+    let (most, has) = (together(runner, runner.profile.nano_cpus), host.nano_cpus?);
     (runner.max_nano_cpus.is_none() && most > has).then_some(most)
 }
 
@@ -81,14 +81,14 @@ fn together(runner: &RunnerConfig, each: i64) -> i64 {
     most.saturating_mul(each.saturating_mul(runner.profile.containers()))
 }
 
-fn one(machine: &Machine, (memory, cpus): (&str, &str), profile: &Profile) -> Vec<Misfit> {
+fn one(host: &HostResources, (memory, cpus): (&str, &str), profile: &Profile) -> Vec<Misfit> {
     let mut found = Vec::new();
     let containers = profile.containers();
     let (all_cpus, all_memory) =
         (profile.nano_cpus.saturating_mul(containers), profile.memory.saturating_mul(containers));
     // A container may be refused; two that are too much together are not.
     let beside = |all: String| format!(" ({all} with the Docker engine beside the runner)");
-    if let Some(has) = machine.nano_cpus
+    if let Some(has) = host.nano_cpus
         && all_cpus > has
     {
         let refused = profile.nano_cpus > has;
@@ -108,7 +108,7 @@ fn one(machine: &Machine, (memory, cpus): (&str, &str), profile: &Profile) -> Ve
             hint: format!("set it to {fits} or less: {why}"),
         });
     }
-    if let Some(has) = machine.memory
+    if let Some(has) = host.memory
         && all_memory > has
     {
         let all =
