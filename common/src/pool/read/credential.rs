@@ -18,7 +18,7 @@ static TOKEN: LazyLock<Regex> =
 static REGISTRATION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?-u:\b)A[A-Z0-9]{28}(?-u:\b)"));
 /// A password in a URL. A variable or a placeholder in its place is none.
 static PASSWORD: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"://[^\s/?#:@]*:[^\s/?#@${<*][^\s/?#@]*@"));
+    LazyLock::new(|| pattern(r"://[^[:space:]/?#:@]*:[^[:space:]/?#@${<*][^[:space:]/?#@]*@"));
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the pattern is constant and tested")
