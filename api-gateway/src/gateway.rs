@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{Orchestrator, Upstream};
 use crate::rate_limit::{Bucket, RateLimits};
 use crate::shares::Shares;
 use crate::webhook::Webhooks;
@@ -32,7 +32,7 @@ pub(crate) struct Parts {
 }
 
 impl Gateway {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, upstream: Upstream) -> Self {
         let metrics = Arc::new(Metrics::new());
         let stop = CancellationToken::new();
         let rate_limits =
@@ -41,6 +41,7 @@ impl Gateway {
             rate_limits: Arc::new(rate_limits),
             streams: Shares::new(STREAMS_PER_CALLER),
             orchestrator: Orchestrator::new(
+                upstream,
                 &config.orchestrator,
                 config.request_timeout,
                 Arc::clone(&metrics),

@@ -9,6 +9,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`config`] | the only reader of the environment |
+//! | [`App`] | the wiring |
 //! | [`server`](run) | sockets, slow clients, graceful stop |
 //! | `edge` | what applies to every answer: request id, log lines, metrics, problem+json; who is refused at the door |
 //! | `caller` | who sends a request: its address, its key, the request's id |
@@ -26,6 +27,7 @@
 //! answered; of what the orchestrator says in a 5xx, only a problem that it made for the public reaches a client.
 
 pub mod api_keys;
+mod app;
 mod auth;
 pub mod base_path;
 mod caller;
@@ -46,49 +48,32 @@ mod server;
 mod shares;
 mod webhook;
 
-use std::future::Future;
 use std::io;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use utoipa::openapi::OpenApi;
 
+pub use app::App;
 pub use config::Config;
-use gateway::Gateway;
+use orchestrator::Upstream;
 
-/// Serves the gateway on `listener` until `shutdown` completes and the requests in flight are answered, or
-/// their grace period is over.
+/// Serves the gateway in front of the orchestrator that `config` names, as [`App::run`] does.
 ///
 /// # Errors
 ///
-/// When the listener has no local address, which means that it cannot be served from.
+/// Those of [`App::run`].
 pub async fn run(
     config: Config,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let gateway = Gateway::new(&config);
-    let router = routes::router(&gateway, &config);
-    let stopping = routes::while_stopping(&gateway, &config);
-    server::serve(
-        router,
-        stopping,
-        &config,
-        &gateway.rate_limits,
-        &gateway.stop,
-        listener,
-        shutdown,
-    )
-    .await
+    App::build(config, Upstream::over_tcp()).run(listener, shutdown).await
 }
 
-/// The gateway as a service, for tests that call it without a socket.
-///
-/// Who is asking comes from the request's [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) extension, or from
-/// [`MockConnectInfo`](axum::extract::connect_info::MockConnectInfo) if that layer was added; with neither, every
-/// request counts as coming from one unspecified address. Rate-limit buckets are tidied only by [`run`].
+/// The gateway in front of the orchestrator that `config` names, for tests that call it without a socket: see [`App::router`].
 pub fn router(config: &Config) -> Router {
-    routes::router(&Gateway::new(config), config)
+    App::build(config.clone(), Upstream::over_tcp()).router()
 }
 
 /// The OpenAPI description of the gateway, as `/openapi.json` serves it.

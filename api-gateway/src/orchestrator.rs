@@ -2,32 +2,30 @@
 //!
 //! Invariants: only the headers named here cross the hop, in either direction, so no credential does; one deadline covers
 //! all attempts; a request is repeated only if the orchestrator cannot have acted on it, or if acting twice is the same
-//! as acting once. No proxy from the environment is ever used: the client here knows none.
+//! as acting once.
 
 mod answer;
 mod deliver;
 mod failure;
 mod probe;
+mod upstream;
 mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mayfly_common::problem::Problem;
 use mayfly_service::problem::HttpProblem;
 use mayfly_service::traces;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+pub use upstream::{Upstream, UpstreamError};
 pub use url::OrchestratorUrl;
 
 use crate::caller::{Caller, X_REQUEST_ID};
@@ -39,10 +37,6 @@ use probe::Probe;
 const ATTEMPTS: u32 = 3;
 /// The wait before the second attempt; twice that before the third.
 const BACKOFF: Duration = Duration::from_millis(100);
-/// How long the network may take to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an unused connection is kept. Shorter than servers commonly keep theirs, so that we do not send into a closing one.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes read of the orchestrator's own health.
 const MAX_HEALTH_BODY: usize = 64 * 1024;
 
@@ -75,9 +69,9 @@ impl Call {
     }
 }
 
-/// The client of the orchestrator: one pool of connections for the whole gateway.
+/// The client of the orchestrator, one for the whole gateway.
 pub(crate) struct Orchestrator {
-    client: Client<HttpConnector, Full<Bytes>>,
+    upstream: Upstream,
     authority: Authority,
     timeout: Duration,
     metrics: Arc<Metrics>,
@@ -89,20 +83,14 @@ pub(crate) struct Orchestrator {
 
 impl Orchestrator {
     pub(crate) fn new(
+        upstream: Upstream,
         url: &OrchestratorUrl,
         timeout: Duration,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
         Self {
-            client,
+            upstream,
             authority: url.authority().clone(),
             timeout,
             metrics,
@@ -147,16 +135,16 @@ impl Orchestrator {
         call: &Call,
         headers: &HeaderMap,
         caller: &Caller,
-    ) -> Result<http::Response<Incoming>, Failure> {
+    ) -> Result<http::Response<Body>, Failure> {
         let mut attempt = 1;
         loop {
             let request = self.request(call, headers, &caller.id);
-            let error = match self.client.request(request).await {
+            let error = match self.upstream.send(request).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             // Without a connection nothing was sent; with one, only a repeatable call is tried again.
-            let repeatable = error.is_connect() || call.repeatable;
+            let repeatable = matches!(error, UpstreamError::Unreachable(_)) || call.repeatable;
             if attempt == ATTEMPTS || !repeatable {
                 return Err(Failure::from(error));
             }
@@ -195,7 +183,7 @@ impl Orchestrator {
         let asked = async {
             let mut request = Request::new(Full::default());
             *request.uri_mut() = self.uri(PathAndQuery::from_static(path));
-            let response = self.client.request(request).await.ok()?;
+            let response = self.upstream.send(request).await.ok()?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_HEALTH_BODY).collect().await.ok()?;
             Some((status, body.to_bytes()))
@@ -214,6 +202,7 @@ impl Orchestrator {
 
 #[cfg(test)]
 mod tests {
+    use super::upstream::{CONNECT_TIMEOUT, IDLE_TIMEOUT};
     use super::*;
 
     /// Else an orchestrator that cannot be reached would look like one that is slow.

@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use mayfly_common::problem::{PREFIX, PROBLEM_JSON, Problem};
 use mayfly_service::problem::HttpProblem;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +41,7 @@ const MAX_PROBLEM: usize = 16 * 1024;
 
 /// The part of `response` that may be passed on.
 pub(super) async fn pass_on(
-    response: http::Response<Incoming>,
+    response: http::Response<Body>,
     stop: &CancellationToken,
 ) -> Result<Response, Failure> {
     let status = response.status();
@@ -89,7 +88,7 @@ pub(super) async fn pass_on(
 }
 
 /// The problem in a 5xx, if the orchestrator made it for the public. A 500 is never that: it means that something is wrong there.
-async fn public(response: http::Response<Incoming>) -> Option<Problem> {
+async fn public(response: http::Response<Body>) -> Option<Problem> {
     let status = response.status();
     if status == StatusCode::INTERNAL_SERVER_ERROR || media_type(response.headers()) != PROBLEM_JSON
     {
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     /// The answer of a server that says `head` and a byte of a body, and then nothing more for ever.
-    async fn standing_still(head: &str) -> http::Response<Incoming> {
+    async fn standing_still(head: &str) -> http::Response<Body> {
         let (client, mut server) = tokio::io::duplex(1024);
         let head = format!("HTTP/1.1 {head}\r\ncontent-length: 9\r\n\r\n{{");
         tokio::spawn(async move {
@@ -132,7 +131,7 @@ mod tests {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
         tokio::spawn(connection);
-        sender.send_request(http::Request::new(Body::empty())).await.unwrap()
+        sender.send_request(http::Request::new(Body::empty())).await.unwrap().map(Body::new)
     }
 
     #[tokio::test(start_paused = true)]

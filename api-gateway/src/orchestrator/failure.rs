@@ -3,13 +3,15 @@
 //! Invariant: `Display` is for the log; the problem says nothing that came from the orchestrator. (A problem that the orchestrator
 //! made for the public is an answer, not a failure.)
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use axum::BoxError;
 use http::StatusCode;
-use hyper_util::client::legacy::Error;
 use mayfly_common::problem::Problem;
+
+use super::upstream::UpstreamError;
 
 /// When to try again if nothing says so, in seconds.
 const RETRY_AFTER: u64 = 5;
@@ -17,9 +19,9 @@ const RETRY_AFTER: u64 = 5;
 /// Why there is no answer to pass on.
 pub(crate) enum Failure {
     /// No connection could be made.
-    Unreachable(Error),
+    Unreachable(BoxError),
     /// The connection broke before there was an answer.
-    Broken(Error),
+    Broken(BoxError),
     /// No answer within the limit.
     TooSlow(Duration),
     /// It said itself that it cannot serve now, and until when (in seconds).
@@ -80,17 +82,20 @@ fn unavailable(detail: &str, retry_after: u64) -> Problem {
     .with_retry_after(retry_after)
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        if error.is_connect() { Self::Unreachable(error) } else { Self::Broken(error) }
+impl From<UpstreamError> for Failure {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Unreachable(error) => Self::Unreachable(error),
+            UpstreamError::Broken(error) => Self::Broken(error),
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(error) => write!(f, "unreachable: {}", Chain(error)),
-            Self::Broken(error) => write!(f, "connection broke: {}", Chain(error)),
+            Self::Unreachable(error) => write!(f, "unreachable: {}", Chain(&**error)),
+            Self::Broken(error) => write!(f, "connection broke: {}", Chain(&**error)),
             Self::TooSlow(limit) => write!(f, "no answer within {limit:?}"),
             Self::Unavailable(_) => f.write_str("answered 503"),
             Self::ServerError(status) => write!(f, "answered {status}"),
@@ -100,7 +105,7 @@ impl fmt::Display for Failure {
 }
 
 /// An error with its causes.
-struct Chain<'a>(&'a Error);
+struct Chain<'a>(&'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

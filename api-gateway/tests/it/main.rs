@@ -13,6 +13,7 @@ mod door;
 mod errors;
 mod health;
 mod holder;
+mod in_process;
 #[path = "../../../crates/service/tests/support/in_time.rs"]
 mod in_time;
 #[path = "../../../crates/service/tests/support/limit.rs"]

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Once;
 
-use api_gateway::Config;
 use api_gateway::api_keys::ApiKeys;
-use api_gateway::orchestrator::OrchestratorUrl;
+use api_gateway::orchestrator::{OrchestratorUrl, Upstream};
+use api_gateway::{App, Config};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -57,6 +57,13 @@ pub(crate) fn config(orchestrator: SocketAddr) -> Config {
         rate_burst: many,
         ..Config::default()
     }
+}
+
+/// A gateway whose requests go to `upstream`. The host that it is configured with does not exist.
+pub(crate) fn gateway_over(upstream: Upstream) -> Client {
+    let mut config = config(SocketAddr::from(([127, 0, 0, 1], 1)));
+    config.orchestrator = OrchestratorUrl::parse("http://orchestrator.invalid").expect("a URL");
+    Client(App::build(config, upstream).router())
 }
 
 /// A gateway in front of a fresh stub.

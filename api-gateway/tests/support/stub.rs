@@ -56,8 +56,12 @@ impl Stub {
 
     /// Serves on a free port until the runtime ends.
     pub(crate) async fn start(self) -> SocketAddr {
-        let router = self.router().layer(from_fn_with_state(self, remember));
-        serve(router).await
+        serve(self.remembering()).await
+    }
+
+    /// The routes, and the memory of requests.
+    pub(crate) fn remembering(self) -> Router {
+        self.router().layer(from_fn_with_state(self, remember))
     }
 
     /// The routes, without the memory of requests: what the benchmark measures against.
