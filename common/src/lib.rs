@@ -6,6 +6,7 @@
 //! | [`scope`] | [`Scope`](scope::Scope): where a runner registers; [`RepoSlug`](scope::RepoSlug), [`Login`](scope::Login) |
 //! | [`label`] | [`Label`](label::Label), [`LabelSet`](label::LabelSet) and the matching rule |
 //! | [`runner`] | [`RunnerState`](runner::RunnerState): the lifecycle |
+//! | [`identity`] | [`RunnerIdentity`](identity::RunnerIdentity): what a machine carries about its runner; [`BackendName`](identity::BackendName) |
 //! | [`machine`], [`registration`], [`job`], [`repository`] | what backends and GitHub list; [`material`]: what runners are made from
 //! | [`pool`] | [`PoolSpec`](pool::PoolSpec): a policy for identical runners; [`quantity`]: sizes as people write them |
 //! | [`image`] | [`ImageName`](image::ImageName): image names by Docker's grammar |
@@ -25,6 +26,7 @@ pub mod clean;
 pub mod clock;
 pub mod foreign_text;
 pub mod host;
+pub mod identity;
 pub mod image;
 pub mod job;
 pub mod label;

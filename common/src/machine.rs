@@ -1,44 +1,46 @@
 //! The machine of a runner, as its backend describes it.
 
-use jiff::Timestamp;
+use std::ops::Deref;
 
-use crate::label::LabelSet;
+use crate::identity::RunnerIdentity;
 use crate::name::RunnerName;
-use crate::pool::PoolName;
-use crate::registration::RunnerId;
-use crate::scope::Scope;
 
-/// A container of ours.
+/// A machine of ours. It reads as the [`RunnerIdentity`] that it carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// The runner's and the container's name.
-    pub name: RunnerName,
-    /// The engine's id of the container.
+    /// The facts that it carries about its runner.
+    pub identity: RunnerIdentity,
+    /// The backend's own id of it; a later machine of the same name has another.
     pub id: String,
-    /// The pool it belongs to.
-    pub pool: PoolName,
-    /// Where it registers.
-    pub scope: Scope,
-    /// The labels it registers with.
-    pub labels: LabelSet,
-    /// Its registration, where that was known before the container was created (just-in-time registration).
-    pub github_id: Option<RunnerId>,
-    /// The image it was created from.
-    pub image: String,
-    /// The engine's id of that image.
-    pub image_id: Option<String>,
-    /// What it was made from, in short, as its pool was described then; none for runners of an older release.
-    pub fingerprint: Option<String>,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When it is removed whatever it does.
-    pub deadline: Timestamp,
     /// What the engine says of it.
     pub phase: Phase,
     /// How its own Docker engine is; none where its pool gives it none.
     pub engine: Option<EngineHealth>,
     /// The question about it that the engine did not answer, and the reason; none if it answered all.
     pub unread: Option<String>,
+}
+
+impl Machine {
+    /// Its name and its backend's own id.
+    pub fn reference(&self) -> MachineRef {
+        MachineRef { name: self.name.clone(), id: self.id.clone() }
+    }
+}
+
+impl Deref for Machine {
+    type Target = RunnerIdentity;
+    fn deref(&self) -> &RunnerIdentity {
+        &self.identity
+    }
+}
+
+/// One machine and no other: names are used again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MachineRef {
+    /// The name of the runner and of its machine.
+    pub name: RunnerName,
+    /// The backend's own id of the machine.
+    pub id: String,
 }
 
 /// What the engine says of a container.

@@ -187,7 +187,7 @@ impl Bench {
         let taken = begin.elapsed();
         assert_eq!(report.launched, count, "{report:?}");
         for machine in backend.list().await.expect("a list") {
-            backend.remove(&machine.name).await.expect("a removal");
+            backend.remove(&machine.reference()).await.expect("a removal");
         }
         taken
     }

@@ -10,29 +10,30 @@ use mayfly_common::name::RunnerName;
 use tokio::time::timeout;
 
 use super::error::{refused, status};
-use super::labels::{self, Identity};
+use super::labels::{self, Labels, Owner};
 use super::raw::Connection;
 use super::read;
 
 /// How long the engine may take to remove a container before it is asked whether it does so at all.
 const REMOVAL: Duration = Duration::from_secs(8);
-/// The containers of our installation that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
+
+/// The containers of ours that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
 /// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
 /// inspect.
 pub(super) async fn find(
     docker: &Connection,
-    installation: &str,
+    owner: &Owner,
     runner: &RunnerName,
-    read: fn(&str, &HashMap<String, String>) -> Option<Identity>,
-) -> Result<Vec<(String, Identity)>, BackendError> {
-    let wanted = [(labels::INSTALLATION, installation), (labels::RUNNER, runner.as_str())];
+    read: fn(&Owner, &HashMap<String, String>) -> Option<Labels>,
+) -> Result<Vec<(String, Labels)>, BackendError> {
+    let wanted = [(labels::INSTALLATION, &*owner.installation), (labels::RUNNER, runner.as_str())];
     let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
     let filters = HashMap::from([("label".to_owned(), wanted)]);
     let mut found = docker.containers_of_one(&filters).await?;
     found.sort_by_key(|summary| rank(summary, runner));
     let ours = found.into_iter().filter_map(|summary| {
-        let identity = read(installation, summary.labels.as_ref()?)?;
-        Some((summary.id?, identity)).filter(|(_, identity)| identity.name == *runner)
+        let found = read(owner, summary.labels.as_ref()?)?;
+        Some((summary.id?, found)).filter(|(_, found)| found.identity.name == *runner)
     });
     Ok(ours.collect())
 }

@@ -11,13 +11,15 @@ use mayfly_common::name::RunnerName;
 
 use super::container::{find, remove_container};
 use super::error::{refused, status};
+use super::labels::Owner;
 use super::log::tail;
 use super::raw::Connection;
 use super::read::Unread;
 use super::spec::Template;
 use super::{labels, sidecar};
 use mayfly_backend::BackendError;
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
+use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::machine::EngineHealth;
 use mayfly_common::material::Engine;
 
@@ -29,17 +31,18 @@ const LAST_LINES: u32 = 10;
 /// Errors: a part could not be made; those made before it are left to [`detach`].
 pub(super) async fn attach(
     docker: &Connection,
+    owner: &Owner,
     template: &Template<'_>,
-    spec: &LaunchSpec,
+    spec: &MachineSpec,
     engine: &Engine,
     mtu: Option<u32>,
 ) -> Result<(), BackendError> {
-    let (runner, name) = (&spec.name, sidecar::name(&spec.name));
-    let network = if let Some(id) = find_network(docker, template.installation, runner).await? {
+    let runner = &spec.identity.name;
+    let name = sidecar::name(runner);
+    let network = if let Some(id) = find_network(docker, owner, runner).await? {
         id
     } else {
-        let made =
-            docker.create_network(sidecar::network(template.installation, runner, mtu)).await;
+        let made = docker.create_network(sidecar::network(&owner.installation, runner, mtu)).await;
         made.map_err(refused("create the network of a Docker engine"))?.id
     };
     let request = NetworkConnectRequest {
@@ -58,8 +61,9 @@ pub(super) async fn attach(
     let id = match docker.create_container(Some(options), body).await {
         Ok(made) => made.id,
         Err(error) if status(&error) == Some(409) => {
-            let same = find(docker, template.installation, runner, labels::decode_sidecar).await?;
-            let Some((id, _)) = same.into_iter().next() else {
+            let same = find(docker, owner, runner, labels::decode_sidecar).await?;
+            let same = same.into_iter().find(|(_, it)| it.identity.is_same_runner(&spec.identity));
+            let Some((id, _)) = same else {
                 let reason = format!("another container is named {name} already");
                 return Err(BackendError::Refused { what, reason });
             };
@@ -70,20 +74,26 @@ pub(super) async fn attach(
     docker.start_container(&id, None).await.map_err(refused("start a Docker engine"))
 }
 
-/// Removes the engine of a runner, whatever is there of it. The runner's `containers` are left.
+/// Removes the engine of a runner, whatever is there of it. The runner's `containers` are left. Where there are none, an engine is
+/// removed only if `is_it` takes it for the machine that is meant.
 pub(super) async fn detach(
     docker: &Connection,
-    installation: &str,
+    owner: &Owner,
     runner: &RunnerName,
-    containers: impl Iterator<Item = &str>,
+    containers: &[String],
+    is_it: impl Fn(&str, &RunnerIdentity) -> bool,
 ) -> Result<(), BackendError> {
-    for (id, _) in find(docker, installation, runner, labels::decode_sidecar).await? {
+    let engines = find(docker, owner, runner, labels::decode_sidecar).await?;
+    let meant = engines.iter().any(|(id, found)| is_it(id, &found.identity));
+    if containers.is_empty() && !engines.is_empty() && !meant {
+        return Ok(());
+    }
+    for (id, _) in engines {
         remove_container(docker, &id, "remove a Docker engine").await?;
     }
-    let Some(network) = find_network(docker, installation, runner).await? else { return Ok(()) };
+    let Some(network) = find_network(docker, owner, runner).await? else { return Ok(()) };
     for container in containers {
-        let request =
-            NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        let request = NetworkDisconnectRequest { container: container.clone(), force: Some(true) };
         match docker.disconnect_network(&network, request).await {
             Err(error) if status(&error).is_none() => {
                 return Err(refused("disconnect a runner")(error));
@@ -127,7 +137,7 @@ pub(super) async fn health(
 /// The id of the network of a runner and its engine, if it is there and ours.
 async fn find_network(
     docker: &Connection,
-    installation: &str,
+    owner: &Owner,
     runner: &RunnerName,
 ) -> Result<Option<String>, BackendError> {
     let name = sidecar::name(runner);
@@ -136,7 +146,7 @@ async fn find_network(
     let labels = found.labels.unwrap_or_default();
     let label = |name: &str| labels.get(name).map(String::as_str);
     let ours = found.name.as_deref() == Some(&name)
-        && label(labels::INSTALLATION) == Some(installation)
+        && label(labels::INSTALLATION) == Some(&*owner.installation)
         && label(labels::DOCKER_OF) == Some(runner.as_str());
     Ok(found.id.filter(|_| ours))
 }

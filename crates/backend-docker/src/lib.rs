@@ -35,13 +35,14 @@ use tokio::time::timeout;
 
 use self::container::{find, rank, remove_container};
 use self::error::{refused, status};
-use self::labels::Identity;
+use self::labels::{Labels, Owner};
 use self::network::RunnerNetwork;
 use self::raw::Connection;
 use self::spec::Template;
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
-use mayfly_common::machine::Machine;
+use mayfly_common::identity::{BackendName, RunnerIdentity};
+use mayfly_common::machine::{Machine, MachineRef};
 use mayfly_common::material::Engine;
 
 /// How long the event stream may be silent before it is opened again: a frozen one looks like a quiet one.
@@ -54,6 +55,8 @@ const READ_AT_A_TIME: usize = 16;
 /// What the Docker backend needs to know.
 #[derive(Debug, Clone)]
 pub struct DockerSettings {
+    /// The name of the backend: which of the installation's machines are its own.
+    pub name: BackendName,
     /// `DOCKER_HOST`; none means the local socket.
     pub host: Option<String>,
     /// `ORCHESTRATOR_ID`; none means a name made from the engine's own id.
@@ -98,8 +101,40 @@ impl DockerBackend {
     }
 
     /// The containers of a runner, with their ids: one, unless somebody copied it with its labels.
-    async fn find(&self, name: &RunnerName) -> Result<Vec<(String, Identity)>, BackendError> {
-        find(self.docker().await?, &self.installation().await?, name, labels::decode).await
+    async fn find(&self, name: &RunnerName) -> Result<Vec<(String, Labels)>, BackendError> {
+        find(self.docker().await?, &self.owner().await?, name, labels::decode).await
+    }
+
+    /// Whose containers are ours.
+    async fn owner(&self) -> Result<Owner, BackendError> {
+        let backend = self.settings.name.clone();
+        Ok(Owner { installation: self.installation().await?, backend })
+    }
+
+    /// Removes the machine of this name that `is_it` finds among the containers, with its copies and its Docker engine. Another
+    /// machine of the name stays.
+    async fn remove_one(
+        &self,
+        name: &RunnerName,
+        is_it: impl Fn(&str, &RunnerIdentity) -> bool,
+    ) -> Result<(), BackendError> {
+        let (docker, found) = (self.docker().await?, self.find(name).await?);
+        let meant = found.iter().find(|(id, it)| is_it(id, &it.identity));
+        let copies: Vec<&(String, Labels)> = meant.map_or_else(Vec::new, |(_, one)| {
+            found.iter().filter(|(_, it)| it.identity.is_same_runner(&one.identity)).collect()
+        });
+        if copies.is_empty() && !found.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = copies.iter().map(|(id, _)| id.clone()).collect();
+        // Without the runner there may still be its engine.
+        if copies.is_empty() || copies.iter().any(|(_, it)| it.has_engine) {
+            dind::detach(docker, &self.owner().await?, name, &ids, is_it).await?;
+        }
+        for id in ids {
+            remove_container(docker, &id, "remove a runner container").await?;
+        }
+        Ok(())
     }
 
     /// Reads the engine's events until there are no more.
@@ -133,18 +168,19 @@ impl DockerBackend {
         &self,
         docker: &Connection,
         id: &str,
-        name: &RunnerName,
+        identity: &RunnerIdentity,
     ) -> Result<(), BackendError> {
         let Err(error) = docker.start_container(id, None).await else { return Ok(()) };
-        Err(self.undo(name, refused("start a runner container")(error)).await)
+        Err(self.undo(identity, refused("start a runner container")(error)).await)
     }
 
     /// Removes what a launch that failed with `failure` left, unless the engine cannot be reached. Returns the error for the caller.
-    async fn undo(&self, name: &RunnerName, failure: BackendError) -> BackendError {
+    async fn undo(&self, identity: &RunnerIdentity, failure: BackendError) -> BackendError {
         if matches!(failure, BackendError::Unreachable(_)) {
             return failure;
         }
-        match (self.remove(name).await, failure) {
+        let same = |_: &str, it: &RunnerIdentity| it.is_same_runner(identity);
+        match (self.remove_one(&identity.name, same).await, failure) {
             (Err(second), BackendError::Refused { what, reason }) => {
                 BackendError::Refused { what, reason: format!("{reason}; and then: {second}") }
             }
@@ -158,11 +194,17 @@ impl DockerBackend {
         &self,
         docker: &Connection,
         template: &Template<'_>,
-        spec: &LaunchSpec,
+        spec: &MachineSpec,
         engine: &Engine,
     ) -> Result<(), BackendError> {
         let attached = match self.network.mtu(docker).await {
-            Ok(mtu) => dind::attach(docker, template, spec, engine, mtu).await,
+            Ok(mtu) => {
+                let owner = self.owner().await;
+                match owner {
+                    Ok(owner) => dind::attach(docker, &owner, template, spec, engine, mtu).await,
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) => Err(error),
         };
         let Err(error) = attached else { return Ok(()) };
@@ -170,7 +212,7 @@ impl DockerBackend {
             Ok(None) => BackendError::ImageMissing(engine.image.clone()),
             _ => error,
         };
-        Err(self.undo(&spec.name, error).await)
+        Err(self.undo(&spec.identity, error).await)
     }
 }
 
@@ -198,27 +240,25 @@ impl Backend for DockerBackend {
     }
 
     async fn list(&self) -> Result<Vec<Machine>, BackendError> {
-        let (docker, installation) = (self.docker().await?, self.installation().await?);
-        let filters = HashMap::from([(
-            "label".to_owned(),
-            vec![format!("{}={installation}", labels::INSTALLATION)],
-        )]);
+        let (docker, owner) = (self.docker().await?, self.owner().await?);
+        let ours = format!("{}={}", labels::INSTALLATION, owner.installation);
+        let filters = HashMap::from([("label".to_owned(), vec![ours])]);
         let found = docker.containers(&filters).await?;
         let (mut runners, mut sidecars) = (Vec::new(), HashMap::new());
         for summary in found {
             let Some(labels) = summary.labels.as_ref() else { continue };
-            if let Some(identity) = labels::decode(&installation, labels) {
-                runners.push((rank(&summary, &identity.name), identity, summary));
-            } else if let Some(identity) = labels::decode_sidecar(&installation, labels) {
+            if let Some(labels) = labels::decode(&owner, labels) {
+                runners.push((rank(&summary, &labels.identity.name), labels, summary));
+            } else if let Some(Labels { identity, .. }) = labels::decode_sidecar(&owner, labels) {
                 sidecars.insert(identity.name.clone(), (identity, summary));
             }
         }
         // A copy that somebody made of a runner's container, labels and all, counts as that runner's, and goes with it.
-        runners.sort_by(|a, b| (&a.1.name, a.0).cmp(&(&b.1.name, b.0)));
-        runners.dedup_by(|copy, first| copy.1.name == first.1.name);
-        let read = runners.into_iter().map(|(_, identity, summary)| {
-            let sidecar = sidecars.remove(&identity.name).map(|(_, sidecar)| sidecar);
-            read::machine(docker, identity, summary, sidecar)
+        runners.sort_by(|a, b| (&a.1.identity.name, a.0).cmp(&(&b.1.identity.name, b.0)));
+        runners.dedup_by(|copy, first| copy.1.identity.name == first.1.identity.name);
+        let read = runners.into_iter().map(|(_, labels, summary)| {
+            let sidecar = sidecars.remove(&labels.identity.name).map(|(_, sidecar)| sidecar);
+            read::machine(docker, labels, summary, sidecar)
         });
         let read: Vec<_> = read.collect();
         let mut read = stream::iter(read).buffer_unordered(READ_AT_A_TIME);
@@ -234,38 +274,33 @@ impl Backend for DockerBackend {
         Ok(machines)
     }
 
-    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
-        let (docker, installation) = (self.docker().await?, self.installation().await?);
+    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
+        let (docker, identity) = (self.docker().await?, &spec.identity);
         let settings = &self.settings;
         let network = self.network.ready(docker).await?;
-        let image_id = self.image_id(&spec.material.image).await?;
-        let template = Template {
-            installation: &installation,
-            network: &settings.network,
-            image_id: image_id.as_deref(),
-        };
-        let options = || CreateContainerOptionsBuilder::default().name(spec.name.as_str()).build();
+        let image_id = self.image_id(&identity.image).await?;
+        let template = Template { network: &settings.network, image_id: image_id.as_deref() };
+        let name = &identity.name;
+        let options = || CreateContainerOptionsBuilder::default().name(name.as_str()).build();
         let body = spec::body(&template, spec);
         let id = match docker.create_container(Some(options()), body.clone()).await {
             Ok(made) => made.id,
             Err(error) if status(&error) == Some(404) => {
-                return Err(BackendError::ImageMissing(spec.material.image.clone()));
+                return Err(BackendError::ImageMissing(identity.image.clone()));
             }
             Err(error) if status(&error) == Some(409) => {
-                let same = |(_, it): &(String, Identity)| {
-                    it.created_at == spec.created_at && it.github_id == spec.github_id
-                };
-                match self.find(&spec.name).await?.into_iter().find(same) {
+                let same = |(_, it): &(String, Labels)| it.identity.is_same_runner(identity);
+                match self.find(name).await?.into_iter().find(same) {
                     Some((id, _)) => id,
-                    None => return Err(BackendError::NameTaken(spec.name.clone())),
+                    None => return Err(BackendError::NameTaken(name.clone())),
                 }
             }
             Err(error) => return Err(refused("create a runner container")(error)),
         };
-        if let Some(engine) = &spec.material.profile.engine {
+        if let Some(engine) = &spec.profile.engine {
             return self.attach(docker, &template, spec, engine).await;
         }
-        match self.run(docker, &id, &spec.name).await {
+        match self.run(docker, &id, identity).await {
             // Somebody removed it since we looked.
             Err(error) if lacks_network(&error) => {
                 drop(network);
@@ -273,19 +308,20 @@ impl Backend for DockerBackend {
                 let _network = self.network.ready(docker).await?;
                 let made = docker.create_container(Some(options()), body).await;
                 let id = made.map_err(refused("create a runner container"))?.id;
-                self.run(docker, &id, &spec.name).await
+                self.run(docker, &id, identity).await
             }
             outcome => outcome,
         }
     }
 
-    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
+    async fn start(&self, machine: &MachineRef) -> Result<(), BackendError> {
         let docker = self.docker().await?;
-        let Some((id, _)) = self.find(name).await?.into_iter().next() else {
+        let found = self.find(&machine.name).await?.into_iter().find(|(id, _)| *id == machine.id);
+        let Some((id, labels)) = found else {
             let reason = "it is gone".to_owned();
             return Err(BackendError::Refused { what: "start a runner container", reason });
         };
-        let outcome = self.run(docker, &id, name).await;
+        let outcome = self.run(docker, &id, &labels.identity).await;
         // Somebody removed it since the launch. The next one finds it again.
         if let Err(error) = &outcome
             && lacks_network(error)
@@ -296,17 +332,8 @@ impl Backend for DockerBackend {
         outcome
     }
 
-    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
-        let (docker, found) = (self.docker().await?, self.find(name).await?);
-        // Without the runner there may still be its engine.
-        if found.is_empty() || found.iter().any(|(_, identity)| identity.has_engine) {
-            let ids = found.iter().map(|(id, _)| id.as_str());
-            dind::detach(docker, &self.installation().await?, name, ids).await?;
-        }
-        for (id, _) in found {
-            remove_container(docker, &id, "remove a runner container").await?;
-        }
-        Ok(())
+    async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
+        self.remove_one(&machine.name, |id, _| id == machine.id).await
     }
 
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {

@@ -13,11 +13,12 @@ use bollard::models::{
 use mayfly_common::foreign_text::line;
 use tokio::time::timeout;
 
-use super::labels::Identity;
+use super::labels::Labels;
 use super::raw::Connection;
 use super::{dind, log, sidecar};
 use mayfly_backend::BackendError;
-use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
+use mayfly_common::identity::RunnerIdentity;
+use mayfly_common::machine::{Exit, Machine, Phase};
 
 /// The part of a log that is read, in lines: enough to decide whether a job ran, and for an operator.
 const TAIL_LINES: u32 = 200;
@@ -88,7 +89,7 @@ impl Unread {
 /// Errors: the engine cannot be reached.
 pub(super) async fn machine(
     docker: &Connection,
-    identity: Identity,
+    labels: Labels,
     summary: ContainerSummary,
     sidecar: Option<ContainerSummary>,
 ) -> Result<Option<Machine>, BackendError> {
@@ -114,45 +115,21 @@ pub(super) async fn machine(
             Phase::Running { working: working(docker, id).await }
         }
     };
-    let engine = if identity.has_engine {
+    let engine = if labels.has_engine {
         Some(dind::health(docker, sidecar.as_ref(), &mut unread).await?)
     } else {
         None
     };
     let id = summary.id.unwrap_or_default();
-    Ok(Some(Machine { unread: unread.why, ..described(identity, id, phase, engine) }))
+    Ok(Some(Machine { identity: labels.identity, id, phase, engine, unread: unread.why }))
 }
 
 /// A Docker engine whose runner is gone, as that runner: what is left of it is to be removed.
-pub(super) fn orphan(identity: Identity, sidecar: ContainerSummary) -> Machine {
+pub(super) fn orphan(identity: RunnerIdentity, sidecar: ContainerSummary) -> Machine {
     let gone = sidecar::failed("the runner's container was removed by somebody else", "");
     let phase = Phase::Exited(Exit::default());
-    described(identity, sidecar.id.unwrap_or_default(), phase, Some(gone))
-}
-
-/// A runner as its labels and the engine describe it.
-fn described(
-    identity: Identity,
-    id: String,
-    phase: Phase,
-    engine: Option<EngineHealth>,
-) -> Machine {
-    Machine {
-        id,
-        phase,
-        engine,
-        unread: None,
-        name: identity.name,
-        pool: identity.pool,
-        scope: identity.scope,
-        labels: identity.labels,
-        github_id: identity.github_id,
-        image: identity.image,
-        image_id: identity.image_id,
-        fingerprint: identity.fingerprint,
-        created_at: identity.created_at,
-        deadline: identity.deadline,
-    }
+    let id = sidecar.id.unwrap_or_default();
+    Machine { identity, id, phase, engine: Some(gone), unread: None }
 }
 
 /// The end of a container that is listed as ended. `None`: it is gone or being removed.

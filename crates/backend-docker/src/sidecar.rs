@@ -18,7 +18,7 @@ pub(super) use self::state::{ended, failed, health, listed};
 use super::labels;
 use super::network::{MTU, mtu_option};
 use super::spec::{Template, limited};
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 use mayfly_common::material::{Engine, Profile};
 
 /// Where a job finds its engine; 2375 is Docker's port without TLS. Only the runner and its engine are on this network.
@@ -72,7 +72,7 @@ pub(super) fn network(
 /// networks of the job's own containers have, too.
 pub(super) fn body(
     template: &Template<'_>,
-    spec: &LaunchSpec,
+    spec: &MachineSpec,
     engine: &Engine,
     api: (usize, usize),
     mtu: Option<u32>,
@@ -96,9 +96,9 @@ pub(super) fn body(
         env: Some(vec![NO_CERTIFICATES.to_owned()]),
         labels: Some(labels::encode_sidecar(template, spec)),
         healthcheck: Some(healthcheck(api)),
-        host_config: Some(host_config(&spec.name, &spec.material.profile, engine)),
+        host_config: Some(host_config(&spec.identity.name, &spec.profile, engine)),
         networking_config: Some(NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(name(&spec.name), endpoint)])),
+            endpoints_config: Some(HashMap::from([(name(&spec.identity.name), endpoint)])),
         }),
         ..ContainerCreateBody::default()
     }
@@ -148,11 +148,7 @@ fn healthcheck(api: (usize, usize)) -> HealthConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
-    use mayfly_common::label::LabelSet;
-    use mayfly_common::pool::{Isolation, PoolName};
-
-    use mayfly_common::material::Material;
+    use mayfly_common::pool::Isolation;
 
     fn made(privileged: bool, api: (usize, usize)) -> ContainerCreateBody {
         let engine = Engine { image: "dind".to_owned(), privileged };
@@ -165,23 +161,9 @@ mod tests {
             seccomp: Some("{\"defaultAction\":\"SCMP_ACT_ERRNO\"}".into()),
             engine: Some(engine.clone()),
         };
-        let spec = LaunchSpec {
-            name: RunnerName::parse("mayfly-i-1").unwrap(),
-            pool: PoolName::default_pool(),
-            material: Material {
-                image: "img".to_owned(),
-                command: None,
-                profile,
-                fingerprint: "f".to_owned(),
-            },
-            scope: "repo:o/r".parse().unwrap(),
-            labels: LabelSet::requested(["self-hosted"]),
-            github_id: None,
-            environment: vec![("ACTIONS_RUNNER_INPUT_JITCONFIG".into(), "c2VjcmV0".into())],
-            created_at: Timestamp::UNIX_EPOCH,
-            deadline: Timestamp::UNIX_EPOCH,
-        };
-        let template = Template { installation: "i", network: "runners", image_id: None };
+        let environment = vec![("ACTIONS_RUNNER_INPUT_JITCONFIG".into(), "c2VjcmV0".into())];
+        let spec = MachineSpec { profile, environment, ..crate::stand_in::spec() };
+        let template = Template { network: "runners", image_id: None };
         body(&template, &spec, &engine, api, Some(1400))
     }
 
@@ -190,9 +172,8 @@ mod tests {
         let whole = |privileged, api, mtu| {
             let engine = Engine { image: "dind:1".to_owned(), privileged };
             let mut spec = crate::stand_in::spec();
-            spec.material.profile.engine = Some(engine.clone());
-            let template =
-                Template { installation: "i", network: "runners", image_id: Some("sha256:0") };
+            spec.profile.engine = Some(engine.clone());
+            let template = Template { network: "runners", image_id: Some("sha256:0") };
             serde_json::to_value(body(&template, &spec, &engine, api, mtu)).unwrap()
         };
         let begin = "chmod 0777 /home/runner/_work || exit 1";

@@ -10,7 +10,7 @@ use bollard::models::{
 };
 
 use super::{labels, sidecar};
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 pub use mayfly_common::material::Profile;
 pub use mayfly_common::pool::Isolation;
 
@@ -22,8 +22,6 @@ const COMPAT_CAPABILITIES: [&str; 7] =
 /// What a container is made from, beside the launch.
 #[derive(Debug, Clone)]
 pub struct Template<'a> {
-    /// The installation it belongs to.
-    pub installation: &'a str,
     /// The network it joins.
     pub network: &'a str,
     /// The engine's id of the image, if it is known.
@@ -31,23 +29,23 @@ pub struct Template<'a> {
 }
 
 /// The body of `POST /containers/create` (Docker Engine API 1.41).
-pub fn body(template: &Template<'_>, spec: &LaunchSpec) -> ContainerCreateBody {
-    let has_engine = spec.material.profile.engine.is_some();
+pub fn body(template: &Template<'_>, spec: &MachineSpec) -> ContainerCreateBody {
+    let has_engine = spec.profile.engine.is_some();
     let mut environment = spec.environment.clone();
     let (host, address) = sidecar::ADDRESS;
     if has_engine && !environment.iter().any(|(name, _)| name == host) {
         environment.push((host.to_owned(), address.to_owned()));
     }
     ContainerCreateBody {
-        image: Some(spec.material.image.clone()),
-        cmd: spec.material.command.clone(),
+        image: Some(spec.identity.image.clone()),
+        cmd: spec.command.clone(),
         // A host name has at most 63 characters (RFC 1123); a runner's name may have one more.
-        hostname: Some(spec.name.as_str().chars().take(63).collect()),
+        hostname: Some(spec.identity.name.as_str().chars().take(63).collect()),
         env: Some(environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         labels: Some(labels::encode(template, spec)),
         // Anonymous: they are filled from the image, and go with the container.
         volumes: has_engine.then(|| sidecar::SHARED.map(str::to_owned).to_vec()),
-        host_config: Some(host_config(template, &spec.material.profile)),
+        host_config: Some(host_config(template, &spec.profile)),
         ..ContainerCreateBody::default()
     }
 }
@@ -98,11 +96,9 @@ pub(super) fn limited(profile: &Profile) -> HostConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
     use mayfly_common::label::LabelSet;
-    use mayfly_common::material::{Engine, Material};
+    use mayfly_common::material::Engine;
     use mayfly_common::name::RunnerName;
-    use mayfly_common::pool::PoolName;
 
     fn made(isolation: Isolation) -> ContainerCreateBody {
         made_with(isolation, None, "A")
@@ -121,32 +117,18 @@ mod tests {
             seccomp: None,
             engine,
         };
-        let template =
-            Template { installation: "i", network: "runners", image_id: Some("sha256:0") };
-        let spec = LaunchSpec {
-            name: RunnerName::parse(&"x".repeat(64)).unwrap(),
-            pool: PoolName::default_pool(),
-            material: Material {
-                image: "img".to_owned(),
-                command: Some(vec!["/home/runner/run.sh".to_owned()]),
-                profile,
-                fingerprint: "f".to_owned(),
-            },
-            scope: "repo:o/r".parse().unwrap(),
-            labels: LabelSet::requested(["self-hosted"]),
-            github_id: None,
-            environment: vec![(variable.into(), "$$HOME {x}".into())],
-            created_at: Timestamp::UNIX_EPOCH,
-            deadline: Timestamp::UNIX_EPOCH,
-        };
+        let template = Template { network: "runners", image_id: Some("sha256:0") };
+        let mut spec = crate::stand_in::spec();
+        spec.identity.name = RunnerName::parse(&"x".repeat(64)).unwrap();
+        spec.profile = profile;
+        spec.environment = vec![(variable.into(), "$$HOME {x}".into())];
         body(&template, &spec)
     }
 
     #[test]
     fn the_whole_of_what_is_asked_of_the_engine() {
-        let whole = |spec: &LaunchSpec| {
-            let template =
-                Template { installation: "i", network: "runners", image_id: Some("sha256:0") };
+        let whole = |spec: &MachineSpec| {
+            let template = Template { network: "runners", image_id: Some("sha256:0") };
             serde_json::to_value(body(&template, spec)).unwrap()
         };
         let mut spec = crate::stand_in::spec();
@@ -161,11 +143,11 @@ mod tests {
             },
         });
         assert_eq!(whole(&spec), expected);
-        let profile = &mut spec.material.profile;
+        let profile = &mut spec.profile;
         profile.isolation = Isolation::Compat;
         profile.seccomp = Some("{}".into());
         profile.engine = Some(Engine { image: "dind".to_owned(), privileged: true });
-        spec.material.command = None;
+        spec.command = None;
         expected["Env"] = serde_json::json!(["A=$$HOME {x}", "DOCKER_HOST=tcp://docker:2375"]);
         expected["Labels"] = crate::stand_in::labels_with_engine(false);
         expected["Volumes"] =
@@ -187,7 +169,7 @@ mod tests {
 
     #[test]
     fn nothing_that_a_workflow_a_label_or_a_request_says_changes_the_confinement() {
-        let template = Template { installation: "i", network: "runners", image_id: None };
+        let template = Template { network: "runners", image_id: None };
         let profile = Profile {
             memory: 4 << 30,
             nano_cpus: 2_000_000_000,
@@ -196,24 +178,17 @@ mod tests {
             seccomp: None,
             engine: None,
         };
-        let spec = |scope: &str, labels: &[&str], environment: &[(&str, &str)]| LaunchSpec {
-            name: RunnerName::parse("privileged").unwrap(),
-            pool: PoolName::manual(),
-            material: Material {
-                image: "img".to_owned(),
-                command: Some(vec!["/home/runner/run.sh".to_owned()]),
-                profile: profile.clone(),
-                fingerprint: "f".to_owned(),
-            },
-            scope: scope.parse().unwrap(),
-            labels: LabelSet::requested(labels),
-            github_id: None,
-            environment: environment
+        let spec = |scope: &str, labels: &[&str], environment: &[(&str, &str)]| {
+            let mut spec = crate::stand_in::spec();
+            spec.identity.name = RunnerName::parse("privileged").unwrap();
+            spec.identity.scope = scope.parse().unwrap();
+            spec.identity.labels = LabelSet::requested(labels);
+            spec.profile = profile.clone();
+            spec.environment = environment
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            created_at: Timestamp::UNIX_EPOCH,
-            deadline: Timestamp::UNIX_EPOCH,
+                .collect();
+            spec
         };
         let plain = body(&template, &spec("repo:o/r", &["self-hosted"], &[]));
         // What is registered by a request, or named in runs-on, and what ends up in the environment by way of a template.
@@ -287,7 +262,7 @@ mod tests {
                 seccomp: None,
                 engine: None,
             };
-            let template = Template { installation: "i", network: "n", image_id: None };
+            let template = Template { network: "n", image_id: None };
             let without = host_config(&template, &profile).security_opt.unwrap();
             profile.seccomp = Some("{}".into());
             (without, host_config(&template, &profile).security_opt.unwrap())

@@ -8,14 +8,17 @@ use axum::extract::{Query, Request};
 use axum::response::Response;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
-use mayfly_common::material::{Material, Profile};
+use mayfly_common::machine::MachineRef;
+use mayfly_common::material::Profile;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{Isolation, PoolName};
 use mayfly_common::registration::RunnerId;
 use serde_json::{Value, json};
 
+use crate::labels::Owner;
 use crate::{DockerBackend, DockerSettings};
 
 /// What is answered.
@@ -132,6 +135,7 @@ impl StandIn {
     pub(crate) fn backend(&self) -> DockerBackend {
         DockerBackend::new(DockerSettings {
             host: Some(self.host.clone()),
+            name: BackendName::default(),
             installation: Some("i".to_owned()),
             network: "runners".to_owned(),
             mtu: None,
@@ -188,31 +192,44 @@ async fn answered(
     Response::builder().status(told.status).body(body).unwrap()
 }
 
-/// A launch, each of its fields with a value of its own.
-pub(crate) fn spec() -> LaunchSpec {
-    LaunchSpec {
-        name: RunnerName::parse("mayfly-i-1").unwrap(),
-        pool: PoolName::parse("ci").unwrap(),
-        material: Material {
+/// A machine to create, each of its fields with a value of its own.
+pub(crate) fn spec() -> MachineSpec {
+    MachineSpec {
+        identity: RunnerIdentity {
+            installation: "i".to_owned(),
+            backend: BackendName::default(),
+            pool: PoolName::parse("ci").unwrap(),
+            scope: "org:octo".parse().unwrap(),
+            name: RunnerName::parse("mayfly-i-1").unwrap(),
+            labels: LabelSet::requested(["self-hosted", "gpu"]),
+            github_id: Some(RunnerId(7)),
             image: "img:1".to_owned(),
-            command: Some(vec!["/run.sh".to_owned(), "x y".to_owned()]),
-            profile: Profile {
-                memory: 4_000_000_001,
-                nano_cpus: 2_500_000_000,
-                pids: 77,
-                isolation: Isolation::Strict,
-                seccomp: None,
-                engine: None,
-            },
-            fingerprint: "f00".to_owned(),
+            image_id: None,
+            fingerprint: Some("f00".to_owned()),
+            created_at: Timestamp::from_second(1_800_000_000).unwrap(),
+            deadline: Timestamp::from_second(1_800_005_400).unwrap(),
         },
-        scope: "org:octo".parse().unwrap(),
-        labels: LabelSet::requested(["self-hosted", "gpu"]),
-        github_id: Some(RunnerId(7)),
+        command: Some(vec!["/run.sh".to_owned(), "x y".to_owned()]),
+        profile: Profile {
+            memory: 4_000_000_001,
+            nano_cpus: 2_500_000_000,
+            pids: 77,
+            isolation: Isolation::Strict,
+            seccomp: None,
+            engine: None,
+        },
         environment: vec![("A".to_owned(), "$$HOME {x}".to_owned())],
-        created_at: Timestamp::from_second(1_800_000_000).unwrap(),
-        deadline: Timestamp::from_second(1_800_005_400).unwrap(),
     }
+}
+
+/// The machine that is made for [`spec`].
+pub(crate) fn machine(id: &str) -> MachineRef {
+    MachineRef { name: spec().identity.name, id: id.to_owned() }
+}
+
+/// Whose containers the stand-in's are.
+pub(crate) fn owner() -> Owner {
+    Owner { installation: "i".to_owned(), backend: BackendName::default() }
 }
 
 /// The labels of the container that is made for [`spec`], with the id of its image.

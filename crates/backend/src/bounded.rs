@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
-use crate::launch::LaunchSpec;
+use crate::spec::MachineSpec;
 use mayfly_common::clock::Clock;
-use mayfly_common::machine::Machine;
+use mayfly_common::machine::{Machine, MachineRef};
 
 /// How long one pass waits for the engine, all calls together.
 pub const PASS: Duration = Duration::from_secs(30);
@@ -193,16 +193,16 @@ impl Backend for Bounded {
         self.within(QUESTION, self.inner.host_resources()).await
     }
 
-    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
+    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
         self.within(PASS, self.inner.launch(spec)).await
     }
 
-    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
-        self.within(PASS, self.inner.start(name)).await
+    async fn start(&self, machine: &MachineRef) -> Result<(), BackendError> {
+        self.within(PASS, self.inner.start(machine)).await
     }
 
-    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
-        self.within(PASS, self.inner.remove(name)).await
+    async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
+        self.within(PASS, self.inner.remove(machine)).await
     }
 
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {

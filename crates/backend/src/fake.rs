@@ -9,11 +9,12 @@ use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
 use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
-use crate::launch::LaunchSpec;
-use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
+use crate::spec::MachineSpec;
+use mayfly_common::identity::RunnerIdentity;
+use mayfly_common::machine::{EngineHealth, Exit, Machine, MachineRef, Phase};
 
 /// What a test does when a runner was started: register it, say, as an image does that registers itself.
-pub type Started = Box<dyn Fn(&LaunchSpec) + Send + Sync>;
+pub type Started = Box<dyn Fn(&MachineSpec) + Send + Sync>;
 
 /// Containers in memory.
 #[derive(Default)]
@@ -29,6 +30,8 @@ pub struct FakeBackend {
 pub struct State {
     /// The containers.
     pub machines: BTreeMap<RunnerName, Machine>,
+    /// The number of machines that were made: part of their ids.
+    pub made: usize,
     /// The environment each was started with.
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
     /// Called for every runner that was started.
@@ -79,6 +82,13 @@ pub struct State {
     pub stuck: Vec<String>,
     /// What is wrong and keeps no runner from starting.
     pub problems: Vec<String>,
+}
+
+impl State {
+    /// Removes this machine, and no other of its name.
+    fn remove(&mut self, machine: &MachineRef) {
+        self.machines.retain(|name, one| (name, &one.id) != (&machine.name, &machine.id));
+    }
 }
 
 impl FakeBackend {
@@ -156,7 +166,7 @@ impl Backend for FakeBackend {
         Ok(self.reach().await?.machines.values().cloned().collect())
     }
 
-    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError> {
+    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
         let mut state = self.reach().await?;
         if state.failing_launches > 0 {
             state.failing_launches -= 1;
@@ -165,31 +175,26 @@ impl Backend for FakeBackend {
                 reason: "no space left".to_owned(),
             });
         }
-        let (phase, engine) = match &spec.material.profile.engine {
+        let (phase, engine) = match &spec.profile.engine {
             None => (Phase::Running { working: Some(false) }, None),
             Some(engine) if state.missing.contains(&engine.image) => {
                 return Err(BackendError::ImageMissing(engine.image.clone()));
             }
             Some(_) => (Phase::Created, Some(EngineHealth::Starting)),
         };
+        let identity =
+            RunnerIdentity { image_id: Some(state.image_id.clone()), ..spec.identity.clone() };
+        let name = identity.name.clone();
+        state.made += 1;
         let machine = Machine {
-            name: spec.name.clone(),
-            id: format!("container-of-{}", spec.name),
-            pool: spec.pool.clone(),
-            scope: spec.scope.clone(),
-            labels: spec.labels.clone(),
-            github_id: spec.github_id,
-            image: spec.material.image.clone(),
-            image_id: Some(state.image_id.clone()),
-            fingerprint: Some(spec.material.fingerprint.clone()),
-            created_at: spec.created_at,
-            deadline: spec.deadline,
+            id: format!("container-{}-of-{name}", state.made),
+            identity,
             phase,
             engine,
             unread: None,
         };
-        state.environments.insert(spec.name.clone(), spec.environment.clone());
-        state.machines.insert(spec.name.clone(), machine);
+        state.environments.insert(name.clone(), spec.environment.clone());
+        state.machines.insert(name, machine);
         if let Some(started) = &state.started {
             started(spec);
         }
@@ -200,7 +205,7 @@ impl Backend for FakeBackend {
         Ok(())
     }
 
-    async fn start(&self, name: &RunnerName) -> Result<(), BackendError> {
+    async fn start(&self, machine: &MachineRef) -> Result<(), BackendError> {
         let mut state = self.reach().await?;
         let what = "start a runner container";
         if state.unreachable_starts > 0 {
@@ -209,10 +214,11 @@ impl Backend for FakeBackend {
         }
         if state.failing_starts > 0 {
             state.failing_starts -= 1;
-            state.machines.remove(name);
+            state.remove(machine);
             return Err(BackendError::Refused { what, reason: "no space left".to_owned() });
         }
-        let Some(machine) = state.machines.get_mut(name) else {
+        let there = state.machines.get_mut(&machine.name).filter(|one| one.id == machine.id);
+        let Some(machine) = there else {
             return Err(BackendError::Refused { what, reason: "it is gone".to_owned() });
         };
         if machine.phase == Phase::Created {
@@ -221,8 +227,8 @@ impl Backend for FakeBackend {
         Ok(())
     }
 
-    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError> {
-        self.reach().await?.machines.remove(name);
+    async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
+        self.reach().await?.remove(machine);
         Ok(())
     }
 

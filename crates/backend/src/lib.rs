@@ -3,7 +3,8 @@
 pub mod bounded;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
-pub mod launch;
+pub mod identity;
+pub mod spec;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +12,8 @@ use async_trait::async_trait;
 use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
-use crate::launch::LaunchSpec;
-use mayfly_common::machine::Machine;
+use crate::spec::MachineSpec;
+use mayfly_common::machine::{Machine, MachineRef};
 
 /// Runs runners. Every call may be repeated; its effect is that of one call.
 #[async_trait]
@@ -32,14 +33,14 @@ pub trait Backend: Send + Sync {
     /// Creates and starts a runner. One with a Docker engine of its own is created, its engine is started, and the runner waits for
     /// [`Backend::start`]. `Ok` if the very same one is there already; leaves nothing behind on failure, unless the engine cannot
     /// be reached: then a later list shows what is there.
-    async fn launch(&self, spec: &LaunchSpec) -> Result<(), BackendError>;
+    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError>;
 
     /// Starts a runner of ours that was created and has waited for its Docker engine. `Ok` if it runs already; removes it where
-    /// the engine of the host refuses.
-    async fn start(&self, name: &RunnerName) -> Result<(), BackendError>;
+    /// the engine of the host refuses. A later machine of the same name is left alone.
+    async fn start(&self, machine: &MachineRef) -> Result<(), BackendError>;
 
-    /// Ends and removes a runner of ours. `Ok` if it is gone already.
-    async fn remove(&self, name: &RunnerName) -> Result<(), BackendError>;
+    /// Ends and removes a runner of ours. `Ok` if it is gone already. A later machine of the same name is left alone.
+    async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError>;
 
     /// The last `lines` lines a runner of ours printed; `None` if there is no such runner.
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError>;

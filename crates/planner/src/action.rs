@@ -1,7 +1,10 @@
 //! What a plan can say.
 
+use std::ops::Deref;
+
 use jiff::SignedDuration;
-use mayfly_common::label::LabelSet;
+use mayfly_common::identity::RunnerIdentity;
+use mayfly_common::machine::MachineRef;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -24,7 +27,7 @@ pub enum Action {
     /// Start a runner that was created and has waited for its Docker engine.
     Start {
         /// Which one.
-        name: RunnerName,
+        machine: MachineRef,
         /// The pool it belongs to.
         pool: PoolName,
         /// Where it is registered.
@@ -37,7 +40,7 @@ pub enum Action {
     /// Deregister a live runner at GitHub and, only if GitHub agrees, remove its container.
     Retire {
         /// Which one.
-        name: RunnerName,
+        machine: MachineRef,
         /// Where it is registered.
         scope: Scope,
         /// Its registration.
@@ -50,7 +53,7 @@ pub enum Action {
     /// Remove a container that is over, after deleting what is left of its registration.
     Remove {
         /// Which one.
-        name: RunnerName,
+        machine: MachineRef,
         /// The pool it belongs to.
         pool: PoolName,
         /// Where it is, or was, registered.
@@ -92,17 +95,12 @@ pub enum IfBusy {
     Remove,
 }
 
-/// A runner to start.
+/// A runner to start. It reads as the [`RunnerIdentity`] that it is going to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// Its name.
-    pub name: RunnerName,
-    /// The pool it belongs to.
-    pub pool: PoolName,
-    /// Where it registers.
-    pub scope: Scope,
-    /// Its labels.
-    pub labels: LabelSet,
+    /// What its machine is going to carry, as far as it is known before it is registered and created: the launch adds its
+    /// registration, the backend the id of its image, and a launch that begins later moves its times.
+    pub identity: RunnerIdentity,
     /// True if the request named the labels (an image that is told its labels by a fixed variable must be overruled).
     pub explicit_labels: bool,
     /// Its runner group; none means GitHub's default.
@@ -113,6 +111,13 @@ pub struct Launch {
     pub why: String,
     /// Who asked.
     pub request: Option<RequestId>,
+}
+
+impl Deref for Launch {
+    type Target = RunnerIdentity;
+    fn deref(&self) -> &RunnerIdentity {
+        &self.identity
+    }
 }
 
 /// Why a request is not carried out.
@@ -172,10 +177,10 @@ impl Action {
     pub fn about(&self) -> &str {
         match self {
             Self::PullImage(image) => image,
-            Self::Launch(Launch { name, .. })
-            | Self::Start { name, .. }
-            | Self::Retire { name, .. }
-            | Self::Remove { name, .. } => name.as_str(),
+            Self::Launch(launch) => launch.name.as_str(),
+            Self::Start { machine: MachineRef { name, .. }, .. }
+            | Self::Retire { machine: MachineRef { name, .. }, .. }
+            | Self::Remove { machine: MachineRef { name, .. }, .. } => name.as_str(),
             Self::Deregister { name, .. } => name,
         }
     }
@@ -205,9 +210,15 @@ impl std::fmt::Display for Action {
             Self::Launch(launch) => {
                 write!(f, "start runner {} for {}: {}", launch.name, launch.scope, launch.why)
             }
-            Self::Start { name, why, .. } => write!(f, "start container {name}: {why}"),
-            Self::Retire { name, why, .. } => write!(f, "retire runner {name}: {why}"),
-            Self::Remove { name, why, .. } => write!(f, "remove container {name}: {why}"),
+            Self::Start { machine: MachineRef { name, .. }, why, .. } => {
+                write!(f, "start container {name}: {why}")
+            }
+            Self::Retire { machine: MachineRef { name, .. }, why, .. } => {
+                write!(f, "retire runner {name}: {why}")
+            }
+            Self::Remove { machine: MachineRef { name, .. }, why, .. } => {
+                write!(f, "remove container {name}: {why}")
+            }
             Self::Deregister { scope, name, why, .. } => {
                 write!(f, "delete registration {name} of {scope}: {why}")
             }
@@ -227,11 +238,11 @@ mod tests {
         let scope: Scope = "repo:o/r".parse().unwrap();
         let runner = |name| RunnerName::parse(name).unwrap();
         let pool = PoolName::default_pool;
+        let machine = |name| MachineRef { name: runner(name), id: format!("c-{name}") };
+        let policy = crate::lifecycle::tests::policy();
+        let (made, at) = (runner("l1"), crate::lifecycle::tests::at(0));
         let launch = Launch {
-            name: runner("l1"),
-            pool: pool(),
-            scope: scope.clone(),
-            labels: LabelSet::requested(["self-hosted"]),
+            identity: policy.identity(&policy.default, made, scope.clone(), at),
             explicit_labels: false,
             group: None,
             job: None,
@@ -251,7 +262,7 @@ mod tests {
             ),
             (
                 Action::Start {
-                    name: runner("s1"),
+                    machine: machine("s1"),
                     pool: pool(),
                     scope: scope.clone(),
                     id: None,
@@ -262,7 +273,7 @@ mod tests {
             ),
             (
                 Action::Retire {
-                    name: runner("t1"),
+                    machine: machine("t1"),
                     scope: scope.clone(),
                     id: RunnerId(1),
                     why: "nobody needs it".to_owned(),
@@ -273,7 +284,7 @@ mod tests {
             ),
             (
                 Action::Remove {
-                    name: runner("m1"),
+                    machine: machine("m1"),
                     pool: pool(),
                     scope: scope.clone(),
                     id: None,

@@ -24,6 +24,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use super::backoff;
 use super::observed::Observed;
 use super::policy::Policy;
+use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Machine;
 
@@ -217,7 +218,7 @@ pub fn after(
 ) -> BTreeMap<i64, Assignment> {
     let listed = |one: &&Machine| seen.sight_of(one).listed().is_some();
     let idle = seen.machines.iter().filter(listed).filter_map(|machine| {
-        let Machine { name, scope, labels, pool, .. } = machine;
+        let RunnerIdentity { name, scope, labels, pool, .. } = &machine.identity;
         let group = policy.pool(pool).and_then(|pool| pool.group.as_deref());
         Some(Idle { name, scope, labels, group, since: idle_since(machine)? })
     });

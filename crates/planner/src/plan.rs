@@ -48,7 +48,7 @@ use super::observed::Observed;
 use super::policy::Policy;
 use super::room::Room;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::Machine;
+use mayfly_common::machine::{Machine, MachineRef};
 use mayfly_common::registration::RunnerId;
 
 /// What to do, and what was thought of everything.
@@ -232,7 +232,7 @@ fn takes_room(machine: &Machine) -> bool {
 }
 
 fn ends(action: &Action, runner: &RunnerName) -> bool {
-    matches!(action, Action::Remove { name, .. } | Action::Retire { name, .. } if name == runner)
+    matches!(action, Action::Remove { machine: MachineRef { name, .. }, .. } | Action::Retire { machine: MachineRef { name, .. }, .. } if name == runner)
 }
 
 #[cfg(test)]

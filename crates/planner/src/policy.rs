@@ -1,7 +1,9 @@
 //! What holds for all decisions; from the configuration and the pools.
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
+use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope};
 
@@ -11,6 +13,8 @@ const DEFAULT_GROUP: &str = "Default";
 /// What holds for all decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// The id of this installation.
+    pub installation: String,
     /// True if the platform starts runners by itself; otherwise only requests do.
     pub auto_create: bool,
     /// True if the platform drains: nothing new is started, waiting runners leave, busy ones finish.
@@ -47,6 +51,8 @@ pub struct Caps {
 pub struct PoolPolicy {
     /// Its name.
     pub name: PoolName,
+    /// The backend that makes its runners' machines.
+    pub backend: BackendName,
     /// Whose jobs it serves.
     pub scopes: Vec<PoolScope>,
     /// Its runners' labels.
@@ -69,6 +75,8 @@ pub struct PoolPolicy {
     pub autoscaling: Autoscaling,
     /// How long one may take to come online.
     pub registration_timeout: SignedDuration,
+    /// How long one may live, whatever it does.
+    pub max_lifetime: SignedDuration,
     /// How long one that nobody needs may stay.
     pub idle_timeout: SignedDuration,
     /// After how long a waiting one is replaced; none means never.
@@ -105,6 +113,30 @@ impl Policy {
     /// The terms by which a runner of the pool is judged.
     pub fn terms(&self, name: &PoolName) -> &PoolPolicy {
         self.pool(name).unwrap_or(&self.default)
+    }
+
+    /// The identity of a new runner of `pool` that is created at `now`, before it is registered.
+    pub fn identity(
+        &self,
+        pool: &PoolPolicy,
+        name: RunnerName,
+        scope: Scope,
+        now: Timestamp,
+    ) -> RunnerIdentity {
+        RunnerIdentity {
+            installation: self.installation.clone(),
+            backend: pool.backend.clone(),
+            pool: pool.name.clone(),
+            scope,
+            name,
+            labels: pool.labels.clone(),
+            github_id: None,
+            image: pool.image.clone(),
+            image_id: None,
+            fingerprint: Some(pool.fingerprint.clone()),
+            created_at: now,
+            deadline: now.saturating_add(pool.max_lifetime).unwrap_or(Timestamp::MAX),
+        }
     }
 }
 

@@ -139,7 +139,8 @@ mod tests {
     fn a_repository_is_needed_by_a_machine_a_pool_or_for_its_jobs() {
         let (repo, one) = (RepoSlug::parse("o/r").unwrap(), |text| PoolScope::One(scope(text)));
         let machine = machine("a1", RUNNING);
-        let elsewhere = Machine { scope: scope("repo:o/other"), ..machine.clone() };
+        let mut elsewhere = machine.clone();
+        elsewhere.identity.scope = scope("repo:o/other");
         let (none, served) = (|| catalog(&[], false), || catalog(&["o/r"], false));
         let rows: [Tied<'_>; 7] = [
             ("nobody", &[], &[], none(), false),

@@ -27,6 +27,7 @@ use jiff::SignedDuration;
 use mayfly_backend_docker::DockerSettings;
 use mayfly_common::clean;
 use mayfly_common::host::PublicHosts;
+use mayfly_common::identity::BackendName;
 use mayfly_github::DiscoveryMode;
 use mayfly_service::env::known::{RUNNER_PREFIX, in_compose, unknown};
 use mayfly_service::env::{Checker, ConfigErrors, boolean, integer, port};
@@ -208,6 +209,7 @@ impl Config {
     pub fn docker(&self) -> DockerSettings {
         DockerSettings {
             host: self.docker_host.clone(),
+            name: BackendName::default(),
             installation: self.installation.clone(),
             network: self.network.clone(),
             mtu: self.network_mtu,

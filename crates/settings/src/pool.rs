@@ -1,6 +1,7 @@
 //! A pool as it is run: what its spec leaves open is filled in from the environment's variables.
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::identity::BackendName;
 use mayfly_common::label::LabelSet;
 use mayfly_common::pool::{
     DockerMode, Naming, PoolName, PoolScope, PoolSpec, PullPolicy, Resources, Schedule,
@@ -163,6 +164,7 @@ impl Pool {
         PoolPolicy {
             pull: self.pull,
             name: spec.name.clone(),
+            backend: BackendName::default(),
             scopes: spec.scopes.clone(),
             labels: self.labels.clone(),
             group: self.group.clone(),
@@ -173,6 +175,7 @@ impl Pool {
             priority: spec.priority,
             autoscaling: spec.autoscaling,
             registration_timeout: self.registration_timeout,
+            max_lifetime: self.max_lifetime,
             idle_timeout: self.idle_timeout,
             rotation: (rotation > 0).then(|| SignedDuration::from_secs(rotation)),
             rotate_before,

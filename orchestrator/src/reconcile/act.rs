@@ -24,7 +24,8 @@ use super::{Reconciler, State};
 use crate::metrics::ActionLabels;
 use mayfly_backend::bounded::Bounded;
 use mayfly_backend::{Backend, BackendError};
-use mayfly_common::machine::{Exit, Machine, Phase};
+use mayfly_common::identity::RunnerIdentity;
+use mayfly_common::machine::{Exit, Machine, MachineRef, Phase};
 use mayfly_common::registration::RunnerId;
 use mayfly_github::{Deregistered, GitHubError};
 use mayfly_planner::backoff::Failed;
@@ -121,14 +122,14 @@ fn span(action: &Action, seen: &[Machine]) -> Span {
         Action::PullImage(image) => {
             span.record("image", image);
         }
-        Action::Launch(Launch { name, pool, scope, .. })
-        | Action::Start { name, pool, scope, .. }
-        | Action::Remove { name, pool, scope, .. } => {
+        Action::Launch(Launch { identity: RunnerIdentity { name, pool, scope, .. }, .. })
+        | Action::Start { machine: MachineRef { name, .. }, pool, scope, .. }
+        | Action::Remove { machine: MachineRef { name, .. }, pool, scope, .. } => {
             span.record("runner", display(name));
             span.record("pool", pool.as_str());
             span.record("scope", display(scope));
         }
-        Action::Retire { name, scope, .. } => {
+        Action::Retire { machine: MachineRef { name, .. }, scope, .. } => {
             span.record("runner", display(name));
             if let Some(machine) = seen.iter().find(|machine| machine.name == *name) {
                 span.record("pool", machine.pool.as_str());
@@ -209,7 +210,8 @@ impl Reconciler {
         let of = |name: &RunnerName| seen.iter().find(|machine| machine.name == *name);
         match action {
             Action::Launch(launch) => self.metrics.took(launch.pool.as_str(), true, span),
-            Action::Retire { name, .. } | Action::Remove { name, .. } => {
+            Action::Retire { machine: MachineRef { name, .. }, .. }
+            | Action::Remove { machine: MachineRef { name, .. }, .. } => {
                 let pool = of(name).map_or("none", |machine| machine.pool.as_str());
                 self.metrics.took(pool, false, span);
             }
@@ -231,8 +233,8 @@ impl Reconciler {
             Action::Launch(launch) => {
                 (outcome(self.launcher.launch(launch, self.clock.now()).await), None)
             }
-            Action::Start { name, scope, id, .. } => {
-                (outcome(self.launcher.start(name, scope, *id).await), None)
+            Action::Start { machine, scope, id, .. } => {
+                (outcome(self.launcher.start(machine, scope, *id).await), None)
             }
             Action::Deregister { scope, id, .. } => {
                 match self.github.deregister(scope, *id).await {
@@ -241,16 +243,16 @@ impl Reconciler {
                     Err(error) => (Outcome::Failed(error.into()), None),
                 }
             }
-            Action::Retire { name, scope, id, why, .. } => {
-                let ended = self.end(name, scope, Some(*id), IfBusy::Keep).await;
-                self.ended(ended, seen, name, RunnerState::Gone, why)
+            Action::Retire { machine, scope, id, why, .. } => {
+                let ended = self.end(machine, scope, Some(*id), IfBusy::Keep).await;
+                self.ended(ended, seen, &machine.name, RunnerState::Gone, why)
             }
-            Action::Remove { name, scope, id, if_busy, state, why, failure, .. } => {
-                let ended = self.end(name, scope, *id, *if_busy).await;
+            Action::Remove { machine, scope, id, if_busy, state, why, failure, .. } => {
+                let ended = self.end(machine, scope, *id, *if_busy).await;
                 let gone = ended.as_ref().ok().and_then(Option::as_ref);
                 let log = gone.map_or("", |(log, _)| log);
                 let in_full = failure.as_ref().and_then(|failure| failure.with_last_words(log));
-                self.ended(ended, seen, name, *state, in_full.as_deref().unwrap_or(why))
+                self.ended(ended, seen, &machine.name, *state, in_full.as_deref().unwrap_or(why))
             }
         }
     }
@@ -259,7 +261,7 @@ impl Reconciler {
     /// somebody insists.
     async fn end(
         &self,
-        name: &RunnerName,
+        machine: &MachineRef,
         scope: &Scope,
         id: Option<RunnerId>,
         if_busy: IfBusy,
@@ -273,16 +275,16 @@ impl Reconciler {
                 (Err(error), IfBusy::Keep) => return Err(error.into()),
             }
         }
-        let log = match self.backend.logs(name, KEPT_LINES).await {
+        let log = match self.backend.logs(&machine.name, KEPT_LINES).await {
             Ok(log) => log.unwrap_or_default(),
             Err(error @ BackendError::Unreachable(_)) => return Err(error.into()),
             // It is removed all the same.
             Err(error) => {
-                warn!(runner = %name, "its log is lost: {error}");
+                warn!(runner = %machine.name, "its log is lost: {error}");
                 String::new()
             }
         };
-        self.backend.remove(name).await?;
+        self.backend.remove(machine).await?;
         Ok(Some((log, left)))
     }
 

@@ -14,8 +14,11 @@ use tracing::warn;
 
 use super::act::ActionError;
 use crate::book::Book;
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend, BackendError};
+use mayfly_common::identity::RunnerIdentity;
+use mayfly_common::machine::MachineRef;
+use mayfly_common::material::Material;
 use mayfly_common::registration::RunnerId;
 use mayfly_github::GitHubClient;
 use mayfly_planner::Launch;
@@ -60,17 +63,17 @@ impl Launcher {
         let installation = self.backend.installation().await?;
         let credentials = self.register(launch, &pool).await?;
         let id = credentials.id;
-        let spec = LaunchSpec {
-            name: launch.name.clone(),
-            pool: launch.pool.clone(),
-            material: pool.material.clone(),
-            scope: launch.scope.clone(),
-            labels: launch.labels.clone(),
+        let Material { image, command, profile, fingerprint } = pool.material.clone();
+        // The pool may have been changed since the plan was made: the machine says what it is made from.
+        let identity = RunnerIdentity {
+            installation,
             github_id: id,
-            environment: self.environment(launch, &pool, credentials, &installation, now),
-            created_at: now,
-            deadline: now.saturating_add(pool.max_lifetime).unwrap_or(Timestamp::MAX),
+            image,
+            fingerprint: Some(fingerprint),
+            ..launch.identity.clone().created_at(now)
         };
+        let environment = self.environment(launch, &pool, credentials, &identity.installation, now);
+        let spec = MachineSpec { identity, command, profile, environment };
         let Err(error) = self.backend.launch(&spec).await else { return Ok(()) };
         self.failed(&launch.name, &launch.scope, id, error).await
     }
@@ -78,12 +81,12 @@ impl Launcher {
     /// Starts a runner that was created and has waited for its Docker engine, or leaves nothing behind. `id`: its registration.
     pub(super) async fn start(
         &self,
-        name: &RunnerName,
+        machine: &MachineRef,
         scope: &Scope,
         id: Option<RunnerId>,
     ) -> Result<(), ActionError> {
-        let Err(error) = self.backend.start(name).await else { return Ok(()) };
-        self.failed(name, scope, id, error).await
+        let Err(error) = self.backend.start(machine).await else { return Ok(()) };
+        self.failed(&machine.name, scope, id, error).await
     }
 
     /// Deletes the registration of a runner that was not started, unless the engine cannot be reached and the runner may run.
@@ -127,7 +130,7 @@ impl Launcher {
         if let Some(id) = id {
             self.github.deregister(&launch.scope, id).await?;
         }
-        Ok(self.backend.remove(&launch.name).await?)
+        Ok(self.backend.remove(&made.reference()).await?)
     }
 
     async fn register(&self, launch: &Launch, pool: &Pool) -> Result<Credentials, ActionError> {

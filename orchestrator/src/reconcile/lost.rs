@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::act::Outcome;
 use super::{Reconciler, State};
-use mayfly_common::machine::Machine;
+use mayfly_common::machine::{Machine, MachineRef};
 use mayfly_planner::lifecycle::Failure;
 use mayfly_planner::lost::{LeftRunner, ending};
 use mayfly_planner::{Action, Verdict};
@@ -29,11 +29,16 @@ impl Left {
     ) -> Self {
         let ended = |name: &RunnerName| {
             outcomes.iter().any(|(action, outcome)| match (action, outcome) {
-                (Action::Remove { name: ended, .. } | Action::Retire { name: ended, .. }, _) => {
-                    ended == name && !matches!(outcome, Outcome::Kept)
-                }
+                (
+                    Action::Remove { machine: MachineRef { name: ended, .. }, .. }
+                    | Action::Retire { machine: MachineRef { name: ended, .. }, .. },
+                    _,
+                ) => ended == name && !matches!(outcome, Outcome::Kept),
                 // One that cannot be started is removed.
-                (Action::Start { name: ended, .. }, Outcome::Failed(_)) => ended == name,
+                (
+                    Action::Start { machine: MachineRef { name: ended, .. }, .. },
+                    Outcome::Failed(_),
+                ) => ended == name,
                 _ => false,
             })
         };

@@ -220,6 +220,7 @@ impl Reconciler {
             default,
             pools,
             clean_registrations: self.config.github.cleanup,
+            installation: installation.to_owned(),
             name_prefix: naming::prefix(installation),
         }
     }

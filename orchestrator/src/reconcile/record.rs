@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::PassReport;
 use mayfly_common::foreign_text::message;
-use mayfly_common::machine::Machine;
+use mayfly_common::machine::{Machine, MachineRef};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_service::telemetry::{MONITOR, SUCCESS};
@@ -124,7 +124,7 @@ impl Reconciler {
                 report.problems.push(not_started(&launch.scope, &why));
                 state.backoff.failed(&place, error.what_failed(), &why, now);
             }
-            (Action::Start { name, scope, why, .. }, Outcome::Done) => {
+            (Action::Start { machine: MachineRef { name, .. }, scope, why, .. }, Outcome::Done) => {
                 info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner goes on");
             }
             (Action::Start { pool, scope, .. }, Outcome::Failed(error)) => {
@@ -133,7 +133,10 @@ impl Reconciler {
                 report.problems.push(not_started(scope, &why));
                 state.backoff.failed(&place, error.what_failed(), &why, now);
             }
-            (Action::Remove { name, scope, .. }, Outcome::Done | Outcome::Left(_)) => {
+            (
+                Action::Remove { machine: MachineRef { name, .. }, scope, .. },
+                Outcome::Done | Outcome::Left(_),
+            ) => {
                 report.removed += 1;
                 self.settle_removal(state, action, now);
                 if let Outcome::Left(error) = outcome {
@@ -142,7 +145,10 @@ impl Reconciler {
                     ));
                 }
             }
-            (Action::Retire { name, scope, why, .. }, Outcome::Done) => {
+            (
+                Action::Retire { machine: MachineRef { name, .. }, scope, why, .. },
+                Outcome::Done,
+            ) => {
                 report.removed += 1;
                 report.deregistered += 1;
                 info!(category = SUCCESS, runner = %name, %scope, reason = why, "runner retired");
@@ -169,8 +175,16 @@ impl Reconciler {
 
     /// Takes in that a machine was removed.
     fn settle_removal(&self, state: &mut State, action: &Action, now: Timestamp) {
-        let Action::Remove { name, pool, scope, state: ended, why, failure, holds_back, .. } =
-            action
+        let Action::Remove {
+            machine: MachineRef { name, .. },
+            pool,
+            scope,
+            state: ended,
+            why,
+            failure,
+            holds_back,
+            ..
+        } = action
         else {
             return;
         };
@@ -242,11 +256,12 @@ pub(super) fn note_outcomes(
             }
             // Also where its end failed: it may have come half way. One that cannot be started is removed.
             (
-                Action::Retire { name, .. } | Action::Remove { name, .. },
+                Action::Retire { machine: MachineRef { name, .. }, .. }
+                | Action::Remove { machine: MachineRef { name, .. }, .. },
                 Outcome::Done | Outcome::Failed(ActionError::GitHub(_) | ActionError::Backend(_)),
             )
             | (
-                Action::Start { name, .. },
+                Action::Start { machine: MachineRef { name, .. }, .. },
                 Outcome::Failed(ActionError::GitHub(_) | ActionError::Backend(_)),
             ) => state.memory.ended(name),
             _ => {}

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use mayfly_backend::Backend;
 use mayfly_backend::fake::FakeBackend;
 use mayfly_common::clock::Clock;
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
-use mayfly_common::machine::{Machine, Phase};
+use mayfly_common::machine::{Machine, MachineRef, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::registration::RunnerId;
@@ -103,33 +104,55 @@ pub(super) fn scope(text: &str) -> Scope {
     text.parse().unwrap()
 }
 
-/// A runner of `ci` that runs; every field has a value of its own.
-pub(super) fn machine(runner: &str) -> Machine {
-    Machine {
-        name: name(runner),
-        id: format!("container-{runner}"),
+/// The identity of a runner of `ci` before it is registered.
+fn identity(runner: &str) -> RunnerIdentity {
+    RunnerIdentity {
+        installation: "fake".to_owned(),
+        backend: BackendName::default(),
         pool: pool("ci"),
         scope: scope("org:octo-org"),
+        name: name(runner),
         labels: LabelSet::requested(["self-hosted", "gpu"]),
-        github_id: Some(RunnerId(7)),
+        github_id: None,
         image: "img:1".to_owned(),
-        image_id: Some("sha256:1".to_owned()),
+        image_id: None,
         fingerprint: Some("f".to_owned()),
         created_at: at(-100),
         deadline: at(1_000),
+    }
+}
+
+/// The machine of [`machine`], and no other of its name.
+pub(super) fn reference(runner: &str) -> MachineRef {
+    machine(runner).reference()
+}
+
+/// A runner of `ci` that runs; every field has a value of its own.
+pub(super) fn machine(runner: &str) -> Machine {
+    Machine {
+        identity: RunnerIdentity {
+            github_id: Some(RunnerId(7)),
+            image_id: Some("sha256:1".to_owned()),
+            ..identity(runner)
+        },
+        id: format!("container-{runner}"),
         phase: Phase::Running { working: Some(false) },
         engine: None,
         unread: None,
     }
 }
 
+/// The same, with another identity.
+pub(super) fn machine_with(runner: &str, change: impl FnOnce(&mut RunnerIdentity)) -> Machine {
+    let mut machine = machine(runner);
+    change(&mut machine.identity);
+    machine
+}
+
 /// A launch for `ci`.
 pub(super) fn launch(runner: &str, request: Option<u64>) -> Launch {
     Launch {
-        name: name(runner),
-        pool: pool("ci"),
-        scope: scope("org:octo-org"),
-        labels: LabelSet::requested(["self-hosted", "gpu"]),
+        identity: identity(runner),
         explicit_labels: false,
         group: Some("big".to_owned()),
         job: None,
@@ -140,7 +163,7 @@ pub(super) fn launch(runner: &str, request: Option<u64>) -> Launch {
 
 pub(super) fn retire(runner: &str, request: Option<u64>) -> Action {
     Action::Retire {
-        name: name(runner),
+        machine: reference(runner),
         scope: scope("org:octo-org"),
         id: RunnerId(7),
         why: format!("{runner} is surplus"),

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use super::act::{ActionError, Outcome};
 use super::record::{contest, note_outcomes};
-use super::testing::{Bench, at, deregister, launch, machine, name, pool, queued, retire, scope};
+use super::testing::{
+    Bench, at, deregister, launch, machine, machine_with, name, pool, queued, reference, retire,
+    scope,
+};
 use super::*;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::Runner;
@@ -19,7 +22,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_github::GitHubError;
 use mayfly_planner::backoff::Failed;
-use mayfly_planner::{Action, Caps, Launch, Listing, Memory, Observed, Verdict, plan};
+use mayfly_planner::{Action, Caps, Listing, Memory, Observed, Verdict, plan};
 
 async fn add(bench: &Bench, spec: Value) {
     let spec = PoolSpec::from_json(&spec, "").unwrap();
@@ -75,7 +78,8 @@ async fn a_name_that_is_taken_has_its_place_looked_at_for_twice_the_time_that_it
     let policy = bench.reconciler.policy(&mut state, "inst", at(0));
     let taken = Outcome::Failed(GitHubError::Conflict("taken".to_owned()).into());
     let other = Outcome::Failed(GitHubError::Invalid("x".to_owned()).into());
-    let at_other = Launch { scope: scope("org:other"), ..launch("r-2", None) };
+    let mut at_other = launch("r-2", None);
+    at_other.identity.scope = scope("org:other");
     let outcomes =
         [(Action::Launch(launch("r-1", None)), taken), (Action::Launch(at_other), other)];
     note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(10));
@@ -93,7 +97,7 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
         bench.reconciler.policy(&mut state, "inst", at(0))
     };
     let remove = |id| Action::Remove {
-        name: name("r-1"),
+        machine: reference("r-1"),
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id,
@@ -185,7 +189,7 @@ fn shown(runner: &str, of: &str, state: RunnerState) -> Runner {
         id: None,
         is_supply: true,
     };
-    show::runner(&Machine { pool: pool(of), ..machine(runner) }, &verdict)
+    show::runner(&machine_with(runner, |identity| identity.pool = pool(of)), &verdict)
 }
 
 /// When the next pass is due, in seconds, on a bench that is changed so; the last plan was made at 0, and nothing is checked before
@@ -542,7 +546,7 @@ async fn an_uninstall_needs_a_drain() {
 #[tokio::test]
 async fn a_pass_counts_the_runners_that_it_saw_and_no_offline_one_as_come_online() {
     let bench = Bench::new();
-    let machine = Machine { created_at: at(0), ..machine("r-1") };
+    let machine = machine_with("r-1", |identity| identity.created_at = at(0));
     bench.backend.state().machines.insert(name("r-1"), machine);
     bench.reconciler.pass().await;
     let starting = "mayfly_runners{pool=\"ci\",state=\"starting\"}";

@@ -6,7 +6,7 @@ use super::Reconciler;
 use super::act::Outcome;
 use super::handle::RequestError;
 use mayfly_backend::{Backend as _, BackendError};
-use mayfly_common::machine::Machine;
+use mayfly_common::machine::{Machine, MachineRef};
 use mayfly_planner::uninstall::rest;
 use mayfly_planner::{Action, Observed, Plan, Policy};
 
@@ -25,7 +25,8 @@ impl Reconciler {
         for (action, outcome) in outcomes {
             let what = match action {
                 Action::Deregister { name, scope, .. } => format!("registration {name} of {scope}"),
-                Action::Remove { name, .. } | Action::Retire { name, .. } => {
+                Action::Remove { machine: MachineRef { name, .. }, .. }
+                | Action::Retire { machine: MachineRef { name, .. }, .. } => {
                     format!("runner {name}")
                 }
                 Action::PullImage(_) | Action::Launch(_) | Action::Start { .. } => continue,

@@ -16,7 +16,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_planner::lifecycle::{JobResult, printed, result_of};
 use serde::de::DeserializeOwned;
 
-use crate::docker::{Engine, engine, spec_of, until};
+use crate::docker::{Engine, engine, machine_of, spec_of, until};
 use crate::support::{TOKEN, slug};
 
 /// The memory of the service (`deploy/compose.yaml`), in KiB.
@@ -40,9 +40,9 @@ async fn exit_of(engine: &Engine, script: &str) -> Exit {
         found.is_some()
     })
     .await;
-    let log = backend.logs(&spec.name, 200).await.unwrap().unwrap();
+    let log = backend.logs(&spec.identity.name, 200).await.unwrap().unwrap();
     assert!(log.len() <= 64 << 10, "{} bytes", log.len());
-    backend.remove(&spec.name).await.unwrap();
+    backend.remove(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
     found.unwrap()
 }
 
@@ -85,7 +85,7 @@ async fn of_a_long_log_the_end_is_shown() {
     let spec = spec_of(&engine, &command, "mayfly-long");
     backend.launch(&spec).await.unwrap();
     until("all is printed", async || {
-        let log = backend.logs(&spec.name, 5).await.unwrap();
+        let log = backend.logs(&spec.identity.name, 5).await.unwrap();
         log.as_deref() == Some("296\n297\n298\n299\n300\n")
     })
     .await;
@@ -103,13 +103,13 @@ async fn arguments_of_processes_are_not_read_whatever_they_say() {
     let spec = spec_of(&engine, &[("RUNNER_COMMAND", &command)], "mayfly-arguments");
     backend.launch(&spec).await.unwrap();
     until("all run", async || {
-        let log = backend.logs(&spec.name, 20).await.unwrap().unwrap_or_default();
+        let log = backend.logs(&spec.identity.name, 20).await.unwrap().unwrap_or_default();
         log.lines().filter(|line| *line == "up").count() == 8
     })
     .await;
     let options = |ps: &str| TopOptionsBuilder::default().ps_args(ps).build();
     let top = async |ps: &str| {
-        let top = engine.docker.top_processes(spec.name.as_str(), Some(options(ps))).await;
+        let top = engine.docker.top_processes(spec.identity.name.as_str(), Some(options(ps))).await;
         top.unwrap().processes.unwrap().concat().concat().len()
     };
     assert!(top("-eo pid,args").await > 1 << 20, "the bomb is one");

@@ -16,7 +16,7 @@ use mayfly_store::Store;
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 
-use crate::docker::{Engine, engine, job, spec_of, until};
+use crate::docker::{Engine, engine, job, machine_of, spec_of, until};
 use crate::in_time::InTime as _;
 use crate::support::slug;
 
@@ -60,12 +60,12 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
     let second = spec_of(&engine, &[SLEEPS], "mayfly-mtu-2");
     other.launch(&second).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
-    other.remove(&first.name).await.unwrap();
+    other.remove(&machine_of(&other, first.identity.name.as_str()).await).await.unwrap();
     let third = spec_of(&engine, &[SLEEPS], "mayfly-mtu-3");
     other.launch(&third).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
-    other.remove(&second.name).await.unwrap();
-    other.remove(&third.name).await.unwrap();
+    other.remove(&machine_of(&other, second.identity.name.as_str()).await).await.unwrap();
+    other.remove(&machine_of(&other, third.identity.name.as_str()).await).await.unwrap();
     let waits = ContainerCreateBody {
         image: Some(engine.image()),
         host_config: Some(HostConfig {
@@ -79,12 +79,12 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
     other.launch(&between).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual), "it needs it");
     engine.docker.remove_container(&waits, None).await.unwrap();
-    other.remove(&between.name).await.unwrap();
+    other.remove(&machine_of(&other, between.identity.name.as_str()).await).await.unwrap();
     let fourth = spec_of(&engine, &[TELLS], "mayfly-mtu-4");
     other.launch(&fourth).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(OTHER_MTU));
     assert_eq!(
-        printed(&other, &fourth.name).await,
+        printed(&other, &fourth.identity.name).await,
         format!("{OTHER_MTU}\n"),
         "as the runner sees it"
     );
@@ -126,7 +126,7 @@ async fn a_network_that_somebody_else_made_is_left_alone() {
     assert!(problems.len() == 1 && problems[0].starts_with(&open), "{problems:?}");
 
     // Its owner makes it again, as it should be.
-    backend.remove(&spec.name).await.unwrap();
+    backend.remove(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
     engine.docker.remove_network(&engine.network()).await.unwrap();
     engine.backend(&[]).network_gateway().await.unwrap();
     backend.launch(&spec_of(&engine, &[SLEEPS], "mayfly-apart")).await.unwrap();
@@ -165,9 +165,9 @@ async fn no_file_goes_from_one_job_to_the_next() {
     let spec = spec_of(&engine, &[LEAVES], "mayfly-leaves");
     for _ in 0..2 {
         backend.launch(&spec).await.unwrap();
-        let said = printed(&backend, &spec.name).await;
+        let said = printed(&backend, &spec.identity.name).await;
         assert!(said.contains("found wrote,/"), "{said}");
-        backend.remove(&spec.name).await.unwrap();
+        backend.remove(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
     }
 }
 
@@ -211,7 +211,7 @@ async fn our_filter_refuses_what_old_engines_let_through() {
         ];
         let spec = spec_of(&engine, &variables, &format!("mayfly-filter-{isolation}"));
         backend.launch(&spec).await.unwrap();
-        let said = printed(&backend, &spec.name).await;
+        let said = printed(&backend, &spec.identity.name).await;
         let first = said.lines().next().unwrap_or_default().trim();
         let expected = "inet=1 unix=1 netlink=1 vsock=0 alg=0 io_uring=0 userns=0 keyctl=0";
         assert_eq!(first, expected, "{isolation}");

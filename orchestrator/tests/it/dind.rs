@@ -18,7 +18,6 @@ use mayfly_backend::{Backend, BackendError};
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::clock::SystemClock;
 use mayfly_common::machine::{EngineHealth, Phase};
-use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use mayfly_github::GitHubClient;
 use mayfly_store::Store;
@@ -26,7 +25,7 @@ use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::Handle;
 
-use crate::docker::{Engine, PATIENCE, engine, job, spec_of, until};
+use crate::docker::{Engine, PATIENCE, engine, job, machine_of, spec_of, until};
 use crate::in_time::InTime as _;
 use crate::support::slug;
 
@@ -160,10 +159,6 @@ async fn left(engine: &Engine, volumes: &[String]) -> Vec<String> {
 async fn volumes(engine: &Engine, container: &str) -> Vec<String> {
     let mounts = engine.inspect(container).await.mounts.unwrap_or_default();
     mounts.into_iter().filter_map(|mount| mount.name).collect()
-}
-
-fn runner(name: &str) -> RunnerName {
-    RunnerName::parse(name).unwrap()
 }
 
 #[tokio::test]
@@ -337,8 +332,9 @@ async fn whatever_a_crash_leaves_is_seen_and_removed() {
             matches!(listed[0].engine, Some(EngineHealth::Failed { .. })),
             "{what}: {listed:?}"
         );
-        backend.remove(&spec.name).await.unwrap();
-        backend.remove(&spec.name).await.unwrap();
+        let machine = listed[0].reference();
+        backend.remove(&machine).await.unwrap();
+        backend.remove(&machine).await.unwrap();
         assert_eq!(left(&engine, &of_it).await, Vec::<String>::new(), "{what}");
     }
 }
@@ -357,8 +353,9 @@ async fn a_runner_starts_once_and_goes_whole() {
         backend.list().await.unwrap()[0].engine == Some(EngineHealth::Healthy)
     })
     .await;
-    backend.start(&spec.name).await.unwrap();
-    backend.start(&spec.name).await.unwrap();
+    let machine = machine_of(&backend, spec.identity.name.as_str()).await;
+    backend.start(&machine).await.unwrap();
+    backend.start(&machine).await.unwrap();
     let host = engine.inspect("mayfly-whole").await.host_config.unwrap();
     assert_eq!((host.privileged, host.binds), (Some(false), None));
     assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
@@ -369,7 +366,7 @@ async fn a_runner_starts_once_and_goes_whole() {
     assert_eq!((config.memory, config.binds), (Some(512 << 20), None));
     until("it knows its engine", async || {
         backend
-            .logs(&spec.name, 9)
+            .logs(&spec.identity.name, 9)
             .await
             .unwrap()
             .is_some_and(|log| log.contains("tcp://docker:2375"))
@@ -404,6 +401,6 @@ async fn a_runner_starts_once_and_goes_whole() {
     .await;
     let mut of_it = volumes(&engine, "mayfly-whole").await;
     of_it.extend(volumes(&engine, "mayfly-whole-docker").await);
-    backend.remove(&runner("mayfly-whole")).await.unwrap();
+    backend.remove(&machine_of(&backend, "mayfly-whole").await).await.unwrap();
     assert_eq!(left(&engine, &of_it).await, Vec::<String>::new());
 }

@@ -18,12 +18,14 @@ use futures::TryStreamExt as _;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
 use github_sim::{Checked, Sim, SimConfig, runner_image};
 use jiff::Timestamp;
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend, BackendError};
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::clock::{Clock as _, SystemClock};
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
-use mayfly_common::machine::Phase;
+use mayfly_common::machine::{MachineRef, Phase};
+use mayfly_common::material::Material;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_github::GitHubClient;
@@ -178,19 +180,41 @@ impl Drop for Engine {
 }
 
 /// A launch of the default pool as these variables describe it.
-pub(crate) fn spec_of(engine: &Engine, variables: &[(&str, &str)], name: &str) -> LaunchSpec {
+pub(crate) fn spec_of(engine: &Engine, variables: &[(&str, &str)], name: &str) -> MachineSpec {
     let pool = Pool::default_pool(&engine.config("http://127.0.0.1:9", variables));
-    LaunchSpec {
-        name: RunnerName::parse(name).unwrap(),
-        pool: PoolName::manual(),
-        material: pool.material,
-        scope: scope("repo:octo-admin/app"),
-        labels: LabelSet::requested(["self-hosted"]),
-        github_id: None,
-        environment: vec![("ODD".to_owned(), "$$HOME {x}".to_owned())],
+    let environment = vec![("ODD".to_owned(), "$$HOME {x}".to_owned())];
+    let identity = RunnerIdentity {
+        installation: engine.installation.clone(),
         created_at: Timestamp::from_second(SystemClock.now().as_second()).unwrap(),
         deadline: Timestamp::MAX,
+        ..identity_of(&pool.material, name)
+    };
+    let Material { command, profile, .. } = pool.material;
+    MachineSpec { identity, command, profile, environment }
+}
+
+/// The identity of a runner that nobody registered.
+pub(crate) fn identity_of(material: &Material, name: &str) -> RunnerIdentity {
+    RunnerIdentity {
+        installation: "i".to_owned(),
+        backend: BackendName::default(),
+        pool: PoolName::manual(),
+        scope: scope("repo:octo-admin/app"),
+        name: RunnerName::parse(name).unwrap(),
+        labels: LabelSet::requested(["self-hosted"]),
+        github_id: None,
+        image: material.image.clone(),
+        image_id: None,
+        fingerprint: Some(material.fingerprint.clone()),
+        created_at: Timestamp::UNIX_EPOCH,
+        deadline: Timestamp::MAX,
     }
+}
+
+/// The machine of this name.
+pub(crate) async fn machine_of(backend: &dyn Backend, name: &str) -> MachineRef {
+    let listed = backend.list().await.unwrap();
+    listed.iter().find(|one| one.name.as_str() == name).unwrap().reference()
 }
 
 pub(crate) fn job(step: &str) -> JobSpec {
@@ -299,11 +323,12 @@ async fn a_container_is_confined_and_labelled() {
     let listed = backend.list().await.unwrap();
     assert_eq!(
         (listed.len(), &listed[0].name, listed[0].created_at),
-        (1, &spec.name, spec.created_at)
+        (1, &spec.identity.name, spec.identity.created_at)
     );
     assert_eq!(listed[0].phase, Phase::Running { working: Some(false) });
-    backend.remove(&spec.name).await.unwrap();
-    backend.remove(&spec.name).await.unwrap();
+    let machine = listed[0].reference();
+    backend.remove(&machine).await.unwrap();
+    backend.remove(&machine).await.unwrap();
     assert!(backend.list().await.unwrap().is_empty());
 }
 
@@ -316,16 +341,14 @@ async fn a_name_is_one_runner_s_alone() {
     let first = spec_of(&engine, &sleeps, "mayfly-twin");
     backend.launch(&first).await.unwrap();
     let id = engine.inspect("mayfly-twin").await.id;
-    let later = first.created_at + jiff::SignedDuration::from_secs(1);
-    let other = [
-        LaunchSpec { created_at: later, ..spec_of(&engine, &sleeps, "mayfly-twin") },
-        LaunchSpec {
-            created_at: first.created_at,
-            github_id: Some(mayfly_common::registration::RunnerId(7)),
-            ..spec_of(&engine, &sleeps, "mayfly-twin")
-        },
+    let created_at = first.identity.created_at + jiff::SignedDuration::from_secs(1);
+    let github_id = Some(mayfly_common::registration::RunnerId(7));
+    let others = [
+        RunnerIdentity { created_at, ..first.identity.clone() },
+        RunnerIdentity { github_id, ..first.identity.clone() },
     ];
-    for other in other {
+    for identity in others {
+        let other = MachineSpec { identity, ..spec_of(&engine, &sleeps, "mayfly-twin") };
         let taken = backend.launch(&other).await.unwrap_err();
         assert!(matches!(taken, BackendError::NameTaken(_)), "{taken}");
     }
@@ -344,7 +367,7 @@ async fn a_container_that_somebody_renames_or_copies_stays_its_runner_s() {
     let options = RenameContainerOptionsBuilder::default().name(&other).build();
     engine.docker.rename_container("mayfly-renamed", options).await.unwrap();
     assert_eq!(backend.list().await.unwrap().len(), 1);
-    assert!(backend.logs(&spec.name, 10).await.unwrap().is_some());
+    assert!(backend.logs(&spec.identity.name, 10).await.unwrap().is_some());
     // As programs do that make containers anew: the same labels, and the old name.
     let body = ContainerCreateBody {
         image: Some(engine.image()),
@@ -356,7 +379,7 @@ async fn a_container_that_somebody_renames_or_copies_stays_its_runner_s() {
     let listed = backend.list().await.unwrap();
     let phases: Vec<_> = listed.iter().map(|one| &one.phase).collect();
     assert_eq!(phases, [&Phase::Running { working: Some(false) }], "the one that may have a job");
-    backend.remove(&spec.name).await.unwrap();
+    backend.remove(&machine_of(&backend, "mayfly-renamed").await).await.unwrap();
     assert_eq!(backend.list().await.unwrap(), []);
     for name in ["mayfly-renamed", &other] {
         assert!(engine.docker.inspect_container(name, None).await.is_err(), "{name}");
@@ -375,7 +398,7 @@ async fn a_worker_inside_is_seen_and_an_exit_is_read() {
         worker.list().await.unwrap()[0].phase == Phase::Running { working: Some(true) }
     })
     .await;
-    worker.remove(&RunnerName::parse("mayfly-works").unwrap()).await.unwrap();
+    worker.remove(&machine_of(&worker, "mayfly-works").await).await.unwrap();
 
     let ends = engine.backend(&[]);
     let last_words = [("RUNNER_COMMAND", "/bin/sh -c 'echo last words; exit 7'")];
@@ -421,7 +444,7 @@ async fn what_is_not_ours_is_never_touched() {
     assert!(backend.list().await.unwrap().is_empty());
     for text in [name.as_str(), &name[..10], &id, &id[..12]] {
         let name = RunnerName::parse(text).unwrap();
-        backend.remove(&name).await.unwrap();
+        backend.remove(&MachineRef { name: name.clone(), id: id.clone() }).await.unwrap();
         assert_eq!(backend.logs(&name, 10).await.unwrap(), None, "{text}");
     }
     engine.inspect(&name).await;
@@ -460,7 +483,7 @@ async fn a_network_removed_behind_our_back_is_made_again() {
         .launch(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-first"))
         .await
         .unwrap();
-    backend.remove(&RunnerName::parse("mayfly-first").unwrap()).await.unwrap();
+    backend.remove(&machine_of(&backend, "mayfly-first").await).await.unwrap();
     engine.docker.remove_network(&engine.network()).await.unwrap();
     backend
         .launch(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-second"))

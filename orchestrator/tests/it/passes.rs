@@ -24,8 +24,8 @@ async fn a_request_that_is_taken_back_leaves_no_registration_that_an_image_made_
         // An image that registers itself is at GitHub at once, and may spell its name in its own way.
         let (sim, place) = (Arc::clone(&platform.sim), repo.clone());
         platform.backend.state().started = by_token.then(|| {
-            let register = move |spec: &mayfly_backend::launch::LaunchSpec| {
-                let name = spec.name.as_str().to_uppercase();
+            let register = move |spec: &mayfly_backend::spec::MachineSpec| {
+                let name = spec.identity.name.as_str().to_uppercase();
                 sim.with(|world| world.add_offline_runner(&place, &name, &["x"])).unwrap();
             };
             Box::new(register) as mayfly_backend::fake::Started

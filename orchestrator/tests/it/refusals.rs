@@ -5,21 +5,20 @@ use std::time::Duration;
 
 use github_sim::{Clock as SimClock, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend as _, BackendError, Progress};
 use mayfly_backend_docker::{DockerBackend, DockerSettings};
-use mayfly_common::label::LabelSet;
 use mayfly_common::machine::{EngineHealth, Machine, Phase};
-use mayfly_common::name::RunnerName;
-use mayfly_common::pool::PoolName;
+use mayfly_common::material::Material;
 use mayfly_common::runner::RunnerState;
 use mayfly_settings::pool::Pool;
 use mayfly_store::Store;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::docker::identity_of;
 use crate::stub_engine::StubEngine;
-use crate::support::{PATIENT, Platform, config, scope, wire};
+use crate::support::{PATIENT, Platform, config, wire};
 
 /// The reason of `refused`, as it is reported.
 const LOST: &str = "its layer is lost";
@@ -164,22 +163,14 @@ async fn a_container_whose_start_is_not_answered_is_left_to_the_next_look() {
     let variables = variables(&engine);
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let pool = Pool::default_pool(&config("http://127.0.0.1:9", &variables));
-    let spec = LaunchSpec {
-        name: RunnerName::parse("mayfly-i-1").unwrap(),
-        pool: PoolName::default_pool(),
-        material: pool.material,
-        scope: scope("repo:octo-admin/app"),
-        labels: LabelSet::requested(["self-hosted"]),
-        github_id: None,
-        environment: Vec::new(),
-        created_at: Timestamp::UNIX_EPOCH,
-        deadline: Timestamp::MAX,
-    };
+    let identity = identity_of(&pool.material, "mayfly-i-1");
+    let Material { command, profile, .. } = pool.material;
+    let spec = MachineSpec { identity, command, profile, environment: Vec::new() };
     let error = backend.launch(&spec).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
     assert_eq!(engine.removed(), Vec::<String>::new(), "it may have a job already");
     let seen = backend.list().await.unwrap();
-    assert_eq!((seen.len(), &seen[0].name), (1, &spec.name));
+    assert_eq!((seen.len(), &seen[0].name), (1, &spec.identity.name));
     assert!(matches!(seen[0].phase, Phase::Running { .. }), "{seen:?}");
 }
 
@@ -300,6 +291,7 @@ async fn only_the_networks_of_this_installation_are_cleared_away() {
     let engine = StubEngine::start().await;
     let settings = DockerSettings {
         host: Some(engine.host()),
+        name: mayfly_common::identity::BackendName::default(),
         installation: Some("i".to_owned()),
         network: "runners".to_owned(),
         mtu: None,

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::ContainerCreateBody;
 use jiff::Timestamp;
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 use mayfly_backend_docker::spec::{self, Template};
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
-use mayfly_common::material::Material;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
@@ -99,21 +99,25 @@ pub(super) fn body(
     labels: HashMap<String, String>,
     script: &[String],
 ) -> Result<ContainerCreateBody, String> {
-    let template = Template { installation: "probe", network: &config.network, image_id: None };
-    let mut material = Pool::default_pool(config).material;
+    let template = Template { network: &config.network, image_id: None };
+    let mut profile = Pool::default_pool(config).material.profile;
     // Nothing of the try is for a job's own Docker engine, which changes nothing about the runner's confinement.
-    material.profile.engine = None;
-    let launch = LaunchSpec {
-        name: RunnerName::parse(name).map_err(|error| error.to_string())?,
+    profile.engine = None;
+    let identity = RunnerIdentity {
+        installation: "probe".to_owned(),
+        backend: BackendName::default(),
         pool: PoolName::manual(),
-        material: Material { image: image.to_owned(), command: None, ..material },
         scope: Scope::Repo(RepoSlug::parse("mayfly/probe").map_err(|error| error.to_string())?),
+        name: RunnerName::parse(name).map_err(|error| error.to_string())?,
         labels: LabelSet::default(),
         github_id: None,
-        environment: Vec::new(),
+        image: image.to_owned(),
+        image_id: None,
+        fingerprint: None,
         created_at: Timestamp::UNIX_EPOCH,
         deadline: Timestamp::UNIX_EPOCH,
     };
+    let launch = MachineSpec { identity, command: None, profile, environment: Vec::new() };
     let shell = ["/bin/sh", "-c"].map(str::to_owned);
     Ok(ContainerCreateBody {
         entrypoint: Some(shell.into_iter().chain(script.iter().cloned()).collect()),
@@ -190,17 +194,25 @@ mod tests {
             let config = config(&[("RUNNER_ISOLATION", isolation), ("DOCKER_NETWORK", "net")]);
             let labels = HashMap::from([("a".to_owned(), "b".to_owned())]);
             let made = body(&config, "img", "mayfly-probe-1", labels.clone(), &peer()).unwrap();
-            let template = Template { installation: "i", network: "net", image_id: None };
-            let launch = LaunchSpec {
-                name: RunnerName::parse("runner").unwrap(),
-                pool: PoolName::default_pool(),
-                material: Pool::default_pool(&config).material,
-                scope: "repo:o/r".parse().unwrap(),
-                labels: LabelSet::requested(["self-hosted"]),
-                github_id: None,
+            let template = Template { network: "net", image_id: None };
+            let launch = MachineSpec {
+                identity: RunnerIdentity {
+                    installation: "i".to_owned(),
+                    backend: BackendName::default(),
+                    pool: PoolName::default_pool(),
+                    scope: "repo:o/r".parse().unwrap(),
+                    name: RunnerName::parse("runner").unwrap(),
+                    labels: LabelSet::requested(["self-hosted"]),
+                    github_id: None,
+                    image: "other".to_owned(),
+                    image_id: None,
+                    fingerprint: None,
+                    created_at: Timestamp::UNIX_EPOCH,
+                    deadline: Timestamp::MAX,
+                },
+                command: None,
+                profile: Pool::default_pool(&config).material.profile,
                 environment: vec![("A".to_owned(), "b".to_owned())],
-                created_at: Timestamp::UNIX_EPOCH,
-                deadline: Timestamp::MAX,
             };
             let runner = spec::body(&template, &launch);
             assert_eq!(made.host_config, runner.host_config, "{isolation}");

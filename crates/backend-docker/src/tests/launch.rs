@@ -1,10 +1,12 @@
-use mayfly_backend::launch::LaunchSpec;
+use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::material::Engine;
 use mayfly_common::registration::RunnerId;
 use serde_json::{Value, json};
 
-use crate::stand_in::{StandIn, Told, cut, labels, labels_with_engine, listed, no, ok, spec};
+use crate::stand_in::{
+    StandIn, Told, cut, labels, labels_with_engine, listed, machine, no, ok, spec,
+};
 
 const LIST: &str = "GET /containers/json";
 const IMAGE: &str = "GET /images/img:1/json";
@@ -50,11 +52,7 @@ async fn a_runner_is_created_under_its_name_and_started() {
     assert_eq!(lines, [IMAGE, CREATE, START]);
     assert_eq!(asked[1].query["name"], "mayfly-i-1");
     let expected = serde_json::to_value(crate::spec::body(
-        &crate::spec::Template {
-            installation: "i",
-            network: "runners",
-            image_id: Some("sha256:0"),
-        },
+        &crate::spec::Template { network: "runners", image_id: Some("sha256:0") },
         &spec(),
     ));
     assert_eq!((&asked[1].body, &asked[1].body["Labels"]), (&expected.unwrap(), &labels()));
@@ -133,9 +131,12 @@ async fn a_runner_that_waited_is_started_where_it_is() {
     let gone = "Docker refused to start a runner container: it is gone";
     let broken = "Docker refused to start a runner container: broken";
     let network = "Docker refused to start a runner container: network x not found";
+    let another = listed("c2", "mayfly-i-1", ("created", "Created"), &labels());
     let rows: Vec<(Script, &str, Vec<&str>)> = vec![
         (vec![], "ok", vec![LIST, START]),
         (vec![(LIST, vec![ok(&json!([]))])], gone, vec![LIST]),
+        // Another machine has its name.
+        (vec![(LIST, vec![ok(&json!([another]))])], gone, vec![LIST]),
         (vec![(START, vec![no(500, "broken")])], broken, vec![LIST, START, LIST, REMOVE]),
         (
             vec![(START, vec![no(404, "network x not found")])],
@@ -145,7 +146,7 @@ async fn a_runner_that_waited_is_started_where_it_is() {
     ];
     for (script, expected, lines) in rows {
         let engine = engine(script).await;
-        assert_eq!(words(engine.backend().start(&spec().name).await), expected);
+        assert_eq!(words(engine.backend().start(&machine("c1")).await), expected);
         assert_eq!(engine.lines(), lines);
     }
 }
@@ -158,9 +159,9 @@ const REMOVE_NETWORK: &str = "DELETE /networks/n1";
 const START_ENGINE: &str = "POST /containers/e1/start";
 const REMOVE_ENGINE: &str = "DELETE /containers/e1";
 
-fn with_engine() -> LaunchSpec {
+fn with_engine() -> MachineSpec {
     let mut spec = spec();
-    spec.material.profile.engine = Some(Engine { image: "dind:1".to_owned(), privileged: true });
+    spec.profile.engine = Some(Engine { image: "dind:1".to_owned(), privileged: true });
     spec
 }
 
@@ -303,7 +304,7 @@ async fn what_is_there_of_an_engine_is_left_and_what_fails_is_taken_away() {
     // Nothing is removed where the engine cannot be reached.
     let gone =
         engine_for_two(vec![(NETWORK, vec![network(&ours())]), (DISCONNECT, vec![cut(500)])]).await;
-    let error = gone.backend().remove(&spec().name).await.unwrap_err();
+    let error = gone.backend().remove(&machine("c1")).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
     assert!(!gone.lines().contains(&REMOVE_NETWORK.to_owned()));
     let engine = engine_for_two(vec![(START_ENGINE, vec![cut(500)])]).await;
@@ -318,6 +319,7 @@ async fn a_runner_goes_with_all_that_belongs_to_it() {
     let plain = json!([listed("c1", "mayfly-i-1", created, &labels())]);
     let engine_alone =
         json!([listed("e1", "mayfly-i-1-docker", created, &labels_with_engine(true))]);
+    let another = json!([listed("c2", "mayfly-i-1", created, &labels())]);
     let runner = "Docker refused to remove a runner container: no";
     let all = [LIST, LIST, REMOVE_ENGINE, NETWORK, DISCONNECT, REMOVE_NETWORK, REMOVE];
     let there = || (NETWORK, vec![network(&ours())]);
@@ -345,17 +347,14 @@ async fn a_runner_goes_with_all_that_belongs_to_it() {
             "Docker refused to remove a Docker engine: no",
             vec![LIST, LIST, REMOVE_ENGINE],
         ),
-        // Without the runner there may still be its engine.
-        (
-            vec![there(), (LIST, vec![ok(&engine_alone)])],
-            "ok",
-            vec![LIST, LIST, REMOVE_ENGINE, NETWORK, REMOVE_NETWORK],
-        ),
+        // Another machine has its name.
+        (vec![(LIST, vec![ok(&another)])], "ok", vec![LIST]),
+        (vec![(LIST, vec![ok(&engine_alone)])], "ok", vec![LIST, LIST]),
         (vec![(LIST, vec![ok(&json!([]))])], "ok", vec![LIST, LIST, NETWORK]),
     ];
     for (script, expected, lines) in rows {
         let engine = engine_for_two(script).await;
-        assert_eq!(words(engine.backend().remove(&spec().name).await), expected);
+        assert_eq!(words(engine.backend().remove(&machine("c1")).await), expected);
         let asked = engine.asked();
         let found: Vec<_> = asked.iter().map(|one| one.line.as_str()).collect();
         assert_eq!(found, lines, "{expected}");
@@ -363,6 +362,10 @@ async fn a_runner_goes_with_all_that_belongs_to_it() {
         let expected = json!({"Container": "c1", "Force": true});
         assert!(disconnected.is_none_or(|body| *body == expected), "{disconnected:?}");
     }
+    // Without the runner there may still be its engine, which is listed in its place.
+    let engine = engine_for_two(vec![there(), (LIST, vec![ok(&engine_alone)])]).await;
+    engine.backend().remove(&machine("e1")).await.unwrap();
+    assert_eq!(engine.lines(), [LIST, LIST, REMOVE_ENGINE, NETWORK, REMOVE_NETWORK]);
 }
 
 #[tokio::test]
@@ -372,8 +375,10 @@ async fn a_runner_of_another_registration_or_of_none_is_another() {
     let list = vec![ok(&json!([listed("c1", "mayfly-i-1", ("created", "Created"), &none)]))];
     let in_use = || vec![no(409, "in use")];
     let engine = engine(vec![(CREATE, in_use()), (LIST, list)]).await;
-    let (backend, by_token) = (engine.backend(), LaunchSpec { github_id: None, ..spec() });
+    let backend = engine.backend();
+    let (mut by_token, mut other) = (spec(), spec());
+    by_token.identity.github_id = None;
+    other.identity.github_id = Some(RunnerId(8));
     assert_eq!(words(backend.launch(&by_token).await), "ok");
-    let other = LaunchSpec { github_id: Some(RunnerId(8)), ..spec() };
     assert!(matches!(backend.launch(&other).await, Err(BackendError::NameTaken(_))));
 }

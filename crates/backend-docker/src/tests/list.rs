@@ -1,3 +1,4 @@
+use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
 use serde_json::{Value, json};
 
@@ -10,19 +11,10 @@ const LIST: &str = "GET /containers/json";
 
 /// The runner of the launch that is used everywhere, as it is listed.
 fn runner(id: &str, phase: Phase) -> Machine {
-    let spec = spec();
+    let image_id = Some("sha256:0".to_owned());
     Machine {
-        name: spec.name,
+        identity: RunnerIdentity { image_id, ..spec().identity },
         id: id.to_owned(),
-        pool: spec.pool,
-        scope: spec.scope,
-        labels: spec.labels,
-        github_id: spec.github_id,
-        image: "img:1".to_owned(),
-        image_id: Some("sha256:0".to_owned()),
-        fingerprint: Some("f00".to_owned()),
-        created_at: spec.created_at,
-        deadline: spec.deadline,
         phase,
         engine: None,
         unread: None,
@@ -312,7 +304,7 @@ async fn the_last_lines_of_a_runner_are_asked_for_by_its_labels() {
         ("GET /containers/c1/logs", vec![log(&[b"a\n", b"b\n"]), no(404, "gone")]),
     ];
     let engine = StandIn::new(script).await;
-    let (backend, name) = (engine.backend(), spec().name);
+    let (backend, name) = (engine.backend(), spec().identity.name);
     let logs = async || backend.logs(&name, 7).await.unwrap();
     assert_eq!(logs().await.as_deref(), Some("a\nb\n"));
     let asked = engine.asked();
@@ -341,6 +333,6 @@ async fn a_line_of_100_kilobytes_hides_none_of_the_lines_before_it() {
     let script =
         [(LIST, vec![ok(&json!([container]))]), ("GET /containers/c1/logs", vec![log(&pieces)])];
     let engine = StandIn::new(script).await;
-    let shown = engine.backend().logs(&spec().name, 200).await.unwrap().unwrap();
+    let shown = engine.backend().logs(&spec().identity.name, 200).await.unwrap().unwrap();
     assert_eq!(shown, format!("before\n{}…\nafter\n", ".".repeat(8192)));
 }

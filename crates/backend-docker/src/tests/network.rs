@@ -30,6 +30,7 @@ fn runners(mtu: Option<&str>, icc: &str, ours: bool) -> Told {
 fn backend(engine: &StandIn, mtu: Option<u32>) -> DockerBackend {
     DockerBackend::new(DockerSettings {
         host: Some(engine.host.clone()),
+        name: mayfly_common::identity::BackendName::default(),
         installation: Some("i".to_owned()),
         network: "runners".to_owned(),
         mtu,

@@ -6,7 +6,7 @@ use mayfly_backend::{Backend as _, BackendError, Cleared, HostResources, Progres
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::stand_in::{StandIn, Told, begun, labels, listed, no, ok, raw, silence, spec};
+use crate::stand_in::{StandIn, Told, begun, labels, listed, machine, no, ok, raw, silence, spec};
 use crate::{DockerBackend, DockerSettings, short_id};
 
 #[test]
@@ -33,6 +33,7 @@ async fn the_engine_tells_of_itself_and_of_its_machine() {
     let engine = StandIn::new(script).await;
     let settings = DockerSettings {
         host: Some(engine.host.clone()),
+        name: mayfly_common::identity::BackendName::default(),
         installation: None,
         network: "runners".to_owned(),
         mtu: None,
@@ -89,7 +90,7 @@ async fn no_answer_is_longer_than_its_bound() {
         ("GET /system/df", vec![long("{}", list)]),
         ("GET /networks/runners", vec![long(r#"{"Name": "runners"}"#, list)]),
     ];
-    let name = spec().name;
+    let name = spec().identity.name;
     let engine = StandIn::new(fits).await;
     let backend = engine.backend();
     assert!(backend.list().await.unwrap().is_empty());
@@ -327,7 +328,7 @@ async fn a_removal_that_takes_long_goes_on_without_us() {
                 ("GET /containers/c1/json", vec![answer]),
             ];
             let engine = StandIn::new(script).await;
-            let outcome = engine.backend().remove(&spec().name).await;
+            let outcome = engine.backend().remove(&machine("c1")).await;
             assert_eq!(
                 outcome.map_or_else(|error| error.to_string(), |()| "ok".to_owned()),
                 expected

@@ -27,11 +27,11 @@ async fn a_frozen_engine_costs_a_pass_thirty_seconds_however_many_calls_it_makes
     let answered = contact.seen();
     assert!(answered.answered_at.is_some() && answered.silent.is_none());
     fake.state().frozen = true;
-    let (began, name) = (Instant::now(), RunnerName::parse("runner").unwrap());
+    let (began, machine) = (Instant::now(), machine());
     for _ in 0..10 {
         backend.list().await.unwrap_err();
         backend.image_id("i").await.unwrap_err();
-        futures::future::join_all((0..20).map(|_| backend.remove(&name))).await;
+        futures::future::join_all((0..20).map(|_| backend.remove(&machine))).await;
     }
     assert!(began.elapsed() >= PASS && began.elapsed() < PASS + TICK, "{:?}", began.elapsed());
     assert!(!backend.has_time());
@@ -78,9 +78,8 @@ async fn timed<T>(call: impl Future<Output = Result<T, BackendError>>) -> (u64, 
     (began.elapsed().as_secs(), error.to_string())
 }
 
-fn spec() -> LaunchSpec {
-    use mayfly_common::material::{Material, Profile};
-    let profile = Profile {
+fn spec() -> MachineSpec {
+    let profile = mayfly_common::material::Profile {
         memory: 1,
         nano_cpus: 1,
         pids: 1,
@@ -88,17 +87,25 @@ fn spec() -> LaunchSpec {
         seccomp: None,
         engine: None,
     };
-    LaunchSpec {
-        name: RunnerName::parse("runner").unwrap(),
+    let identity = mayfly_common::identity::RunnerIdentity {
+        installation: "fake".into(),
+        backend: mayfly_common::identity::BackendName::default(),
         pool: mayfly_common::pool::PoolName::default_pool(),
-        material: Material { image: "i".into(), command: None, profile, fingerprint: "f".into() },
         scope: "repo:o/r".parse().unwrap(),
+        name: machine().name,
         labels: mayfly_common::label::LabelSet::default(),
         github_id: None,
-        environment: Vec::new(),
+        image: "i".into(),
+        image_id: None,
+        fingerprint: None,
         created_at: Timestamp::UNIX_EPOCH,
         deadline: Timestamp::UNIX_EPOCH,
-    }
+    };
+    MachineSpec { identity, command: None, profile, environment: Vec::new() }
+}
+
+fn machine() -> MachineRef {
+    MachineRef { name: RunnerName::parse("runner").unwrap(), id: "1".into() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,8 +123,8 @@ async fn every_call_has_its_own_longest_time() {
         ("image_id", 10, timed(reader.image_id("i")).await),
         ("list", 15, timed(reader.list()).await),
         ("launch", 30, timed(reader.launch(&spec())).await),
-        ("start", 30, timed(reader.start(&name)).await),
-        ("remove", 30, timed(reader.remove(&name)).await),
+        ("start", 30, timed(reader.start(&machine())).await),
+        ("remove", 30, timed(reader.remove(&machine())).await),
         ("clear", 30, timed(reader.clear()).await),
     ];
     for (call, seconds, found) in took {

@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn a_runner_of_the_group_that_has_a_job_of_the_repository_ends_it() {
         let runner = machine("a1", Phase::Running { working: None });
-        let at_org = mayfly_common::machine::Machine { scope: org(), ..runner.clone() };
+        let mut at_org = runner.clone();
+        at_org.identity.scope = org();
         let of = |name: &str| BTreeMap::from([(runner.name.clone(), repo(name))]);
         let rows = [
             (&at_org, of("o/r"), false, false),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::policy::{Caps, Policy, PoolPolicy};
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{Autoscaling, Naming, PoolName, PoolScope, PullPolicy};
@@ -13,6 +14,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
 pub(crate) fn policy() -> Policy {
     let default = PoolPolicy {
         name: PoolName::default_pool(),
+        backend: BackendName::default(),
         scopes: vec![PoolScope::Discovered],
         labels: LabelSet::requested(["self-hosted", "linux", "x64"]),
         group: None,
@@ -24,6 +26,7 @@ pub(crate) fn policy() -> Policy {
         priority: 0,
         autoscaling: Autoscaling::PerJob,
         registration_timeout: SignedDuration::from_secs(300),
+        max_lifetime: SignedDuration::from_secs(100_000),
         idle_timeout: SignedDuration::from_secs(120),
         rotation: None,
         rotate_before: None,
@@ -37,6 +40,7 @@ pub(crate) fn policy() -> Policy {
     };
     let caps = Caps { runners: 4, memory: None, nano_cpus: None, per_owner: None, per_repo: None };
     Policy {
+        installation: "i".to_owned(),
         auto_create: true,
         draining: false,
         caps,
@@ -49,17 +53,21 @@ pub(crate) fn policy() -> Policy {
 
 pub(crate) fn machine(name: &str, phase: Phase) -> Machine {
     Machine {
-        name: RunnerName::parse(name).unwrap(),
+        identity: RunnerIdentity {
+            installation: "i".to_owned(),
+            backend: BackendName::default(),
+            pool: PoolName::default_pool(),
+            scope: "repo:o/r".parse().unwrap(),
+            name: RunnerName::parse(name).unwrap(),
+            labels: policy().default.labels,
+            github_id: Some(RunnerId(1)),
+            image: "i".to_owned(),
+            image_id: None,
+            fingerprint: None,
+            created_at: at(0),
+            deadline: at(100_000),
+        },
         id: format!("c-{name}"),
-        pool: PoolName::default_pool(),
-        scope: "repo:o/r".parse().unwrap(),
-        labels: policy().default.labels,
-        github_id: Some(RunnerId(1)),
-        image: "i".to_owned(),
-        image_id: None,
-        fingerprint: None,
-        created_at: at(0),
-        deadline: at(100_000),
         phase,
         engine: None,
         unread: None,
@@ -293,7 +301,8 @@ fn a_registration_that_github_deleted_is_that_of_a_runner_that_had_a_job() {
     let timeout = policy().default.registration_timeout;
     // More was printed than is kept: the line that says that the job began is gone.
     let jit = machine("a1", exit(1, "the end of very much output"));
-    let token = Machine { github_id: None, ..jit.clone() };
+    let mut token = jit.clone();
+    token.identity.github_id = None;
     let offline = registered(1, "a1", false, false);
     let rows = [
         (&jit, Sight::Absent, "ended_in_job"),

@@ -32,7 +32,8 @@ fn a_name_that_is_used_again_begins_anew() {
     // One pass without it, or none: the next of that name has no history.
     let between = seen(before.clone(), None, Some(vec![])).remember(&policy(), at(10));
     assert_eq!(between.memory.of(&first), Sighting::default());
-    let again = Machine { created_at: at(5), github_id: Some(RunnerId(2)), ..first };
+    let mut again = first;
+    (again.identity.created_at, again.identity.github_id) = (at(5), Some(RunnerId(2)));
     let after = seen(before, Some(&again), Some(vec![])).remember(&policy(), at(10));
     let sighting = after.memory.of(&again);
     assert!(!sighting.was_online && !sighting.was_busy, "{sighting:?}");
@@ -111,8 +112,8 @@ fn without_a_job_is_counted_apart_from_offline() {
 
 #[test]
 fn at_the_first_look_a_runner_has_been_without_a_job_since_its_job_was_over() {
-    let runner =
-        Machine { created_at: at(-500), ..machine("a1", Phase::Running { working: Some(true) }) };
+    let mut runner = machine("a1", Phase::Running { working: Some(true) });
+    runner.identity.created_at = at(-500);
     let listed = |online, busy| vec![registered(1, "a1", online, busy)];
     let rows = [
         ("gone", vec![], Some(-300), Some(-300)),
@@ -150,7 +151,8 @@ fn a_registration_of_our_name_with_another_id_is_not_ours() {
     let found = seen(Observed::default(), Some(&runner), Some(theirs));
     assert_eq!(found.sight_of(&runner), Sight::Absent);
     // Without a known id the name decides, in any case.
-    let token = Machine { github_id: None, ..runner };
+    let mut token = runner;
+    token.identity.github_id = None;
     let list = vec![registered(2, "A1", true, true)];
     let found = seen(Observed::default(), Some(&token), Some(list));
     assert!(found.sight_of(&token).listed().is_some());
@@ -425,7 +427,8 @@ fn where_idle_runners_end_without_a_job_the_next_waits_longer_and_longer_until_o
 #[test]
 fn a_runner_that_works_on_is_no_sign_for_those_that_come_after_it() {
     let (busy, idle) = (machine("r5", RUNNING), machine("r6", exited(0, "bye\n")));
-    let idle = Machine { github_id: Some(RunnerId(2)), ..idle };
+    let mut idle = idle;
+    idle.identity.github_id = Some(RunnerId(2));
     let mut memory = Memory::default();
     memory.launched(&idle.name, None, at(0));
     for (second, machines) in

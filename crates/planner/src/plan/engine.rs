@@ -18,7 +18,7 @@ impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
                 machine.phase == Phase::Created && machine.engine == Some(EngineHealth::Healthy);
             if ready && verdict.state == RunnerState::Starting && !self.leaving(&machine.name) {
                 self.plan.actions.push(Action::Start {
-                    name: machine.name.clone(),
+                    machine: machine.reference(),
                     pool: machine.pool.clone(),
                     scope: machine.scope.clone(),
                     id: machine.github_id,

@@ -180,7 +180,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return;
         }
         self.plan.actions.push(Action::Retire {
-            name: machine.name.clone(),
+            machine: machine.reference(),
             scope: machine.scope.clone(),
             id: registered.id,
             why,

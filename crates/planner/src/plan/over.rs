@@ -65,7 +65,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 self.failing.insert((machine.pool.clone(), machine.scope.clone()));
             }
             self.plan.actions.push(Action::Remove {
-                name: machine.name.clone(),
+                machine: machine.reference(),
                 pool: machine.pool.clone(),
                 scope: machine.scope.clone(),
                 id,

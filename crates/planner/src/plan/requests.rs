@@ -1,6 +1,7 @@
 //! What somebody asks for through the API: runners that are made, or ended.
 
 use mayfly_common::api::CreateRunners;
+use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::machine::Machine;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
@@ -62,9 +63,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             *request = Some(asker);
             return Ok(None);
         }
-        let (name, scope) = (machine.name.clone(), machine.scope.clone());
+        let scope = machine.scope.clone();
         let gone = |id| Action::Remove {
-            name: name.clone(),
+            machine: machine.reference(),
             pool: machine.pool.clone(),
             scope: scope.clone(),
             id,
@@ -86,7 +87,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             // It may take a job before GitHub is asked to delete it.
             (_, Sight::Listed(registered), true) => Ok(Some(gone(Some(registered.id)))),
             (_, Sight::Listed(registered), false) => Ok(Some(Action::Retire {
-                name,
+                machine: machine.reference(),
                 scope,
                 id: registered.id,
                 why,
@@ -147,11 +148,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for registered in namesakes {
             self.deregister(&wanted.scope, registered);
         }
-        let launch = |name| Launch {
-            name,
+        let identity = |name| RunnerIdentity {
             pool: PoolName::manual(),
-            scope: wanted.scope.clone(),
             labels: wanted.labels.clone().unwrap_or_else(|| terms.labels.clone()),
+            ..self.policy.identity(terms, name, wanted.scope.clone(), self.now)
+        };
+        let launch = |name| Launch {
+            identity: identity(name),
             explicit_labels: wanted.labels.is_some(),
             group: wanted.group.clone(),
             job: None,

@@ -80,10 +80,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         };
         self.room.add(&pool.name, pool, scope);
         self.plan.actions.push(Action::Launch(Launch {
-            name,
-            pool: pool.name.clone(),
-            scope: scope.clone(),
-            labels: pool.labels.clone(),
+            identity: self.policy.identity(pool, name, scope.clone(), self.now),
             explicit_labels: !pool.name.is_reserved(),
             group: pool.group.clone(),
             job,

@@ -8,7 +8,7 @@ mod world;
 
 use mayfly_common::api::CreateRunners;
 use mayfly_common::label::LabelSet;
-use mayfly_common::machine::{EngineHealth, Exit, Phase};
+use mayfly_common::machine::{EngineHealth, Exit, MachineRef, Phase};
 use mayfly_common::pool::{Naming, PullPolicy};
 use mayfly_common::registration::Registered;
 
@@ -58,7 +58,7 @@ fn seen() -> Observed {
 fn with_runner(mut seen: Observed, name: &str, phase: Phase, online: bool, busy: bool) -> Observed {
     let id = i64::try_from(seen.machines.len()).unwrap() + 1;
     let mut new = machine(name, phase);
-    new.github_id = Some(RunnerId(id));
+    new.identity.github_id = Some(RunnerId(id));
     let listing =
         seen.registrations.entry(new.scope.clone()).or_insert_with(|| Listing::Known(Vec::new()));
     if let Listing::Known(list) = listing {
@@ -245,7 +245,7 @@ fn surplus_idle_runners_retire_after_their_time_and_manual_ones_stay() {
         true,
         false,
     );
-    seen.machines[1].pool = PoolName::manual();
+    seen.machines[1].identity.pool = PoolName::manual();
     seen = seen.remember(&policy(), at(0));
     assert!(plan(&seen, &policy(), at(119)).actions.is_empty());
     assert_eq!(
@@ -622,7 +622,9 @@ fn a_deletion_rides_along_with_the_removal_of_its_own_runner() {
         .actions
         .into_iter()
         .filter_map(|action| match action {
-            Action::Remove { name, request, .. } => Some((name.to_string(), request)),
+            Action::Remove { machine: MachineRef { name, .. }, request, .. } => {
+                Some((name.to_string(), request))
+            }
             _ => None,
         })
         .collect();
@@ -722,8 +724,8 @@ fn a_deletion_by_force_ends_the_machine_whatever_github_says_of_it() {
 #[test]
 fn a_hand_made_runner_serves_labels_the_pool_does_not_offer() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
-    seen.machines[0].pool = PoolName::manual();
-    seen.machines[0].labels = LabelSet::requested(["self-hosted", "gpu"]);
+    seen.machines[0].identity.pool = PoolName::manual();
+    seen.machines[0].identity.labels = LabelSet::requested(["self-hosted", "gpu"]);
     seen.jobs =
         vec![job(1, "o/r", &["self-hosted", "gpu"]), job(2, "o/r", &["self-hosted", "gpu"])];
     let plan = plan(&seen, &policy(), at(10));
@@ -744,8 +746,8 @@ fn a_hand_made_runner_is_for_jobs_of_its_place_with_its_labels_while_it_runs() {
         // Another one is there, too.
         let mut seen = with_runner(seen(), "a1", IDLE, true, false);
         seen = with_runner(seen, "gpu-1", phase.clone(), true, false);
-        seen.machines[1].pool = PoolName::manual();
-        seen.machines[1].labels = LabelSet::requested(["self-hosted", "gpu"]);
+        seen.machines[1].identity.pool = PoolName::manual();
+        seen.machines[1].identity.labels = LabelSet::requested(["self-hosted", "gpu"]);
         seen.jobs = vec![job(1, repo, &labels)];
         let plan = plan(&seen, &policy(), at(10));
         let expected = (usize::from(ours), usize::from(!ours));
@@ -756,7 +758,7 @@ fn a_hand_made_runner_is_for_jobs_of_its_place_with_its_labels_while_it_runs() {
 #[test]
 fn a_job_without_labels_is_unmet_whoever_runs() {
     let mut seen = with_runner(seen(), "gpu-1", IDLE, true, false);
-    seen.machines[0].pool = PoolName::manual();
+    seen.machines[0].identity.pool = PoolName::manual();
     seen.jobs = vec![job(1, "o/r", &[])];
     let plan = plan(&seen, &policy(), at(10));
     assert_eq!((plan.actions.len(), plan.unmet.len(), plan.demand), (0, 1, 0));
@@ -863,7 +865,7 @@ fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
     let draining = Policy { draining: true, ..policy() };
     let mut seen = with_runner(seen(), "idle", IDLE, true, false);
     seen = with_runner(seen, "manual", IDLE, true, false);
-    seen.machines[1].pool = PoolName::manual();
+    seen.machines[1].identity.pool = PoolName::manual();
     seen = with_runner(seen, "starting", IDLE, false, false);
     seen = with_runner(seen, "busy", IDLE, true, true);
     seen = with_runner(seen, "working", Phase::Running { working: Some(true) }, true, false);

@@ -87,6 +87,7 @@ fn the_environment_s_pool_is_as_the_variables_say() {
         policy,
         PoolPolicy {
             name: PoolName::default_pool(),
+            backend: mayfly_common::identity::BackendName::default(),
             scopes: vec![PoolScope::Discovered],
             labels: LabelSet::requested(["self-hosted", "env"]),
             group: Some("env-group".to_owned()),
@@ -98,6 +99,7 @@ fn the_environment_s_pool_is_as_the_variables_say() {
             priority: 0,
             autoscaling: Autoscaling::PerJob,
             registration_timeout: seconds(120),
+            max_lifetime: seconds(4_000),
             idle_timeout: seconds(90),
             rotation: Some(seconds(600)),
             rotate_before: Some(at("2027-01-01T00:00:00Z")),
@@ -146,6 +148,7 @@ fn a_pool_that_says_all_is_as_it_says() {
         policy,
         PoolPolicy {
             name: PoolName::parse("ci").unwrap(),
+            backend: mayfly_common::identity::BackendName::default(),
             scopes: vec![PoolScope::One("org:octo-org".parse().unwrap())],
             labels: LabelSet::requested(["self-hosted", "own"]),
             group: Some("own-group".to_owned()),
@@ -157,6 +160,7 @@ fn a_pool_that_says_all_is_as_it_says() {
             priority: -4,
             autoscaling: Autoscaling::PerJob,
             registration_timeout: seconds(61),
+            max_lifetime: seconds(6_300),
             idle_timeout: seconds(62),
             rotation: None,
             rotate_before: Some(at("2027-01-01T00:00:00Z")),

@@ -335,6 +335,7 @@ fn every_variable_goes_to_its_own_field() {
     assert_eq!(config.traces.as_ref(), Some(&traces));
     let docker = DockerSettings {
         host: Some("tcp://h:44".to_owned()),
+        name: mayfly_common::identity::BackendName::default(),
         installation: Some("id".to_owned()),
         network: "own".to_owned(),
         mtu: Some(1450),

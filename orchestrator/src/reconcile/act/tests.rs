@@ -3,7 +3,9 @@
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 use mayfly_common::webhook::{EventJob, JobStatus};
 
-use super::super::testing::{Bench, at, deregister, launch, machine, name, pool, retire, scope};
+use super::super::testing::{
+    Bench, at, deregister, launch, machine, machine_with, pool, reference, retire, scope,
+};
 use super::*;
 
 fn refused() -> ActionError {
@@ -56,12 +58,18 @@ fn an_action_and_its_outcome_are_words_that_the_metrics_document() {
 
 fn start() -> Action {
     let (id, why) = (None, "why".to_owned());
-    Action::Start { name: name("r-1"), pool: pool("ci"), scope: scope("org:octo-org"), id, why }
+    Action::Start {
+        machine: reference("r-1"),
+        pool: pool("ci"),
+        scope: scope("org:octo-org"),
+        id,
+        why,
+    }
 }
 
 fn remove(runner: &str) -> Action {
     Action::Remove {
-        name: name(runner),
+        machine: reference(runner),
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id: None,
@@ -92,7 +100,7 @@ fn what_needs_the_engine_waits_for_a_slow_one() {
 #[test]
 fn how_long_it_took_is_noted_by_pool_and_kind() {
     let bench = Bench::new();
-    let seen = [Machine { pool: pool("gpu"), ..machine("r-1") }];
+    let seen = [machine_with("r-1", |identity| identity.pool = pool("gpu"))];
     let note = |action: &Action, seconds| {
         bench.reconciler.note_span(action, &seen, SignedDuration::from_secs(seconds));
     };

@@ -89,11 +89,9 @@ async fn the_next_look_is_when_it_is_due_or_at_a_nudge_but_never_at_once() {
     // A runner that waits is taken.
     let bench = Bench::with(&[("RUNNER_MIN_IDLE", "1")]);
     let name = super::super::testing::name("r-1");
-    let machine = mayfly_common::machine::Machine {
-        pool: mayfly_common::pool::PoolName::default_pool(),
-        phase: mayfly_common::machine::Phase::Running { working: Some(true) },
-        ..super::super::testing::machine("r-1")
-    };
+    let mut machine = super::super::testing::machine("r-1");
+    machine.identity.pool = mayfly_common::pool::PoolName::default_pool();
+    machine.phase = mayfly_common::machine::Phase::Running { working: Some(true) };
     let verdict = mayfly_planner::Verdict {
         name: name.clone(),
         state: mayfly_common::runner::RunnerState::Idle,

@@ -2,7 +2,9 @@
 
 use mayfly_common::runner::RunnerState;
 
-use super::super::testing::{Bench, at, deregister, launch, machine, name, retire, scope};
+use super::super::testing::{
+    Bench, at, deregister, launch, machine, name, reference, retire, scope,
+};
 use super::*;
 use mayfly_common::registration::RunnerId;
 
@@ -50,7 +52,7 @@ fn who_asked_for_runners_is_answered_with_those_of_the_request_or_why_there_are_
 #[test]
 fn who_asked_for_a_runner_s_end_hears_what_became_of_it() {
     let remove = |request| Action::Remove {
-        name: name("r-1"),
+        machine: reference("r-1"),
         pool: super::super::testing::pool("ci"),
         scope: scope("org:octo-org"),
         id: Some(RunnerId(7)),

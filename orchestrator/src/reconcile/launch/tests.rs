@@ -54,10 +54,10 @@ fn every_placeholder_stands_for_what_its_description_says() {
         };
         values.into_iter().map(|(name, value)| (name, plain(value))).collect::<Vec<_>>()
     };
-    let of = |place: &str, group: Option<&str>| Launch {
-        scope: scope(place),
-        group: group.map(str::to_owned),
-        ..launch("r-1", None)
+    let of = |place: &str, group: Option<&str>| {
+        let mut launch = Launch { group: group.map(str::to_owned), ..launch("r-1", None) };
+        launch.identity.scope = scope(place);
+        launch
     };
     let all = [
         ("api_gateway_port", "8088"),

@@ -6,7 +6,7 @@ use mayfly_common::webhook::{EventJob, JobStatus};
 
 use tokio::sync::oneshot;
 
-use super::super::testing::{Bench, at, machine, name, scope};
+use super::super::testing::{Bench, at, machine, machine_with, name, scope};
 use super::*;
 
 #[test]
@@ -53,8 +53,8 @@ async fn what_the_ledger_knows_of_a_runner_s_job_is_known_to_the_plan() {
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
     let there = [
-        Machine { created_at: at(-1), ..machine("r-1") },
-        Machine { created_at: at(-1), ..machine("r-2") },
+        machine_with("r-1", |identity| identity.created_at = at(-1)),
+        machine_with("r-2", |identity| identity.created_at = at(-1)),
     ];
     state.ledger.told(&slug("octo-org/app"), &job(7, JobStatus::InProgress), at(1));
     let repos = working_for(&state, &there);

@@ -1,6 +1,8 @@
 //! Who counts as lost: nobody whom this pass ended, and nobody who is there under another id or name.
 
-use super::super::testing::{Bench, at, deregister, launch, machine, name, pool, retire, scope};
+use super::super::testing::{
+    Bench, at, deregister, launch, machine, name, pool, reference, retire, scope,
+};
 use super::*;
 use mayfly_common::api::EventKind;
 use mayfly_github::GitHubError;
@@ -21,7 +23,7 @@ fn verdict(runner: &str, state: RunnerState) -> Verdict {
 fn what_a_pass_ended_or_could_not_start_is_not_left_behind() {
     let failed = || Outcome::Failed(GitHubError::Server(502).into());
     let start = |runner: &str| Action::Start {
-        name: name(runner),
+        machine: reference(runner),
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id: None,

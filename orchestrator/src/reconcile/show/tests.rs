@@ -7,7 +7,9 @@ use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::ScopeKind;
 
 use super::super::act::ActionError;
-use super::super::testing::{Bench, at, deregister, launch, machine, name, pool, retire, scope};
+use super::super::testing::{
+    Bench, at, deregister, launch, machine, name, pool, reference, retire, scope,
+};
 use super::*;
 use mayfly_common::api::EventKind;
 use mayfly_common::runner::RunnerState;
@@ -176,7 +178,7 @@ fn trouble_is_told_by_whom_it_concerns() {
 
 fn remove(runner: &str, ended: RunnerState, failure: Option<Failure>, holds_back: bool) -> Action {
     Action::Remove {
-        name: name(runner),
+        machine: reference(runner),
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id: None,
@@ -191,7 +193,7 @@ fn remove(runner: &str, ended: RunnerState, failure: Option<Failure>, holds_back
 
 fn start(runner: &str) -> Action {
     Action::Start {
-        name: name(runner),
+        machine: reference(runner),
         pool: pool("ci"),
         scope: scope("org:octo-org"),
         id: None,

@@ -27,8 +27,8 @@ fn policy_with(runners: usize, change: impl Fn(&mut PoolPolicy)) -> Policy {
 fn learnt(names: &[&str], jobs: Vec<QueuedJob>, policy: &Policy, now: i64) -> Observed {
     let mut seen = names.iter().fold(seen(), |seen, name| waiting(seen, name, 0));
     for machine in &mut seen.machines {
-        machine.scope = org();
-        machine.labels = LabelSet::requested(["self-hosted", "big"]);
+        machine.identity.scope = org();
+        machine.identity.labels = LabelSet::requested(["self-hosted", "big"]);
     }
     let lists = std::mem::take(&mut seen.registrations);
     seen.registrations = lists.into_values().map(|list| (org(), list)).collect();

@@ -30,9 +30,9 @@ fn warm(min_idle: usize, max: usize) -> Policy {
 pub(super) fn waiting(seen: Observed, name: &str, created: i64) -> Observed {
     let mut seen = with_runner(seen, name, IDLE, true, false);
     let new = seen.machines.last_mut().unwrap();
-    new.pool = PoolName::parse("warm").unwrap();
-    new.created_at = at(created);
-    new.labels = LabelSet::requested(["self-hosted"]);
+    new.identity.pool = PoolName::parse("warm").unwrap();
+    new.identity.created_at = at(created);
+    new.identity.labels = LabelSet::requested(["self-hosted"]);
     seen
 }
 
@@ -46,7 +46,7 @@ pub(super) fn pools_of(plan: &Plan) -> Vec<String> {
 
 pub(super) fn retired(plan: &Plan) -> Vec<&str> {
     let names = plan.actions.iter().filter_map(|action| match action {
-        Action::Retire { name, .. } => Some(name.as_str()),
+        Action::Retire { machine: MachineRef { name, .. }, .. } => Some(name.as_str()),
         _ => None,
     });
     names.collect()
@@ -95,8 +95,8 @@ fn a_stale_runner_goes_when_a_fresh_one_waits() {
     assert_eq!((pools_of(&begun).len(), retired(&begun).len()), (1, 0), "the new one first");
     let starting = with_runner(old.clone(), "fresh", IDLE, false, false);
     let mut starting = starting;
-    starting.machines[1].pool = PoolName::parse("warm").unwrap();
-    starting.machines[1].created_at = at(day);
+    starting.machines[1].identity.pool = PoolName::parse("warm").unwrap();
+    starting.machines[1].identity.created_at = at(day);
     assert!(plan(&starting, &policy, at(day + 1)).actions.is_empty());
     let both = waiting(old, "fresh", day);
     assert_eq!(retired(&plan(&both, &policy, at(day + 9))), ["old"]);
@@ -112,8 +112,8 @@ fn every_reason_to_replace_a_waiting_runner() {
     let fresh = |made: &str| {
         let mut seen = waiting(waiting(seen(), "old", 0), "fresh", 5);
         for (machine, fingerprint) in seen.machines.iter_mut().zip([made, "f"]) {
-            machine.fingerprint = Some(fingerprint.to_owned());
-            machine.image_id = Some("sha256:2".to_owned());
+            machine.identity.fingerprint = Some(fingerprint.to_owned());
+            machine.identity.image_id = Some("sha256:2".to_owned());
         }
         seen.images = [(
             ("i".to_owned(), PullPolicy::Missing),
@@ -125,7 +125,7 @@ fn every_reason_to_replace_a_waiting_runner() {
     assert!(retired(&plan(&fresh("f"), &policy, at(10))).is_empty());
     assert_eq!(retired(&plan(&fresh("g"), &policy, at(10))), ["old"], "described differently");
     let mut image = fresh("f");
-    image.machines[0].image_id = Some("sha256:1".to_owned());
+    image.machines[0].identity.image_id = Some("sha256:1".to_owned());
     assert_eq!(retired(&plan(&image, &policy, at(10))), ["old"], "an older image");
     let mut asked = policy.clone();
     asked.pools[0].rotate_before = Some(at(5));
@@ -236,7 +236,7 @@ fn a_busy_repository_does_not_starve_a_quiet_one() {
     // What runs already counts.
     for index in 0..7 {
         seen = with_runner(seen, &format!("mayfly-i-f{index}"), IDLE, true, true);
-        seen.machines.last_mut().unwrap().scope = "repo:o/flood".parse().unwrap();
+        seen.machines.last_mut().unwrap().identity.scope = "repo:o/flood".parse().unwrap();
     }
     let listing = seen.registrations.remove(&"repo:o/r".parse().unwrap()).unwrap();
     seen.registrations.insert("repo:o/flood".parse().unwrap(), listing);
@@ -279,7 +279,7 @@ fn the_ratio_decides_how_many_and_the_jobs_where() {
     for name in ["b1", "b2"] {
         busy = waiting(busy, name, 0);
         let new = busy.machines.last_mut().unwrap();
-        new.pool = PoolName::parse("r").unwrap();
+        new.identity.pool = PoolName::parse("r").unwrap();
         new.phase = Phase::Running { working: Some(true) };
     }
     assert_eq!(launches(&plan(&busy, &full, at(10))), 0);
@@ -292,7 +292,7 @@ fn the_ratio_decides_how_many_and_the_jobs_where() {
     let mut idle = Observed { jobs: Vec::new(), scaled: BTreeMap::new(), ..seen };
     for name in ["r1", "r2", "r3"] {
         idle = waiting(idle, name, 0);
-        idle.machines.last_mut().unwrap().pool = PoolName::parse("r").unwrap();
+        idle.machines.last_mut().unwrap().identity.pool = PoolName::parse("r").unwrap();
     }
     idle.machines[1].phase = Phase::Running { working: Some(true) };
     assert_eq!(retired(&plan(&idle, &ratio(Ratio::default()), at(10))), ["r1", "r3"]);
@@ -482,7 +482,7 @@ fn idle_runners_of_a_repository_that_is_not_served_go_and_none_take_their_place(
         assert_eq!(retired(&plan(&busy, &policy, at(9))), [""; 0], "{what}: busy");
         // Whoever asks by hand decides.
         let mut by_hand = seen;
-        by_hand.machines[0].pool = PoolName::manual();
+        by_hand.machines[0].identity.pool = PoolName::manual();
         assert_eq!(retired(&plan(&by_hand, &policy, at(9))), [""; 0], "{what}: by hand");
     }
 }

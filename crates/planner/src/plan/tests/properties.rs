@@ -65,7 +65,14 @@ fn is_full(
 /// True if a runner of a pool in a scope is found to have failed just now: its back-off begins after this pass.
 fn has_failed(world: &World, plan: &Plan, pool: &PoolPolicy, scope: &Scope) -> bool {
     plan.actions.iter().any(|action| {
-        let Action::Remove { name, pool: of, scope: at, holds_back: true, .. } = action else {
+        let Action::Remove {
+            machine: MachineRef { name, .. },
+            pool: of,
+            scope: at,
+            holds_back: true,
+            ..
+        } = action
+        else {
             return false;
         };
         let first = |one: &Machine| world.seen.memory.of(one).failed_passes == 1;
@@ -349,7 +356,7 @@ proptest! {
     #[test]
     fn a_runner_that_had_a_job_holds_no_other_back_however_it_ended(world in any_world()) {
         for action in &world.plan().actions {
-            let Action::Remove { name, failure, holds_back, .. } = action else { continue };
+            let Action::Remove { machine: MachineRef { name, .. }, failure, holds_back, .. } = action else { continue };
             let machine = world.seen.machines.iter().find(|one| one.name == *name).unwrap();
             let had_a_job = world.seen.memory.of(machine).was_busy;
             prop_assert!(!(had_a_job && *holds_back), "{}: {:?}", name, failure);
@@ -361,7 +368,7 @@ proptest! {
         let plan = world.plan();
         for (index, action) in plan.actions.iter().enumerate() {
             prop_assert!(!plan.actions[..index].contains(action), "{action:?}");
-            if let Action::Remove { name, .. } | Action::Retire { name, .. } = action {
+            if let Action::Remove { machine: MachineRef { name, .. }, .. } | Action::Retire { machine: MachineRef { name, .. }, .. } = action {
                 let ended = plan.actions.iter().filter(|other| ends(other, name)).count();
                 prop_assert_eq!(ended, 1, "{}", name);
             }

@@ -58,7 +58,7 @@ fn an_idle_runner_that_no_job_needs_gives_its_room_to_one_that_waits() {
     assert!(plan(&unsure, &policy, at(20)).actions.is_empty());
     let mut by_hand = seen.clone();
     for machine in &mut by_hand.machines {
-        machine.pool = PoolName::manual();
+        machine.identity.pool = PoolName::manual();
     }
     assert!(plan(&by_hand, &policy, at(20)).actions.is_empty());
 }
@@ -172,7 +172,7 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
     };
     let policy = two_pools(5, closed);
     let mut first = waiting(seen(), "w1", 0);
-    first.machines[0].scope = org.clone();
+    first.machines[0].identity.scope = org.clone();
     first.registrations =
         first.registrations.into_values().map(|list| (org.clone(), list)).collect();
     let repo = RepoSlug::parse("o/r").unwrap();
@@ -190,7 +190,7 @@ fn a_job_that_one_group_s_runners_do_not_get_has_the_next_pool_s_at_once() {
     // One more runner in that group changes nothing.
     let mut more = waiting(late.clone(), "w2", 120);
     let second = more.machines.last_mut().unwrap();
-    second.scope = org.clone();
+    second.identity.scope = org.clone();
     assert_eq!(pools_of(&plan(&more, &policy, at(120))), ["default repo:o/r"]);
     // The runner that is on its way is enough.
     let after = carried_out(&late, &next, at(120)).remember(&policy, at(121));
@@ -203,8 +203,8 @@ fn the_runner_that_is_kept_for_a_job_is_one_that_could_have_it() {
     type Other = fn(&mut Machine);
     let policy = two_pools(3, |_| {});
     let rows: [Other; 2] = [
-        |other| other.scope = "repo:p/q".parse().unwrap(),
-        |other| other.labels = LabelSet::requested(["other"]),
+        |other| other.identity.scope = "repo:p/q".parse().unwrap(),
+        |other| other.identity.labels = LabelSet::requested(["other"]),
     ];
     for change in rows {
         let mut seen = ["w0", "w1"].iter().fold(seen(), |seen, name| waiting(seen, name, 0));
@@ -226,7 +226,7 @@ fn one_whose_room_another_cap_gives_anyway_stays() {
     let mut policy = two_pools(2, |_| {});
     policy.caps.per_repo = Some(1);
     let mut seen = ["w1", "w2"].iter().fold(seen(), |seen, name| waiting(seen, name, 0));
-    seen.machines[0].scope = "repo:p/q".parse().unwrap();
+    seen.machines[0].identity.scope = "repo:p/q".parse().unwrap();
     let list = Listing::Known(vec![registered(1, "w1", true, false)]);
     seen.registrations.insert(seen.machines[0].scope.clone(), list);
     let seen = Observed { jobs: vec![job(1, "o/r", &["self-hosted", "linux"])], ..seen };

@@ -1,6 +1,7 @@
 //! Worlds for the properties: every policy field and cap, several pools and scopes, and only what can be.
 
 use jiff::SignedDuration;
+use mayfly_common::identity::BackendName;
 use mayfly_common::pool::{Autoscaling, PoolScope, Ratio};
 
 use super::*;
@@ -181,6 +182,7 @@ fn any_policy(choose: &mut Choices) -> Policy {
         (0..choose.below(4)).map(|number| any_pool(choose, Some(number))).collect();
     let few = |choose: &mut Choices| 1 + choose.below(4);
     Policy {
+        installation: "i".to_owned(),
         auto_create: !choose.one_in(10),
         draining: choose.one_in(12),
         caps: Caps {
@@ -228,6 +230,7 @@ fn any_pool(choose: &mut Choices, number: Option<usize>) -> PoolPolicy {
     let name_prefix =
         if naming == Naming::Stable && choose.one_in(2) { format!("desk-{name}") } else { own };
     PoolPolicy {
+        backend: BackendName::default(),
         scopes,
         labels: LabelSet::requested(labels),
         group: choose.maybe(4, |_| "group".to_owned()),
@@ -239,6 +242,7 @@ fn any_pool(choose: &mut Choices, number: Option<usize>) -> PoolPolicy {
         priority: i32::try_from(choose.below(3)).unwrap(),
         autoscaling,
         registration_timeout: SignedDuration::from_secs(choose.of(&[300, 60])),
+        max_lifetime: SignedDuration::from_hours(120),
         idle_timeout: SignedDuration::from_secs(choose.of(&[120, 0])),
         rotation: choose.maybe(3, |choose| SignedDuration::from_secs(choose.of(&[600, 60]))),
         rotate_before: choose.maybe(4, |choose| at(choose.second(2_000))),
@@ -310,18 +314,18 @@ fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> 
     let created_at = at(choose.second(now + 1));
     let lifetime = SignedDuration::from_secs(choose.of(&[432_000, 600]));
     let mut runner = machine(name.as_str(), phase);
-    runner.labels = terms.labels.clone();
-    runner.image.clone_from(&terms.image);
-    runner.scope = choose.of(&SCOPES).parse().unwrap();
+    runner.identity.labels = terms.labels.clone();
+    runner.identity.image.clone_from(&terms.image);
+    runner.identity.scope = choose.of(&SCOPES).parse().unwrap();
     // One that registers itself does not know its id beforehand.
-    runner.github_id =
+    runner.identity.github_id =
         if choose.one_in(4) { None } else { Some(RunnerId(1 + i64::try_from(index).unwrap())) };
-    runner.image_id = Some(choose.of(&["new", "old"]).to_owned());
-    runner.fingerprint = choose.of(&[Some("f"), Some("g"), None]).map(str::to_owned);
-    runner.created_at = created_at;
-    runner.deadline = created_at + lifetime;
+    runner.identity.image_id = Some(choose.of(&["new", "old"]).to_owned());
+    runner.identity.fingerprint = choose.of(&[Some("f"), Some("g"), None]).map(str::to_owned);
+    runner.identity.created_at = created_at;
+    runner.identity.deadline = created_at + lifetime;
     runner.engine = has_engine.then(|| choose.of(&health));
-    runner.pool = pool;
+    runner.identity.pool = pool;
     runner
 }
 
@@ -399,7 +403,9 @@ fn any_wish(choose: &mut Choices, runners: &[Machine]) -> Wish {
     let scope = choose.of(&SCOPES).parse().unwrap();
     let count = 1 + choose.below(3);
     match (choose.below(3), runners.is_empty()) {
-        (0, false) => Wish::Delete { name: choose.of(runners).name, force: choose.one_in(2) },
+        (0, false) => {
+            Wish::Delete { name: choose.of(runners).identity.name, force: choose.one_in(2) }
+        }
         (1, _) => Wish::Delete { name: generated(0xdead), force: choose.one_in(2) },
         _ => Wish::Create(CreateRunners {
             names: if choose.one_in(2) {
@@ -468,18 +474,26 @@ impl World {
                 }
             }
             Action::Launch(launch) => self.launch(launch),
-            Action::Start { name, .. } => {
+            Action::Start { machine: MachineRef { name, .. }, .. } => {
                 for machine in self.seen.machines.iter_mut().filter(|one| one.name == *name) {
                     machine.phase = IDLE;
                 }
             }
-            Action::Retire { name, scope, id, .. } => {
+            Action::Retire { machine: MachineRef { name, .. }, scope, id, .. } => {
                 if self.deregister(scope, *id) {
                     self.seen.memory.ended(name);
                     self.seen.machines.retain(|machine| machine.name != *name);
                 }
             }
-            Action::Remove { name, pool, scope, id, if_busy, holds_back, .. } => {
+            Action::Remove {
+                machine: MachineRef { name, .. },
+                pool,
+                scope,
+                id,
+                if_busy,
+                holds_back,
+                ..
+            } => {
                 if *holds_back {
                     let until = self.now + backoff::FIRST;
                     self.seen.held_back.insert((pool.clone(), scope.clone()), until);
@@ -499,19 +513,13 @@ impl World {
         let terms = self.policy.terms(&launch.pool).clone();
         let newest = self.seen.images.get(&(terms.image.clone(), terms.pull));
         let mut new = machine(launch.name.as_str(), IDLE);
-        new.image_id = newest.and_then(|image| image.id.clone());
-        new.fingerprint = Some(terms.fingerprint);
-        new.image = terms.image;
+        new.identity = launch.identity.clone();
+        new.identity.image_id = newest.and_then(|image| image.id.clone());
         if terms.engine_image.is_some() {
             new.phase = Phase::Created;
             new.engine = Some(EngineHealth::Starting);
         }
-        new.scope = launch.scope.clone();
-        new.labels = launch.labels.clone();
-        new.pool = launch.pool.clone();
-        new.created_at = self.now;
-        new.deadline = self.now + SignedDuration::from_hours(120);
-        new.github_id = Some(id);
+        new.identity.github_id = Some(id);
         let now = self.now;
         self.seen.memory.launched(&launch.name, launch.job, now);
         self.seen.memory.started(&launch.name, (launch.pool.clone(), launch.scope.clone()));
