@@ -4,7 +4,6 @@
 //! `cargo bench -p orchestrator --bench launch` prints the ratios. The target is 1.10 for one runner.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
@@ -19,13 +18,9 @@ use github_sim::world::model::{JobSpec, NewRepo, Step};
 use github_sim::{Sim, SimConfig, runner_image};
 use mayfly_backend::Backend as _;
 use mayfly_backend_docker::DockerBackend;
-use mayfly_common::clock::SystemClock;
 use mayfly_common::scope::RepoSlug;
-use mayfly_github::GitHubClient;
 use mayfly_settings::Config;
-use mayfly_store::Store;
-use orchestrator::metrics::Metrics;
-use orchestrator::reconcile::Reconciler;
+use orchestrator::{Adapters, App};
 
 const ROUNDS: usize = 7;
 const REPO: &str = "octo-admin/app";
@@ -157,20 +152,9 @@ impl Bench {
                 .expect("a repository");
         });
         let config = self.config(&sim.url());
-        let clock = Arc::new(SystemClock);
-        let settings = config.github.client();
-        let github =
-            GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).expect("a client");
-        let backend = Arc::new(self.backend());
-        let metrics = Arc::new(Metrics::new(github.traffic()));
-        let (reconciler, _handle) = Reconciler::new(
-            config,
-            Arc::<DockerBackend>::clone(&backend),
-            Arc::new(github),
-            clock,
-            metrics,
-            Store::in_memory().expect("a store"),
-        );
+        let adapters = Adapters::open(&config).expect("adapters");
+        let app = App::build(config, adapters);
+        let (reconciler, backend) = (app.reconciler(), self.backend());
         // The repository is known before the jobs come, as in a running platform.
         reconciler.pass().await;
         for _ in 0..count {

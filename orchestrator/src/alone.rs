@@ -11,42 +11,37 @@ use std::time::Duration;
 
 use mayfly_service::telemetry::MONITOR;
 use mayfly_store::Store;
-use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 /// How long from one look at the lock to the next.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// The lock, if one could be had.
+/// The lock, if one could be had. It is free again once this is dropped.
 #[derive(Debug)]
-struct Alone {
+pub(crate) struct Alone {
     database: PathBuf,
     held: Option<File>,
 }
 
-/// Holds the lock until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Kept(JoinHandle<()>);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Alone {
+    /// Locks the file beside the database at `path`.
+    ///
+    /// Errors: another process has it, or something else is in its place. Where files cannot be locked, or not be made, there is no
+    /// lock.
+    pub(crate) fn lock_beside(path: &Path) -> io::Result<Self> {
+        // One file may have several names.
+        let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut alone = Self { database, held: None };
+        alone.lock().map_err(|why| io::Error::other(format!("DATABASE_PATH: {why}")))?;
+        Ok(alone)
     }
-}
 
-/// Locks the file beside the database at `path`, and keeps it locked.
-///
-/// Errors: another process has it, or something else is in its place. Where files cannot be locked, or not be made, there is no lock.
-pub(crate) fn with(path: &Path) -> io::Result<Kept> {
-    // One file may have several names.
-    let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut alone = Alone { database, held: None };
-    alone.lock().map_err(|why| io::Error::other(format!("DATABASE_PATH: {why}")))?;
-    Ok(Kept(tokio::spawn(async move {
+    /// Keeps the file locked until the future is dropped.
+    pub(crate) async fn keep(mut self) {
         let mut told = false;
         loop {
             tokio::time::sleep(INTERVAL).await;
-            match alone.look() {
+            match self.look() {
                 Ok(false) => told = false,
                 Ok(true) => {
                     told = false;
@@ -59,10 +54,8 @@ pub(crate) fn with(path: &Path) -> io::Result<Kept> {
                 Err(_) => {}
             }
         }
-    })))
-}
+    }
 
-impl Alone {
     /// Locks again if no file is locked, or the one that is locked is not the one beside the database any more. True if it did.
     ///
     /// Errors: another process has that one.
@@ -116,6 +109,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::tasks::TaskSet;
 
     fn is_locked(path: &Path) -> bool {
         let file = File::options().append(true).open(path).unwrap();
@@ -126,13 +120,10 @@ mod tests {
     async fn the_lock_is_free_again_once_nobody_keeps_it() {
         let folder = std::env::temp_dir().join(format!("mayfly-alone-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&folder).unwrap();
-        let kept = with(&folder.join("m.db")).unwrap();
+        let set = TaskSet::default();
+        set.tasks().spawn(Alone::lock_beside(&folder.join("m.db")).unwrap().keep());
         assert!(is_locked(&folder.join("m.db.lock")));
-        drop(kept);
-        // The task that held it ends when its turn comes.
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
+        set.end().await;
         assert!(!is_locked(&folder.join("m.db.lock")));
         std::fs::remove_dir_all(&folder).unwrap();
     }

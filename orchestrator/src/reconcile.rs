@@ -60,17 +60,18 @@ use self::image::Images;
 use self::journal::Journal;
 use self::launch::Launcher;
 use self::state::State;
+use crate::adapters::Adapters;
 use crate::book::Book;
 use crate::drain::Drain;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
+use crate::tasks::Tasks;
 use mayfly_backend::Backend;
 use mayfly_backend::bounded::{Bounded, Contact};
 use mayfly_common::clock::Clock;
 use mayfly_github::GitHubClient;
 use mayfly_planner::snapshot::Snapshot;
 use mayfly_settings::Config;
-use mayfly_store::Store;
 
 /// Requests that may wait for the next pass.
 const REQUEST_QUEUE: usize = 64;
@@ -86,6 +87,8 @@ pub struct Reconciler {
     metrics: Arc<Metrics>,
     nudge: Arc<Notify>,
     stopping: Arc<AtomicBool>,
+    /// Runs what goes on beside passes.
+    tasks: Tasks,
     launcher: Launcher,
     images: Arc<Images>,
     book: Arc<Book>,
@@ -97,14 +100,15 @@ pub struct Reconciler {
 
 impl Reconciler {
     /// A reconciler and the handle through which others see it.
-    pub fn new(
+    pub(crate) fn new(
         config: Config,
-        backend: Arc<dyn Backend>,
-        github: Arc<GitHubClient>,
-        clock: Arc<dyn Clock>,
+        adapters: &Adapters,
         metrics: Arc<Metrics>,
-        store: Store,
+        tasks: Tasks,
     ) -> (Self, Handle) {
+        let Adapters { backend, github, clock, store, alone: _ } = adapters;
+        let (backend, github) = (Arc::clone(backend), Arc::clone(github));
+        let (clock, store) = (Arc::clone(clock), store.clone());
         let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
         let (snapshot, seen) = watch::channel(Snapshot::default());
         let (journal, events) = Journal::new();
@@ -112,7 +116,7 @@ impl Reconciler {
         let book = Arc::new(Book::new(&config, store.clone()));
         let drain = Arc::new(Drain::new(store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
-        let images = Arc::new(Images::new(Arc::clone(&nudge)));
+        let images = Arc::new(Images::new(Arc::clone(&nudge), tasks.clone()));
         let contact = Arc::new(Contact::new(Arc::clone(&clock)));
         let beside = Arc::new(Bounded::for_readers(Arc::clone(&backend), Arc::clone(&contact)));
         let backend = Arc::new(Bounded::for_passes(backend, Arc::clone(&contact)));
@@ -147,6 +151,7 @@ impl Reconciler {
                 metrics,
                 nudge,
                 stopping,
+                tasks,
                 launcher,
                 images,
                 book,

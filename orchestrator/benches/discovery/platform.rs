@@ -13,8 +13,7 @@ use mayfly_common::scope::RepoSlug;
 use mayfly_github::GitHubClient;
 use mayfly_settings::Config;
 use mayfly_store::Store;
-use orchestrator::metrics::Metrics;
-use orchestrator::reconcile::Reconciler;
+use orchestrator::{Adapters, App};
 
 const OWNER: &str = "octo-admin";
 const FILE: &str = ".github/workflows/ci.yml";
@@ -76,7 +75,7 @@ impl Clock for Shared {
 pub(crate) struct Platform {
     sim: Sim,
     clock: SimClock,
-    reconciler: Reconciler,
+    app: App,
     repositories: usize,
 }
 
@@ -177,18 +176,16 @@ impl Platform {
         let ours: Arc<dyn Clock> = Arc::new(Shared(clock.clone()));
         let settings = config.github.client();
         let github = Arc::new(GitHubClient::new(settings, Arc::clone(&ours)).expect("a client"));
-        let metrics = Arc::new(Metrics::new(github.traffic()));
-        let backend = Arc::new(FakeBackend::new());
         let store = Store::in_memory().expect("a store");
-        let (reconciler, _handle) = Reconciler::new(config, backend, github, ours, metrics, store);
-        Self { sim, clock, reconciler, repositories }
+        let adapters = Adapters::new(Arc::new(FakeBackend::new()), github, ours, store);
+        Self { sim, clock, app: App::build(config, adapters), repositories }
     }
 
     /// One cycle, a check interval after the last.
     pub(crate) async fn cycle(&self) -> (Cost, PassReport) {
         self.clock.advance(INTERVAL);
         self.sim.clear_counters();
-        let report = self.reconciler.check_now().await;
+        let report = self.app.reconciler().check_now().await;
         assert!(report.problems.is_empty() && report.github_error.is_none(), "{report:?}");
         (cost(&self.sim), report)
     }

@@ -14,7 +14,9 @@ use tokio::time::{Duration, Instant};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::adapters::Adapters;
 use crate::reconcile::Reconciler;
+use crate::tasks::Tasks;
 
 const NOW: &str = "2027-01-15T08:00:00Z";
 
@@ -72,14 +74,9 @@ fn scene_with(variables: &[(&str, &str)], store: Store) -> Scene {
     let github = Arc::new(github);
     let metrics = Arc::new(Metrics::new(github.traffic()));
     let backend = Arc::new(FakeBackend::new());
-    let (reconciler, handle) = Reconciler::new(
-        config.clone(),
-        Arc::<FakeBackend>::clone(&backend),
-        github,
-        clock,
-        Arc::clone(&metrics),
-        store.clone(),
-    );
+    let adapters = Adapters::new(Arc::<FakeBackend>::clone(&backend), github, clock, store.clone());
+    let (reconciler, handle) =
+        Reconciler::new(config.clone(), &adapters, Arc::clone(&metrics), Tasks::default());
     Scene { api: Api { handle, config: Arc::new(config), metrics }, backend, reconciler, store }
 }
 

@@ -31,8 +31,8 @@ const PING: Duration = Duration::from_secs(15);
 /// Runs passes until `shutdown`. A pass that has begun is finished, but starts no further runner.
 pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>) {
     let backend: Arc<dyn Backend> = Arc::<Bounded>::clone(&reconciler.backend);
-    let events = tokio::spawn(follow(backend, Arc::clone(&reconciler.nudge)));
-    let contact = tokio::spawn(keep_contact(Arc::clone(&reconciler.beside)));
+    let events = reconciler.tasks.spawn(follow(backend, Arc::clone(&reconciler.nudge)));
+    let contact = reconciler.tasks.spawn(keep_contact(Arc::clone(&reconciler.beside)));
     let mut shutdown = pin!(shutdown);
     loop {
         let mut pass = pin!(reconciler.pass());

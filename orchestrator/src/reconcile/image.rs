@@ -9,6 +9,7 @@ use mayfly_service::telemetry::{MONITOR, SUCCESS};
 use tokio::sync::Notify;
 use tracing::info;
 
+use crate::tasks::Tasks;
 use mayfly_backend::{Backend, BackendError, Progress};
 use mayfly_common::clock::Clock;
 use mayfly_planner::backoff::delay;
@@ -30,6 +31,8 @@ pub(super) struct Wanted {
 /// What is known of the images.
 pub(super) struct Images {
     nudge: Arc<Notify>,
+    /// Runs the pulls.
+    tasks: Tasks,
     states: Mutex<BTreeMap<String, State>>,
 }
 
@@ -72,8 +75,8 @@ impl State {
 }
 
 impl Images {
-    pub(super) fn new(nudge: Arc<Notify>) -> Self {
-        Self { nudge, states: Mutex::default() }
+    pub(super) fn new(nudge: Arc<Notify>, tasks: Tasks) -> Self {
+        Self { nudge, tasks, states: Mutex::default() }
     }
 
     fn states(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
@@ -138,7 +141,7 @@ impl Images {
         drop(states);
         info!(category = MONITOR, image, "pulling a runner image");
         let this = Arc::clone(self);
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let result = backend.pull_image(&image, &progress).await;
             let now = clock.now();
             let mut states = this.states();

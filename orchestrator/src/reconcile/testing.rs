@@ -21,7 +21,9 @@ use mayfly_store::Store;
 
 use super::Reconciler;
 use super::handle::Handle;
+use crate::adapters::Adapters;
 use crate::metrics::Metrics;
+use crate::tasks::Tasks;
 use mayfly_settings::Config;
 
 /// Seconds since a moment.
@@ -60,7 +62,8 @@ impl Bench {
         let metrics = Arc::new(Metrics::new(github.traffic()));
         let backend = Arc::new(FakeBackend::new());
         let engine: Arc<dyn Backend> = Arc::<FakeBackend>::clone(&backend);
-        let (reconciler, handle) = Reconciler::new(config, engine, github, time, metrics, store);
+        let adapters = Adapters::new(engine, github, time, store);
+        let (reconciler, handle) = Reconciler::new(config, &adapters, metrics, Tasks::default());
         Self { reconciler: Arc::new(reconciler), handle, backend, clock }
     }
 

@@ -23,6 +23,7 @@ use mayfly_common::scope::Scope;
 use mayfly_github::GitHubError;
 use mayfly_planner::backoff::Failed;
 use mayfly_planner::{Action, Caps, Listing, Memory, Observed, Verdict, plan};
+use mayfly_store::Store;
 
 async fn add(bench: &Bench, spec: Value) {
     let spec = PoolSpec::from_json(&spec, "").unwrap();

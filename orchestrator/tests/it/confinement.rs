@@ -2,19 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::Arc;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use github_sim::world::model::Conclusion;
 use mayfly_backend::Backend as _;
 use mayfly_backend_docker::DockerBackend;
-use mayfly_common::clock::SystemClock;
 use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
-use mayfly_github::GitHubClient;
-use mayfly_store::Store;
-use orchestrator::metrics::Metrics;
-use orchestrator::reconcile::Reconciler;
+use orchestrator::{Adapters, App};
 
 use crate::docker::{Engine, engine, job, machine_of, spec_of, until};
 use crate::in_time::InTime as _;
@@ -229,15 +224,9 @@ async fn jobs_run_under_our_filter() {
             .unwrap()
     });
     let config = engine.config(&sim.url(), &[("RUNNER_SECCOMP_PROFILE", PROFILE)]);
-    let clock = Arc::new(SystemClock);
-    let settings = config.github.client();
-    let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
-    let backend = Arc::new(DockerBackend::new(config.docker()));
-    let metrics = Arc::new(Metrics::new(github.traffic()));
-    let store = Store::in_memory().unwrap();
-    let shared = Arc::<DockerBackend>::clone(&backend);
-    let (reconciler, _handle) = Reconciler::new(config, shared, github, clock, metrics, store);
-    assert_eq!(reconciler.pass().await.launched, 1);
+    let app = App::build(config.clone(), Adapters::open(&config).unwrap());
+    let backend = engine.backend(&[]);
+    assert_eq!(app.reconciler().pass().await.launched, 1);
     until("the job is done", async || {
         sim.with(|world| world.job(id).unwrap().conclusion.is_some())
     })

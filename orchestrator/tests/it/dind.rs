@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
@@ -16,14 +15,9 @@ use github_sim::world::model::Conclusion;
 use github_sim::{Sim, runner_image};
 use mayfly_backend::{Backend, BackendError};
 use mayfly_backend_docker::DockerBackend;
-use mayfly_common::clock::SystemClock;
 use mayfly_common::machine::{EngineHealth, Phase};
 use mayfly_common::runner::RunnerState;
-use mayfly_github::GitHubClient;
-use mayfly_store::Store;
-use orchestrator::metrics::Metrics;
-use orchestrator::reconcile::Reconciler;
-use orchestrator::reconcile::handle::Handle;
+use orchestrator::{Adapters, App};
 
 use crate::docker::{Engine, PATIENCE, engine, job, machine_of, spec_of, until};
 use crate::in_time::InTime as _;
@@ -116,24 +110,11 @@ fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &
     variables.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
-fn reconciler(engine: &Engine, sim: &Sim) -> (Reconciler, Handle, Arc<DockerBackend>) {
+fn app(engine: &Engine, sim: &Sim) -> (App, DockerBackend) {
     let variables = variables(engine);
     let config = engine.config(&sim.url(), &borrowed(&variables));
-    let clock = Arc::new(SystemClock);
-    let settings = config.github.client();
-    let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
-    let backend = Arc::new(engine.backend(&borrowed(&variables)));
-    let metrics = Arc::new(Metrics::new(github.traffic()));
-    let store = Store::in_memory().unwrap();
-    let (reconciler, handle) = Reconciler::new(
-        config,
-        Arc::<DockerBackend>::clone(&backend),
-        github,
-        clock,
-        metrics,
-        store,
-    );
-    (reconciler, handle, backend)
+    let adapters = Adapters::open(&config).unwrap();
+    (App::build(config, adapters), engine.backend(&borrowed(&variables)))
 }
 
 /// The containers and networks that are this test's, and the volumes of these names.
@@ -193,7 +174,8 @@ async fn a_job_has_an_engine_that_is_not_the_host_s_and_ends_with_it() {
         cat back
         test ! -e /var/run/docker.sock";
     let id = sim.with(|world| world.queue_job(&slug("octo-admin/app"), job(step)).unwrap());
-    let (reconciler, handle, backend) = reconciler(&engine, &sim);
+    let (app, backend) = app(&engine, &sim);
+    let (reconciler, handle) = (app.reconciler(), app.handle());
     assert_eq!(reconciler.pass().await.launched, 1);
     let created = backend.list().await.unwrap().remove(0);
     assert_eq!(created.phase, Phase::Created, "{created:?}");
@@ -241,7 +223,8 @@ async fn an_engine_that_ends_fails_its_runner_and_says_why() {
     import(&engine, &[("dockerd-entrypoint.sh", entry)]).await;
     let sim = engine.github().await;
     sim.with(|world| world.queue_job(&slug("octo-admin/app"), job("true")).unwrap());
-    let (reconciler, handle, _) = reconciler(&engine, &sim);
+    let (app, _) = app(&engine, &sim);
+    let (reconciler, handle) = (app.reconciler(), app.handle());
     assert_eq!(reconciler.pass().await.launched, 1);
     until("the runner is given up", async || {
         reconciler.pass().await;

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -28,12 +27,9 @@ use mayfly_common::machine::{MachineRef, Phase};
 use mayfly_common::material::Material;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
-use mayfly_github::GitHubClient;
 use mayfly_settings::Config;
 use mayfly_settings::pool::Pool;
-use mayfly_store::Store;
-use orchestrator::metrics::Metrics;
-use orchestrator::reconcile::Reconciler;
+use orchestrator::{Adapters, App};
 
 use crate::support::{SELF_HOSTED, TOKEN, config, scope, slug};
 
@@ -252,19 +248,8 @@ async fn jobs_really_run_in_containers_that_vanish() {
         )
     });
     let config = engine.config(&sim.url(), &[]);
-    let settings = config.github.client();
-    let clock = Arc::new(SystemClock);
-    let github = Arc::new(GitHubClient::new(settings, Arc::<SystemClock>::clone(&clock)).unwrap());
-    let backend = Arc::new(DockerBackend::new(config.docker()));
-    let metrics = Arc::new(Metrics::new(github.traffic()));
-    let (reconciler, handle) = Reconciler::new(
-        config,
-        Arc::<DockerBackend>::clone(&backend),
-        github,
-        clock,
-        metrics,
-        Store::in_memory().unwrap(),
-    );
+    let app = App::build(config.clone(), Adapters::open(&config).unwrap());
+    let (reconciler, handle, backend) = (app.reconciler(), app.handle(), engine.backend(&[]));
     assert_eq!(reconciler.pass().await.launched, 2);
     let done = |world: &github_sim::world::World| {
         [good, bad]

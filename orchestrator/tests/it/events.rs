@@ -139,7 +139,7 @@ async fn a_stream_goes_on_where_it_was_cut_and_ends_with_the_service() {
     for expected in &all.events {
         assert_eq!(whole.next().await.as_ref(), Some(expected));
     }
-    drop(platform.reconciler);
+    drop(platform);
     assert_eq!(resumed.next().await, None);
     assert_eq!(whole.next().await, None);
 }

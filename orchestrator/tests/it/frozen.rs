@@ -12,7 +12,6 @@ use mayfly_backend::bounded::PASS;
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::machine::Phase;
 use mayfly_store::Store;
-use orchestrator::http::{Api, router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -41,9 +40,8 @@ async fn a_pass_on_an_engine_that_freezes(how: Freeze) {
         config(&sim.url(), &[("DOCKER_HOST", &engine.host()), ("ORCHESTRATOR_ID", "frozen")]);
     let backend = Arc::new(DockerBackend::new(config.docker()));
     let store = Store::in_memory().unwrap();
-    let (reconciler, handle, metrics) =
-        wire(&config, backend, &clock, SignedDuration::ZERO, PATIENT, store);
-    let router = router(Api { handle, config: Arc::new(config), metrics });
+    let app = wire(&config, backend, &clock, SignedDuration::ZERO, PATIENT, store);
+    let (reconciler, router) = (app.reconciler(), app.router());
 
     let report = reconciler.pass().await;
     assert_eq!(report.problems, Vec::<String>::new());

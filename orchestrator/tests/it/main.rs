@@ -55,3 +55,4 @@ mod support;
 mod taken;
 mod traces;
 mod webhooks;
+mod wiring;

@@ -216,8 +216,8 @@ async fn runners_beside_a_refusal_are_seen_and_one_problem_names_the_container()
     let config = config(&sim.url(), &variables);
     let backend = Arc::new(DockerBackend::new(config.docker()));
     let store = Store::in_memory().unwrap();
-    let (reconciler, handle, _) =
-        wire(&config, backend, &clock, SignedDuration::ZERO, PATIENT, store);
+    let app = wire(&config, backend, &clock, SignedDuration::ZERO, PATIENT, store);
+    let (reconciler, handle) = (app.reconciler(), app.handle());
     engine.add_one("mayfly-i-1", ("exited", "Exited (1) ago"), &labels("mayfly-i-1"));
     engine.add_one("mayfly-i-2", ("running", "Up"), &labels("mayfly-i-2"));
     engine.refuse("/mayfly-i-1/json", Some(500));

@@ -237,11 +237,10 @@ async fn two_hundred_lines_of_a_log_are_asked_for() {
     let backend = std::sync::Arc::new(mayfly_backend_docker::DockerBackend::new(config.docker()));
     let store = mayfly_store::Store::in_memory().unwrap();
     let ahead = jiff::SignedDuration::ZERO;
-    let (_reconciler, handle, metrics) = wire(&config, backend, &clock, ahead, PATIENT, store);
-    let api = orchestrator::http::Api { handle, config: std::sync::Arc::new(config), metrics };
+    let app = wire(&config, backend, &clock, ahead, PATIENT, store);
     let request = Request::get("/api/v1/runners/mayfly-i-1/logs").header("host", "127.0.0.1");
     let request = request.body(Body::empty()).unwrap();
-    let response = orchestrator::http::router(api).oneshot(request).await.unwrap();
+    let response = app.router().oneshot(request).await.unwrap();
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body, json!({"id": "mayfly-i-1", "logs": "Listening for Jobs\n"}));

@@ -19,10 +19,10 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_github::{GitHubClient, GitHubSettings};
 use mayfly_settings::Config;
 use mayfly_store::Store;
-use orchestrator::http::{Api, router};
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
 use orchestrator::reconcile::handle::{Handle, RequestError};
+use orchestrator::{Adapters, App};
 use tower::ServiceExt as _;
 
 /// The workflow of repositories made by [`Platform::repo`].
@@ -44,6 +44,7 @@ impl Clock for Shared {
 }
 
 pub(crate) struct Platform {
+    app: App,
     pub(crate) sim: Arc<Checked>,
     pub(crate) backend: Arc<FakeBackend>,
     pub(crate) reconciler: Arc<Reconciler>,
@@ -95,7 +96,7 @@ impl Platform {
         let backend = Arc::new(FakeBackend::new());
         let store = Store::in_memory().expect("a store");
         let config = config(&sim.url(), variables);
-        let (reconciler, handle, metrics) = wire(
+        let app = wire(
             &config,
             Arc::<FakeBackend>::clone(&backend),
             &clock,
@@ -106,9 +107,10 @@ impl Platform {
         let platform = Self {
             sim,
             backend,
-            reconciler,
-            handle,
-            metrics,
+            reconciler: Arc::clone(app.reconciler()),
+            handle: app.handle().clone(),
+            metrics: Arc::clone(app.metrics()),
+            app,
             config,
             clock,
             ahead,
@@ -122,12 +124,7 @@ impl Platform {
     /// The internal API, without a socket, for requests that are like the gateway's where they do not say otherwise: they name a
     /// host, and a body is JSON.
     pub(crate) fn router(&self) -> Router {
-        let router = router(Api {
-            handle: self.handle.clone(),
-            config: Arc::new(self.config.clone()),
-            metrics: Arc::clone(&self.metrics),
-        });
-        let filled = router.map_request(|mut request: axum::extract::Request| {
+        let filled = self.app.router().map_request(|mut request: axum::extract::Request| {
             let is_empty = request.body().is_end_stream();
             let headers = request.headers_mut();
             let host = || HeaderValue::from_static("orchestrator:8000");
@@ -156,8 +153,11 @@ impl Platform {
     /// What a restart does: everything in memory is gone, containers and GitHub stay.
     pub(crate) fn restart(&mut self) {
         let backend: Arc<FakeBackend> = Arc::clone(&self.backend);
-        (self.reconciler, self.handle, self.metrics) =
+        self.app =
             wire(&self.config, backend, &self.clock, self.ahead, self.timeout, self.store.clone());
+        self.reconciler = Arc::clone(self.app.reconciler());
+        self.handle = self.app.handle().clone();
+        self.metrics = Arc::clone(self.app.metrics());
     }
 
     pub(crate) fn repo(&self, name: &str, workflow: &str) {
@@ -279,14 +279,11 @@ pub(crate) fn wire(
     ahead: SignedDuration,
     timeout: Duration,
     store: Store,
-) -> (Arc<Reconciler>, Handle, Arc<Metrics>) {
+) -> App {
     let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone(), ahead));
     let settings = GitHubSettings { timeout, retries: 0, ..config.github.client() };
     let github = Arc::new(GitHubClient::new(settings, Arc::clone(&clock)).expect("a client"));
-    let metrics = Arc::new(Metrics::new(github.traffic()));
-    let (reconciler, handle) =
-        Reconciler::new(config.clone(), backend, github, clock, Arc::clone(&metrics), store);
-    (Arc::new(reconciler), handle, metrics)
+    App::build(config.clone(), Adapters::new(backend, github, clock, store))
 }
 
 pub(crate) fn config(api_url: &str, variables: &[(&str, &str)]) -> Config {

@@ -34,7 +34,7 @@ fn used_by(policies: &[PullPolicy]) -> Wanted {
 impl World {
     fn new() -> Self {
         let nudge = Arc::new(Notify::new());
-        let images = Arc::new(Images::new(Arc::clone(&nudge)));
+        let images = Arc::new(Images::new(Arc::clone(&nudge), Tasks::default()));
         let clock = Arc::new(Hand(AtomicI64::new(0)));
         Self { backend: Arc::new(FakeBackend::new()), clock, nudge, images }
     }
