@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
@@ -42,10 +42,10 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
-        Self::new(client)
+        Self(BoxCloneSyncService::new(answering(client)))
     }
 
-    /// This service, such as a router in the same process.
+    /// This service, such as a router in the same process; it sees the host in a header, as over HTTP/1.1.
     pub fn new<S, B>(service: S) -> Self
     where
         S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -54,8 +54,7 @@ impl Upstream {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let service = service.map_response(|response| response.map(Body::new));
-        Self(BoxCloneSyncService::new(service.map_err(Into::into)))
+        Self(BoxCloneSyncService::new(answering(service.map_request(with_host))))
     }
 
     /// Sends `request` once.
@@ -65,6 +64,37 @@ impl Upstream {
     ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send + use<> {
         self.0.clone().oneshot(request)
     }
+}
+
+/// The service, with answers and errors as [`Upstream`] has them.
+fn answering<S, B>(
+    service: S,
+) -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<Body>,
+    Error = UpstreamError,
+    Future: Send + 'static,
+> + Clone
++ Send
++ Sync
++ 'static
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<UpstreamError>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    service.map_response(|response: Response<B>| response.map(Body::new)).map_err(Into::into)
+}
+
+/// The request, whose host is also a header.
+fn with_host(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    let host = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if let Some(Ok(host)) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    request
 }
 
 impl From<Error> for UpstreamError {

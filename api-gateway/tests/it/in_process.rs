@@ -30,6 +30,7 @@ async fn requests_reach_a_router_with_what_may_pass_and_its_answers_come_back() 
     let [made, busy] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!(made.target, "http://orchestrator.invalid/api/v1/runners");
     assert_eq!(made.headers["content-type"], "application/json");
+    assert_eq!(made.headers["host"], "orchestrator.invalid");
     assert_eq!((busy.method.as_str(), busy.headers.get("authorization")), ("DELETE", None));
     assert_eq!(client.get_anonymously("/health").await.status, StatusCode::OK);
 }
