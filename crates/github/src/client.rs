@@ -17,7 +17,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::foreign_text::line;
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -33,7 +33,7 @@ use super::oddities::Oddities;
 use super::page::{Next, Page, Whole, next_page, numbered};
 use super::registration::{Groups, Tokens};
 use super::traffic::Traffic;
-use super::transport;
+use super::transport::Transport;
 use super::waiting_runs::WaitingRuns;
 use crate::credential::Credential;
 use mayfly_common::clock::Clock;
@@ -68,7 +68,7 @@ impl GitHubSettings {
 
 /// Speaks to GitHub with one credential: a user's token, or an App with its installations.
 pub struct GitHubClient {
-    http: Client,
+    transport: Transport,
     base: Url,
     graphql: Url,
     retries: usize,
@@ -102,14 +102,20 @@ pub(super) struct Reply {
 }
 
 impl GitHubClient {
-    /// A client; nothing is sent yet.
+    /// A client over the network; nothing is sent yet.
     ///
-    /// Errors: TLS cannot be set up, a certificate or the App's key cannot be read.
+    /// Errors: TLS cannot be set up, or a certificate cannot be read.
     pub fn new(settings: GitHubSettings, clock: Arc<dyn Clock>) -> Result<Self, GitHubError> {
-        let http = transport::client(&settings.api_url, settings.timeout, settings.ca.as_deref())
+        let ca = settings.ca.as_deref();
+        let transport = Transport::over_network(&settings.api_url, settings.timeout, ca)
             .map_err(|error| GitHubError::Network(error.to_string()))?;
-        Ok(Self {
-            http,
+        Ok(Self::over(transport, settings, clock))
+    }
+
+    /// A client that sends through `transport`, which knows of time-outs and certificates what it has to.
+    pub fn over(transport: Transport, settings: GitHubSettings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            transport,
             graphql: graphql::url(&settings.api_url),
             base: settings.api_url,
             retries: settings.retries,
@@ -128,7 +134,7 @@ impl GitHubClient {
             groups: Groups::default(),
             waiting_runs: WaitingRuns::default(),
             no_graphql_until: Mutex::default(),
-        })
+        }
     }
 
     /// What was sent, counted.

@@ -9,7 +9,7 @@
 //! | [`budget`] | every limit of every account, and who may spend what is left (pure) |
 //! | `identity` | who we are: a token, or an App and its installations |
 //! | `app` | an App's key, its JSON Web Tokens, installation tokens |
-//! | `transport` | TLS, proxies, redirects, time-outs |
+//! | [`Transport`] | what carries requests: TLS, proxies, redirects, time-outs |
 //! | `registration` | runners: list, register, deregister |
 //! | `repositories`, `workflows`, `jobs`, `origin` | what there is, what it says, what waits, where that comes from |
 //! | [`hooks`] | webhooks and their deliveries |
@@ -58,4 +58,4 @@ pub use origin::Origin;
 pub use registration::{Deregistered, JitConfig, Runners};
 pub use repositories::{DiscoveryMode, Listed};
 pub use traffic::Traffic;
-pub use transport::{TransportError, certificates};
+pub use transport::{NoAnswer, RedirectedTo, Transport, TransportError, certificates};

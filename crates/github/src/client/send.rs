@@ -5,22 +5,26 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use futures::FutureExt as _;
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use futures::{FutureExt as _, TryStreamExt as _};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::foreign_text::line;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{GitHubClient, Reply};
 use crate::budget::{Account, Cause, Held, Limit, Resource, Told};
 use crate::call::Call;
 use crate::error::GitHubError;
+use crate::graphql;
 use crate::refusal::{Refusal, refusal};
 use crate::traffic::Ended;
-use crate::{graphql, transport};
+use crate::transport::{NoAnswer, RedirectedTo};
 
+/// Who asks; GitHub refuses requests that do not say so.
+const USER_AGENT: &str = concat!("mayfly/", env!("CARGO_PKG_VERSION"));
 /// The version of the REST API that we speak (docs: "API versions").
 const API_VERSION: &str = "2022-11-28";
 /// Largest answer that is read, in bytes. A page of 100 repositories is about half a megabyte.
@@ -95,21 +99,7 @@ impl GitHubClient {
             return Err(GitHubError::PutOff { until, why });
         }
         let leave = self.leave(account, method, call)?;
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| GitHubError::Unauthorized)?;
-        authorization.set_sensitive(true);
-        let mut request = self
-            .http
-            .request(method.clone(), call.url.clone())
-            .header(header::AUTHORIZATION, authorization)
-            .header(header::ACCEPT, "application/vnd.github+json")
-            .header("X-GitHub-Api-Version", API_VERSION);
-        if let Some(etag) = etag {
-            request = request.header(header::IF_NONE_MATCH, etag);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
+        let request = request(&token, method, call, etag, body)?;
         let outcome = self.read(request, call, etag.is_some()).await;
         let (reply, refused) = match outcome {
             Ok(both) => both,
@@ -159,26 +149,27 @@ impl GitHubClient {
     /// Sends and reads the whole answer, and sorts it.
     async fn read(
         &self,
-        request: reqwest::RequestBuilder,
+        request: Request<Bytes>,
         call: &Call,
         conditional: bool,
     ) -> Result<(Reply, Option<Refusal>), GitHubError> {
-        let mut response = request.send().await.map_err(|error| self.network(&error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let url = response.url().clone();
+        let response = self.transport.send(request).await.map_err(|error| self.network(error))?;
+        let (head, mut pieces) = response.into_parts();
+        let (status, headers) = (head.status, head.headers);
+        let url = head.extensions.get::<RedirectedTo>().map_or(&call.url, |to| &to.0).clone();
         self.note_answer(&headers);
         // What is unchanged is compared with where it was when it was held.
         if status.is_success() && url != call.url {
             self.moved.store(true, Ordering::Relaxed);
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.network(&error))? {
-            if body.len() + chunk.len() > MAX_ANSWER {
+        while let Some(piece) = pieces.try_next().await.map_err(|error| self.network(error))? {
+            if body.len() + piece.len() > MAX_ANSWER {
                 return Err(GitHubError::Malformed(format!(
                     "it is larger than {MAX_ANSWER} bytes"
                 )));
             }
-            body.extend_from_slice(&chunk);
+            body.extend_from_slice(&piece);
         }
         let fine = status.is_success() || (status == StatusCode::NOT_MODIFIED && conditional);
         let refused = (!fine).then(|| refusal(status, &headers, &body, self.now()));
@@ -219,14 +210,44 @@ impl GitHubClient {
         until.filter(|until| self.clock.now() < *until)
     }
 
-    fn network(&self, error: &reqwest::Error) -> GitHubError {
-        if !error.is_timeout() {
-            return GitHubError::Network(line(&transport::causes(error)));
+    fn network(&self, error: NoAnswer) -> GitHubError {
+        if let NoAnswer::Failed(why) = error {
+            return GitHubError::Network(line(&why));
         }
         let until = self.clock.now().saturating_add(HANGING).ok();
         *self.hanging_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
         GitHubError::TimedOut
     }
+}
+
+/// The request that `call` and the others describe.
+///
+/// Errors: the token cannot stand in a header, or the URL in a request.
+fn request(
+    token: &SecretString,
+    method: &Method,
+    call: &Call,
+    etag: Option<&HeaderValue>,
+    body: Option<&Value>,
+) -> Result<Request<Bytes>, GitHubError> {
+    let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+        .map_err(|_| GitHubError::Unauthorized)?;
+    authorization.set_sensitive(true);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(call.url.as_str())
+        .header(header::AUTHORIZATION, authorization)
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "application/vnd.github+json")
+        .header("X-GitHub-Api-Version", API_VERSION);
+    if let Some(etag) = etag {
+        request = request.header(header::IF_NONE_MATCH, etag);
+    }
+    if body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+    request.body(body).map_err(|error| GitHubError::Network(line(&error.to_string())))
 }
 
 /// Leave to send one request. Given back when it is dropped, so that a request that is broken off does not count for ever.

@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+
+use mayfly_common::clock::SystemClock;
 use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::RepoSlug;
 use serde_json::json;
@@ -468,4 +471,44 @@ async fn three_redirects_on_the_same_host_are_followed_and_no_more() {
     let github = StandIn::new([("GET /thing/1", vec![away])]).await;
     assert_eq!(read(&github.client()).await, refused());
     assert!(other.lines().is_empty());
+}
+
+/// A client with the token `t` whose requests go to `service`.
+fn over(transport: Transport) -> GitHubClient {
+    let url = Url::parse("http://github.test/api/v3").unwrap();
+    let credential = Credential::Token("t".to_owned().into());
+    let settings = GitHubSettings { retries: 0, ..GitHubSettings::new(url, credential, None) };
+    GitHubClient::over(transport, settings, Arc::new(SystemClock))
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_service_can_carry_the_requests() {
+    let echo = async |request: axum::extract::Request| {
+        let headers = request.headers().iter();
+        let headers = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let headers: BTreeSet<String> = headers.collect();
+        axum::Json(json!({"asked": request.uri().to_string(), "headers": headers}))
+    };
+    let router = axum::Router::new().fallback(echo);
+    let said = read(&over(Transport::new(router))).await.unwrap();
+    assert_eq!(said["asked"], "http://github.test/api/v3/thing/1");
+    let agent = format!("user-agent: mayfly/{}", env!("CARGO_PKG_VERSION"));
+    let expected = [
+        "accept: application/vnd.github+json",
+        "authorization: Bearer t",
+        "host: github.test",
+        &agent,
+        "x-github-api-version: 2022-11-28",
+    ];
+    assert_eq!(said["headers"], json!(expected));
+
+    let silent = axum::Router::new().fallback(std::future::pending::<StatusCode>);
+    let impatient = tower::timeout::Timeout::new(silent, Duration::from_secs(1));
+    assert_eq!(read(&over(Transport::new(impatient))).await, Err(GitHubError::TimedOut));
+    let broken = |_: http::Request<http_body_util::Full<bytes::Bytes>>| async {
+        Err::<axum::response::Response, _>("nobody carries it")
+    };
+    let broken = Transport::new(tower::service_fn(broken));
+    let why = GitHubError::Network("nobody carries it".to_owned());
+    assert_eq!(read(&over(broken)).await, Err(why));
 }
