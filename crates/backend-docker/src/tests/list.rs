@@ -336,3 +336,40 @@ async fn a_line_of_100_kilobytes_hides_none_of_the_lines_before_it() {
     let shown = engine.backend().logs(&spec().identity.name, 200).await.unwrap().unwrap();
     assert_eq!(shown, format!("before\n{}…\nafter\n", ".".repeat(8192)));
 }
+
+#[tokio::test]
+async fn a_line_that_takes_up_all_pieces_hides_none_of_the_lines_before_it() {
+    let piece = [b'.'; 16 << 10];
+    let number = |at: usize| format!("{at:03}\n").into_bytes();
+    // Lines before the long one and after it; whether more pieces are asked for.
+    let rows = [(100, 99, true), (300, 99, true), (0, 99, true), (100, 200, false)];
+    for (before, after, more) in rows {
+        let short: Vec<Vec<u8>> = (0..before + after).map(number).collect();
+        let (before, after) = short.split_at(before);
+        let long = std::iter::repeat_n(&piece[..], 210).chain([&b"\n"[..]]);
+        let pieces: Vec<&[u8]> = before
+            .iter()
+            .map(|line| &**line)
+            .chain(long)
+            .chain(after.iter().map(|line| &**line))
+            .collect();
+        let last = |most: usize| log(&pieces[pieces.len().saturating_sub(most)..]);
+        let container = listed("c1", "mayfly-i-1", ("running", "Up"), &labels());
+        let script = [
+            (LIST, vec![ok(&json!([container]))]),
+            ("GET /containers/c1/logs", vec![last(200), last(512)]),
+        ];
+        let engine = StandIn::new(script).await;
+        let shown = engine.backend().logs(&spec().identity.name, 200).await.unwrap().unwrap();
+        let mut lines: Vec<String> =
+            before.iter().map(|line| String::from_utf8(line.clone()).unwrap()).collect();
+        lines.push(format!("{}…\n", ".".repeat(8192)));
+        lines.extend(after.iter().map(|line| String::from_utf8(line.clone()).unwrap()));
+        let expected = lines[lines.len().saturating_sub(200)..].concat();
+        assert_eq!(shown, expected, "{} {}", before.len(), after.len());
+        let asked = engine.asked();
+        let tails = asked.iter().filter(|one| one.line.ends_with("/logs"));
+        let tails: Vec<&str> = tails.map(|one| &*one.query["tail"]).collect();
+        assert_eq!(tails, if more { vec!["200", "512"] } else { vec!["200"] });
+    }
+}
