@@ -1,7 +1,7 @@
 //! The file behind the store: who may read it, and whether it is still there.
 //!
 //! A file that was deleted while it was open lives on until it is closed, so that all it holds can be written again. `SQLite` removes
-//! its log by name when it closes a database: the old connection is closed before the new one is opened.
+//! its log by name when it closes a database: the old connection is closed before the new one is opened. A link to it: see [`link`].
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use tracing::warn;
 
+use self::link::{Leads, Link};
 use self::lost::{Kept, Lost};
 use self::record::{Identity, Record};
 use super::{BUSY, StoreError, bounds, schema};
 
+mod link;
 mod lost;
 pub(super) mod record;
 
@@ -29,6 +31,8 @@ const OTHERS: u32 = 0o077;
 /// A file that is open, and what it was when it was opened.
 pub(super) struct File {
     pub(super) path: PathBuf,
+    /// The link that led to it, if there was one.
+    link: Option<Link>,
     opened: Option<Opened>,
     /// The file itself, to look at what is in it. Closing it ends every lock that this process has on the file, `SQLite`'s too, so it
     /// stays open as long as the database.
@@ -61,13 +65,18 @@ enum Found {
     Lost(Lost),
     /// It was closed, and could not be opened again.
     Closed,
+    /// It is there, and the link to it is not.
+    LinkGone,
+    /// The link leads elsewhere now.
+    Elsewhere,
 }
 
 /// Opens the file at `path`, which is made if it is not there, and brings its schema up to date.
 ///
 /// Errors: it cannot be used; what it holds is left as it is.
 pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
-    let path = real(path);
+    let given = path;
+    let path = real(given);
     if record::is_strange(&path)? {
         // Another program's database stays as it is, and so does what lies beside it.
         check(&path)?;
@@ -81,7 +90,9 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
         )
     });
     let connection = connect(&path)?;
-    let mut file = File { path, opened: None, contents: None, kept: None, copied: false, found };
+    let (opened, contents, kept) = (None, None, None);
+    let link = Link::of(given);
+    let mut file = File { path, link, opened, contents, kept, copied: false, found };
     file.opened(&connection)?;
     Ok((connection, file))
 }
@@ -230,10 +241,16 @@ impl File {
                     "{shown} was deleted while it was in use; it was made again with all that it held"
                 )))
             }
+            Found::LinkGone => self.link.as_ref().map(Link::make_again).transpose(),
+            Found::Elsewhere => self.link.as_ref().map_or(Ok(None), Link::leads_elsewhere),
         }
     }
 
     fn find(&mut self) -> Result<Found, StoreError> {
+        let leads = self.link.as_ref().map_or(Leads::Here, Link::leads);
+        if leads == Leads::Elsewhere {
+            return Ok(Found::Elsewhere);
+        }
         let Some(opened) = &mut self.opened else { return Ok(Found::Closed) };
         let Some(now) = Opened::at(&self.path)? else { return Ok(Found::Gone) };
         if now.main != opened.main {
@@ -249,7 +266,7 @@ impl File {
                 _ => {}
             }
         }
-        Ok(Found::Same)
+        Ok(if leads == Leads::Nowhere { Found::LinkGone } else { Found::Same })
     }
 
     /// Removes the log and its index, if they are still those of the file that was opened: whoever opens the file that is there now

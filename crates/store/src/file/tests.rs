@@ -1,5 +1,7 @@
 //! How the file is opened, and how it is opened again.
 
+use std::os::unix::fs::symlink;
+
 use super::*;
 
 pub(super) struct Folder(pub(super) PathBuf);
@@ -143,6 +145,98 @@ fn the_log_of_a_replaced_file_is_not_written_over_the_one_in_its_place() {
                 old.query_row("SELECT since FROM drain", [], |row| row.get(0)).unwrap();
             assert_eq!(since, 99, "{what}");
         }
+    }
+}
+
+/// A database in a folder of its own, and the links to it: one to the file, and one to its folder.
+fn linked(folder: &Path) -> (PathBuf, [PathBuf; 2]) {
+    let real = folder.join("real");
+    fs::create_dir(&real).unwrap();
+    symlink("real/mayfly.db", folder.join("link.db")).unwrap();
+    symlink("real", folder.join("way")).unwrap();
+    let path = real.canonicalize().unwrap().join("mayfly.db");
+    drop(open(&path).unwrap());
+    (path, [folder.join("link.db"), folder.join("way/mayfly.db")])
+}
+
+fn drained(connection: &Connection) -> i64 {
+    connection.query_row("SELECT since FROM drain", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_link_to_the_file_that_is_deleted_is_made_again() {
+    let folder = Folder::new();
+    let (path, [link, _]) = linked(&folder.0);
+    let (mut connection, mut file) = open(&link).unwrap();
+    assert_eq!(file.look_after(&mut connection), Ok(None));
+    fs::remove_file(&link).unwrap();
+    let told = file.look_after(&mut connection).unwrap();
+    let words = format!(
+        "the link {} to {} was deleted while it was in use; it was made again",
+        link.display(),
+        path.display()
+    );
+    assert_eq!(told, Some(words));
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("real/mayfly.db"));
+    assert_eq!(file.look_after(&mut connection), Ok(None), "told once");
+    connection.execute("INSERT INTO drain VALUES (1, 77)", []).unwrap();
+    // The file behind it is looked after as any other, whichever way it was opened.
+    for name in [&link, &folder.0.join("way/mayfly.db")] {
+        drop((connection, file));
+        (connection, file) = open(name).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(file.look_after(&mut connection).unwrap().unwrap().contains("with all"));
+        assert_eq!(file.look_after(&mut connection), Ok(None));
+        assert_eq!(drained(&connection), 77);
+    }
+    // Where it cannot be made again, that is told.
+    drop((connection, file));
+    (connection, file) = open(&link).unwrap();
+    fs::remove_file(&link).unwrap();
+    fs::rename(&folder.0, folder.0.with_extension("moved")).unwrap();
+    assert!(file.look_after(&mut connection).is_err());
+    fs::rename(folder.0.with_extension("moved"), &folder.0).unwrap();
+    assert!(file.look_after(&mut connection).unwrap().is_some());
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_is_a_problem_until_it_leads_back() {
+    let folder = Folder::new();
+    let (path, [link, way]) = linked(&folder.0);
+    let [other, none] = ["other", "none"].map(|name| folder.0.join(name));
+    fs::create_dir(&other).unwrap();
+    fs::create_dir(&none).unwrap();
+    drop(open(&other.join("mayfly.db")).unwrap());
+    // What is opened, the link, and where it leads from then on; none for a file in its place.
+    let rows = [
+        (&link, &link, Some("other/mayfly.db")),
+        (&link, &link, Some("none/mayfly.db")),
+        (&link, &link, None),
+        (&way, &folder.0.join("way"), Some("other")),
+        (&way, &folder.0.join("way"), Some("none")),
+    ];
+    for (name, link, leads) in rows {
+        let (mut connection, mut file) = open(name).unwrap();
+        connection.execute("INSERT OR REPLACE INTO drain VALUES (1, 77)", []).unwrap();
+        let before = fs::read_link(link).unwrap();
+        fs::remove_file(link).unwrap();
+        match leads {
+            Some(target) => symlink(target, link).unwrap(),
+            None => fs::write(link, "").unwrap(),
+        }
+        for _ in 0..2 {
+            let error = file.look_after(&mut connection).unwrap_err().to_string();
+            let words =
+                format!("{} led to the database {} and does not", name.display(), path.display());
+            assert!(error.starts_with(&words), "{leads:?}: {error}");
+        }
+        assert!(!none.join("mayfly.db").exists(), "nothing is put there");
+        fs::remove_file(link).unwrap();
+        symlink(before, link).unwrap();
+        assert_eq!(file.look_after(&mut connection), Ok(None), "{leads:?}");
+        drop((connection, file));
+        let (connection, _file) = open(name).unwrap();
+        assert_eq!(drained(&connection), 77, "{leads:?}");
     }
 }
 
