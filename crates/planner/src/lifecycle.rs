@@ -44,8 +44,8 @@ pub fn reason_of(
     registration_timeout: SignedDuration,
     now: Timestamp,
 ) -> Reason {
-    let late =
-        now >= machine.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
+    let due = machine.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
+    let late = now >= due;
     let working = match &machine.phase {
         Phase::Created => return created(machine.engine.as_ref(), late, registration_timeout),
         Phase::Exited(exit) => return exited(machine, exit, sight, sighting),
@@ -78,14 +78,25 @@ pub fn reason_of(
         _ if !sighting.was_online && !late => Reason::NotOnlineYet,
         Sight::Absent if sighting.was_online && gone_for < MISSING_GRACE => Reason::Ending,
         Sight::Listed(_) if sighting.was_online && gone_for < MISSING_GRACE => Reason::Disconnected,
-        // After a restart nothing is remembered: give an adopted runner the grace from its first sighting.
-        _ if !sighting.was_online && gone_for < MISSING_GRACE => Reason::Late,
+        // An earlier process may have seen it online; and one that is not listed may be about to end after a job that nobody saw.
+        _ if !sighting.was_online
+            && !is_watched(sight, sighting, due)
+            && gone_for < MISSING_GRACE =>
+        {
+            Reason::Late
+        }
         _ if !sighting.was_online => {
             Reason::Failed(Failure::RegistrationTimeout(registration_timeout))
         }
         Sight::Absent => Reason::Failed(Failure::RegistrationGone),
         Sight::Listed(_) => Reason::Failed(Failure::LostConnection),
     }
+}
+
+/// True if a runner is listed that this process started and has seen offline from before it was `due`: what was never online had no job.
+fn is_watched(sight: Sight<'_>, sighting: Sighting, due: Timestamp) -> bool {
+    let offline_then = sighting.missing_since.is_some_and(|since| since < due);
+    sighting.watched && offline_then && sight.listed().is_some()
 }
 
 /// True if the worker process of a runner cannot belong to a job any more.

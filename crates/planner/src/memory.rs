@@ -56,6 +56,8 @@ pub struct Sighting {
     pub jobless_since: Option<Timestamp>,
     /// When the job that it had was over, as far as anybody told.
     pub job_over_at: Option<Timestamp>,
+    /// True if this process started it, and so would know if it had been online.
+    pub watched: bool,
     /// How many passes in a row found that it failed.
     pub failed_passes: u32,
 }
@@ -207,7 +209,8 @@ impl Observed {
         memory.started_for.retain(|name, _| memory.names.contains_key(name));
         memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         let sightings = self.machines.iter().map(|machine| {
-            let before = memory.of(machine);
+            let mut before = memory.of(machine);
+            before.watched |= memory.started_for.contains_key(&machine.name);
             let mut sighting = self.sighting(before, machine, policy, now);
             let timeout = policy.terms(&machine.pool).registration_timeout;
             let reason = reason_of(machine, self.sight_of(machine), sighting, timeout, now);
@@ -307,12 +310,14 @@ impl Observed {
             let key = (scope.clone(), registered.id);
             let ours = naming::is_generated(&policy.name_prefix, &registered.name)
                 || memory.registrations.contains_key(&key);
-            let place =
-                policy.all().any(|pool| naming::place_number(pool, &registered.name).is_some());
-            let machine = self
-                .machines
-                .iter()
-                .any(|machine| machine.name.as_str().eq_ignore_ascii_case(&registered.name));
+            // GitHub keeps the names of each scope apart.
+            let place = policy.all().any(|pool| {
+                pool.registers_at(scope) && naming::place_number(pool, &registered.name).is_some()
+            });
+            let machine = self.machines.iter().any(|machine| {
+                machine.scope == *scope
+                    && machine.name.as_str().eq_ignore_ascii_case(&registered.name)
+            });
             let before = memory.strays.get(&key).copied();
             // Somebody asks, or asked, for a runner of this name.
             let wanted = before.is_some() || self.is_asked_for(scope, &registered.name);

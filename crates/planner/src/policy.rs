@@ -157,6 +157,15 @@ impl PoolPolicy {
         self.scopes.iter().find_map(|scope| scope.place_for(repo))
     }
 
+    /// True if its runners may register at `scope`.
+    pub fn registers_at(&self, scope: &Scope) -> bool {
+        self.scopes.iter().any(|named| match (named, scope) {
+            (PoolScope::One(place), _) => place == scope,
+            (_, Scope::Repo(repo)) => named.place_for(repo).is_some(),
+            _ => false,
+        })
+    }
+
     /// Where runners that wait may register: what is named, and the repositories that have jobs, in the order given.
     pub fn places(&self, repositories: &[RepoSlug]) -> Vec<Scope> {
         let mut places: Vec<Scope> = Vec::new();

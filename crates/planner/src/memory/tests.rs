@@ -69,6 +69,41 @@ fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
 }
 
 #[test]
+fn a_runner_that_was_watched_from_its_start_has_no_more_time_than_its_timeout() {
+    use RunnerState::{Failed, Starting};
+    let runner = machine("a1", RUNNING);
+    let offline = || vec![registered(1, "a1", false, false)];
+    // Who started it, what GitHub lists of it, when it is looked at for the first time and again, and its state then.
+    let rows = [
+        (true, offline(), 290, 299, Starting),
+        (true, offline(), 290, 300, Failed),
+        // Nobody has looked until then.
+        (true, offline(), 300, 301, Starting),
+        (true, offline(), 300, 360, Failed),
+        // It may have been online, and lost its connection a moment ago.
+        (false, offline(), 290, 300, Starting),
+        (false, offline(), 290, 350, Failed),
+        // It may have had a job between two looks, and be about to end.
+        (true, vec![], 290, 300, Starting),
+        (true, vec![], 290, 350, Failed),
+    ];
+    for (here, list, first, second, expected) in rows {
+        let mut before = Observed::default();
+        if here {
+            before.memory.launched(&runner.name, None, at(0));
+        }
+        let look = |before, second| {
+            seen(before, Some(&runner), Some(list.clone())).remember(&policy(), at(second))
+        };
+        let again = look(look(before, first), second);
+        let (sight, sighting) = (again.sight_of(&runner), again.memory.of(&runner));
+        let timeout = policy().default.registration_timeout;
+        let reason = reason_of(&runner, sight, sighting, timeout, at(second));
+        assert_eq!(reason.state(), expected, "{here} {list:?} {second}: {reason}");
+    }
+}
+
+#[test]
 fn silence_of_github_is_no_sign_of_anything() {
     let runner = machine("a1", RUNNING);
     let online = || Some(vec![registered(1, "a1", true, false)]);

@@ -392,13 +392,21 @@ fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not
         name_prefix: "p".to_owned(),
         ..policy().default
     }];
-    let since_made = |online| {
+    let since_made = |numbered: &Policy, online| {
         let mut next = left.clone();
         let list = vec![registered(4, "p-1", online, false)];
         next.registrations.insert(scope.clone(), Listing::Known(list));
-        plan(&next.remember(&numbered, at(1_010)), &numbered, at(1_010)).clashes.len()
+        plan(&next.remember(numbered, at(1_010)), numbered, at(1_010)).clashes.len()
     };
-    assert_eq!((since_made(false), since_made(true)), (0, 1), "one that is online is another's");
+    let made = [false, true].map(|online| since_made(&numbered, online));
+    assert_eq!(made, [0, 1], "one that is online is another's");
+    // A name of a pool that registers elsewhere: GitHub keeps the names of each place apart.
+    for (scopes, expected) in
+        [(vec!["repo:o/r"], 1), (vec!["discovered"], 1), (vec!["org:o"], 0), (vec!["repo:o/s"], 0)]
+    {
+        numbered.pools[0].scopes = scopes.iter().map(|scope| scope.parse().unwrap()).collect();
+        assert_eq!(since_made(&numbered, true), expected, "{scopes:?}");
+    }
     // Other names are no business of ours.
     let foreign = vec![registered(3, "mayfly-i-2-aaaaaaaaaaaa", true, false)];
     assert_eq!(clashes(&listed(left.clone(), foreign, 1_010)), 0);
