@@ -2,7 +2,7 @@
 //! whose version nobody has read yet.
 //!
 //! GraphQL reads a hundred folders or files for one point; where it is refused or in trouble, REST reads them one by one
-//! ("Repository contents"). Facts on limits are from "Rate limits and query limits for the GraphQL API".
+//! ("Repository contents"). So it is with a file that a folder has and GraphQL says nothing of. Facts on limits are from "Rate limits and query limits for the GraphQL API".
 
 mod question;
 #[cfg(test)]
@@ -60,6 +60,9 @@ trait Wanted: Sized + Send + Sync {
 
     /// What was answered for the item at `index`.
     fn answer(index: usize, answered: &Answered) -> Result<Self::Found, GitHubError>;
+
+    /// True if the answer is that there is no such thing, though GitHub listed it a moment ago: REST is asked, too.
+    fn is_in_doubt(found: &Result<Self::Found, GitHubError>) -> bool;
 
     fn by_rest<'a>(
         &'a self,
@@ -137,7 +140,12 @@ impl GitHubClient {
                 Ok(answered) => {
                     let found = (0..items.len()).map(|index| W::answer(index, &answered));
                     let found: Vec<_> = found.collect();
-                    read.extend(items.into_iter().zip(found));
+                    let found = items.into_iter().zip(found);
+                    let (doubtful, sure): (Vec<_>, Vec<_>) =
+                        found.partition(|(_, found)| W::is_in_doubt(found));
+                    read.extend(sure);
+                    let doubtful = doubtful.into_iter().map(|(item, _)| item).collect();
+                    read.extend(self.one_by_one(doubtful, priority).await);
                 }
                 Err(error) => match (verdict(&error), items.len()) {
                     (Verdict::Wait, _) => {

@@ -22,6 +22,8 @@ use mayfly_workflow::{Answer, JobKind, JobNeeds, scan};
 
 /// After this long the whole listing is read, and every workflow folder looked at, even if nothing was pushed.
 const RECHECK: SignedDuration = SignedDuration::from_hours(1);
+/// After this long a file is asked for again that GitHub lists and did not have when it was asked for it.
+const REREAD: SignedDuration = SignedDuration::from_mins(10);
 /// How long a repository counts as relevant after a job of it was heard of that its workflows on the default branch do not tell.
 const HEARD: SignedDuration = SignedDuration::from_hours(1);
 /// Whole listings in a row that a repository may be missing from: a list that changes while it is read can skip one.
@@ -90,6 +92,8 @@ struct FileKnown {
     verdict: Option<FileVerdict>,
     /// What is wrong with this version, in words.
     problem: Option<String>,
+    /// True if GitHub did not have it when it was asked for it: it is asked for again.
+    missing: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,11 +189,14 @@ impl Catalog {
         std::mem::take(&mut self.renamed)
     }
 
-    /// The repositories whose workflow folder must be looked at: new ones, those pushed to since, those not looked at for an hour.
+    /// The repositories whose workflow folder must be looked at: new ones, those pushed to since, those not looked at for an hour, or for
+    /// less where a file is missing.
     pub fn due(&self, now: Timestamp) -> Vec<RepoSlug> {
         let fresh = |known: &Known| {
+            let missing = known.files.values().any(|file| file.missing);
+            let span = if missing { REREAD } else { RECHECK };
             known.read.as_ref().is_some_and(|read| {
-                read.pushed_at == known.pushed_at && now.duration_since(read.at) < RECHECK
+                read.pushed_at == known.pushed_at && now.duration_since(read.at) < span
             })
         };
         let due = self.known.values().filter(|known| known.refused.is_none() && !fresh(known));
@@ -204,10 +211,11 @@ impl Catalog {
         for file in folder.files {
             let old = known.files.remove(&file.name);
             let same = old.filter(|old| old.oid == file.oid && old.verdict.is_some());
-            if same.is_none() {
+            // What is known of a missing one holds until it is read.
+            if same.as_ref().is_none_or(|same| same.missing) {
                 unread.push(file.clone());
             }
-            let new = FileKnown { oid: file.oid, verdict: None, problem: None };
+            let new = FileKnown { oid: file.oid, verdict: None, problem: None, missing: false };
             files.insert(file.name, same.unwrap_or(new));
         }
         known.files = files;
@@ -231,12 +239,13 @@ impl Catalog {
             FileText::NoText => (FileVerdict::NeedsUs, None),
             FileText::Missing => (
                 FileVerdict::NeedsUs,
-                Some("is listed by GitHub, which has no such file when it is asked for; what it says is not known until it changes".to_owned()),
+                Some("is listed by GitHub, which has no such file when it is asked for it; it is asked again after a while".to_owned()),
             ),
         };
         let known = self.entry(repo).and_then(|known| known.files.get_mut(&file.name));
         if let Some(known) = known.filter(|known| known.oid == file.oid) {
             (known.verdict, known.problem) = (Some(verdict), problem);
+            known.missing = *text == FileText::Missing;
         }
     }
 

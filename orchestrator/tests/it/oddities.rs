@@ -8,7 +8,7 @@ use mayfly_github::hooks::HookPlace;
 use serde_json::{Value, json};
 
 use crate::assignment::explain;
-use crate::support::{Platform, SELF_HOSTED, slug};
+use crate::support::{Platform, slug};
 
 const RUNS: &str = "/repos/{owner}/{repo}/actions/runs";
 const RUN_JOBS: &str = "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs";
@@ -165,41 +165,60 @@ async fn a_workflow_beside_an_odd_entry_is_read() {
 }
 
 #[tokio::test]
-async fn a_file_that_graphql_lists_and_answers_with_null_is_told_of_and_asked_for_once() {
-    let platform = Platform::new().await;
-    let job = platform.queue("octo-admin/app", &["self-hosted"]);
+async fn a_file_that_graphql_lists_and_answers_with_null_is_read_by_rest_or_told_of_until_it_is_read()
+ {
     let entry = json!({"name": "ci.yml", "type": "blob", "oid": "b".repeat(40), "size": 9});
     let folder =
         json!({"databaseId": 1, "nameWithOwner": "octo-admin/app", "object": {"entries": [entry]}});
-    for (first, nothing) in [(true, json!({"object": null})), (false, json!(null))] {
-        let platform = if first { &platform } else { &Platform::new().await };
-        for body in [json!({"data": {"r0": folder}}), json!({"data": {"r0": nothing}})] {
-            let body = Some(body.to_string());
-            let route = "/graphql".to_owned();
-            platform.fault(Fault { route, status: 200, body, ..Fault::default() });
-        }
-        let asked = || platform.sim.counters().of("POST", "/graphql");
+    let contents = "/repos/{owner}/{repo}/contents/{path}";
+    for (nothing, by_rest) in [
+        (json!({"object": null}), false),
+        (json!(null), false),
+        (json!({"object": null}), true),
+        (json!(null), true),
+    ] {
+        let case = format!("{nothing} {by_rest}");
+        let platform = Platform::new().await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        let answer = || {
+            for body in [json!({"data": {"r0": folder}}), json!({"data": {"r0": nothing}})] {
+                let body = Some(body.to_string());
+                let route = "/graphql".to_owned();
+                platform.fault(Fault { route, status: 200, body, ..Fault::default() });
+            }
+            if !by_rest {
+                let route = contents.to_owned();
+                platform.fault(Fault { route, status: 404, ..Fault::default() });
+            }
+        };
+        answer();
+        let asked = || {
+            let counters = platform.sim.counters();
+            (counters.of("POST", "/graphql"), counters.of("GET", contents))
+        };
         let report = platform.pass().await;
-        assert_eq!(asked(), 2);
+        assert_eq!((asked(), report.launched), ((2, 1), 1), "{case}: {report:?}");
+        assert_eq!(platform.job_status(job), github_sim::world::model::Status::Queued);
         let line = "octo-admin/app: workflow ci.yml is listed by GitHub, which has no such file";
-        for _ in 0..5 {
+        let lines = |report: &mayfly_common::api::PassReport| {
+            report.problems.iter().filter(|problem| problem.starts_with(line)).count()
+        };
+        assert_eq!(lines(&report), usize::from(!by_rest), "{case}");
+        for _ in 0..9 {
             platform.wait(60);
             let report = platform.pass().await;
-            let lines = report.problems.iter().filter(|problem| problem.starts_with(line));
-            assert_eq!((asked(), lines.count()), (2, 1), "{report:?}");
+            assert_eq!((asked(), lines(&report)), ((2, 1), usize::from(!by_rest)), "{case}");
         }
-        if first {
-            assert_eq!(report.launched, 1, "what is not known may need us: {report:?}");
-            assert_eq!(platform.job_status(job), github_sim::world::model::Status::Queued);
+        // It is asked for again, to no avail, and read in the end.
+        if !by_rest {
+            answer();
+            platform.wait(60);
+            let report = platform.pass().await;
+            assert_eq!((asked(), lines(&report)), ((4, 2), 1), "{case}");
+            platform.wait(600);
+            let report = platform.pass().await;
+            assert_eq!((asked(), lines(&report)), ((6, 2), 0), "{case}: {report:?}");
         }
-        // It changes: it is read, and nothing is told of any more.
-        let put = platform.sim.with(|world| {
-            world.put_file(&slug("octo-admin/app"), ".github/workflows/ci.yml", SELF_HOSTED)
-        });
-        put.unwrap();
-        platform.wait(60);
-        let report = platform.pass().await;
-        assert!(asked() == 4 && report.problems.is_empty(), "{report:?}");
     }
 }
 

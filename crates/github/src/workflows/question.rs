@@ -80,6 +80,11 @@ impl Wanted for RepoSlug {
         })
     }
 
+    fn is_in_doubt(_: &Result<Folder, GitHubError>) -> bool {
+        // Most repositories have no such folder, and a listing tells which of them are gone.
+        false
+    }
+
     fn by_rest<'a>(
         &'a self,
         client: &'a GitHubClient,
@@ -126,6 +131,10 @@ impl Wanted for (RepoSlug, FileVersion) {
         let found: Of = alias(index, answered)?;
         let Some(blob) = found.object else { return Ok(FileText::Missing) };
         Ok(blob.text.filter(|_| !blob.is_truncated).map_or(FileText::NoText, FileText::Read))
+    }
+
+    fn is_in_doubt(found: &Result<FileText, GitHubError>) -> bool {
+        matches!(found, Ok(FileText::Missing) | Err(GitHubError::NotFound))
     }
 
     fn by_rest<'a>(

@@ -107,7 +107,36 @@ async fn folders_and_files_are_read_in_one_question_each() {
         (&variables["o3"], &variables["n3"], &variables["b3"]),
         (&json!("o"), &json!("r"), &json!("abc"))
     );
-    assert_eq!(asked.len(), 2);
+    assert_eq!(asked.len(), 3);
+    assert_eq!(asked[2].line, "GET /repos/o/r/contents/.github/workflows/d.yml");
+}
+
+#[tokio::test]
+async fn a_file_that_graphql_says_nothing_of_is_asked_for_by_rest_once() {
+    let texts = json!({"data": {
+        "r0": {"object": null}, "r1": null, "r2": {"object": null}, "r3": {"object": null},
+        "r4": {"object": {"isTruncated": false, "text": "on: push"}},
+    }});
+    let contents = |name: &str| format!("GET /repos/o/r/contents/.github/workflows/{name}");
+    let file = ok(&json!({"encoding": "base64", "content": "eA=="}));
+    let github = StandIn::new([
+        ("POST /graphql".to_owned(), vec![ok(&texts)]),
+        (contents("a.yml"), vec![file.clone()]),
+        (contents("b.yml"), vec![file]),
+        (contents("c.yml"), vec![no(404, "")]),
+        (contents("d.yml"), vec![no(451, "")]),
+    ])
+    .await;
+    let of = |name: &str| (slug("o/r"), version(name, "abc", 1));
+    let files = ["a.yml", "b.yml", "c.yml", "d.yml", "e.yml"].map(of).to_vec();
+    let mut found = github.client().workflow_texts(files, Priority::Discovery).await;
+    found.sort_by(|one, other| one.0.1.name.cmp(&other.0.1.name));
+    let texts: Vec<_> = found.into_iter().map(|(_, text)| text).collect();
+    assert!(texts[3].is_err(), "{texts:?}");
+    let read = |text: &str| Ok(read_text(text));
+    assert_eq!(texts[..3], [read("x"), read("x"), Ok(FileText::Missing)]);
+    assert_eq!(texts[4], read("on: push"));
+    assert_eq!(github.lines().len(), 5);
 }
 
 #[tokio::test]

@@ -158,17 +158,30 @@ fn a_repository_with_a_workflow_entry_that_cannot_be_read_may_need_us() {
 }
 
 #[test]
-fn a_version_that_github_lists_and_does_not_have_is_told_of_and_asked_for_once() {
+fn a_version_that_github_lists_and_does_not_have_is_told_of_until_it_can_be_read() {
     let mut catalog = Catalog::default();
     catalog.listed(&[repo(1, "o/r", Some("t1"))], Coverage::Whole, &Filter::default(), at(0));
     let version = |oid| folder(&[file("ci.yml", oid)]);
     let unread = catalog.folder(&slug("o/r"), version("v1"), at(0));
     catalog.text(&slug("o/r"), &unread[0], &FileText::Missing);
-    for minute in 1..3 {
-        assert!(catalog.folder(&slug("o/r"), version("v1"), at(minute)).is_empty());
-        assert!(catalog.problems()[0].starts_with("o/r: workflow ci.yml is listed by GitHub"));
-        assert_eq!(catalog.relevant(at(minute)).len(), 1, "what is not known may need us");
+    // It is asked for again after a while, and nobody waits an hour for that.
+    for minute in [10, 20] {
+        assert!(catalog.due(at(minute - 1)).is_empty());
+        assert_eq!(names(&catalog.due(at(minute))), ["o/r"]);
+        assert_eq!(catalog.folder(&slug("o/r"), version("v1"), at(minute)), [file("ci.yml", "v1")]);
+        for _ in 0..2 {
+            assert!(catalog.problems()[0].starts_with("o/r: workflow ci.yml is listed by GitHub"));
+            assert_eq!(catalog.relevant(at(minute)).len(), 1, "what is not known may need us");
+            catalog.text(&slug("o/r"), &file("ci.yml", "v1"), &FileText::Missing);
+        }
     }
+    let mut read = catalog;
+    read.text(&slug("o/r"), &file("ci.yml", "v1"), &FileText::Read(workflow("runs-on: ubuntu")));
+    assert_eq!((read.problems().len(), read.relevant(at(21)).len()), (0, 0));
+    assert!(read.due(at(79)).is_empty(), "what was read is not read again");
+    assert!(read.folder(&slug("o/r"), version("v1"), at(80)).is_empty());
+    let mut catalog = read;
+    catalog.text(&slug("o/r"), &file("ci.yml", "v1"), &FileText::Missing);
     let unread = catalog.folder(&slug("o/r"), version("v2"), at(3));
     assert_eq!((unread.len(), catalog.problems().len()), (1, 0), "it changed");
     // So it is with a whole repository.
