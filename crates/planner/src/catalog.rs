@@ -6,6 +6,7 @@
 //! could not be read stays due; a repository is forgotten only when GitHub says it is gone, or when two whole listings lack it.
 
 mod facts;
+mod lost;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::label::LabelSet;
 use mayfly_common::scope::RepoSlug;
 
+pub use self::lost::{JobsNotFound, Loss, Lost};
 use self::trouble::Hidden;
 pub(crate) use self::trouble::jobs_hidden;
 use crate::filter::{Filter, Refusal, RepoFacts};
@@ -135,14 +137,14 @@ impl Catalog {
             .is_some_and(|known| known.slug == repo.slug && known.pushed_at == repo.pushed_at)
     }
 
-    /// Takes in a listing. Answers with the repositories that are not served any more: gone, or refused by `filter`.
+    /// Takes in a listing. Answers with the repositories that are not served any more, or not under the name that they had.
     pub fn listed(
         &mut self,
         listing: &[Repository],
         coverage: Coverage,
         filter: &Filter,
         now: Timestamp,
-    ) -> Vec<RepoSlug> {
+    ) -> Vec<Lost> {
         let mut lost = Vec::new();
         for repo in listing {
             let refused = filter.admits(&facts(repo)).err();
@@ -181,7 +183,7 @@ impl Catalog {
                 known.missed >= if known.jobs_hidden.is_some() { 1 } else { MISSED }
             }));
         }
-        lost
+        lost.into_iter().map(|repo| self.lost(repo)).collect()
     }
 
     /// The repositories that were renamed or moved since this was last asked, and are served: their new names, by the old ones.

@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 
+use crate::catalog::{Loss, Lost};
 use mayfly_common::job::QueuedJob;
 use questions::Asked;
 use takers::Taker;
@@ -261,6 +262,14 @@ impl Ledger {
             waiting.entry(row.repo.clone()).or_default().insert(row.id);
         }
         waiting
+    }
+
+    /// A repository is not served any more, or not under the name that it had.
+    pub fn lost(&mut self, lost: &Lost, now: Timestamp) {
+        match lost.how {
+            Loss::Unserved => self.forget(&lost.repo, now),
+            Loss::Gone => self.gone(&lost.repo, now),
+        }
     }
 
     /// The repository is not served any more, or not under this name: its jobs do not wait for us, whatever GitHub says of them.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use mayfly_common::api::PassReport;
-use mayfly_common::scope::{RepoSlug, Scope};
+use mayfly_common::scope::RepoSlug;
 use tracing::warn;
 
 use super::show::{trouble, trouble_at};
@@ -89,12 +89,8 @@ impl Reconciler {
         }
         let lost = state.catalog.listed(&listed.repositories, listed.coverage, &config.filter, now);
         self.rename(state).await;
-        for repo in &lost {
-            if state.catalog.lists(&Scope::Repo(repo.clone())) {
-                state.ledger.forget(repo, now);
-            } else {
-                state.ledger.gone(repo, now);
-            }
+        for lost in &lost {
+            state.ledger.lost(lost, now);
         }
         let any = listed.problems.is_empty() || !listed.repositories.is_empty();
         any.then(|| listed.repositories.into_iter().map(|repo| repo.slug).collect())
@@ -130,18 +126,10 @@ fn learn_folder(
             }
             state.catalog.folder(repo, folder, now)
         }
-        Err(GitHubError::NotFound) if listed == Some(true) => {
-            state.catalog.hidden(repo, now);
-            Vec::new()
-        }
-        // Whether it is gone, a whole listing tells. It stays due.
-        Err(GitHubError::NotFound) if listed.is_none() => {
-            state.catalog.distrust();
-            Vec::new()
-        }
         Err(GitHubError::NotFound) => {
-            state.catalog.gone(repo);
-            state.ledger.gone(repo, now);
+            if let Some(lost) = state.catalog.folder_not_found(repo, listed, now) {
+                state.ledger.lost(&lost, now);
+            }
             Vec::new()
         }
         Err(error) => {

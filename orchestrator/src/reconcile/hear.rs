@@ -28,10 +28,7 @@ impl Reconciler {
                     let Ok(slug) = RepoSlug::parse(&repository.full_name) else { continue };
                     if !self.may_be_served(&slug, &repository) {
                         // It was made public, say: no job of it counts any more, whatever is known of it.
-                        if state.catalog.serves(&slug) {
-                            state.catalog.distrust();
-                            state.news = true;
-                        }
+                        state.news |= state.catalog.heard_unserved(&slug);
                         continue;
                     }
                     state.ledger.told(&slug, &job, now);

@@ -13,6 +13,7 @@ use super::show::trouble_at;
 use super::{Reconciler, State};
 use mayfly_github::{GitHubError, HeldStatus, Look};
 use mayfly_planner::Listing;
+use mayfly_planner::catalog::JobsNotFound;
 
 /// The jobs that wait.
 pub(super) struct Jobs {
@@ -66,16 +67,10 @@ impl Reconciler {
                         polled.insert(repo);
                     }
                     // It is a problem as long as listings have the repository: its jobs may wait all the same.
-                    Err(GitHubError::NotFound) => {
-                        if let Some(times) = state.catalog.jobs_hidden(&repo, now) {
-                            // The list that tells is read in the next pass.
-                            state.news |= times == 1;
-                        } else {
-                            // The repository is gone; so are its jobs.
-                            state.catalog.distrust();
-                            state.ledger.gone(&repo, now);
-                        }
-                    }
+                    Err(GitHubError::NotFound) => match state.catalog.jobs_not_found(&repo, now) {
+                        JobsNotFound::Hidden { ask } => state.news |= ask,
+                        JobsNotFound::Gone(lost) => state.ledger.lost(&lost, now),
+                    },
                     Err(error) => {
                         let what = format!("{repo}: jobs cannot be read");
                         trouble_at(report, repo.owner().as_str(), &what, &error);
