@@ -1,5 +1,6 @@
 //! `mayfly job` and `mayfly explain`: jobs, and why one waits.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -271,16 +272,25 @@ pub(crate) fn table(jobs: &[Job], now: Timestamp) -> String {
             queued(job, ">", |at| ago(at, now)),
         ]
     });
-    print::table(
-        ["job", "repository", "name", "state", "labels", "waited", "ran", "runner", "queued"],
-        rows,
-    )
+    let header =
+        ["job", "repository", "name", "state", "labels", "waited", "ran", "runner", "queued"];
+    let mut text = print::table(header, rows);
+    let not_served = |job: &Job| {
+        Some(format!("{} is {NOT_SERVED}: {}", job.repository, job.not_served.as_ref()?))
+    };
+    let lines: BTreeSet<String> = jobs.iter().filter_map(not_served).collect();
+    for line in lines {
+        let _ = writeln!(text, "{}", print::plain(&line));
+    }
+    text
 }
 
 /// The code of the reason that nobody knows the job.
 const UNKNOWN_JOB: &str = "unknown_job";
 /// What stands where nothing is known, or nothing is to know.
 const UNKNOWN: &str = "-";
+/// How a queued job stands whose repository is not served.
+const NOT_SERVED: &str = "not served";
 
 /// How long a job waited for a runner, and how long it ran; none where that is not known.
 #[derive(Debug, PartialEq, Eq)]
@@ -311,6 +321,7 @@ fn queued(job: &Job, bound: &str, show: impl Fn(Timestamp) -> String) -> String 
 fn state(job: &Job) -> String {
     match (&job.conclusion, job.waiting) {
         (Some(conclusion), _) => conclusion.clone(),
+        (None, _) if job.not_served.is_some() => NOT_SERVED.to_owned(),
         (None, true) => "waits".to_owned(),
         // It left the queue, and GitHub has not said yet what became of it.
         (None, false) if job.status == JobStatus::Queued => "unknown".to_owned(),
@@ -326,6 +337,7 @@ fn page(job: &Job) -> String {
         ("repository", job.repository.clone()),
         ("labels", job.labels.join(",")),
         ("state", state(job)),
+        (NOT_SERVED, job.not_served.clone().unwrap_or_default()),
         ("runner", job.runner.clone().unwrap_or_default()),
         ("pool", job.pool.clone().unwrap_or_default()),
         ("queued at", queued(job, "before ", moment)),

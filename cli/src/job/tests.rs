@@ -13,6 +13,7 @@ fn what_is_not_known_is_no_number() {
         labels: Vec::new(),
         status,
         waiting,
+        not_served: None,
         conclusion: None,
         runner: None,
         pool: None,
@@ -35,6 +36,13 @@ fn what_is_not_known_is_no_number() {
         let expected = Times { waited: seconds(waited), ran: seconds(ran) };
         assert_eq!((state(&job).as_str(), times(&job, at(150))), (word, expected), "{job:?}");
     }
+    let refused =
+        Job { not_served: Some("it is public".to_owned()), ..job(Queued, false, None, None) };
+    assert_eq!(state(&refused), "not served");
+    assert!(page(&refused).contains("it is public"));
+    let list = table(&[refused.clone(), job(Queued, true, None, None), refused], at(150));
+    assert!(list.ends_with("\no/r is not served: it is public\n"), "{list}");
+    assert_eq!(list.matches("it is public").count(), 1, "{list}");
     let approved = Job {
         queued_at: None,
         seen_at: Some(at(100)),
@@ -82,6 +90,7 @@ fn a_row_tells_how_long_a_job_waited_ran_and_is_known() {
         labels: vec!["x".to_owned(), "y".to_owned()],
         status: InProgress,
         waiting: false,
+        not_served: None,
         conclusion: None,
         runner: Some("r-1".to_owned()),
         pool: Some("ci".to_owned()),

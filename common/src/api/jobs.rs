@@ -19,8 +19,11 @@ pub struct Job {
     pub labels: Vec<String>,
     /// How it stands, as far as is known. One that waited and that GitHub does not list any more has been taken, or cancelled.
     pub status: JobStatus,
-    /// True if GitHub still lists it among the jobs that wait.
+    /// True if GitHub still lists it among the jobs that wait, and its repository is served.
     pub waiting: bool,
+    /// Why its repository is not served, if it is queued and would wait otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_served: Option<String>,
     /// `success`, `failure`, … once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<String>,

@@ -9,6 +9,8 @@ mod remedy;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use mayfly_common::api::{Explanation, Job, Reason};
 use mayfly_common::scope::RepoSlug;
@@ -68,6 +70,9 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
             if facts.seen.waits.contains_key(&facts.id) {
                 reasons.extend(job::reasons(facts));
                 reasons.extend(github(facts));
+            } else if is_refused(facts) {
+                // Nothing else is in its way, and nothing else helps.
+                reasons.extend(repository(facts));
             } else {
                 reasons.extend(github(facts));
                 let of_repository = repository(facts);
@@ -83,18 +88,25 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
         || "nothing is known that is in its way; it should start any moment".to_owned(),
         |first| first.what.clone(),
     );
-    Explanation { job_id: facts.id, job: facts.job.map(shown), summary, reasons }
+    Explanation {
+        job_id: facts.id,
+        job: facts.job.map(|row| shown(row, &facts.seen.repositories)),
+        summary,
+        reasons,
+    }
 }
 
-/// A row of the ledger as the API shows it.
-pub fn shown(row: &Row) -> Job {
+/// A row of the ledger as the API shows it, where the repositories known stand so.
+pub fn shown(row: &Row, repositories: &BTreeMap<RepoSlug, RepoFact>) -> Job {
+    let not_served = not_served(row, repositories);
     Job {
         id: row.id,
         repository: row.repo.to_string(),
         name: row.name.clone(),
         labels: row.labels.to_strings(),
         status: row.status,
-        waiting: row.waits(),
+        waiting: row.waits() && not_served.is_none(),
+        not_served: not_served.map(str::to_owned),
         conclusion: row.conclusion.clone(),
         runner: row.runner.clone(),
         pool: row.pool.clone(),
@@ -102,6 +114,26 @@ pub fn shown(row: &Row) -> Job {
         seen_at: (!row.queue_known).then_some(row.queued_at),
         started_at: row.started_at,
         completed_at: row.completed_at,
+    }
+}
+
+/// True if it is known that the repository is not served.
+fn is_refused(facts: &Facts<'_>) -> bool {
+    let fact = facts.repo.and_then(|repo| facts.seen.repositories.get(repo));
+    matches!(fact, Some(RepoFact::Refused(_)))
+}
+
+/// Why a queued job waits in vain, whatever webhooks told of it: its repository is not served.
+fn not_served<'a>(row: &Row, repositories: &'a BTreeMap<RepoSlug, RepoFact>) -> Option<&'a str> {
+    if row.status != JobStatus::Queued {
+        return None;
+    }
+    match repositories.get(&row.repo) {
+        Some(RepoFact::Refused(why)) => Some(why),
+        Some(_) => None,
+        // Nothing is known of any yet.
+        None if repositories.is_empty() => None,
+        None => Some("discovery does not find it"),
     }
 }
 

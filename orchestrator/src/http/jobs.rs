@@ -36,7 +36,8 @@ pub(super) async fn list(
     let repo = repo.map(|repo| repo.to_string());
     let found = api.handle.store().jobs(repo, query.status, page).await;
     let (total_count, rows) = found.map_err(Failure::unreadable)?;
-    let jobs = rows.iter().map(shown).collect();
+    let repositories = api.handle.snapshot().repositories.clone();
+    let jobs = rows.iter().map(|row| shown(row, &repositories)).collect();
     Ok(Json(JobList { total_count, jobs }))
 }
 
@@ -64,7 +65,7 @@ pub(super) async fn show(
 ) -> Result<Json<Job>, Failure> {
     let row = row(&api, number(&id)?).await?;
     let row = row.ok_or_else(|| Problem::not_found("There is no such job in the ledger."))?;
-    Ok(Json(shown(&row)))
+    Ok(Json(shown(&row, &api.handle.snapshot().repositories)))
 }
 
 pub(super) async fn explained(

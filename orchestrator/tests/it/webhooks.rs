@@ -4,8 +4,10 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use github_sim::world::model::{Repo, Status};
 use mayfly_common::webhook::{Content, Delivery, EventJob, EventRepository, JobStatus, Outcome};
+use serde_json::json;
 use tower::ServiceExt as _;
 
+use crate::jobs::get;
 use crate::support::{Platform, SELF_HOSTED, slug};
 
 const HOSTED: &str =
@@ -151,6 +153,41 @@ async fn repositories_that_are_not_served_are_not_served_by_webhook_either() {
     deliver(&platform, "d", content).await;
     assert_eq!(platform.pass().await.launched, 0);
     assert_eq!(platform.pass().await.launched, 0);
+}
+
+#[tokio::test]
+async fn a_job_of_a_repository_that_is_not_served_is_shown_as_such_whatever_the_delivery_says() {
+    for known in [true, false] {
+        let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;
+        let open = |world: &mut github_sim::world::World| {
+            world.change_repo(&slug("octo-admin/open"), |repo| repo.private = false).unwrap();
+        };
+        platform.repo("octo-admin/open", SELF_HOSTED);
+        platform.sim.with(|world| open(&mut *world));
+        if known {
+            platform.pass().await;
+        }
+        let job = platform.queue("octo-admin/open", &["self-hosted"]);
+        let mut content = told(&platform, "octo-admin/open", job, JobStatus::Queued);
+        let Content::Job { repository, .. } = &mut content else { panic!() };
+        repository.private = Some(true);
+        deliver(&platform, "d1", content).await;
+        for _ in 0..2 {
+            assert_eq!(platform.pass().await.launched, 0, "{known}");
+            platform.wait(10);
+        }
+        let (_, list) = get(&platform, "/jobs").await;
+        let shown = &list["jobs"][0];
+        assert_eq!((&shown["id"], &shown["waiting"]), (&json!(job), &json!(false)), "{known}");
+        let why = shown["not_served"].as_str().unwrap();
+        assert!(why.starts_with("it is public: "), "{known}: {why}");
+        let (_, one) = get(&platform, &format!("/jobs/{job}")).await;
+        assert_eq!(one, *shown);
+        let (_, explained) = get(&platform, &format!("/jobs/{job}/explain")).await;
+        assert_eq!(explained["reasons"][0]["code"], "repository_refused", "{explained}");
+        assert_eq!(explained["summary"], format!("octo-admin/open is not served: {why}"));
+        assert_eq!(explained["reasons"].as_array().unwrap().len(), 1, "{explained}");
+    }
 }
 
 #[tokio::test]

@@ -312,9 +312,9 @@ fn a_repository_that_is_not_covered_is_told_with_its_rule() {
 
 #[test]
 fn a_job_has_a_time_when_it_was_queued_or_one_when_it_was_first_seen() {
-    let known = shown(&row());
+    let known = shown(&row(), &BTreeMap::new());
     assert_eq!((known.queued_at, known.seen_at), (Some(at(0)), None));
-    let unknown = shown(&Row { queue_known: false, ..row() });
+    let unknown = shown(&Row { queue_known: false, ..row() }, &BTreeMap::new());
     assert_eq!((unknown.queued_at, unknown.seen_at), (None, Some(at(0))));
 }
 
@@ -575,6 +575,44 @@ fn a_limit_and_a_refused_credential_are_two_things() {
     let repositories = Arc::new(BTreeMap::from([(repo(), fact)]));
     let excluded = Snapshot { repositories, ..Snapshot::default() };
     assert_eq!(codes(&excluded), ["repository_refused"]);
+}
+
+#[test]
+fn a_queued_job_of_a_repository_that_is_not_served_is_shown_as_such_and_does_not_wait() {
+    let refused = || RepoFact::Refused("it is public".to_owned());
+    let left = Row { left_at: Some(at(5)), ..row() };
+    let running = Row { status: JobStatus::InProgress, ..row() };
+    let other = || RepoSlug::parse("o/other").unwrap();
+    // What is known of which repository; whether the job waits, why it is not served, and the first reason that it waits.
+    let rows = [
+        (Some((repo(), refused())), row(), false, Some("it is public"), "repository_refused"),
+        (
+            Some((repo(), refused())),
+            left.clone(),
+            false,
+            Some("it is public"),
+            "repository_refused",
+        ),
+        (Some((repo(), refused())), running, false, None, "in_progress"),
+        (
+            Some((other(), refused())),
+            row(),
+            false,
+            Some("discovery does not find it"),
+            "repository_unknown",
+        ),
+        (Some((repo(), RepoFact::Asked)), row(), true, None, "not_seen_yet"),
+        (Some((repo(), RepoFact::NoJobs)), row(), true, None, "no_self_hosted_job"),
+        (Some((repo(), RepoFact::Asked)), left, false, None, "left_the_queue"),
+        (None, row(), true, None, "cold"),
+    ];
+    for (fact, row, waits, why, code) in rows {
+        let repositories = Arc::new(fact.clone().into_iter().collect::<BTreeMap<_, _>>());
+        let shown = shown(&row, &repositories);
+        assert_eq!((shown.waiting, shown.not_served.as_deref()), (waits, why), "{fact:?}");
+        let snapshot = Snapshot { repositories, ..Snapshot::default() };
+        assert_eq!(told(&snapshot, Some(&row), |_| ()).0, code, "{fact:?}");
+    }
 }
 
 #[test]
