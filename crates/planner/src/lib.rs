@@ -52,7 +52,7 @@ pub mod uninstall;
 pub mod unlisted;
 
 pub use action::{Action, IfBusy, Launch, Refusal, RequestId};
-pub use choice::has_groups;
+pub use choice::wants_group;
 pub use memory::{Clash, Memory, Sighting, Stray};
 pub use observed::{Group, Image, ImageSeen, Listing, Observed, Sight, Wish};
 pub use plan::{Cause, Plan, Unassigned, Unmet, Verdict, Waiting, plan};

@@ -73,7 +73,7 @@ pub struct Observed {
     pub registrations: BTreeMap<Scope, Listing>,
     /// Jobs that wait for a runner, read after the registrations: a job taken in between is then not counted twice.
     pub jobs: Vec<QueuedJob>,
-    /// The runner groups that jobs without labels ask for, as far as somebody looked.
+    /// The runner groups that jobs ask for, as far as somebody looked.
     pub groups: BTreeMap<i64, Group>,
     /// True if `jobs` is all of them. If GitHub could not be asked, an idle runner may be needed after all.
     pub jobs_complete: bool,
@@ -109,7 +109,7 @@ const PREFIXES: [(&str, ScopeKind); 4] = [
     ("enterprise", ScopeKind::Enterprise),
 ];
 
-/// The runner group that a job without labels asks for.
+/// The runner group that a job asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
     /// The one of this name.

@@ -1,10 +1,10 @@
-//! Which runner group a queued job without labels asks for. GitHub tells a job's name and its run's file, and not the group.
+//! Which runner group a queued job asks for. GitHub tells a job's name, its labels and its run's file, and not the group.
 
 use std::collections::BTreeSet;
 
 use super::limits::{MAX_WORK, Work};
 use super::matrix::{self, Leg};
-use super::runs_on::RunsOn;
+use super::runs_on::{LegGroup, RunsOn};
 use super::value::Value;
 use super::{matrix_of, yaml};
 
@@ -24,8 +24,8 @@ pub enum AskedGroup {
     Unknown(String),
 }
 
-/// The runner group that the job named `name` asks for by the workflow file `text`, where it asks for no label.
-pub fn group_of(text: &str, name: &str) -> AskedGroup {
+/// The runner group that the job named `name` with these `labels` asks for by the workflow file `text`.
+pub fn group_of(text: &str, name: &str, labels: &[String]) -> AskedGroup {
     let unknown = |why: &str| AskedGroup::Unknown(why.to_owned());
     let Ok(file) = yaml::parse(text) else { return unknown("its workflow cannot be read as YAML") };
     let Some(Value::Map(jobs)) = file.entry("jobs") else {
@@ -39,7 +39,7 @@ pub fn group_of(text: &str, name: &str) -> AskedGroup {
     let named: Vec<&Value> =
         own.iter().filter(|(key, job)| fits(&title(key, job), name)).map(|(_, job)| *job).collect();
     if !named.is_empty() {
-        return only(&named, &work);
+        return only(&named, labels, &work);
     }
     for (key, job) in &calls {
         let Some(inner) = below(&title(key, job), name) else { continue };
@@ -52,34 +52,29 @@ pub fn group_of(text: &str, name: &str) -> AskedGroup {
     if calls.is_empty() {
         // Whatever it is called: it is one of these.
         let all: Vec<&Value> = own.iter().map(|(_, job)| *job).collect();
-        return only(&all, &work);
+        return only(&all, labels, &work);
     }
     unknown("its workflow has no job of its name")
 }
 
-/// The one group that jobs without labels among `jobs` ask for.
-fn only(jobs: &[&Value], work: &Work) -> AskedGroup {
-    let mut groups: BTreeSet<String> = BTreeSet::new();
-    let mut open = false;
+/// The one group that those of `jobs` ask for that have these `labels`.
+fn only(jobs: &[&Value], labels: &[String], work: &Work) -> AskedGroup {
+    let mut groups: BTreeSet<LegGroup> = BTreeSet::new();
     for job in jobs {
         let Some(written) = job.entry("runs-on") else { continue };
         let legs = matrix_of(job).map(|matrix| matrix::legs(&matrix, work));
         let legs = legs.unwrap_or_else(|| vec![Leg::single()]);
-        for group in RunsOn::of(written).groups(&legs, work) {
-            match group {
-                Some(group) => drop(groups.insert(group)),
-                None => open = true,
-            }
-        }
+        groups.extend(RunsOn::of(written).groups(&legs, labels, work));
     }
-    match (groups.len(), groups.pop_first()) {
-        (1, Some(group)) if !open => AskedGroup::Named(group),
-        (0, _) if !open => AskedGroup::Unknown("its workflow names none for it".to_owned()),
-        (2.., _) if !open => {
-            AskedGroup::Unknown("jobs that it may be ask for different groups".to_owned())
+    let why = match (groups.pop_first(), groups.len()) {
+        (Some(LegGroup::Named(group)), 0) => return AskedGroup::Named(group),
+        (None | Some(LegGroup::Absent), 0) => "its workflow names none for it",
+        (last, _) if last == Some(LegGroup::Runtime) || groups.contains(&LegGroup::Runtime) => {
+            "only run time decides it"
         }
-        _ => AskedGroup::Unknown("only run time decides it".to_owned()),
-    }
+        _ => "jobs that it may be ask for different groups",
+    };
+    AskedGroup::Unknown(why.to_owned())
 }
 
 /// What a job is called: its `name`, or else its key (docs: "Workflow syntax", `jobs.<job_id>.name`).
@@ -165,21 +160,67 @@ jobs:
             ("nobody", unknown("its workflow has no job of its name")),
         ];
         for (name, expected) in rows {
-            assert_eq!(group_of(FILE, name), expected, "{name}");
+            assert_eq!(group_of(FILE, name, &[]), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_job_with_labels_is_told_apart_by_them_too() {
+        let named = |group: &str| AskedGroup::Named(group.to_owned());
+        let unknown = |why: &str| AskedGroup::Unknown(why.to_owned());
+        let none = || unknown("its workflow names none for it");
+        let file = r"
+on: push
+jobs:
+  both: {runs-on: {group: big, labels: [GPU, linux]}}
+  one: {runs-on: {group: small, labels: gpu}}
+  plain: {runs-on: [gpu, linux]}
+  legs:
+    strategy: {matrix: {g: [x, y]}}
+    runs-on: {group: '${{ matrix.g }}', labels: ['${{ matrix.g }}-box']}
+  mixed:
+    name: same
+    runs-on: {group: big, labels: [gpu]}
+  mixed-2:
+    name: same
+    runs-on: gpu
+  dynamic: {runs-on: {group: big, labels: ['${{ vars.LABEL }}']}}
+  open: {runs-on: {group: '${{ vars.GROUP }}', labels: [gpu]}}
+";
+        let rows = [
+            ("both", "linux,gpu", named("big")),
+            ("both", "gpu", none()),
+            ("both", "", none()),
+            ("one", "gpu", named("small")),
+            ("plain", "gpu,linux", none()),
+            ("legs (y)", "y-box", named("y")),
+            ("legs (y)", "z-box", none()),
+            ("same", "gpu", unknown("jobs that it may be ask for different groups")),
+            ("dynamic", "gpu", named("big")),
+            ("open", "gpu", unknown("only run time decides it")),
+        ];
+        for (name, labels, expected) in rows {
+            let labels = labels.split(',').filter(|label| !label.is_empty()).map(str::to_owned);
+            let labels: Vec<String> = labels.collect();
+            assert_eq!(group_of(file, name, &labels), expected, "{name} {labels:?}");
         }
     }
 
     #[test]
     fn where_all_jobs_ask_for_one_group_the_name_does_not_matter() {
         let file = "on: push\njobs:\n  a: {runs-on: {group: g}}\n  b: {runs-on: ubuntu-latest}\n  c: {runs-on: {group: g}}\n";
-        assert_eq!(group_of(file, "whatever"), AskedGroup::Named("g".to_owned()));
+        assert_eq!(group_of(file, "whatever", &[]), AskedGroup::Named("g".to_owned()));
         for (broken, why) in [
             ("", "its workflow has no jobs"),
             ("jobs: [", "its workflow cannot be read as YAML"),
             ("jobs: {}", "its workflow names none for it"),
             ("42", "its workflow has no jobs"),
         ] {
-            assert_eq!(group_of(broken, "a"), AskedGroup::Unknown(why.to_owned()), "{broken:?}");
+            assert_eq!(
+                group_of(broken, "a", &[]),
+                AskedGroup::Unknown(why.to_owned()),
+                "{broken:?}"
+            );
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The value of `runs-on`: read once, evaluated in every leg of the matrix.
 
+use std::collections::BTreeSet;
+
 use super::choice::Choice;
 use super::expression::{Outcomes, Scope};
 use super::limits::{MAX_OUTCOMES, Work};
@@ -18,6 +20,17 @@ pub(super) struct RunsOn<'f> {
 enum Labels {
     One(Template),
     Many(Vec<Template>),
+}
+
+/// The runner group that one leg asks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LegGroup {
+    /// This one.
+    Named(String),
+    /// None: it asks for labels alone.
+    Absent,
+    /// Only run time can tell.
+    Runtime,
 }
 
 impl<'f> RunsOn<'f> {
@@ -65,20 +78,28 @@ impl<'f> RunsOn<'f> {
         request
     }
 
-    /// The groups that legs ask for that may have no labels; `None` among them: only run time can tell.
-    pub(super) fn groups(&self, legs: &[Leg], work: &Work) -> Vec<Option<String>> {
+    /// The groups that legs ask for that may have these `labels`.
+    pub(super) fn groups(&self, legs: &[Leg], labels: &[String], work: &Work) -> Vec<LegGroup> {
         let mut groups = Vec::new();
         for leg in legs {
             if work.left() == 0 {
-                groups.push(None);
+                groups.push(LegGroup::Runtime);
                 break;
             }
             for choice in self.choices(&Scope { matrix: leg.matrix.clone(), work }) {
-                if choice.texts().is_some_and(|labels| !labels.is_empty()) {
+                let texts = choice.texts();
+                if texts.as_ref().is_some_and(|texts| !are_the_same(texts, labels)) {
                     continue;
                 }
-                let group = choice.group.as_ref().and_then(Value::to_text);
-                groups.push(group.map(|group| group.to_string()).filter(|group| !group.is_empty()));
+                let name = choice.group.as_ref().and_then(Value::to_text);
+                groups.push(match name.filter(|name| !name.is_empty()) {
+                    Some(name) => LegGroup::Named(name.to_string()),
+                    // What asks for no label asks for a group, whatever is written.
+                    None if choice.group.is_none() && texts.is_some() && !labels.is_empty() => {
+                        LegGroup::Absent
+                    }
+                    None => LegGroup::Runtime,
+                });
             }
         }
         groups
@@ -128,4 +149,12 @@ fn combine(items: &[Outcomes]) -> Vec<Choice> {
         choices = longer.collect();
     }
     choices
+}
+
+/// True if both are the same labels, in any order and case.
+fn are_the_same(one: &[String], other: &[String]) -> bool {
+    let lower = |labels: &[String]| -> BTreeSet<String> {
+        labels.iter().map(|label| label.to_lowercase()).collect()
+    };
+    lower(one) == lower(other)
 }

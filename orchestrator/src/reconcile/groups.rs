@@ -1,4 +1,4 @@
-//! Which runner groups queued jobs without labels ask for: GitHub does not say, so their workflows are looked at, once for each job.
+//! Which runner groups queued jobs ask for: GitHub does not say, so their workflows are looked at, once for each job that it matters for.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use mayfly_common::job::QueuedJob;
 use mayfly_common::repository::FileText;
 use mayfly_github::GitHubError;
 use mayfly_planner::ledger::Row;
-use mayfly_planner::{Group, Policy, has_groups};
+use mayfly_planner::{Group, Policy, wants_group};
 use mayfly_workflow::{AskedGroup, group_of};
 
 /// Most jobs that are looked at in one pass: each costs up to three requests, most of which are shared within a run.
@@ -19,7 +19,7 @@ const AT_A_TIME: usize = 20;
 const CALLS: usize = 10;
 
 impl Reconciler {
-    /// The groups that jobs without labels ask for, where a pool could have them; those not known yet are found out.
+    /// The groups that jobs ask for, where that matters; those not known yet are found out.
     pub(super) async fn groups(
         &self,
         state: &mut State,
@@ -27,10 +27,8 @@ impl Reconciler {
         policy: &Policy,
         report: &mut PassReport,
     ) -> BTreeMap<i64, Group> {
-        let wanted: Vec<&QueuedJob> = jobs
-            .iter()
-            .filter(|job| job.labels.is_empty() && has_groups(&job.repo, policy))
-            .collect();
+        let wanted: Vec<&QueuedJob> =
+            jobs.iter().filter(|job| wants_group(job, &state.memory, policy)).collect();
         let ledger = &state.ledger;
         state.groups.retain(|id, _| ledger.row(*id).is_some_and(Row::waits));
         let mut groups = BTreeMap::new();
@@ -66,7 +64,7 @@ impl Reconciler {
             let FileText::Read(text) = read else {
                 return unknown(&format!("{} cannot be read at {}", origin.path, origin.sha));
             };
-            match group_of(&text, &origin.job) {
+            match group_of(&text, &origin.job, &job.labels.to_strings()) {
                 AskedGroup::Named(name) => return Ok(Group::named(&name)),
                 AskedGroup::Unknown(why) => return Ok(Group::Unknown(why)),
                 AskedGroup::Called { path, job } => (origin.path, origin.job) = (path, job),

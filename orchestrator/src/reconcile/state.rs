@@ -32,7 +32,7 @@ pub(super) struct State {
     pub(super) journal: Journal,
     /// Every job known.
     pub(super) ledger: Ledger,
-    /// Which runner groups queued jobs without labels ask for.
+    /// Which runner groups queued jobs ask for, where that matters.
     pub(super) groups: BTreeMap<i64, Group>,
     /// True if webhooks tell of jobs.
     pub(super) hearing: Hearing,

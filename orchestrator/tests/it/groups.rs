@@ -96,6 +96,34 @@ async fn where_no_pool_has_the_group_it_is_said_which_one_is_wanted() {
 }
 
 #[tokio::test]
+async fn where_the_group_and_not_a_label_is_what_is_missing_it_is_said_which_one_is_wanted() {
+    let platform = platform(&[plain()]).await;
+    platform.repo("octo-org/tool", &BIG.replace("big", "big, labels: [self-hosted]"));
+    platform.pass().await;
+    let waiting = platform.containers();
+    platform.connect(&waiting[0]);
+    let jobs = dispatch(&platform, "octo-org/tool");
+    // What GitHub does not assign shows itself in time.
+    for _ in 0..20 {
+        platform.wait(10);
+        platform.pass().await;
+    }
+    let told = explain(&platform, jobs[0]).await;
+    let why = "pool plain has its labels, but its runners are in the runner group Default, and it asks for the group big";
+    assert_eq!(told["summary"], why, "{told}");
+    let advice =
+        "make a pool with the labels self-hosted, runner_group big and the scope org:octo-org";
+    let hint = told["reasons"][0]["hint"].to_string();
+    assert!(hint.contains(advice), "{hint}");
+    // The advice is right.
+    let request = Request::post("/api/v1/pools").body(Body::from(big().to_string())).unwrap();
+    assert_eq!(platform.router().oneshot(request).await.unwrap().status(), StatusCode::CREATED);
+    assert_eq!(platform.pass().await.launched, 1);
+    let runner = platform.runners().into_iter().find(|runner| runner.pool == "big").unwrap();
+    assert_eq!(platform.connect(&runner.name), Some(jobs[0]));
+}
+
+#[tokio::test]
 async fn a_group_may_be_named_with_whose_it_is() {
     let platform = platform(&[big()]).await;
     platform.sim.with(|world| {

@@ -1,6 +1,7 @@
 //! What to do about it: the next step that an operator can take, and never one that would be refused.
 
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
+use mayfly_common::scope::ScopeKind;
 
 use crate::backoff::{Failed, Place, Streak};
 use crate::choice::Remedy;
@@ -18,7 +19,14 @@ pub(super) fn remedied(remedy: &Remedy, row: &Row) -> String {
             format!("have discovery find {repo}, or make a pool with the scope repo:{repo}")
         }
         Remedy::Scope(pool) => format!("add repo:{repo} to the scopes of pool {pool}"),
-        Remedy::Labels => pool_with(labels),
+        Remedy::Labels => pool_with(labels, ""),
+        Remedy::LabelsInGroup(group, of) => {
+            let scope = match of {
+                ScopeKind::Enterprise => ", the scope enterprise:SLUG and min_idle".to_owned(),
+                ScopeKind::Repo | ScopeKind::Org => format!(" and the scope org:{}", repo.owner()),
+            };
+            pool_with(labels, &format!(", runner_group {group}{scope}"))
+        }
         Remedy::Pool => format!("make a pool with the scope repo:{repo} (mayfly pool create)"),
         Remedy::Group(group) => format!(
             "make a pool with runner_group {group} and the scope org:{} (mayfly pool create), or name labels in runs-on",
@@ -39,15 +47,19 @@ pub(super) fn remedied(remedy: &Remedy, row: &Row) -> String {
     }
 }
 
-/// What to do about labels that no pool offers: nothing that would be refused.
-pub(super) fn pool_with(labels: &LabelSet) -> String {
+/// What to do about labels that no pool offers: nothing that would be refused. `more`: what else the pool needs.
+pub(super) fn pool_with(labels: &LabelSet, more: &str) -> String {
     let refused = |label: &Label| Label::parse(label.as_str()).is_err();
     if labels.is_empty() || labels.len() > MAX_LABELS || labels.iter().any(refused) {
         "change runs-on: no pool can offer these labels".to_owned()
     } else if labels.with_comma().is_some() {
-        "create a pool with these labels from a file (mayfly pool apply), as one of them has a comma; or change runs-on".to_owned()
+        format!(
+            "create a pool with these labels{more} from a file (mayfly pool apply), as one of them has a comma; or change runs-on"
+        )
     } else {
-        format!("make a pool with the labels {labels} (mayfly pool create), or change runs-on")
+        format!(
+            "make a pool with the labels {labels}{more} (mayfly pool create), or change runs-on"
+        )
     }
 }
 

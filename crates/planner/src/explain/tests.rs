@@ -378,6 +378,14 @@ fn the_next_step_is_that_of_the_cause() {
             "runner_group big, the scope enterprise:SLUG and min_idle",
         ),
         (
+            unmet(Remedy::LabelsInGroup("big".to_owned(), ScopeKind::Org)),
+            "labels self-hosted, runner_group big and the scope org:o (mayfly pool create)",
+        ),
+        (
+            unmet(Remedy::LabelsInGroup("big".to_owned(), ScopeKind::Enterprise)),
+            "labels self-hosted, runner_group big, the scope enterprise:SLUG and min_idle",
+        ),
+        (
             unmet(Remedy::AnyGroup),
             "make a pool with the scope org:o and the runner_group that runs-on names",
         ),
@@ -630,7 +638,7 @@ fn no_pool_is_advised_that_would_be_refused() {
     ];
     for (labels, words) in rows {
         let row = Row { labels: LabelSet::requested(labels), ..row() };
-        let hint = remedy::pool_with(&row.labels);
+        let hint = remedy::pool_with(&row.labels, "");
         assert!(hint.contains(words), "{labels:?}: {hint}");
         let offered: Result<LabelSet, _> = row
             .labels

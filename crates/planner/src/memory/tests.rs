@@ -647,3 +647,48 @@ fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
         assert_eq!(since, noted.then_some(Some(at(0))));
     }
 }
+
+#[test]
+fn the_group_of_a_job_with_labels_matters_once_it_was_idle_beside_a_runner_in_vain() {
+    use crate::assignment::{How, NotAssigned};
+    let failed = |how| NotAssigned {
+        how,
+        runner: RunnerName::parse("r1").unwrap(),
+        scope: "org:o".parse().unwrap(),
+        group: None,
+        failures: 1,
+        until: at(9),
+    };
+    let job = |labels: &[&str]| QueuedJob {
+        id: 7,
+        repo: RepoSlug::parse("o/r").unwrap(),
+        name: "job".to_owned(),
+        labels: LabelSet::requested(labels),
+        labels_unread: false,
+        queued_at: at(0),
+    };
+    let mut grouped = policy();
+    grouped.default.scopes = vec!["org:o".parse().unwrap()];
+    let ended = || failed(How::Ended("it is gone".to_owned()));
+    let rows = [
+        (&["gpu"][..], vec![], &grouped, false),
+        (&["gpu"], vec![ended()], &grouped, false),
+        (&["gpu"], vec![ended(), failed(How::Idle)], &grouped, true),
+        (&["gpu"], vec![failed(How::Idle)], &policy(), true),
+        (&[], vec![], &grouped, true),
+        (&[], vec![], &policy(), false),
+    ];
+    for (labels, failed, policy, expected) in rows {
+        let mut memory = Memory::default();
+        let known = Assignment {
+            repo: RepoSlug::parse("o/r").unwrap(),
+            queued_since: at(0),
+            beside_since: None,
+            listed_at: None,
+            failed: failed.clone(),
+        };
+        memory.assignments.insert(7, known);
+        let wants = crate::wants_group(&job(labels), &memory, policy);
+        assert_eq!(wants, expected, "{labels:?} {failed:?}");
+    }
+}

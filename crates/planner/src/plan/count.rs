@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
-use mayfly_common::scope::RepoSlug;
+use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::Planner;
 use super::jobs::Ours;
+use crate::choice::is_in_group;
 use crate::matching::{Chance, Supply, match_jobs};
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Machine;
@@ -45,18 +46,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             machine: None,
         });
         let seats: Vec<Seat<'_>> = there.chain(new).collect();
-        // A job without labels counts on runners of its group, as far as that is known.
-        let grouped = |job: &QueuedJob, seat: &Seat<'_>| {
-            let asked = self.seen.groups.get(&job.id);
-            let pool = self.policy.pool(seat.pool);
-            let scope = seat.supply.scope;
-            let group = pool.and_then(|pool| pool.group_at(scope));
-            asked.is_some_and(|asked| group.is_some_and(|name| asked.is(scope, name)))
-        };
         let chance = |job: usize, seat: usize| {
             let (job, seat) = (ours[job].job, &seats[seat]);
-            let grouped = !job.labels.is_empty() || grouped(job, seat);
-            if grouped { self.chance(job, seat) } else { Chance::None }
+            let fits = self.is_in_group(job, seat.pool, seat.supply.scope);
+            if fits { self.chance(job, seat) } else { Chance::None }
         };
         let jobs: Vec<&QueuedJob> = ours.iter().map(|ours| ours.job).collect();
         let supply: Vec<Supply<'_>> = seats.iter().map(|seat| seat.supply).collect();
@@ -74,6 +67,14 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         self.plan.expected = expected;
         let of = |indices: &[usize]| indices.iter().map(|&index| &ours[index]).collect();
         Missing { unserved: of(&matched.unserved), doubtful: of(&matched.doubtful) }
+    }
+
+    /// True if runners of `pool` at `scope` are in the runner group that a job asks for, as far as is known. Of one that was made by hand, or
+    /// whose pool is gone, it is not.
+    pub(super) fn is_in_group(&self, job: &QueuedJob, pool: &PoolName, scope: &Scope) -> bool {
+        let asked = self.seen.groups.get(&job.id);
+        let of = self.policy.pool(pool);
+        of.map_or(!job.labels.is_empty(), |pool| is_in_group(job, asked, pool, scope))
     }
 
     /// The chance that GitHub assigns a job to a runner that has its labels.

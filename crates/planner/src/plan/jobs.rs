@@ -197,7 +197,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn by_hand(&self, job: &QueuedJob) -> bool {
         !job.labels.is_empty()
             && self.running().any(|machine| {
-                machine.scope.covers(&job.repo) && machine.labels.covers(&job.labels)
+                machine.scope.covers(&job.repo)
+                    && machine.labels.covers(&job.labels)
+                    && self.is_in_group(job, &machine.pool, &machine.scope)
             })
     }
 

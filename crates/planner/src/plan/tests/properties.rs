@@ -7,6 +7,7 @@ use mayfly_common::pool::Autoscaling;
 use super::world::{World, any_world};
 use super::*;
 use crate::lifecycle::{WORKER_AFTER_JOB, WORKER_WITHOUT_JOB};
+use crate::observed::Group;
 
 fn owner(scope: &Scope) -> Option<String> {
     match scope {
@@ -37,7 +38,8 @@ fn may_serve(pool: &PoolPolicy, job: &QueuedJob, world: &World) -> bool {
     let grouped =
         !matches!(scope, Scope::Repo(_)) && asked.is_some_and(|asked| asked.is(&scope, group));
     let labels = job.labels.iter().all(|label| pool.labels.contains(label.as_str()));
-    pool.enabled && labels && (grouped || !job.labels.is_empty())
+    let any_group = !matches!(asked, Some(Group::Named { .. })) && !job.labels.is_empty();
+    pool.enabled && labels && (grouped || any_group)
 }
 
 /// True if one more runner of a pool in a scope would be more than a cap allows.

@@ -104,7 +104,10 @@ fn world(choose: &mut Choices) -> World {
         before.into_iter().map(|(scope, list)| (scope, Listing::Known(list))).collect();
     seen.jobs =
         (0..choose.below(8)).map(|id| any_job(choose, i64::try_from(id).unwrap())).collect();
-    for job in seen.jobs.iter().filter(|job| job.labels.is_empty()) {
+    for job in &seen.jobs {
+        if !job.labels.is_empty() && !choose.one_in(4) {
+            continue;
+        }
         let group = choose.of(&[
             None,
             Some(Group::named("group")),
