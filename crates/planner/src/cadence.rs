@@ -6,6 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::runner::RunnerState;
 
+use crate::ledger::Hearing;
+
 /// While a runner is starting or ending.
 pub const IN_MOTION: SignedDuration = SignedDuration::from_secs(3);
 /// While runners exist and nothing changes.
@@ -37,6 +39,16 @@ impl CheckWait {
     /// The same in any case.
     pub fn fixed(wait: SignedDuration) -> Self {
         Self { alone: wait, told: wait }
+    }
+
+    /// When the next check is due after one at `checked_at`.
+    pub fn next(self, checked_at: Timestamp, hearing: Hearing, now: Timestamp) -> Timestamp {
+        // The clock was set back.
+        if checked_at > now {
+            return now;
+        }
+        let wait = if hearing.is_healthy(now) { self.told } else { self.alone };
+        checked_at.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
     /// After a check with `interval` to the next: sooner if it `failed`, later while webhooks tell of jobs.
@@ -150,6 +162,27 @@ mod tests {
                 expected,
                 "{interval} {failed}"
             );
+        }
+    }
+
+    #[test]
+    fn the_next_check_is_as_soon_as_is_due_without_webhooks_or_with_them() {
+        let seconds = SignedDuration::from_secs;
+        let wait = CheckWait { alone: seconds(30), told: seconds(300) };
+        let mut heard = Hearing::default();
+        heard.heard(at(0));
+        let rows = [
+            (Timestamp::MIN, Hearing::default(), 0, None),
+            (at(0), Hearing::default(), 1, Some(30)),
+            (at(0), heard, 1, Some(300)),
+            (at(0), heard, 0, Some(300)),
+            // The clock was set back.
+            (at(0), heard, -1, Some(-1)),
+        ];
+        for (checked_at, hearing, now, expected) in rows {
+            let next = wait.next(checked_at, hearing, at(now));
+            let expected = expected.map_or(next < at(0), |expected| next == at(expected));
+            assert!(expected, "{checked_at} {now}: {next}");
         }
     }
 

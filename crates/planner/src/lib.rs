@@ -9,6 +9,7 @@
 //! | [`lost`] | what is told of runners whose machines vanished while no orchestrator ran |
 //! | [`naming`] | which names are ours |
 //! | `memory` | what one pass remembers for the next |
+//! | [`agenda`] | which repositories are asked for jobs, and which jobs then count |
 //! | [`policy`] | what holds for all decisions, pool by pool |
 //! | [`choice`] | which pools a job is for |
 //! | [`matching`] | which queued jobs a runner is there or on its way for |
@@ -28,6 +29,7 @@
 //! | [`unlisted`] | what GitHub's 404 for the runners of a place means |
 
 mod action;
+pub mod agenda;
 pub mod assignment;
 pub mod backoff;
 pub mod cadence;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use jiff::Timestamp;
 use mayfly_common::api::PassReport;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::scope::{RepoSlug, Scope};
@@ -13,6 +12,7 @@ use super::show::trouble_at;
 use super::{Reconciler, State};
 use mayfly_github::{GitHubError, HeldStatus, Look};
 use mayfly_planner::Listing;
+use mayfly_planner::agenda::{Extent, Known, are_all_shown, jobs_that_count};
 use mayfly_planner::catalog::JobsNotFound;
 
 /// The jobs that wait.
@@ -34,7 +34,15 @@ impl Reconciler {
         report: &mut PassReport,
     ) -> Jobs {
         let now = self.clock.now();
-        let repos = repositories_to_poll(state, registrations, all, now);
+        let known = Known {
+            catalog: &state.catalog,
+            ledger: &state.ledger,
+            memory: &state.memory,
+            hearing: state.hearing,
+            registrations,
+        };
+        let extent = if all { Extent::All } else { Extent::InMotion };
+        let repos = known.repositories_to_poll(extent, now);
         let mut polled: BTreeSet<RepoSlug> = BTreeSet::new();
         let (mut complete, mut missed) = (look || repos.is_empty(), 0);
         if look {
@@ -82,51 +90,8 @@ impl Reconciler {
         if missed > 0 {
             state.hearing.missed(now);
         }
-        // Not all of them are asked for in each pass.
-        complete &= !state.ledger.waiting_in().keys().any(|repo| state.catalog.hides_jobs(repo));
-        // A job that was seen earlier but could not be checked in this pass may already have a runner: too few runners for a moment are
-        // better than too many.
-        let (catalog, ledger) = (&state.catalog, &state.ledger);
-        let known = ledger.queued(|row| {
-            (row.told_at.is_some() || polled.contains(&row.repo))
-                && catalog.serves(&row.repo)
-                && !ledger.is_unsure(row.id)
-        });
+        complete &= are_all_shown(&state.catalog, &state.ledger);
+        let known = jobs_that_count(&state.catalog, &state.ledger, &polled);
         Jobs { known, complete }
     }
-}
-
-/// All that may have jobs, or, between checks, those where something is going on that no webhook tells of, and those where a job
-/// that webhooks told of should have begun: a delivery may be lost.
-pub(super) fn repositories_to_poll(
-    state: &State,
-    registrations: &BTreeMap<Scope, Listing>,
-    all: bool,
-    now: Timestamp,
-) -> Vec<RepoSlug> {
-    let healthy = state.hearing.is_healthy(now);
-    let waiting = state.ledger.waiting_in();
-    let mut repos = state.catalog.relevant(now);
-    let relevant: BTreeSet<&RepoSlug> = repos.iter().collect();
-    let more: Vec<RepoSlug> = waiting
-        .keys()
-        .filter(|repo| !relevant.contains(repo) && state.catalog.serves(repo))
-        .cloned()
-        .collect();
-    repos.extend(more);
-    let doubtful: BTreeSet<&RepoSlug> = state
-        .memory
-        .assignments()
-        .filter(|known| known.confirm_at().is_some_and(|at| at <= now))
-        .map(|known| &known.repo)
-        .collect();
-    let lost = state.ledger.news_lost(now);
-    repos.retain(|repo| {
-        let told = waiting.get(repo).copied();
-        let may = all || state.catalog.may_ask_for_jobs(repo, now);
-        let runs = || registrations.keys().any(|scope| scope.covers(repo));
-        let doubted = told.is_some() && (doubtful.contains(repo) || lost.contains(repo));
-        may && (all || told == Some(false) || doubted || (!healthy && (told.is_some() || runs())))
-    });
-    repos
 }

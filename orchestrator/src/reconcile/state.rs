@@ -131,13 +131,7 @@ impl State {
 
     /// When GitHub is next asked for repositories and jobs.
     pub(super) fn next_check(&self, now: Timestamp) -> Timestamp {
-        // The clock was set back.
-        if self.checked_at > now {
-            return now;
-        }
-        let wait = &self.check_wait;
-        let wait = if self.hearing.is_healthy(now) { wait.told } else { wait.alone };
-        self.checked_at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+        self.check_wait.next(self.checked_at, self.hearing, now)
     }
 }
 

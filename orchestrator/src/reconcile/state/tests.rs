@@ -1,25 +1,9 @@
-//! When GitHub is next asked.
+//! What is forgotten.
 
 use super::super::testing::{Bench, at};
 use super::*;
 use mayfly_common::registration::{Registered, RunnerId};
 use mayfly_planner::{Listing, Observed};
-
-#[tokio::test]
-async fn the_next_check_is_as_soon_as_is_due_without_webhooks_or_with_them() {
-    let bench = Bench::new();
-    let mut state = bench.reconciler.state.lock().await;
-    assert!(state.next_check(at(0)) < at(0), "at once");
-    state.checked_at = at(0);
-    state.check_wait =
-        CheckWait { alone: SignedDuration::from_secs(30), told: SignedDuration::from_secs(300) };
-    assert_eq!(state.next_check(at(1)), at(30));
-    state.hearing.heard(at(0));
-    assert_eq!(state.next_check(at(1)), at(300));
-    assert_eq!(state.next_check(at(0)), at(300));
-    // The clock was set back.
-    assert_eq!(state.next_check(at(-1)), at(-1));
-}
 
 #[tokio::test]
 async fn nothing_stays_known_of_the_registrations_of_a_repository_that_is_gone() {
