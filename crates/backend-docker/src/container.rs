@@ -6,6 +6,7 @@ use std::time::Duration;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use mayfly_backend::BackendError;
+use mayfly_common::machine::MachineRef;
 use mayfly_common::name::RunnerName;
 use tokio::time::timeout;
 
@@ -26,16 +27,42 @@ pub(super) async fn find(
     runner: &RunnerName,
     read: fn(&Owner, &HashMap<String, String>) -> Option<Labels>,
 ) -> Result<Vec<(String, Labels)>, BackendError> {
-    let wanted = [(labels::INSTALLATION, &*owner.installation), (labels::RUNNER, runner.as_str())];
-    let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
-    let filters = HashMap::from([("label".to_owned(), wanted)]);
-    let mut found = docker.containers_of_one(&filters).await?;
+    let mut found = listed(docker, owner, runner).await?;
     found.sort_by_key(|summary| rank(summary, runner));
     let ours = found.into_iter().filter_map(|summary| {
         let found = read(owner, summary.labels.as_ref()?)?;
         Some((summary.id?, found)).filter(|(_, found)| found.identity.name == *runner)
     });
     Ok(ours.collect())
+}
+
+/// True if a machine of ours runs, or a copy of it that goes with it; also if it is paused, or ends just now.
+pub(super) async fn runs(
+    docker: &Connection,
+    owner: &Owner,
+    machine: &MachineRef,
+) -> Result<bool, BackendError> {
+    use ContainerSummaryStateEnum::{PAUSED, RESTARTING, RUNNING, STOPPING};
+    let found = listed(docker, owner, &machine.name).await?;
+    let runs = |summary: &&ContainerSummary| {
+        matches!(summary.state, Some(RUNNING | RESTARTING | PAUSED | STOPPING))
+    };
+    let read = |summary: &ContainerSummary| labels::decode(owner, summary.labels.as_ref()?);
+    let meant = found.iter().find(|one| one.id.as_ref() == Some(&machine.id)).and_then(read);
+    let Some(meant) = meant else { return Ok(false) };
+    let mut running = found.iter().filter(runs).filter_map(read);
+    Ok(running.any(|one| one.identity.is_same_runner(&meant.identity)))
+}
+
+/// What has the labels of `runner`.
+async fn listed(
+    docker: &Connection,
+    owner: &Owner,
+    runner: &RunnerName,
+) -> Result<Vec<ContainerSummary>, BackendError> {
+    let wanted = [(labels::INSTALLATION, &*owner.installation), (labels::RUNNER, runner.as_str())];
+    let wanted = wanted.map(|(label, value)| format!("{label}={value}")).to_vec();
+    docker.containers_of_one(&HashMap::from([("label".to_owned(), wanted)])).await
 }
 
 /// The place of a container among those with the labels of one runner: where a job may run comes first, then what has the runner's name.

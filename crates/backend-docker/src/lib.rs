@@ -336,6 +336,10 @@ impl Backend for DockerBackend {
         self.remove_one(&machine.name, |id, _| id == machine.id).await
     }
 
+    async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError> {
+        container::runs(self.docker().await?, &self.owner().await?, machine).await
+    }
+
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
         match self.find(name).await?.first() {
             Some((id, _)) => log::tail(self.docker().await?, id, lines).await,

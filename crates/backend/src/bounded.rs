@@ -205,6 +205,10 @@ impl Backend for Bounded {
         self.within(PASS, self.inner.remove(machine)).await
     }
 
+    async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError> {
+        self.within(QUESTION, self.inner.runs(machine)).await
+    }
+
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
         self.within(QUESTION, self.inner.logs(name, lines)).await
     }

@@ -34,6 +34,8 @@ pub struct State {
     pub made: usize,
     /// The environment each was started with.
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
+    /// True if somebody starts what does not run as soon as it was listed.
+    pub woken: bool,
     /// Called for every runner that was started.
     pub started: Option<Started>,
     /// Text that all running runners have printed so far.
@@ -163,7 +165,15 @@ impl Backend for FakeBackend {
     }
 
     async fn list(&self) -> Result<Vec<Machine>, BackendError> {
-        Ok(self.reach().await?.machines.values().cloned().collect())
+        let mut state = self.reach().await?;
+        let listed = state.machines.values().cloned().collect();
+        let woken = std::mem::take(&mut state.woken);
+        for machine in state.machines.values_mut().filter(|_| woken) {
+            if !matches!(machine.phase, Phase::Running { .. }) {
+                machine.phase = Phase::Running { working: Some(false) };
+            }
+        }
+        Ok(listed)
     }
 
     async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
@@ -230,6 +240,12 @@ impl Backend for FakeBackend {
     async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
         self.reach().await?.remove(machine);
         Ok(())
+    }
+
+    async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError> {
+        let state = self.reach().await?;
+        let machine = state.machines.get(&machine.name).filter(|one| one.id == machine.id);
+        Ok(machine.is_some_and(|machine| matches!(machine.phase, Phase::Running { .. })))
     }
 
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {

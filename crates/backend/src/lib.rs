@@ -42,6 +42,9 @@ pub trait Backend: Send + Sync {
     /// Ends and removes a runner of ours. `Ok` if it is gone already. A later machine of the same name is left alone.
     async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError>;
 
+    /// True if a machine of ours runs now. It is asked right before one is removed that did not run when it was listed.
+    async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError>;
+
     /// The last `lines` lines a runner of ours printed; `None` if there is no such runner.
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError>;
 

@@ -4,6 +4,8 @@
 //! that is still there always leads back to it; a registration is made before its container and carries our prefix, so that the
 //! sweep finds one without the other.
 
+mod started;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -47,6 +49,8 @@ pub(crate) enum Outcome {
     Left(GitHubError),
     /// GitHub says that the runner works: nothing was changed.
     Kept,
+    /// The machine runs, though it did not when it was seen: nothing was changed, and the next pass looks at it anew.
+    Runs,
     /// It failed; the next pass sees what is left to do.
     Failed(ActionError),
 }
@@ -89,6 +93,7 @@ impl Outcome {
             Self::Done => "done",
             Self::Left(_) => "left",
             Self::Kept => "kept",
+            Self::Runs => "runs",
             Self::Failed(_) => "failed",
         }
     }
@@ -248,6 +253,9 @@ impl Reconciler {
                 self.ended(ended, seen, &machine.name, RunnerState::Gone, why)
             }
             Action::Remove { machine, scope, id, if_busy, state, why, failure, .. } => {
+                if let Some(put_off) = self.put_off(seen, machine, *if_busy).await {
+                    return (put_off, None);
+                }
                 let ended = self.end(machine, scope, *id, *if_busy).await;
                 let gone = ended.as_ref().ok().and_then(Option::as_ref);
                 let log = gone.map_or("", |(log, _)| log);

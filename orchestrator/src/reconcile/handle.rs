@@ -329,7 +329,9 @@ fn deleted(
     match mine {
         Some((_, Outcome::Done)) => Ok(Deleted::Gone),
         Some((_, Outcome::Left(_))) => Ok(Deleted::RegistrationLeft),
-        Some((_, Outcome::Kept)) => Err(RequestError::Refused(Refusal::Busy(name.clone()))),
+        Some((_, Outcome::Kept | Outcome::Runs)) => {
+            Err(RequestError::Refused(Refusal::Busy(name.clone())))
+        }
         Some((_, Outcome::Failed(error))) => Err(error.clone().into()),
         None => Err(RequestError::Unavailable(format!("runner {name} could not be deleted now"))),
     }

@@ -33,7 +33,7 @@ impl Left {
                     Action::Remove { machine: MachineRef { name: ended, .. }, .. }
                     | Action::Retire { machine: MachineRef { name: ended, .. }, .. },
                     _,
-                ) => ended == name && !matches!(outcome, Outcome::Kept),
+                ) => ended == name && !matches!(outcome, Outcome::Kept | Outcome::Runs),
                 // One that cannot be started is removed.
                 (
                     Action::Start { machine: MachineRef { name: ended, .. }, .. },

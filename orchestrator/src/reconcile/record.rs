@@ -164,6 +164,9 @@ impl Reconciler {
                     info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job");
                 }
             }
+            (_, Outcome::Runs) => {
+                info!(category = MONITOR, action = %action, "put off: somebody started it since it was seen");
+            }
             (_, Outcome::Left(error)) => {
                 report.problems.push(format!("could not {action}: {error}"))
             }

@@ -36,6 +36,7 @@ impl Reconciler {
                 Outcome::Kept => {
                     report.left.push(format!("{what}: GitHub says that it runs a job"))
                 }
+                Outcome::Runs => report.left.push(format!("{what}: somebody started it just now")),
                 Outcome::Left(error) => {
                     report.left.push(format!("the registration of {what}: {error}"))
                 }

@@ -710,6 +710,39 @@ async fn a_healthy_start_never_says_that_github_could_not_be_asked() {
 }
 
 #[tokio::test]
+async fn a_machine_that_somebody_starts_before_it_is_removed_stays_and_did_not_fail() {
+    use mayfly_common::machine::{Exit, Phase};
+    let ended = Exit { code: 1, ..Exit::default() };
+    for phase in [Phase::Created, Phase::Exited(ended)] {
+        let mut platform = Platform::new().await;
+        let job = platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.pass().await;
+        let name = platform.containers()[0].clone();
+        // The orchestrator is killed before it starts the machine, or the machine ends; and somebody starts it.
+        for machine in platform.backend.state().machines.values_mut() {
+            machine.phase = phase.clone();
+        }
+        platform.restart();
+        platform.backend.state().woken = true;
+        let report = platform.pass().await;
+        assert_eq!((report.removed, report.problems.len()), (0, 0), "{phase:?}: {report:?}");
+        assert_eq!(
+            (platform.containers(), platform.registrations().len()),
+            (vec![name.clone()], 1)
+        );
+        assert_eq!(platform.connect(&name), Some(job));
+        platform.wait(10);
+        assert_eq!(platform.pass().await.launched, 0, "nothing waits for a failure");
+        platform.finish(&name, job);
+        platform.pass().await;
+        let finished = platform.handle.snapshot().finished.clone();
+        let ends: Vec<_> = finished.iter().map(|one| (&*one.name, one.state)).collect();
+        assert_eq!(ends, [(&*name, RunnerState::Finished)], "{phase:?}");
+        assert!(platform.handle.snapshot().failures.is_empty(), "{phase:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_job_prints_stays_small_wherever_it_is_told() {
     let platform = Platform::new().await;
     let bomb = format!(

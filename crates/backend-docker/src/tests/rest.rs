@@ -6,7 +6,9 @@ use mayfly_backend::{Backend as _, BackendError, Cleared, HostResources, Progres
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::stand_in::{StandIn, Told, begun, labels, listed, machine, no, ok, raw, silence, spec};
+use crate::stand_in::{
+    StandIn, Told, begun, labels, labels_with_engine, listed, machine, no, ok, raw, silence, spec,
+};
 use crate::{DockerBackend, DockerSettings, short_id};
 
 #[test]
@@ -71,6 +73,35 @@ async fn an_image_is_there_or_it_is_not() {
     assert_eq!(id().await.unwrap().as_deref(), Some("sha256:0"));
     assert_eq!(id().await.unwrap(), None);
     assert_eq!(id().await.unwrap_err().to_string(), "Docker refused to inspect an image: a b");
+}
+
+#[tokio::test]
+async fn a_runner_runs_if_one_of_its_containers_does() {
+    let container = |state: &str| listed("c1", "mayfly-i-1", (state, ""), &labels());
+    let copy = |state: &str| listed("c2", "a-copy", (state, ""), &labels());
+    let own = listed("e1", "mayfly-i-1-docker", ("running", ""), &labels_with_engine(true));
+    let rows = [
+        (json!([]), false),
+        (json!([container("created")]), false),
+        (json!([container("exited")]), false),
+        (json!([container("dead")]), false),
+        (json!([container("removing")]), false),
+        (json!([container("running")]), true),
+        (json!([container("paused")]), true),
+        (json!([container("restarting")]), true),
+        (json!([container("exited"), copy("running")]), true),
+        // Its Docker engine is not the runner.
+        (json!([container("created"), own]), false),
+    ];
+    for (list, expected) in rows {
+        let engine = StandIn::new([("GET /containers/json", vec![ok(&list)])]).await;
+        assert_eq!(engine.backend().runs(&machine("c1")).await.unwrap(), expected, "{list}");
+        let asked = engine.asked();
+        let filters = r#"{"label":["dev.mayfly.instance=i","dev.mayfly.runner=mayfly-i-1"]}"#;
+        assert_eq!((asked.len(), &*asked[0].query["filters"]), (1, filters));
+    }
+    let engine = StandIn::new([("GET /containers/json", vec![no(500, "no")])]).await;
+    assert!(engine.backend().runs(&machine("c1")).await.is_err());
 }
 
 /// A program with 256 MB reads them: a broken engine, or what listens in its place, must not fill its memory.

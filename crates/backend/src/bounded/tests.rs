@@ -120,6 +120,7 @@ async fn every_call_has_its_own_longest_time() {
         ("installation", 10, timed(reader.installation()).await),
         ("host_resources", 10, timed(reader.host_resources()).await),
         ("logs", 10, timed(reader.logs(&name, 5)).await),
+        ("runs", 10, timed(reader.runs(&machine())).await),
         ("image_id", 10, timed(reader.image_id("i")).await),
         ("list", 15, timed(reader.list()).await),
         ("launch", 30, timed(reader.launch(&spec())).await),

@@ -45,10 +45,11 @@ fn what_failed_decides_where_people_look() {
 #[test]
 fn an_action_and_its_outcome_are_words_that_the_metrics_document() {
     let left = Outcome::Left(GitHubError::Server(500));
-    let outcomes = [Outcome::Done, left, Outcome::Kept, Outcome::Failed(refused())];
+    let outcomes = [Outcome::Done, left, Outcome::Kept, Outcome::Runs, Outcome::Failed(refused())];
     let words = outcomes.map(|outcome| labels(&(deregister("x"), outcome)));
     let words = words.map(|labels| (labels.action, labels.outcome));
-    let expected = ["done", "left", "kept", "failed"].map(|outcome| ("deregister", outcome));
+    let expected =
+        ["done", "left", "kept", "runs", "failed"].map(|outcome| ("deregister", outcome));
     assert_eq!(words, expected);
     let docs = include_str!("../../../../docs/metrics.md");
     for (_, outcome) in expected {

@@ -73,6 +73,7 @@ fn who_asked_for_a_runner_s_end_hears_what_became_of_it() {
     let busy =
         "Runner r-1 is running a job. Wait for it, or delete it with force=true and lose the job.";
     assert_eq!(end(&[(retire("r-1", Some(1)), Outcome::Kept)]), Err(busy.to_owned()));
+    assert_eq!(end(&[(retire("r-1", Some(1)), Outcome::Runs)]), Err(busy.to_owned()));
     assert_eq!(end(&[(remove(1), failed())]), Err("GitHub has trouble (502)".to_owned()));
     let later = "runner r-1 could not be deleted now".to_owned();
     assert_eq!(end(&[(remove(2), Outcome::Done), (deregister("r-1"), Outcome::Done)]), Err(later));

@@ -33,6 +33,7 @@ fn what_a_pass_ended_or_could_not_start_is_not_left_behind() {
         (retire("r-1", None), Outcome::Done, false),
         (retire("r-1", None), failed(), false),
         (retire("r-1", None), Outcome::Kept, true),
+        (retire("r-1", None), Outcome::Runs, true),
         (retire("r-2", None), Outcome::Done, true),
         (start("r-1"), failed(), false),
         (start("r-1"), Outcome::Done, true),

@@ -19,6 +19,7 @@ async fn what_is_removed_and_what_is_left_is_told_in_words() {
         (retire("bb", None), Outcome::Done),
         (deregister("cc"), Outcome::Kept),
         (retire("dd", None), Outcome::Kept),
+        (retire("hh", None), Outcome::Runs),
         (retire("ee", None), failed()),
         (Action::Launch(launch("ff", None)), Outcome::Done),
         (Action::PullImage("g".to_owned()), failed()),
@@ -31,6 +32,7 @@ async fn what_is_removed_and_what_is_left_is_told_in_words() {
     let left = [
         "registration cc of org:octo-org: GitHub says that it runs a job",
         "runner dd: GitHub says that it runs a job",
+        "runner hh: somebody started it just now",
         "runner ee: GitHub has trouble (502)",
     ]
     .map(str::to_owned);
