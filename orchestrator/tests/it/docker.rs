@@ -398,6 +398,42 @@ async fn a_worker_inside_is_seen_and_an_exit_is_read() {
 
 #[tokio::test]
 #[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn a_runner_runs_until_it_is_stopped_and_again_once_somebody_starts_it() {
+    let (engine, name) = (engine().await, "mayfly-again");
+    let backend = engine.backend(&[]);
+    let spec = spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], name);
+    backend.launch(&spec).await.unwrap();
+    let machine = machine_of(&backend, name).await;
+    let other = MachineRef { id: "0".repeat(64), ..machine.clone() };
+    assert!(backend.runs(&machine).await.unwrap() && !backend.runs(&other).await.unwrap());
+    engine.docker.kill_container(name, None).await.unwrap();
+    until("it has ended", async || !backend.runs(&machine).await.unwrap()).await;
+    engine.docker.start_container(name, None).await.unwrap();
+    assert!(backend.runs(&machine).await.unwrap());
+    backend.remove(&machine).await.unwrap();
+    assert!(!backend.runs(&machine).await.unwrap());
+}
+
+/// The engine keeps a line in pieces of 16 KiB, and takes those for lines where it is asked for the last ones.
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn a_line_of_four_megabytes_hides_none_of_the_lines_before_it() {
+    let (engine, name) = (engine().await, "mayfly-long-line");
+    let backend = engine.backend(&[]);
+    let command = "/bin/sh -c 'seq 101 150; printf \"%04000000d\\n\" 7; seq 201 220'";
+    let spec = spec_of(&engine, &[("RUNNER_COMMAND", command)], name);
+    backend.launch(&spec).await.unwrap();
+    let machine = machine_of(&backend, name).await;
+    until("it has ended", async || !backend.runs(&machine).await.unwrap()).await;
+    let shown = backend.logs(&machine.name, 200).await.unwrap().unwrap();
+    let numbers: Vec<&str> = shown.lines().filter(|line| line.len() == 3).collect();
+    let expected: Vec<String> = (101..=150).chain(201..=220).map(|it| it.to_string()).collect();
+    assert_eq!(numbers, expected, "{} bytes", shown.len());
+    assert_eq!(shown.lines().count(), expected.len() + 1);
+}
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn what_runners_store_is_measured() {
     let engine = engine().await;
     let backend = engine.backend(&[]);
