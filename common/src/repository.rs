@@ -62,6 +62,13 @@ pub struct Folder {
     pub odd: Vec<String>,
 }
 
+impl Folder {
+    /// True if it has no workflow file, as far as it could be read.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.odd.is_empty()
+    }
+}
+
 /// A version of a workflow file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileVersion {

@@ -81,6 +81,15 @@ impl GitHubClient {
         self.in_batches(repos, priority).await
     }
 
+    /// The workflow folder of one repository, by REST. One that is not there has no files; so it is with a repository.
+    pub async fn workflow_folder(
+        &self,
+        repo: &RepoSlug,
+        priority: Priority,
+    ) -> Result<Folder, GitHubError> {
+        self.folder_by_rest(repo, priority).await
+    }
+
     /// The texts of files.
     pub async fn workflow_texts(
         &self,

@@ -230,6 +230,13 @@ impl Catalog {
         unread
     }
 
+    /// True if a repository had workflow files, and would have none by what was answered of its folder; none for a 404. It is worth
+    /// another question: without its files it is not asked for jobs.
+    pub fn would_lose_files(&self, repo: &RepoSlug, folder: Option<&Folder>) -> bool {
+        let known = self.ids.get(repo).and_then(|id| self.known.get(id));
+        known.is_some_and(|known| !known.files.is_empty()) && folder.is_none_or(Folder::is_empty)
+    }
+
     /// Takes in what was read of a file.
     pub fn text(&mut self, repo: &RepoSlug, file: &FileVersion, text: &FileText) {
         // Nobody knows what a file says that cannot be read, so it may need us.

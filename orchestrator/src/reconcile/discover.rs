@@ -36,6 +36,7 @@ impl Reconciler {
                 Depth::Whole => Some(false),
                 Depth::Recent => None,
             };
+            let folder = self.confirmed(state, &repo, folder, priority).await;
             let files = learn_folder(state, (&repo, listed), folder, now, report);
             unread.extend(files.into_iter().map(|file| (repo.clone(), file)));
         }
@@ -52,6 +53,26 @@ impl Reconciler {
                 }
             }
         }
+    }
+
+    /// What is answered of a workflow folder, by REST where it had files and has none any more: GraphQL may answer null for once.
+    async fn confirmed(
+        &self,
+        state: &State,
+        repo: &RepoSlug,
+        folder: Result<Folder, GitHubError>,
+        priority: Priority,
+    ) -> Result<Folder, GitHubError> {
+        let told = match &folder {
+            Ok(folder) => Some(folder),
+            Err(GitHubError::NotFound) => None,
+            Err(_) => return folder,
+        };
+        if !state.catalog.would_lose_files(repo, told) {
+            return folder;
+        }
+        let found = self.github.workflow_folder(repo, priority).await?;
+        if found.is_empty() { folder } else { Ok(found) }
     }
 
     /// Answers with what was listed just now, unless nothing could be.

@@ -223,6 +223,25 @@ async fn a_file_that_graphql_lists_and_answers_with_null_is_read_by_rest_or_told
 }
 
 #[tokio::test]
+async fn a_folder_that_graphql_answers_with_null_for_once_is_read_by_rest() {
+    let folder = json!({"databaseId": 1, "nameWithOwner": "octo-admin/app", "object": null});
+    for nothing in [folder, json!(null)] {
+        let platform = Platform::new().await;
+        platform.pass().await;
+        let body = Some(json!({"data": {"r0": nothing}}).to_string());
+        let route = "/graphql".to_owned();
+        platform.fault(Fault { route, status: 200, body, ..Fault::default() });
+        platform.wait(3_600);
+        let report = platform.pass().await;
+        assert_eq!(report.problems, [""; 0], "{nothing}");
+        platform.queue("octo-admin/app", &["self-hosted"]);
+        platform.wait(60);
+        assert_eq!(platform.pass().await.launched, 1, "{nothing}");
+        assert_eq!(platform.sim.counters().of("GET", "/repos/{owner}/{repo}/contents/{path}"), 1);
+    }
+}
+
+#[tokio::test]
 async fn hooks_and_deliveries_beside_an_odd_one_are_read() {
     use jiff::Timestamp;
     use mayfly_github::budget::Priority;

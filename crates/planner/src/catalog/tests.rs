@@ -232,6 +232,26 @@ fn a_listed_repository_whose_jobs_are_a_404_is_a_problem_until_they_can_be_read_
 }
 
 #[test]
+fn an_answer_without_files_is_in_doubt_where_there_were_some() {
+    let (catalog, _) = with(Some(&workflow("runs-on: self-hosted")));
+    let odd = Folder { odd: vec!["odd".to_owned()], ..Folder::default() };
+    let rows = [
+        ("o/r", Some(Folder::default()), true),
+        ("o/r", None, true),
+        ("o/r", Some(folder(&[file("b.yml", "v1")])), false),
+        ("o/r", Some(odd), false),
+        ("o/x", Some(Folder::default()), false),
+    ];
+    for (repo, folder, expected) in rows {
+        let lost = catalog.would_lose_files(&slug(repo), folder.as_ref());
+        assert_eq!(lost, expected, "{repo} {folder:?}");
+    }
+    let (mut empty, _) = with(None);
+    empty.folder(&slug("o/r"), Folder::default(), at(1));
+    assert!(!empty.would_lose_files(&slug("o/r"), None), "there were none");
+}
+
+#[test]
 fn problems_are_told_in_few_lines() {
     let mut catalog = Catalog::default();
     let listing: Vec<_> = (0..500).map(|id| repo(id, &format!("o/r{id}"), None)).collect();
