@@ -12,11 +12,13 @@ pub struct Machine {
     pub identity: RunnerIdentity,
     /// The backend's own id of it; a later machine of the same name has another.
     pub id: String,
-    /// What the engine says of it.
+    /// What its backend says of it.
     pub phase: Phase,
-    /// How its own Docker engine is; none where its pool gives it none.
-    pub engine: Option<EngineHealth>,
-    /// The question about it that the engine did not answer, and the reason; none if it answered all.
+    /// Why it is of no use for its next job, though it runs; none if nothing is wrong.
+    pub defect: Option<String>,
+    /// True if a part of it still uses the host after the runner in it ended, until the machine is deleted.
+    pub lingers: bool,
+    /// The question about it that the backend did not answer, and the reason; none if it answered all.
     pub unread: Option<String>,
 }
 
@@ -43,21 +45,39 @@ pub struct MachineRef {
     pub id: String,
 }
 
-/// What the engine says of a container.
+/// What a backend says of a machine. Its texts are words that an operator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// Created, never started.
-    Created,
-    /// Running (or paused).
+    /// It is being made ready for the runner in it.
+    Preparing,
+    /// It is ready, and the runner in it waits to be started.
+    Ready,
+    /// It was created to be started at once, and was never started.
+    NeverStarted,
+    /// The runner in it runs (or is paused).
     Running {
         /// True if a job's worker process was seen inside. `None`: nobody looked, or looking failed.
         working: Option<bool>,
     },
-    /// Ended.
+    /// The runner in it ended.
     Exited(Exit),
+    /// It cannot become ready any more; why.
+    Broken(String),
+    /// It is known, and its state cannot be seen now; why. It may run: it counts, and nothing is done to it.
+    Unknown(String),
 }
 
-/// How a container ended.
+impl Phase {
+    /// True if no runner ever ran in it.
+    pub fn is_before_start(&self) -> bool {
+        match self {
+            Self::Preparing | Self::Ready | Self::NeverStarted | Self::Broken(_) => true,
+            Self::Running { .. } | Self::Exited(_) | Self::Unknown(_) => false,
+        }
+    }
+}
+
+/// How the runner in a machine ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exit {
     /// Exit code of the main process.
@@ -66,18 +86,4 @@ pub struct Exit {
     pub out_of_memory: bool,
     /// The last lines it printed.
     pub log_tail: String,
-}
-
-/// How a runner's own Docker engine is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EngineHealth {
-    /// It starts.
-    Starting,
-    /// It answers.
-    Healthy,
-    /// It is of no use any more.
-    Failed {
-        /// Why, in words an operator reads.
-        why: String,
-    },
 }

@@ -20,7 +20,6 @@ use super::{labels, sidecar};
 use mayfly_backend::BackendError;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_common::identity::RunnerIdentity;
-use mayfly_common::machine::EngineHealth;
 use mayfly_common::material::Engine;
 
 /// Lines of a log in which the reason of an end is looked for.
@@ -118,7 +117,7 @@ pub(super) async fn health(
     docker: &Connection,
     found: Option<&ContainerSummary>,
     unread: &mut Unread,
-) -> Result<EngineHealth, BackendError> {
+) -> Result<sidecar::EngineHealth, BackendError> {
     let gone = || sidecar::failed("it has no container", "");
     let Some(summary) = found else { return Ok(gone()) };
     let Some(id) = summary.id.as_deref() else { return Ok(gone()) };

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::labels::Labels;
 use super::raw::Connection;
-use super::{dind, log, sidecar};
+use super::sidecar::EngineHealth;
+use super::{dind, log};
 use mayfly_backend::BackendError;
 use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::machine::{Exit, Machine, Phase};
@@ -96,7 +97,7 @@ pub(super) async fn machine(
     let mut unread = Unread::default();
     let Some(id) = summary.id.as_deref() else { return Ok(None) };
     let phase = match summary.state {
-        Some(Listed::CREATED) => Phase::Created,
+        Some(Listed::CREATED) => Phase::NeverStarted,
         Some(Listed::RUNNING | Listed::RESTARTING) => {
             Phase::Running { working: working(docker, id).await }
         }
@@ -115,21 +116,36 @@ pub(super) async fn machine(
             Phase::Running { working: working(docker, id).await }
         }
     };
-    let engine = if labels.has_engine {
-        Some(dind::health(docker, sidecar.as_ref(), &mut unread).await?)
-    } else {
-        None
-    };
-    let id = summary.id.unwrap_or_default();
-    Ok(Some(Machine { identity: labels.identity, id, phase, engine, unread: unread.why }))
+    let (mut phase, mut defect) = (phase, None);
+    if labels.has_engine {
+        let health = dind::health(docker, sidecar.as_ref(), &mut unread).await?;
+        (phase, defect) = beside(phase, health);
+    }
+    let (identity, lingers) = (labels.identity, labels.has_engine);
+    let (id, unread) = (summary.id.unwrap_or_default(), unread.why);
+    Ok(Some(Machine { identity, id, phase, defect, lingers, unread }))
+}
+
+/// The phase of a runner beside its Docker engine, and what is wrong with it if it runs.
+fn beside(phase: Phase, engine: EngineHealth) -> (Phase, Option<String>) {
+    match (phase, engine) {
+        (Phase::NeverStarted, EngineHealth::Starting) => (Phase::Preparing, None),
+        (Phase::NeverStarted, EngineHealth::Healthy) => (Phase::Ready, None),
+        (Phase::NeverStarted, EngineHealth::Failed { why }) => {
+            (Phase::Broken(format!("its Docker engine did not become healthy: {why}")), None)
+        }
+        (phase @ Phase::Running { .. }, EngineHealth::Failed { why }) => {
+            (phase, Some(format!("its Docker engine failed: {why}")))
+        }
+        (phase, _) => (phase, None),
+    }
 }
 
 /// A Docker engine whose runner is gone, as that runner: what is left of it is to be removed.
 pub(super) fn orphan(identity: RunnerIdentity, sidecar: ContainerSummary) -> Machine {
-    let gone = sidecar::failed("the runner's container was removed by somebody else", "");
     let phase = Phase::Exited(Exit::default());
     let id = sidecar.id.unwrap_or_default();
-    Machine { identity, id, phase, engine: Some(gone), unread: None }
+    Machine { identity, id, phase, defect: None, lingers: true, unread: None }
 }
 
 /// The end of a container that is listed as ended. `None`: it is gone or being removed.

@@ -14,7 +14,7 @@ use bollard::models::{
 };
 use mayfly_common::name::RunnerName;
 
-pub(super) use self::state::{ended, failed, health, listed};
+pub(super) use self::state::{EngineHealth, ended, failed, health, listed};
 use super::labels;
 use super::network::{MTU, mtu_option};
 use super::spec::{Template, limited};
@@ -161,8 +161,9 @@ mod tests {
             seccomp: Some("{\"defaultAction\":\"SCMP_ACT_ERRNO\"}".into()),
             engine: Some(engine.clone()),
         };
-        let environment = vec![("ACTIONS_RUNNER_INPUT_JITCONFIG".into(), "c2VjcmV0".into())];
-        let spec = MachineSpec { profile, environment, ..crate::stand_in::spec() };
+        let variable = ("ACTIONS_RUNNER_INPUT_JITCONFIG".to_owned(), "c2VjcmV0".into());
+        let bootstrap = mayfly_backend::bootstrap::Bootstrap::new([variable]);
+        let spec = MachineSpec { profile, bootstrap, ..crate::stand_in::spec() };
         let template = Template { network: "runners", image_id: None };
         body(&template, &spec, &engine, api, Some(1400))
     }

@@ -31,10 +31,11 @@ pub struct Template<'a> {
 /// The body of `POST /containers/create` (Docker Engine API 1.41).
 pub fn body(template: &Template<'_>, spec: &MachineSpec) -> ContainerCreateBody {
     let has_engine = spec.profile.engine.is_some();
-    let mut environment = spec.environment.clone();
+    let own = spec.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut environment: Vec<(&str, &str)> = own.chain(spec.bootstrap.expose()).collect();
     let (host, address) = sidecar::ADDRESS;
-    if has_engine && !environment.iter().any(|(name, _)| name == host) {
-        environment.push((host.to_owned(), address.to_owned()));
+    if has_engine && !environment.iter().any(|(name, _)| *name == host) {
+        environment.push((host, address));
     }
     ContainerCreateBody {
         image: Some(spec.identity.image.clone()),
@@ -96,6 +97,7 @@ pub(super) fn limited(profile: &Profile) -> HostConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mayfly_backend::bootstrap::Bootstrap;
     use mayfly_common::label::LabelSet;
     use mayfly_common::material::Engine;
     use mayfly_common::name::RunnerName;
@@ -122,6 +124,7 @@ mod tests {
         spec.identity.name = RunnerName::parse(&"x".repeat(64)).unwrap();
         spec.profile = profile;
         spec.environment = vec![(variable.into(), "$$HOME {x}".into())];
+        spec.bootstrap = Bootstrap::default();
         body(&template, &spec)
     }
 
@@ -133,7 +136,7 @@ mod tests {
         };
         let mut spec = crate::stand_in::spec();
         let mut expected = serde_json::json!({
-            "Hostname": "mayfly-i-1", "Image": "img:1", "Cmd": ["/run.sh", "x y"], "Env": ["A=$$HOME {x}"],
+            "Hostname": "mayfly-i-1", "Image": "img:1", "Cmd": ["/run.sh", "x y"], "Env": ["A=$$HOME {x}", "JIT=the-secret"],
             "Labels": crate::stand_in::labels(),
             "HostConfig": {
                 "Memory": 4_000_000_001_i64, "MemorySwap": 4_000_000_001_i64, "NanoCpus": 2_500_000_000_i64,
@@ -148,7 +151,8 @@ mod tests {
         profile.seccomp = Some("{}".into());
         profile.engine = Some(Engine { image: "dind".to_owned(), privileged: true });
         spec.command = None;
-        expected["Env"] = serde_json::json!(["A=$$HOME {x}", "DOCKER_HOST=tcp://docker:2375"]);
+        expected["Env"] =
+            serde_json::json!(["A=$$HOME {x}", "JIT=the-secret", "DOCKER_HOST=tcp://docker:2375"]);
         expected["Labels"] = crate::stand_in::labels_with_engine(false);
         expected["Volumes"] =
             serde_json::json!({"/home/runner/_work": {}, "/home/runner/externals": {}});

@@ -8,6 +8,7 @@ use axum::extract::{Query, Request};
 use axum::response::Response;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
+use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
@@ -209,6 +210,7 @@ pub(crate) fn spec() -> MachineSpec {
             created_at: Timestamp::from_second(1_800_000_000).unwrap(),
             deadline: Timestamp::from_second(1_800_005_400).unwrap(),
         },
+        bootstrap: Bootstrap::new([("JIT".to_owned(), "the-secret".into())]),
         command: Some(vec!["/run.sh".to_owned(), "x y".to_owned()]),
         profile: Profile {
             memory: 4_000_000_001,

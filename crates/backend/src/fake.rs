@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
 use crate::spec::MachineSpec;
 use mayfly_common::identity::RunnerIdentity;
-use mayfly_common::machine::{EngineHealth, Exit, Machine, MachineRef, Phase};
+use mayfly_common::machine::{Exit, Machine, MachineRef, Phase};
 
 /// What a test does when a runner was started: register it, say, as an image does that registers itself.
 pub type Started = Box<dyn Fn(&MachineSpec) + Send + Sync>;
@@ -32,7 +32,7 @@ pub struct State {
     pub machines: BTreeMap<RunnerName, Machine>,
     /// The number of machines that were made: part of their ids.
     pub made: usize,
-    /// The environment each was started with.
+    /// The environment each was started with, its bootstrap included.
     pub environments: BTreeMap<RunnerName, Vec<(String, String)>>,
     /// True if somebody starts what does not run as soon as it was listed.
     pub woken: bool,
@@ -115,22 +115,24 @@ impl FakeBackend {
 
     /// Lets a container end.
     pub fn exit(&self, name: &str, code: i64, log_tail: &str) {
-        for machine in
-            self.state().machines.values_mut().filter(|machine| machine.name.as_str() == name)
-        {
-            machine.phase =
-                Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() });
-        }
-        self.events.notify_one();
+        let log_tail = log_tail.to_owned();
+        self.turn(name, &Phase::Exited(Exit { code, out_of_memory: false, log_tail }));
     }
 
-    /// A container's own Docker engine is so from now on.
-    pub fn engine(&self, name: &str, health: &EngineHealth) {
-        for machine in
-            self.state().machines.values_mut().filter(|machine| machine.name.as_str() == name)
-        {
-            machine.engine = Some(health.clone());
-        }
+    /// A machine is in this phase from now on.
+    pub fn turn(&self, name: &str, phase: &Phase) {
+        self.change(name, |machine| machine.phase = phase.clone());
+    }
+
+    /// A machine is of no use for its next job from now on.
+    pub fn spoil(&self, name: &str, defect: &str) {
+        self.change(name, |machine| machine.defect = Some(defect.to_owned()));
+    }
+
+    fn change(&self, name: &str, change: impl Fn(&mut Machine)) {
+        let mut state = self.state();
+        state.machines.values_mut().filter(|one| one.name.as_str() == name).for_each(change);
+        drop(state);
         self.events.notify_one();
     }
 
@@ -185,12 +187,12 @@ impl Backend for FakeBackend {
                 reason: "no space left".to_owned(),
             });
         }
-        let (phase, engine) = match &spec.profile.engine {
-            None => (Phase::Running { working: Some(false) }, None),
+        let (phase, lingers) = match &spec.profile.engine {
+            None => (Phase::Running { working: Some(false) }, false),
             Some(engine) if state.missing.contains(&engine.image) => {
                 return Err(BackendError::ImageMissing(engine.image.clone()));
             }
-            Some(_) => (Phase::Created, Some(EngineHealth::Starting)),
+            Some(_) => (Phase::Preparing, true),
         };
         let identity =
             RunnerIdentity { image_id: Some(state.image_id.clone()), ..spec.identity.clone() };
@@ -200,10 +202,15 @@ impl Backend for FakeBackend {
             id: format!("container-{}-of-{name}", state.made),
             identity,
             phase,
-            engine,
+            defect: None,
+            lingers,
             unread: None,
         };
-        state.environments.insert(name.clone(), spec.environment.clone());
+        let bootstrap = spec.bootstrap.expose();
+        let bootstrap = bootstrap.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut environment: Vec<_> = spec.environment.iter().cloned().chain(bootstrap).collect();
+        environment.sort();
+        state.environments.insert(name.clone(), environment);
         state.machines.insert(name, machine);
         if let Some(started) = &state.started {
             started(spec);
@@ -231,7 +238,7 @@ impl Backend for FakeBackend {
         let Some(machine) = there else {
             return Err(BackendError::Refused { what, reason: "it is gone".to_owned() });
         };
-        if machine.phase == Phase::Created {
+        if machine.phase.is_before_start() {
             machine.phase = Phase::Running { working: Some(false) };
         }
         Ok(())

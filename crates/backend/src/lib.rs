@@ -1,5 +1,6 @@
 //! What runs a runner: Docker first, others behind the same small trait.
 
+pub mod bootstrap;
 pub mod bounded;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;

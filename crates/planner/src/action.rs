@@ -134,6 +134,9 @@ pub enum Refusal {
     /// GitHub could not be asked whether the runner works.
     #[error("GitHub could not be asked whether runner {0} is running a job. Try again.")]
     Unsure(RunnerName),
+    /// The state of its machine cannot be seen; why.
+    #[error("The state of runner {0} cannot be seen now: {1}. Try again.")]
+    Unseen(RunnerName, String),
     /// The name is taken.
     #[error("There is a runner {0} already.")]
     NameTaken(RunnerName),

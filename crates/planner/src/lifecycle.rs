@@ -10,7 +10,7 @@ pub use self::printed::JobResult;
 pub use self::reason::{Ending, Failure, Reason};
 use super::memory::Sighting;
 use super::observed::Sight;
-use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
+use mayfly_common::machine::{Exit, Machine, Phase};
 
 /// How long a runner that was online may be offline, or unknown to GitHub, while its container runs and nothing works inside.
 ///
@@ -47,9 +47,10 @@ pub fn reason_of(
     let due = machine.created_at.saturating_add(registration_timeout).unwrap_or(Timestamp::MAX);
     let late = now >= due;
     let working = match &machine.phase {
-        Phase::Created => return created(machine.engine.as_ref(), late, registration_timeout),
         Phase::Exited(exit) => return exited(machine, exit, sight, sighting),
         Phase::Running { working } => working.unwrap_or(false),
+        Phase::Unknown(why) => return unseen(why, sight),
+        phase => return before_start(phase, late, registration_timeout),
     };
     if now >= machine.deadline {
         return Reason::Failed(Failure::PastDeadline(machine.deadline));
@@ -66,8 +67,8 @@ pub fn reason_of(
         }
         _ if working => Reason::Working,
         // Its next job could not use it. What GitHub does not list may be about to end after its job.
-        Sight::Listed(_) if let Some(why) = broken(machine) => {
-            Reason::Failed(Failure::EngineEnded(why.to_owned()))
+        Sight::Listed(_) if let Some(why) = defect(machine) => {
+            Reason::Failed(Failure::Defect(why.to_owned()))
         }
         Sight::Listed(registered) if registered.online => Reason::Waiting,
         // It takes one job only: what had one is not idle again.
@@ -107,27 +108,31 @@ fn outlived(sighting: Sighting, now: Timestamp) -> bool {
         || now.duration_since(jobless_since) >= WORKER_WITHOUT_JOB
 }
 
-/// What is said of a runner whose container waits to be started: only with a Docker engine of its own that may still answer.
-fn created(engine: Option<&EngineHealth>, late: bool, timeout: SignedDuration) -> Reason {
-    let unhealthy = |why: String| Reason::Failed(Failure::EngineUnhealthy(why));
-    match engine {
-        None => Reason::Failed(Failure::NeverStarted),
-        Some(EngineHealth::Failed { why }) => unhealthy(why.clone()),
-        Some(EngineHealth::Starting) if late => {
-            unhealthy(format!("not within {} s", timeout.as_secs()))
-        }
-        Some(EngineHealth::Starting) => Reason::EngineStarts,
-        Some(EngineHealth::Healthy) if late => Reason::Failed(Failure::NotStartedInTime(timeout)),
-        Some(EngineHealth::Healthy) => Reason::EngineReady,
+/// The reason of a runner whose machine waits to be started, or never will be.
+fn before_start(phase: &Phase, late: bool, timeout: SignedDuration) -> Reason {
+    Reason::Failed(match phase {
+        Phase::Preparing if late => Failure::NotReadyInTime(timeout),
+        Phase::Preparing => return Reason::Preparing,
+        Phase::Ready if late => Failure::NotStartedInTime(timeout),
+        Phase::Ready => return Reason::Ready,
+        Phase::Broken(why) => Failure::Broken(why.clone()),
+        _ => Failure::NeverStarted,
+    })
+}
+
+/// The reason of a runner whose machine cannot be seen: GitHub's word alone counts.
+fn unseen(why: &str, sight: Sight<'_>) -> Reason {
+    match sight {
+        Sight::Listed(registered) if registered.busy => Reason::Busy,
+        Sight::Listed(registered) if registered.online => Reason::OnlineUnseen(why.to_owned()),
+        _ => Reason::Unseen(why.to_owned()),
     }
 }
 
-/// Why a runner that runs cannot use its own Docker engine any more, if so and if it is known that no job runs inside.
-fn broken(machine: &Machine) -> Option<&str> {
-    match (&machine.phase, &machine.engine) {
-        (Phase::Running { working: Some(false) }, Some(EngineHealth::Failed { why })) => Some(why),
-        _ => None,
-    }
+/// Why a runner that runs is of no use for a job any more, if so and if it is known that no job runs inside.
+fn defect(machine: &Machine) -> Option<&str> {
+    let idle = machine.phase == Phase::Running { working: Some(false) };
+    machine.defect.as_deref().filter(|_| idle)
 }
 
 /// The verdict on a container that ended: from what the runner printed and what GitHub says, never from exit code 0 alone.

@@ -199,9 +199,9 @@ impl Observed {
             )
         };
         match &machine.phase {
-            Phase::Created => false,
-            Phase::Running { working } => {
-                *working == Some(true)
+            Phase::Preparing | Phase::Ready | Phase::NeverStarted | Phase::Broken(_) => false,
+            Phase::Running { .. } | Phase::Unknown(_) => {
+                machine.phase == (Phase::Running { working: Some(true) })
                     || sighting.was_busy
                     || sight.listed().is_some_and(|registered| registered.busy)
             }
@@ -291,7 +291,10 @@ mod tests {
         let running = |working| Phase::Running { working };
         // What it is, whether GitHub calls it busy, and whether it did so before.
         let rows = [
-            ("made", Phase::Created, false, false, false),
+            ("made", Phase::NeverStarted, false, false, false),
+            ("prepared", Phase::Preparing, false, false, false),
+            ("unseen", Phase::Unknown("x".to_owned()), false, false, false),
+            ("unseen and busy", Phase::Unknown("x".to_owned()), true, false, true),
             ("waits", running(Some(false)), false, false, false),
             ("nobody looked inside", running(None), false, false, false),
             ("a process", running(Some(true)), false, false, true),

@@ -14,14 +14,14 @@
 //! | `idle` | runners that wait |
 //! | `unserved` | runners that wait where nothing is served |
 //! | `reclaim` | idle runners that give their room to jobs |
-//! | `engine` | runners that wait for a Docker engine of their own |
+//! | `prepared` | runners whose machine is ready to be started |
 
 mod cause;
 mod count;
-mod engine;
 mod idle;
 mod jobs;
 mod over;
+mod prepared;
 mod reclaim;
 mod requests;
 mod start;
@@ -37,7 +37,6 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 pub use self::cause::Cause;
 use self::jobs::Blocked;
-use self::over::machine_runs;
 use super::action::{Action, Launch, Refusal, RequestId};
 use super::assignment::NotAssigned;
 use super::backoff::Place;
@@ -48,7 +47,7 @@ use super::observed::Observed;
 use super::policy::Policy;
 use super::room::Room;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::{Machine, MachineRef};
+use mayfly_common::machine::{Machine, MachineRef, Phase};
 use mayfly_common::registration::RunnerId;
 
 /// What to do, and what was thought of everything.
@@ -226,9 +225,18 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 }
 
-/// True if it uses what the caps count: it runs, or there is a Docker engine of its own, which goes only with it.
+/// True if it uses what the caps count: it runs, is prepared for that, or a part of it goes only with it.
 fn takes_room(machine: &Machine) -> bool {
-    machine_runs(machine) || machine.engine.is_some()
+    match &machine.phase {
+        Phase::NeverStarted => false,
+        Phase::Exited(_) => machine.lingers,
+        _ => true,
+    }
+}
+
+/// True if its state cannot be seen: nothing is done to it.
+fn is_unseen(machine: &Machine) -> bool {
+    matches!(machine.phase, Phase::Unknown(_))
 }
 
 fn ends(action: &Action, runner: &RunnerName) -> bool {

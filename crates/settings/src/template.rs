@@ -83,8 +83,8 @@ impl Template {
         self.parts.iter().any(|part| matches!(part, Part::Placeholder(used) if *used == name))
     }
 
-    /// The text with every placeholder replaced. One without a value becomes empty.
-    pub fn render(&self, values: &BTreeMap<&'static str, Value>) -> String {
+    /// The text with every placeholder replaced; a secret if one of them is. One without a value becomes empty.
+    pub fn render(&self, values: &BTreeMap<&'static str, Value>) -> Value {
         let text = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Placeholder(name) => match values.get(name) {
@@ -93,7 +93,16 @@ impl Template {
                 None => String::new(),
             },
         };
-        self.parts.iter().map(text).collect()
+        let rendered: String = self.parts.iter().map(text).collect();
+        let secret = |part: &Part| match part {
+            Part::Text(_) => false,
+            Part::Placeholder(name) => matches!(values.get(name), Some(Value::Secret(_))),
+        };
+        if self.parts.iter().any(secret) {
+            Value::Secret(rendered.into())
+        } else {
+            Value::Plain(rendered)
+        }
     }
 }
 
@@ -144,7 +153,11 @@ mod tests {
         ];
         for (template, expected) in rows {
             let parsed = Template::parse(template).unwrap();
-            assert_eq!(parsed.render(&values()), expected);
+            let (text, secret) = match parsed.render(&values()) {
+                Value::Plain(text) => (text, false),
+                Value::Secret(text) => (text.expose_secret().to_owned(), true),
+            };
+            assert_eq!((&*text, secret), (expected, parsed.uses("registration_token")));
             assert_eq!(parsed.to_string(), template);
         }
     }

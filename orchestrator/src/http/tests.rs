@@ -588,7 +588,8 @@ async fn the_status_counts_the_runners_of_each_state() {
             },
             id: name.to_owned(),
             phase: mayfly_common::machine::Phase::Running { working: Some(working) },
-            engine: None,
+            defect: None,
+            lingers: false,
             unread: None,
         };
         scene.backend.state().machines.insert(machine.name.clone(), machine);

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mayfly_common::name::RunnerName;
 use mayfly_common::scope::Scope;
-use secrecy::ExposeSecret as _;
 use tracing::warn;
 
 use super::act::ActionError;
 use crate::book::Book;
+use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend, BackendError};
 use mayfly_common::identity::RunnerIdentity;
@@ -72,8 +72,9 @@ impl Launcher {
             fingerprint: Some(fingerprint),
             ..launch.identity.clone().created_at(now)
         };
-        let environment = self.environment(launch, &pool, credentials, &identity.installation, now);
-        let spec = MachineSpec { identity, command, profile, environment };
+        let (environment, bootstrap) =
+            self.environment(launch, &pool, credentials, &identity.installation, now);
+        let spec = MachineSpec { identity, bootstrap, command, profile, environment };
         let Err(error) = self.backend.launch(&spec).await else { return Ok(()) };
         self.failed(&launch.name, &launch.scope, id, error).await
     }
@@ -148,6 +149,7 @@ impl Launcher {
         }
     }
 
+    /// The variables of the runner's main process, and those that hold its credential.
     fn environment(
         &self,
         launch: &Launch,
@@ -155,14 +157,14 @@ impl Launcher {
         credentials: Credentials,
         installation: &str,
         now: Timestamp,
-    ) -> Vec<(String, String)> {
+    ) -> (Vec<(String, String)>, Bootstrap) {
         let templates = &pool.environment;
-        let mut variables: BTreeMap<String, String> = BTreeMap::new();
+        let mut variables: BTreeMap<String, Value> = BTreeMap::new();
         if credentials.placeholder == "jit_config" {
-            variables.insert(VERSION_VARIABLE.to_owned(), "1".to_owned());
+            variables.insert(VERSION_VARIABLE.to_owned(), Value::Plain("1".to_owned()));
             if !templates.values().any(|template| template.uses("jit_config")) {
-                variables
-                    .insert(JIT_VARIABLE.to_owned(), credentials.secret.expose_secret().to_owned());
+                let configuration = Value::Secret(credentials.secret.clone());
+                variables.insert(JIT_VARIABLE.to_owned(), configuration);
             }
         }
         let mut values = self.values(launch, pool, installation, now);
@@ -173,13 +175,21 @@ impl Launcher {
         if pool.registration == Registration::Token {
             // The request's word overrules what a template says to every runner. In the myoung34 image RUNNER_LABELS wins.
             if launch.explicit_labels {
-                variables.insert("RUNNER_LABELS".to_owned(), launch.labels.to_string());
+                let labels = Value::Plain(launch.labels.to_string());
+                variables.insert("RUNNER_LABELS".to_owned(), labels);
             }
             if let Some(group) = &launch.group {
-                variables.insert("RUNNER_GROUP".to_owned(), group.clone());
+                variables.insert("RUNNER_GROUP".to_owned(), Value::Plain(group.clone()));
             }
         }
-        variables.into_iter().collect()
+        let (mut plain, mut secret) = (Vec::new(), Vec::new());
+        for (name, value) in variables {
+            match value {
+                Value::Plain(value) => plain.push((name, value)),
+                Value::Secret(value) => secret.push((name, value)),
+            }
+        }
+        (plain, Bootstrap::new(secret))
     }
 
     /// What the placeholders stand for in this runner; the credential is added by the caller.

@@ -140,7 +140,8 @@ pub(super) fn machine(runner: &str) -> Machine {
         },
         id: format!("container-{runner}"),
         phase: Phase::Running { working: Some(false) },
-        engine: None,
+        defect: None,
+        lingers: false,
         unread: None,
     }
 }

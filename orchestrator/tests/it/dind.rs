@@ -15,7 +15,7 @@ use github_sim::world::model::Conclusion;
 use github_sim::{Sim, runner_image};
 use mayfly_backend::{Backend, BackendError};
 use mayfly_backend_docker::DockerBackend;
-use mayfly_common::machine::{EngineHealth, Phase};
+use mayfly_common::machine::Phase;
 use mayfly_common::runner::RunnerState;
 use orchestrator::{Adapters, App};
 
@@ -178,16 +178,16 @@ async fn a_job_has_an_engine_that_is_not_the_host_s_and_ends_with_it() {
     let (reconciler, handle) = (app.reconciler(), app.handle());
     assert_eq!(reconciler.pass().await.launched, 1);
     let created = backend.list().await.unwrap().remove(0);
-    assert_eq!(created.phase, Phase::Created, "{created:?}");
+    assert!(matches!(created.phase, Phase::Preparing | Phase::Ready), "{created:?}");
     let (name, sidecar) = (created.name.to_string(), format!("{}-docker", created.name));
     let mut of_it = volumes(&engine, &sidecar).await;
     of_it.extend(volumes(&engine, &name).await);
     assert!(of_it.len() >= 4, "two that both see: {of_it:?}");
     until("its engine is healthy", async || {
         let seen = backend.list().await.unwrap().remove(0);
-        assert_eq!(seen.phase, Phase::Created, "it waits for its engine: {seen:?}");
-        assert!(!matches!(seen.engine, Some(EngineHealth::Failed { .. })), "{seen:?}");
-        seen.engine == Some(EngineHealth::Healthy)
+        let waits = matches!(seen.phase, Phase::Preparing | Phase::Ready);
+        assert!(waits, "it waits for its engine: {seen:?}");
+        seen.phase == Phase::Ready
     })
     .await;
     reconciler.pass().await;
@@ -312,7 +312,7 @@ async fn whatever_a_crash_leaves_is_seen_and_removed() {
         let listed = backend.list().await.unwrap();
         assert_eq!((listed.len(), listed[0].name.as_str()), (1, &*name), "{what}: {listed:?}");
         assert!(
-            matches!(listed[0].engine, Some(EngineHealth::Failed { .. })),
+            matches!(listed[0].phase, Phase::Broken(_) | Phase::Exited(_)),
             "{what}: {listed:?}"
         );
         let machine = listed[0].reference();
@@ -333,7 +333,7 @@ async fn a_runner_starts_once_and_goes_whole() {
     let spec = spec_of(&engine, &borrowed(&variables), "mayfly-whole");
     backend.launch(&spec).await.unwrap();
     until("its engine seems healthy", async || {
-        backend.list().await.unwrap()[0].engine == Some(EngineHealth::Healthy)
+        backend.list().await.unwrap()[0].phase == Phase::Ready
     })
     .await;
     let machine = machine_of(&backend, spec.identity.name.as_str()).await;
@@ -379,7 +379,7 @@ async fn a_runner_starts_once_and_goes_whole() {
         let _ = engine.docker.kill_container("mayfly-whole-docker", None).await;
         let seen = backend.list().await.unwrap().remove(0);
         assert!(matches!(seen.phase, Phase::Running { .. }), "{seen:?}");
-        matches!(seen.engine, Some(EngineHealth::Failed { .. }))
+        seen.defect.is_some_and(|why| why.starts_with("its Docker engine failed"))
     })
     .await;
     let mut of_it = volumes(&engine, "mayfly-whole").await;

@@ -17,6 +17,7 @@ use futures::TryStreamExt as _;
 use github_sim::world::model::{Conclusion, JobSpec, NewRepo, Status, Step};
 use github_sim::{Checked, Sim, SimConfig, runner_image};
 use jiff::Timestamp;
+use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend, BackendError};
 use mayfly_backend_docker::DockerBackend;
@@ -186,7 +187,8 @@ pub(crate) fn spec_of(engine: &Engine, variables: &[(&str, &str)], name: &str) -
         ..identity_of(&pool.material, name)
     };
     let Material { command, profile, .. } = pool.material;
-    MachineSpec { identity, command, profile, environment }
+    let bootstrap = Bootstrap::default();
+    MachineSpec { identity, bootstrap, command, profile, environment }
 }
 
 /// The identity of a runner that nobody registered.

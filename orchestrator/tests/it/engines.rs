@@ -1,6 +1,6 @@
 //! Runners with a Docker engine of their own, from the queued job to the end, on a backend in memory.
 
-use mayfly_common::machine::{EngineHealth, Phase};
+use mayfly_common::machine::Phase;
 use mayfly_common::runner::RunnerState;
 use serde_json::json;
 
@@ -29,15 +29,15 @@ fn phase(platform: &Platform) -> Phase {
 #[tokio::test]
 async fn a_runner_waits_for_its_engine_also_through_a_restart() {
     let (mut platform, name, job) = with_runner(&[]).await;
-    let starts = (RunnerState::Starting, "its Docker engine starts".to_owned());
+    let starts = (RunnerState::Starting, "it is being prepared".to_owned());
     for _ in 0..3 {
-        assert_eq!((shown(&platform), phase(&platform)), (starts.clone(), Phase::Created));
+        assert_eq!((shown(&platform), phase(&platform)), (starts.clone(), Phase::Preparing));
         platform.wait(10);
         assert_eq!(platform.pass().await.launched, 0, "one job, one runner");
         platform.restart();
         platform.pass().await;
     }
-    platform.backend.engine(&name, &EngineHealth::Healthy);
+    platform.backend.turn(&name, &Phase::Ready);
     platform.pass().await;
     assert_eq!(phase(&platform), Phase::Running { working: Some(false) });
     assert_eq!(shown(&platform).0, RunnerState::Starting);
@@ -46,7 +46,7 @@ async fn a_runner_waits_for_its_engine_also_through_a_restart() {
     platform.pass().await;
     assert_eq!(shown(&platform).0, RunnerState::Busy);
     // A job is never ended for its engine's sake.
-    platform.backend.engine(&name, &EngineHealth::Failed { why: "it ended".to_owned() });
+    platform.backend.spoil(&name, "it ended");
     platform.wait(60);
     assert_eq!(platform.pass().await.removed, 0);
     platform.finish(&name, job);
@@ -56,19 +56,18 @@ async fn a_runner_waits_for_its_engine_also_through_a_restart() {
 
 #[tokio::test]
 async fn an_engine_that_fails_or_takes_too_long_ends_the_runner_and_says_why() {
-    let failed =
-        EngineHealth::Failed { why: "it ended with exit code 1: no space left".to_owned() };
+    let failed = "its engine ended with exit code 1: no space left";
     let rows = [
-        (failed, 1, "it ended with exit code 1: no space left"),
-        (EngineHealth::Starting, 300, "not within 300 s"),
+        (Phase::Broken(failed.to_owned()), 1, failed),
+        (Phase::Preparing, 300, "it was not ready within 300 s"),
     ];
-    for (health, seconds, why) in rows {
+    for (phase, seconds, why) in rows {
         let (platform, name, _) = with_runner(&[]).await;
-        platform.backend.engine(&name, &health);
+        platform.backend.turn(&name, &phase);
         platform.wait(seconds);
         platform.pass().await;
         let gone = platform.handle.snapshot().finished.remove(0);
-        let words = format!("its Docker engine did not become healthy: {why}");
+        let words = why.to_owned();
         assert_eq!(
             (gone.name, gone.state, gone.reason),
             (name.clone(), RunnerState::Failed, words)
@@ -82,7 +81,7 @@ async fn an_engine_that_fails_or_takes_too_long_ends_the_runner_and_says_why() {
 #[tokio::test]
 async fn a_runner_that_cannot_be_started_leaves_nothing_and_is_not_tried_again_at_once() {
     let (platform, name, _) = with_runner(&[]).await;
-    platform.backend.engine(&name, &EngineHealth::Healthy);
+    platform.backend.turn(&name, &Phase::Ready);
     platform.backend.state().failing_starts = 1;
     let report = platform.pass().await;
     assert!(report.problems[0].contains("runner not started"), "{report:?}");
@@ -95,10 +94,10 @@ async fn a_runner_that_cannot_be_started_leaves_nothing_and_is_not_tried_again_a
 #[tokio::test]
 async fn a_start_that_does_not_reach_the_engine_keeps_the_registration_and_is_tried_again() {
     let (platform, name, job) = with_runner(&[]).await;
-    platform.backend.engine(&name, &EngineHealth::Healthy);
+    platform.backend.turn(&name, &Phase::Ready);
     platform.backend.state().unreachable_starts = 1;
     platform.pass().await;
-    assert_eq!((phase(&platform), platform.registrations()), (Phase::Created, vec![name.clone()]));
+    assert_eq!((phase(&platform), platform.registrations()), (Phase::Ready, vec![name.clone()]));
     platform.pass().await;
     assert_eq!(phase(&platform), Phase::Running { working: Some(false) });
     assert_eq!(platform.connect(&name), Some(job), "with the registration it was made with");

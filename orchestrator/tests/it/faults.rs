@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use github_sim::world::model::Conclusion;
 use github_sim::{Effect, Fault, FaultKind};
 use mayfly_common::label::LabelSet;
-use mayfly_common::machine::{EngineHealth, Phase};
+use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
 use mayfly_common::runner::RunnerState;
 use tower::ServiceExt as _;
@@ -331,14 +331,14 @@ async fn the_last_words_of_a_runner_that_never_came_online_are_part_of_the_reaso
 async fn an_engine_that_fails_after_the_job_holds_no_other_job_back() {
     let (platform, name, job) = with_busy_runner().await;
     platform.pass().await;
-    platform.backend.engine(&name, &EngineHealth::Failed { why: "out of memory".to_owned() });
+    platform.backend.spoil(&name, "its engine is out of memory");
     // The job is over, and GitHub has not noticed that the runner is about to go.
     platform.sim.with(|world| world.set_keeps_spent_runners(true));
     platform.sim.with(|world| world.finish_job(job, Conclusion::Failure)).unwrap();
     let report = platform.pass().await;
     assert_eq!(report.removed, 1, "{report:?}");
     let snapshot = platform.handle.snapshot();
-    assert!(snapshot.finished[0].reason.starts_with("its Docker engine failed"));
+    assert!(snapshot.finished[0].reason.starts_with("its engine is out of memory"));
     assert!(snapshot.held_back.is_empty() && snapshot.failures.is_empty());
 }
 
@@ -713,7 +713,7 @@ async fn a_healthy_start_never_says_that_github_could_not_be_asked() {
 async fn a_machine_that_somebody_starts_before_it_is_removed_stays_and_did_not_fail() {
     use mayfly_common::machine::{Exit, Phase};
     let ended = Exit { code: 1, ..Exit::default() };
-    for phase in [Phase::Created, Phase::Exited(ended)] {
+    for phase in [Phase::NeverStarted, Phase::Exited(ended)] {
         let mut platform = Platform::new().await;
         let job = platform.queue("octo-admin/app", &["self-hosted"]);
         platform.pass().await;

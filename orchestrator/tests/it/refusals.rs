@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use github_sim::{Clock as SimClock, Sim, SimConfig};
 use jiff::{SignedDuration, Timestamp};
+use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend as _, BackendError, Progress};
 use mayfly_backend_docker::{DockerBackend, DockerSettings};
-use mayfly_common::machine::{EngineHealth, Machine, Phase};
+use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::material::Material;
 use mayfly_common::runner::RunnerState;
 use mayfly_settings::pool::Pool;
@@ -87,25 +88,26 @@ async fn a_refusal_about_one_container_hides_neither_it_nor_another() {
 #[tokio::test]
 async fn a_docker_engine_that_is_not_told_of_is_as_the_list_has_it() {
     let rows = [
-        (("running", "Up 5 minutes (healthy)"), EngineHealth::Healthy),
-        (("running", "Up 5 minutes"), EngineHealth::Starting),
+        (("running", "Up 5 minutes (healthy)"), Phase::Ready),
+        (("running", "Up 5 minutes"), Phase::Preparing),
         (
             ("exited", "Exited (4) 5 minutes ago"),
-            EngineHealth::Failed {
-                why: "it ended with exit code 4: Listening for Jobs".to_owned(),
-            },
+            Phase::Broken(
+                "its Docker engine did not become healthy: it ended with exit code 4: Listening for Jobs"
+                    .to_owned(),
+            ),
         ),
     ];
-    for (state, health) in rows {
+    for (state, phase) in rows {
         let engine = StubEngine::start().await;
         let mut own = labels("mayfly-i-1");
         own["dev.mayfly.docker"] = json!("dind");
-        engine.add_one("mayfly-i-1", ("running", "Up 5 minutes"), &own);
+        engine.add_one("mayfly-i-1", ("created", "Created"), &own);
         own["dev.mayfly.docker-of"] = json!("mayfly-i-1");
         engine.add_one("mayfly-i-1-docker", state, &own);
         engine.refuse("/mayfly-i-1-docker/json", Some(500));
         let listed = backend(&engine).list().await.unwrap();
-        assert_eq!((listed.len(), listed[0].engine.as_ref()), (1, Some(&health)), "{state:?}");
+        assert_eq!((listed.len(), &listed[0].phase), (1, &phase), "{state:?}");
         assert!(listed[0].unread.as_ref().is_some_and(|why| why.ends_with(LOST)), "{state:?}");
     }
 }
@@ -165,7 +167,8 @@ async fn a_container_whose_start_is_not_answered_is_left_to_the_next_look() {
     let pool = Pool::default_pool(&config("http://127.0.0.1:9", &variables));
     let identity = identity_of(&pool.material, "mayfly-i-1");
     let Material { command, profile, .. } = pool.material;
-    let spec = MachineSpec { identity, command, profile, environment: Vec::new() };
+    let (bootstrap, environment) = (Bootstrap::default(), Vec::new());
+    let spec = MachineSpec { identity, bootstrap, command, profile, environment };
     let error = backend.launch(&spec).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
     assert_eq!(engine.removed(), Vec::<String>::new(), "it may have a job already");

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::ContainerCreateBody;
 use jiff::Timestamp;
+use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_backend_docker::spec::{self, Template};
 use mayfly_common::identity::{BackendName, RunnerIdentity};
@@ -117,7 +118,8 @@ pub(super) fn body(
         created_at: Timestamp::UNIX_EPOCH,
         deadline: Timestamp::UNIX_EPOCH,
     };
-    let launch = MachineSpec { identity, command: None, profile, environment: Vec::new() };
+    let (bootstrap, environment) = (Bootstrap::default(), Vec::new());
+    let launch = MachineSpec { identity, bootstrap, command: None, profile, environment };
     let shell = ["/bin/sh", "-c"].map(str::to_owned);
     Ok(ContainerCreateBody {
         entrypoint: Some(shell.into_iter().chain(script.iter().cloned()).collect()),
@@ -210,6 +212,7 @@ mod tests {
                     created_at: Timestamp::UNIX_EPOCH,
                     deadline: Timestamp::MAX,
                 },
+                bootstrap: Bootstrap::default(),
                 command: None,
                 profile: Pool::default_pool(&config).material.profile,
                 environment: vec![("A".to_owned(), "b".to_owned())],

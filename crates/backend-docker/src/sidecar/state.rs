@@ -4,9 +4,22 @@ use bollard::models::{
     ContainerState, ContainerStateStatusEnum, ContainerSummary, Health, HealthStatusEnum,
 };
 use mayfly_common::foreign_text::line;
-use mayfly_common::machine::EngineHealth;
 
 use crate::read::exit_code;
+
+/// How a runner's own Docker engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum EngineHealth {
+    /// It starts.
+    Starting,
+    /// It answers.
+    Healthy,
+    /// It is of no use any more.
+    Failed {
+        /// Why, in words an operator reads.
+        why: String,
+    },
+}
 
 /// The state of a container as far as a list shows it, as in `Up 5 minutes (healthy)`.
 pub(crate) fn listed(summary: &ContainerSummary) -> ContainerState {

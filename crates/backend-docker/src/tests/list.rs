@@ -1,5 +1,5 @@
 use mayfly_common::identity::RunnerIdentity;
-use mayfly_common::machine::{EngineHealth, Exit, Machine, Phase};
+use mayfly_common::machine::{Exit, Machine, Phase};
 use serde_json::{Value, json};
 
 use crate::stand_in::{
@@ -16,7 +16,8 @@ fn runner(id: &str, phase: Phase) -> Machine {
         identity: RunnerIdentity { image_id, ..spec().identity },
         id: id.to_owned(),
         phase,
-        engine: None,
+        defect: None,
+        lingers: false,
         unread: None,
     }
 }
@@ -49,7 +50,7 @@ async fn each_state_of_a_container_is_a_phase() {
     let (worker, idle) =
         (top(&["bash", "Runner.Worker"]), top(&["Runner.Listener", "xRunner.Worker"]));
     let rows = [
-        ("created", idle.clone(), Some(Phase::Created)),
+        ("created", idle.clone(), Some(Phase::NeverStarted)),
         ("running", worker.clone(), working(Some(true))),
         ("running", idle, working(Some(false))),
         ("running", no(409, "is not running"), working(None)),
@@ -183,7 +184,8 @@ async fn one_byte_more_than_is_shown_has_its_beginning_read() {
 
 #[tokio::test]
 async fn a_runner_s_own_engine_is_looked_at_with_it() {
-    let failed = |why: &str| EngineHealth::Failed { why: why.to_owned() };
+    let failed =
+        |why: &str| Phase::Broken(format!("its Docker engine did not become healthy: {why}"));
     let state = |state: Value| ok(&json!({ "State": state }));
     let running = |health: Value| state(json!({"Status": "running", "Health": health}));
     let exited = state(json!({"Status": "exited", "ExitCode": 4, "OOMKilled": true}));
@@ -193,8 +195,8 @@ async fn a_runner_s_own_engine_is_looked_at_with_it() {
     let memory = "it ended with exit code 4, out of memory";
     // What the engine of the host says of it, and its log; how it is.
     let rows = [
-        (Some(running(json!({"Status": "healthy"}))), no_log(), EngineHealth::Healthy),
-        (Some(running(json!({"Status": "starting"}))), no_log(), EngineHealth::Starting),
+        (Some(running(json!({"Status": "healthy"}))), no_log(), Phase::Ready),
+        (Some(running(json!({"Status": "starting"}))), no_log(), Phase::Preparing),
         (Some(running(unhealthy)), no_log(), failed("it does not answer: b")),
         (
             Some(state(json!({"Status": "created"}))),
@@ -219,7 +221,7 @@ async fn a_runner_s_own_engine_is_looked_at_with_it() {
         script.extend(state.map(|state| ("GET /containers/e1/json", state)));
         let engine = StandIn::new(of(script)).await;
         let found = engine.backend().list().await.unwrap();
-        assert_eq!(found, [Machine { engine: Some(expected), ..runner("c1", Phase::Created) }]);
+        assert_eq!(found, [Machine { lingers: true, ..runner("c1", expected) }]);
         let asked = engine.asked();
         let logs = asked.iter().filter(|one| one.line.ends_with("/logs"));
         assert!(logs.clone().all(|one| one.query["tail"] == "10"), "{asked:?}");
@@ -230,9 +232,7 @@ async fn a_runner_s_own_engine_is_looked_at_with_it() {
 async fn an_engine_whose_runner_is_gone_stands_for_it() {
     let left = listed("e1", "mayfly-i-1-docker", ("running", "Up"), &labels_with_engine(true));
     let engine = StandIn::new(of(vec![(LIST, ok(&json!([left])))])).await;
-    let why = "the runner's container was removed by somebody else".to_owned();
-    let health = Some(EngineHealth::Failed { why });
-    let expected = Machine { engine: health, ..runner("e1", ended(0, false, "")) };
+    let expected = Machine { lingers: true, ..runner("e1", ended(0, false, "")) };
     assert_eq!(engine.backend().list().await.unwrap(), [expected]);
     assert_eq!(engine.lines(), [LIST]);
 }

@@ -101,7 +101,8 @@ fn spec() -> MachineSpec {
         created_at: Timestamp::UNIX_EPOCH,
         deadline: Timestamp::UNIX_EPOCH,
     };
-    MachineSpec { identity, command: None, profile, environment: Vec::new() }
+    let bootstrap = crate::bootstrap::Bootstrap::default();
+    MachineSpec { identity, bootstrap, command: None, profile, environment: Vec::new() }
 }
 
 fn machine() -> MachineRef {

@@ -25,10 +25,14 @@ pub enum Reason {
     NotAsked,
     /// It has time left to come online.
     NotOnlineYet,
-    /// It is started when its Docker engine answers.
-    EngineStarts,
-    /// Its Docker engine answers: it may be started.
-    EngineReady,
+    /// Its machine is being prepared: it is started when that is ready.
+    Preparing,
+    /// Its machine is ready: it may be started.
+    Ready,
+    /// The state of its machine cannot be seen, and GitHub does not say that it can take a job; why.
+    Unseen(String),
+    /// The state of its machine cannot be seen, and GitHub says that it is online; why.
+    OnlineUnseen(String),
     /// Its registration went away a moment ago.
     Ending,
     /// Its connection went away a moment ago.
@@ -51,14 +55,16 @@ pub enum Reason {
 /// How a runner failed: few kinds, so that they can be counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Its container was created and never started.
+    /// Its machine was created and never started.
     NeverStarted,
-    /// Its Docker engine was ready, and it was not started within this long.
+    /// Its machine was ready, and it was not started within this long.
     NotStartedInTime(SignedDuration),
-    /// Its Docker engine did not become healthy; why.
-    EngineUnhealthy(String),
-    /// Its Docker engine failed while it waited for a job; how.
-    EngineEnded(String),
+    /// Its machine did not become ready within this long.
+    NotReadyInTime(SignedDuration),
+    /// Its machine cannot become ready any more; why.
+    Broken(String),
+    /// Its machine became useless while it waited for a job; why.
+    Defect(String),
     /// It was still there at its deadline.
     PastDeadline(Timestamp),
     /// It was not online after this long.
@@ -94,11 +100,12 @@ impl Reason {
     pub fn state(&self) -> RunnerState {
         match self {
             Self::Busy | Self::Working | Self::WasBusy => RunnerState::Busy,
-            Self::Waiting | Self::WasOnline => RunnerState::Idle,
+            Self::Waiting | Self::WasOnline | Self::OnlineUnseen(_) => RunnerState::Idle,
             Self::NotAsked
             | Self::NotOnlineYet
-            | Self::EngineStarts
-            | Self::EngineReady
+            | Self::Preparing
+            | Self::Ready
+            | Self::Unseen(_)
             | Self::Disconnected
             | Self::Late => RunnerState::Starting,
             Self::Ending => RunnerState::Draining,
@@ -116,14 +123,16 @@ impl Reason {
             | Self::WasOnline
             | Self::NotAsked
             | Self::NotOnlineYet
-            | Self::EngineStarts
-            | Self::EngineReady => true,
+            | Self::Preparing
+            | Self::Ready
+            | Self::OnlineUnseen(_) => true,
             Self::Busy
             | Self::Working
             | Self::WasBusy
             | Self::Ending
             | Self::Disconnected
             | Self::Late
+            | Self::Unseen(_)
             | Self::Result(_)
             | Self::Printed(_)
             | Self::AfterItsJob
@@ -147,8 +156,9 @@ impl Failure {
         match self {
             Self::NeverStarted => "never_started",
             Self::NotStartedInTime(_) => "not_started_in_time",
-            Self::EngineUnhealthy(_) => "engine_unhealthy",
-            Self::EngineEnded(_) => "engine_ended",
+            // Dashboards know these by the names of their most usual cause.
+            Self::NotReadyInTime(_) | Self::Broken(_) => "engine_unhealthy",
+            Self::Defect(_) => "engine_ended",
             Self::PastDeadline(_) => "past_deadline",
             Self::RegistrationTimeout(_) => "registration_timeout",
             Self::LostConnection => "lost_connection",
@@ -166,8 +176,9 @@ impl Failure {
         match self {
             Self::NeverStarted
             | Self::NotStartedInTime(_)
-            | Self::EngineUnhealthy(_)
-            | Self::EngineEnded(_)
+            | Self::NotReadyInTime(_)
+            | Self::Broken(_)
+            | Self::Defect(_)
             | Self::RegistrationTimeout(_)
             | Self::VersionRefused
             | Self::EndedBeforeJob(..) => true,
@@ -204,8 +215,12 @@ impl fmt::Display for Reason {
             Self::WasOnline => "it was online when GitHub last could be asked",
             Self::NotAsked => "GitHub could not be asked about it",
             Self::NotOnlineYet => "it is not online yet",
-            Self::EngineStarts => "its Docker engine starts",
-            Self::EngineReady => "its Docker engine is ready",
+            Self::Preparing => "it is being prepared",
+            Self::Ready => "it is ready to be started",
+            Self::Unseen(why) => return write!(f, "its state cannot be seen: {why}"),
+            Self::OnlineUnseen(why) => {
+                return write!(f, "it is online, and its state cannot be seen: {why}");
+            }
             Self::Ending => "its registration is gone, the container is ending",
             Self::Disconnected => "it lost its connection to GitHub",
             Self::Late => "it is late or its registration is gone",
@@ -237,10 +252,10 @@ impl fmt::Display for Failure {
             Self::NotStartedInTime(timeout) => {
                 write!(f, "it was not started within {} s", timeout.as_secs())
             }
-            Self::EngineUnhealthy(why) => {
-                write!(f, "its Docker engine did not become healthy: {why}")
+            Self::NotReadyInTime(timeout) => {
+                write!(f, "it was not ready within {} s", timeout.as_secs())
             }
-            Self::EngineEnded(why) => write!(f, "its Docker engine failed: {why}"),
+            Self::Broken(why) | Self::Defect(why) => f.write_str(why),
             Self::PastDeadline(deadline) => write!(f, "it reached its deadline {deadline:.0}"),
             Self::RegistrationTimeout(timeout) => {
                 write!(f, "it was not online {} s after its start", timeout.as_secs())

@@ -69,7 +69,8 @@ pub(crate) fn machine(name: &str, phase: Phase) -> Machine {
         },
         id: format!("c-{name}"),
         phase,
-        engine: None,
+        defect: None,
+        lingers: false,
         unread: None,
     }
 }
@@ -104,7 +105,7 @@ fn every_state_has_its_row() {
     let busy = registered(1, "a1", true, true);
     let stale_busy = registered(1, "a1", false, true);
     let rows: Vec<(&str, Phase, Sight<'_>, Sighting, i64, RunnerState)> = vec![
-        ("created only", Phase::Created, Sight::Listed(&offline), unseen, 5, Failed),
+        ("created only", Phase::NeverStarted, Sight::Listed(&offline), unseen, 5, Failed),
         (
             "registered, not connected",
             running.clone(),
@@ -355,96 +356,50 @@ fn only_what_waits_or_has_time_left_is_supply() {
 }
 
 #[test]
-fn a_runner_with_an_engine_of_its_own_stands_and_falls_with_it() {
-    use EngineHealth::{Healthy, Starting};
-    let failed = || EngineHealth::Failed { why: "it ended".to_owned() };
+fn a_runner_stands_and_falls_with_its_machine() {
+    use RunnerState::{Busy, Failed, Idle, Starting};
     let idle = Phase::Running { working: Some(false) };
     let unsure = Phase::Running { working: None };
     let worker = Phase::Running { working: Some(true) };
-    let offline = registered(1, "a1", false, false);
-    let online = registered(1, "a1", true, false);
+    let (online, offline) = (registered(1, "a1", true, false), registered(1, "a1", false, false));
     let busy = registered(1, "a1", true, true);
-    let (listed, up) = (Sight::Listed(&offline), Sight::Listed(&online));
-    let state = |what: RunnerState, why: &str| (what, why.to_owned());
-    let not_healthy = |why: &str| {
-        state(RunnerState::Failed, &format!("its Docker engine did not become healthy: {why}"))
-    };
+    let (listed, up, at_work) =
+        (Sight::Listed(&offline), Sight::Listed(&online), Sight::Listed(&busy));
+    let broken = || Phase::Broken("its engine ended".to_owned());
+    let unseen = || Phase::Unknown("its node is down".to_owned());
+    let (prepared, why) = ("it is being prepared", "its engine ended");
+    let late = "it was not started within 300 s";
+    let node = "its state cannot be seen: its node is down";
+    let online_unseen = "it is online, and its state cannot be seen: its node is down";
     let rows = [
-        (
-            Phase::Created,
-            Starting,
-            listed,
-            5,
-            state(RunnerState::Starting, "its Docker engine starts"),
-        ),
-        (
-            Phase::Created,
-            Starting,
-            Sight::Unknown,
-            5,
-            state(RunnerState::Starting, "its Docker engine starts"),
-        ),
-        (
-            Phase::Created,
-            Healthy,
-            listed,
-            5,
-            state(RunnerState::Starting, "its Docker engine is ready"),
-        ),
-        (Phase::Created, failed(), listed, 5, not_healthy("it ended")),
-        (Phase::Created, Starting, listed, 300, not_healthy("not within 300 s")),
-        (
-            Phase::Created,
-            Healthy,
-            listed,
-            300,
-            state(RunnerState::Failed, "it was not started within 300 s"),
-        ),
-        (idle.clone(), Healthy, up, 5, state(RunnerState::Idle, "it waits for a job")),
-        (idle.clone(), Starting, up, 5, state(RunnerState::Idle, "it waits for a job")),
-        (
-            idle.clone(),
-            failed(),
-            up,
-            5,
-            state(RunnerState::Failed, "its Docker engine failed: it ended"),
-        ),
-        (
-            idle.clone(),
-            failed(),
-            listed,
-            5,
-            state(RunnerState::Failed, "its Docker engine failed: it ended"),
-        ),
-        (
-            idle.clone(),
-            failed(),
-            Sight::Listed(&busy),
-            5,
-            state(RunnerState::Busy, "it runs a job"),
-        ),
-        (worker, failed(), up, 5, state(RunnerState::Busy, "a job's process runs inside")),
-        (unsure, failed(), up, 5, state(RunnerState::Idle, "it waits for a job")),
-        (
-            idle,
-            failed(),
-            Sight::Unknown,
-            5,
-            state(RunnerState::Starting, "GitHub could not be asked about it"),
-        ),
+        (Phase::Preparing, false, listed, 5, Starting, prepared),
+        (Phase::Preparing, false, Sight::Unknown, 5, Starting, prepared),
+        (Phase::Preparing, false, listed, 300, Failed, "it was not ready within 300 s"),
+        (Phase::Ready, false, listed, 5, Starting, "it is ready to be started"),
+        (Phase::Ready, false, listed, 300, Failed, late),
+        (broken(), false, listed, 5, Failed, why),
+        (idle.clone(), false, up, 5, Idle, "it waits for a job"),
+        (idle.clone(), true, up, 5, Failed, why),
+        (idle.clone(), true, listed, 5, Failed, why),
+        (idle.clone(), true, at_work, 5, Busy, "it runs a job"),
+        (worker, true, up, 5, Busy, "a job's process runs inside"),
+        (unsure, true, up, 5, Idle, "it waits for a job"),
+        (idle, true, Sight::Unknown, 5, Starting, "GitHub could not be asked about it"),
+        // Whatever its age, and whatever GitHub does not say.
+        (unseen(), false, listed, 200_000, Starting, node),
+        (unseen(), false, Sight::Absent, 200_000, Starting, node),
+        (unseen(), false, Sight::Unknown, 200_000, Starting, node),
+        (unseen(), false, up, 200_000, Idle, online_unseen),
+        (unseen(), false, at_work, 200_000, Busy, "it runs a job"),
     ];
-    for (phase, engine, sight, now, expected) in rows {
+    for (phase, defect, sight, now, state, words) in rows {
         let mut runner = machine("a1", phase);
-        runner.engine = Some(engine);
+        runner.defect = defect.then(|| why.to_owned());
         let timeout = policy().default.registration_timeout;
         let found = reason_of(&runner, sight, Sighting::default(), timeout, at(now));
-        assert_eq!(
-            (found.state(), found.to_string()),
-            expected,
-            "{:?} {:?}",
-            runner.phase,
-            runner.engine
-        );
+        assert_eq!((found.state(), &*found.to_string()), (state, words), "{:?}", runner.phase);
+        let supply = matches!(state, Starting | Idle) && words != node;
+        assert_eq!(found.is_supply(), supply, "{found}");
     }
 }
 
@@ -459,7 +414,7 @@ fn a_deadline_is_told_in_whole_seconds() {
 fn the_words_name_the_job_s_result_and_how_it_ended() {
     let why = |code: i64, out_of_memory: bool, log: &str| {
         let exit = Exit { code, out_of_memory, log_tail: log.to_owned() };
-        exited(&machine("a1", Phase::Created), &exit, Sight::Unknown, Sighting::default())
+        exited(&machine("a1", Phase::NeverStarted), &exit, Sight::Unknown, Sighting::default())
             .to_string()
     };
     let rows = [
@@ -510,8 +465,9 @@ fn only_what_a_crash_or_a_lost_registration_left_behind_is_an_orphan() {
         (Failure::NeverStarted, true),
         (Failure::RegistrationGone, true),
         (Failure::NotStartedInTime(span), false),
-        (Failure::EngineUnhealthy(words()), false),
-        (Failure::EngineEnded(words()), false),
+        (Failure::NotReadyInTime(span), false),
+        (Failure::Broken(words()), false),
+        (Failure::Defect(words()), false),
         (Failure::PastDeadline(at(0)), false),
         (Failure::RegistrationTimeout(span), false),
         (Failure::LostConnection, false),

@@ -151,13 +151,15 @@ impl Observed {
             | Reason::WasOnline
             | Reason::NotAsked
             | Reason::NotOnlineYet
-            | Reason::EngineStarts
-            | Reason::EngineReady
+            | Reason::Preparing
+            | Reason::Ready
+            | Reason::Unseen(_)
+            | Reason::OnlineUnseen(_)
             | Reason::Late => false,
         };
         left.then(|| match &machine.phase {
             Phase::Exited(exit) => lifecycle::how_it_ended(exit),
-            Phase::Created | Phase::Running { .. } => match reason {
+            _ => match reason {
                 Reason::Working => {
                     "a process in it has the name of a job's, and GitHub shows no job".to_owned()
                 }

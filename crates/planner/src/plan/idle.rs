@@ -7,7 +7,7 @@ use mayfly_common::pool::{Autoscaling, PoolName};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
-use super::{Cause, Planner};
+use super::{Cause, Planner, is_unseen};
 use crate::action::Action;
 use crate::policy::PoolPolicy;
 use mayfly_common::machine::Machine;
@@ -82,6 +82,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let listed = self.seen.sight_of(machine).listed().is_some();
             if verdict.state == RunnerState::Idle
                 && listed
+                && !is_unseen(machine)
                 && machine.pool != PoolName::manual()
                 && !self.leaving(&machine.name)
                 && !self.needed.contains(&machine.name)
@@ -176,7 +177,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     pub(super) fn retire(&mut self, machine: &Machine, why: String) {
         let Some(registered) = self.seen.sight_of(machine).listed() else { return };
-        if self.is_put_off(&machine.scope, Some(registered.id)) {
+        if is_unseen(machine) || self.is_put_off(&machine.scope, Some(registered.id)) {
             return;
         }
         self.plan.actions.push(Action::Retire {

@@ -8,8 +8,8 @@ use mayfly_common::pool::{Autoscaling, PoolName};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 
-use super::Planner;
 use super::jobs::Blocked;
+use super::{Planner, is_unseen};
 use crate::assignment::DOUBT;
 use crate::policy::PoolPolicy;
 use crate::room::Room;
@@ -106,6 +106,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 && idle_for_long(machine);
             let doubtful = self.doubtful.contains_key(&machine.name) && idle_for_long(machine);
             if verdict.state == RunnerState::Idle
+                && !is_unseen(machine)
                 && self.seen.sight_of(machine).listed().is_some()
                 && machine.pool != PoolName::manual()
                 && !self.leaving(&machine.name)

@@ -2,7 +2,7 @@
 
 use mayfly_common::api::CreateRunners;
 use mayfly_common::identity::RunnerIdentity;
-use mayfly_common::machine::Machine;
+use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::registration::Registered;
@@ -37,6 +37,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         force: bool,
         asker: RequestId,
     ) -> Result<Option<Action>, Refusal> {
+        if let Phase::Unknown(why) = &machine.phase {
+            return Err(Refusal::Unseen(machine.name.clone(), why.clone()));
+        }
         let why = "it was deleted through the API".to_owned();
         let sight = self.seen.sight_of(machine);
         let listed = sight.listed();

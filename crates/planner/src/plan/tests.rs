@@ -8,7 +8,7 @@ mod world;
 
 use mayfly_common::api::CreateRunners;
 use mayfly_common::label::LabelSet;
-use mayfly_common::machine::{EngineHealth, Exit, MachineRef, Phase};
+use mayfly_common::machine::{Exit, MachineRef, Phase};
 use mayfly_common::pool::{Naming, PullPolicy};
 use mayfly_common::registration::Registered;
 
@@ -472,7 +472,7 @@ fn a_deletion_that_github_refused_is_put_off_with_growing_waits() {
 }
 
 /// How a runner ends and whether GitHub lists it then, and when; what that is of one that had no job, and of one that had a job.
-type End = (Phase, Option<EngineHealth>, Option<bool>, i64, (&'static str, bool), &'static str);
+type End = (Phase, Option<&'static str>, Option<bool>, i64, (&'static str, bool), &'static str);
 
 #[test]
 fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
@@ -480,13 +480,13 @@ fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
         Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() })
     };
     let refused = "Runner version v2.300.0 is deprecated and cannot receive messages.";
-    let engine = Some(EngineHealth::Failed { why: "it ended".to_owned() });
+    let defect = Some("its engine ended");
     let (online, offline) = (Some(true), Some(false));
     let rows: [End; 8] = [
         (exited(1, "no disk"), None, offline, 20, ("ended_before_job", true), "ended_in_job"),
         (exited(7, refused), None, offline, 20, ("version_refused", true), "ended_in_job"),
         (exited(1, "no disk"), None, None, 20, ("ended_in_job", false), "ended_in_job"),
-        (IDLE, engine.clone(), online, 20, ("engine_ended", true), "engine_ended"),
+        (IDLE, defect, online, 20, ("engine_ended", true), "engine_ended"),
         (IDLE, None, offline, 400, ("registration_timeout", true), "lost_connection"),
         (IDLE, None, None, 400, ("registration_timeout", true), "registration_gone"),
         (
@@ -499,12 +499,13 @@ fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
         ),
         (IDLE, None, online, 100_000, ("past_deadline", false), "past_deadline"),
     ];
-    for (phase, engine, listed, second, without, with) in rows {
+    for (phase, defect, listed, second, without, with) in rows {
         for (had_job, (kind, waits)) in [(false, without), (true, (with, false))] {
             let mut before = with_runner(seen(), "mayfly-i-a", IDLE, had_job, had_job);
             before = before.remember(&policy(), at(1));
             let mut after = before.clone();
-            (after.machines[0].phase, after.machines[0].engine) = (phase.clone(), engine.clone());
+            after.machines[0].phase = phase.clone();
+            after.machines[0].defect = defect.map(str::to_owned);
             let list = listed.map(|online| registered(1, "mayfly-i-a", online, false));
             let list = Listing::Known(list.into_iter().collect());
             after.registrations.insert(after.machines[0].scope.clone(), list);
@@ -786,27 +787,25 @@ fn a_runner_that_ends_or_lost_its_connection_serves_no_job() {
 }
 
 #[test]
-fn a_runner_starts_when_its_own_engine_answers_and_holds_its_place_meanwhile() {
-    let with = |engine| {
-        let mut seen = with_runner(seen(), "a1", Phase::Created, false, false);
-        seen.machines[0].engine = Some(engine);
+fn a_runner_starts_when_its_machine_is_ready_and_holds_its_place_meanwhile() {
+    let with = |phase| {
+        let mut seen = with_runner(seen(), "a1", phase, false, false);
         seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted"])];
         seen
     };
     let mut room_for_one = capped(1);
     room_for_one.auto_create = true;
-    let failed = EngineHealth::Failed { why: "it ended".to_owned() };
     let rows = [
-        (EngineHealth::Starting, vec![]),
-        (EngineHealth::Healthy, vec!["start container a1: its Docker engine is ready"]),
-        (failed, vec!["remove container a1: its Docker engine did not become healthy: it ended"]),
+        (Phase::Preparing, vec![]),
+        (Phase::Ready, vec!["start container a1: it is ready to be started"]),
+        (Phase::Broken("it ended".to_owned()), vec!["remove container a1: it ended"]),
     ];
-    for (engine, expected) in rows {
-        let seen = with(engine);
+    for (phase, expected) in rows {
+        let seen = with(phase.clone());
         let plan = plan(&seen, &room_for_one, at(10));
-        assert_eq!(lines(&plan), expected, "{:?}", seen.machines[0].engine);
+        assert_eq!(lines(&plan), expected, "{phase:?}");
     }
-    let mut leaving = with(EngineHealth::Healthy);
+    let mut leaving = with(Phase::Ready);
     let name = RunnerName::parse("a1").unwrap();
     leaving.wishes = vec![(RequestId(1), Wish::Delete { name, force: false })];
     let plan = plan(&leaving, &room_for_one, at(10));
@@ -869,6 +868,42 @@ fn a_pool_with_engines_needs_both_images() {
 }
 
 #[test]
+fn nothing_is_done_to_what_cannot_be_seen_and_it_counts() {
+    let unseen = || Phase::Unknown("its node is down".to_owned());
+    let with = |online, busy| {
+        let mut seen = with_runner(seen(), "a1", unseen(), online, busy);
+        seen.jobs = vec![job(1, "o/r", &["self-hosted"])];
+        seen
+    };
+    // What GitHub calls online is expected to take the job; anything else is no supply.
+    let of_two = || capped(2);
+    let rows = [
+        ((true, false), RunnerState::Idle, 0),
+        ((true, true), RunnerState::Busy, 1),
+        ((false, false), RunnerState::Starting, 1),
+    ];
+    for ((online, busy), state, launched) in rows {
+        let plan = plan(&with(online, busy), &of_two(), at(10));
+        assert_eq!((plan.verdicts[0].state, launches(&plan)), (state, launched), "{online} {busy}");
+    }
+    assert_eq!(launches(&plan(&with(false, false), &capped(1), at(10))), 0, "it takes its room");
+    // Its deadline, a drain, a pool that is gone and somebody's word: it stays.
+    let name = RunnerName::parse("a1").unwrap();
+    let why = "The state of runner a1 cannot be seen now: its node is down. Try again.";
+    for force in [true, false] {
+        let mut seen = Observed { jobs: Vec::new(), ..with(true, false) };
+        seen.machines[0].identity.pool = PoolName::parse("gone").unwrap();
+        seen.wishes = vec![(RequestId(1), Wish::Delete { name: name.clone(), force })];
+        let draining = Policy { draining: true, ..policy() };
+        for policy in [policy(), draining] {
+            let plan = plan(&seen, &policy, at(200_000));
+            assert_eq!(plan.actions, [], "{force}");
+            assert_eq!(plan.refusals[0].1.to_string(), why);
+        }
+    }
+}
+
+#[test]
 fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
     let draining = Policy { draining: true, ..policy() };
     let mut seen = with_runner(seen(), "idle", IDLE, true, false);
@@ -877,8 +912,7 @@ fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
     seen = with_runner(seen, "starting", IDLE, false, false);
     seen = with_runner(seen, "busy", IDLE, true, true);
     seen = with_runner(seen, "working", Phase::Running { working: Some(true) }, true, false);
-    seen = with_runner(seen, "created", Phase::Created, false, false);
-    seen.machines[5].engine = Some(EngineHealth::Healthy);
+    seen = with_runner(seen, "created", Phase::Ready, false, false);
     seen = with_runner(seen, "ended", Phase::Exited(Exit::default()), false, false);
     seen.jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "p/q", &["self-hosted"])];
     seen.wishes = vec![(RequestId(1), create(1, &["wanted"]))];

@@ -41,7 +41,8 @@ pub(super) fn read(
                 labels.clear();
             }
             let variable = format!("{RUNNER_PREFIX}{name}");
-            let text = template.render(&known);
+            // Nothing that is known here is a secret.
+            let Value::Plain(text) = template.render(&known) else { return usual };
             // Marks around the whole list are parts of its first and its last label.
             if clean::is_quoted(text.trim()) {
                 check.fail(

@@ -116,7 +116,9 @@ fn a_runner_gets_to_github_one_way_and_a_request_s_word_overrules_the_templates(
     let environment = |variables: &[(&str, &str)], launch: &Launch, credentials: Credentials| {
         let launcher = launcher(variables);
         let pool = pool(&launcher, &serde_json::json!({"name": "ci"}));
-        launcher.environment(launch, &pool, credentials, "inst", at(0))
+        let (plain, bootstrap) = launcher.environment(launch, &pool, credentials, "inst", at(0));
+        let secret = bootstrap.expose().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        (plain, secret.collect::<Vec<_>>())
     };
     let told = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -125,12 +127,12 @@ fn a_runner_gets_to_github_one_way_and_a_request_s_word_overrules_the_templates(
     let no_group = Launch { group: None, ..launch("r-1", None) };
     let version = ("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE", "1");
     let usual = ("ACTIONS_RUNNER_INPUT_JITCONFIG", "the-config");
-    assert_eq!(environment(&[], &explicit, jit()), told(&[usual, version]));
+    assert_eq!(environment(&[], &explicit, jit()), (told(&[version]), told(&[usual])));
     // A template that takes the configuration itself is the only one that has it.
     let own = [("runnerenv_CONFIG", "x {jit_config}"), ("runnerenv_A", "{runner_name}")];
     assert_eq!(
         environment(&own, &explicit, jit()),
-        told(&[("A", "r-1"), version, ("CONFIG", "x the-config")])
+        (told(&[("A", "r-1"), version]), told(&[("CONFIG", "x the-config")]))
     );
     let template = [
         ("runnerenv_T", "{registration_token}"),
@@ -139,11 +141,12 @@ fn a_runner_gets_to_github_one_way_and_a_request_s_word_overrules_the_templates(
     let token_is = ("T", "the-token");
     let fixed = ("RUNNER_LABELS", "self-hosted,gpu,fixed");
     let rows = [
-        (&explicit, vec![("RUNNER_GROUP", "big"), ("RUNNER_LABELS", "gpu,self-hosted"), token_is]),
-        (&launch("r-1", None), vec![("RUNNER_GROUP", "big"), fixed, token_is]),
-        (&no_group, vec![fixed, token_is]),
+        (&explicit, vec![("RUNNER_GROUP", "big"), ("RUNNER_LABELS", "gpu,self-hosted")]),
+        (&launch("r-1", None), vec![("RUNNER_GROUP", "big"), fixed]),
+        (&no_group, vec![fixed]),
     ];
     for (launch, expected) in rows {
-        assert_eq!(environment(&template, launch, token()), told(&expected), "{launch:?}");
+        let expected = (told(&expected), told(&[token_is]));
+        assert_eq!(environment(&template, launch, token()), expected, "{launch:?}");
     }
 }

@@ -24,7 +24,8 @@ fn users(world: &World, plan: &Plan) -> Vec<(PoolName, Scope, i64, i64)> {
         (pool.clone(), scope.clone(), terms.memory, terms.nano_cpus)
     };
     let running = world.seen.machines.iter().filter(|machine| {
-        matches!(machine.phase, Phase::Running { .. }) || machine.engine.is_some()
+        let ended = matches!(machine.phase, Phase::Exited(_)) && !machine.lingers;
+        !ended && machine.phase != Phase::NeverStarted
     });
     let running = running.map(|machine| user(&machine.pool, &machine.scope));
     running.chain(plan.launched().map(|launch| user(&launch.pool, &launch.scope))).collect()
@@ -233,7 +234,7 @@ proptest! {
                     || (passed(since, WORKER_AFTER_JOB) && passed(sighting.job_over_at, WORKER_AFTER_JOB)));
             let worker = named && machine.phase == Phase::Running { working: Some(true) };
             let busy = sight.listed().is_some_and(|registered| registered.busy);
-            if machine_runs(machine) && (worker || busy) && world.now < machine.deadline && !forced(&machine.name) {
+            if matches!(machine.phase, Phase::Running { .. }) && (worker || busy) && world.now < machine.deadline && !forced(&machine.name) {
                 prop_assert_eq!(verdict.state, RunnerState::Busy);
                 prop_assert!(!plan.actions.iter().any(|action| ends(action, &machine.name)));
             }
@@ -247,7 +248,7 @@ proptest! {
         }
         world.seen.wishes.clear();
         let plan = world.plan();
-        for machine in world.seen.machines.iter().filter(|machine| machine_runs(machine) && world.now < machine.deadline) {
+        for machine in world.seen.machines.iter().filter(|machine| matches!(machine.phase, Phase::Running { .. }) && world.now < machine.deadline) {
             prop_assert!(!plan.actions.iter().any(|action| ends(action, &machine.name)));
         }
         prop_assert!(deregistered(&plan).is_empty());
@@ -362,6 +363,15 @@ proptest! {
             let machine = world.seen.machines.iter().find(|one| one.name == *name).unwrap();
             let had_a_job = world.seen.memory.of(machine).was_busy;
             prop_assert!(!(had_a_job && *holds_back), "{}: {:?}", name, failure);
+        }
+    }
+
+    #[test]
+    fn nothing_is_done_to_a_machine_that_cannot_be_seen(world in any_world()) {
+        for action in &world.plan().actions {
+            let there = world.seen.machines.iter().find(|one| one.name.as_str() == action.about());
+            let unseen = there.is_some_and(|one| matches!(one.phase, Phase::Unknown(_)));
+            prop_assert!(!unseen, "{action}");
         }
     }
 

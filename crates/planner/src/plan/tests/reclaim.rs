@@ -120,8 +120,7 @@ fn as_many_go_as_make_the_room_and_none_where_that_is_not_enough() {
     // Room comes anyhow: one that is over goes in this pass.
     let policy = two_pools(2, |_| {});
     let mut seen = idle(&["w1", "w2"], vec![other(1)], &policy, 20);
-    seen.machines[1].phase = Phase::Created;
-    seen.machines[1].engine = Some(EngineHealth::Failed { why: "it ended".to_owned() });
+    seen.machines[1].phase = Phase::Broken("it ended".to_owned());
     let over = plan(&seen, &policy, at(20));
     assert_eq!((retired(&over).len(), over.actions.len()), (0, 1), "{:?}", over.actions);
 }

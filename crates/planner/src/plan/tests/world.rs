@@ -141,7 +141,7 @@ fn world(choose: &mut Choices) -> World {
             _ => None,
         })
         .collect();
-    for machine in seen.machines.iter().filter(|one| one.phase != Phase::Created) {
+    for machine in seen.machines.iter().filter(|one| !one.phase.is_before_start()) {
         if choose.one_in(8) {
             seen.jobs_over.insert(machine.name.clone(), at(choose.second(now + 1)));
         }
@@ -300,20 +300,18 @@ fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> 
     let exited = |code, log_tail: &str| {
         Phase::Exited(Exit { code, out_of_memory: false, log_tail: log_tail.to_owned() })
     };
-    let phase = match choose.below(9) {
+    let broken = || "its engine ended".to_owned();
+    let phase = match choose.below(10) {
         0 | 1 => Phase::Running { working: Some(false) },
         2 => Phase::Running { working: Some(true) },
         3 => Phase::Running { working: None },
         4 => exited(0, "Running job: a\nJob a completed with result: Succeeded"),
         5 => exited(0, ""),
         6 => exited(137, "Running job: a"),
-        _ => Phase::Created,
+        7 => Phase::Unknown("its node is down".to_owned()),
+        _ if has_engine => choose.of(&[Phase::Ready, Phase::Preparing, Phase::Broken(broken())]),
+        _ => Phase::NeverStarted,
     };
-    let health = [
-        EngineHealth::Healthy,
-        EngineHealth::Starting,
-        EngineHealth::Failed { why: "it ended".to_owned() },
-    ];
     let created_at = at(choose.second(now + 1));
     let lifetime = SignedDuration::from_secs(choose.of(&[432_000, 600]));
     let mut runner = machine(name.as_str(), phase);
@@ -327,7 +325,9 @@ fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> 
     runner.identity.fingerprint = choose.of(&[Some("f"), Some("g"), None]).map(str::to_owned);
     runner.identity.created_at = created_at;
     runner.identity.deadline = created_at + lifetime;
-    runner.engine = has_engine.then(|| choose.of(&health));
+    let runs = matches!(runner.phase, Phase::Running { .. });
+    runner.defect = (has_engine && runs && choose.one_in(3)).then(broken);
+    runner.lingers = has_engine;
     runner.identity.pool = pool;
     runner
 }
@@ -335,15 +335,15 @@ fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> 
 /// What GitHub lists of a runner. One that never ran never came online.
 fn any_registration(choose: &mut Choices, runner: &Machine, index: usize) -> Option<Registered> {
     let kinds: &[Option<(bool, bool)>] = match &runner.phase {
-        Phase::Created => &[Some((false, false)), None],
-        Phase::Running { .. } => &[
+        phase if phase.is_before_start() => &[Some((false, false)), None],
+        Phase::Running { .. } | Phase::Unknown(_) => &[
             Some((true, false)),
             Some((true, true)),
             Some((false, false)),
             Some((false, true)),
             None,
         ],
-        Phase::Exited(_) => &[
+        _ => &[
             None,
             Some((false, false)),
             Some((true, false)),
@@ -377,7 +377,7 @@ fn as_before(choose: &mut Choices, list: &[Registered], runners: &[Machine]) -> 
     let was = |choose: &mut Choices, registered: &Registered| {
         let never_ran = runners
             .iter()
-            .any(|one| one.name.as_str() == registered.name && one.phase == Phase::Created);
+            .any(|one| one.name.as_str() == registered.name && one.phase.is_before_start());
         if never_ran {
             return Some(registered.clone());
         }
@@ -519,8 +519,8 @@ impl World {
         new.identity = launch.identity.clone();
         new.identity.image_id = newest.and_then(|image| image.id.clone());
         if terms.engine_image.is_some() {
-            new.phase = Phase::Created;
-            new.engine = Some(EngineHealth::Starting);
+            new.phase = Phase::Preparing;
+            new.lingers = true;
         }
         new.identity.github_id = Some(id);
         let now = self.now;
