@@ -187,6 +187,11 @@ impl Backend for FakeBackend {
                 reason: "no space left".to_owned(),
             });
         }
+        if let Some(there) = state.machines.get(&spec.identity.name) {
+            let same = there.is_same_runner(&spec.identity);
+            let taken = || BackendError::NameTaken(spec.identity.name.clone());
+            return if same { Ok(()) } else { Err(taken()) };
+        }
         let (phase, lingers) = match &spec.profile.engine {
             None => (Phase::Running { working: Some(false) }, false),
             Some(engine) if state.missing.contains(&engine.image) => {

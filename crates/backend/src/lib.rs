@@ -2,6 +2,8 @@
 
 pub mod bootstrap;
 pub mod bounded;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
 pub mod identity;

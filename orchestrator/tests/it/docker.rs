@@ -321,6 +321,20 @@ async fn a_container_is_confined_and_labelled() {
 
 #[tokio::test]
 #[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn the_docker_backend_keeps_the_contract() {
+    use mayfly_backend::contract::{a_list_that_failed_is_not_empty, a_machine_lives_once};
+    let engine = engine().await;
+    let made = spec_of(&engine, &[], "mayfly-contract").identity;
+    let spec = || {
+        let sleeps = [("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")];
+        MachineSpec { identity: made.clone(), ..spec_of(&engine, &sleeps, "mayfly-contract") }
+    };
+    a_machine_lives_once(&engine.backend(&[]), &engine.backend(&[]), spec).await;
+    a_list_that_failed_is_not_empty(&engine.backend(&[("DOCKER_HOST", "tcp://127.0.0.1:9")])).await;
+}
+
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn a_name_is_one_runner_s_alone() {
     let engine = engine().await;
     let backend = engine.backend(&[]);

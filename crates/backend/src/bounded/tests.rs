@@ -224,3 +224,14 @@ async fn calls_that_overlap_count_from_the_first_to_the_last() {
     tokio::time::timeout(Duration::from_millis(1), backend.ping()).await.unwrap_err();
     assert!(!backend.has_time());
 }
+
+#[tokio::test]
+async fn the_backend_in_memory_keeps_the_contract_also_behind_the_bound() {
+    use crate::contract::{a_list_that_failed_is_not_empty, a_machine_lives_once};
+    let (fake, bounded, _) = bounded();
+    a_machine_lives_once(&*fake, &*fake, spec).await;
+    a_machine_lives_once(&bounded, &*fake, spec).await;
+    fake.state().away = true;
+    a_list_that_failed_is_not_empty(&*fake).await;
+    a_list_that_failed_is_not_empty(&bounded).await;
+}
