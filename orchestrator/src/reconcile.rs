@@ -11,9 +11,11 @@
 //! | `groups` | which runner groups jobs without labels ask for |
 //! | `hear` | takes in what webhooks told, keeps what was learnt |
 //! | `ask` | asks GitHub what became of jobs that no webhook reported, or the end of |
+//! | `flight` | the actions under way, which go on beside later passes |
 //! | `act` | one match on [`Action`](mayfly_planner::Action) |
 //! | `launch` | register, render the environment, start |
-//! | `record` | takes in what the actions came to |
+//! | `record` | begins the actions, takes in what they came to |
+//! | `asked` | requests from the API until they are answered |
 //! | `show` | tells what was seen and done |
 //! | [`handle`] | what the HTTP side sees: requests in, the last snapshot out |
 //! | `history` | the latest runners that are gone |
@@ -26,8 +28,10 @@
 
 mod act;
 mod ask;
+mod asked;
 mod discover;
 pub mod driver;
+mod flight;
 mod groups;
 pub mod handle;
 mod hear;
@@ -55,6 +59,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 
+use self::act::Actor;
+use self::flight::Flight;
 use self::handle::Handle;
 use self::image::Images;
 use self::journal::Journal;
@@ -86,10 +92,12 @@ pub struct Reconciler {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     nudge: Arc<Notify>,
+    /// An action ended.
+    ended: Arc<Notify>,
     stopping: Arc<AtomicBool>,
     /// Runs what goes on beside passes.
     tasks: Tasks,
-    launcher: Launcher,
+    actor: Arc<Actor>,
     images: Arc<Images>,
     book: Arc<Book>,
     drain: Arc<Drain>,
@@ -119,6 +127,7 @@ impl Reconciler {
         let images = Arc::new(Images::new(Arc::clone(&nudge), tasks.clone()));
         let contact = Arc::new(Contact::new(Arc::clone(&clock)));
         let beside = Arc::new(Bounded::for_readers(Arc::clone(&backend), Arc::clone(&contact)));
+        let acting = Arc::new(Bounded::for_actions(Arc::clone(&backend), Arc::clone(&contact)));
         let backend = Arc::new(Bounded::for_passes(backend, Arc::clone(&contact)));
         let handle = Handle {
             images: Arc::clone(&images),
@@ -136,9 +145,18 @@ impl Reconciler {
             github: Arc::clone(&github),
             lookups: Arc::default(),
         };
-        let acting: Arc<dyn Backend> = Arc::<Bounded>::clone(&backend);
-        let launcher = Launcher::new(&config, Arc::clone(&book), acting, Arc::clone(&github));
-        let state = State::new(requests, journal, clock.now());
+        let starting: Arc<dyn Backend> = Arc::<Bounded>::clone(&acting);
+        let launcher = Launcher::new(&config, Arc::clone(&book), starting, Arc::clone(&github));
+        let actor = Actor {
+            backend: acting,
+            github: Arc::clone(&github),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            images: Arc::clone(&images),
+            launcher,
+        };
+        let ended = Arc::new(Notify::new());
+        let state = State::new(requests, journal, Flight::new(Arc::clone(&ended)), clock.now());
         let stopping = Arc::new(AtomicBool::new(false));
         let state = Mutex::new(state);
         (
@@ -150,9 +168,10 @@ impl Reconciler {
                 clock,
                 metrics,
                 nudge,
+                ended,
                 stopping,
                 tasks,
-                launcher,
+                actor: Arc::new(actor),
                 images,
                 book,
                 drain,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mayfly_common::name::RunnerName;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
@@ -18,9 +18,11 @@ use mayfly_common::machine::{Machine, MachineRef};
 
 /// How long one pass waits for the engine, all calls together.
 pub const PASS: Duration = Duration::from_secs(30);
-/// What must be left of [`PASS`] for another action to begin: a runner that is being started when the time is up is lost.
-const LEFT_TO_ACT: Duration = Duration::from_secs(10);
-/// How long a list may take. Less than [`PASS`] by more than [`LEFT_TO_ACT`], so that a pass with a slow list acts all the same.
+/// How long one call of an action may take, once it is its turn.
+const ACTION: Duration = PASS;
+/// Calls of actions that are under way at a time. The others wait for their turn.
+const ACTIONS: usize = 16;
+/// How long a list may take. Less than [`PASS`], so that a pass with a slow list can ask for more.
 const LIST: Duration = Duration::from_secs(15);
 /// How long a simple question may take.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -73,6 +75,8 @@ pub struct Bounded {
     contact: Arc<Contact>,
     /// What is left for the pass under way; none for callers outside of passes.
     pass: Option<Mutex<Spent>>,
+    /// Places for calls at a time; none where their number is bounded elsewhere.
+    places: Option<Semaphore>,
 }
 
 /// The time in which at least one call of this pass was under way.
@@ -111,12 +115,17 @@ impl Drop for Running<'_> {
 impl Bounded {
     /// The calls of passes: [`Bounded::begin_pass`] gives each pass its time.
     pub fn for_passes(inner: Arc<dyn Backend>, contact: Arc<Contact>) -> Self {
-        Self { inner, contact, pass: Some(Mutex::new(Spent::new())) }
+        Self { inner, contact, pass: Some(Mutex::new(Spent::new())), places: None }
     }
 
     /// The calls of readers beside passes: each is bounded by itself.
     pub fn for_readers(inner: Arc<dyn Backend>, contact: Arc<Contact>) -> Self {
-        Self { inner, contact, pass: None }
+        Self { inner, contact, pass: None, places: None }
+    }
+
+    /// The calls of actions, which go on beside passes: each is bounded by itself, and so many are under way at a time.
+    pub fn for_actions(inner: Arc<dyn Backend>, contact: Arc<Contact>) -> Self {
+        Self { places: Some(Semaphore::new(ACTIONS)), ..Self::for_readers(inner, contact) }
     }
 
     /// A pass begins: it has [`PASS`] for the engine.
@@ -125,11 +134,6 @@ impl Bounded {
             let running = spent.running;
             *spent = Spent { running, ..Spent::new() };
         }
-    }
-
-    /// True if enough of the pass's time is left for another action.
-    pub fn has_time(&self) -> bool {
-        self.spent().is_none_or(|spent| spent.left() >= LEFT_TO_ACT)
     }
 
     fn spent(&self) -> Option<MutexGuard<'_, Spent>> {
@@ -150,6 +154,10 @@ impl Bounded {
         limit: Duration,
         call: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
+        let _place = match &self.places {
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        };
         let _running = self.begin();
         let left = self.spent().map_or(PASS, |spent| spent.left());
         let limit = limit.min(left);
@@ -194,15 +202,15 @@ impl Backend for Bounded {
     }
 
     async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
-        self.within(PASS, self.inner.launch(spec)).await
+        self.within(ACTION, self.inner.launch(spec)).await
     }
 
     async fn start(&self, machine: &MachineRef) -> Result<(), BackendError> {
-        self.within(PASS, self.inner.start(machine)).await
+        self.within(ACTION, self.inner.start(machine)).await
     }
 
     async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
-        self.within(PASS, self.inner.remove(machine)).await
+        self.within(ACTION, self.inner.remove(machine)).await
     }
 
     async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError> {

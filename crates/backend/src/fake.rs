@@ -16,12 +16,24 @@ use mayfly_common::machine::{Exit, Machine, MachineRef, Phase};
 /// What a test does when a runner was started: register it, say, as an image does that registers itself.
 pub type Started = Box<dyn Fn(&MachineSpec) + Send + Sync>;
 
+/// A call that the engine takes, and goes on with at [`FakeBackend::go_on`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The next launch, before it makes anything.
+    Launch,
+    /// The next launch, when its container is there.
+    MadeLaunch,
+    /// The next removal, before it removes anything.
+    Removal,
+}
+
 /// Containers in memory.
 #[derive(Default)]
 pub struct FakeBackend {
     state: Mutex<State>,
     events: Notify,
     answers: Notify,
+    goes_on: Notify,
 }
 
 /// What the fake holds, open to tests.
@@ -44,6 +56,8 @@ pub struct State {
     pub away: bool,
     /// True if the engine takes calls and does not answer until [`FakeBackend::answer`].
     pub frozen: bool,
+    /// Calls that are held up.
+    pub holds: Vec<Hold>,
     /// True if its stream of events ends as soon as it begins, or with the next event.
     pub deaf: bool,
     /// How many calls a frozen engine has taken.
@@ -100,6 +114,7 @@ impl FakeBackend {
             state: Mutex::new(State { image: true, ..State::default() }),
             events: Notify::new(),
             answers: Notify::new(),
+            goes_on: Notify::new(),
         }
     }
 
@@ -141,44 +156,25 @@ impl FakeBackend {
         self.answers.notify_waiters();
     }
 
-    async fn reach(&self) -> Result<MutexGuard<'_, State>, BackendError> {
-        let frozen = self.state().frozen;
-        if frozen {
-            self.state().taken += 1;
-            self.answers.notified().await;
+    /// Goes on with all calls that are held up at this moment.
+    pub fn go_on(&self) {
+        self.goes_on.notify_waiters();
+    }
+
+    /// Waits at this point if somebody wants it.
+    async fn hold(&self, at: Hold) {
+        let goes_on = self.goes_on.notified();
+        let found = {
+            let holds = &mut self.state().holds;
+            let found = holds.iter().position(|hold| *hold == at);
+            found.map(|index| holds.remove(index))
+        };
+        if found.is_some() {
+            goes_on.await;
         }
-        let state = self.state();
-        if state.away { Err(BackendError::Unreachable("no engine".to_owned())) } else { Ok(state) }
-    }
-}
-
-#[async_trait]
-impl Backend for FakeBackend {
-    async fn installation(&self) -> Result<String, BackendError> {
-        self.reach().await.map(|_| "fake".to_owned())
     }
 
-    async fn ping(&self) -> Result<(), BackendError> {
-        self.reach().await.map(drop)
-    }
-
-    async fn host_resources(&self) -> Result<HostResources, BackendError> {
-        Ok(self.reach().await?.host)
-    }
-
-    async fn list(&self) -> Result<Vec<Machine>, BackendError> {
-        let mut state = self.reach().await?;
-        let listed = state.machines.values().cloned().collect();
-        let woken = std::mem::take(&mut state.woken);
-        for machine in state.machines.values_mut().filter(|_| woken) {
-            if !matches!(machine.phase, Phase::Running { .. }) {
-                machine.phase = Phase::Running { working: Some(false) };
-            }
-        }
-        Ok(listed)
-    }
-
-    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
+    async fn make(&self, spec: &MachineSpec) -> Result<(), BackendError> {
         let mut state = self.reach().await?;
         if state.failing_launches > 0 {
             state.failing_launches -= 1;
@@ -227,6 +223,50 @@ impl Backend for FakeBackend {
         Ok(())
     }
 
+    async fn reach(&self) -> Result<MutexGuard<'_, State>, BackendError> {
+        let frozen = self.state().frozen;
+        if frozen {
+            self.state().taken += 1;
+            self.answers.notified().await;
+        }
+        let state = self.state();
+        if state.away { Err(BackendError::Unreachable("no engine".to_owned())) } else { Ok(state) }
+    }
+}
+
+#[async_trait]
+impl Backend for FakeBackend {
+    async fn installation(&self) -> Result<String, BackendError> {
+        self.reach().await.map(|_| "fake".to_owned())
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.reach().await.map(drop)
+    }
+
+    async fn host_resources(&self) -> Result<HostResources, BackendError> {
+        Ok(self.reach().await?.host)
+    }
+
+    async fn list(&self) -> Result<Vec<Machine>, BackendError> {
+        let mut state = self.reach().await?;
+        let listed = state.machines.values().cloned().collect();
+        let woken = std::mem::take(&mut state.woken);
+        for machine in state.machines.values_mut().filter(|_| woken) {
+            if !matches!(machine.phase, Phase::Running { .. }) {
+                machine.phase = Phase::Running { working: Some(false) };
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
+        self.hold(Hold::Launch).await;
+        self.make(spec).await?;
+        self.hold(Hold::MadeLaunch).await;
+        Ok(())
+    }
+
     async fn start(&self, machine: &MachineRef) -> Result<(), BackendError> {
         let mut state = self.reach().await?;
         let what = "start a runner container";
@@ -250,6 +290,7 @@ impl Backend for FakeBackend {
     }
 
     async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
+        self.hold(Hold::Removal).await;
         self.reach().await?.remove(machine);
         Ok(())
     }

@@ -137,6 +137,9 @@ pub enum Refusal {
     /// The state of its machine cannot be seen; why.
     #[error("The state of runner {0} cannot be seen now: {1}. Try again.")]
     Unseen(RunnerName, String),
+    /// It is being started or ended already.
+    #[error("Runner {0} is being started or removed at this moment. Try again when that is done.")]
+    InHand(RunnerName),
     /// The name is taken.
     #[error("There is a runner {0} already.")]
     NameTaken(RunnerName),
@@ -186,6 +189,32 @@ impl Action {
             | Self::Remove { machine: MachineRef { name, .. }, .. } => name.as_str(),
             Self::Deregister { name, .. } => name,
         }
+    }
+
+    /// The runner whose machine it makes, starts or ends, if it does so with one.
+    pub fn runner(&self) -> Option<&RunnerName> {
+        match self {
+            Self::Launch(launch) => Some(&launch.name),
+            Self::Start { machine, .. }
+            | Self::Retire { machine, .. }
+            | Self::Remove { machine, .. } => Some(&machine.name),
+            Self::PullImage(_) | Self::Deregister { .. } => None,
+        }
+    }
+
+    /// The request from the API that it is a part of, if it is for one.
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Launch(Launch { request, .. })
+            | Self::Retire { request, .. }
+            | Self::Remove { request, .. } => *request,
+            Self::PullImage(_) | Self::Start { .. } | Self::Deregister { .. } => None,
+        }
+    }
+
+    /// True if it ends the machine of a runner.
+    pub fn ends(&self, runner: &RunnerName) -> bool {
+        matches!(self, Self::Remove { .. } | Self::Retire { .. }) && self.runner() == Some(runner)
     }
 
     /// Its kind, as metrics and traces name it.

@@ -18,6 +18,9 @@ pub const MIN_GAP: std::time::Duration = std::time::Duration::from_millis(300);
 /// Between two glances at runners that are kept waiting: one that is taken is to be replaced at once.
 pub const GLANCE: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// How long a pass waits for the actions that it began. What takes longer goes on beside later passes.
+pub const ACTIONS_AWAITED: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How soon a check that GitHub did not wholly answer is repeated, where the interval is longer.
 pub const RETRY_CHECK: SignedDuration = SignedDuration::from_secs(30);
 

@@ -57,6 +57,6 @@ pub use action::{Action, IfBusy, Launch, Refusal, RequestId};
 pub use choice::wants_group;
 pub use memory::{Clash, Memory, Sighting, Stray};
 pub use observed::{Group, Image, ImageSeen, Listing, Observed, Sight, Wish};
-pub use plan::{Cause, Plan, Unassigned, Unmet, Verdict, Waiting, plan};
+pub use plan::{Batch, Cause, Plan, Unassigned, Unmet, Verdict, Waiting, batches, plan};
 pub use policy::{Caps, Policy, PoolPolicy};
 pub use room::Cap;

@@ -16,9 +16,9 @@ use mayfly_common::scope::Scope;
 pub use self::clash::Clash;
 use self::clash::Sign;
 use self::departures::{Departed, Started};
+use super::action::Action;
 use super::assignment::{self, Assignment, FailedGroups};
 use super::backoff::{Backoff, doubled};
-use super::lifecycle::reason_of;
 use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
@@ -212,8 +212,7 @@ impl Observed {
             let mut before = memory.of(machine);
             before.watched |= memory.started_for.contains_key(&machine.name);
             let mut sighting = self.sighting(before, machine, policy, now);
-            let timeout = policy.terms(&machine.pool).registration_timeout;
-            let reason = reason_of(machine, self.sight_of(machine), sighting, timeout, now);
+            let reason = self.reason_of(machine, sighting, policy, now);
             let failed = reason.failure().is_some();
             sighting.failed_passes =
                 if failed { before.failed_passes.saturating_add(1) } else { 0 };
@@ -279,8 +278,7 @@ impl Observed {
         let begun = over.filter(|_| first).map(|at| at.max(machine.created_at));
         let jobless_since = sighting.jobless_since.or(begun);
         sighting.jobless_since = if jobless { since(jobless_since) } else { None };
-        let timeout = policy.terms(&machine.pool).registration_timeout;
-        let reason = reason_of(machine, sight, sighting, timeout, now);
+        let reason = self.reason_of(machine, sighting, policy, now);
         let idle = reason.state() == RunnerState::Idle;
         sighting.idle_since = if idle { since(sighting.idle_since) } else { None };
         sighting
@@ -314,10 +312,10 @@ impl Observed {
             let place = policy.all().any(|pool| {
                 pool.registers_at(scope) && naming::place_number(pool, &registered.name).is_some()
             });
-            let machine = self.machines.iter().any(|machine| {
-                machine.scope == *scope
-                    && machine.name.as_str().eq_ignore_ascii_case(&registered.name)
-            });
+            let same = |name: &RunnerName| name.as_str().eq_ignore_ascii_case(&registered.name);
+            let listed = self.machines.iter().filter(|machine| machine.scope == *scope);
+            let listed = listed.map(|machine| &machine.name);
+            let machine = listed.chain(self.in_flight.iter().filter_map(Action::runner)).any(same);
             let before = memory.strays.get(&key).copied();
             // Somebody asks, or asked, for a runner of this name.
             let wanted = before.is_some() || self.is_asked_for(scope, &registered.name);

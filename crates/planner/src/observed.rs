@@ -8,10 +8,11 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
 
-use super::action::RequestId;
+use super::action::{Action, RequestId};
 use super::filter::Refusal;
 use super::lifecycle::{self, Failure, Reason};
-use super::memory::Memory;
+use super::memory::{Memory, Sighting};
+use super::policy::Policy;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::{Exit, Machine, Phase};
 use mayfly_common::registration::Registered;
@@ -97,6 +98,8 @@ pub struct Observed {
     pub jobs_over: BTreeMap<RunnerName, Timestamp>,
     /// The repository whose job a runner has, or had last, as far as that is known; also of runners that left lately.
     pub working_for: BTreeMap<RunnerName, RepoSlug>,
+    /// Actions of earlier plans that were under way when this look began: each may have come to an end since, or half way.
+    pub in_flight: Vec<Action>,
     /// What earlier passes saw.
     pub memory: Memory,
 }
@@ -184,6 +187,36 @@ pub enum Image {
 }
 
 impl Observed {
+    /// True if a machine of this name is listed.
+    pub fn has_machine(&self, name: &RunnerName) -> bool {
+        self.machines.iter().any(|machine| machine.name == *name)
+    }
+
+    /// True if a machine is being made or started.
+    pub fn is_being_started(&self, name: &RunnerName) -> bool {
+        self.in_flight.iter().any(|action| action.is_launch() && action.runner() == Some(name))
+    }
+
+    /// True if a machine is being started, or ended: what becomes of it is this process's doing.
+    pub fn is_in_hand(&self, name: &RunnerName) -> bool {
+        self.in_flight.iter().any(|action| action.runner() == Some(name))
+    }
+
+    /// Why `machine` is in the state it is in.
+    pub fn reason_of(
+        &self,
+        machine: &Machine,
+        sighting: Sighting,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Reason {
+        if machine.phase == Phase::NeverStarted && self.is_being_started(&machine.name) {
+            return Reason::BeingStarted;
+        }
+        let timeout = policy.terms(&machine.pool).registration_timeout;
+        lifecycle::reason_of(machine, self.sight_of(machine), sighting, timeout, now)
+    }
+
     /// True if a runner is known to have a job, or to have had one.
     pub fn has_worked(&self, machine: &Machine) -> bool {
         let (sight, sighting) = (self.sight_of(machine), self.memory.of(machine));

@@ -1,8 +1,8 @@
 //! The decision: from what was seen to what to do.
 //!
 //! Invariants, each held by a property test: never more runners than any cap allows; a busy runner is never removed (but past
-//! its deadline, or when somebody insists); after a plan is carried out, planning again gives nothing; nothing is concluded
-//! about a scope that GitHub could not be asked about.
+//! its deadline, or when somebody insists); after a plan is carried out, planning again gives nothing, and neither does it while the plan
+//! is being carried out; nothing is concluded about a scope that GitHub could not be asked about.
 //!
 //! | module | decides |
 //! |---|---|
@@ -15,9 +15,16 @@
 //! | `unserved` | runners that wait where nothing is served |
 //! | `reclaim` | idle runners that give their room to jobs |
 //! | `prepared` | runners whose machine is ready to be started |
+//! | `flight` | what is under way already |
+//! | `batch` | which actions belong together |
+//!
+//! What is in flight ([`Observed::in_flight`]) is planned already: a launch under way is supply, takes room and keeps its name, a runner
+//! that is being ended is no supply and takes room until it is gone, and nothing is begun twice or beside it.
 
+mod batch;
 mod cause;
 mod count;
+mod flight;
 mod idle;
 mod jobs;
 mod over;
@@ -35,6 +42,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
 
+pub use self::batch::{Batch, batches};
 pub use self::cause::Cause;
 use self::jobs::Blocked;
 use super::action::{Action, Launch, Refusal, RequestId};
@@ -47,7 +55,7 @@ use super::observed::Observed;
 use super::policy::Policy;
 use super::room::Room;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::{Machine, MachineRef, Phase};
+use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::registration::RunnerId;
 
 /// What to do, and what was thought of everything.
@@ -131,12 +139,16 @@ pub struct Unmet {
 
 /// Decides everything; does nothing. Same input, same output.
 pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
-    let running = seen.machines.iter().filter(|machine| takes_room(machine));
+    let running = seen.machines.iter().filter(|machine| takes_room(seen, machine));
     let mut planner = Planner {
         seen,
         policy,
         now,
-        plan: Plan { clashes: seen.memory.clashes().cloned().collect(), ..Plan::default() },
+        plan: Plan {
+            actions: seen.in_flight.clone(),
+            clashes: seen.memory.clashes().cloned().collect(),
+            ..Plan::default()
+        },
         names: seen.fresh_names.iter().cloned(),
         room: Room::beside(policy, running.clone()),
         standing: BTreeMap::new(),
@@ -153,6 +165,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
             *planner.standing.entry(repo).or_default() += 1;
         }
     }
+    planner.take_in_flight();
     planner.judge();
     planner.remove_what_is_over();
     planner.serve_deletions();
@@ -163,6 +176,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
     planner.retire_idle();
     planner.make_room();
     planner.start_prepared();
+    planner.plan.actions.drain(..seen.in_flight.len());
     planner.plan
 }
 
@@ -196,7 +210,7 @@ struct Planner<'a, N> {
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn running(&self) -> impl Iterator<Item = &'a Machine> + use<'a, N> {
-        self.seen.machines.iter().filter(|machine| takes_room(machine))
+        self.seen.machines.iter().filter(|machine| takes_room(self.seen, machine))
     }
 
     /// Runners that can still take a job: idle, or starting within their time. Failed ones never count.
@@ -214,21 +228,27 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     fn leaving(&self, name: &RunnerName) -> bool {
-        self.plan.actions.iter().any(|action| ends(action, name))
+        self.plan.actions.iter().any(|action| action.ends(name))
     }
 
+    /// Runners that this plan starts, and those under way that no list shows yet.
     fn launches(&self) -> impl Iterator<Item = &Launch> {
         self.plan.actions.iter().filter_map(|action| match action {
-            Action::Launch(launch) => Some(launch),
+            Action::Launch(launch) if !self.seen.has_machine(&launch.name) => Some(launch),
             _ => None,
         })
     }
+
+    /// True if something is, or will be, done with a runner.
+    fn in_hand(&self, name: &RunnerName) -> bool {
+        self.plan.actions.iter().any(|action| action.runner() == Some(name))
+    }
 }
 
-/// True if it uses what the caps count: it runs, is prepared for that, or a part of it goes only with it.
-fn takes_room(machine: &Machine) -> bool {
+/// True if it uses what the caps count: it runs, is made or prepared for that, or a part of it goes only with it.
+fn takes_room(seen: &Observed, machine: &Machine) -> bool {
     match &machine.phase {
-        Phase::NeverStarted => false,
+        Phase::NeverStarted => seen.is_being_started(&machine.name),
         Phase::Exited(_) => machine.lingers,
         _ => true,
     }
@@ -237,10 +257,6 @@ fn takes_room(machine: &Machine) -> bool {
 /// True if its state cannot be seen: nothing is done to it.
 fn is_unseen(machine: &Machine) -> bool {
     matches!(machine.phase, Phase::Unknown(_))
-}
-
-fn ends(action: &Action, runner: &RunnerName) -> bool {
-    matches!(action, Action::Remove { machine: MachineRef { name, .. }, .. } | Action::Retire { machine: MachineRef { name, .. }, .. } if name == runner)
 }
 
 #[cfg(test)]

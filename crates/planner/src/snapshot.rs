@@ -1,6 +1,6 @@
 //! What the last pass left behind, for people to look at. It carries no decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub failures: BTreeMap<Place, Streak>,
     /// How the pools stand.
     pub pools: BTreeMap<PoolName, PoolSeen>,
+    /// Runners that are being registered, or whose machines are being made, at this moment.
+    pub being_made: BTreeSet<RunnerName>,
     /// How it stands with each job that waits.
     pub waits: BTreeMap<i64, Wait>,
     /// Queued jobs that GitHub did not assign to a runner that was idle beside them.

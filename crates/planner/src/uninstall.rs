@@ -17,8 +17,13 @@ pub struct Rest {
     pub clears: bool,
 }
 
-/// Finds the rest after `plan` was carried out. `there`: the machines that are left.
-pub fn rest(seen: &Observed, policy: &Policy, plan: &Plan, there: &[Machine]) -> Rest {
+/// Finds the rest after `plan` was carried out: the machines that are left are `there`, and these actions are still under way.
+pub fn rest(
+    seen: &Observed,
+    policy: &Policy,
+    plan: &Plan,
+    (there, in_flight): (&[Machine], &[Action]),
+) -> Rest {
     let is_handled = |wanted: &Registered| {
         plan.actions.iter().any(|action| match action {
             Action::Deregister { id, .. } | Action::Retire { id, .. } => *id == wanted.id,
@@ -45,7 +50,8 @@ pub fn rest(seen: &Observed, policy: &Policy, plan: &Plan, there: &[Machine]) ->
     if !there.is_empty() {
         left.push(format!("{} runners", there.len()));
     }
-    Rest { left, clears: there.is_empty() && policy.draining }
+    left.extend(in_flight.iter().map(|action| format!("this is still under way: {action}")));
+    Rest { left, clears: there.is_empty() && in_flight.is_empty() && policy.draining }
 }
 
 #[cfg(test)]
@@ -80,27 +86,32 @@ mod tests {
         let seen =
             look(Observed::default(), slice::from_ref(&there), Listing::Known(list.clone()), 0);
         let planned = plan(&seen, &policy, at(0));
-        let after = rest(&seen, &policy, &planned, &[]);
+        let after = rest(&seen, &policy, &planned, (&[], &[]));
         assert_eq!(after, Rest { left: vec![at_work.to_owned()], clears: true });
         // GitHub did not let it go.
-        let kept = rest(&seen, &policy, &planned, &[there]);
+        let kept = rest(&seen, &policy, &planned, (&[there], &[]));
         assert_eq!(
             kept,
             Rest { left: vec![at_work.to_owned(), "1 runners".to_owned()], clears: false }
         );
+        // While something is under way, nothing is cleared.
+        let pull = Action::PullImage("i".to_owned());
+        let amid = rest(&seen, &policy, &planned, (&[], slice::from_ref(&pull)));
+        let under_way = "this is still under way: pull image i".to_owned();
+        assert_eq!(amid, Rest { left: vec![at_work.to_owned(), under_way], clears: false });
         // One that ended goes with its registration.
         let exit = mayfly_common::machine::Exit { code: 1, ..Default::default() };
         let ended = machine("chosen-by-hand", Phase::Exited(exit));
         let removed = look(seen.clone(), &[ended], Listing::Known(list.clone()), 5);
         let planned = plan(&removed, &policy, at(5));
-        assert_eq!(rest(&removed, &policy, &planned, &[]).left, [at_work]);
+        assert_eq!(rest(&removed, &policy, &planned, (&[], &[])).left, [at_work]);
         // Its machine went some other way: its registration is known by its id, whatever its name.
         let gone = look(seen.clone(), &[], Listing::Known(list.clone()), 10);
         let by_hand = "registration chosen-by-hand of repo:o/r: it may be starting or at work";
-        let found = rest(&gone, &policy, &plan(&gone, &policy, at(10)), &[]).left;
+        let found = rest(&gone, &policy, &plan(&gone, &policy, at(10)), (&[], &[])).left;
         assert_eq!(found, [by_hand, at_work]);
         let partial = look(seen, &[], Listing::Partial(list), 10);
-        let found = rest(&partial, &policy, &plan(&partial, &policy, at(10)), &[]).left;
+        let found = rest(&partial, &policy, &plan(&partial, &policy, at(10)), (&[], &[])).left;
         assert_eq!(found, ["repo:o/r: its runners could not all be listed", by_hand, at_work]);
     }
 }

@@ -94,6 +94,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::NoImage => return unavailable(&refusal.to_string()).with_retry_after(IMAGE_SOON),
         Refusal::Unsure(_) | Refusal::Unseen(..) => return unavailable(&refusal.to_string()),
         Refusal::Busy(_) => "runner-busy",
+        Refusal::InHand(_) => "runner-changing",
         Refusal::Draining => "draining",
         Refusal::NameTaken(_) | Refusal::Registered { .. } => "name-taken",
         Refusal::AtCapacity { .. } | Refusal::NoRoom(_) => "at-capacity",

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use super::Reconciler;
 use mayfly_backend::Backend;
 use mayfly_backend::bounded::Bounded;
-use mayfly_planner::cadence::{self, GLANCE, MIN_GAP, Pace};
+use mayfly_planner::cadence::{self, ACTIONS_AWAITED, GLANCE, MIN_GAP, Pace};
 
 /// How long to wait before following events again after the stream broke.
 const RECONNECT: Duration = Duration::from_secs(5);
@@ -28,14 +28,14 @@ const RECONNECT: Duration = Duration::from_secs(5);
 /// How often the engine is asked whether it answers. Passes may be minutes apart, and an engine that froze in between is to be known.
 const PING: Duration = Duration::from_secs(15);
 
-/// Runs passes until `shutdown`. A pass that has begun is finished, but starts no further runner.
+/// Runs passes until `shutdown`. A pass that has begun is finished, but starts no further runner, and what is under way is waited for.
 pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>) {
     let backend: Arc<dyn Backend> = Arc::<Bounded>::clone(&reconciler.backend);
     let events = reconciler.tasks.spawn(follow(backend, Arc::clone(&reconciler.nudge)));
     let contact = reconciler.tasks.spawn(keep_contact(Arc::clone(&reconciler.beside)));
     let mut shutdown = pin!(shutdown);
     loop {
-        let mut pass = pin!(reconciler.pass());
+        let mut pass = pin!(reconciler.pass_beside_actions(ACTIONS_AWAITED));
         tokio::select! {
             _ = &mut pass => {}
             () = &mut shutdown => {
@@ -49,6 +49,8 @@ pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>
             () = &mut shutdown => break,
         }
     }
+    reconciler.stop_launching();
+    reconciler.finish().await;
     events.abort();
     contact.abort();
     info!(category = SHUTDOWN, "the last pass is done; runners go on without us");
@@ -62,6 +64,7 @@ async fn until_due(reconciler: &Reconciler) {
     tokio::select! {
         () = tokio::time::sleep(due.saturating_sub(MIN_GAP)) => {}
         () = reconciler.nudge.notified() => {}
+        () = reconciler.ended.notified() => {}
         () = taken(reconciler) => {}
     }
 }

@@ -26,7 +26,7 @@ use mayfly_github::budget::Priority;
 use mayfly_github::{GitHubClient, GitHubError};
 use mayfly_planner::ledger::{Ledger, Row};
 use mayfly_planner::snapshot::Snapshot;
-use mayfly_planner::{Action, Plan, Refusal, RequestId, Wish};
+use mayfly_planner::{Action, Refusal, RequestId, Wish};
 use mayfly_store::{Store, StoreError};
 
 /// Why a request was not carried out.
@@ -271,11 +271,21 @@ impl Request {
         }
     }
 
-    /// Answers from what the plan said and what became of it.
+    /// True if the answer waits for what becomes of `action`; `id` is the request's own.
+    pub(super) fn needs(&self, id: RequestId, action: &Action) -> bool {
+        match self {
+            Self::Create { .. } | Self::Delete { .. } => action.request() == Some(id),
+            Self::Cleanup { .. } => is_cleaning(action),
+            // What is still under way is told as left.
+            Self::Uninstall { .. } => false,
+        }
+    }
+
+    /// Answers from what was planned and what became of it.
     pub(super) fn answer(
         self,
         id: RequestId,
-        plan: &Plan,
+        planned: &[Action],
         outcomes: &[(Action, Outcome)],
         runners: &[Runner],
         report: &PassReport,
@@ -285,7 +295,7 @@ impl Request {
             Self::Create { reply, .. } => drop(reply.send(created(id, outcomes, runners))),
             Self::Delete { name, reply, .. } => drop(reply.send(deleted(id, &name, outcomes))),
             Self::Cleanup { dry_run, reply } => {
-                drop(reply.send(Ok(cleaned(dry_run, plan, outcomes, report))))
+                drop(reply.send(Ok(cleaned(dry_run, planned, outcomes, report))))
             }
             Self::Uninstall { reply } => drop(reply.send(uninstalled.clone())),
         }
@@ -337,18 +347,22 @@ fn deleted(
     }
 }
 
+/// True if a clean-up does it: it ends something.
+fn is_cleaning(action: &Action) -> bool {
+    !action.is_launch() && !matches!(action, Action::PullImage(_))
+}
+
 fn cleaned(
     dry_run: bool,
-    plan: &Plan,
+    planned: &[Action],
     outcomes: &[(Action, Outcome)],
     report: &PassReport,
 ) -> CleanupReport {
-    let cleaning = |action: &Action| !action.is_launch() && !matches!(action, Action::PullImage(_));
     let count = |wanted: fn(&Outcome) -> bool| {
-        outcomes.iter().filter(|(action, outcome)| cleaning(action) && wanted(outcome)).count()
+        outcomes.iter().filter(|(action, outcome)| is_cleaning(action) && wanted(outcome)).count()
     };
     let planned: Vec<String> =
-        plan.actions.iter().filter(|action| cleaning(action)).map(ToString::to_string).collect();
+        planned.iter().filter(|action| is_cleaning(action)).map(ToString::to_string).collect();
     CleanupReport {
         dry_run,
         total: planned.len(),
@@ -364,7 +378,7 @@ impl From<ActionError> for RequestError {
         match error {
             ActionError::GitHub(error) => Self::GitHub(error),
             ActionError::Backend(error) => Self::Backend(error),
-            ActionError::PutOff => Self::Unavailable(error.to_string()),
+            ActionError::BrokeOff => Self::Unavailable(error.to_string()),
         }
     }
 }

@@ -12,6 +12,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use super::ask::worker;
 use super::handle::Request;
 use super::image::Wanted;
+use super::pass::Round;
 use super::poll::Jobs;
 use super::show::trouble_at;
 use super::{Reconciler, State};
@@ -19,9 +20,7 @@ use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::machine::Machine;
 use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
-use mayfly_planner::{
-    Listing, Observed, Plan, Policy, RequestId, Verdict, Wish, naming, plan, unlisted,
-};
+use mayfly_planner::{Listing, Observed, RequestId, Verdict, Wish, naming, plan, unlisted};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 pub(super) const CONCURRENT: usize = 8;
@@ -49,6 +48,8 @@ impl Reconciler {
         installation: &str,
         report: &mut PassReport,
     ) -> Result<Observed, BackendError> {
+        // What ends from now on may or may not show in the list.
+        let in_flight = state.flight.actions();
         let machines = self.backend.list().await?;
         report.problems.extend(machines.iter().filter_map(unread));
         let now = self.clock.now();
@@ -102,6 +103,7 @@ impl Reconciler {
             scaled: state.scaled.clone(),
             wishes: wishes(requests),
             fresh_names: self.fresh_names(installation),
+            in_flight,
             held_back: state.backoff.held_back(now),
             jobs_over: jobs_over(state, &seen.machines),
             working_for: working_for(state, &seen.machines),
@@ -269,18 +271,18 @@ impl Reconciler {
     /// What is there after the actions: runners just started are shown at once.
     pub(super) async fn look_again(
         &self,
-        seen: &Observed,
-        policy: &Policy,
-        planned: &Plan,
-        changed: bool,
+        state: &State,
+        round: &Round<'_>,
     ) -> (Vec<Machine>, Vec<Verdict>) {
-        if !changed {
-            return (seen.machines.clone(), planned.verdicts.clone());
+        let Round { seen, policy, planned, outcomes, .. } = *round;
+        let unchanged = || (seen.machines.clone(), planned.verdicts.clone());
+        if outcomes.is_empty() {
+            return unchanged();
         }
-        let Ok(machines) = self.backend.list().await else {
-            return (seen.machines.clone(), planned.verdicts.clone());
-        };
-        let after = Observed { machines, jobs: Vec::new(), wishes: Vec::new(), ..seen.clone() };
+        let in_flight = state.flight.actions();
+        let Ok(machines) = self.backend.list().await else { return unchanged() };
+        let (jobs, wishes) = (Vec::new(), Vec::new());
+        let after = Observed { machines, jobs, wishes, in_flight, ..seen.clone() };
         let verdicts = plan(&after, policy, self.clock.now()).verdicts;
         (after.machines, verdicts)
     }

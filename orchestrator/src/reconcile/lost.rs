@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::act::Outcome;
 use super::{Reconciler, State};
-use mayfly_common::machine::{Machine, MachineRef};
+use mayfly_common::machine::Machine;
 use mayfly_planner::lifecycle::Failure;
 use mayfly_planner::lost::{LeftRunner, ending};
 use mayfly_planner::{Action, Verdict};
@@ -21,26 +21,23 @@ use mayfly_planner::{Action, Verdict};
 pub(super) struct Left(Vec<LeftRunner>);
 
 impl Left {
-    /// Those that were seen after the actions, without those that the actions ended.
+    /// Those that were seen after the actions, without those that the actions ended, or are ending.
     pub(super) fn of(
         machines: &[Machine],
         verdicts: &[Verdict],
         outcomes: &[(Action, Outcome)],
+        in_flight: &[Action],
     ) -> Self {
         let ended = |name: &RunnerName| {
-            outcomes.iter().any(|(action, outcome)| match (action, outcome) {
-                (
-                    Action::Remove { machine: MachineRef { name: ended, .. }, .. }
-                    | Action::Retire { machine: MachineRef { name: ended, .. }, .. },
-                    _,
-                ) => ended == name && !matches!(outcome, Outcome::Kept | Outcome::Runs),
-                // One that cannot be started is removed.
-                (
-                    Action::Start { machine: MachineRef { name: ended, .. }, .. },
-                    Outcome::Failed(_),
-                ) => ended == name,
-                _ => false,
-            })
+            in_flight.iter().any(|action| action.runner() == Some(name))
+                || outcomes.iter().any(|(action, outcome)| match (action, outcome) {
+                    (Action::Remove { .. } | Action::Retire { .. }, _) => {
+                        action.ends(name) && !matches!(outcome, Outcome::Kept | Outcome::Runs)
+                    }
+                    // One that cannot be started is removed.
+                    (Action::Start { .. }, Outcome::Failed(_)) => action.runner() == Some(name),
+                    _ => false,
+                })
         };
         let left = machines.iter().zip(verdicts).filter(|(machine, _)| !ended(&machine.name));
         Self(left.map(|(machine, verdict)| LeftRunner::of(machine, verdict.state)).collect())

@@ -1,6 +1,7 @@
 //! One pass: look, plan, act, record, show. No decision is made here: the planner makes them all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use mayfly_common::api::{PassReport, Runner};
@@ -11,6 +12,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
 use super::act::Outcome;
+use super::flight::Patience;
 use super::handle::{Request, RequestError};
 use super::lost::Left;
 use super::show::{self, Sight, waits};
@@ -26,7 +28,7 @@ pub(super) struct Round<'a> {
     pub(super) seen: &'a Observed,
     pub(super) policy: &'a Policy,
     pub(super) planned: &'a Plan,
-    /// The actions that were carried out, with what each came to.
+    /// The actions that came to their end after the plan was made, with what each came to.
     pub(super) outcomes: &'a [(Action, Outcome)],
     /// Nothing was to be done.
     pub(super) dry: bool,
@@ -39,8 +41,25 @@ impl Reconciler {
         self.pass().await
     }
 
-    /// One pass: look at everything that is due, decide, act, report. Has no timer; the [`driver`](super::driver) has.
+    /// One pass: look at everything that is due, decide, act, report; and wait until all actions have ended. Has no timer; the
+    /// [`driver`](super::driver) has.
     pub async fn pass(&self) -> PassReport {
+        self.pass_with(Patience::ForAll).await
+    }
+
+    /// The same, but actions that take longer than `patience` go on beside later passes, which take in what came of them.
+    pub async fn pass_beside_actions(&self, patience: Duration) -> PassReport {
+        self.pass_with(Patience::AtMost(patience)).await
+    }
+
+    /// Waits for all that is under way, and takes in what came of it.
+    pub async fn finish(&self) {
+        if !self.state.lock().await.flight.is_empty() {
+            self.pass().await;
+        }
+    }
+
+    async fn pass_with(&self, patience: Patience) -> PassReport {
         let span = info_span!(
             target: TARGET,
             parent: None,
@@ -52,7 +71,7 @@ impl Reconciler {
             pass.removed = Empty,
             pass.problems = Empty,
         );
-        let report = self.one_pass().instrument(span.clone()).await;
+        let report = self.one_pass(patience).instrument(span.clone()).await;
         span.record("pass.number", i64::try_from(report.number).unwrap_or(i64::MAX));
         traces::count(&span, "pass.queued_jobs", report.queued_jobs);
         traces::count(&span, "pass.launched", report.launched);
@@ -64,7 +83,7 @@ impl Reconciler {
         report
     }
 
-    async fn one_pass(&self) -> PassReport {
+    async fn one_pass(&self, patience: Patience) -> PassReport {
         let mut state = self.state.lock().await;
         let state = &mut *state;
         let started_at = self.clock.now();
@@ -77,6 +96,7 @@ impl Reconciler {
             ..PassReport::default()
         };
         self.prepare(state, &mut report, started_at).await;
+        self.take_in_ended(state, &mut report);
         let installation = match self.backend.installation().await {
             Ok(installation) => installation,
             Err(error) => return self.give_up(state, report, requests, &error).await,
@@ -101,20 +121,26 @@ impl Reconciler {
         let planned = plan(&seen, &policy, now);
         state.planned_at = now;
         self.note_plan(state, &planned, &mut report);
+        self.remember(state, &seen);
         let dry = requests.iter().any(|(_, request)| request.is_dry_run());
-        let outcomes =
-            if dry { Vec::new() } else { self.execute(state, &planned, &seen.machines).await };
+        let actions = if dry { Vec::new() } else { planned.actions.clone() };
+        let batches = self.begin(state, actions, &seen, &policy);
+        state.asked.add(requests, &planned, &batches);
+        let begun = batches.into_iter().map(|(id, _)| id).collect();
+        state.flight.wait(&begun, patience).await;
+        let outcomes = self.take_in(state);
         let round =
             Round { seen: &seen, policy: &policy, planned: &planned, outcomes: &outcomes, dry };
-        self.record(state, &round, &mut report).await;
-        let after = self.look_again(&seen, &policy, &planned, !outcomes.is_empty()).await;
+        self.learn(state, &round).await;
+        self.settle(state, &outcomes, &mut report);
+        let after = self.look_again(state, &round).await;
         let uninstalled = if uninstalls {
-            self.uninstall(&seen, &policy, &planned, &outcomes, &after.0).await
+            self.uninstall(state, &round, &after.0).await
         } else {
             Err(RequestError::Unavailable("the platform is not draining".to_owned()))
         };
         self.show(state, installation, &round, after, &mut report).await;
-        self.answer(requests, &planned, &outcomes, &report, &uninstalled);
+        self.answer(state, &report, &uninstalled);
         report
     }
 
@@ -157,7 +183,7 @@ impl Reconciler {
         report: &mut PassReport,
     ) {
         let Round { seen, planned, outcomes, .. } = *round;
-        state.left = Left::of(&machines, &verdicts, outcomes);
+        state.left = Left::of(&machines, &verdicts, outcomes, &state.flight.actions());
         Self::note_left(state, &installation);
         let runners: Vec<Runner> = machines
             .iter()

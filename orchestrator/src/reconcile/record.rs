@@ -1,56 +1,119 @@
 //! Takes in what the actions of a pass came to: in the memory of passes, the ledger, the journal, the report and the metrics.
 
+use std::sync::atomic::Ordering;
+
+use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
-use mayfly_common::api::PassReport;
-use mayfly_common::foreign_text::message;
-use mayfly_common::machine::{Machine, MachineRef};
+use mayfly_common::api::{Finished, PassReport};
+use mayfly_common::foreign_text::{message, name};
+use mayfly_common::machine::{Machine, MachineRef, Phase};
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_service::telemetry::{MONITOR, SUCCESS};
 use tracing::{info, warn};
 
-use super::act::{ActionError, Outcome, labels};
+use super::act::{ActionError, Carried, Outcome, Task, labels};
+use super::ask::worker;
+use super::flight::{BatchId, Ended};
+use super::history::History;
 use super::pass::Round;
 use super::show::not_started;
 use super::{Reconciler, State};
 use crate::metrics::{Orphan, Trouble};
 use mayfly_github::GitHubError;
 use mayfly_planner::backoff::Failed;
-use mayfly_planner::lifecycle::Failure;
-use mayfly_planner::{Action, Listing, Memory, Observed, Policy, Refusal};
+use mayfly_planner::ledger::Ran;
+use mayfly_planner::lifecycle::{Failure, printed, result_of};
+use mayfly_planner::{Action, Batch, Memory, Observed, Policy, Refusal, batches};
 
 /// How long it is remembered that GitHub put off the end of a runner. The next try may be a while off.
 const PUT_OFF_KNOWN: SignedDuration = SignedDuration::from_hours(1);
 
 impl Reconciler {
-    /// Takes in what the actions of a pass came to, and keeps what was learnt.
-    pub(super) async fn record(
+    /// Begins the actions of a plan, but starts no runner once the service stops or the platform drains. Answers with what began.
+    pub(super) fn begin(
         &self,
         state: &mut State,
-        round: &Round<'_>,
-        report: &mut PassReport,
-    ) {
-        let Round { seen, policy, planned, outcomes, dry } = *round;
-        let now = state.planned_at;
-        self.note_online(state, seen, now);
+        actions: Vec<Action>,
+        seen: &Observed,
+        policy: &Policy,
+    ) -> Vec<(BatchId, Batch)> {
+        // A drain that began after the plan was made counts, too.
+        let starts = !self.stopping.load(Ordering::Relaxed) && self.drain.since().is_none();
+        let actions = actions.into_iter().filter(|action| starts || !action.is_launch()).collect();
+        let mut begun = Vec::new();
+        for batch in batches(actions) {
+            for action in batch.actions() {
+                if let Action::Launch(launch) = action {
+                    state.memory.launched(&launch.name, launch.job, state.planned_at);
+                }
+            }
+            let tasks = |actions: &[Action]| {
+                actions.iter().cloned().map(|action| Task::of(action, seen, policy)).collect()
+            };
+            let (first, then) = (tasks(&batch.first), tasks(&batch.then));
+            begun.push((state.flight.begin(&self.actor, first, then), batch));
+        }
+        begun
+    }
+
+    /// Takes in what ended since the last pass, before this one looks.
+    pub(super) fn take_in_ended(&self, state: &mut State, report: &mut PassReport) {
+        let outcomes = self.take_in(state);
+        self.settle(state, &outcomes, report);
+    }
+
+    /// Takes in what ended: in the memory of passes, the ledger, the history and the journal. Answers with what each action came to.
+    pub(super) fn take_in(&self, state: &mut State) -> Vec<(Action, Outcome)> {
+        let now = self.clock.now();
+        let mut outcomes = Vec::new();
+        for Ended { batch, carried } in state.flight.take_ended() {
+            for one in carried {
+                note_outcome(state, &one, now);
+                let Carried { task: Task { action, machine, .. }, outcome, gone } = one;
+                if let Some((finished, log)) = gone {
+                    if let Some(machine) = &machine {
+                        note_job(state, machine, &log, now);
+                    }
+                    state.history.add(&finished, &log);
+                    let log = Some(History::end_of(&log).to_owned());
+                    state.journal.gone(Finished { log, ..finished }, now);
+                }
+                state.asked.note(batch, &action, &outcome);
+                outcomes.push((action, outcome));
+            }
+            state.asked.ended(batch);
+        }
+        if state.flight.is_empty() {
+            // Nobody need be woken for what is taken in.
+            let _ = self.ended.notified().now_or_never();
+        }
+        outcomes
+    }
+
+    /// Remembers what was seen.
+    pub(super) fn remember(&self, state: &mut State, seen: &Observed) {
+        self.note_online(state, seen, state.planned_at);
         state.memory = seen.memory.clone();
+    }
+
+    /// Notes what a pass says of jobs and names, asks GitHub what is due, and keeps what was learnt.
+    pub(super) async fn learn(&self, state: &mut State, round: &Round<'_>) {
+        let Round { seen, planned, dry, .. } = *round;
+        let now = state.planned_at;
+        Self::note_pools(state, &seen.machines);
         if !dry {
-            note_outcomes(state, seen, outcomes, policy, now);
             for (_, refusal) in &planned.refusals {
                 if let Refusal::Registered { scope, timeout, .. } = refusal {
                     contest(state, scope, *timeout, now);
                 }
             }
-        }
-        Self::note_pools(state, &seen.machines);
-        if !dry {
             self.ask_about_jobs(state, &seen.machines).await;
             self.search_for_jobs(state, &seen.repositories).await;
             self.tell_missing(state, now);
         }
         Self::note_pools(state, &seen.machines);
         self.keep(state).await;
-        self.settle(state, outcomes, report);
     }
 
     /// Measures how long the runners took that have come online.
@@ -83,15 +146,6 @@ impl Reconciler {
         report: &mut PassReport,
     ) {
         let now = self.clock.now();
-        let put_off = |(_, outcome): &&(Action, Outcome)| {
-            matches!(outcome, Outcome::Failed(ActionError::PutOff))
-        };
-        let waiting = outcomes.iter().filter(put_off).count();
-        if waiting > 0 {
-            let why = ActionError::PutOff;
-            report.problems.push(format!("{waiting} actions were not begun: {why}"));
-            self.nudge.notify_one();
-        }
         for carried in outcomes {
             self.settle_one(state, carried, report, now);
         }
@@ -111,8 +165,7 @@ impl Reconciler {
         now: Timestamp,
     ) {
         match (action, outcome) {
-            // What was put off is said above, once.
-            (_, Outcome::Failed(ActionError::PutOff)) | (Action::PullImage(_), Outcome::Done) => {}
+            (Action::PullImage(_), Outcome::Done) => {}
             (Action::Launch(launch), Outcome::Done) => {
                 report.launched += 1;
                 state.journal.started(launch, now);
@@ -225,49 +278,55 @@ pub(super) fn contest(state: &mut State, scope: &Scope, timeout: SignedDuration,
     state.contested.insert(scope.clone(), until);
 }
 
-/// Remembers what the actions told: names that were used, runners that were ended, deletions that GitHub refused, names that are taken
-/// at GitHub.
-pub(super) fn note_outcomes(
-    state: &mut State,
-    seen: &Observed,
-    outcomes: &[(Action, Outcome)],
-    policy: &Policy,
-    now: Timestamp,
-) {
-    for (action, outcome) in outcomes {
-        match (action, outcome) {
-            (Action::Launch(launch), outcome) => {
-                state.memory.launched(&launch.name, launch.job, now);
-                if matches!(outcome, Outcome::Done) {
-                    let place = (launch.pool.clone(), launch.scope.clone());
-                    state.memory.started(&launch.name, place);
-                }
-                if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
-                    let timeout = policy.terms(&launch.pool).registration_timeout;
-                    contest(state, &launch.scope, timeout, now);
-                }
-            }
-            (
-                Action::Retire { scope, id, .. }
-                | Action::Remove { scope, id: Some(id), .. }
-                | Action::Deregister { scope, id, .. },
-                Outcome::Kept,
-            ) => {
-                let listed = seen.registrations.get(scope).map_or(&[][..], Listing::entries);
-                let busy = listed.iter().any(|registered| registered.id == *id && registered.busy);
-                state.memory.refused(scope, *id, busy, now);
-            }
-            // Also where its end failed: it may have come half way. One that cannot be started is removed.
-            (
-                Action::Retire { machine: MachineRef { name, .. }, .. }
-                | Action::Remove { machine: MachineRef { name, .. }, .. },
-                Outcome::Done | Outcome::Failed(ActionError::GitHub(_) | ActionError::Backend(_)),
-            )
-            | (
-                Action::Start { machine: MachineRef { name, .. }, .. },
-                Outcome::Failed(ActionError::GitHub(_) | ActionError::Backend(_)),
-            ) => state.memory.ended(name),
-            _ => {}
+/// Remembers what an action told: a runner that was started or ended, a deletion that GitHub refused, a name that is taken at GitHub.
+pub(super) fn note_outcome(state: &mut State, carried: &Carried, now: Timestamp) {
+    let Task { action, listed_busy, registration_timeout, .. } = &carried.task;
+    match (action, &carried.outcome) {
+        (Action::Launch(launch), Outcome::Done) => {
+            let place = (launch.pool.clone(), launch.scope.clone());
+            state.memory.started(&launch.name, place);
         }
+        (Action::Launch(launch), outcome) => {
+            state.memory.not_started(&launch.name);
+            if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
+                contest(state, &launch.scope, *registration_timeout, now);
+            }
+        }
+        (
+            Action::Retire { scope, id, .. }
+            | Action::Remove { scope, id: Some(id), .. }
+            | Action::Deregister { scope, id, .. },
+            Outcome::Kept,
+        ) => state.memory.refused(scope, *id, *listed_busy, now),
+        // Also where its end failed: it may have come half way. One that cannot be started is removed.
+        (
+            Action::Retire { machine, .. } | Action::Remove { machine, .. },
+            Outcome::Done | Outcome::Failed(_),
+        )
+        | (Action::Start { machine, .. }, Outcome::Failed(_)) => state.memory.ended(&machine.name),
+        _ => {}
     }
 }
+
+/// Notes in the ledger which job a runner had, if it says so.
+fn note_job(state: &mut State, machine: &Machine, log: &str, now: Timestamp) {
+    let (log, result) = match &machine.phase {
+        // It holds the first lines, too, which the job could not write.
+        Phase::Exited(exit) => (&*exit.log_tail, result_of(exit)),
+        _ => (log, None),
+    };
+    let job = printed::job(log).map(name);
+    if job.is_none() && result.is_none() {
+        return;
+    }
+    let ran = Ran {
+        worker: worker(machine),
+        job: job.as_deref(),
+        result,
+        started_at: printed::began(log, (machine.created_at, now)),
+    };
+    state.ledger.ran(&ran, now);
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,6 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_service::telemetry::{HEALTH, MONITOR};
 use tracing::{info, warn};
 
-use super::act::Outcome;
 use super::handle::{Request, RequestError};
 use super::journal::Mark;
 use super::problems::shortened;
@@ -29,7 +28,7 @@ use mayfly_planner::assignment::{How, NotAssigned};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::RepoFact;
 use mayfly_planner::snapshot::{PoolSeen, Snapshot, Wait};
-use mayfly_planner::{Action, Plan, RequestId, Unassigned, Unmet, Verdict};
+use mayfly_planner::{Plan, RequestId, Unassigned, Unmet, Verdict};
 
 /// What a pass saw beside runners, for people to look at.
 pub(super) struct Sight {
@@ -183,6 +182,7 @@ impl Reconciler {
             held_back: state.backoff.held_back(now),
             failures: state.backoff.streaks().clone(),
             pools: sight.pools,
+            being_made: state.flight.being_made(),
             waits: sight.waits,
             not_assigned: sight.not_assigned,
             repositories: sight.repositories,
@@ -261,27 +261,15 @@ impl Reconciler {
         }
     }
 
-    /// Tells each request what became of it.
+    /// Answers the requests of which nothing is under way any more.
     pub(super) fn answer(
         &self,
-        requests: Vec<(RequestId, Request)>,
-        planned: &Plan,
-        outcomes: &[(Action, Outcome)],
+        state: &mut State,
         report: &PassReport,
         uninstalled: &Result<UninstallReport, RequestError>,
     ) {
         let runners = self.snapshot.borrow().runners.clone();
-        for (id, request) in requests {
-            let refusal = planned
-                .refusals
-                .iter()
-                .find(|(refused, _)| *refused == id)
-                .map(|(_, refusal)| refusal.clone());
-            match refusal {
-                Some(refusal) => request.refuse(RequestError::Refused(refusal)),
-                None => request.answer(id, planned, outcomes, &runners, report, uninstalled),
-            }
-        }
+        state.asked.answer(&runners, report, uninstalled);
     }
 
     pub(super) fn tell_unmet(state: &mut State, planned: &Plan) {

@@ -7,6 +7,8 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
 use tokio::sync::mpsc;
 
+use super::asked::Asked;
+use super::flight::Flight;
 use super::handle::Request;
 use super::history::History;
 use super::journal::Journal;
@@ -25,6 +27,10 @@ pub(super) struct State {
     pub(super) requests: mpsc::Receiver<(RequestId, Request)>,
     /// A request that waits for a pass of its own.
     pub(super) held: Option<(RequestId, Request)>,
+    /// Requests whose actions are not all done.
+    pub(super) asked: Asked,
+    /// Actions under way.
+    pub(super) flight: Flight,
     pub(super) memory: Memory,
     pub(super) backoff: Backoff,
     pub(super) catalog: Catalog,
@@ -91,11 +97,14 @@ impl State {
     pub(super) fn new(
         requests: mpsc::Receiver<(RequestId, Request)>,
         journal: Journal,
+        flight: Flight,
         now: Timestamp,
     ) -> Self {
         Self {
             requests,
             held: None,
+            asked: Asked::default(),
+            flight,
             memory: Memory::default(),
             backoff: Backoff::default(),
             catalog: Catalog::default(),

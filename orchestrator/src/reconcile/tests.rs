@@ -6,8 +6,9 @@ use mayfly_common::pool::PoolSpec;
 use mayfly_common::registration::{Registered, RunnerId};
 use serde_json::{Value, json};
 
-use super::act::{ActionError, Outcome};
-use super::record::{contest, note_outcomes};
+use super::act::{ActionError, Carried, Outcome, Task};
+use super::pass::Round;
+use super::record::{contest, note_outcome};
 use super::testing::{
     Bench, at, deregister, launch, machine, machine_with, name, pool, queued, reference, retire,
     scope,
@@ -81,9 +82,10 @@ async fn a_name_that_is_taken_has_its_place_looked_at_for_twice_the_time_that_it
     let other = Outcome::Failed(GitHubError::Invalid("x".to_owned()).into());
     let mut at_other = launch("r-2", None);
     at_other.identity.scope = scope("org:other");
-    let outcomes =
-        [(Action::Launch(launch("r-1", None)), taken), (Action::Launch(at_other), other)];
-    note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(10));
+    for (launch, outcome) in [(launch("r-1", None), taken), (at_other, other)] {
+        let task = Task::of(Action::Launch(launch), &Observed::default(), &policy);
+        note_outcome(&mut state, &Carried { task, outcome, gone: None }, at(10));
+    }
     // 300 s, twice.
     let expected = [(scope("org:o"), at(120)), (scope("org:octo-org"), at(610))];
     assert_eq!(state.contested, BTreeMap::from(expected));
@@ -96,6 +98,11 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
     let policy = {
         let mut state = bench.reconciler.state.lock().await;
         bench.reconciler.policy(&mut state, "inst", at(0))
+    };
+    let carried = |seen: &Observed, action, outcome| Carried {
+        task: Task::of(action, seen, &policy),
+        outcome,
+        gone: None,
     };
     let remove = |id| Action::Remove {
         machine: reference("r-1"),
@@ -121,7 +128,7 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
         let mut state = bench.reconciler.state.lock().await;
         state.memory = Memory::default();
         let what = format!("{action} {outcome:?}");
-        note_outcomes(&mut state, &Observed::default(), &[(action, outcome)], &policy, at(0));
+        note_outcome(&mut state, &carried(&Observed::default(), action, outcome), at(0));
         for id in [RunnerId(7), RunnerId(8)] {
             let off = state.memory.put_off(&place, id, at(1));
             assert_eq!(off.is_some(), refused == Some(id), "{what}");
@@ -137,8 +144,8 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
     let after = async |list: Vec<Registered>| {
         let mut state = bench.reconciler.state.lock().await;
         state.memory = Memory::default();
-        let outcomes = [(retire("r-1", None), Outcome::Kept)];
-        note_outcomes(&mut state, &listed(list), &outcomes, &policy, at(0));
+        let kept = carried(&listed(list), retire("r-1", None), Outcome::Kept);
+        note_outcome(&mut state, &kept, at(0));
         state.memory.clone()
     };
     let busy = after(vec![registered(8, false), registered(7, true)]).await;
@@ -147,37 +154,47 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
     expected.refused(&place, id, true, at(0));
     assert_eq!(busy, expected);
     assert_ne!(idle, expected);
-    // A name that was used once is known.
+    // A name that is used once is known from then on, whatever becomes of its runner.
+    let begun = |at| {
+        let mut memory = Memory::default();
+        memory.launched(&name("r-9"), None, at);
+        memory
+    };
     let mut state = bench.reconciler.state.lock().await;
     state.memory = Memory::default();
-    let outcomes = [(Action::Launch(launch("r-9", None)), Outcome::Done)];
-    note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(3));
-    let mut expected = Memory::default();
-    expected.launched(&name("r-9"), None, at(3));
-    assert_ne!(state.memory, expected, "its container is there");
-    expected.started(&name("r-9"), (pool("ci"), place));
-    assert_eq!(state.memory, expected);
-    // What this process ended says nothing of its image; what it could not begin to end may still do.
-    let put_off = || Outcome::Failed(ActionError::PutOff);
+    state.planned_at = at(3);
+    let launch = Action::Launch(launch("r-9", None));
+    bench.reconciler.begin(&mut state, vec![launch.clone()], &Observed::default(), &policy);
+    assert_eq!(state.memory, begun(at(3)));
+    let done = carried(&Observed::default(), launch.clone(), Outcome::Done);
+    note_outcome(&mut state, &done, at(4));
+    let mut there = begun(at(3));
+    there.started(&name("r-9"), (pool("ci"), place));
+    assert_ne!(state.memory, begun(at(3)), "its container is there");
+    assert_eq!(state.memory, there);
     let failed = || Outcome::Failed(ActionError::GitHub(GitHubError::NotFound));
+    note_outcome(&mut state, &carried(&Observed::default(), launch, failed()), at(4));
+    assert_eq!(state.memory, begun(at(3)), "it is not");
+    // What this process ended says nothing of its image.
+    let broke_off = || Outcome::Failed(ActionError::BrokeOff);
     let rows = [
         (retire("r-1", None), Outcome::Done, true),
         (retire("r-1", None), failed(), true),
-        (retire("r-1", None), put_off(), false),
+        (retire("r-1", None), broke_off(), true),
         (remove(None), Outcome::Done, true),
         (remove(None), Outcome::Kept, false),
-        (remove(None), put_off(), false),
+        (remove(None), failed(), true),
     ];
     for (action, outcome, ended) in rows {
         let mut before = Memory::default();
         before.launched(&name("r-1"), None, at(3));
         state.memory = before.clone();
-        let outcomes = [(action, outcome)];
-        note_outcomes(&mut state, &Observed::default(), &outcomes, &policy, at(4));
+        let what = format!("{action} {outcome:?}");
+        note_outcome(&mut state, &carried(&Observed::default(), action, outcome), at(4));
         if ended {
             before.ended(&name("r-1"));
         }
-        assert_eq!(state.memory, before, "{outcomes:?}");
+        assert_eq!(state.memory, before, "{what}");
     }
 }
 
@@ -321,9 +338,12 @@ async fn what_is_shown_after_the_actions_is_what_is_there_or_else_what_was_seen(
     let seen = Observed { machines: vec![machine("old")], ..Observed::default() };
     let planned = plan(&seen, &policy, at(0));
     bench.backend.state().machines.insert(name("new"), machine("new"));
+    let ended = [(deregister("x"), Outcome::Done)];
     let shown = async |changed| {
-        let (machines, verdicts) =
-            bench.reconciler.look_again(&seen, &policy, &planned, changed).await;
+        let outcomes = if changed { &ended[..] } else { &[] };
+        let round = Round { seen: &seen, policy: &policy, planned: &planned, outcomes, dry: false };
+        let state = bench.reconciler.state.lock().await;
+        let (machines, verdicts) = bench.reconciler.look_again(&state, &round).await;
         let names = |names: Vec<&RunnerName>| {
             names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };

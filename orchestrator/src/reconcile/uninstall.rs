@@ -2,25 +2,25 @@
 
 use mayfly_common::api::UninstallReport;
 
-use super::Reconciler;
 use super::act::Outcome;
 use super::handle::RequestError;
+use super::pass::Round;
+use super::{Reconciler, State};
 use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::machine::{Machine, MachineRef};
+use mayfly_planner::Action;
 use mayfly_planner::uninstall::rest;
-use mayfly_planner::{Action, Observed, Plan, Policy};
 
 impl Reconciler {
-    /// Removes what the engine still has of us, if no runner is left, and says what there is still to do. `seen` is from before the
-    /// actions, `machines` from after them.
+    /// Removes what the engine still has of us, if no runner is left, and says what there is still to do. `machines`: from after the
+    /// actions.
     pub(super) async fn uninstall(
         &self,
-        seen: &Observed,
-        policy: &Policy,
-        planned: &Plan,
-        outcomes: &[(Action, Outcome)],
+        state: &State,
+        round: &Round<'_>,
         machines: &[Machine],
     ) -> Result<UninstallReport, RequestError> {
+        let Round { seen, policy, planned, outcomes, .. } = *round;
         let mut report = UninstallReport::default();
         for (action, outcome) in outcomes {
             let what = match action {
@@ -43,7 +43,7 @@ impl Reconciler {
                 Outcome::Failed(error) => report.left.push(format!("{what}: {error}")),
             }
         }
-        let rest = rest(seen, policy, planned, machines);
+        let rest = rest(seen, policy, planned, (machines, &state.flight.actions()));
         report.left.extend(rest.left);
         if !rest.clears {
             return Ok(report);

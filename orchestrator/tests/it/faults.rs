@@ -558,33 +558,6 @@ async fn a_request_beside_a_clean_up_is_carried_out() {
     assert_eq!((wet.unwrap().dry_run, third.unwrap().len()), (false, 1));
 }
 
-#[tokio::test]
-async fn an_engine_that_is_too_slow_for_all_at_once_does_the_rest_in_the_next_pass() {
-    let platform = Platform::with(&[("AUTO_CREATE_RUNNERS", "false")]).await;
-    let body = serde_json::json!({"scope": "repo", "scope_name": "octo-admin/app"});
-    platform.create(&body).await.unwrap();
-    let name = platform.containers()[0].clone();
-    platform.backend.exit(&name, 1, "");
-    platform.backend.state().frozen = true;
-    // The first two answers, to list and to look at the image, take so long that too little of the pass is left to act.
-    let slow = async {
-        for (call, seconds) in [(1, 14), (2, 8)] {
-            until(|| platform.backend.state().taken == call).await;
-            tokio::time::pause();
-            tokio::time::advance(std::time::Duration::from_secs(seconds)).await;
-            tokio::time::resume();
-            platform.backend.state().frozen = call < 2;
-            platform.backend.answer();
-        }
-    };
-    let (report, ()) = tokio::join!(platform.pass(), slow);
-    assert_eq!(report.problems.len(), 1, "{report:?}");
-    assert!(report.problems[0].starts_with("1 actions were not begun"), "{report:?}");
-    assert_eq!((platform.containers(), platform.registrations()), (vec![name.clone()], vec![name]));
-    assert_eq!(platform.pass().await.removed, 1);
-    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
-}
-
 /// A runner for the next job in `repo` of an organisation-wide pool takes it and crashes, though it says that all is well.
 async fn crash(platform: &Platform, repo: &str) -> String {
     let known = platform.containers();

@@ -1,6 +1,7 @@
 //! How it stands with one job: what the last pass said of it, or why it said nothing.
 
 use mayfly_common::api::{Reason, Runner};
+use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::{RepoSlug, Scope};
@@ -41,7 +42,8 @@ fn wait(row: &Row, facts: &Facts<'_>) -> Option<Reason> {
         Some(Wait::For(cause)) => Some(caused(cause, row, facts)),
         Some(Wait::Runner(runner)) => {
             let found = facts.seen.runners.iter().find(|other| other.name == runner.as_str());
-            found.map(|runner| expected(runner, facts)).or_else(|| refused(row, facts))
+            let made = facts.seen.being_made.contains(runner).then(|| being_made(runner));
+            found.map(|runner| expected(runner, facts)).or(made).or_else(|| refused(row, facts))
         }
         None if row.expired() => Some(reason(
             "left_the_queue",
@@ -130,6 +132,14 @@ fn not_assigned(failed: &NotAssigned, repo: &RepoSlug, what: &str) -> Reason {
     };
     let what = format!("{what}. Likely causes: {}", failed.causes(repo));
     reason(code, what, Some(&failed.remedy(repo)))
+}
+
+/// Its runner is not there yet.
+fn being_made(runner: &RunnerName) -> Reason {
+    let what = format!(
+        "runner {runner} is being started for it: GitHub is asked to register it, or its machine is being made"
+    );
+    reason("starting", what, None)
 }
 
 /// A runner is there for it, or on its way.

@@ -499,6 +499,25 @@ fn between_two_attempts_the_last_failure_is_named() {
 }
 
 #[test]
+fn a_runner_that_is_being_made_is_told_by_its_name_until_it_is_there() {
+    let name = RunnerName::parse("r1").unwrap();
+    let other = RunnerName::parse("r2").unwrap();
+    let mut seen = seen(Some(Wait::Runner(name.clone())));
+    seen.being_made = [other].into();
+    assert_eq!(reasons(&seen), [], "another one");
+    seen.being_made.insert(name);
+    let told = reasons(&seen);
+    assert_eq!((told.len(), told[0].code.as_str()), (1, "starting"));
+    assert!(told[0].what.starts_with("runner r1 is being started for it: "), "{told:?}");
+    // An earlier failure of its place says less.
+    let place = (PoolName::default_pool(), "repo:o/r".parse().unwrap());
+    seen.failures.insert(place, streak(Failed::Container, "why"));
+    assert_eq!(reasons(&seen), told);
+    seen.runners = vec![runner("o/r", ScopeKind::Repo, RunnerState::Starting)];
+    assert!(reasons(&seen)[0].what.contains("is not online yet"));
+}
+
+#[test]
 fn only_a_runner_that_is_starting_is_said_to_start() {
     let words = |state| {
         let mut seen = seen(Some(Wait::Runner(RunnerName::parse("r1").unwrap())));

@@ -25,6 +25,8 @@ pub enum Reason {
     NotAsked,
     /// It has time left to come online.
     NotOnlineYet,
+    /// Its machine is being made, or started, at this moment.
+    BeingStarted,
     /// Its machine is being prepared: it is started when that is ready.
     Preparing,
     /// Its machine is ready: it may be started.
@@ -103,6 +105,7 @@ impl Reason {
             Self::Waiting | Self::WasOnline | Self::OnlineUnseen(_) => RunnerState::Idle,
             Self::NotAsked
             | Self::NotOnlineYet
+            | Self::BeingStarted
             | Self::Preparing
             | Self::Ready
             | Self::Unseen(_)
@@ -123,6 +126,7 @@ impl Reason {
             | Self::WasOnline
             | Self::NotAsked
             | Self::NotOnlineYet
+            | Self::BeingStarted
             | Self::Preparing
             | Self::Ready
             | Self::OnlineUnseen(_) => true,
@@ -215,6 +219,7 @@ impl fmt::Display for Reason {
             Self::WasOnline => "it was online when GitHub last could be asked",
             Self::NotAsked => "GitHub could not be asked about it",
             Self::NotOnlineYet => "it is not online yet",
+            Self::BeingStarted => "it is being started",
             Self::Preparing => "it is being prepared",
             Self::Ready => "it is ready to be started",
             Self::Unseen(why) => return write!(f, "its state cannot be seen: {why}"),

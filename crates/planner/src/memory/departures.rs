@@ -11,7 +11,7 @@ use mayfly_common::name::RunnerName;
 use super::Memory;
 use crate::assignment::Ended;
 use crate::backoff::Place;
-use crate::lifecycle::{self, Failure, Reason, reason_of};
+use crate::lifecycle::{self, Failure, Reason};
 use crate::observed::{Observed, Sight};
 use crate::policy::Policy;
 use mayfly_common::machine::Machine;
@@ -43,6 +43,13 @@ pub(super) struct Departed {
 }
 
 impl Memory {
+    /// A runner that was launched could not be started. It may be there all the same, where the engine did not answer: then it is listed.
+    pub fn not_started(&mut self, name: &RunnerName) {
+        if let Some(started) = self.started_for.get_mut(name) {
+            started.there = None;
+        }
+    }
+
     /// A runner of this name is about to be registered.
     pub fn launched(&mut self, name: &RunnerName, job: Option<i64>, now: Timestamp) {
         self.names.insert(name.clone(), now);
@@ -87,6 +94,7 @@ impl Observed {
         let ended: Vec<Ended> = memory
             .started_for
             .iter()
+            .filter(|(name, _)| !self.is_in_hand(name))
             .filter_map(|(name, started)| {
                 let machine = self.machines.iter().find(|machine| machine.name == *name);
                 let why = match machine {
@@ -125,8 +133,7 @@ impl Observed {
         if sighting.had_job {
             return None;
         }
-        let timeout = policy.terms(&machine.pool).registration_timeout;
-        let reason = reason_of(machine, sight, sighting, timeout, now);
+        let reason = self.reason_of(machine, sighting, policy, now);
         let left = match &reason {
             // It had its time, or its pool waits in this place.
             Reason::Failed(failure) => {
@@ -151,6 +158,7 @@ impl Observed {
             | Reason::WasOnline
             | Reason::NotAsked
             | Reason::NotOnlineYet
+            | Reason::BeingStarted
             | Reason::Preparing
             | Reason::Ready
             | Reason::Unseen(_)

@@ -1,4 +1,5 @@
 use super::*;
+use crate::lifecycle::reason_of;
 use crate::lifecycle::tests::{at, machine, policy, registered};
 use crate::lifecycle::{Failure, Reason};
 use mayfly_common::job::QueuedJob;

@@ -135,7 +135,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut surplus = (stale.len() + fresh.len()).saturating_sub(pool.min_idle);
         // Where there is no room for a fresh one beside it, one stale runner makes room.
         let full = matches!(self.plan.short.get(&pool.name), Some(Cause::Cap(_)));
-        let stuck = surplus == 0 && full;
+        let makes_room = self.running().any(|one| one.pool == pool.name && self.leaving(&one.name));
+        let stuck = surplus == 0 && full && !makes_room;
         let going = if stuck { 1 } else { surplus };
         let there = self.running().filter(|one| one.pool == pool.name && !self.leaving(&one.name));
         let running = there.count();
@@ -177,7 +178,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     pub(super) fn retire(&mut self, machine: &Machine, why: String) {
         let Some(registered) = self.seen.sight_of(machine).listed() else { return };
-        if is_unseen(machine) || self.is_put_off(&machine.scope, Some(registered.id)) {
+        let put_off = self.is_put_off(&machine.scope, Some(registered.id));
+        if is_unseen(machine) || put_off || self.in_hand(&machine.name) {
             return;
         }
         self.plan.actions.push(Action::Retire {

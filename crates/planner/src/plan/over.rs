@@ -9,7 +9,7 @@ use mayfly_common::scope::Scope;
 
 use super::{Planner, Verdict};
 use crate::action::{Action, IfBusy};
-use crate::lifecycle::{Failure, reason_of};
+use crate::lifecycle::Failure;
 use crate::observed::{Sight, Wish};
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
@@ -17,13 +17,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         for machine in &self.seen.machines {
             let sight = self.seen.sight_of(machine);
             let sighting = self.seen.memory.of(machine);
-            let reason = reason_of(
-                machine,
-                sight,
-                sighting,
-                self.policy.terms(&machine.pool).registration_timeout,
-                self.now,
-            );
+            let reason = self.seen.reason_of(machine, sighting, self.policy, self.now);
             let id = sight.listed().map(|registered| registered.id);
             self.plan.verdicts.push(Verdict {
                 name: machine.name.clone(),
@@ -42,7 +36,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     pub(super) fn remove_what_is_over(&mut self) {
         for (machine, verdict) in self.judged() {
-            if !matches!(verdict.state, RunnerState::Finished | RunnerState::Failed) {
+            let is_over = matches!(verdict.state, RunnerState::Finished | RunnerState::Failed);
+            if !is_over || self.in_hand(&machine.name) {
                 continue;
             }
             let id = match self.seen.sight_of(machine) {

@@ -16,7 +16,7 @@ impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
         for (machine, verdict) in self.judged() {
             if machine.phase == Phase::Ready
                 && verdict.state == RunnerState::Starting
-                && !self.leaving(&machine.name)
+                && !self.in_hand(&machine.name)
             {
                 self.plan.actions.push(Action::Start {
                     machine: machine.reference(),

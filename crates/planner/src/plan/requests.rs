@@ -8,7 +8,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::registration::Registered;
 use mayfly_common::runner::RunnerState;
 
-use super::{Planner, Verdict, ends};
+use super::{Planner, Verdict};
 use crate::action::{Action, IfBusy, Launch, Refusal, RequestId};
 use crate::observed::{Image, Listing, Sight, Wish};
 
@@ -18,6 +18,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let Wish::Delete { name, force } = wish else { continue };
             let found = self.judged().find(|(machine, _)| machine.name == *name);
             let decision = match found {
+                _ if self.seen.is_in_hand(name) => Err(Refusal::InHand(name.clone())),
                 None => Err(Refusal::NoSuchRunner(name.clone())),
                 Some((machine, verdict)) => self.deletion(machine, &verdict, *force, *request),
             };
@@ -48,8 +49,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let leaves_registration = force
             && (listed.is_some_and(|registered| registered.busy)
                 || self.is_put_off(&machine.scope, known));
-        if let Some(ending) =
-            self.plan.actions.iter_mut().find(|action| ends(action, &machine.name))
+        if let Some(ending) = self.plan.actions.iter_mut().find(|action| action.ends(&machine.name))
         {
             if let Action::Remove { id, if_busy, .. } = ending
                 && force
@@ -127,7 +127,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if max.saturating_sub(running) < asked {
             return Err(Refusal::AtCapacity { running, max, asked });
         }
-        let planned: Vec<&RunnerName> = self.launches().map(|launch| &launch.name).collect();
+        let planned: Vec<&RunnerName> =
+            self.plan.actions.iter().filter_map(Action::runner).collect();
         let taken = |name: &&RunnerName| {
             let same = |other: &RunnerName| other.as_str().eq_ignore_ascii_case(name.as_str());
             self.seen.machines.iter().any(|machine| same(&machine.name))

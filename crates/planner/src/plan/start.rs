@@ -118,7 +118,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// its name; one whose registration is abandoned is cleared if there is no other.
     fn free_place(&self, pool: &PoolPolicy, scope: &Scope) -> Result<Place<'a>, NamesTaken> {
         let used = self.seen.machines.iter().map(|machine| &machine.name);
-        let used = used.chain(self.launches().map(|launch| &launch.name));
+        // One that is being ended has its name until that is done.
+        let used = used.chain(self.plan.actions.iter().filter_map(Action::runner));
         let number = |name: &RunnerName| naming::place_number(pool, name.as_str());
         let mut taken: BTreeMap<usize, Holder> =
             used.filter_map(number).map(|number| (number, Holder::Machine)).collect();

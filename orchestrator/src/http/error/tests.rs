@@ -31,7 +31,7 @@ fn what_is_refused_says_why_and_whether_to_try_again() {
     let timeout = SignedDuration::from_secs(300);
     let scope = "repo:o/r".parse().unwrap();
     let image = "The runner image is not on the host.";
-    let rows: [(RequestError, Shown<'_>); 28] = [
+    let rows: [(RequestError, Shown<'_>); 29] = [
         (
             refused(Refusal::NoSuchRunner(name())),
             (404, "not-found", "There is no runner desk.", None),
@@ -42,6 +42,15 @@ fn what_is_refused_says_why_and_whether_to_try_again() {
                 409,
                 "runner-busy",
                 "Runner desk is running a job. Wait for it, or delete it with force=true and lose the job.",
+                None,
+            ),
+        ),
+        (
+            refused(Refusal::InHand(name())),
+            (
+                409,
+                "runner-changing",
+                "Runner desk is being started or removed at this moment. Try again when that is done.",
                 None,
             ),
         ),

@@ -4,14 +4,14 @@ use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::machine::{Machine, MachineRef, Phase};
 use mayfly_planner::IfBusy;
 
-use super::{Outcome, Reconciler};
+use super::{Actor, Outcome};
 
-impl Reconciler {
+impl Actor {
     /// What comes of the removal of a machine, where it is not carried out: the machine runs by now, though it did not when it was seen,
     /// and nobody insists on its end; or that cannot be told.
     pub(super) async fn put_off(
         &self,
-        seen: &[Machine],
+        seen: Option<&Machine>,
         machine: &MachineRef,
         if_busy: IfBusy,
     ) -> Option<Outcome> {
@@ -24,12 +24,12 @@ impl Reconciler {
 
     async fn was_started(
         &self,
-        seen: &[Machine],
+        seen: Option<&Machine>,
         machine: &MachineRef,
         if_busy: IfBusy,
     ) -> Result<bool, BackendError> {
         let runs = |one: &Machine| matches!(one.phase, Phase::Running { .. });
-        let stood = seen.iter().any(|one| one.reference() == *machine && !runs(one));
+        let stood = seen.is_some_and(|one| one.reference() == *machine && !runs(one));
         Ok(stood && if_busy == IfBusy::Keep && self.backend.runs(machine).await?)
     }
 }

@@ -1,7 +1,7 @@
 //! How what failed is told apart, and what is told of a runner that is gone.
 
-use mayfly_common::scope::{RepoSlug, ScopeKind};
-use mayfly_common::webhook::{EventJob, JobStatus};
+use mayfly_common::scope::ScopeKind;
+use mayfly_planner::backoff::Failed;
 
 use super::super::testing::{
     Bench, at, deregister, launch, machine, machine_with, pool, reference, retire, scope,
@@ -34,11 +34,9 @@ fn what_failed_decides_where_people_look() {
         let shown = error.to_string();
         assert_eq!(ActionError::from(error).what_failed(), Failed::Registration, "{shown}");
     }
-    for error in [refused(), ActionError::PutOff] {
+    for error in [refused(), ActionError::BrokeOff] {
         assert_eq!(error.what_failed(), Failed::Container, "{error}");
     }
-    let slow = "the Docker Engine is slow, and what is left to do waits for the next pass";
-    assert_eq!(ActionError::PutOff.to_string(), slow);
     assert_eq!(refused().to_string(), "Docker refused to act: why");
 }
 
@@ -68,6 +66,12 @@ fn start() -> Action {
     }
 }
 
+fn task(bench: &Bench, action: Action, seen: &Observed) -> Task {
+    let mut state = bench.reconciler.state.try_lock().unwrap();
+    let policy = bench.reconciler.policy(&mut state, "inst", at(0));
+    Task::of(action, seen, &policy)
+}
+
 fn remove(runner: &str) -> Action {
     Action::Remove {
         machine: reference(runner),
@@ -84,26 +88,13 @@ fn remove(runner: &str) -> Action {
 }
 
 #[test]
-fn what_needs_the_engine_waits_for_a_slow_one() {
-    let rows = [
-        (Action::PullImage("i".to_owned()), false),
-        (deregister("x"), false),
-        (Action::Launch(launch("r-1", None)), true),
-        (start(), true),
-        (retire("r-1", None), true),
-        (remove("r-1"), true),
-    ];
-    for (action, expected) in rows {
-        assert_eq!(needs_engine(&action), expected, "{action}");
-    }
-}
-
-#[test]
 fn how_long_it_took_is_noted_by_pool_and_kind() {
     let bench = Bench::new();
-    let seen = [machine_with("r-1", |identity| identity.pool = pool("gpu"))];
+    let gpu = machine_with("r-1", |identity| identity.pool = pool("gpu"));
+    let seen = Observed { machines: vec![gpu], ..Observed::default() };
     let note = |action: &Action, seconds| {
-        bench.reconciler.note_span(action, &seen, SignedDuration::from_secs(seconds));
+        let task = task(&bench, action.clone(), &seen);
+        bench.reconciler.actor.note_span(&task, SignedDuration::from_secs(seconds));
     };
     note(&Action::Launch(launch("r-9", None)), 3);
     note(&retire("r-1", None), 5);
@@ -127,7 +118,7 @@ fn a_runner_that_is_gone_is_told_of_in_every_field() {
     bench.set(50);
     let exit = Exit { code: 137, out_of_memory: true, log_tail: "words".to_owned() };
     let ended = Machine { phase: Phase::Exited(exit), ..machine("r-1") };
-    let told = bench.reconciler.finished(&ended, RunnerState::Failed, "why\nso");
+    let told = bench.reconciler.actor.finished(&ended, RunnerState::Failed, "why\nso");
     let expected = Finished {
         name: "r-1".to_owned(),
         scope: ScopeKind::Org,
@@ -144,56 +135,16 @@ fn a_runner_that_is_gone_is_told_of_in_every_field() {
     };
     assert_eq!(told, expected);
     assert!(!told.reason.contains('\n'));
-    let running = bench.reconciler.finished(&machine("r-1"), RunnerState::Gone, "why");
+    let running = bench.reconciler.actor.finished(&machine("r-1"), RunnerState::Gone, "why");
     assert_eq!((running.exit_code, running.out_of_memory), (None, false));
-}
-
-#[tokio::test]
-async fn a_runner_s_job_is_noted_where_it_says_which_or_how_that_ended() {
-    let began = "2027-01-15 08:00:00Z: Running job: build\n";
-    let ended = "2027-01-15 08:00:09Z: Job build completed with result: Failed\n";
-    let exited = |log_tail: &str| {
-        Phase::Exited(Exit { code: 1, out_of_memory: false, log_tail: log_tail.to_owned() })
-    };
-    let running = Phase::Running { working: Some(true) };
-    let rows = [
-        (running.clone(), began, true),
-        (running, "words\n", false),
-        (exited(began), "", true),
-        (exited(ended), "", true),
-        (exited("words\n"), "", false),
-    ];
-    let job = EventJob {
-        id: 7,
-        run_id: 1,
-        name: "build".to_owned(),
-        status: JobStatus::InProgress,
-        conclusion: None,
-        labels: vec!["self-hosted".to_owned()],
-        labels_unread: false,
-        created_at: Some(at(0)),
-        started_at: Some(at(1)),
-        completed_at: None,
-        runner_name: Some("r-1".to_owned()),
-    };
-    for (phase, log, noted) in rows {
-        let bench = Bench::new();
-        let mut state = bench.reconciler.state.lock().await;
-        state.ledger.told(&RepoSlug::parse("octo-org/app").unwrap(), &job, at(1));
-        let ended = Machine { phase, ..machine("r-1") };
-        note_job(&mut state, &ended, log, at(10));
-        let row = state.ledger.row(7).unwrap();
-        assert_eq!(row.pool.as_deref(), noted.then_some("ci"), "{log:?} {:?}", ended.phase);
-    }
 }
 
 #[tokio::test]
 async fn a_registration_that_github_does_not_delete_is_not_taken_for_deleted() {
     // Nobody listens where this GitHub would be.
     let bench = Bench::new();
-    let mut state = bench.reconciler.state.lock().await;
-    let plan = Plan { actions: vec![deregister("x")], ..Plan::default() };
-    let outcomes = bench.reconciler.execute(&mut state, &plan, &[]).await;
-    let words: Vec<&str> = outcomes.iter().map(|(_, outcome)| outcome.as_str()).collect();
+    let task = task(&bench, deregister("x"), &Observed::default());
+    let carried = bench.reconciler.actor.all(vec![task]).await;
+    let words: Vec<&str> = carried.iter().map(|one| one.outcome.as_str()).collect();
     assert_eq!(words, ["failed"]);
 }

@@ -129,3 +129,42 @@ async fn events_that_could_be_followed_for_five_seconds_were_followed() {
     assert_eq!(told(), 2);
     following.abort();
 }
+
+#[tokio::test]
+async fn a_service_that_stops_waits_for_what_is_under_way_and_tells_of_it() {
+    use super::super::testing::{Bench, machine, name};
+    use mayfly_backend::fake::Hold;
+    use mayfly_common::machine::{Exit, Machine};
+    use tokio::sync::oneshot;
+
+    let bench = Bench::new();
+    let exit = Exit { code: 1, out_of_memory: false, log_tail: "Running job: a\n".to_owned() };
+    let mut ended = Machine { phase: Phase::Exited(exit), ..machine("r-1") };
+    ended.identity.github_id = None;
+    bench.backend.state().machines.insert(name("r-1"), ended);
+    bench.backend.state().holds = vec![Hold::Removal];
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    let running = tokio::spawn(run(Arc::clone(&bench.reconciler), shutdown));
+    let until = async |reached: &dyn Fn() -> bool| {
+        let reached = async {
+            while !reached() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), reached).await.expect("it comes so far");
+    };
+    until(&|| bench.backend.state().holds.is_empty()).await;
+    stop.send(()).unwrap();
+    until(&|| bench.reconciler.stopping.load(std::sync::atomic::Ordering::Relaxed)).await;
+    until(&|| bench.reconciler.snapshot.borrow().report.number > 0).await;
+    assert!(!running.is_finished());
+    bench.backend.go_on();
+    tokio::time::timeout(Duration::from_mins(1), running).await.expect("it ends").unwrap();
+    assert_eq!(bench.backend.names(), [] as [&str; 0]);
+    let gone: Vec<String> =
+        bench.reconciler.snapshot.borrow().finished.iter().map(|one| one.name.clone()).collect();
+    assert_eq!(gone, ["r-1"]);
+}

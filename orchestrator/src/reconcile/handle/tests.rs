@@ -91,7 +91,6 @@ fn a_clean_up_counts_what_it_ended_and_not_what_it_started() {
     ];
     let results = [Outcome::Done, Outcome::Done, Outcome::Kept, failed(), failed(), Outcome::Done];
     let outcomes: Vec<(Action, Outcome)> = actions.iter().cloned().zip(results).collect();
-    let plan = Plan { actions, ..Plan::default() };
     let report = PassReport { problems: vec!["odd".to_owned()], ..PassReport::default() };
     let expected = CleanupReport {
         dry_run: false,
@@ -106,9 +105,9 @@ fn a_clean_up_counts_what_it_ended_and_not_what_it_started() {
         ],
         problems: vec!["odd".to_owned()],
     };
-    assert_eq!(cleaned(false, &plan, &outcomes, &report), expected);
+    assert_eq!(cleaned(false, &actions, &outcomes, &report), expected);
     let dry = CleanupReport { dry_run: true, cleaned: 0, failed: 0, ..expected };
-    assert_eq!(cleaned(true, &plan, &[], &report), dry);
+    assert_eq!(cleaned(true, &actions, &[], &report), dry);
 }
 
 #[test]
@@ -180,7 +179,7 @@ fn an_action_that_failed_is_told_by_who_did_not_do_their_part() {
         (BackendError::Unreachable("x".into()).into(), |error| {
             matches!(error, RequestError::Backend(_))
         }),
-        (ActionError::PutOff, |error| matches!(error, RequestError::Unavailable(_))),
+        (ActionError::BrokeOff, |error| matches!(error, RequestError::Unavailable(_))),
     ];
     for (error, is) in rows {
         let text = error.to_string();

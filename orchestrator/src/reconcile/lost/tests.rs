@@ -1,5 +1,7 @@
 //! Who counts as lost: nobody whom this pass ended, and nobody who is there under another id or name.
 
+use std::slice;
+
 use super::super::testing::{
     Bench, at, deregister, launch, machine, name, pool, reference, retire, scope,
 };
@@ -44,8 +46,12 @@ fn what_a_pass_ended_or_could_not_start_is_not_left_behind() {
     let (there, verdicts) = ([machine("r-1")], [verdict("r-1", RunnerState::Idle)]);
     for (action, outcome, stays) in rows {
         let what = format!("{action} {outcome:?}");
-        let left = Left::of(&there, &verdicts, &[(action, outcome)]);
+        let left = Left::of(&there, &verdicts, &[(action.clone(), outcome)], &[]);
         assert_eq!(left.0.len(), usize::from(stays), "{what}");
+        // While it is under way, nobody knows what is left.
+        let left = Left::of(&there, &verdicts, &[], slice::from_ref(&action));
+        let other = action.runner() != Some(&name("r-1"));
+        assert_eq!(left.0.len(), usize::from(other), "{what}");
     }
 }
 
@@ -66,7 +72,7 @@ async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
         .zip(states)
         .map(|(machine, state)| verdict(machine.name.as_str(), state))
         .collect();
-    state.left = Left::of(&there, &verdicts, &[]);
+    state.left = Left::of(&there, &verdicts, &[], &[]);
     let seen = [
         machine("stays"),
         // Its Docker engine stands for it, under its name.

@@ -6,7 +6,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::ScopeKind;
 
-use super::super::act::ActionError;
+use super::super::act::{ActionError, Outcome};
 use super::super::testing::{
     Bench, at, deregister, launch, machine, name, pool, reference, retire, scope,
 };
@@ -16,7 +16,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_planner::backoff::Failed;
 use mayfly_planner::choice::Remedy;
 use mayfly_planner::lifecycle::Failure;
-use mayfly_planner::{Cause, Listing, Memory, Observed, Waiting};
+use mayfly_planner::{Action, Cause, Listing, Memory, Observed, Waiting};
 
 fn slug(text: &str) -> RepoSlug {
     RepoSlug::parse(text).unwrap()
@@ -306,26 +306,19 @@ async fn what_failed_is_a_problem_and_holds_its_place_back_where_a_start_failed(
             None,
         ),
         (
-            (Action::Launch(launch("aa", None)), Outcome::Failed(ActionError::PutOff)),
-            vec![
-                "1 actions were not begun: the Docker Engine is slow, and what is left to do waits for the next pass"
-                    .to_owned(),
-            ],
-            None,
+            (start("aa"), Outcome::Failed(ActionError::BrokeOff)),
+            vec!["org:octo-org: runner not started: it broke off; the log says where".to_owned()],
+            Some((1, "it broke off; the log says where".to_owned(), Failed::Container)),
         ),
     ];
     for (outcome, problems, expected) in rows {
         let bench = Bench::new();
         let what = format!("{outcome:?}");
         let errors = matches!(outcome.1, Outcome::Failed(_));
-        let nudges = matches!(outcome.1, Outcome::Failed(ActionError::PutOff));
         let (report, streak) = settled(&bench, &[outcome]).await;
         assert_eq!((report.problems, streak), (problems, expected), "{what}");
         let count = bench.sample("mayfly_pass_errors_total{kind=\"action\"}");
         assert_eq!(count, Some(u32::from(errors).to_string()), "{what}");
-        let woken =
-            tokio::time::timeout(std::time::Duration::ZERO, bench.reconciler.nudge.notified());
-        assert_eq!(woken.await.is_ok(), nudges, "{what}");
     }
 }
 
@@ -481,26 +474,4 @@ async fn only_what_was_away_is_said_to_be_back_and_once() {
     bench.reconciler.pass().await;
     bench.reconciler.pass().await;
     assert_eq!(counts(), [2, 1]);
-}
-
-#[tokio::test]
-async fn a_refusal_is_for_whoever_asked() {
-    let bench = Bench::new();
-    let delete = |id, runner: &str| {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let request = Request::Delete { name: name(runner), force: false, reply };
-        ((RequestId(id), request), answer)
-    };
-    let ((first, refused), (second, done)) = (delete(1, "r-1"), delete(2, "r-2"));
-    let planned = Plan {
-        refusals: vec![(RequestId(1), mayfly_planner::Refusal::NoSuchRunner(name("r-1")))],
-        ..Plan::default()
-    };
-    let outcomes = [(retire("r-2", Some(2)), Outcome::Done)];
-    let none = Err(RequestError::Unavailable("not asked".to_owned()));
-    let report = PassReport::default();
-    bench.reconciler.answer(vec![first, second], &planned, &outcomes, &report, &none);
-    let words = refused.await.unwrap().unwrap_err().to_string();
-    assert_eq!(words, "There is no runner r-1.");
-    assert_eq!(done.await.unwrap().unwrap(), super::super::handle::Deleted::Gone);
 }

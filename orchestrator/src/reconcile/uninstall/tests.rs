@@ -3,6 +3,7 @@
 use super::super::testing::{Bench, deregister, launch, machine, retire};
 use super::*;
 use mayfly_github::GitHubError;
+use mayfly_planner::{Observed, Plan, Policy};
 
 #[tokio::test]
 async fn what_is_removed_and_what_is_left_is_told_in_words() {
@@ -25,8 +26,11 @@ async fn what_is_removed_and_what_is_left_is_told_in_words() {
         (Action::PullImage("g".to_owned()), failed()),
     ];
     let uninstall = async |policy: &Policy, there: &[Machine]| {
-        let seen = Observed::default();
-        bench.reconciler.uninstall(&seen, policy, &Plan::default(), &outcomes, there).await
+        let (seen, planned) = (Observed::default(), Plan::default());
+        let round =
+            Round { seen: &seen, policy, planned: &planned, outcomes: &outcomes, dry: false };
+        let state = bench.reconciler.state.lock().await;
+        bench.reconciler.uninstall(&state, &round, there).await
     };
     let removed = ["registration aa of org:octo-org", "runner bb"].map(str::to_owned);
     let left = [

@@ -113,7 +113,7 @@ proptest! {
             let again = next.plan();
             started.extend(plan.launched().map(|launch| launch.name.clone()));
             for name in &started {
-                prop_assert!(!again.actions.iter().any(|action| ends(action, name)), "started and ended: {name}\n{:#?}\n{:#?}", plan.actions, again.actions);
+                prop_assert!(!again.actions.iter().any(|action| action.ends(name)), "started and ended: {name}\n{:#?}\n{:#?}", plan.actions, again.actions);
             }
             // What has begun or is done is not begun again.
             if !plan.actions.iter().any(frees) {
@@ -121,7 +121,7 @@ proptest! {
             }
             // What is started now had no room, or no name, before something came free; or the runner that a job counted on went.
             let users = users(&now, &plan);
-            let lost = plan.expected.values().any(|name| plan.actions.iter().any(|action| ends(action, name)));
+            let lost = plan.expected.values().any(|name| plan.actions.iter().any(|action| action.ends(name)));
             for launch in again.launched() {
                 let pool = now.policy.terms(&launch.pool);
                 let full = is_full(&now, pool, &launch.scope, &users);
@@ -135,6 +135,44 @@ proptest! {
             (now, plan) = (next, again);
         }
         prop_assert!(false, "it does not settle: {history:#?}");
+    }
+
+    #[test]
+    fn while_a_plan_is_carried_out_nothing_more_is_planned(world in any_world()) {
+        let plan = world.plan();
+        let again = world.amid(&plan, &[]).plan();
+        // Without the runners that go, a job may count on another one, and there is room for others.
+        if plan.actions.iter().any(frees) {
+            return Ok(());
+        }
+        prop_assert!(again.actions.is_empty(), "first {:#?}\nsecond {:#?}", plan.actions, again.actions);
+        let jobs = |plan: &Plan| plan.expected.keys().copied().collect::<Vec<_>>();
+        prop_assert_eq!(jobs(&plan), jobs(&again));
+    }
+
+    #[test]
+    fn whatever_is_done_first_of_a_plan_nothing_is_begun_twice_or_beside_another(world in any_world(), done in proptest::collection::vec(any::<bool>(), 40)) {
+        let plan = world.plan();
+        let next = world.amid(&plan, &done);
+        let again = next.plan();
+        for action in &again.actions {
+            prop_assert!(!plan.actions.contains(action), "{action:?}");
+            let Some(runner) = action.runner() else { continue };
+            let other = next.seen.in_flight.iter().find(|other| other.runner() == Some(runner));
+            prop_assert!(other.is_none(), "{action:#?} beside {other:#?}");
+        }
+        // What is under way takes room.
+        let mut users = users(&next, &again);
+        let unlisted = next.seen.in_flight.iter().filter_map(|action| match action {
+            Action::Launch(launch) => Some(launch),
+            _ => None,
+        });
+        users.extend(unlisted.map(|launch| {
+            let terms = world.policy.terms(&launch.pool);
+            (launch.pool.clone(), launch.scope.clone(), terms.memory, terms.nano_cpus)
+        }));
+        let more = again.launched().next().is_some();
+        prop_assert!(!more || users.len() <= world.policy.caps.runners);
     }
 
     #[test]
@@ -236,7 +274,7 @@ proptest! {
             let busy = sight.listed().is_some_and(|registered| registered.busy);
             if matches!(machine.phase, Phase::Running { .. }) && (worker || busy) && world.now < machine.deadline && !forced(&machine.name) {
                 prop_assert_eq!(verdict.state, RunnerState::Busy);
-                prop_assert!(!plan.actions.iter().any(|action| ends(action, &machine.name)));
+                prop_assert!(!plan.actions.iter().any(|action| action.ends(&machine.name)));
             }
         }
     }
@@ -249,7 +287,7 @@ proptest! {
         world.seen.wishes.clear();
         let plan = world.plan();
         for machine in world.seen.machines.iter().filter(|machine| matches!(machine.phase, Phase::Running { .. }) && world.now < machine.deadline) {
-            prop_assert!(!plan.actions.iter().any(|action| ends(action, &machine.name)));
+            prop_assert!(!plan.actions.iter().any(|action| action.ends(&machine.name)));
         }
         prop_assert!(deregistered(&plan).is_empty());
     }
@@ -381,7 +419,7 @@ proptest! {
         for (index, action) in plan.actions.iter().enumerate() {
             prop_assert!(!plan.actions[..index].contains(action), "{action:?}");
             if let Action::Remove { machine: MachineRef { name, .. }, .. } | Action::Retire { machine: MachineRef { name, .. }, .. } = action {
-                let ended = plan.actions.iter().filter(|other| ends(other, name)).count();
+                let ended = plan.actions.iter().filter(|other| other.ends(name)).count();
                 prop_assert_eq!(ended, 1, "{}", name);
             }
         }

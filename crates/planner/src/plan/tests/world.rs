@@ -436,6 +436,31 @@ impl World {
         Self { seen: next.seen.remember(&self.policy, self.now), ..next }
     }
 
+    /// What the next pass sees while `plan` is being carried out. The actions with `true` at their place in `done` have come to their
+    /// end, and all others are under way, of which nothing is seen yet.
+    pub(super) fn amid(&self, plan: &Plan, done: &[bool]) -> Self {
+        let is_done = |index: usize| done.get(index).copied().unwrap_or(false);
+        let (mut ended, mut open) =
+            (Plan { scaled: plan.scaled.clone(), ..Plan::default() }, Vec::new());
+        for (index, action) in plan.actions.iter().enumerate() {
+            if is_done(index) {
+                ended.actions.push(action.clone())
+            } else {
+                open.push(action.clone())
+            }
+        }
+        let mut next = self.carried_out(&ended);
+        let used: Vec<&RunnerName> = plan.launched().map(|launch| &launch.name).collect();
+        next.seen.fresh_names.retain(|name| !used.contains(&name));
+        for action in &open {
+            if let Action::Launch(launch) = action {
+                next.seen.memory.launched(&launch.name, launch.job, self.now);
+            }
+        }
+        next.seen.in_flight = open;
+        Self { seen: next.seen.remember(&self.policy, self.now), ..next }
+    }
+
     /// The same, not yet looked at.
     pub(super) fn carried_out(&self, plan: &Plan) -> Self {
         let mut next = self.clone();
