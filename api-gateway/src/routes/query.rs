@@ -284,7 +284,7 @@ mod tests {
                 events,
                 "limit",
                 &["1", "1000"],
-                &["0", "1001"],
+                &["0", "1001", "+5", "-5", "5 ", ""],
                 "must be a whole number from 1 to 1000",
             ),
             (stats, "days", &["1", "365"], &["0", "366"], "must be a whole number from 1 to 365"),

@@ -195,6 +195,7 @@ fn words_are_no_credentials() {
         "bearer authentication_required",
         "basic infrastructure-tests-2",
         "Authorization: Basic authentication",
+        "Authorization: Basic AUTHENTICATION",
         "Refactor token AuthenticationMiddleware",
         "ABCDEFGHIJKLMNOPQRSTUVWXYZABC",
         "ssh://git@github.com/o/r",

@@ -571,6 +571,9 @@ fn a_limit_and_a_refused_credential_are_two_things() {
     let codes = |seen: &Snapshot| -> Vec<String> {
         reasons(seen).into_iter().map(|reason| reason.code).collect()
     };
+    let hosted = reasons(&seen(Some(Wait::Hosted))).remove(0).hint;
+    let needs = "with self-hosted among its labels it would be for a runner from here";
+    assert_eq!(hosted.as_deref(), Some(needs));
     let mut refused = seen(Some(Wait::Hosted));
     refused.report.github_error = Some("401 Bad credentials".to_owned());
     refused.github.discovery_waits = Some("until then".to_owned());

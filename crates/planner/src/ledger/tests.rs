@@ -935,16 +935,20 @@ fn a_repository_that_is_gone_has_no_job_that_waits_and_no_other_loses_one() {
     let mut ledger = Ledger::default();
     ledger.told(&repo(), &event(1, Queued), at(0));
     ledger.told(&other, &event(2, InProgress), at(0));
+    // Of these only the runner told the end, which is asked about as well.
+    ledger.told(&repo(), &event(3, Completed), at(0));
+    ledger.told(&other, &event(4, Completed), at(0));
+    ledger.unconfirmed = [3, 4].into();
     ledger.pools(|_| Some("ci"));
     ledger.gone(&repo(), at(10));
     assert_eq!(waiting(&ledger), [0; 0]);
     let asked: Vec<i64> =
         ledger.questions(|_, _| Had::Gone, at(99)).into_iter().map(|(_, id)| id).collect();
-    assert_eq!(asked, [2]);
+    assert_eq!(asked, [2, 4]);
     // It is there after all.
     ledger.polled(&repo(), &whole([listed(1)]), at(100), at(0));
     ledger.polled(&repo(), &whole([]), at(200), at(0));
-    assert_eq!(ledger.questions(|_, _| Had::AtWork, at(200)), [(repo(), 1)]);
+    assert_eq!(ledger.questions(|_, _| Had::AtWork, at(200)), [(repo(), 1), (other, 4)]);
 }
 
 #[test]

@@ -126,6 +126,11 @@ fn what_is_no_key_is_blamed_on_the_variable_that_was_set() {
     );
     let found = error(&[id, (KEY, &PKCS1[..PKCS1.len() / 2])]);
     assert!(found.starts_with("GITHUB_APP_PRIVATE_KEY: ") && !found.contains("MII"), "{found}");
+    // Only what looks like a path is taken for one.
+    for text in ["words", "a/b.pem", &PKCS1[..PKCS1.len() / 2]] {
+        let found = error(&[id, (KEY, text)]);
+        assert!(!found.contains("a file is named by"), "{found}");
+    }
     let token = Scratch::new("beside", GOOD);
     let key = Scratch::new("key", PKCS1);
     let found = error(&[id, (file, &key.path()), (TOKEN_FILE, &token.path())]);
