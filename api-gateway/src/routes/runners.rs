@@ -138,7 +138,7 @@ async fn read(
         (status = 202, description = "The container is removed by `force`. GitHub did not delete the registration; it is deleted when GitHub has listed the runner as offline for `RUNNER_REGISTRATION_TIMEOUT`.", body = RegistrationLeft),
         (status = 204, description = "The runner is gone."),
         NoSuchRunner,
-        (status = 409, description = "The runner is executing a job, and `force` is not `true`."),
+        (status = 409, description = "The runner is executing a job, and `force` is not `true`; or it is being started or removed at this moment."),
         Problems
     )
 )]

@@ -67,8 +67,10 @@ impl Known<'_> {
     }
 }
 
-/// The queued jobs that runners are started for, where the jobs of these repositories were read just now. One that was seen earlier and
-/// could not be checked may have a runner by now: too few runners for a moment are better than too many.
+/// The queued jobs that runners are started for. `polled`: the repositories whose jobs were read just now.
+///
+/// A job that was only seen in an earlier list may have a runner by now, so it does not count: a runner that comes later is better than one
+/// that nobody needs.
 pub fn jobs_that_count(
     catalog: &Catalog,
     ledger: &Ledger,
@@ -95,6 +97,7 @@ mod tests {
 
     use super::*;
     use crate::filter::Filter;
+    use crate::ledger::tests::event;
     use crate::ledger::{Ran, Worker};
     use crate::lifecycle::tests::at;
 
@@ -121,19 +124,7 @@ mod tests {
     }
 
     fn told(id: i64) -> EventJob {
-        EventJob {
-            id,
-            run_id: 1,
-            name: "build".to_owned(),
-            status: JobStatus::Queued,
-            conclusion: None,
-            labels: vec!["self-hosted".to_owned()],
-            labels_unread: false,
-            created_at: Some(at(0)),
-            started_at: None,
-            completed_at: None,
-            runner_name: None,
-        }
+        event(id, JobStatus::Queued)
     }
 
     fn found(id: i64, repo: &str) -> QueuedJobs {

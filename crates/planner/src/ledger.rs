@@ -13,7 +13,7 @@ mod questions;
 mod row;
 mod takers;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unanswered;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -70,7 +70,7 @@ fn judge(
     now: Timestamp,
 ) -> Health {
     let docker = docker(snapshot, contact, now);
-    let github = snapshot.report.github_error.clone().unwrap_or_else(|| REACHABLE.to_owned());
+    let github = github(snapshot, github_answered_at, now);
     let accounts = &snapshot.report.github_accounts;
     let healthy = docker == REACHABLE && github == REACHABLE && accounts.is_empty();
     let mut dependencies = BTreeMap::from([
@@ -105,6 +105,20 @@ fn docker(snapshot: &Snapshot, contact: &Seen, now: Timestamp) -> String {
             format!("unknown: the last answer is {} s old", seconds_since(at, now))
         }
         Some(_) => REACHABLE.to_owned(),
+    }
+}
+
+/// GitHub in words. While the engine is away no pass asks it, so that nothing is known of it after a while.
+fn github(snapshot: &Snapshot, answered_at: Option<Timestamp>, now: Timestamp) -> String {
+    if let Some(why) = &snapshot.report.github_error {
+        return why.clone();
+    }
+    let old = |at: Timestamp| now.duration_since(at) > STALE;
+    match answered_at {
+        Some(at) if snapshot.blind.is_some() && old(at) => {
+            format!("unknown: the last answer is {} s old", seconds_since(at, now))
+        }
+        _ => REACHABLE.to_owned(),
     }
 }
 
@@ -145,6 +159,23 @@ mod tests {
             let health = judge(&snapshot, String::new(), &contact, None, now);
             let healthy = health.status == HealthStatus::Healthy;
             assert_eq!(healthy, expected == "reachable", "{health:?}");
+        }
+    }
+
+    #[test]
+    fn github_is_not_called_reachable_for_as_long_as_nobody_can_ask_it() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let rows = [
+            (None, 3_600, "reachable"),
+            (Some("no engine"), 60, "reachable"),
+            (Some("no engine"), 61, "unknown: the last answer is 61 s old"),
+            (Some("no engine"), -5, "reachable"),
+        ];
+        for (blind, ago, expected) in rows {
+            let snapshot = Snapshot { blind: blind.map(str::to_owned), ..Snapshot::default() };
+            let answered_at = Some(now - SignedDuration::from_secs(ago));
+            let health = judge(&snapshot, String::new(), &Seen::default(), answered_at, now);
+            assert_eq!(health.dependencies["github"], expected, "{blind:?} {ago}");
         }
     }
 

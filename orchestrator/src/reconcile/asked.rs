@@ -1,4 +1,5 @@
-//! Requests from the API whose actions are under way: each is answered by the first pass that has seen what came of them all.
+//! Requests from the API whose actions are under way: each is answered by the first pass that knows what came of them all. Only new
+//! runners, which the answer describes, must have been seen.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,14 @@ struct Open {
     planned: Vec<Action>,
     waits_for: BTreeSet<BatchId>,
     outcomes: Vec<(Action, Outcome)>,
+}
+
+impl Open {
+    /// True if the answer is a description of new runners.
+    fn describes_runners(&self) -> bool {
+        let failed = |(_, outcome): &(Action, Outcome)| matches!(outcome, Outcome::Failed(_));
+        matches!(self.request, Request::Create { .. }) && !self.outcomes.iter().any(failed)
+    }
 }
 
 impl Asked {
@@ -56,16 +65,19 @@ impl Asked {
         }
     }
 
-    /// Answers those that wait for nothing more.
+    /// Answers those that wait for nothing more. `runners`: those that were seen; none where the pass saw nothing.
     pub(super) fn answer(
         &mut self,
-        runners: &[Runner],
+        runners: Option<&[Runner]>,
         report: &PassReport,
         uninstalled: &Result<UninstallReport, RequestError>,
     ) {
         let (done, waiting): (Vec<Open>, Vec<Open>) =
-            std::mem::take(&mut self.0).into_iter().partition(|open| open.waits_for.is_empty());
+            std::mem::take(&mut self.0).into_iter().partition(|open| {
+                open.waits_for.is_empty() && (runners.is_some() || !open.describes_runners())
+            });
         self.0 = waiting;
+        let runners = runners.unwrap_or_default();
         for Open { id, request, refusal, planned, outcomes, .. } in done {
             match refusal {
                 Some(refusal) => request.refuse(RequestError::Refused(refusal)),

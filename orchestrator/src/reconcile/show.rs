@@ -115,6 +115,7 @@ impl Reconciler {
         for (_, request) in requests {
             request.refuse(RequestError::Unavailable(why.clone()));
         }
+        state.asked.answer(None, &report, &Err(RequestError::Unavailable(why)));
         // Not at once again: the engine is away, or its socket is not ours to open.
         let now = self.clock.now();
         // What came due waits for the engine, too.
@@ -269,7 +270,7 @@ impl Reconciler {
         uninstalled: &Result<UninstallReport, RequestError>,
     ) {
         let runners = self.snapshot.borrow().runners.clone();
-        state.asked.answer(&runners, report, uninstalled);
+        state.asked.answer(Some(&runners), report, uninstalled);
     }
 
     pub(super) fn tell_unmet(state: &mut State, planned: &Plan) {

@@ -7,7 +7,7 @@ use http::Method;
 use mayfly_backend::fake::Hold;
 use mayfly_common::api::PassReport;
 use mayfly_common::name::RunnerName;
-use orchestrator::reconcile::handle::Deleted;
+use orchestrator::reconcile::handle::{Deleted, RequestError};
 use serde_json::json;
 
 use crate::jobs::{call, get};
@@ -205,6 +205,28 @@ async fn what_is_asked_for_is_answered_when_it_is_done_whatever_passes_come_betw
     platform.pass().await;
     let made = asked.await.unwrap().unwrap();
     assert_eq!(made.iter().map(|runner| runner.name.as_str()).collect::<Vec<_>>(), ["desk"]);
+}
+
+#[tokio::test]
+async fn who_asked_hears_that_it_failed_also_while_the_engine_is_away() {
+    let platform = Platform::new().await;
+    let body = json!({"scope": "repo", "scope_name": "octo-admin/app", "runner_name": "desk"});
+    hold(&platform, Hold::Launch);
+    let wanted = mayfly_common::api::CreateRunners::from_json(body.to_string().as_bytes()).unwrap();
+    let handle = platform.handle.clone();
+    let asked = tokio::spawn(async move { handle.create(wanted).await });
+    tokio::task::yield_now().await;
+    pass(&platform).await;
+    held(&platform).await;
+    platform.backend.state().away = true;
+    platform.backend.go_on();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert_eq!(pass(&platform).await.launched, 0);
+    }
+    assert!(asked.is_finished(), "while no pass sees the engine");
+    let error = asked.await.unwrap().unwrap_err();
+    assert!(matches!(error, RequestError::Backend(_)), "{error}");
 }
 
 #[tokio::test]

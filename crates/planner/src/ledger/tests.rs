@@ -19,7 +19,7 @@ fn repo() -> RepoSlug {
 }
 
 /// What GitHub tells of job `id` in each of its states.
-fn event(id: i64, status: JobStatus) -> EventJob {
+pub(crate) fn event(id: i64, status: JobStatus) -> EventJob {
     let from = |least, value: i64| (status >= least).then(|| at(value));
     EventJob {
         id,

@@ -1,4 +1,4 @@
-//! Whether a machine still stands that is to be removed because it did: somebody may have started it since it was seen.
+//! A second look before a removal: somebody may have started the machine since it was seen not to run.
 
 use mayfly_backend::{Backend as _, BackendError};
 use mayfly_common::machine::{Machine, MachineRef, Phase};
@@ -7,8 +7,8 @@ use mayfly_planner::IfBusy;
 use super::{Actor, Outcome};
 
 impl Actor {
-    /// What comes of the removal of a machine, where it is not carried out: the machine runs by now, though it did not when it was seen,
-    /// and nobody insists on its end; or that cannot be told.
+    /// Says why the removal of a machine is not carried out; `None` if it is. A machine stays that did not run when it was seen and runs
+    /// now, unless somebody insists on its removal, and one whose state the backend does not tell.
     pub(super) async fn put_off(
         &self,
         seen: Option<&Machine>,

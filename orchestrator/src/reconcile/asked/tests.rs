@@ -28,7 +28,7 @@ fn plan(actions: &[Action]) -> Plan {
 
 fn answer(asked: &mut Asked, runners: &[Runner]) {
     let none = Err(RequestError::Unavailable("not asked".to_owned()));
-    asked.answer(runners, &PassReport::default(), &none);
+    asked.answer(Some(runners), &PassReport::default(), &none);
 }
 
 #[test]
@@ -127,4 +127,34 @@ fn a_clean_up_is_answered_when_all_is_ended_that_it_ends() {
     answer(&mut asked, &[]);
     let report = cleaned.try_recv().unwrap().unwrap();
     assert_eq!((report.total, report.cleaned, report.failed), (2, 2, 0));
+}
+
+#[test]
+fn only_new_runners_must_have_been_seen_for_an_answer() {
+    let failed = || Outcome::Failed(mayfly_github::GitHubError::TimedOut.into());
+    for (outcome, answered) in [(Outcome::Done, false), (failed(), true)] {
+        let actions = [Action::Launch(launch("r-1", Some(1))), retire("r-2", Some(2))];
+        let (reply, mut created) = oneshot::channel();
+        let wanted = mayfly_common::api::CreateRunners {
+            scope: scope("org:octo-org"),
+            names: Vec::new(),
+            group: None,
+            labels: None,
+            count: 1,
+        };
+        let (end, mut ended) = delete(2, "r-2");
+        let mut asked = Asked::default();
+        let requests = vec![(RequestId(1), Request::Create { wanted, reply }), end];
+        asked.add(requests, &plan(&actions), &begun(&actions));
+        for (batch, of) in begun(&actions) {
+            let outcome =
+                if of.request() == Some(RequestId(1)) { &outcome } else { &Outcome::Done };
+            asked.note(batch, of.actions().next().unwrap(), outcome);
+            asked.ended(batch);
+        }
+        let none = Err(RequestError::Unavailable("the engine is away".to_owned()));
+        asked.answer(None, &PassReport::default(), &none);
+        assert_eq!(ended.try_recv().unwrap().unwrap(), Deleted::Gone);
+        assert_eq!(created.try_recv().is_ok(), answered);
+    }
 }
