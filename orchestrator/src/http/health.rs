@@ -108,13 +108,15 @@ fn docker(snapshot: &Snapshot, contact: &Seen, now: Timestamp) -> String {
     }
 }
 
-/// GitHub in words. While the engine is away no pass asks it, so that nothing is known of it after a while.
+/// GitHub in words: reachable only if it answered. While the engine is away no pass asks it, so that nothing is known of it after a
+/// while.
 fn github(snapshot: &Snapshot, answered_at: Option<Timestamp>, now: Timestamp) -> String {
     if let Some(why) = &snapshot.report.github_error {
         return why.clone();
     }
     let old = |at: Timestamp| now.duration_since(at) > STALE;
     match answered_at {
+        None => "not asked yet".to_owned(),
         Some(at) if snapshot.blind.is_some() && old(at) => {
             format!("unknown: the last answer is {} s old", seconds_since(at, now))
         }
@@ -156,7 +158,7 @@ mod tests {
         ];
         for (snapshot, contact, expected) in rows {
             assert_eq!(docker(&snapshot, &contact, now), expected, "{contact:?}");
-            let health = judge(&snapshot, String::new(), &contact, None, now);
+            let health = judge(&snapshot, String::new(), &contact, Some(now), now);
             let healthy = health.status == HealthStatus::Healthy;
             assert_eq!(healthy, expected == "reachable", "{health:?}");
         }
@@ -166,16 +168,18 @@ mod tests {
     fn github_is_not_called_reachable_for_as_long_as_nobody_can_ask_it() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let rows = [
-            (None, 3_600, "reachable"),
-            (Some("no engine"), 60, "reachable"),
-            (Some("no engine"), 61, "unknown: the last answer is 61 s old"),
-            (Some("no engine"), -5, "reachable"),
+            (None, None, "not asked yet"),
+            (None, Some(3_600), "reachable"),
+            (Some("no engine"), None, "not asked yet"),
+            (Some("no engine"), Some(60), "reachable"),
+            (Some("no engine"), Some(61), "unknown: the last answer is 61 s old"),
+            (Some("no engine"), Some(-5), "reachable"),
         ];
         for (blind, ago, expected) in rows {
             let snapshot = Snapshot { blind: blind.map(str::to_owned), ..Snapshot::default() };
-            let answered_at = Some(now - SignedDuration::from_secs(ago));
+            let answered_at = ago.map(|ago| now - SignedDuration::from_secs(ago));
             let health = judge(&snapshot, String::new(), &Seen::default(), answered_at, now);
-            assert_eq!(health.dependencies["github"], expected, "{blind:?} {ago}");
+            assert_eq!(health.dependencies["github"], expected, "{blind:?} {ago:?}");
         }
     }
 

@@ -299,7 +299,8 @@ async fn a_store_that_is_not_sound_alone_makes_it_degraded() {
     let why = mayfly_store::StoreError::Full;
     let instead = Store::instead_of(std::path::Path::new("/x.db"), &why).unwrap();
     for (store, status) in [(Store::in_memory().unwrap(), "healthy"), (instead, "degraded")] {
-        let scene = scene_with(&[("GITHUB_API_URL", &url)], store);
+        let variables = [("GITHUB_API_URL", &*url), ("AUTO_CREATE_RUNNERS", "true")];
+        let scene = scene_with(&variables, store);
         scene.reconciler.pass().await;
         let health = scene.get("/health").await.body;
         assert_eq!(health["dependencies"]["github"], "reachable", "{health}");

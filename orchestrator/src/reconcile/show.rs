@@ -126,6 +126,20 @@ impl Reconciler {
         report
     }
 
+    /// Has an error of GitHub hold until it answers again: a pass that asks nothing learns nothing.
+    fn keep_github_error(&self, state: &mut State, report: &mut PassReport) {
+        if report.github_error.is_some() {
+            state.github_failed_at = Some(self.clock.now());
+            return;
+        }
+        let Some(failed_at) = state.github_failed_at else { return };
+        if self.github.answered_at().is_some_and(|at| at >= failed_at) {
+            state.github_failed_at = None;
+        } else {
+            report.github_error.clone_from(&self.snapshot.borrow().report.github_error);
+        }
+    }
+
     /// Logs each problem once for as long as it lasts, and shows the pass to those who look and to those who follow.
     pub(super) async fn publish(
         &self,
@@ -139,13 +153,10 @@ impl Reconciler {
         if !images.is_empty() {
             self.metrics.trouble(Trouble::Image);
         }
-        // While no request is sent, nothing new is known about GitHub: the error of the last pass still holds.
-        if report.github_error.is_none() && self.github.hanging_until().is_some() {
-            report.github_error.clone_from(&self.snapshot.borrow().report.github_error);
-        }
         if report.github_error.is_some() || !report.github_accounts.is_empty() {
             self.metrics.trouble(Trouble::GitHub);
         }
+        self.keep_github_error(state, report);
         report.problems.extend(images);
         report.repositories = state.catalog.served();
         let now = self.clock.now();

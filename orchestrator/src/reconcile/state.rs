@@ -65,6 +65,8 @@ pub(super) struct State {
     pub(super) last_look: Timestamp,
     /// When the last plan was made: what is due later than that is still to come.
     pub(super) planned_at: Timestamp,
+    /// When GitHub last failed as a whole; none once it has answered since.
+    pub(super) github_failed_at: Option<Timestamp>,
     /// Errors that concern one account at GitHub only, since the last check.
     pub(super) accounts: BTreeMap<String, String>,
     pub(super) passes: u64,
@@ -126,6 +128,7 @@ impl State {
             check_wait: CheckWait::fixed(SignedDuration::ZERO),
             next_sweep: Timestamp::MIN,
             last_look: Timestamp::MIN,
+            github_failed_at: None,
             accounts: BTreeMap::new(),
             passes: 0,
             left: Left::default(),

@@ -475,3 +475,22 @@ async fn only_what_was_away_is_said_to_be_back_and_once() {
     bench.reconciler.pass().await;
     assert_eq!(counts(), [2, 1]);
 }
+
+#[tokio::test]
+async fn a_github_that_cannot_be_reached_is_not_back_because_nobody_asks_it() {
+    // Without automatic mode GitHub is asked now and then, and nobody listens where it would be.
+    let bench = Bench::new();
+    let (heard, _guard) = crate::heard::Heard::begin();
+    bench.backend.state().machines.insert(name("r-1"), machine("r-1"));
+    let first = bench.reconciler.pass().await.github_error;
+    assert!(first.is_some());
+    bench.backend.state().machines.clear();
+    bench.set(1);
+    for _ in 0..3 {
+        let pass = bench.reconciler.pass().await;
+        assert_eq!((pass.github_error.as_ref(), pass.problems.len()), (first.as_ref(), 0));
+    }
+    assert_eq!(heard.lines("GitHub answers again").len(), 0);
+    let count = bench.sample("mayfly_pass_errors_total{kind=\"github\"}");
+    assert_eq!(count.as_deref(), Some("1"), "the pass that asked");
+}
