@@ -1,9 +1,8 @@
 //! All commands, in the order in which `--help` lists them.
 
-use std::process::ExitCode;
-
 use clap::{Args, CommandFactory as _, Subcommand};
 
+use crate::print::ExitStatus;
 use crate::{
     Arguments, demo, doctor, drain, events, gateway, job, pool, print, runner, scan, status, top,
     webhook,
@@ -97,15 +96,12 @@ pub(crate) struct Explain {
 impl Command {
     /// Does what was asked.
     #[tokio::main]
-    pub(crate) async fn run(self) -> ExitCode {
+    pub(crate) async fn run(self) -> ExitStatus {
         match self {
             Self::Completion { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Arguments::command(), "mayfly", &mut script);
-                print::written(
-                    print::out(&String::from_utf8_lossy(&script)),
-                    print::ExitStatus::Done,
-                )
+                print::written(print::out(&String::from_utf8_lossy(&script)), ExitStatus::Done)
             }
             Self::Version(connection) => status::version(connection).await,
             Self::Demo(_) => demo::run(),

@@ -7,12 +7,12 @@ use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use mayfly_demo_options::PROGRAM;
 use serde_json::Value;
 
-use crate::print;
+use crate::print::{self, ExitStatus};
 
 /// Where this package was built.
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
@@ -35,7 +35,7 @@ enum Missing {
 }
 
 /// Becomes the demo, with this program's arguments, which are checked already. It returns only where that is not possible.
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run() -> ExitStatus {
     let missing = match program() {
         Ok(program) => {
             // After the names of this program and of the command.
@@ -45,7 +45,7 @@ pub(crate) fn run() -> ExitCode {
         Err(missing) => missing,
     };
     print::complain(&missing.to_string());
-    print::ExitStatus::Usage.into()
+    ExitStatus::Usage
 }
 
 fn program() -> Result<PathBuf, Missing> {

@@ -25,8 +25,7 @@ mod settings;
 mod topic;
 mod webhooks;
 
-use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::process::ExitCode;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +48,7 @@ use print::Found;
 use settings::Settings;
 use topic::Topic as About;
 
-use crate::print::ExitStatus;
+use crate::print::{ExitStatus, Printer};
 
 /// How long the engine may take to answer all that one topic asks.
 const TOPIC: Duration = Duration::from_mins(1);
@@ -65,7 +64,7 @@ const ALL: [About; 7] = [
     About::Isolation,
 ];
 
-pub(crate) async fn run(asked: Topic) -> ExitCode {
+pub(crate) async fn run(asked: Topic) -> ExitStatus {
     let (one, options) = asked.parts();
     let probe_image = options.probe_image.is_some();
     let variables = env::variables();
@@ -96,20 +95,17 @@ pub(crate) async fn run(asked: Topic) -> ExitCode {
             if let Some(trace) = traces.left() && let Err(left) = trace.remove().await {
                 let _ = writeln!(io::stderr(), "what was made on the engine is not removed: {left}");
             }
-            return ExitStatus::Interrupted.into();
+            return ExitStatus::Interrupted;
         }
-    };
-    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = if options.json {
-        print::json(&mut out, &found)
-    } else {
-        print::text(&mut out, &found, colours)
     };
     let mut levels = found.iter().flat_map(|(_, findings)| findings).map(|finding| finding.level);
     let unfit = levels.any(|level| level == Level::Failure);
     let status = if unfit { ExitStatus::Failed } else { ExitStatus::Done };
-    crate::print::written(written.and_then(|()| out.flush()), status)
+    Printer::new(options.format).write(
+        status,
+        |out, colours| print::text(out, &found, colours),
+        |out| print::json(out, &found),
+    )
 }
 
 fn warn(warnings: &[String]) {
@@ -271,7 +267,7 @@ impl Checkup<'_> {
 }
 
 /// Says what is wrong with the configuration. Unlike `eprintln!`, it does not panic where standard error is closed.
-fn refuse(errors: &str) -> ExitCode {
+fn refuse(errors: &str) -> ExitStatus {
     let _ = writeln!(io::stderr(), "{errors}");
-    ExitStatus::Usage.into()
+    ExitStatus::Usage
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,16 +10,16 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::gateway::{Connection, Failure, Gateway, segment};
-use crate::print::{self, Output, moment, plain};
+use crate::ask;
+use crate::failure::Failure;
+use crate::gateway::{Connection, Gateway, segment};
+use crate::print::{ExitStatus, Output, Progress, moment, plain};
 use crate::runner;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often in a row the gateway may not answer: it may be restarting.
 const ATTEMPTS: u32 = 60;
-/// Wipes the rest of a line (ECMA-48, EL).
-const WIPE: &str = "\x1b[K";
 
 /// How to drain.
 #[derive(Debug, Args)]
@@ -53,28 +52,16 @@ pub(crate) struct Uninstall {
     connection: Connection,
 }
 
-pub(crate) async fn drain(options: Options) -> ExitCode {
-    let outcome = match Gateway::open(&options.connection) {
-        Ok(gateway) => begin(&gateway, &options).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, options.connection.json)
+pub(crate) async fn drain(options: Options) -> ExitStatus {
+    ask::gateway(&options.connection, async |gateway| begin(gateway, &options).await).await
 }
 
-pub(crate) async fn resume(connection: Connection) -> ExitCode {
-    let outcome = match Gateway::open(&connection) {
-        Ok(gateway) => end(&gateway).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, connection.json)
+pub(crate) async fn resume(connection: Connection) -> ExitStatus {
+    ask::gateway(&connection, async |gateway| end(gateway).await).await
 }
 
-pub(crate) async fn uninstall(options: Uninstall) -> ExitCode {
-    let outcome = match Gateway::open(&options.connection) {
-        Ok(gateway) => remove_all(&gateway, &options).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, options.connection.json)
+pub(crate) async fn uninstall(options: Uninstall) -> ExitStatus {
+    ask::gateway(&options.connection, async |gateway| remove_all(gateway, &options).await).await
 }
 
 async fn begin(gateway: &Gateway, options: &Options) -> Result<Output, Failure> {
@@ -163,33 +150,6 @@ fn told(status: &DrainStatus) -> String {
         }
         (Some(left), Some(busy)) => format!("{left} runners are left, {busy} of them at work"),
         _ => "waiting for the first look".to_owned(),
-    }
-}
-
-/// What a person who waits looks at: one line that changes, or, where there is no terminal, a line for each change.
-#[derive(Default)]
-struct Progress {
-    last: String,
-}
-
-impl Progress {
-    fn show(&mut self, text: &str) {
-        if self.last == text {
-            return;
-        }
-        text.clone_into(&mut self.last);
-        // Where standard error is closed there is nobody to tell.
-        let _ = if io::stderr().is_terminal() {
-            write!(io::stderr(), "\r{text}{WIPE}")
-        } else {
-            writeln!(io::stderr(), "{text}")
-        };
-    }
-
-    fn end(&self) {
-        if io::stderr().is_terminal() && !self.last.is_empty() {
-            let _ = writeln!(io::stderr());
-        }
     }
 }
 
@@ -304,7 +264,7 @@ mod tests {
     use mayfly_common::problem::Problem;
 
     use super::*;
-    use crate::gateway::Refusal;
+    use crate::failure::Refusal;
 
     #[test]
     fn a_minute_without_an_answer_may_pass_and_a_refusal_does_not() {

@@ -1,6 +1,5 @@
 //! `mayfly events`: what happened, and what happens.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,9 +7,11 @@ use mayfly_common::api::{Event, EventKind, EventList};
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{Login, RepoSlug};
 
-use crate::gateway::{Connection, Failure, Gateway};
+use crate::ask;
+use crate::failure::Failure;
+use crate::gateway::{Connection, Gateway};
 use crate::pool;
-use crate::print::{self, Output, moment, plain};
+use crate::print::{self, ExitStatus, Format, Output, moment, plain};
 
 /// Before a stream that broke is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -61,13 +62,8 @@ fn scope(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(crate) async fn run(options: Options) -> ExitCode {
-    let json = options.connection.json;
-    let outcome = match Gateway::open(&options.connection) {
-        Ok(gateway) => look(&gateway, &options).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, json)
+pub(crate) async fn run(options: Options) -> ExitStatus {
+    ask::gateway(&options.connection, async |gateway| look(gateway, &options).await).await
 }
 
 async fn look(gateway: &Gateway, options: &Options) -> Result<Output, Failure> {
@@ -138,7 +134,7 @@ impl Options {
 
     fn show(&self, event: &Event) -> Result<(), Failure> {
         let text = match serde_json::to_string(event) {
-            Ok(json) if self.connection.json => json + "\n",
+            Ok(json) if self.connection.format == Format::Json => json + "\n",
             _ => line(event),
         };
         Ok(print::out(&text)?)

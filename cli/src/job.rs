@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
@@ -13,8 +12,10 @@ use mayfly_common::scope::RepoSlug;
 use mayfly_common::webhook::JobStatus;
 use mayfly_service::env;
 
-use crate::gateway::{Connection, Failure, Gateway, segment};
-use crate::print::{self, Output, ago, moment, pairs, span};
+use crate::ask;
+use crate::failure::Failure;
+use crate::gateway::{Connection, Gateway, segment};
+use crate::print::{self, ExitStatus, Output, ago, moment, pairs, span};
 
 /// The variable that stands for `--price`.
 const PRICE: &str = "MAYFLY_PRICE_PER_MINUTE";
@@ -124,12 +125,8 @@ fn parse(text: &str) -> Result<Place, String> {
     Ok(Place { id, repo: Some(repo) })
 }
 
-pub(crate) async fn run(command: Command, connection: Connection) -> ExitCode {
-    let outcome = match Gateway::open(&connection) {
-        Ok(gateway) => act(command, &gateway).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, connection.json)
+pub(crate) async fn run(command: Command, connection: Connection) -> ExitStatus {
+    ask::gateway(&connection, async |gateway| act(command, gateway).await).await
 }
 
 async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
@@ -166,7 +163,8 @@ async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {
             let path = format!("/jobs/{}/explain{}", which.job.id, query.unwrap_or_default());
             let explanation: Explanation = gateway.get(&path).await?;
             let unknown = explanation.reasons.iter().any(|reason| reason.code == UNKNOWN_JOB);
-            Ok(Output { failed: unknown, ..Output::new(told(&explanation), &explanation) })
+            let status = if unknown { ExitStatus::Failed } else { ExitStatus::Done };
+            Ok(Output::new(told(&explanation), &explanation).ending(status))
         }
     }
 }

@@ -1,6 +1,8 @@
 //! `mayfly`: the operator's command. Without the feature `platform` it is `mayfly scan` alone.
 
 #[cfg(feature = "platform")]
+mod ask;
+#[cfg(feature = "platform")]
 mod commands;
 #[cfg(feature = "platform")]
 mod demo;
@@ -10,6 +12,8 @@ mod doctor;
 mod drain;
 #[cfg(feature = "platform")]
 mod events;
+#[cfg(feature = "platform")]
+mod failure;
 #[cfg(feature = "platform")]
 mod gateway;
 #[cfg(feature = "platform")]
@@ -43,7 +47,7 @@ enum Command {
 
 #[cfg(not(feature = "platform"))]
 impl Command {
-    fn run(self) -> ExitCode {
+    fn run(self) -> print::ExitStatus {
         let Self::Scan(options) = self;
         scan::run(&options)
     }
@@ -63,10 +67,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     match Arguments::try_parse() {
-        Ok(arguments) => arguments.command.run(),
+        Ok(arguments) => arguments.command.run().into(),
         // Help and version are answers like any other.
         Err(asked) if !asked.use_stderr() => {
             print::written(asked.print().and_then(|()| print::out("")), print::ExitStatus::Done)
+                .into()
         }
         Err(wrong) => wrong.exit(),
     }

@@ -12,8 +12,6 @@ mod fields;
 mod show;
 mod wait;
 
-use std::process::ExitCode;
-
 use clap::{Args, Subcommand};
 use mayfly_common::api::{Pool, PoolList};
 use mayfly_common::pool::PoolName;
@@ -22,8 +20,10 @@ use serde_json::{Value, json};
 
 use self::fields::Fields;
 pub(crate) use self::show::table;
-use crate::gateway::{Connection, Failure, Gateway};
-use crate::print::{self, Output};
+use crate::ask;
+use crate::failure::Failure;
+use crate::gateway::{Connection, Gateway};
+use crate::print::{ExitStatus, Output};
 
 /// What to do with pools.
 ///
@@ -123,12 +123,8 @@ impl Named {
     }
 }
 
-pub(crate) async fn run(command: Command, connection: Connection) -> ExitCode {
-    let outcome = match Gateway::open(&connection) {
-        Ok(gateway) => act(command, &gateway).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, connection.json)
+pub(crate) async fn run(command: Command, connection: Connection) -> ExitStatus {
+    ask::gateway(&connection, async |gateway| act(command, gateway).await).await
 }
 
 async fn act(command: Command, gateway: &Gateway) -> Result<Output, Failure> {

@@ -1,7 +1,17 @@
 //! What commands print, and their exit codes.
+//!
+//! | module | what |
+//! |---|---|
+//! | `printer` | the one place that knows `--json`, whether there are colours, and how output is written |
+//! | `outcome` | the outcome of a command, for people and for programs |
+//! | `table` | tables that fit the terminal, and how times are written |
+//! | `progress` | what a person who waits looks at, on standard error |
 
 #[cfg(feature = "platform")]
 mod outcome;
+mod printer;
+#[cfg(feature = "platform")]
+mod progress;
 #[cfg(feature = "platform")]
 mod table;
 
@@ -9,7 +19,10 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 #[cfg(feature = "platform")]
-pub(crate) use self::outcome::{Output, finish, line};
+pub(crate) use self::outcome::Output;
+pub(crate) use self::printer::{Colours, Format, Printer};
+#[cfg(feature = "platform")]
+pub(crate) use self::progress::Progress;
 #[cfg(feature = "platform")]
 pub(crate) use self::table::{ago, moment, pairs, plain, span, table};
 
@@ -43,15 +56,15 @@ pub(crate) fn out(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The exit code after writing to standard output: that of `status`, or of a failure where the output is lost. A closed pipe loses
-/// nothing: its reader has enough.
-pub(crate) fn written(result: io::Result<()>, status: ExitStatus) -> ExitCode {
+/// The status after writing to standard output: `status`, or that of a failure where the output is lost. A closed pipe loses nothing:
+/// its reader has enough.
+pub(crate) fn written(result: io::Result<()>, status: ExitStatus) -> ExitStatus {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&format!("standard output cannot be written: {error}"));
-            if status == ExitStatus::Done { ExitStatus::Failed } else { status }.into()
+            if status == ExitStatus::Done { ExitStatus::Failed } else { status }
         }
-        _ => status.into(),
+        _ => status,
     }
 }
 

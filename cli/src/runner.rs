@@ -3,7 +3,6 @@
 mod follow;
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -16,9 +15,11 @@ use mayfly_common::runner::RunnerState;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::gateway::{Connection, Failure, Gateway, segment};
+use crate::ask;
+use crate::failure::Failure;
+use crate::gateway::{Connection, Gateway, segment};
 use crate::pool;
-use crate::print::{self, Output, ago, moment, pairs, plain, span};
+use crate::print::{self, ExitStatus, Format, Output, ago, moment, pairs, plain, span};
 
 /// What to do with runners.
 ///
@@ -167,15 +168,11 @@ pub(crate) struct Purge {
     dry_run: bool,
 }
 
-pub(crate) async fn run(command: Command, connection: Connection) -> ExitCode {
-    let outcome = match Gateway::open(&connection) {
-        Ok(gateway) => act(command, &gateway, connection.json).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, connection.json)
+pub(crate) async fn run(command: Command, connection: Connection) -> ExitStatus {
+    ask::gateway(&connection, async |gateway| act(command, gateway, connection.format).await).await
 }
 
-async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, Failure> {
+async fn act(command: Command, gateway: &Gateway, format: Format) -> Result<Output, Failure> {
     match command {
         Command::List(list) => listed(gateway, &list).await,
         Command::Show(Named { name }) => {
@@ -209,9 +206,10 @@ async fn act(command: Command, gateway: &Gateway, json: bool) -> Result<Output, 
                 ),
             })
         }
-        Command::Logs(Logs { runner, follow }) => {
-            self::follow::logs(gateway, &runner.name, follow && !json).await
+        Command::Logs(Logs { runner, follow }) if follow && format == Format::Text => {
+            self::follow::until_gone(gateway, &runner.name).await
         }
+        Command::Logs(Logs { runner, .. }) => self::follow::logs(gateway, &runner.name).await,
         Command::Purge(Purge { dry_run }) => {
             let path = format!("/runners/cleanup?dry_run={dry_run}");
             let report: CleanupReport = gateway.send(Method::POST, &path, None, None).await?;

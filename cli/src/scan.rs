@@ -14,13 +14,11 @@ mod json;
 mod read;
 mod table;
 
-use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
-use crate::print::{self, ExitStatus};
+use crate::print::{self, ExitStatus, Format, Printer};
 
 /// Say which jobs of workflow files need self-hosted runners, as GitHub reads `runs-on`, and why.
 ///
@@ -35,26 +33,24 @@ pub(crate) struct Options {
     /// Print one line of JSON for each job, with the keys `file`, `job`, `kind` (job or call), `labels` (a list of label sets),
     /// `group`, `self_hosted` (yes, no or unknown) and `error`. For a file that does not parse: one line with `error` and without
     /// a job. A call is answered with no; the jobs of the file it leads to have lines of their own.
-    #[arg(long)]
-    json: bool,
+    #[arg(long = "json", action = ArgAction::SetTrue, value_parser = Format::flag())]
+    format: Format,
 }
 
-pub(crate) fn run(options: &Options) -> ExitCode {
+pub(crate) fn run(options: &Options) -> ExitStatus {
     let sources = match files::find(&options.paths) {
         Ok(sources) => sources,
         Err(error) => {
             print::complain(&error.to_string());
-            return ExitStatus::Usage.into();
+            return ExitStatus::Usage;
         }
     };
     let scanned = calls::follow(sources);
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = if options.json {
-        json::write(&mut out, &scanned)
-    } else {
-        table::write(&mut out, &scanned)
-    };
     let broken = scanned.iter().any(|file| file.jobs.is_err());
     let status = if broken { ExitStatus::Failed } else { ExitStatus::Done };
-    print::written(written.and_then(|()| out.flush()), status)
+    Printer::new(options.format).write(
+        status,
+        |out, colours| table::write(out, &scanned, colours),
+        |out| json::write(out, &scanned),
+    )
 }

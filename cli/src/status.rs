@@ -1,23 +1,19 @@
 //! `mayfly status`: the platform at a glance.
 
-use std::process::ExitCode;
-
 use mayfly_common::api::{PoolList, Status};
 
-use crate::gateway::{Connection, Failure, Gateway};
+use crate::ask;
+use crate::failure::Failure;
+use crate::gateway::{Connection, Gateway};
 use crate::pool;
-use crate::print::{self, Output, moment, pairs};
+use crate::print::{ExitStatus, Output, Printer, moment, pairs};
 
-pub(crate) async fn run(connection: Connection) -> ExitCode {
-    let outcome = match Gateway::open(&connection) {
-        Ok(gateway) => look(&gateway).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, connection.json)
+pub(crate) async fn run(connection: Connection) -> ExitStatus {
+    ask::gateway(&connection, async |gateway| look(gateway).await).await
 }
 
 /// `mayfly version`: this command's, and the platform's if it can be asked.
-pub(crate) async fn version(connection: Connection) -> ExitCode {
+pub(crate) async fn version(connection: Connection) -> ExitStatus {
     let platform = match Gateway::open(&connection) {
         Ok(gateway) => gateway.get::<Status>("/status").await.map(|status| status.version),
         Err(failure) => Err(failure),
@@ -28,7 +24,7 @@ pub(crate) async fn version(connection: Connection) -> ExitCode {
     };
     let text = pairs([("mayfly", mayfly_common::VERSION.to_owned()), ("platform", shown)]);
     let json = serde_json::json!({ "mayfly": mayfly_common::VERSION, "platform": platform.ok() });
-    print::finish(Ok(Output::new(text, &json)), connection.json)
+    Printer::new(connection.format).finish(Ok(Output::new(text, &json)))
 }
 
 async fn look(gateway: &Gateway) -> Result<Output, Failure> {

@@ -4,7 +4,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,9 +14,10 @@ use mayfly_service::shutdown;
 use rustix::termios::tcgetwinsize;
 use serde_json::json;
 
-use crate::gateway::{Connection, Failure, Gateway};
-use crate::print::{self, Output};
-use crate::{events, job, pool, runner, status};
+use crate::failure::Failure;
+use crate::gateway::{Connection, Gateway};
+use crate::print::{self, ExitStatus, Format, Output};
+use crate::{ask, events, job, pool, runner, status};
 
 /// To another screen, and back, with the cursor hidden there (xterm control sequences, DECSET 1049 and 25).
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
@@ -55,14 +55,17 @@ struct Picture {
     events: EventList,
 }
 
-pub(crate) async fn run(options: Options) -> ExitCode {
-    let json = options.connection.json;
-    let outcome = match Gateway::open(&options.connection) {
-        Ok(gateway) if options.once || json || !io::stdout().is_terminal() => once(&gateway).await,
-        Ok(gateway) => live(&gateway, Duration::from_secs(options.interval)).await,
-        Err(failure) => Err(failure),
-    };
-    print::finish(outcome, json)
+pub(crate) async fn run(options: Options) -> ExitStatus {
+    let live_on_screen =
+        !options.once && options.connection.format == Format::Text && io::stdout().is_terminal();
+    ask::gateway(&options.connection, async |gateway| {
+        if live_on_screen {
+            live(gateway, Duration::from_secs(options.interval)).await
+        } else {
+            once(gateway).await
+        }
+    })
+    .await
 }
 
 async fn once(gateway: &Gateway) -> Result<Output, Failure> {

@@ -19,12 +19,11 @@ mod status;
 mod target;
 mod verdict;
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 use mayfly_service::env;
 
-use crate::print::{self, ExitStatus};
+use crate::failure::Failure;
+use crate::print::{ExitStatus, Output, Printer};
 use report::Report;
 
 /// What to do with the webhook.
@@ -58,39 +57,24 @@ pub(crate) enum Command {
     Remove(remove::Options),
 }
 
-/// Why a command did not do its work.
-#[derive(Debug)]
-enum Failure {
-    /// Arguments or variables are wrong.
-    Usage(String),
-    /// It was tried.
-    Failed(String),
+pub(crate) async fn run(command: Command) -> ExitStatus {
+    let variables = env::variables();
+    let (format, outcome) = match command {
+        Command::Install(options) => {
+            (options.target.format, install::run(options, variables).await)
+        }
+        Command::Status(options) => (options.target.format, status::run(options, variables).await),
+        Command::Redeliver(options) => {
+            (options.target.format, redeliver::run(options, variables).await)
+        }
+        Command::Remove(options) => (options.target.format, remove::run(options, variables).await),
+    };
+    Printer::new(format).finish(outcome.map(Output::from))
 }
 
-pub(crate) async fn run(command: Command) -> ExitCode {
-    let variables = env::variables();
-    let (json, outcome) = match command {
-        Command::Install(options) => (options.target.json, install::run(options, variables).await),
-        Command::Status(options) => (options.target.json, status::run(options, variables).await),
-        Command::Redeliver(options) => {
-            (options.target.json, redeliver::run(options, variables).await)
-        }
-        Command::Remove(options) => (options.target.json, remove::run(options, variables).await),
-    };
-    let (status, text) = match outcome {
-        Ok(report) if report.good => (ExitStatus::Done, Ok(report)),
-        Ok(report) => (ExitStatus::Failed, Ok(report)),
-        Err(Failure::Usage(error)) => (ExitStatus::Usage, Err(error)),
-        Err(Failure::Failed(error)) => (ExitStatus::Failed, Err(error)),
-    };
-    match text {
-        Ok(Report { json: value, .. }) if json => print::written(print::line(&value), status),
-        Ok(Report { text, .. }) => print::written(print::out(&text), status),
-        Err(error) => {
-            print::complain(&error);
-            let value = serde_json::json!({ "error": error });
-            let told = if json { print::line(&value) } else { Ok(()) };
-            print::written(told, status)
-        }
+impl From<Report> for Output {
+    fn from(Report { json, text, good }: Report) -> Self {
+        let status = if good { ExitStatus::Done } else { ExitStatus::Failed };
+        Self { text, json, status }
     }
 }

@@ -1,10 +1,11 @@
 //! The command line of `mayfly doctor`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand};
 use mayfly_common::image::ImageName;
 use mayfly_common::scope::{EnterpriseSlug, RepoSlug};
 
 use super::topic::Topic;
+use crate::print::Format;
 
 /// What is asked: one topic, or all.
 #[derive(Debug, Args)]
@@ -60,8 +61,8 @@ enum One {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct All {
     /// Print one line of JSON for each finding, with the keys topic, level (ok, warning or failure), what and hint.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[arg(long = "json", action = ArgAction::SetTrue, value_parser = Format::flag())]
+    pub(super) format: Format,
     /// Try GitHub's permissions on this repository rather than on one that is found, and look at its webhook.
     #[arg(long, value_name = "OWNER/NAME", value_parser = RepoSlug::parse)]
     pub(super) repo: Option<RepoSlug>,
@@ -81,8 +82,8 @@ fn image(text: &str) -> Result<String, String> {
 #[derive(Debug, Args)]
 struct Plain {
     /// Print one line of JSON for each finding, with the keys topic, level (ok, warning or failure), what and hint.
-    #[arg(long)]
-    json: bool,
+    #[arg(long = "json", action = ArgAction::SetTrue, value_parser = Format::flag())]
+    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -118,7 +119,7 @@ struct Isolation {
 impl Asked {
     /// The topic, or none for all of them, and how to check.
     pub(super) fn parts(self) -> (Option<Topic>, All) {
-        let of = |plain: &Plain| All { json: plain.json, ..All::default() };
+        let of = |plain: &Plain| All { format: plain.format, ..All::default() };
         let Some(one) = self.one else { return (None, self.all) };
         let (topic, all) = match one {
             One::Docker(plain) => (Topic::Docker, of(&plain)),
@@ -174,7 +175,8 @@ mod tests {
             let shown = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             let repo = shown(all.repo.map(|repo| repo.to_string()));
             let enterprise = shown(all.enterprise.map(|slug| slug.to_string()));
-            let told = format!("{} {repo} {enterprise} {}", all.json, shown(all.probe_image));
+            let json = all.format == Format::Json;
+            let told = format!("{json} {repo} {enterprise} {}", shown(all.probe_image));
             assert_eq!(told, options, "{words}");
         }
         for wrong in [

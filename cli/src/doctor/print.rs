@@ -7,6 +7,7 @@ use mayfly_github::checkup::{Finding, Level};
 use serde::Serialize;
 
 use super::topic::Topic;
+use crate::print::Colours;
 
 /// What was found about one topic.
 pub(super) type Found = (Topic, Vec<Finding>);
@@ -30,11 +31,15 @@ pub(super) fn json(out: &mut impl Write, found: &[Found]) -> io::Result<()> {
 }
 
 /// One line for each finding, and one more for its hint; where there is more than one topic, each under its name.
-pub(super) fn text(out: &mut impl Write, found: &[Found], colours: bool) -> io::Result<()> {
+pub(super) fn text(out: &mut impl Write, found: &[Found], colours: Colours) -> io::Result<()> {
     for (topic, findings) in found {
         if found.len() > 1 {
             let name = topic.as_str();
-            if colours { writeln!(out, "\x1b[1m{name}\x1b[0m")? } else { writeln!(out, "{name}")? }
+            if colours == Colours::On {
+                writeln!(out, "\x1b[1m{name}\x1b[0m")?
+            } else {
+                writeln!(out, "{name}")?
+            }
         }
         for finding in findings {
             line(out, finding, colours)?;
@@ -43,13 +48,13 @@ pub(super) fn text(out: &mut impl Write, found: &[Found], colours: bool) -> io::
     Ok(())
 }
 
-fn line(out: &mut impl Write, finding: &Finding, colours: bool) -> io::Result<()> {
+fn line(out: &mut impl Write, finding: &Finding, colours: Colours) -> io::Result<()> {
     let (word, colour) = match finding.level {
         Level::Ok => ("ok", 32),
         Level::Warning => ("warning", 33),
         Level::Failure => ("failure", 31),
     };
-    if colours {
+    if colours == Colours::On {
         write!(out, "\x1b[{colour}m{word:<7}\x1b[0m")?;
     } else {
         write!(out, "{word:<7}")?;
@@ -75,7 +80,7 @@ mod tests {
         vec![ok("known"), warning("little \x1b[31mleft", "wait"), failure("broken", "mend")]
     }
 
-    fn written(found: &[Found], colours: bool) -> String {
+    fn written(found: &[Found], colours: Colours) -> String {
         let mut out = Vec::new();
         text(&mut out, found, colours).unwrap();
         String::from_utf8(out).unwrap()
@@ -84,21 +89,21 @@ mod tests {
     #[test]
     fn lines_are_aligned_and_cannot_speak_to_the_terminal() {
         let expected = "ok       known\nwarning  little [31mleft\n         → wait\nfailure  broken\n         → mend\n";
-        assert_eq!(written(&[(Topic::GitHub, findings())], false), expected);
+        assert_eq!(written(&[(Topic::GitHub, findings())], Colours::Off), expected);
         let one = (Topic::GitHub, vec![ok("known")]);
-        assert_eq!(written(&[one], true), "\x1b[32mok     \x1b[0m  known\n");
+        assert_eq!(written(&[one], Colours::On), "\x1b[32mok     \x1b[0m  known\n");
         let wrong = (Topic::GitHub, vec![warning("a", "b"), failure("c", "d")]);
         let expected =
             "\x1b[33mwarning\x1b[0m  a\n         → b\n\x1b[31mfailure\x1b[0m  c\n         → d\n";
-        assert_eq!(written(&[wrong], true), expected);
+        assert_eq!(written(&[wrong], Colours::On), expected);
     }
 
     #[test]
     fn many_topics_have_their_names_above() {
         let found = [(Topic::Disk, vec![ok("a")]), (Topic::Clock, vec![ok("b")])];
-        assert_eq!(written(&found, false), "disk\nok       a\nclock\nok       b\n");
+        assert_eq!(written(&found, Colours::Off), "disk\nok       a\nclock\nok       b\n");
         let bold = "\x1b[1mdisk\x1b[0m\n\x1b[32mok     \x1b[0m  a\n\x1b[1mclock\x1b[0m\n\x1b[32mok     \x1b[0m  b\n";
-        assert_eq!(written(&found, true), bold);
+        assert_eq!(written(&found, Colours::On), bold);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// One gateway.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]

@@ -6,7 +6,8 @@ use mayfly_common::api::Event;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, header};
 
-use super::{Failure, Gateway};
+use super::Gateway;
+use crate::failure::Failure;
 
 /// After so long a stream is asked for anew; it says that it lives every few seconds.
 const LONGEST: Duration = Duration::from_hours(24);

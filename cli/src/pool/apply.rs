@@ -15,7 +15,8 @@ use mayfly_common::pool::PoolSpec;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::gateway::{Failure, Gateway};
+use crate::failure::Failure;
+use crate::gateway::Gateway;
 use crate::print::Output;
 
 /// Where the pools are described.

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::gateway::Failure;
+use crate::failure::Failure;
 
 /// What a pool is to be. What is not named stays, or is as the orchestrator's environment says.
 #[derive(Debug, Args)]

@@ -1,18 +1,16 @@
 //! Waits until a pool has as many runners waiting as it should.
 
-use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use mayfly_common::api::{ImagePull, Pool, Status};
 use tokio::time::Instant;
 
-use crate::gateway::{Failure, Gateway};
-use crate::print::Output;
+use crate::failure::Failure;
+use crate::gateway::Gateway;
+use crate::print::{Output, Progress};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
-/// Wipes the rest of a line (ECMA-48, EL).
-const WIPE: &str = "\x1b[K";
 /// Cells of the bar.
 const BAR: usize = 30;
 
@@ -23,7 +21,7 @@ pub(super) async fn until_waiting(
     timeout: u64,
 ) -> Result<Output, Failure> {
     let until = Instant::now() + Duration::from_secs(timeout);
-    let terminal = io::stderr().is_terminal();
+    let mut progress = Progress::default();
     let automatic = gateway.get::<Status>("/status").await?.auto_create;
     loop {
         let pool: Pool = gateway.get(path).await?;
@@ -32,12 +30,10 @@ pub(super) async fn until_waiting(
             return Err(Failure::Failed(format!("pool {}: is disabled ({enable})", pool.name)));
         }
         let idle = pool.status.runners.get("idle").copied().unwrap_or_default();
-        if terminal {
-            let _ = write!(io::stderr(), "\r{}{WIPE}", shown(&pool, idle, wanted));
-        }
+        progress.show_on_terminal(&shown(&pool, idle, wanted));
         let done = idle >= wanted;
-        if terminal && (done || Instant::now() >= until) {
-            let _ = writeln!(io::stderr());
+        if done || Instant::now() >= until {
+            progress.end();
         }
         if done {
             return Ok(Output::new(format!("Pool {}: {idle} runners wait.\n", pool.name), &pool));

@@ -4,6 +4,8 @@ use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::foreign_text::steers;
 
+use super::Colours;
+
 /// Fewest columns that tables are made for.
 const NARROWEST: u16 = 60;
 
@@ -20,6 +22,7 @@ pub(crate) fn table<const N: usize>(
         table.set_width(NARROWEST);
     }
     let state = header.iter().position(|name| *name == "state");
+    let state = state.filter(|_| Colours::of_output() == Colours::On);
     for row in rows {
         let mut cells = row.map(|cell| Cell::new(plain(&cell)));
         if let Some(cell) = state.and_then(|state| cells.get_mut(state)) {
@@ -30,12 +33,8 @@ pub(crate) fn table<const N: usize>(
     table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
-/// A state in the colour that people expect; the table leaves colours out where there is no terminal.
+/// A state in the colour that people expect.
 fn tinted(cell: Cell) -> Cell {
-    // <https://no-color.org>
-    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        return cell;
-    }
     let colour = match cell.content().as_str() {
         "idle" | "active" | "success" | "finished" => Color::Green,
         "busy" | "in progress" => Color::Cyan,

@@ -7,7 +7,8 @@ use mayfly_common::api::{Runner, RunnerLogs};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::gateway::{Failure, Gateway, segment};
+use crate::failure::Failure;
+use crate::gateway::{Gateway, segment};
 use crate::print::{self, Output, plain};
 
 /// Between two looks at a log that is followed.
@@ -15,15 +16,21 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The line that stands for lines that are missing, as in a log of which the beginning and the end are shown.
 const GAP: &str = "[…]\n";
 
-/// The log of a runner; where it is followed, what is new until the runner is gone.
-pub(super) async fn logs(gateway: &Gateway, name: &str, follow: bool) -> Result<Output, Failure> {
-    let path = format!("/runners/{}/logs", segment(name));
-    let first: RunnerLogs = gateway.get(&path).await?;
-    if !follow {
-        let end = if first.logs.is_empty() || first.logs.ends_with('\n') { "" } else { "\n" };
-        return Ok(Output::new(plain(&first.logs) + end, &first));
-    }
-    let mut shown = first.logs;
+/// The log of a runner.
+pub(super) async fn logs(gateway: &Gateway, name: &str) -> Result<Output, Failure> {
+    let log: RunnerLogs = gateway.get(&path_of(name)).await?;
+    let end = if log.logs.is_empty() || log.logs.ends_with('\n') { "" } else { "\n" };
+    Ok(Output::new(plain(&log.logs) + end, &log))
+}
+
+fn path_of(name: &str) -> String {
+    format!("/runners/{}/logs", segment(name))
+}
+
+/// Prints the log of a runner, and what is new until the runner is gone.
+pub(super) async fn until_gone(gateway: &Gateway, name: &str) -> Result<Output, Failure> {
+    let path = path_of(name);
+    let RunnerLogs { logs: mut shown, .. } = gateway.get(&path).await?;
     print::out(&plain(&shown))?;
     loop {
         tokio::time::sleep(LOOK).await;

@@ -7,6 +7,7 @@ use mayfly_common::foreign_text::steers;
 use mayfly_workflow::{Answer, JobKind};
 
 use super::calls::{Job, Scanned};
+use crate::print::Colours;
 
 /// Label sets of a job that are shown: a matrix can have hundreds.
 const MAX_SETS: usize = 8;
@@ -24,21 +25,26 @@ pub(super) fn word(answer: Answer) -> &'static str {
 }
 
 /// A row for each job, and one for each file that does not parse, below the names of the files.
-pub(super) fn write(out: &mut impl Write, scanned: &[Scanned]) -> io::Result<()> {
-    // Colours and a width only where standard output is a terminal.
+pub(super) fn write(out: &mut impl Write, scanned: &[Scanned], colours: Colours) -> io::Result<()> {
+    // A width only where standard output is a terminal.
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["job", "runs on", "self-hosted", "why"]);
     for file in scanned {
         match &file.jobs {
             Err(error) => {
-                let failed = Cell::new("error").fg(Color::Red);
+                let failed = coloured("error", Some(Color::Red), colours);
                 table.add_row([first(0, ""), Cell::new(""), failed, Cell::new(plain(error))]);
             }
             Ok(jobs) => {
                 for (index, job) in jobs.iter().enumerate() {
                     let (name, why) = (first(index, &job.needs.id), Cell::new(plain(&job.why)));
-                    table.add_row([name, Cell::new(wanted(job)), coloured(job.self_hosted), why]);
+                    table.add_row([
+                        name,
+                        Cell::new(wanted(job)),
+                        answered(job.self_hosted, colours),
+                        why,
+                    ]);
                 }
             }
         }
@@ -66,12 +72,20 @@ fn first(index: usize, job: &str) -> Cell {
     Cell::new(format!("{mark}{}", plain(job)))
 }
 
-fn coloured(answer: Answer) -> Cell {
-    let cell = Cell::new(word(answer));
-    match answer {
-        Answer::Yes => cell.fg(Color::Green),
-        Answer::Unknown => cell.fg(Color::Yellow),
-        Answer::No => cell,
+fn answered(answer: Answer, colours: Colours) -> Cell {
+    let colour = match answer {
+        Answer::Yes => Some(Color::Green),
+        Answer::Unknown => Some(Color::Yellow),
+        Answer::No => None,
+    };
+    coloured(word(answer), colour, colours)
+}
+
+fn coloured(text: &str, colour: Option<Color>, colours: Colours) -> Cell {
+    let cell = Cell::new(text);
+    match colour {
+        Some(colour) if colours == Colours::On => cell.fg(colour),
+        _ => cell,
     }
 }
 

@@ -1,11 +1,12 @@
 //! Whose webhook, and where it sends.
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use mayfly_common::scope::{Login, RepoSlug};
 use mayfly_github::hooks::{HookPlace, HookUrl};
 use mayfly_service::env::value;
 
 use super::Failure;
+use crate::print::Format;
 
 /// The variable that stands for `--url`.
 const URL: &str = "MAYFLY_WEBHOOK_URL";
@@ -20,8 +21,8 @@ pub(super) struct Target {
     #[arg(long, value_name = "URL")]
     url: Option<HookUrl>,
     /// Print one line of JSON.
-    #[arg(long)]
-    pub(super) json: bool,
+    #[arg(long = "json", action = ArgAction::SetTrue, value_parser = Format::flag())]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]
