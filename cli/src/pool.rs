@@ -90,7 +90,7 @@ pub(crate) struct Described {
     #[command(flatten)]
     pool: Named,
     #[command(flatten)]
-    fields: Fields,
+    fields: Box<Fields>,
 }
 
 /// How many.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 
 use crate::label::LabelSet;
 use crate::name::RunnerName;
@@ -90,6 +91,12 @@ impl BackendName {
 impl Default for BackendName {
     fn default() -> Self {
         Self("docker".to_owned())
+    }
+}
+
+impl Serialize for BackendName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

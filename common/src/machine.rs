@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::identity::RunnerIdentity;
+use crate::identity::{BackendName, RunnerIdentity};
 use crate::name::RunnerName;
 
 /// A machine of ours. It reads as the [`RunnerIdentity`] that it carries.
@@ -23,9 +23,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Its name and its backend's own id.
+    /// Its backend, its name and its backend's own id.
     pub fn reference(&self) -> MachineRef {
-        MachineRef { name: self.name.clone(), id: self.id.clone() }
+        MachineRef { backend: self.backend.clone(), name: self.name.clone(), id: self.id.clone() }
     }
 }
 
@@ -39,6 +39,8 @@ impl Deref for Machine {
 /// One machine and no other: names are used again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MachineRef {
+    /// The backend that made it.
+    pub backend: BackendName,
     /// The name of the runner and of its machine.
     pub name: RunnerName,
     /// The backend's own id of the machine.

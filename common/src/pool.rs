@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use policy::{Autoscaling, DockerMode, Isolation, PullPolicy, Ratio};
 pub use schedule::{InvalidSchedule, Schedule};
 
+use crate::identity::BackendName;
 use crate::label::LabelSet;
 use crate::scope::{RepoSlug, Scope};
 
@@ -209,6 +210,9 @@ pub struct PoolSpec {
     pub name: PoolName,
     /// Whose jobs it serves, and where its runners register; at least one.
     pub scopes: Vec<PoolScope>,
+    /// The backend that makes its runners' machines.
+    #[serde(skip_serializing_if = "is_default")]
+    pub backend: BackendName,
     /// Its runners' labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelSet>,
@@ -280,6 +284,7 @@ impl PoolSpec {
         Self {
             name,
             scopes: vec![PoolScope::Discovered],
+            backend: BackendName::default(),
             labels: None,
             runner_group: None,
             image: None,

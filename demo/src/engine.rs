@@ -128,7 +128,7 @@ impl Engine {
     /// Removes containers, network and image.
     pub(super) async fn remove_all(&self) -> anyhow::Result<()> {
         for machine in self.backend.list().await? {
-            self.backend.remove(&machine.reference()).await?;
+            self.backend.delete(&machine.reference()).await?;
         }
         let network = self.docker.remove_network(&self.network).await;
         let options = RemoveImageOptionsBuilder::default().force(true).build();

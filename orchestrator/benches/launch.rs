@@ -171,7 +171,7 @@ impl Bench {
         let taken = begin.elapsed();
         assert_eq!(report.launched, count, "{report:?}");
         for machine in backend.list().await.expect("a list") {
-            backend.remove(&machine.reference()).await.expect("a removal");
+            backend.delete(&machine.reference()).await.expect("a removal");
         }
         taken
     }

@@ -1,5 +1,6 @@
 //! What the orchestrator reaches the world through: machines, GitHub, time and memory.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,18 +8,23 @@ use std::sync::Arc;
 use mayfly_backend::Backend;
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::clock::{Clock, SystemClock};
+use mayfly_common::identity::BackendName;
 use mayfly_github::GitHubClient;
+use mayfly_planner::BackendCaps;
 use mayfly_service::telemetry::CONFIG;
 use mayfly_settings::Config;
 use mayfly_store::Store;
 use tracing::{info, warn};
 
 use crate::alone::Alone;
+use crate::backends::Configured;
 
 /// The adapters that an [`App`](crate::App) is built with.
 pub struct Adapters {
-    /// What makes machines.
-    pub backend: Arc<dyn Backend>,
+    /// The backend `docker`, whose engine gives the installation its id.
+    pub docker: Configured,
+    /// The other backends, by name.
+    pub others: BTreeMap<BackendName, Configured>,
     /// The client of GitHub's API.
     pub github: Arc<GitHubClient>,
     /// The time.
@@ -30,14 +36,27 @@ pub struct Adapters {
 }
 
 impl Adapters {
-    /// These adapters. The store's file, if it has one, is not locked.
+    /// These adapters, with one backend: `docker`. The store's file, if it has one, is not locked.
     pub fn new(
-        backend: Arc<dyn Backend>,
+        docker: Arc<dyn Backend>,
         github: Arc<GitHubClient>,
         clock: Arc<dyn Clock>,
         store: Store,
     ) -> Self {
-        Self { backend, github, clock, store, alone: None }
+        let docker = Configured { backend: docker, caps: None };
+        Self { docker, others: BTreeMap::new(), github, clock, store, alone: None }
+    }
+
+    /// The same, with another backend beside `docker`: its name, and what all its machines together may use.
+    #[must_use]
+    pub fn with_backend(
+        mut self,
+        name: BackendName,
+        backend: Arc<dyn Backend>,
+        caps: BackendCaps,
+    ) -> Self {
+        self.others.insert(name, Configured { backend, caps: Some(caps) });
+        self
     }
 
     /// The adapters of a service: the configured Docker Engine and GitHub, the system's clock, and the database at

@@ -118,7 +118,8 @@ fn beside_passes<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let Adapters { backend, github, store, alone, clock: _ } = adapters;
+    let Adapters { docker, github, store, alone, others: _, clock: _ } = adapters;
+    let backend = docker.backend;
     if let Some(alone) = alone {
         tasks.spawn(alone.keep());
     }

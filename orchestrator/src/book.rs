@@ -3,11 +3,12 @@
 //! Invariants: a change is in the store before it counts, and counts from the next pass on; two writers never overwrite each
 //! other unknowingly, because a change names the revision that it changes; no credential is part of a pool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use mayfly_common::identity::BackendName;
 use mayfly_common::pool::{PoolName, PoolSpec};
 use mayfly_common::problem::FieldError;
 use tokio::sync::Mutex;
@@ -67,6 +68,8 @@ pub enum BookError {
 /// All pools.
 pub struct Book {
     config: Config,
+    /// The backends that a pool may name.
+    backends: BTreeSet<BackendName>,
     store: Store,
     entries: RwLock<BTreeMap<PoolName, Entry>>,
     /// By name: pools in the store that cannot be used, and why.
@@ -80,7 +83,7 @@ pub struct Book {
 }
 
 impl Book {
-    /// A book with the pool of the environment alone.
+    /// A book with the pool of the environment alone, and with `docker` as the only backend.
     pub fn new(config: &Config, store: Store) -> Self {
         let default = Entry {
             pool: Arc::new(Pool::default_pool(config)),
@@ -92,12 +95,37 @@ impl Book {
         let entries = BTreeMap::from([(PoolName::default_pool(), default)]);
         Self {
             config: config.clone(),
+            backends: BTreeSet::from([BackendName::default()]),
             store,
             entries: RwLock::new(entries),
             unread: RwLock::default(),
             writing: Mutex::default(),
             changed: AtomicBool::new(false),
             newest: AtomicI64::new(0),
+        }
+    }
+
+    /// The same, where pools may name these backends, too.
+    #[must_use]
+    pub fn with_backends(mut self, others: impl IntoIterator<Item = BackendName>) -> Self {
+        self.backends.extend(others);
+        self
+    }
+
+    /// The pool that `spec` describes.
+    ///
+    /// Errors: what is wrong with it, field by field.
+    fn pool(&self, spec: PoolSpec) -> Result<Pool, Vec<FieldError>> {
+        let unknown = (!self.backends.contains(&spec.backend)).then(|| {
+            let known: Vec<&str> = self.backends.iter().map(BackendName::as_str).collect();
+            let known = known.join(", ");
+            let detail = format!("names no configured backend ({known})");
+            FieldError { pointer: "/backend".to_owned(), detail }
+        });
+        match (Pool::of(spec, &self.config), unknown) {
+            (Ok(pool), None) => Ok(pool),
+            (Ok(_), Some(unknown)) => Err(vec![unknown]),
+            (Err(errors), unknown) => Err(unknown.into_iter().chain(errors).collect()),
         }
     }
 
@@ -110,8 +138,7 @@ impl Book {
             let spec = serde_json::from_str(&row.spec)
                 .map_err(|error| error.to_string())
                 .and_then(|value| PoolSpec::from_json(&value, "").map_err(|errors| words(&errors)));
-            let pool =
-                spec.and_then(|spec| Pool::of(spec, &self.config).map_err(|errors| words(&errors)));
+            let pool = spec.and_then(|spec| self.pool(spec).map_err(|errors| words(&errors)));
             match pool {
                 Ok(pool) => found.push((row, pool)),
                 Err(why) => drop(unread.insert(row.name, why)),
@@ -258,7 +285,7 @@ impl Book {
         old: Option<Entry>,
         now: Timestamp,
     ) -> Result<Entry, BookError> {
-        let pool = Pool::of(spec, &self.config).map_err(BookError::Invalid)?;
+        let pool = self.pool(spec).map_err(BookError::Invalid)?;
         if let Some(other) = self.all().iter().find(|other| pool.shares_names_with(&other.pool)) {
             let detail = format!(
                 "is the prefix of pool {}, too: no two runners can have one name",

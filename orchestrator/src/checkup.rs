@@ -18,7 +18,8 @@ use mayfly_store::Store;
 /// Warns once, when the engine can be asked, of limits that its machine cannot keep: those of the environment and of every pool.
 pub(crate) async fn tell_misfits(backend: Arc<dyn Backend>, handle: Handle, config: Config) {
     handle.first_pass().await;
-    let found = match backend.host_resources().await {
+    let Some(usage) = backend.usage() else { return };
+    let found = match usage.host_resources().await {
         Ok(found) => found,
         Err(error) => {
             info!(category = START, "whether runners fit the machine is not known: {error}");

@@ -17,6 +17,7 @@
 mod adapters;
 mod alone;
 mod app;
+mod backends;
 pub mod book;
 mod checkup;
 pub mod drain;
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 
 pub use adapters::Adapters;
 pub use app::App;
+pub use backends::Configured;
 
 /// Runs the service with the adapters that `config` names: see [`Adapters::open`] and [`App::run`], also for what fails.
 pub async fn run(

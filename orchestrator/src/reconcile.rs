@@ -24,7 +24,6 @@
 //! | `problems` | which problems last |
 //! | `state` | what passes remember |
 //! | `uninstall` | removes what is left of the installation once it is drained |
-//! | `image` | the runners' image: present, pulling, failed |
 
 mod act;
 mod ask;
@@ -36,7 +35,6 @@ mod groups;
 pub mod handle;
 mod hear;
 mod history;
-mod image;
 mod journal;
 mod launch;
 mod look;
@@ -62,18 +60,16 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 use self::act::Actor;
 use self::flight::Flight;
 use self::handle::Handle;
-use self::image::Images;
 use self::journal::Journal;
 use self::launch::Launcher;
 use self::state::State;
 use crate::adapters::Adapters;
+use crate::backends::Backends;
 use crate::book::Book;
 use crate::drain::Drain;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
-use mayfly_backend::Backend;
-use mayfly_backend::bounded::{Bounded, Contact};
 use mayfly_common::clock::Clock;
 use mayfly_github::GitHubClient;
 use mayfly_planner::snapshot::Snapshot;
@@ -85,9 +81,7 @@ const REQUEST_QUEUE: usize = 64;
 /// Runs passes.
 pub struct Reconciler {
     config: Config,
-    backend: Arc<Bounded>,
-    /// The same engine, for questions beside passes.
-    beside: Arc<Bounded>,
+    backends: Arc<Backends>,
     github: Arc<GitHubClient>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -98,7 +92,6 @@ pub struct Reconciler {
     /// Runs what goes on beside passes.
     tasks: Tasks,
     actor: Arc<Actor>,
-    images: Arc<Images>,
     book: Arc<Book>,
     drain: Arc<Drain>,
     intake: Arc<Intake>,
@@ -114,30 +107,25 @@ impl Reconciler {
         metrics: Arc<Metrics>,
         tasks: Tasks,
     ) -> (Self, Handle) {
-        let Adapters { backend, github, clock, store, alone: _ } = adapters;
-        let (backend, github) = (Arc::clone(backend), Arc::clone(github));
+        let Adapters { docker, others, github, clock, store, alone: _ } = adapters;
+        let github = Arc::clone(github);
         let (clock, store) = (Arc::clone(clock), store.clone());
         let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
         let (snapshot, seen) = watch::channel(Snapshot::default());
         let (journal, events) = Journal::new();
         let nudge = Arc::new(Notify::new());
-        let book = Arc::new(Book::new(&config, store.clone()));
+        let book =
+            Arc::new(Book::new(&config, store.clone()).with_backends(others.keys().cloned()));
         let drain = Arc::new(Drain::new(store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
-        let images = Arc::new(Images::new(Arc::clone(&nudge), tasks.clone()));
-        let contact = Arc::new(Contact::new(Arc::clone(&clock)));
-        let beside = Arc::new(Bounded::for_readers(Arc::clone(&backend), Arc::clone(&contact)));
-        let acting = Arc::new(Bounded::for_actions(Arc::clone(&backend), Arc::clone(&contact)));
-        let backend = Arc::new(Bounded::for_passes(backend, Arc::clone(&contact)));
+        let backends = Arc::new(Backends::new(docker, others, (&clock, &nudge, &tasks)));
         let handle = Handle {
-            images: Arc::clone(&images),
             requests: sender,
             asked: Arc::new(AtomicU64::new(0)),
             snapshot: seen,
             events,
             nudge: Arc::clone(&nudge),
-            backend: Arc::<Bounded>::clone(&beside),
-            contact,
+            backends: Arc::clone(&backends),
             intake: Arc::clone(&intake),
             book: Arc::clone(&book),
             drain: Arc::clone(&drain),
@@ -145,14 +133,13 @@ impl Reconciler {
             github: Arc::clone(&github),
             lookups: Arc::default(),
         };
-        let starting: Arc<dyn Backend> = Arc::<Bounded>::clone(&acting);
-        let launcher = Launcher::new(&config, Arc::clone(&book), starting, Arc::clone(&github));
+        let (actions, pools) = (Arc::clone(&backends), Arc::clone(&book));
+        let launcher = Launcher::new(&config, pools, actions, Arc::clone(&github));
         let actor = Actor {
-            backend: acting,
+            backends: Arc::clone(&backends),
             github: Arc::clone(&github),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
-            images: Arc::clone(&images),
             launcher,
         };
         let ended = Arc::new(Notify::new());
@@ -162,8 +149,7 @@ impl Reconciler {
         (
             Self {
                 config,
-                backend,
-                beside,
+                backends,
                 github,
                 clock,
                 metrics,
@@ -172,7 +158,6 @@ impl Reconciler {
                 stopping,
                 tasks,
                 actor: Arc::new(actor),
-                images,
                 book,
                 drain,
                 intake,

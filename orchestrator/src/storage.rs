@@ -37,13 +37,16 @@ pub async fn look(
     database: Option<&PathBuf>,
     metrics: &Metrics,
 ) -> Result<(), String> {
-    let stored = backend.storage().await;
+    let stored = match backend.usage() {
+        Some(usage) => usage.storage().await.map_err(|error| error.to_string()),
+        None => Err("the backend does not tell".to_owned()),
+    };
     let ledger = match database {
         Some(path) => Some(size(path).await),
         None => None,
     };
     metrics.stored(stored.as_ref().ok(), ledger);
-    stored.map(drop).map_err(|error| error.to_string())
+    stored.map(drop)
 }
 
 /// The ledger's file, and what `SQLite` keeps beside it until it is written there.

@@ -131,6 +131,7 @@ async fn create(State(stub): State<Stub>, body: Bytes) -> Result<Response, HttpP
             state: if name.starts_with("busy-") { RunnerState::Busy } else { RunnerState::Idle },
             name,
             pool: "manual".to_owned(),
+            backend: "docker".to_owned(),
             scope: wanted.scope.kind(),
             scope_name: wanted.scope.name(),
             labels: labels.clone(),

@@ -29,6 +29,9 @@ pub(super) struct Fields {
     /// A variable for the runners, NAME=TEMPLATE. Repeat it for more; all of them are set anew.
     #[arg(long = "env", value_name = "NAME=TEMPLATE")]
     env: Vec<String>,
+    /// The configured backend that makes their machines.
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
     /// Memory of each, such as 4g.
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
@@ -98,6 +101,7 @@ impl Fields {
         }
         set("labels", (!labels.is_empty()).then(|| labels.into()));
         set("runner_group", self.group.clone().map(Value::from));
+        set("backend", self.backend.clone().map(Value::from));
         set("image", self.image.clone().map(Value::from));
         let word =
             |value: &dyn std::fmt::Debug| Value::from(format!("{value:?}").to_ascii_lowercase());

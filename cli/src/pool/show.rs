@@ -64,6 +64,7 @@ pub(super) fn page(pool: &Pool) -> String {
         ("scopes", list(&spec["scopes"])),
         ("labels", status.labels.join(",")),
         ("group", text(&spec["runner_group"])),
+        ("backend", spec["backend"].as_str().unwrap_or("docker").to_owned()),
         ("image", image),
         ("runners", if runners.is_empty() { "none".to_owned() } else { runners.join(", ") }),
         ("to wait", status.min_idle.to_string()),

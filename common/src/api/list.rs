@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::identity::BackendName;
 use crate::runner::RunnerState;
 use crate::scope::ScopeKind;
 
@@ -18,6 +19,9 @@ pub struct Runner {
     pub name: String,
     /// `default` for runners the platform starts for jobs, `manual` for those asked for through the API.
     pub pool: String,
+    /// The name of the backend that its machine is on.
+    #[serde(default = "docker")]
+    pub backend: String,
     /// Where it registers.
     pub scope: ScopeKind,
     /// `owner/repo`, the organisation's login or the enterprise's slug.
@@ -43,6 +47,11 @@ pub struct Runner {
     /// When it will be removed even if it still runs.
     #[schema(value_type = String, format = DateTime)]
     pub deadline: Timestamp,
+}
+
+/// The backend of runners of which an older orchestrator tells.
+fn docker() -> String {
+    BackendName::default().to_string()
 }
 
 /// A page of runners.

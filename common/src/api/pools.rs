@@ -103,6 +103,15 @@ pub struct PoolSpecBody {
     /// `discovered`.
     #[schema(min_items = 1, max_items = 100, nullable, example = json!(["repo:octo-org/*"]))]
     pub scopes: Option<Vec<String>>,
+    /// The configured backend that makes its runners' machines. Without, `docker`.
+    #[schema(
+        min_length = 1,
+        max_length = 32,
+        pattern = "^[a-z][a-z0-9-]*$",
+        nullable,
+        example = "docker"
+    )]
+    pub backend: Option<String>,
     /// Its runners' labels.
     #[schema(min_items = 1, max_items = 100, nullable, example = json!(["self-hosted", "linux", "docker"]))]
     pub labels: Option<Vec<String>>,

@@ -11,6 +11,7 @@ use super::{
     PullPolicy, Ratio, Resources, Schedule,
 };
 use crate::api::fields::{Fields, error};
+use crate::identity::BackendName;
 use crate::image::ImageName;
 use crate::label::{Label, LabelSet, MAX_LABELS};
 use crate::name::{InvalidName, MAX_NAME_LENGTH, RunnerName};
@@ -101,6 +102,7 @@ fn places(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
 
 /// What runners are made from.
 fn material(fields: &mut Fields<'_>, spec: &mut PoolSpec) {
+    spec.backend = fields.parsed("backend", BackendName::parse).unwrap_or_default();
     spec.image = fields.parsed("image", |text| ImageName::parse(text).map(|name| name.to_string()));
     spec.pull_policy = fields.word(
         "pull_policy",

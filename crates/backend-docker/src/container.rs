@@ -6,7 +6,6 @@ use std::time::Duration;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use mayfly_backend::BackendError;
-use mayfly_common::machine::MachineRef;
 use mayfly_common::name::RunnerName;
 use tokio::time::timeout;
 
@@ -36,26 +35,8 @@ pub(super) async fn find(
     Ok(ours.collect())
 }
 
-/// True if a machine of ours runs, or a copy of it that goes with it; also if it is paused, or ends just now.
-pub(super) async fn runs(
-    docker: &Connection,
-    owner: &Owner,
-    machine: &MachineRef,
-) -> Result<bool, BackendError> {
-    use ContainerSummaryStateEnum::{PAUSED, RESTARTING, RUNNING, STOPPING};
-    let found = listed(docker, owner, &machine.name).await?;
-    let runs = |summary: &&ContainerSummary| {
-        matches!(summary.state, Some(RUNNING | RESTARTING | PAUSED | STOPPING))
-    };
-    let read = |summary: &ContainerSummary| labels::decode(owner, summary.labels.as_ref()?);
-    let meant = found.iter().find(|one| one.id.as_ref() == Some(&machine.id)).and_then(read);
-    let Some(meant) = meant else { return Ok(false) };
-    let mut running = found.iter().filter(runs).filter_map(read);
-    Ok(running.any(|one| one.identity.is_same_runner(&meant.identity)))
-}
-
 /// What has the labels of `runner`.
-async fn listed(
+pub(super) async fn listed(
     docker: &Connection,
     owner: &Owner,
     runner: &RunnerName,

@@ -9,6 +9,7 @@ mod container;
 mod dind;
 mod error;
 mod labels;
+mod list;
 mod log;
 pub mod network;
 mod pull;
@@ -28,19 +29,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, EventsOptionsBuilder};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::TryStreamExt as _;
 use mayfly_common::name::RunnerName;
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::timeout;
 
-use self::container::{find, rank, remove_container};
+use self::container::{find, remove_container};
 use self::error::{refused, status};
 use self::labels::{Labels, Owner};
 use self::network::RunnerNetwork;
 use self::raw::Connection;
 use self::spec::Template;
 use mayfly_backend::spec::MachineSpec;
-use mayfly_backend::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
+use mayfly_backend::{
+    Backend, BackendError, Cleared, Console, HostResources, ImageStore, Progress, Storage, Usage,
+    Watcher,
+};
 use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::machine::{Machine, MachineRef};
 use mayfly_common::material::Engine;
@@ -49,8 +53,6 @@ use mayfly_common::material::Engine;
 const EVENT_SILENCE: Duration = Duration::from_mins(5);
 /// One processor, in the engine's unit.
 const NANO: i64 = 1_000_000_000;
-/// Containers that are read at a time. Each may have a log that takes memory while it is read.
-const READ_AT_A_TIME: usize = 16;
 
 /// What the Docker backend needs to know.
 #[derive(Debug, Clone)]
@@ -233,48 +235,19 @@ impl Backend for DockerBackend {
         self.docker().await?.ping().await.map(drop).map_err(refused("answer"))
     }
 
-    async fn host_resources(&self) -> Result<HostResources, BackendError> {
-        let info = self.docker().await?.info("tell of its machine").await?;
-        let nano_cpus = info.ncpu.map(|count| count.saturating_mul(NANO));
-        Ok(HostResources { memory: info.mem_total, nano_cpus })
-    }
-
     async fn list(&self) -> Result<Vec<Machine>, BackendError> {
         let (docker, owner) = (self.docker().await?, self.owner().await?);
         let ours = format!("{}={}", labels::INSTALLATION, owner.installation);
         let filters = HashMap::from([("label".to_owned(), vec![ours])]);
-        let found = docker.containers(&filters).await?;
-        let (mut runners, mut sidecars) = (Vec::new(), HashMap::new());
-        for summary in found {
-            let Some(labels) = summary.labels.as_ref() else { continue };
-            if let Some(labels) = labels::decode(&owner, labels) {
-                runners.push((rank(&summary, &labels.identity.name), labels, summary));
-            } else if let Some(Labels { identity, .. }) = labels::decode_sidecar(&owner, labels) {
-                sidecars.insert(identity.name.clone(), (identity, summary));
-            }
-        }
-        // A copy that somebody made of a runner's container, labels and all, counts as that runner's, and goes with it.
-        runners.sort_by(|a, b| (&a.1.identity.name, a.0).cmp(&(&b.1.identity.name, b.0)));
-        runners.dedup_by(|copy, first| copy.1.identity.name == first.1.identity.name);
-        let read = runners.into_iter().map(|(_, labels, summary)| {
-            let sidecar = sidecars.remove(&labels.identity.name).map(|(_, sidecar)| sidecar);
-            read::machine(docker, labels, summary, sidecar)
-        });
-        let read: Vec<_> = read.collect();
-        let mut read = stream::iter(read).buffer_unordered(READ_AT_A_TIME);
-        let mut machines: Vec<Machine> = Vec::new();
-        while let Some(machine) = read.try_next().await? {
-            machines.extend(machine);
-        }
-        drop(read);
-        machines.extend(
-            sidecars.into_values().map(|(identity, sidecar)| read::orphan(identity, sidecar)),
-        );
-        machines.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
-        Ok(machines)
+        list::machines(docker, &owner, docker.containers(&filters).await?).await
     }
 
-    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
+    async fn get(&self, machine: &MachineRef) -> Result<Option<Machine>, BackendError> {
+        let (docker, owner) = (self.docker().await?, self.owner().await?);
+        list::one(docker, &owner, machine).await
+    }
+
+    async fn create(&self, spec: &MachineSpec) -> Result<(), BackendError> {
         let (docker, identity) = (self.docker().await?, &spec.identity);
         let settings = &self.settings;
         let network = self.network.ready(docker).await?;
@@ -332,27 +305,8 @@ impl Backend for DockerBackend {
         outcome
     }
 
-    async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
+    async fn delete(&self, machine: &MachineRef) -> Result<(), BackendError> {
         self.remove_one(&machine.name, |id, _| id == machine.id).await
-    }
-
-    async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError> {
-        container::runs(self.docker().await?, &self.owner().await?, machine).await
-    }
-
-    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
-        match self.find(name).await?.first() {
-            Some((id, _)) => log::tail(self.docker().await?, id, lines).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
-        self.docker().await?.image(image).await
-    }
-
-    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        pull::image(self.docker().await?, image, progress).await
     }
 
     async fn clear(&self) -> Result<Cleared, BackendError> {
@@ -362,16 +316,65 @@ impl Backend for DockerBackend {
         cleared
     }
 
+    fn problems(&self) -> Vec<String> {
+        self.network.problem().into_iter().collect()
+    }
+
+    fn images(&self) -> Option<&dyn ImageStore> {
+        Some(self)
+    }
+
+    fn console(&self) -> Option<&dyn Console> {
+        Some(self)
+    }
+
+    fn watcher(&self) -> Option<&dyn Watcher> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn Usage> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ImageStore for DockerBackend {
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
+        self.docker().await?.image(image).await
+    }
+
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
+        pull::image(self.docker().await?, image, progress).await
+    }
+}
+
+#[async_trait]
+impl Console for DockerBackend {
+    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
+        match self.find(name).await?.first() {
+            Some((id, _)) => log::tail(self.docker().await?, id, lines).await,
+            None => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl Usage for DockerBackend {
+    async fn host_resources(&self) -> Result<HostResources, BackendError> {
+        let info = self.docker().await?.info("tell of its machine").await?;
+        let nano_cpus = info.ncpu.map(|count| count.saturating_mul(NANO));
+        Ok(HostResources { memory: info.mem_total, nano_cpus })
+    }
+
     async fn storage(&self) -> Result<Storage, BackendError> {
         let (docker, installation) = (self.docker().await?, self.installation().await?);
         let minor = docker.client_version().minor_version;
         usage::measure(self.settings.host.as_deref(), minor, &installation).await
     }
+}
 
-    fn problems(&self) -> Vec<String> {
-        self.network.problem().into_iter().collect()
-    }
-
+#[async_trait]
+impl Watcher for DockerBackend {
     async fn watch(&self, changed: &Notify) -> BackendError {
         let outcome = self.follow(changed).await;
         // The engine may have been started anew, with another default.

@@ -126,6 +126,29 @@ pub(super) async fn machine(
     Ok(Some(Machine { identity, id, phase, defect, lingers, unread }))
 }
 
+/// A listed container as a [`Machine`], without a further request: what happens inside of it, what it printed and how its Docker engine
+/// is stays open. `None`: it is being removed.
+pub(super) fn at_a_glance(labels: &Labels, summary: &ContainerSummary) -> Option<Machine> {
+    let phase = match summary.state {
+        Some(Listed::CREATED) if labels.has_engine => Phase::Preparing,
+        Some(Listed::CREATED) => Phase::NeverStarted,
+        Some(Listed::EXITED | Listed::DEAD) => {
+            let code = exit_code(summary.status.as_deref().unwrap_or_default());
+            Phase::Exited(Exit { code: code.unwrap_or_default(), ..Exit::default() })
+        }
+        Some(Listed::REMOVING) => return None,
+        _ => Phase::Running { working: None },
+    };
+    Some(Machine {
+        identity: labels.identity.clone(),
+        id: summary.id.clone()?,
+        phase,
+        defect: None,
+        lingers: labels.has_engine,
+        unread: None,
+    })
+}
+
 /// The phase of a runner beside its Docker engine, and what is wrong with it if it runs.
 fn beside(phase: Phase, engine: EngineHealth) -> (Phase, Option<String>) {
     match (phase, engine) {

@@ -226,7 +226,7 @@ pub(crate) fn spec() -> MachineSpec {
 
 /// The machine that is made for [`spec`].
 pub(crate) fn machine(id: &str) -> MachineRef {
-    MachineRef { name: spec().identity.name, id: id.to_owned() }
+    MachineRef { backend: BackendName::default(), name: spec().identity.name, id: id.to_owned() }
 }
 
 /// Whose containers the stand-in's are.

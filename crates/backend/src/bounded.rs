@@ -8,10 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mayfly_common::name::RunnerName;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
+use super::{
+    Backend, BackendError, Cleared, Console, HostResources, ImageStore, Progress, Storage, Usage,
+    Watcher,
+};
 use crate::spec::MachineSpec;
 use mayfly_common::clock::Clock;
 use mayfly_common::machine::{Machine, MachineRef};
@@ -179,16 +182,16 @@ impl Bounded {
     }
 }
 
+/// The facet of the backend behind this one, or the refusal where it has none.
+fn facet<'a, T: ?Sized>(found: Option<&'a T>, what: &'static str) -> Result<&'a T, BackendError> {
+    found
+        .ok_or_else(|| BackendError::Refused { what, reason: "it has none of its kind".to_owned() })
+}
+
 #[async_trait]
 impl Backend for Bounded {
     async fn installation(&self) -> Result<String, BackendError> {
         self.within(QUESTION, self.inner.installation()).await
-    }
-
-    async fn list(&self) -> Result<Vec<Machine>, BackendError> {
-        let listed = self.within(LIST, self.inner.list()).await?;
-        self.contact.note(None);
-        Ok(listed)
     }
 
     async fn ping(&self) -> Result<(), BackendError> {
@@ -197,52 +200,82 @@ impl Backend for Bounded {
         Ok(())
     }
 
-    async fn host_resources(&self) -> Result<HostResources, BackendError> {
-        self.within(QUESTION, self.inner.host_resources()).await
+    async fn list(&self) -> Result<Vec<Machine>, BackendError> {
+        let listed = self.within(LIST, self.inner.list()).await?;
+        self.contact.note(None);
+        Ok(listed)
     }
 
-    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
-        self.within(ACTION, self.inner.launch(spec)).await
+    async fn get(&self, machine: &MachineRef) -> Result<Option<Machine>, BackendError> {
+        self.within(QUESTION, self.inner.get(machine)).await
+    }
+
+    async fn create(&self, spec: &MachineSpec) -> Result<(), BackendError> {
+        self.within(ACTION, self.inner.create(spec)).await
     }
 
     async fn start(&self, machine: &MachineRef) -> Result<(), BackendError> {
         self.within(ACTION, self.inner.start(machine)).await
     }
 
-    async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
-        self.within(ACTION, self.inner.remove(machine)).await
-    }
-
-    async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError> {
-        self.within(QUESTION, self.inner.runs(machine)).await
-    }
-
-    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
-        self.within(QUESTION, self.inner.logs(name, lines)).await
-    }
-
-    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
-        self.within(QUESTION, self.inner.image_id(image)).await
-    }
-
-    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        self.inner.pull_image(image, progress).await
+    async fn delete(&self, machine: &MachineRef) -> Result<(), BackendError> {
+        self.within(ACTION, self.inner.delete(machine)).await
     }
 
     async fn clear(&self) -> Result<Cleared, BackendError> {
         self.within(PASS, self.inner.clear()).await
     }
 
-    async fn storage(&self) -> Result<Storage, BackendError> {
-        self.inner.storage().await
-    }
-
     fn problems(&self) -> Vec<String> {
         self.inner.problems()
     }
 
-    async fn watch(&self, changed: &Notify) -> BackendError {
-        self.inner.watch(changed).await
+    fn images(&self) -> Option<&dyn ImageStore> {
+        self.inner.images().map(|_| self as &dyn ImageStore)
+    }
+
+    fn console(&self) -> Option<&dyn Console> {
+        self.inner.console().map(|_| self as &dyn Console)
+    }
+
+    fn watcher(&self) -> Option<&dyn Watcher> {
+        self.inner.watcher()
+    }
+
+    fn usage(&self) -> Option<&dyn Usage> {
+        self.inner.usage().map(|_| self as &dyn Usage)
+    }
+}
+
+#[async_trait]
+impl ImageStore for Bounded {
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
+        let images = facet(self.inner.images(), "look an image up")?;
+        self.within(QUESTION, images.image_id(image)).await
+    }
+
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
+        facet(self.inner.images(), "pull an image")?.pull_image(image, progress).await
+    }
+}
+
+#[async_trait]
+impl Console for Bounded {
+    async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
+        let console = facet(self.inner.console(), "read a log")?;
+        self.within(QUESTION, console.logs(name, lines)).await
+    }
+}
+
+#[async_trait]
+impl Usage for Bounded {
+    async fn host_resources(&self) -> Result<HostResources, BackendError> {
+        let usage = facet(self.inner.usage(), "tell of its host")?;
+        self.within(QUESTION, usage.host_resources()).await
+    }
+
+    async fn storage(&self) -> Result<Storage, BackendError> {
+        facet(self.inner.usage(), "measure its storage")?.storage().await
     }
 }
 

@@ -29,10 +29,10 @@ pub async fn a_machine_lives_once(
         MachineSpec { bootstrap: Bootstrap::new([("SECRET".to_owned(), secret)]), ..spec() }
     };
     // Created twice, it is there once; and again after a kill.
-    succeeds("create", backend.launch(&spec()).await);
+    succeeds("create", backend.create(&spec()).await);
     let made = only(backend).await;
-    succeeds("create again", backend.launch(&spec()).await);
-    succeeds("create again after a restart", later.launch(&spec()).await);
+    succeeds("create again", backend.create(&spec()).await);
+    succeeds("create again after a restart", later.create(&spec()).await);
     let adopted = only(later).await;
     assert_eq!(made.reference(), adopted.reference(), "the same machine");
     let RunnerIdentity { image_id, .. } = adopted.identity.clone();
@@ -44,19 +44,27 @@ pub async fn a_machine_lives_once(
     // Its name is its own.
     let created_at = made.created_at + jiff::SignedDuration::from_secs(1);
     let other = RunnerIdentity { created_at, ..spec().identity };
-    let taken = backend.launch(&MachineSpec { identity: other, ..spec() }).await;
+    let taken = backend.create(&MachineSpec { identity: other, ..spec() }).await;
     assert!(matches!(taken, Err(BackendError::NameTaken(_))), "{taken:?}");
 
     // Nothing is done to another machine of the same name.
     let another = MachineRef { id: format!("{}0", made.id), ..made.reference() };
     assert!(backend.start(&another).await.is_err(), "it is gone");
-    succeeds("remove another", backend.remove(&another).await);
+    succeeds("remove another", backend.delete(&another).await);
     assert_eq!(only(backend).await.reference(), made.reference(), "it stays as it is");
 
-    // Removed twice, it is gone once.
-    succeeds("remove", backend.remove(&made.reference()).await);
-    succeeds("remove again", later.remove(&made.reference()).await);
+    // It is found alone, too, and another one is not.
+    let found = backend.get(&made.reference()).await.unwrap_or_else(|error| panic!("get: {error}"));
+    assert_eq!(found.map(|one| one.reference()), Some(made.reference()), "itself");
+    let found = backend.get(&another).await.unwrap_or_else(|error| panic!("get another: {error}"));
+    assert_eq!(found, None, "it is not there");
+
+    // Deleted twice, it is gone once.
+    succeeds("remove", backend.delete(&made.reference()).await);
+    succeeds("remove again", later.delete(&made.reference()).await);
     assert_eq!(listed(backend).await, [], "nothing is left");
+    let found = later.get(&made.reference()).await.unwrap_or_else(|error| panic!("get: {error}"));
+    assert_eq!(found, None, "it is gone");
 }
 
 /// Checks that a list that failed is no empty list. `unreachable`: a backend that does not answer.

@@ -8,7 +8,10 @@ use mayfly_common::foreign_text;
 use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
-use super::{Backend, BackendError, Cleared, HostResources, Progress, Storage};
+use super::{
+    Backend, BackendError, Cleared, Console, HostResources, ImageStore, Progress, Storage, Usage,
+    Watcher,
+};
 use crate::spec::MachineSpec;
 use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::machine::{Exit, Machine, MachineRef, Phase};
@@ -244,10 +247,6 @@ impl Backend for FakeBackend {
         self.reach().await.map(drop)
     }
 
-    async fn host_resources(&self) -> Result<HostResources, BackendError> {
-        Ok(self.reach().await?.host)
-    }
-
     async fn list(&self) -> Result<Vec<Machine>, BackendError> {
         let mut state = self.reach().await?;
         let listed = state.machines.values().cloned().collect();
@@ -260,7 +259,13 @@ impl Backend for FakeBackend {
         Ok(listed)
     }
 
-    async fn launch(&self, spec: &MachineSpec) -> Result<(), BackendError> {
+    async fn get(&self, machine: &MachineRef) -> Result<Option<Machine>, BackendError> {
+        let state = self.reach().await?;
+        let there = state.machines.get(&machine.name).filter(|one| one.id == machine.id);
+        Ok(there.cloned())
+    }
+
+    async fn create(&self, spec: &MachineSpec) -> Result<(), BackendError> {
         self.hold(Hold::Launch).await;
         self.make(spec).await?;
         self.hold(Hold::MadeLaunch).await;
@@ -289,18 +294,73 @@ impl Backend for FakeBackend {
         Ok(())
     }
 
-    async fn remove(&self, machine: &MachineRef) -> Result<(), BackendError> {
+    async fn delete(&self, machine: &MachineRef) -> Result<(), BackendError> {
         self.hold(Hold::Removal).await;
         self.reach().await?.remove(machine);
         Ok(())
     }
 
-    async fn runs(&self, machine: &MachineRef) -> Result<bool, BackendError> {
-        let state = self.reach().await?;
-        let machine = state.machines.get(&machine.name).filter(|one| one.id == machine.id);
-        Ok(machine.is_some_and(|machine| matches!(machine.phase, Phase::Running { .. })))
+    async fn clear(&self) -> Result<Cleared, BackendError> {
+        let mut state = self.reach().await?;
+        let networks = std::mem::take(&mut state.networks);
+        let removed = networks.into_iter().map(|name| format!("network {name}")).collect();
+        Ok(Cleared { removed, left: state.stuck.clone() })
     }
 
+    fn problems(&self) -> Vec<String> {
+        self.state().problems.clone()
+    }
+
+    fn images(&self) -> Option<&dyn ImageStore> {
+        Some(self)
+    }
+
+    fn console(&self) -> Option<&dyn Console> {
+        Some(self)
+    }
+
+    fn watcher(&self) -> Option<&dyn Watcher> {
+        Some(self)
+    }
+
+    fn usage(&self) -> Option<&dyn Usage> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ImageStore for FakeBackend {
+    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
+        let state = self.reach().await?;
+        if state.untold.contains(image) {
+            let (what, reason) = ("inspect an image", "its layer is lost".to_owned());
+            return Err(BackendError::Refused { what, reason });
+        }
+        Ok((state.image && !state.missing.contains(image)).then(|| state.image_id.clone()))
+    }
+
+    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
+        let endless = self.reach().await?.endless_pulls;
+        progress.set(1 << 20, 4 << 20);
+        if endless {
+            return std::future::pending().await;
+        }
+        let mut state = self.state();
+        state.pulls += 1;
+        if state.failing_pulls {
+            return Err(BackendError::PullFailed {
+                image: image.to_owned(),
+                reason: "not found".to_owned(),
+            });
+        }
+        state.image = true;
+        state.missing.remove(image);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Console for FakeBackend {
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
         let last = |log: String| {
             let skipped = log.lines().count().saturating_sub(lines as usize);
@@ -329,50 +389,21 @@ impl Backend for FakeBackend {
         self.state().readers.0 -= 1;
         Ok(log.map(last))
     }
+}
 
-    async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
-        let state = self.reach().await?;
-        if state.untold.contains(image) {
-            let (what, reason) = ("inspect an image", "its layer is lost".to_owned());
-            return Err(BackendError::Refused { what, reason });
-        }
-        Ok((state.image && !state.missing.contains(image)).then(|| state.image_id.clone()))
-    }
-
-    async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        let endless = self.reach().await?.endless_pulls;
-        progress.set(1 << 20, 4 << 20);
-        if endless {
-            return std::future::pending().await;
-        }
-        let mut state = self.state();
-        state.pulls += 1;
-        if state.failing_pulls {
-            return Err(BackendError::PullFailed {
-                image: image.to_owned(),
-                reason: "not found".to_owned(),
-            });
-        }
-        state.image = true;
-        state.missing.remove(image);
-        Ok(())
-    }
-
-    async fn clear(&self) -> Result<Cleared, BackendError> {
-        let mut state = self.reach().await?;
-        let networks = std::mem::take(&mut state.networks);
-        let removed = networks.into_iter().map(|name| format!("network {name}")).collect();
-        Ok(Cleared { removed, left: state.stuck.clone() })
+#[async_trait]
+impl Usage for FakeBackend {
+    async fn host_resources(&self) -> Result<HostResources, BackendError> {
+        Ok(self.reach().await?.host)
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {
         self.reach().await.map(|_| Storage { containers: 1_000, images: 2_000, volumes: 3_000 })
     }
+}
 
-    fn problems(&self) -> Vec<String> {
-        self.state().problems.clone()
-    }
-
+#[async_trait]
+impl Watcher for FakeBackend {
     async fn watch(&self, changed: &Notify) -> BackendError {
         while !self.state().deaf {
             self.events.notified().await;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use jiff::SignedDuration;
-use mayfly_common::identity::RunnerIdentity;
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::machine::MachineRef;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
@@ -21,7 +21,12 @@ pub struct RequestId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Fetch an image that runners are made from.
-    PullImage(String),
+    PullImage {
+        /// The backend that lacks it.
+        backend: BackendName,
+        /// The image.
+        image: String,
+    },
     /// Register and start a runner.
     Launch(Launch),
     /// Start a runner that was created and has waited for its Docker engine.
@@ -155,6 +160,9 @@ pub enum Refusal {
         /// The time that it must be offline to be replaced.
         timeout: SignedDuration,
     },
+    /// The backend does not answer; why.
+    #[error("Backend {0} does not answer: {1}.")]
+    Unreachable(BackendName, String),
     /// All places are taken.
     #[error(
         "{running} of at most {max} runners exist; {asked} more do not fit. MAX_RUNNERS sets the limit."
@@ -182,7 +190,7 @@ impl Action {
     /// What it is about: a runner, a registration or an image, by its name.
     pub fn about(&self) -> &str {
         match self {
-            Self::PullImage(image) => image,
+            Self::PullImage { image, .. } => image,
             Self::Launch(launch) => launch.name.as_str(),
             Self::Start { machine: MachineRef { name, .. }, .. }
             | Self::Retire { machine: MachineRef { name, .. }, .. }
@@ -198,7 +206,7 @@ impl Action {
             Self::Start { machine, .. }
             | Self::Retire { machine, .. }
             | Self::Remove { machine, .. } => Some(&machine.name),
-            Self::PullImage(_) | Self::Deregister { .. } => None,
+            Self::PullImage { .. } | Self::Deregister { .. } => None,
         }
     }
 
@@ -208,7 +216,7 @@ impl Action {
             Self::Launch(Launch { request, .. })
             | Self::Retire { request, .. }
             | Self::Remove { request, .. } => *request,
-            Self::PullImage(_) | Self::Start { .. } | Self::Deregister { .. } => None,
+            Self::PullImage { .. } | Self::Start { .. } | Self::Deregister { .. } => None,
         }
     }
 
@@ -220,7 +228,7 @@ impl Action {
     /// Its kind, as metrics and traces name it.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::PullImage(_) => "pull_image",
+            Self::PullImage { .. } => "pull_image",
             Self::Launch(_) => "launch",
             Self::Start { .. } => "start",
             Self::Retire { .. } => "retire",
@@ -238,7 +246,7 @@ impl Action {
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::PullImage(image) => write!(f, "pull image {image}"),
+            Self::PullImage { image, .. } => write!(f, "pull image {image}"),
             Self::Launch(launch) => {
                 write!(f, "start runner {} for {}: {}", launch.name, launch.scope, launch.why)
             }
@@ -270,7 +278,11 @@ mod tests {
         let scope: Scope = "repo:o/r".parse().unwrap();
         let runner = |name| RunnerName::parse(name).unwrap();
         let pool = PoolName::default_pool;
-        let machine = |name| MachineRef { name: runner(name), id: format!("c-{name}") };
+        let machine = |name| MachineRef {
+            backend: BackendName::default(),
+            name: runner(name),
+            id: format!("c-{name}"),
+        };
         let policy = crate::lifecycle::tests::policy();
         let (made, at) = (runner("l1"), crate::lifecycle::tests::at(0));
         let launch = Launch {
@@ -283,7 +295,7 @@ mod tests {
         };
         let rows = [
             (
-                Action::PullImage("img:1".to_owned()),
+                Action::PullImage { backend: BackendName::default(), image: "img:1".to_owned() },
                 ("pull_image", "img:1", false),
                 "pull image img:1",
             ),

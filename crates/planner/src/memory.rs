@@ -23,6 +23,7 @@ use super::naming;
 use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
 use super::unlisted::NotFound;
+use mayfly_common::identity::BackendName;
 use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::registration::{Registered, RunnerId};
 
@@ -104,7 +105,7 @@ pub struct Memory {
     /// Scopes whose runners were listed before.
     listed: BTreeSet<Scope>,
     /// True once this process has seen which machines there were before it.
-    adopted: bool,
+    adopted: BTreeSet<BackendName>,
     clashes: BTreeMap<Scope, Clash>,
     /// By job.
     assignments: BTreeMap<i64, Assignment>,
@@ -196,7 +197,7 @@ impl Observed {
         memory.not_found = self.note_not_found(&memory.not_found, now);
         for machine in &self.machines {
             let known = memory.names.insert(machine.name.clone(), now).is_some();
-            if memory.adopted && !known {
+            if memory.adopted.contains(&machine.backend) && !known {
                 memory.note_clash(&machine.scope, machine.name.as_str(), Sign::Machine, now);
             }
             let listed = self.sight_of(machine).listed().map(|registered| registered.id);
@@ -204,7 +205,9 @@ impl Observed {
                 memory.registrations.insert((machine.scope.clone(), id), now);
             }
         }
-        memory.adopted = true;
+        let listed =
+            policy.caps.backends.keys().filter(|name| !self.unreachable.contains_key(name));
+        memory.adopted.extend(listed.cloned());
         memory.names.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         memory.started_for.retain(|name, _| memory.names.contains_key(name));
         memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
@@ -330,7 +333,9 @@ impl Observed {
                 registered.online && before.is_some_and(|stray| stray.offline_since.is_some());
             // The name of a numbered place may have been there before its pool: only one at work appeared.
             let appeared = was_listed && before.is_none() && (ours || !offline);
-            let foreign = (ours || place)
+            // A backend that does not answer may have made it.
+            let foreign = self.unreachable.is_empty()
+                && (ours || place)
                 && !known
                 && (came_online || appeared || before.is_some_and(|stray| stray.foreign));
             if foreign {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mayfly_common::api::CreateRunners;
+use mayfly_common::identity::BackendName;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
@@ -68,8 +69,11 @@ impl<'a> Sight<'a> {
 /// Everything one pass saw.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// Our containers.
+    /// Our machines; those of a backend that does not answer as they were last seen, in [`Phase::Unknown`].
     pub machines: Vec<Machine>,
+    /// The backends that do not list their machines, each with the reason: nothing is started there, and a machine there that was never
+    /// seen is not known to be gone.
+    pub unreachable: BTreeMap<BackendName, String>,
     /// Runners at GitHub, for every scope that was asked.
     pub registrations: BTreeMap<Scope, Listing>,
     /// Jobs that wait for a runner, read after the registrations: a job taken in between is then not counted twice.
@@ -81,7 +85,7 @@ pub struct Observed {
     /// When GitHub last listed the queued jobs of a repository.
     pub listed_at: BTreeMap<RepoSlug, Timestamp>,
     /// The images that pools are made from.
-    pub images: BTreeMap<(String, PullPolicy), ImageSeen>,
+    pub images: BTreeMap<ImageKey, ImageSeen>,
     /// Repositories that may have jobs for us, those first that had one last.
     pub repositories: Vec<RepoSlug>,
     /// Repositories that are not served, each with the reason.
@@ -162,6 +166,9 @@ pub enum Wish {
         force: bool,
     },
 }
+
+/// An image of a backend, as pools with a pull policy see it.
+pub type ImageKey = (BackendName, String, PullPolicy);
 
 /// An image that runners are made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

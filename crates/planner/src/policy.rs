@@ -1,5 +1,7 @@
 //! What holds for all decisions; from the configuration and the pools.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
@@ -19,7 +21,7 @@ pub struct Policy {
     pub auto_create: bool,
     /// True if the platform drains: nothing new is started, waiting runners leave, busy ones finish.
     pub draining: bool,
-    /// What all runners together may use.
+    /// What runners may use together.
     pub caps: Caps,
     /// The pool of the environment's variables. Runners of no pool, and those made by hand, are judged by its terms.
     pub default: PoolPolicy,
@@ -31,19 +33,34 @@ pub struct Policy {
     pub name_prefix: String,
 }
 
-/// What all runners together may use.
+/// What runners may use together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caps {
-    /// Most containers that may run at a time.
+    /// The configured backends, and what all machines of each may use.
+    pub backends: BTreeMap<BackendName, BackendCaps>,
+    /// Most runners of one organisation or user, those of its repositories included.
+    pub per_owner: Option<usize>,
+    /// Most runners of one repository.
+    pub per_repo: Option<usize>,
+}
+
+/// What all machines of one backend may use together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackendCaps {
+    /// Most machines that may run at a time.
     pub runners: usize,
     /// Most memory, in bytes; none means any.
     pub memory: Option<i64>,
     /// Most processors, in billionths of one; none means any.
     pub nano_cpus: Option<i64>,
-    /// Most runners of one organisation or user, those of its repositories included.
-    pub per_owner: Option<usize>,
-    /// Most runners of one repository.
-    pub per_repo: Option<usize>,
+}
+
+impl Caps {
+    /// What the machines of this backend may use; nothing where none of the name is configured.
+    pub fn of(&self, backend: &BackendName) -> &BackendCaps {
+        const NOTHING: &BackendCaps = &BackendCaps { runners: 0, memory: None, nano_cpus: None };
+        self.backends.get(backend).unwrap_or(NOTHING)
+    }
 }
 
 /// What one pool wants at this moment.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{Login, RepoSlug, Scope};
 
@@ -12,16 +13,16 @@ use mayfly_common::machine::Machine;
 /// The cap that is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cap {
-    /// `MAX_RUNNERS`.
-    Runners(usize),
-    /// `MAX_RUNNERS_MEMORY`, in bytes.
-    Memory(i64),
-    /// `MAX_RUNNERS_CPUS`, in billionths.
-    Cpus(i64),
-    /// `MAX_RUNNERS_MEMORY`, which one runner of the pool exceeds: what it needs, and the cap.
-    OneMemory(PoolName, i64, i64),
-    /// `MAX_RUNNERS_CPUS`, which one runner of the pool exceeds: what it needs, and the cap.
-    OneCpus(PoolName, i64, i64),
+    /// The number of a backend's runners; that of `docker` is `MAX_RUNNERS`.
+    Runners(BackendName, usize),
+    /// Their memory, in bytes; for `docker`, `MAX_RUNNERS_MEMORY`.
+    Memory(BackendName, i64),
+    /// Their processors, in billionths; for `docker`, `MAX_RUNNERS_CPUS`.
+    Cpus(BackendName, i64),
+    /// The memory of a backend's runners, which one runner of the pool exceeds: what it needs, and the cap.
+    OneMemory(BackendName, PoolName, i64, i64),
+    /// The processors of a backend's runners, which one runner of the pool exceeds: what it needs, and the cap.
+    OneCpus(BackendName, PoolName, i64, i64),
     /// The pool's own.
     Pool(PoolName, usize),
     /// `MAX_RUNNERS_PER_OWNER`.
@@ -30,49 +31,83 @@ pub enum Cap {
     Repo(RepoSlug, usize),
 }
 
+/// What caps ask of one runner.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    /// The backend of its machine.
+    pub backend: &'a BackendName,
+    /// Its pool.
+    pub pool: &'a PoolName,
+    /// Where it registers.
+    pub scope: &'a Scope,
+}
+
+impl<'a> Counted<'a> {
+    /// A runner that there is, or that is being started.
+    pub fn of(identity: &'a RunnerIdentity) -> Self {
+        let RunnerIdentity { backend, pool, scope, .. } = identity;
+        Self { backend, pool, scope }
+    }
+
+    /// One more runner of a pool.
+    pub fn more(pool: &'a PoolPolicy, scope: &'a Scope) -> Self {
+        Self { backend: &pool.backend, pool: &pool.name, scope }
+    }
+}
+
 impl Cap {
-    /// True if this cap counts a runner of `pool` in `scope`.
-    pub fn counts(&self, pool: &PoolName, scope: &Scope) -> bool {
+    /// True if this cap counts the runner.
+    pub fn counts(&self, runner: Counted<'_>) -> bool {
         match self {
-            Self::Runners(_) | Self::Memory(_) | Self::Cpus(_) => true,
+            Self::Runners(backend, _) | Self::Memory(backend, _) | Self::Cpus(backend, _) => {
+                backend == runner.backend
+            }
             // No runner that goes makes room.
             Self::OneMemory(..) | Self::OneCpus(..) => false,
-            Self::Pool(name, _) => name == pool,
-            Self::Owner(login, _) => owner(scope) == Some(login),
-            Self::Repo(slug, _) => matches!(scope, Scope::Repo(repo) if repo == slug),
+            Self::Pool(name, _) => name == runner.pool,
+            Self::Owner(login, _) => owner(runner.scope) == Some(login),
+            Self::Repo(slug, _) => matches!(runner.scope, Scope::Repo(repo) if repo == slug),
         }
+    }
+}
+
+/// What sets a cap of a backend, in brackets: a variable, for the backend of the environment.
+fn set_by(backend: &BackendName, variable: &str) -> String {
+    if *backend == BackendName::default() {
+        format!("({variable})")
+    } else {
+        format!("(backend {backend})")
     }
 }
 
 impl fmt::Display for Cap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Runners(max) => {
-                write!(f, "all {max} runners of the host are in use (MAX_RUNNERS)")
+            Self::Runners(backend, max) => {
+                let set_by = set_by(backend, "MAX_RUNNERS");
+                write!(f, "all {max} runners of the host are in use {set_by}")
             }
-            Self::Memory(max) => {
-                write!(
-                    f,
-                    "the memory limit of all runners, {} MiB, is reached (MAX_RUNNERS_MEMORY)",
-                    max >> 20
-                )
+            Self::Memory(backend, max) => {
+                let (set_by, max) = (set_by(backend, "MAX_RUNNERS_MEMORY"), max >> 20);
+                write!(f, "the memory limit of all runners, {max} MiB, is reached {set_by}")
             }
-            Self::Cpus(max) => write!(
+            Self::Cpus(backend, max) => {
+                let (set_by, max) = (set_by(backend, "MAX_RUNNERS_CPUS"), processors(*max));
+                write!(f, "the CPU limit of all runners, {max}, is reached {set_by}")
+            }
+            Self::OneMemory(backend, pool, needs, max) => write!(
                 f,
-                "the CPU limit of all runners, {}, is reached (MAX_RUNNERS_CPUS)",
-                processors(*max)
-            ),
-            Self::OneMemory(pool, needs, max) => write!(
-                f,
-                "one runner of pool {pool} needs {} MiB of memory, and all runners together may have {} MiB (MAX_RUNNERS_MEMORY)",
+                "one runner of pool {pool} needs {} MiB of memory, and all runners together may have {} MiB {}",
                 needs.saturating_add((1 << 20) - 1) >> 20,
-                max >> 20
+                max >> 20,
+                set_by(backend, "MAX_RUNNERS_MEMORY")
             ),
-            Self::OneCpus(pool, needs, max) => write!(
+            Self::OneCpus(backend, pool, needs, max) => write!(
                 f,
-                "one runner of pool {pool} needs {} processors, and all runners together may have {} (MAX_RUNNERS_CPUS)",
+                "one runner of pool {pool} needs {} processors, and all runners together may have {} {}",
                 processors(*needs),
-                processors(*max)
+                processors(*max),
+                set_by(backend, "MAX_RUNNERS_CPUS")
             ),
             Self::Pool(pool, 0) => write!(f, "pool {pool} starts no runner: its max is 0"),
             Self::Pool(pool, max) => write!(f, "all {max} runners of pool {pool} are in use"),
@@ -97,50 +132,58 @@ fn processors(nano_cpus: i64) -> String {
     format!("{}.{:02}", nano_cpus / 1_000_000_000, nano_cpus % 1_000_000_000 / 10_000_000)
 }
 
+/// What the machines of one backend use.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    runners: usize,
+    memory: i64,
+    nano_cpus: i64,
+}
+
 /// What is in use, and what may be.
 #[derive(Clone)]
 pub(super) struct Room<'a> {
     caps: &'a Caps,
-    runners: usize,
-    memory: i64,
-    nano_cpus: i64,
+    backends: BTreeMap<BackendName, Used>,
     pools: BTreeMap<PoolName, usize>,
     owners: BTreeMap<Login, usize>,
     repos: BTreeMap<RepoSlug, usize>,
 }
 
 impl<'a> Room<'a> {
-    /// The room beside these containers, all of which run.
+    /// The room beside these machines, all of which run.
     pub(super) fn beside<'b>(
         policy: &'a Policy,
         running: impl Iterator<Item = &'b Machine>,
     ) -> Self {
         let mut room = Self {
             caps: &policy.caps,
-            runners: 0,
-            memory: 0,
-            nano_cpus: 0,
+            backends: BTreeMap::new(),
             pools: BTreeMap::new(),
             owners: BTreeMap::new(),
             repos: BTreeMap::new(),
         };
         for machine in running {
-            room.add(&machine.pool, policy.terms(&machine.pool), &machine.scope);
+            room.add(Counted::of(machine), policy.terms(&machine.pool));
         }
         room
     }
 
-    /// Containers in use.
-    pub(super) fn runners(&self) -> usize {
-        self.runners
+    /// Machines in use of a backend.
+    pub(super) fn runners(&self, backend: &BackendName) -> usize {
+        self.used(backend).runners
     }
 
-    /// Containers of a pool.
+    fn used(&self, backend: &BackendName) -> Used {
+        self.backends.get(backend).copied().unwrap_or_default()
+    }
+
+    /// Machines of a pool.
     pub(super) fn of_pool(&self, pool: &PoolName) -> usize {
         self.pools.get(pool).copied().unwrap_or_default()
     }
 
-    /// Containers of a repository.
+    /// Machines of a repository.
     pub(super) fn of_repo(&self, repo: &RepoSlug) -> usize {
         self.repos.get(repo).copied().unwrap_or_default()
     }
@@ -168,66 +211,70 @@ impl<'a> Room<'a> {
     /// Takes a place for a runner that somebody asked for; only the host sets a limit.
     pub(super) fn take_by_hand(
         &mut self,
-        name: &PoolName,
+        runner: Counted<'_>,
         terms: &PoolPolicy,
-        scope: &Scope,
     ) -> Result<(), Cap> {
         self.fits(terms)?;
-        self.add(name, terms, scope);
+        self.add(runner, terms);
         Ok(())
     }
 
     /// Gives back the place of a runner that is counted.
-    pub(super) fn release(&mut self, pool: &PoolName, terms: &PoolPolicy, scope: &Scope) {
+    pub(super) fn release(&mut self, runner: Counted<'_>, terms: &PoolPolicy) {
         fn less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
             if let Some(count) = counts.get_mut(key) {
                 *count = count.saturating_sub(1);
             }
         }
-        self.runners = self.runners.saturating_sub(1);
-        self.memory = self.memory.saturating_sub(terms.memory);
-        self.nano_cpus = self.nano_cpus.saturating_sub(terms.nano_cpus);
-        less(&mut self.pools, pool);
-        if let Some(owner) = owner(scope) {
+        if let Some(used) = self.backends.get_mut(runner.backend) {
+            used.runners = used.runners.saturating_sub(1);
+            used.memory = used.memory.saturating_sub(terms.memory);
+            used.nano_cpus = used.nano_cpus.saturating_sub(terms.nano_cpus);
+        }
+        less(&mut self.pools, runner.pool);
+        if let Some(owner) = owner(runner.scope) {
             less(&mut self.owners, owner);
         }
-        if let Scope::Repo(repo) = scope {
+        if let Scope::Repo(repo) = runner.scope {
             less(&mut self.repos, repo);
         }
     }
 
+    /// Says which cap of its backend is in the way of one more runner of `pool`, if any is.
     fn fits(&self, pool: &PoolPolicy) -> Result<(), Cap> {
-        let caps = self.caps;
-        if self.runners >= caps.runners {
-            return Err(Cap::Runners(caps.runners));
+        let (caps, used) = (self.caps.of(&pool.backend), self.used(&pool.backend));
+        let backend = || pool.backend.clone();
+        if used.runners >= caps.runners {
+            return Err(Cap::Runners(backend(), caps.runners));
         }
         if let Some(max) = caps.memory.filter(|max| pool.memory > *max) {
-            return Err(Cap::OneMemory(pool.name.clone(), pool.memory, max));
+            return Err(Cap::OneMemory(backend(), pool.name.clone(), pool.memory, max));
         }
         if let Some(max) = caps.nano_cpus.filter(|max| pool.nano_cpus > *max) {
-            return Err(Cap::OneCpus(pool.name.clone(), pool.nano_cpus, max));
+            return Err(Cap::OneCpus(backend(), pool.name.clone(), pool.nano_cpus, max));
         }
-        if let Some(max) = caps.memory.filter(|max| self.memory.saturating_add(pool.memory) > *max)
-        {
-            return Err(Cap::Memory(max));
+        let memory = used.memory.saturating_add(pool.memory);
+        if let Some(max) = caps.memory.filter(|max| memory > *max) {
+            return Err(Cap::Memory(backend(), max));
         }
-        let cpus = caps.nano_cpus;
-        match cpus.filter(|max| self.nano_cpus.saturating_add(pool.nano_cpus) > *max) {
-            Some(max) => Err(Cap::Cpus(max)),
+        let nano_cpus = used.nano_cpus.saturating_add(pool.nano_cpus);
+        match caps.nano_cpus.filter(|max| nano_cpus > *max) {
+            Some(max) => Err(Cap::Cpus(backend(), max)),
             None => Ok(()),
         }
     }
 
     /// Counts one more runner.
-    pub(super) fn add(&mut self, name: &PoolName, terms: &PoolPolicy, scope: &Scope) {
-        self.runners += 1;
-        self.memory = self.memory.saturating_add(terms.memory);
-        self.nano_cpus = self.nano_cpus.saturating_add(terms.nano_cpus);
-        *self.pools.entry(name.clone()).or_default() += 1;
-        if let Some(owner) = owner(scope) {
+    pub(super) fn add(&mut self, runner: Counted<'_>, terms: &PoolPolicy) {
+        let used = self.backends.entry(runner.backend.clone()).or_default();
+        used.runners += 1;
+        used.memory = used.memory.saturating_add(terms.memory);
+        used.nano_cpus = used.nano_cpus.saturating_add(terms.nano_cpus);
+        *self.pools.entry(runner.pool.clone()).or_default() += 1;
+        if let Some(owner) = owner(runner.scope) {
             *self.owners.entry(owner.clone()).or_default() += 1;
         }
-        if let Scope::Repo(repo) = scope {
+        if let Scope::Repo(repo) = runner.scope {
             *self.repos.entry(repo.clone()).or_default() += 1;
         }
     }
@@ -244,7 +291,7 @@ fn owner(scope: &Scope) -> Option<&Login> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lifecycle::tests::{machine, policy};
+    use crate::lifecycle::tests::{caps, machine, policy};
     use mayfly_common::machine::Phase;
 
     type Narrow = fn(&mut Policy);
@@ -255,18 +302,19 @@ mod tests {
         let rows: [(&str, Narrow); 3] = [
             (
                 "one runner of pool default needs 256 MiB of memory, and all runners together may have 100 MiB (MAX_RUNNERS_MEMORY)",
-                |p| p.caps.memory = Some(100 << 20),
+                |p| caps(p).memory = Some(100 << 20),
             ),
             (
                 "one runner of pool default needs 1.50 processors, and all runners together may have 0.50 (MAX_RUNNERS_CPUS)",
-                |p| p.caps.nano_cpus = Some(500_000_000),
+                |p| caps(p).nano_cpus = Some(500_000_000),
             ),
             ("pool default starts no runner: its max is 0", |p| p.default.max = 0),
         ];
         for (words, narrow) in rows {
             let mut policy = policy();
             (policy.default.memory, policy.default.nano_cpus) = (256 << 20, 1_500_000_000);
-            (policy.caps.memory, policy.caps.nano_cpus) = (Some(256 << 20), Some(1_500_000_000));
+            caps(&mut policy).memory = Some(256 << 20);
+            caps(&mut policy).nano_cpus = Some(1_500_000_000);
             let none = || std::iter::empty::<&Machine>();
             // As large as the cap is not larger.
             assert_eq!(Room::beside(&policy, none()).admits(&policy.default, &scope), Ok(()));
@@ -274,7 +322,7 @@ mod tests {
             let cap = Room::beside(&policy, none()).admits(&policy.default, &scope).unwrap_err();
             assert_eq!(cap.to_string(), words);
             let of_pool = matches!(cap, Cap::Pool(..));
-            assert_eq!(cap.counts(&policy.default.name, &scope), of_pool, "{words}");
+            assert_eq!(cap.counts(Counted::more(&policy.default, &scope)), of_pool, "{words}");
         }
     }
 
@@ -284,12 +332,12 @@ mod tests {
         let scope: Scope = "repo:o/r".parse().unwrap();
         let running = [machine("a1", Phase::Running { working: None })];
         let rows: [(&str, Narrow); 6] = [
-            ("all 1 runners of the host are in use (MAX_RUNNERS)", |p| p.caps.runners = 1),
+            ("all 1 runners of the host are in use (MAX_RUNNERS)", |p| caps(p).runners = 1),
             ("the memory limit of all runners, 3 MiB, is reached (MAX_RUNNERS_MEMORY)", |p| {
-                p.caps.memory = Some(3 << 20)
+                caps(p).memory = Some(3 << 20)
             }),
             ("the CPU limit of all runners, 1.50, is reached (MAX_RUNNERS_CPUS)", |p| {
-                p.caps.nano_cpus = Some(1_500_000_000)
+                caps(p).nano_cpus = Some(1_500_000_000)
             }),
             ("all 1 runners of pool default are in use", |p| p.default.max = 1),
             ("o has all 1 runners that one owner may have (MAX_RUNNERS_PER_OWNER)", |p| {
@@ -311,8 +359,8 @@ mod tests {
             let cap = room.admits(&policy.default, &scope).unwrap_err();
             assert_eq!(cap.to_string(), words);
             // What is given back is free again, for as long as it counts here at all.
-            assert!(cap.counts(&running[0].pool, &running[0].scope));
-            room.release(&running[0].pool, &policy.default, &running[0].scope);
+            assert!(cap.counts(Counted::of(&running[0])));
+            room.release(Counted::of(&running[0]), &policy.default);
             assert_eq!(room.admits(&policy.default, &scope), Ok(()), "{words}");
         }
     }
@@ -320,28 +368,34 @@ mod tests {
     fn each_cap_counts_the_runners_of_its_own() {
         let pool = |name| PoolName::parse(name).unwrap();
         let repo = |slug| RepoSlug::parse(slug).unwrap();
-        // Pool ci at o/r, pool other there, and pool ci at o/s, p/q, o and e.
+        let backend = |name| BackendName::parse(name).unwrap();
+        let (docker, second) = (backend("docker"), backend("second"));
+        // Pool ci at o/r, pool other there on another backend, and pool ci at o/s, p/q, o and e.
         let runners = [
-            ("ci", "repo:o/r"),
-            ("other", "repo:o/r"),
-            ("ci", "repo:o/s"),
-            ("ci", "repo:p/q"),
-            ("ci", "org:o"),
-            ("ci", "enterprise:e"),
+            (&docker, "ci", "repo:o/r"),
+            (&second, "other", "repo:o/r"),
+            (&docker, "ci", "repo:o/s"),
+            (&docker, "ci", "repo:p/q"),
+            (&docker, "ci", "org:o"),
+            (&docker, "ci", "enterprise:e"),
         ];
+        let first = [true, false, true, true, true, true];
         let rows = [
-            (Cap::Runners(1), [true; 6]),
-            (Cap::Memory(1), [true; 6]),
-            (Cap::Cpus(1), [true; 6]),
-            (Cap::OneMemory(pool("ci"), 2, 1), [false; 6]),
-            (Cap::OneCpus(pool("ci"), 2, 1), [false; 6]),
+            (Cap::Runners(docker.clone(), 1), first),
+            (Cap::Memory(docker.clone(), 1), first),
+            (Cap::Cpus(docker.clone(), 1), first),
+            (Cap::Runners(second.clone(), 1), first.map(|one| !one)),
+            (Cap::OneMemory(docker.clone(), pool("ci"), 2, 1), [false; 6]),
+            (Cap::OneCpus(docker.clone(), pool("ci"), 2, 1), [false; 6]),
             (Cap::Pool(pool("ci"), 1), [true, false, true, true, true, true]),
             (Cap::Owner(repo("o/r").owner().clone(), 1), [true, true, true, false, true, false]),
             (Cap::Repo(repo("o/r"), 1), [true, true, false, false, false, false]),
         ];
         for (cap, expected) in rows {
-            let found =
-                runners.map(|(name, scope)| cap.counts(&pool(name), &scope.parse().unwrap()));
+            let found = runners.map(|(backend, name, scope)| {
+                let (pool, scope) = (pool(name), scope.parse().unwrap());
+                cap.counts(Counted { backend, pool: &pool, scope: &scope })
+            });
             assert_eq!(found, expected, "{cap}");
         }
     }

@@ -95,7 +95,10 @@ mod tests {
             Rest { left: vec![at_work.to_owned(), "1 runners".to_owned()], clears: false }
         );
         // While something is under way, nothing is cleared.
-        let pull = Action::PullImage("i".to_owned());
+        let pull = Action::PullImage {
+            backend: mayfly_common::identity::BackendName::default(),
+            image: "i".to_owned(),
+        };
         let amid = rest(&seen, &policy, &planned, (&[], slice::from_ref(&pull)));
         let under_way = "this is still under way: pull image i".to_owned();
         assert_eq!(amid, Rest { left: vec![at_work.to_owned(), under_way], clears: false });

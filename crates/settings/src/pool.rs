@@ -133,6 +133,10 @@ impl Pool {
         for (name, template) in &environment {
             made.update(format!("\n{name}={template}").as_bytes());
         }
+        // Runners of releases that knew one backend keep their make.
+        if spec.backend != BackendName::default() {
+            made.update(format!("\nbackend {}", spec.backend).as_bytes());
+        }
         let digest = made.finish();
         let short = digest.as_ref().iter().take(6);
         let fingerprint = short.fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
@@ -164,7 +168,7 @@ impl Pool {
         PoolPolicy {
             pull: self.pull,
             name: spec.name.clone(),
-            backend: BackendName::default(),
+            backend: spec.backend.clone(),
             scopes: spec.scopes.clone(),
             labels: self.labels.clone(),
             group: self.group.clone(),

@@ -92,7 +92,9 @@ fn refused(refusal: &Refusal) -> Problem {
     let slug = match refusal {
         Refusal::NoSuchRunner(_) => return Problem::not_found(refusal.to_string()),
         Refusal::NoImage => return unavailable(&refusal.to_string()).with_retry_after(IMAGE_SOON),
-        Refusal::Unsure(_) | Refusal::Unseen(..) => return unavailable(&refusal.to_string()),
+        Refusal::Unsure(_) | Refusal::Unseen(..) | Refusal::Unreachable(..) => {
+            return unavailable(&refusal.to_string());
+        }
         Refusal::Busy(_) => "runner-busy",
         Refusal::InHand(_) => "runner-changing",
         Refusal::Draining => "draining",

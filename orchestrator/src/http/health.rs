@@ -24,7 +24,8 @@ const STALE: SignedDuration = SignedDuration::from_secs(60);
 
 /// 200 whatever it says: degraded is a finding, not an error of this request.
 pub(super) async fn health(State(api): State<Api>) -> Json<Health> {
-    let image_state = api.handle.image_state(&api.config.runner.image, api.config.runner.pull);
+    let image_state =
+        api.handle.default_image_state(&api.config.runner.image, api.config.runner.pull);
     let (contact, github) = (api.handle.contact(), api.handle.github_answered_at());
     let snapshot = api.handle.snapshot();
     let mut health = judge(&snapshot, image_state, &contact, github, api.handle.now());

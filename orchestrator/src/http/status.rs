@@ -30,7 +30,9 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
         max_runners: api.config.runner.max,
         labels: api.config.runner.labels.to_strings(),
         image: api.config.runner.image.clone(),
-        image_state: api.handle.image_state(&api.config.runner.image, api.config.runner.pull),
+        image_state: api
+            .handle
+            .default_image_state(&api.config.runner.image, api.config.runner.pull),
         runners,
         held_back,
         github: snapshot.github,

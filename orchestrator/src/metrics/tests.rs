@@ -18,6 +18,7 @@ fn runner(pool: &str, state: RunnerState) -> Runner {
         id: "r".to_owned(),
         name: "r".to_owned(),
         pool: pool.to_owned(),
+        backend: "docker".to_owned(),
         scope: ScopeKind::Repo,
         scope_name: "o/r".to_owned(),
         labels: Vec::new(),

@@ -22,8 +22,8 @@ use tracing::{Instrument as _, Span, info_span, warn};
 
 pub(super) use self::outcome::labels;
 pub(crate) use self::outcome::{ActionError, Outcome};
-use super::image::Images;
 use super::launch::Launcher;
+use crate::backends::Backends;
 use crate::metrics::Metrics;
 use mayfly_backend::bounded::Bounded;
 use mayfly_backend::{Backend, BackendError};
@@ -77,7 +77,7 @@ fn span(Task { action, machine, .. }: &Task) -> Span {
         return span;
     }
     match action {
-        Action::PullImage(image) => {
+        Action::PullImage { image, .. } => {
             span.record("image", image);
         }
         Action::Launch(Launch { identity: RunnerIdentity { name, pool, scope, .. }, .. })
@@ -128,11 +128,10 @@ impl Task {
 
 /// Carries actions out.
 pub(super) struct Actor {
-    pub(super) backend: Arc<Bounded>,
+    pub(super) backends: Arc<Backends>,
     pub(super) github: Arc<GitHubClient>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) images: Arc<Images>,
     pub(super) launcher: Launcher,
 }
 
@@ -167,16 +166,20 @@ impl Actor {
                 let pool = task.machine.as_ref().map_or("none", |machine| machine.pool.as_str());
                 self.metrics.took(pool, false, span);
             }
-            Action::PullImage(_) | Action::Start { .. } | Action::Deregister { .. } => {}
+            Action::PullImage { .. } | Action::Start { .. } | Action::Deregister { .. } => {}
         }
     }
 
     async fn act(&self, task: &Task) -> (Outcome, Option<(Finished, String)>) {
         let seen = task.machine.as_ref();
         match &task.action {
-            Action::PullImage(image) => {
-                let backend: Arc<dyn Backend> = Arc::<Bounded>::clone(&self.backend);
-                self.images.pull(image, backend, Arc::clone(&self.clock));
+            Action::PullImage { backend, image } => {
+                let one = match self.backends.of(backend) {
+                    Ok(one) => one,
+                    Err(error) => return (Outcome::Failed(error.into()), None),
+                };
+                let puller: Arc<dyn Backend> = Arc::<Bounded>::clone(&one.actions);
+                one.images.pull(image, puller, Arc::clone(&self.clock));
                 (Outcome::Done, None)
             }
             Action::Launch(launch) => {
@@ -227,8 +230,8 @@ impl Actor {
                 (Err(error), IfBusy::Keep) => return Err(error.into()),
             }
         }
-        let log = match self.backend.logs(&machine.name, KEPT_LINES).await {
-            Ok(log) => log.unwrap_or_default(),
+        let log = match self.log(machine).await {
+            Ok(log) => log,
             Err(error @ BackendError::Unreachable(_)) => return Err(error.into()),
             // It is removed all the same.
             Err(error) => {
@@ -236,8 +239,15 @@ impl Actor {
                 String::new()
             }
         };
-        self.backend.remove(machine).await?;
+        self.backends.of(&machine.backend)?.actions.delete(machine).await?;
         Ok(Some((log, left)))
+    }
+
+    /// The last lines that a machine printed; none where its backend shows none.
+    async fn log(&self, machine: &MachineRef) -> Result<String, BackendError> {
+        let backend = &self.backends.of(&machine.backend)?.actions;
+        let Some(console) = backend.console() else { return Ok(String::new()) };
+        console.logs(&machine.name, KEPT_LINES).await.map(Option::unwrap_or_default)
     }
 
     fn ended(

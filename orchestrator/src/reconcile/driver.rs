@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use mayfly_common::api::Runner;
 use mayfly_common::machine::Phase;
@@ -30,9 +31,13 @@ const PING: Duration = Duration::from_secs(15);
 
 /// Runs passes until `shutdown`. A pass that has begun is finished, but starts no further runner, and what is under way is waited for.
 pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>) {
-    let backend: Arc<dyn Backend> = Arc::<Bounded>::clone(&reconciler.backend);
-    let events = reconciler.tasks.spawn(follow(backend, Arc::clone(&reconciler.nudge)));
-    let contact = reconciler.tasks.spawn(keep_contact(Arc::clone(&reconciler.beside)));
+    let mut beside = Vec::new();
+    for one in reconciler.backends.all() {
+        let watched: Arc<dyn Backend> = Arc::<Bounded>::clone(&one.passes);
+        let nudge = Arc::clone(&reconciler.nudge);
+        beside.push(reconciler.tasks.spawn(follow(watched, nudge)));
+        beside.push(reconciler.tasks.spawn(keep_contact(Arc::clone(&one.readers))));
+    }
     let mut shutdown = pin!(shutdown);
     loop {
         let mut pass = pin!(reconciler.pass_beside_actions(ACTIONS_AWAITED));
@@ -51,8 +56,9 @@ pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>
     }
     reconciler.stop_launching();
     reconciler.finish().await;
-    events.abort();
-    contact.abort();
+    for task in beside {
+        task.abort();
+    }
     info!(category = SHUTDOWN, "the last pass is done; runners go on without us");
 }
 
@@ -93,7 +99,8 @@ async fn follow(backend: Arc<dyn Backend>, nudge: Arc<Notify>) {
     let mut told = false;
     loop {
         let began = Instant::now();
-        let broken = backend.watch(&nudge).await;
+        let Some(watcher) = backend.watcher() else { return };
+        let broken = watcher.watch(&nudge).await;
         // It worked in between.
         told &= began.elapsed() < RECONNECT;
         if !std::mem::replace(&mut told, true) {
@@ -125,7 +132,7 @@ impl Reconciler {
             || snapshot.pools.values().any(|pool| pool.short.is_some());
         let held = state.backoff.active(state.planned_at).map(|(_, streak)| streak.until);
         let held = held.chain(state.memory.idle_waits(state.planned_at));
-        let starts = held.chain(self.images.retries()).filter(|_| waiting);
+        let starts = held.chain(self.backends.image_retries()).filter(|_| waiting);
         let entries = self.book.all();
         let changes = entries.iter().filter_map(|entry| entry.pool.next_change(state.planned_at));
         let assignments = state.memory.assignments();
@@ -162,8 +169,8 @@ impl Reconciler {
             return false;
         }
         // An engine that is away is the next pass' business.
-        let machines = self.beside.list().await.unwrap_or_default();
-        machines.iter().any(|machine| {
+        let lists = join_all(self.backends.all().map(|one| one.readers.list())).await;
+        lists.into_iter().flat_map(Result::unwrap_or_default).any(|machine| {
             let works = matches!(machine.phase, Phase::Running { working: Some(true) });
             works && waiting.contains(machine.name.as_str())
         })

@@ -14,12 +14,12 @@ use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::act::{ActionError, Outcome};
-use super::image::Images;
 use super::lookups::Lookups;
+use crate::backends::{Backends, One};
 use crate::book::Book;
 use crate::drain::Drain;
 use crate::intake::Intake;
-use mayfly_backend::bounded::{Contact, Seen};
+use mayfly_backend::bounded::Seen;
 use mayfly_backend::{Backend, BackendError};
 use mayfly_common::clock::Clock;
 use mayfly_github::budget::Priority;
@@ -27,6 +27,7 @@ use mayfly_github::{GitHubClient, GitHubError};
 use mayfly_planner::ledger::{Ledger, Row};
 use mayfly_planner::snapshot::Snapshot;
 use mayfly_planner::{Action, Refusal, RequestId, Wish};
+use mayfly_settings::pool::Pool;
 use mayfly_store::{Store, StoreError};
 
 /// Why a request was not carried out.
@@ -74,12 +75,10 @@ pub struct Handle {
     pub(super) snapshot: watch::Receiver<Snapshot>,
     pub(super) events: watch::Receiver<i64>,
     pub(super) nudge: Arc<Notify>,
-    pub(super) backend: Arc<dyn Backend>,
-    pub(super) contact: Arc<Contact>,
+    pub(super) backends: Arc<Backends>,
     pub(super) intake: Arc<Intake>,
     pub(super) book: Arc<Book>,
     pub(super) drain: Arc<Drain>,
-    pub(super) images: Arc<Images>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) github: Arc<GitHubClient>,
     pub(super) lookups: Arc<Lookups>,
@@ -120,14 +119,21 @@ impl Handle {
         self.lookups.job(repo, id, now, ask).await
     }
 
-    /// Says in words if pools with this policy can use an image.
-    pub fn image_state(&self, image: &str, policy: PullPolicy) -> String {
-        self.images.describe(image, policy)
+    /// Says in words if runners of the environment's variables can be made from their image.
+    pub fn default_image_state(&self, image: &str, policy: PullPolicy) -> String {
+        self.backends.docker().images.describe(image, policy)
     }
 
-    /// How far the pull of an image is, if there is one and that is known.
-    pub fn image_pull(&self, image: &str) -> Option<ImagePull> {
-        self.images.progress(image).map(|(done, size)| ImagePull { done, size })
+    /// Says in words if a pool can use its image.
+    pub fn image_state(&self, pool: &Pool) -> String {
+        let describe = |one: &One| one.images.describe(&pool.material.image, pool.pull);
+        self.backends.of(&pool.spec.backend).map_or_else(|error| error.to_string(), describe)
+    }
+
+    /// How far the pull of a pool's image is, if there is one and that is known.
+    pub fn image_pull(&self, pool: &Pool) -> Option<ImagePull> {
+        let images = &self.backends.of(&pool.spec.backend).ok()?.images;
+        images.progress(&pool.material.image).map(|(done, size)| ImagePull { done, size })
     }
 
     /// The present moment.
@@ -153,9 +159,9 @@ impl Handle {
         drop(snapshot.wait_for(seen).await);
     }
 
-    /// When the engine last answered.
+    /// When the backend `docker` last answered.
     pub fn contact(&self) -> Seen {
-        self.contact.seen()
+        self.backends.contact()
     }
 
     /// When GitHub last answered, whatever it said.
@@ -203,7 +209,7 @@ impl Handle {
         name: &RunnerName,
         lines: u32,
     ) -> Result<Option<String>, RequestError> {
-        match self.backend.logs(name, lines).await {
+        match self.printed(name, lines).await {
             Ok(None) => {
                 let latest = self.snapshot.borrow().logs.get(name.as_str()).cloned();
                 match latest {
@@ -213,6 +219,23 @@ impl Handle {
             }
             outcome => outcome.map_err(|error| RequestError::Backend(Arc::new(error))),
         }
+    }
+
+    /// What a runner that is there printed. One that the last pass did not see may be on any backend.
+    async fn printed(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
+        let backend = {
+            let snapshot = self.snapshot.borrow();
+            let runner = snapshot.runners.iter().find(|one| one.name == name.as_str());
+            runner.map(|runner| runner.backend.clone())
+        };
+        let is_meant = |one: &&One| backend.as_ref().is_none_or(|name| one.name.as_str() == name);
+        for one in self.backends.all().filter(is_meant) {
+            let Some(console) = one.readers.console() else { continue };
+            if let Some(log) = console.logs(name, lines).await? {
+                return Ok(Some(log));
+            }
+        }
+        Ok(None)
     }
 
     async fn kept_log(&self, name: &RunnerName) -> Result<Option<String>, RequestError> {
@@ -349,7 +372,7 @@ fn deleted(
 
 /// True if a clean-up does it: it ends something.
 fn is_cleaning(action: &Action) -> bool {
-    !action.is_launch() && !matches!(action, Action::PullImage(_))
+    !action.is_launch() && !matches!(action, Action::PullImage { .. })
 }
 
 fn cleaned(

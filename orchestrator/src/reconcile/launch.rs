@@ -12,6 +12,7 @@ use mayfly_common::scope::Scope;
 use tracing::warn;
 
 use super::act::ActionError;
+use crate::backends::Backends;
 use crate::book::Book;
 use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
@@ -35,7 +36,7 @@ const VERSION_VARIABLE: &str = "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CO
 pub(super) struct Launcher {
     config: Config,
     book: Arc<Book>,
-    backend: Arc<dyn Backend>,
+    backends: Arc<Backends>,
     github: Arc<GitHubClient>,
 }
 
@@ -50,17 +51,18 @@ impl Launcher {
     pub(super) fn new(
         config: &Config,
         book: Arc<Book>,
-        backend: Arc<dyn Backend>,
+        backends: Arc<Backends>,
         github: Arc<GitHubClient>,
     ) -> Self {
-        Self { config: config.clone(), book, backend, github }
+        Self { config: config.clone(), book, backends, github }
     }
 
     /// Starts one runner, or leaves nothing behind. If the engine cannot be reached, the runner may be there and keeps its registration.
     pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
         let pool = self.book.material_of(&launch.pool);
         // Before anything is made that would have to be taken back.
-        let installation = self.backend.installation().await?;
+        let installation = self.backends.installation().await?;
+        let backend = &self.backends.of(&launch.backend)?.actions;
         let credentials = self.register(launch, &pool).await?;
         let id = credentials.id;
         let Material { image, command, profile, fingerprint } = pool.material.clone();
@@ -75,7 +77,7 @@ impl Launcher {
         let (environment, bootstrap) =
             self.environment(launch, &pool, credentials, &identity.installation, now);
         let spec = MachineSpec { identity, bootstrap, command, profile, environment };
-        let Err(error) = self.backend.launch(&spec).await else { return Ok(()) };
+        let Err(error) = backend.create(&spec).await else { return Ok(()) };
         self.failed(&launch.name, &launch.scope, id, error).await
     }
 
@@ -86,7 +88,11 @@ impl Launcher {
         scope: &Scope,
         id: Option<RunnerId>,
     ) -> Result<(), ActionError> {
-        let Err(error) = self.backend.start(machine).await else { return Ok(()) };
+        let started = match self.backends.of(&machine.backend) {
+            Ok(one) => one.actions.start(machine).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = started else { return Ok(()) };
         self.failed(&machine.name, scope, id, error).await
     }
 
@@ -116,7 +122,8 @@ impl Launcher {
 
     /// Undoes a launch. A registration of that name that belongs to another runner stays.
     pub(super) async fn withdraw(&self, launch: &Launch) -> Result<(), ActionError> {
-        let machines = self.backend.list().await?;
+        let backend = &self.backends.of(&launch.backend)?.actions;
+        let machines = backend.list().await?;
         let Some(made) = machines.into_iter().find(|one| one.name == launch.name) else {
             return Ok(());
         };
@@ -131,7 +138,7 @@ impl Launcher {
         if let Some(id) = id {
             self.github.deregister(&launch.scope, id).await?;
         }
-        Ok(self.backend.remove(&made.reference()).await?)
+        Ok(backend.delete(&made.reference()).await?)
     }
 
     async fn register(&self, launch: &Launch, pool: &Pool) -> Result<Credentials, ActionError> {

@@ -11,12 +11,13 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::ask::worker;
 use super::handle::Request;
-use super::image::Wanted;
 use super::pass::Round;
 use super::poll::Jobs;
 use super::show::trouble_at;
 use super::{Reconciler, State};
-use mayfly_backend::{Backend as _, BackendError};
+use crate::backends::{Listed, Wanted};
+use mayfly_backend::BackendError;
+use mayfly_common::identity::BackendName;
 use mayfly_common::machine::Machine;
 use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
@@ -50,7 +51,7 @@ impl Reconciler {
     ) -> Result<Observed, BackendError> {
         // What ends from now on may or may not show in the list.
         let in_flight = state.flight.actions();
-        let machines = self.backend.list().await?;
+        let Listed { machines, mut unreachable } = self.backends.list(&mut state.listed).await?;
         report.problems.extend(machines.iter().filter_map(unread));
         let now = self.clock.now();
         let Due { check, news, sweep } = self.due(state, requests, now);
@@ -69,7 +70,8 @@ impl Reconciler {
         let look = check || sweep.is_some() || self.may_look(state, now);
         let registrations = if look {
             state.last_look = now;
-            let Listed { listings, missing } = self.registrations(state, &scopes, report).await;
+            let Registrations { listings, missing } =
+                self.registrations(state, &scopes, report).await;
             self.note_missing(state, missing, &machines, report);
             listings
         } else {
@@ -91,12 +93,15 @@ impl Reconciler {
         if check {
             self.note_check(state, cold, report, now);
         }
-        let images = self.images.look(&*self.backend, &self.images_wanted(), now).await?;
+        let wanted = self.images_wanted();
+        let images = self.backends.look_at_images(wanted, &mut unreachable, now).await?;
+        report.problems.extend(unreachable.iter().map(|(name, why)| silent(name, why)));
         Ok(Observed {
             jobs: jobs.known,
             jobs_complete: jobs.complete,
             listed_at: listed_at(state),
             images,
+            unreachable,
             groups: BTreeMap::new(),
             repositories: by_activity(state, now),
             unserved: state.catalog.unserved(),
@@ -204,7 +209,7 @@ impl Reconciler {
         state: &State,
         scopes: &BTreeSet<Scope>,
         report: &mut PassReport,
-    ) -> Listed {
+    ) -> Registrations {
         let asked = scopes.clone().into_iter().map(async |scope: Scope| {
             let listed = self.github.registrations(&scope).await;
             (scope, listed)
@@ -233,7 +238,7 @@ impl Reconciler {
             listings.insert(scope, listing);
         }
         missing.sort();
-        Listed { listings, missing }
+        Registrations { listings, missing }
     }
 
     /// Forgets repositories that are gone; those that somebody still counts on are problems.
@@ -253,10 +258,11 @@ impl Reconciler {
         state.forget_registrations(gone);
     }
 
-    /// The images of all pools, each with those who use it.
-    fn images_wanted(&self) -> BTreeMap<String, Wanted> {
-        let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
+    /// The images of all pools by backend, each with those who use it.
+    fn images_wanted(&self) -> BTreeMap<BackendName, BTreeMap<String, Wanted>> {
+        let mut wanted: BTreeMap<BackendName, BTreeMap<String, Wanted>> = BTreeMap::new();
         for entry in self.book.all() {
+            let wanted = wanted.entry(entry.pool.spec.backend.clone()).or_default();
             for image in entry.pool.material.images() {
                 let wanted = wanted.entry(image.to_owned()).or_default();
                 wanted.policies.insert(entry.pool.pull);
@@ -271,7 +277,7 @@ impl Reconciler {
     /// What is there after the actions: runners just started are shown at once.
     pub(super) async fn look_again(
         &self,
-        state: &State,
+        state: &mut State,
         round: &Round<'_>,
     ) -> (Vec<Machine>, Vec<Verdict>) {
         let Round { seen, policy, planned, outcomes, .. } = *round;
@@ -280,7 +286,9 @@ impl Reconciler {
             return unchanged();
         }
         let in_flight = state.flight.actions();
-        let Ok(machines) = self.backend.list().await else { return unchanged() };
+        let Ok(Listed { machines, .. }) = self.backends.list(&mut state.listed).await else {
+            return unchanged();
+        };
         let (jobs, wishes) = (Vec::new(), Vec::new());
         let after = Observed { machines, jobs, wishes, in_flight, ..seen.clone() };
         let verdicts = plan(&after, policy, self.clock.now()).verdicts;
@@ -296,7 +304,7 @@ impl Reconciler {
 }
 
 /// What GitHub said of the registrations of some scopes.
-struct Listed {
+struct Registrations {
     listings: BTreeMap<Scope, Listing>,
     /// Repositories that GitHub does not know, or hides from the credential.
     missing: Vec<RepoSlug>,
@@ -305,6 +313,11 @@ struct Listed {
 /// The problem of a repository whose runners GitHub does not list. It concerns no other repository of the account.
 fn cannot_be_listed(repo: &RepoSlug) -> String {
     format!("{}: runners cannot be listed: {}", Scope::Repo(repo.clone()), GitHubError::NotFound)
+}
+
+/// The problem of a backend that does not answer, where others do.
+fn silent(backend: &BackendName, why: &str) -> String {
+    format!("backend {backend} does not answer: {why}. Its runners are left as they are")
 }
 
 /// The problem of a runner if the engine did not answer all questions about its container.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mayfly_common::api::{PassReport, Runner};
+use mayfly_common::identity::BackendName;
 use mayfly_common::machine::Machine;
 use mayfly_common::pool::PoolName;
 use mayfly_service::traces::{self, TARGET};
@@ -17,9 +18,8 @@ use super::handle::{Request, RequestError};
 use super::lost::Left;
 use super::show::{self, Sight, waits};
 use super::{Reconciler, State};
-use mayfly_backend::Backend as _;
 use mayfly_planner::{
-    Action, Caps, Observed, Plan, Policy, PoolPolicy, RequestId, Verdict, naming, plan,
+    Action, BackendCaps, Caps, Observed, Plan, Policy, PoolPolicy, RequestId, Verdict, naming, plan,
 };
 
 /// What one pass saw, decided and did.
@@ -87,7 +87,7 @@ impl Reconciler {
         let mut state = self.state.lock().await;
         let state = &mut *state;
         let started_at = self.clock.now();
-        self.backend.begin_pass();
+        self.backends.begin_pass();
         state.passes += 1;
         let requests = self.take_requests(state);
         let mut report = PassReport {
@@ -97,7 +97,7 @@ impl Reconciler {
         };
         self.prepare(state, &mut report, started_at).await;
         self.take_in_ended(state, &mut report);
-        let installation = match self.backend.installation().await {
+        let installation = match self.backends.installation().await {
             Ok(installation) => installation,
             Err(error) => return self.give_up(state, report, requests, &error).await,
         };
@@ -115,8 +115,12 @@ impl Reconciler {
         };
         let now = self.clock.now();
         self.tell_lost(state, &seen.machines, now);
-        for runner in self.look_for_missing(state, (&installation, &seen.machines), now).await {
-            seen.memory.had_job(&runner);
+        // What a backend that does not answer may have is not missing.
+        if seen.unreachable.is_empty() {
+            let missing = self.look_for_missing(state, (&installation, &seen.machines), now);
+            for runner in missing.await {
+                seen.memory.had_job(&runner);
+            }
         }
         let planned = plan(&seen, &policy, now);
         state.planned_at = now;
@@ -153,7 +157,7 @@ impl Reconciler {
             report.problems.push(format!("the drain cannot be read or stored: {error}"));
         }
         state.draining = self.drain.since();
-        report.problems.extend(self.backend.problems());
+        report.problems.extend(self.backends.problems());
     }
 
     /// Notes what the look and the plan say to people.
@@ -233,13 +237,16 @@ impl Reconciler {
         let offered = offered.filter(|pool| pool.enabled).map(|pool| pool.labels.clone());
         state.catalog.offer(offered.collect());
         let runner = &self.config.runner;
+        let docker = BackendCaps {
+            runners: runner.max,
+            memory: runner.max_memory,
+            nano_cpus: runner.max_nano_cpus,
+        };
         Policy {
             auto_create: self.config.auto_create,
             draining: false,
             caps: Caps {
-                runners: runner.max,
-                memory: runner.max_memory,
-                nano_cpus: runner.max_nano_cpus,
+                backends: self.backends.caps().chain([(BackendName::default(), docker)]).collect(),
                 per_owner: runner.max_per_owner,
                 per_repo: runner.max_per_repo,
             },

@@ -70,6 +70,7 @@ impl Reconciler {
         for Ended { batch, carried } in state.flight.take_ended() {
             for one in carried {
                 note_outcome(state, &one, now);
+                forget_machine(state, &one);
                 let Carried { task: Task { action, machine, .. }, outcome, gone } = one;
                 if let Some((finished, log)) = gone {
                     if let Some(machine) = &machine {
@@ -165,7 +166,7 @@ impl Reconciler {
         now: Timestamp,
     ) {
         match (action, outcome) {
-            (Action::PullImage(_), Outcome::Done) => {}
+            (Action::PullImage { .. }, Outcome::Done) => {}
             (Action::Launch(launch), Outcome::Done) => {
                 report.launched += 1;
                 state.journal.started(launch, now);
@@ -305,6 +306,20 @@ pub(super) fn note_outcome(state: &mut State, carried: &Carried, now: Timestamp)
         )
         | (Action::Start { machine, .. }, Outcome::Failed(_)) => state.memory.ended(&machine.name),
         _ => {}
+    }
+}
+
+/// Forgets a machine that is gone: where its backend does not answer, it would be shown as it was last seen.
+fn forget_machine(state: &mut State, carried: &Carried) {
+    let (
+        Action::Retire { machine, .. } | Action::Remove { machine, .. },
+        Outcome::Done | Outcome::Left(_),
+    ) = (&carried.task.action, &carried.outcome)
+    else {
+        return;
+    };
+    if let Some(listed) = state.listed.get_mut(&machine.backend) {
+        listed.retain(|one| one.reference() != *machine);
     }
 }
 

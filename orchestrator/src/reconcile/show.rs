@@ -149,7 +149,7 @@ impl Reconciler {
         runners: Vec<Runner>,
         sight: Sight,
     ) {
-        let images = self.images.problems();
+        let images = self.backends.image_problems();
         if !images.is_empty() {
             self.metrics.trouble(Trouble::Image);
         }
@@ -215,9 +215,7 @@ impl Reconciler {
             let seen = PoolSeen {
                 image: entry.pool.material.image.clone(),
                 engine_image: engine.map(|engine| engine.image.clone()),
-                image_state: self
-                    .images
-                    .describe_all(entry.pool.material.images(), entry.pool.pull),
+                image_state: self.backends.image_state(&entry.pool),
                 queued_jobs: planned.pending.get(&name).copied().unwrap_or_default(),
                 short: planned.short.get(&name).map(ToString::to_string),
                 registration_timeout: entry.pool.registration_timeout,
@@ -345,6 +343,7 @@ pub(super) fn runner(machine: &Machine, verdict: &Verdict) -> Runner {
         id: machine.name.to_string(),
         name: machine.name.to_string(),
         pool: machine.pool.as_str().to_owned(),
+        backend: machine.backend.to_string(),
         scope: machine.scope.kind(),
         scope_name: machine.scope.name(),
         labels: machine.labels.to_strings(),

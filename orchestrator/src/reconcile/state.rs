@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use mayfly_common::identity::BackendName;
+use mayfly_common::machine::Machine;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
 use tokio::sync::mpsc;
@@ -31,6 +33,8 @@ pub(super) struct State {
     pub(super) asked: Asked,
     /// Actions under way.
     pub(super) flight: Flight,
+    /// What each backend listed last.
+    pub(super) listed: BTreeMap<BackendName, Vec<Machine>>,
     pub(super) memory: Memory,
     pub(super) backoff: Backoff,
     pub(super) catalog: Catalog,
@@ -107,6 +111,7 @@ impl State {
             held: None,
             asked: Asked::default(),
             flight,
+            listed: BTreeMap::new(),
             memory: Memory::default(),
             backoff: Backoff::default(),
             catalog: Catalog::default(),

@@ -1,12 +1,13 @@
 //! One reconciler for tests of its parts: a backend in memory, a GitHub at which nobody listens, a clock that is set by hand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use mayfly_backend::Backend;
 use mayfly_backend::fake::FakeBackend;
-use mayfly_common::clock::Clock;
+use mayfly_common::clock::{Clock, SystemClock};
 use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
 use mayfly_common::machine::{Machine, MachineRef, Phase};
@@ -18,10 +19,12 @@ use mayfly_common::webhook::{EventJob, JobStatus};
 use mayfly_github::{GitHubClient, GitHubSettings};
 use mayfly_planner::{Action, Launch, RequestId};
 use mayfly_store::Store;
+use tokio::sync::Notify;
 
 use super::Reconciler;
 use super::handle::Handle;
 use crate::adapters::Adapters;
+use crate::backends::{Backends, Configured};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 use mayfly_settings::Config;
@@ -123,6 +126,19 @@ fn identity(runner: &str) -> RunnerIdentity {
         created_at: at(-100),
         deadline: at(1_000),
     }
+}
+
+/// The pull of an image on the backend `docker`.
+pub(super) fn pull(image: &str) -> Action {
+    Action::PullImage { backend: BackendName::default(), image: image.to_owned() }
+}
+
+/// These backends, one of which there is.
+pub(super) fn backends(docker: Arc<dyn Backend>) -> Arc<Backends> {
+    let (clock, nudge): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::new(Notify::new()));
+    let docker = Configured { backend: docker, caps: None };
+    let tasks = Tasks::default();
+    Arc::new(Backends::new(&docker, &BTreeMap::new(), (&clock, &nudge, &tasks)))
 }
 
 /// The machine of [`machine`], and no other of its name.

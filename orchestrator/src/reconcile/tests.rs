@@ -16,6 +16,7 @@ use super::testing::{
 use super::*;
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::Runner;
+use mayfly_common::identity::BackendName;
 use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
@@ -23,7 +24,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_github::GitHubError;
 use mayfly_planner::backoff::Failed;
-use mayfly_planner::{Action, Caps, Listing, Memory, Observed, Verdict, plan};
+use mayfly_planner::{Action, BackendCaps, Caps, Listing, Memory, Observed, Verdict, plan};
 use mayfly_store::Store;
 
 async fn add(bench: &Bench, spec: Value) {
@@ -49,10 +50,13 @@ async fn what_holds_in_a_pass_is_as_the_configuration_and_the_pools_say() {
         let mut state = bench.reconciler.state.lock().await;
         bench.reconciler.policy(&mut state, "inst", at(9))
     };
+    let of_docker = |docker| BTreeMap::from([(BackendName::default(), docker)]);
     let caps = Caps {
-        runners: 7,
-        memory: Some(9 << 30),
-        nano_cpus: Some(11_000_000_000),
+        backends: of_docker(BackendCaps {
+            runners: 7,
+            memory: Some(9 << 30),
+            nano_cpus: Some(11_000_000_000),
+        }),
         per_owner: Some(5),
         per_repo: Some(3),
     };
@@ -66,7 +70,8 @@ async fn what_holds_in_a_pass_is_as_the_configuration_and_the_pools_say() {
     let manual = Bench::new();
     let mut state = manual.reconciler.state.lock().await;
     let policy = manual.reconciler.policy(&mut state, "inst", at(0));
-    let caps = Caps { runners: 10, memory: None, nano_cpus: None, per_owner: None, per_repo: None };
+    let docker = BackendCaps { runners: 10, memory: None, nano_cpus: None };
+    let caps = Caps { backends: of_docker(docker), per_owner: None, per_repo: None };
     assert_eq!((policy.auto_create, policy.clean_registrations, policy.caps), (false, true, caps));
 }
 
@@ -342,8 +347,8 @@ async fn what_is_shown_after_the_actions_is_what_is_there_or_else_what_was_seen(
     let shown = async |changed| {
         let outcomes = if changed { &ended[..] } else { &[] };
         let round = Round { seen: &seen, policy: &policy, planned: &planned, outcomes, dry: false };
-        let state = bench.reconciler.state.lock().await;
-        let (machines, verdicts) = bench.reconciler.look_again(&state, &round).await;
+        let mut state = bench.reconciler.state.lock().await;
+        let (machines, verdicts) = bench.reconciler.look_again(&mut state, &round).await;
         let names = |names: Vec<&RunnerName>| {
             names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };

@@ -6,7 +6,7 @@ use super::act::Outcome;
 use super::handle::RequestError;
 use super::pass::Round;
 use super::{Reconciler, State};
-use mayfly_backend::{Backend as _, BackendError};
+use mayfly_backend::BackendError;
 use mayfly_common::machine::{Machine, MachineRef};
 use mayfly_planner::Action;
 use mayfly_planner::uninstall::rest;
@@ -29,7 +29,7 @@ impl Reconciler {
                 | Action::Retire { machine: MachineRef { name, .. }, .. } => {
                     format!("runner {name}")
                 }
-                Action::PullImage(_) | Action::Launch(_) | Action::Start { .. } => continue,
+                Action::PullImage { .. } | Action::Launch(_) | Action::Start { .. } => continue,
             };
             match outcome {
                 Outcome::Done => report.removed.push(what),
@@ -48,7 +48,7 @@ impl Reconciler {
         if !rest.clears {
             return Ok(report);
         }
-        let cleared = self.backend.clear().await;
+        let cleared = self.backends.clear().await;
         let cleared = cleared
             .map_err(|error: BackendError| RequestError::Backend(std::sync::Arc::new(error)))?;
         report.removed.extend(cleared.removed);

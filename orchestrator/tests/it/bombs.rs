@@ -9,6 +9,7 @@ use bollard::query_parameters::TopOptionsBuilder;
 use github_sim::Sim;
 use github_sim::world::model::{JobSpec, Status, Step};
 use mayfly_backend::Backend as _;
+use mayfly_backend::Console as _;
 use mayfly_common::api::{EventList, Finished, JobList, JobStats, RunnerList, Status as Report};
 use mayfly_common::machine::{Exit, Phase};
 use mayfly_common::name::RunnerName;
@@ -29,7 +30,7 @@ async fn exit_of(engine: &Engine, script: &str) -> Exit {
     let command = format!("/bin/sh -c '{script}'");
     let backend = engine.backend(&[]);
     let spec = spec_of(engine, &[("RUNNER_COMMAND", &command)], "mayfly-bomb");
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     let mut found = None;
     until("it ended", async || {
         let seen = backend.list().await.unwrap().remove(0).phase;
@@ -42,7 +43,7 @@ async fn exit_of(engine: &Engine, script: &str) -> Exit {
     .await;
     let log = backend.logs(&spec.identity.name, 200).await.unwrap().unwrap();
     assert!(log.len() <= 64 << 10, "{} bytes", log.len());
-    backend.remove(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
+    backend.delete(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
     found.unwrap()
 }
 
@@ -83,7 +84,7 @@ async fn of_a_long_log_the_end_is_shown() {
     let backend = engine.backend(&[]);
     let command = [("RUNNER_COMMAND", "/bin/sh -c 'seq 300; exec sleep 60'")];
     let spec = spec_of(&engine, &command, "mayfly-long");
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     until("all is printed", async || {
         let log = backend.logs(&spec.identity.name, 5).await.unwrap();
         log.as_deref() == Some("296\n297\n298\n299\n300\n")
@@ -101,7 +102,7 @@ async fn arguments_of_processes_are_not_read_whatever_they_say() {
         for n in 1 2 3 4 5 6 7 8; do sh -c "echo up; sleep 600; :" $A $A $A $A $A $A $A $A $A $A & done; wait"#;
     let command = format!("/bin/sh -c '{bomb}'");
     let spec = spec_of(&engine, &[("RUNNER_COMMAND", &command)], "mayfly-arguments");
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     until("all run", async || {
         let log = backend.logs(&spec.identity.name, 20).await.unwrap().unwrap_or_default();
         log.lines().filter(|line| *line == "up").count() == 8

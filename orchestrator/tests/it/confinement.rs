@@ -6,6 +6,7 @@ use std::process::Command;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use github_sim::world::model::Conclusion;
 use mayfly_backend::Backend as _;
+use mayfly_backend::Console as _;
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
@@ -47,20 +48,20 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
     assert_ne!(usual, OTHER_MTU);
     let backend = engine.backend(&[]);
     let first = spec_of(&engine, &[SLEEPS], "mayfly-mtu-1");
-    backend.launch(&first).await.unwrap();
+    backend.create(&first).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
 
     // A network of ours with another MTU stays as long as a runner is in it, started or not, and is made again then.
     let other = engine.backend(&[("DOCKER_NETWORK_MTU", OTHER_MTU)]);
     let second = spec_of(&engine, &[SLEEPS], "mayfly-mtu-2");
-    other.launch(&second).await.unwrap();
+    other.create(&second).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
-    other.remove(&machine_of(&other, first.identity.name.as_str()).await).await.unwrap();
+    other.delete(&machine_of(&other, first.identity.name.as_str()).await).await.unwrap();
     let third = spec_of(&engine, &[SLEEPS], "mayfly-mtu-3");
-    other.launch(&third).await.unwrap();
+    other.create(&third).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual));
-    other.remove(&machine_of(&other, second.identity.name.as_str()).await).await.unwrap();
-    other.remove(&machine_of(&other, third.identity.name.as_str()).await).await.unwrap();
+    other.delete(&machine_of(&other, second.identity.name.as_str()).await).await.unwrap();
+    other.delete(&machine_of(&other, third.identity.name.as_str()).await).await.unwrap();
     let waits = ContainerCreateBody {
         image: Some(engine.image()),
         host_config: Some(HostConfig {
@@ -71,12 +72,12 @@ async fn the_runners_network_has_the_engine_s_mtu_or_the_one_that_is_set() {
     };
     let waits = engine.docker.create_container(None, waits).await.unwrap().id;
     let between = spec_of(&engine, &[SLEEPS], "mayfly-mtu-5");
-    other.launch(&between).await.unwrap();
+    other.create(&between).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(&*usual), "it needs it");
     engine.docker.remove_container(&waits, None).await.unwrap();
-    other.remove(&machine_of(&other, between.identity.name.as_str()).await).await.unwrap();
+    other.delete(&machine_of(&other, between.identity.name.as_str()).await).await.unwrap();
     let fourth = spec_of(&engine, &[TELLS], "mayfly-mtu-4");
-    other.launch(&fourth).await.unwrap();
+    other.create(&fourth).await.unwrap();
     assert_eq!(mtu(&engine, &engine.network()).await.as_deref(), Some(OTHER_MTU));
     assert_eq!(
         printed(&other, &fourth.identity.name).await,
@@ -95,7 +96,7 @@ async fn the_engine_s_own_networks_are_refused_by_id_too() {
         let id = engine.docker.inspect_network(shared, None).await.unwrap().id.unwrap();
         let backend = engine.backend(&[("DOCKER_NETWORK", &id)]);
         let spec = spec_of(&engine, &[SLEEPS], "mayfly-shared");
-        let error = backend.launch(&spec).await.unwrap_err().to_string();
+        let error = backend.create(&spec).await.unwrap_err().to_string();
         assert!(error.contains(&format!("the engine's own network {shared}")), "{error}");
         assert!(backend.list().await.unwrap().is_empty(), "nothing was made");
     }
@@ -113,7 +114,7 @@ async fn a_network_that_somebody_else_made_is_left_alone() {
     let backend = engine.backend(&[("DOCKER_NETWORK_MTU", OTHER_MTU)]);
     assert!(backend.problems().is_empty(), "nobody looked yet");
     let spec = spec_of(&engine, &[SLEEPS], "mayfly-theirs");
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     let found = engine.docker.inspect_network(&engine.network(), None).await.unwrap();
     assert_eq!(found.id, Some(id));
     let open = format!("runners reach each other on the network {}: ", engine.network());
@@ -121,10 +122,10 @@ async fn a_network_that_somebody_else_made_is_left_alone() {
     assert!(problems.len() == 1 && problems[0].starts_with(&open), "{problems:?}");
 
     // Its owner makes it again, as it should be.
-    backend.remove(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
+    backend.delete(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
     engine.docker.remove_network(&engine.network()).await.unwrap();
     engine.backend(&[]).network_gateway().await.unwrap();
-    backend.launch(&spec_of(&engine, &[SLEEPS], "mayfly-apart")).await.unwrap();
+    backend.create(&spec_of(&engine, &[SLEEPS], "mayfly-apart")).await.unwrap();
     assert!(backend.problems().is_empty(), "{:?}", backend.problems());
 }
 
@@ -138,7 +139,7 @@ async fn a_network_is_named_and_not_called_by_its_id() {
     for id in [id.as_str(), &id[..12]] {
         let other = [("DOCKER_NETWORK", id), ("DOCKER_NETWORK_MTU", OTHER_MTU)];
         let spec = spec_of(&engine, &[SLEEPS], "mayfly-by-id");
-        let error = engine.backend(&other).launch(&spec).await.unwrap_err().to_string();
+        let error = engine.backend(&other).create(&spec).await.unwrap_err().to_string();
         let advice = format!("name it, as in DOCKER_NETWORK={}", engine.network());
         assert!(error.contains("DOCKER_NETWORK") && error.ends_with(&advice), "{error}");
     }
@@ -159,10 +160,10 @@ async fn no_file_goes_from_one_job_to_the_next() {
     let backend = engine.backend(&[]);
     let spec = spec_of(&engine, &[LEAVES], "mayfly-leaves");
     for _ in 0..2 {
-        backend.launch(&spec).await.unwrap();
+        backend.create(&spec).await.unwrap();
         let said = printed(&backend, &spec.identity.name).await;
         assert!(said.contains("found wrote,/"), "{said}");
-        backend.remove(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
+        backend.delete(&machine_of(&backend, spec.identity.name.as_str()).await).await.unwrap();
     }
 }
 
@@ -205,7 +206,7 @@ async fn our_filter_refuses_what_old_engines_let_through() {
             ("RUNNER_SECCOMP_PROFILE", PROFILE),
         ];
         let spec = spec_of(&engine, &variables, &format!("mayfly-filter-{isolation}"));
-        backend.launch(&spec).await.unwrap();
+        backend.create(&spec).await.unwrap();
         let said = printed(&backend, &spec.identity.name).await;
         let first = said.lines().next().unwrap_or_default().trim();
         let expected = "inet=1 unix=1 netlink=1 vsock=0 alg=0 io_uring=0 userns=0 keyctl=0";

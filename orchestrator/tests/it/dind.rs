@@ -14,6 +14,7 @@ use bollard::query_parameters::{
 use github_sim::world::model::Conclusion;
 use github_sim::{Sim, runner_image};
 use mayfly_backend::{Backend, BackendError};
+use mayfly_backend::{Console as _, Watcher as _};
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::machine::Phase;
 use mayfly_common::runner::RunnerState;
@@ -251,7 +252,7 @@ async fn an_engine_that_cannot_be_made_leaves_nothing() {
     let variables = variables(&engine);
     let backend = engine.backend(&borrowed(&variables));
     let spec = spec_of(&engine, &borrowed(&variables), "mayfly-no-image");
-    let error = backend.launch(&spec).await.unwrap_err();
+    let error = backend.create(&spec).await.unwrap_err();
     assert!(
         matches!(&error, BackendError::ImageMissing(image) if *image == engine.sidecar_image()),
         "{error}"
@@ -260,7 +261,7 @@ async fn an_engine_that_cannot_be_made_leaves_nothing() {
     // An image without a shell.
     let archive = with_programs(empty(), &["sleep"], &[]);
     engine.import(&engine.sidecar_image(), archive, vec![PATH.to_owned()]).await;
-    let error = backend.launch(&spec).await.unwrap_err();
+    let error = backend.create(&spec).await.unwrap_err();
     let refused = BackendError::Refused { what: "start a Docker engine", reason: String::new() };
     assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&refused), "{error}");
     assert!(error.to_string().contains("start a Docker engine"), "{error}");
@@ -281,8 +282,8 @@ async fn whatever_a_crash_leaves_is_seen_and_removed() {
         let name = format!("mayfly-{}-{}", engine.installation, what.len());
         let sidecar = format!("{name}-docker");
         let spec = spec_of(&engine, &borrowed(&variables), &name);
-        backend.launch(&spec).await.unwrap();
-        backend.launch(&spec).await.expect("the same again is no error");
+        backend.create(&spec).await.unwrap();
+        backend.create(&spec).await.expect("the same again is no error");
         let mut of_it = volumes(&engine, &sidecar).await;
         of_it.extend(volumes(&engine, &name).await);
         match what {
@@ -316,8 +317,8 @@ async fn whatever_a_crash_leaves_is_seen_and_removed() {
             "{what}: {listed:?}"
         );
         let machine = listed[0].reference();
-        backend.remove(&machine).await.unwrap();
-        backend.remove(&machine).await.unwrap();
+        backend.delete(&machine).await.unwrap();
+        backend.delete(&machine).await.unwrap();
         assert_eq!(left(&engine, &of_it).await, Vec::<String>::new(), "{what}");
     }
 }
@@ -331,7 +332,7 @@ async fn a_runner_starts_once_and_goes_whole() {
     variables.push(("RUNNER_COMMAND", "/bin/sh -c 'echo $DOCKER_HOST; sleep 600'".to_owned()));
     let backend = engine.backend(&borrowed(&variables));
     let spec = spec_of(&engine, &borrowed(&variables), "mayfly-whole");
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     until("its engine seems healthy", async || {
         backend.list().await.unwrap()[0].phase == Phase::Ready
     })
@@ -384,6 +385,6 @@ async fn a_runner_starts_once_and_goes_whole() {
     .await;
     let mut of_it = volumes(&engine, "mayfly-whole").await;
     of_it.extend(volumes(&engine, "mayfly-whole-docker").await);
-    backend.remove(&machine_of(&backend, "mayfly-whole").await).await.unwrap();
+    backend.delete(&machine_of(&backend, "mayfly-whole").await).await.unwrap();
     assert_eq!(left(&engine, &of_it).await, Vec::<String>::new());
 }

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend, BackendError};
+use mayfly_backend::{Console as _, ImageStore as _, Usage as _};
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::identity::{BackendName, RunnerIdentity};
@@ -285,8 +286,8 @@ async fn a_container_is_confined_and_labelled() {
     let engine = engine().await;
     let backend = engine.backend(&[]);
     let spec = spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-confined");
-    backend.launch(&spec).await.unwrap();
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     let found = engine.inspect("mayfly-confined").await;
     let host = found.host_config.unwrap();
     assert_eq!(
@@ -314,8 +315,8 @@ async fn a_container_is_confined_and_labelled() {
     );
     assert_eq!(listed[0].phase, Phase::Running { working: Some(false) });
     let machine = listed[0].reference();
-    backend.remove(&machine).await.unwrap();
-    backend.remove(&machine).await.unwrap();
+    backend.delete(&machine).await.unwrap();
+    backend.delete(&machine).await.unwrap();
     assert!(backend.list().await.unwrap().is_empty());
 }
 
@@ -340,7 +341,7 @@ async fn a_name_is_one_runner_s_alone() {
     let backend = engine.backend(&[]);
     let sleeps = [("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")];
     let first = spec_of(&engine, &sleeps, "mayfly-twin");
-    backend.launch(&first).await.unwrap();
+    backend.create(&first).await.unwrap();
     let id = engine.inspect("mayfly-twin").await.id;
     let created_at = first.identity.created_at + jiff::SignedDuration::from_secs(1);
     let github_id = Some(mayfly_common::registration::RunnerId(7));
@@ -350,7 +351,7 @@ async fn a_name_is_one_runner_s_alone() {
     ];
     for identity in others {
         let other = MachineSpec { identity, ..spec_of(&engine, &sleeps, "mayfly-twin") };
-        let taken = backend.launch(&other).await.unwrap_err();
+        let taken = backend.create(&other).await.unwrap_err();
         assert!(matches!(taken, BackendError::NameTaken(_)), "{taken}");
     }
     assert_eq!(engine.inspect("mayfly-twin").await.id, id, "and the first goes on");
@@ -363,7 +364,7 @@ async fn a_container_that_somebody_renames_or_copies_stays_its_runner_s() {
     let backend = engine.backend(&[]);
     let sleeps = [("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")];
     let spec = spec_of(&engine, &sleeps, "mayfly-renamed");
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     let other = format!("{}-by-hand", engine.installation);
     let options = RenameContainerOptionsBuilder::default().name(&other).build();
     engine.docker.rename_container("mayfly-renamed", options).await.unwrap();
@@ -380,7 +381,7 @@ async fn a_container_that_somebody_renames_or_copies_stays_its_runner_s() {
     let listed = backend.list().await.unwrap();
     let phases: Vec<_> = listed.iter().map(|one| &one.phase).collect();
     assert_eq!(phases, [&Phase::Running { working: Some(false) }], "the one that may have a job");
-    backend.remove(&machine_of(&backend, "mayfly-renamed").await).await.unwrap();
+    backend.delete(&machine_of(&backend, "mayfly-renamed").await).await.unwrap();
     assert_eq!(backend.list().await.unwrap(), []);
     for name in ["mayfly-renamed", &other] {
         assert!(engine.docker.inspect_container(name, None).await.is_err(), "{name}");
@@ -394,16 +395,16 @@ async fn a_worker_inside_is_seen_and_an_exit_is_read() {
     let worker = engine.backend(&[]);
     let works =
         [("RUNNER_COMMAND", "/bin/sh -c 'printf Runner.Worker >/proc/$$/comm; sleep 60; :'")];
-    worker.launch(&spec_of(&engine, &works, "mayfly-works")).await.unwrap();
+    worker.create(&spec_of(&engine, &works, "mayfly-works")).await.unwrap();
     until("the worker is seen", async || {
         worker.list().await.unwrap()[0].phase == Phase::Running { working: Some(true) }
     })
     .await;
-    worker.remove(&machine_of(&worker, "mayfly-works").await).await.unwrap();
+    worker.delete(&machine_of(&worker, "mayfly-works").await).await.unwrap();
 
     let ends = engine.backend(&[]);
     let last_words = [("RUNNER_COMMAND", "/bin/sh -c 'echo last words; exit 7'")];
-    ends.launch(&spec_of(&engine, &last_words, "mayfly-ends")).await.unwrap();
+    ends.create(&spec_of(&engine, &last_words, "mayfly-ends")).await.unwrap();
     until("it ended", async || matches!(ends.list().await.unwrap()[0].phase, Phase::Exited(_)))
         .await;
     let Phase::Exited(exit) = ends.list().await.unwrap()[0].phase.clone() else {
@@ -412,22 +413,28 @@ async fn a_worker_inside_is_seen_and_an_exit_is_read() {
     assert_eq!((exit.code, exit.out_of_memory, exit.log_tail.trim()), (7, false, "last words"));
 }
 
+/// True if a machine runs now.
+async fn runs(backend: &DockerBackend, machine: &MachineRef) -> bool {
+    let found = backend.get(machine).await.unwrap();
+    found.is_some_and(|one| matches!(one.phase, Phase::Running { .. }))
+}
+
 #[tokio::test]
 #[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
 async fn a_runner_runs_until_it_is_stopped_and_again_once_somebody_starts_it() {
     let (engine, name) = (engine().await, "mayfly-again");
     let backend = engine.backend(&[]);
     let spec = spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], name);
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     let machine = machine_of(&backend, name).await;
     let other = MachineRef { id: "0".repeat(64), ..machine.clone() };
-    assert!(backend.runs(&machine).await.unwrap() && !backend.runs(&other).await.unwrap());
+    assert!(runs(&backend, &machine).await && !runs(&backend, &other).await);
     engine.docker.kill_container(name, None).await.unwrap();
-    until("it has ended", async || !backend.runs(&machine).await.unwrap()).await;
+    until("it has ended", async || !runs(&backend, &machine).await).await;
     engine.docker.start_container(name, None).await.unwrap();
-    assert!(backend.runs(&machine).await.unwrap());
-    backend.remove(&machine).await.unwrap();
-    assert!(!backend.runs(&machine).await.unwrap());
+    assert!(runs(&backend, &machine).await);
+    backend.delete(&machine).await.unwrap();
+    assert!(!runs(&backend, &machine).await);
 }
 
 /// The engine keeps a line in pieces of 16 KiB, and takes those for lines where it is asked for the last ones.
@@ -438,9 +445,9 @@ async fn a_line_of_four_megabytes_hides_none_of_the_lines_before_it() {
     let backend = engine.backend(&[]);
     let command = "/bin/sh -c 'seq 101 150; printf \"%04000000d\\n\" 7; seq 201 220'";
     let spec = spec_of(&engine, &[("RUNNER_COMMAND", command)], name);
-    backend.launch(&spec).await.unwrap();
+    backend.create(&spec).await.unwrap();
     let machine = machine_of(&backend, name).await;
-    until("it has ended", async || !backend.runs(&machine).await.unwrap()).await;
+    until("it has ended", async || !runs(&backend, &machine).await).await;
     let shown = backend.logs(&machine.name, 200).await.unwrap().unwrap();
     let numbers: Vec<&str> = shown.lines().filter(|line| line.len() == 3).collect();
     let expected: Vec<String> = (101..=150).chain(201..=220).map(|it| it.to_string()).collect();
@@ -457,7 +464,7 @@ async fn what_runners_store_is_measured() {
     let containers = async || backend.storage().await.ok().map(|stored| stored.containers);
     until("it is measured", async || containers().await == Some(0)).await;
     let writes = [("RUNNER_COMMAND", "/bin/sh -c 'printf %03145728d 1 >/tmp/big; exec sleep 60'")];
-    backend.launch(&spec_of(&engine, &writes, "mayfly-writes")).await.unwrap();
+    backend.create(&spec_of(&engine, &writes, "mayfly-writes")).await.unwrap();
     until("what it wrote is seen", async || containers().await >= Some(3 << 20)).await;
     until("images count", async || backend.storage().await.is_ok_and(|stored| stored.images > 0))
         .await;
@@ -481,11 +488,18 @@ async fn what_is_not_ours_is_never_touched() {
     assert!(backend.list().await.unwrap().is_empty());
     for text in [name.as_str(), &name[..10], &id, &id[..12]] {
         let name = RunnerName::parse(text).unwrap();
-        backend.remove(&MachineRef { name: name.clone(), id: id.clone() }).await.unwrap();
+        backend
+            .delete(&MachineRef {
+                name: name.clone(),
+                id: id.clone(),
+                backend: BackendName::default(),
+            })
+            .await
+            .unwrap();
         assert_eq!(backend.logs(&name, 10).await.unwrap(), None, "{text}");
     }
     engine.inspect(&name).await;
-    let taken = backend.launch(&spec_of(&engine, &[], &name)).await.unwrap_err();
+    let taken = backend.create(&spec_of(&engine, &[], &name)).await.unwrap_err();
     assert!(matches!(taken, BackendError::NameTaken(_)), "{taken}");
     engine.inspect(&name).await;
 }
@@ -496,7 +510,7 @@ async fn what_cannot_start_leaves_nothing() {
     let engine = engine().await;
     let bad = engine.backend(&[]);
     let no_program = spec_of(&engine, &[("RUNNER_COMMAND", "/no/such/program")], "mayfly-bad");
-    let error = bad.launch(&no_program).await.unwrap_err();
+    let error = bad.create(&no_program).await.unwrap_err();
     assert!(
         matches!(error, BackendError::Refused { what: "start a runner container", .. }),
         "{error}"
@@ -507,7 +521,7 @@ async fn what_cannot_start_leaves_nothing() {
     let missing = engine.backend(&[]);
     assert_eq!(missing.image_id(image).await.unwrap(), None);
     let no_image = spec_of(&engine, &[("RUNNER_IMAGE", image)], "mayfly-missing");
-    let error = missing.launch(&no_image).await.unwrap_err();
+    let error = missing.create(&no_image).await.unwrap_err();
     assert!(matches!(error, BackendError::ImageMissing(_)), "{error}");
 }
 
@@ -517,13 +531,13 @@ async fn a_network_removed_behind_our_back_is_made_again() {
     let engine = engine().await;
     let backend = engine.backend(&[]);
     backend
-        .launch(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-first"))
+        .create(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-first"))
         .await
         .unwrap();
-    backend.remove(&machine_of(&backend, "mayfly-first").await).await.unwrap();
+    backend.delete(&machine_of(&backend, "mayfly-first").await).await.unwrap();
     engine.docker.remove_network(&engine.network()).await.unwrap();
     backend
-        .launch(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-second"))
+        .create(&spec_of(&engine, &[("RUNNER_COMMAND", "/bin/sh -c 'sleep 60'")], "mayfly-second"))
         .await
         .unwrap();
     assert_eq!(backend.list().await.unwrap().len(), 1);

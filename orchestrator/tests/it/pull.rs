@@ -10,7 +10,7 @@ use axum::routing::get;
 use bollard::query_parameters::RemoveImageOptionsBuilder;
 use futures::stream;
 use http::StatusCode;
-use mayfly_backend::{Backend as _, BackendError, Progress};
+use mayfly_backend::{BackendError, ImageStore as _, Progress};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 use tokio::sync::Notify;

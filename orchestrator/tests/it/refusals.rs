@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{Backend as _, BackendError, Progress};
+use mayfly_backend::{ImageStore as _, Usage as _, Watcher as _};
 use mayfly_backend_docker::{DockerBackend, DockerSettings};
 use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::material::Material;
@@ -169,7 +170,7 @@ async fn a_container_whose_start_is_not_answered_is_left_to_the_next_look() {
     let Material { command, profile, .. } = pool.material;
     let (bootstrap, environment) = (Bootstrap::default(), Vec::new());
     let spec = MachineSpec { identity, bootstrap, command, profile, environment };
-    let error = backend.launch(&spec).await.unwrap_err();
+    let error = backend.create(&spec).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
     assert_eq!(engine.removed(), Vec::<String>::new(), "it may have a job already");
     let seen = backend.list().await.unwrap();

@@ -61,13 +61,14 @@ async fn no_task_of_an_app_goes_on_once_it_is_dropped() {
     // The job's pull does not end by itself.
     (backend.state().image, backend.state().endless_pulls) = (false, true);
     let mut adapters = Adapters::open(&config).unwrap();
-    adapters.backend = Arc::<FakeBackend>::clone(&backend);
+    adapters.docker.backend = Arc::<FakeBackend>::clone(&backend);
     let app = App::build(config.clone(), adapters);
     let handle = app.handle().clone();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let running = tokio::spawn(app.run(listener, pending()));
-    let pulling = || handle.image_pull(&config.runner.image).is_some();
+    let pool = mayfly_settings::pool::Pool::default_pool(&config);
+    let pulling = || handle.image_pull(&pool).is_some();
     until("the image is being pulled", pulling).await;
     drop(handle);
     let mut idle = TcpStream::connect(address).await.unwrap();

@@ -7,6 +7,7 @@ fn runner(number: u32, state: RunnerState, scope: ScopeKind, scope_name: &str) -
         id: format!("id-{number}"),
         name: format!("name-{number}"),
         pool: "ci".to_owned(),
+        backend: "docker".to_owned(),
         scope,
         scope_name: scope_name.to_owned(),
         labels: vec!["gpu".to_owned()],
@@ -24,7 +25,7 @@ fn runner(number: u32, state: RunnerState, scope: ScopeKind, scope_name: &str) -
 fn a_runner_is_shown_whole() {
     let whole = runner(1, RunnerState::Busy, ScopeKind::Enterprise, "octo");
     let expected = json!({
-        "id": "id-1", "name": "name-1", "pool": "ci", "scope": "enterprise", "scope_name": "octo",
+        "id": "id-1", "name": "name-1", "pool": "ci", "backend": "docker", "scope": "enterprise", "scope_name": "octo",
         "labels": ["gpu"], "state": "busy", "reason": "because", "container_id": "c0ffee", "image": "a/b:c",
         "github_runner_id": 7, "created_at": "2026-01-01T00:00:01Z", "deadline": "2026-01-01T00:00:02Z",
     });

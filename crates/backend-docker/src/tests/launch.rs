@@ -46,7 +46,7 @@ fn words(outcome: Result<(), BackendError>) -> String {
 #[tokio::test]
 async fn a_runner_is_created_under_its_name_and_started() {
     let engine = engine(vec![]).await;
-    engine.backend().launch(&spec()).await.unwrap();
+    engine.backend().create(&spec()).await.unwrap();
     let asked = engine.asked();
     let lines: Vec<_> = asked.iter().map(|one| one.line.as_str()).collect();
     assert_eq!(lines, [IMAGE, CREATE, START]);
@@ -112,7 +112,7 @@ async fn a_launch_that_fails_says_why_and_leaves_nothing_that_it_made() {
     ];
     for (script, expected, then) in rows {
         let engine = engine(script).await;
-        assert_eq!(words(engine.backend().launch(&spec()).await), expected);
+        assert_eq!(words(engine.backend().create(&spec()).await), expected);
         let asked = engine.asked();
         let lines: Vec<_> = asked.iter().map(|one| one.line.as_str()).collect();
         assert_eq!(lines, [&[IMAGE, CREATE][..], &then].concat(), "{expected}");
@@ -121,7 +121,7 @@ async fn a_launch_that_fails_says_why_and_leaves_nothing_that_it_made() {
     }
     // Whether it runs is not known: it stays for the next look.
     let engine = engine(vec![(START, vec![cut(500)])]).await;
-    let error = engine.backend().launch(&spec()).await.unwrap_err();
+    let error = engine.backend().create(&spec()).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
     assert_eq!(engine.lines(), [IMAGE, CREATE, START]);
 }
@@ -199,7 +199,7 @@ async fn engine_for_two(other: Script) -> StandIn {
 #[tokio::test]
 async fn a_runner_with_an_engine_of_its_own_waits_until_that_answers() {
     let engine = engine_for_two(vec![]).await;
-    engine.backend().launch(&with_engine()).await.unwrap();
+    engine.backend().create(&with_engine()).await.unwrap();
     let asked = engine.asked();
     let lines: Vec<_> = asked.iter().map(|one| one.line.as_str()).collect();
     let expected = [IMAGE, CREATE, NETWORK, MAKE_NETWORK, CONNECT, CREATE, START_ENGINE];
@@ -298,17 +298,17 @@ async fn what_is_there_of_an_engine_is_left_and_what_fails_is_taken_away() {
     ];
     for (script, expected, then) in rows {
         let engine = engine_for_two(script).await;
-        assert_eq!(words(engine.backend().launch(&with_engine()).await), expected);
+        assert_eq!(words(engine.backend().create(&with_engine()).await), expected);
         assert_eq!(engine.lines(), [&[IMAGE, CREATE][..], &then].concat(), "{expected}");
     }
     // Nothing is removed where the engine cannot be reached.
     let gone =
         engine_for_two(vec![(NETWORK, vec![network(&ours())]), (DISCONNECT, vec![cut(500)])]).await;
-    let error = gone.backend().remove(&machine("c1")).await.unwrap_err();
+    let error = gone.backend().delete(&machine("c1")).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
     assert!(!gone.lines().contains(&REMOVE_NETWORK.to_owned()));
     let engine = engine_for_two(vec![(START_ENGINE, vec![cut(500)])]).await;
-    let error = engine.backend().launch(&with_engine()).await.unwrap_err();
+    let error = engine.backend().create(&with_engine()).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
     assert!(!engine.lines().iter().any(|line| line.starts_with("DELETE")));
 }
@@ -354,7 +354,7 @@ async fn a_runner_goes_with_all_that_belongs_to_it() {
     ];
     for (script, expected, lines) in rows {
         let engine = engine_for_two(script).await;
-        assert_eq!(words(engine.backend().remove(&machine("c1")).await), expected);
+        assert_eq!(words(engine.backend().delete(&machine("c1")).await), expected);
         let asked = engine.asked();
         let found: Vec<_> = asked.iter().map(|one| one.line.as_str()).collect();
         assert_eq!(found, lines, "{expected}");
@@ -364,7 +364,7 @@ async fn a_runner_goes_with_all_that_belongs_to_it() {
     }
     // Without the runner there may still be its engine, which is listed in its place.
     let engine = engine_for_two(vec![there(), (LIST, vec![ok(&engine_alone)])]).await;
-    engine.backend().remove(&machine("e1")).await.unwrap();
+    engine.backend().delete(&machine("e1")).await.unwrap();
     assert_eq!(engine.lines(), [LIST, LIST, REMOVE_ENGINE, NETWORK, REMOVE_NETWORK]);
 }
 
@@ -379,6 +379,6 @@ async fn a_runner_of_another_registration_or_of_none_is_another() {
     let (mut by_token, mut other) = (spec(), spec());
     by_token.identity.github_id = None;
     other.identity.github_id = Some(RunnerId(8));
-    assert_eq!(words(backend.launch(&by_token).await), "ok");
-    assert!(matches!(backend.launch(&other).await, Err(BackendError::NameTaken(_))));
+    assert_eq!(words(backend.create(&by_token).await), "ok");
+    assert!(matches!(backend.create(&other).await, Err(BackendError::NameTaken(_))));
 }

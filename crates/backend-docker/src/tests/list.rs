@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::stand_in::{
     StandIn, Told, labels, labels_with_engine, listed, log, no, ok, silence, spec,
 };
-use mayfly_backend::{Backend as _, BackendError};
+use mayfly_backend::{Backend as _, BackendError, Console as _};
 
 const LIST: &str = "GET /containers/json";
 

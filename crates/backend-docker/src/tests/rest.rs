@@ -1,8 +1,11 @@
 use std::time::Duration;
 
-use mayfly_common::machine::Phase;
+use mayfly_common::machine::{Exit, Phase};
 
-use mayfly_backend::{Backend as _, BackendError, Cleared, HostResources, Progress, Storage};
+use mayfly_backend::{
+    Backend as _, BackendError, Cleared, Console as _, HostResources, ImageStore as _, Progress,
+    Storage, Usage as _, Watcher as _,
+};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -76,32 +79,41 @@ async fn an_image_is_there_or_it_is_not() {
 }
 
 #[tokio::test]
-async fn a_runner_runs_if_one_of_its_containers_does() {
+async fn a_runner_runs_at_a_glance_if_one_of_its_containers_does() {
+    let ended = |code| Phase::Exited(Exit { code, ..Exit::default() });
+    let runs = || Phase::Running { working: None };
     let container = |state: &str| listed("c1", "mayfly-i-1", (state, ""), &labels());
     let copy = |state: &str| listed("c2", "a-copy", (state, ""), &labels());
     let own = listed("e1", "mayfly-i-1-docker", ("running", ""), &labels_with_engine(true));
     let rows = [
-        (json!([]), false),
-        (json!([container("created")]), false),
-        (json!([container("exited")]), false),
-        (json!([container("dead")]), false),
-        (json!([container("removing")]), false),
-        (json!([container("running")]), true),
-        (json!([container("paused")]), true),
-        (json!([container("restarting")]), true),
-        (json!([container("exited"), copy("running")]), true),
+        (json!([]), None),
+        (json!([container("created")]), Some(Phase::NeverStarted)),
+        (json!([container("exited")]), Some(ended(0))),
+        (
+            json!([listed("c1", "mayfly-i-1", ("exited", "Exited (7) now"), &labels())]),
+            Some(ended(7)),
+        ),
+        (json!([container("dead")]), Some(ended(0))),
+        (json!([container("removing")]), None),
+        (json!([container("running")]), Some(runs())),
+        (json!([container("paused")]), Some(runs())),
+        (json!([container("restarting")]), Some(runs())),
+        (json!([container("exited"), copy("running")]), Some(runs())),
+        // Another machine of its name.
+        (json!([copy("running")]), None),
         // Its Docker engine is not the runner.
-        (json!([container("created"), own]), false),
+        (json!([container("created"), own]), Some(Phase::NeverStarted)),
     ];
     for (list, expected) in rows {
         let engine = StandIn::new([("GET /containers/json", vec![ok(&list)])]).await;
-        assert_eq!(engine.backend().runs(&machine("c1")).await.unwrap(), expected, "{list}");
+        let found = engine.backend().get(&machine("c1")).await.unwrap();
+        assert_eq!(found.map(|one| one.phase), expected, "{list}");
         let asked = engine.asked();
         let filters = r#"{"label":["dev.mayfly.instance=i","dev.mayfly.runner=mayfly-i-1"]}"#;
         assert_eq!((asked.len(), &*asked[0].query["filters"]), (1, filters));
     }
     let engine = StandIn::new([("GET /containers/json", vec![no(500, "no")])]).await;
-    assert!(engine.backend().runs(&machine("c1")).await.is_err());
+    assert!(engine.backend().get(&machine("c1")).await.is_err());
 }
 
 /// A program with 256 MB reads them: a broken engine, or what listens in its place, must not fill its memory.
@@ -359,7 +371,7 @@ async fn a_removal_that_takes_long_goes_on_without_us() {
                 ("GET /containers/c1/json", vec![answer]),
             ];
             let engine = StandIn::new(script).await;
-            let outcome = engine.backend().remove(&machine("c1")).await;
+            let outcome = engine.backend().delete(&machine("c1")).await;
             assert_eq!(
                 outcome.map_or_else(|error| error.to_string(), |()| "ok".to_owned()),
                 expected

@@ -3,6 +3,8 @@
 use super::*;
 use crate::fake::FakeBackend;
 use mayfly_common::clock::SystemClock;
+use mayfly_common::identity::BackendName;
+use tokio::sync::Notify;
 
 /// Timers end up to a millisecond late.
 const TICK: Duration = Duration::from_millis(100);
@@ -34,9 +36,9 @@ async fn so_many_calls_of_actions_are_under_way_at_a_time_and_the_others_wait_fo
     fake.state().frozen = true;
     let began = Instant::now();
     let name = RunnerName::parse("runner").unwrap();
-    let machine = MachineRef { name, id: "c".to_owned() };
+    let machine = MachineRef { name, ..machine() };
     let calls = (0..=2 * ACTIONS).map(async |_| {
-        backend.remove(&machine).await.unwrap_err();
+        backend.delete(&machine).await.unwrap_err();
         began.elapsed().as_secs()
     });
     let ends = futures::future::join_all(calls).await;
@@ -55,7 +57,7 @@ async fn a_frozen_engine_costs_a_pass_thirty_seconds_however_many_calls_it_makes
     for _ in 0..10 {
         backend.list().await.unwrap_err();
         backend.image_id("i").await.unwrap_err();
-        futures::future::join_all((0..20).map(|_| backend.remove(&machine))).await;
+        futures::future::join_all((0..20).map(|_| backend.delete(&machine))).await;
     }
     assert!(began.elapsed() >= PASS && began.elapsed() < PASS + TICK, "{:?}", began.elapsed());
     assert!(!has_ten_seconds(&backend));
@@ -130,7 +132,11 @@ fn spec() -> MachineSpec {
 }
 
 fn machine() -> MachineRef {
-    MachineRef { name: RunnerName::parse("runner").unwrap(), id: "1".into() }
+    MachineRef {
+        backend: BackendName::default(),
+        name: RunnerName::parse("runner").unwrap(),
+        id: "1".into(),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,12 +151,12 @@ async fn every_call_has_its_own_longest_time() {
         ("installation", 10, timed(reader.installation()).await),
         ("host_resources", 10, timed(reader.host_resources()).await),
         ("logs", 10, timed(reader.logs(&name, 5)).await),
-        ("runs", 10, timed(reader.runs(&machine())).await),
         ("image_id", 10, timed(reader.image_id("i")).await),
         ("list", 15, timed(reader.list()).await),
-        ("launch", 30, timed(reader.launch(&spec())).await),
+        ("get", 10, timed(reader.get(&machine())).await),
+        ("create", 30, timed(reader.create(&spec())).await),
         ("start", 30, timed(reader.start(&machine())).await),
-        ("remove", 30, timed(reader.remove(&machine())).await),
+        ("delete", 30, timed(reader.delete(&machine())).await),
         ("clear", 30, timed(reader.clear()).await),
     ];
     for (call, seconds, found) in took {
@@ -163,7 +169,8 @@ async fn every_call_has_its_own_longest_time() {
     let progress = Progress::default();
     assert!(timeout(hour, reader.pull_image("i", &progress)).await.is_err());
     assert!(timeout(hour, reader.storage()).await.is_err());
-    assert!(timeout(hour, reader.watch(&Notify::new())).await.is_err());
+    let watcher = reader.watcher().unwrap();
+    assert!(timeout(hour, watcher.watch(&Notify::new())).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +196,7 @@ async fn calls_side_by_side_count_once_and_what_is_left_bounds_the_next() {
     // A call of the last pass that is under way counts against the next, too.
     backend.begin_pass();
     let late = async {
-        timed(backend.launch(&spec())).await;
+        timed(backend.create(&spec())).await;
     };
     let next = async {
         tokio::time::sleep(Duration::from_secs(5)).await;

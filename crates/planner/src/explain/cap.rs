@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mayfly_common::api::Runner;
+use mayfly_common::identity::BackendName;
 use mayfly_common::runner::RunnerState;
 
 use super::Facts;
@@ -54,18 +55,29 @@ fn counts(cap: &Cap, runner: &Runner) -> bool {
         Cap::Pool(pool, _) => runner.pool == pool.as_str(),
         Cap::Owner(owner, _) => runner.scope_name.split('/').next() == Some(owner.as_str()),
         Cap::Repo(repo, _) => runner.scope_name == repo.to_string(),
-        Cap::Runners(_) | Cap::Memory(_) | Cap::Cpus(_) => true,
+        Cap::Runners(backend, _) | Cap::Memory(backend, _) | Cap::Cpus(backend, _) => {
+            runner.backend == backend.as_str()
+        }
         Cap::OneMemory(..) | Cap::OneCpus(..) => false,
     }
 }
 
 fn raise(cap: &Cap) -> String {
     match cap {
-        Cap::Runners(_) => "raise MAX_RUNNERS if the host has room".to_owned(),
-        Cap::Memory(_) => {
+        Cap::Runners(backend, _)
+        | Cap::Memory(backend, _)
+        | Cap::Cpus(backend, _)
+        | Cap::OneMemory(backend, ..)
+        | Cap::OneCpus(backend, ..)
+            if *backend != BackendName::default() =>
+        {
+            format!("raise the limits of backend {backend} if its host has room")
+        }
+        Cap::Runners(..) => "raise MAX_RUNNERS if the host has room".to_owned(),
+        Cap::Memory(..) => {
             "raise MAX_RUNNERS_MEMORY if the host has room, or give runners less".to_owned()
         }
-        Cap::Cpus(_) => {
+        Cap::Cpus(..) => {
             "raise MAX_RUNNERS_CPUS if the host has room, or give runners less".to_owned()
         }
         Cap::OneMemory(..) => {

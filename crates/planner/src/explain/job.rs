@@ -1,6 +1,7 @@
 //! How it stands with one job: what the last pass said of it, or why it said nothing.
 
 use mayfly_common::api::{Reason, Runner};
+use mayfly_common::identity::BackendName;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::runner::RunnerState;
@@ -80,6 +81,9 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
             format!("pool {pool} is paused"),
             Some(&format!("mayfly pool resume {pool} has it go on")),
         ),
+        Cause::Unreachable(backend, _) => {
+            reason(backend.as_str(), cause.to_string(), Some(&unreachable(backend)))
+        }
         Cause::Image(image) => {
             let of =
                 |pool: &PoolSeen| pool.image == *image || pool.engine_image.as_ref() == Some(image);
@@ -121,6 +125,13 @@ fn caused(cause: &Cause, row: &Row, facts: &Facts<'_>) -> Reason {
         Cause::NotServed(..) => reason("repository_refused", cause.to_string(), None),
         Cause::Draining => reason("draining", cause.to_string(), Some(RESUME)),
     }
+}
+
+/// What helps where a backend does not answer.
+fn unreachable(backend: &BackendName) -> String {
+    format!(
+        "look at the host of backend {backend} and at the way there; its runners are left as they are until it answers"
+    )
 }
 
 /// The runners that were there for the job did not take it.

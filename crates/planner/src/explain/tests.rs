@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mayfly_common::api::Runner;
+use mayfly_common::identity::BackendName;
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
@@ -44,11 +45,16 @@ fn row() -> Row {
     }
 }
 
+fn docker() -> BackendName {
+    BackendName::default()
+}
+
 fn runner(scope: &str, scope_kind: ScopeKind, state: RunnerState) -> Runner {
     Runner {
         id: "r1".to_owned(),
         name: "r1".to_owned(),
         pool: "default".to_owned(),
+        backend: "docker".to_owned(),
         scope: scope_kind,
         scope_name: scope.to_owned(),
         labels: vec!["self-hosted".to_owned()],
@@ -119,7 +125,11 @@ fn each_cause_has_its_answer() {
             "gpu",
         ),
         ("hosted", Wait::Hosted, "GitHub's own machines"),
-        ("cap", Wait::For(Cause::Cap(Cap::Runners(1))), "(MAX_RUNNERS): o/r has 1 (1 idle)"),
+        (
+            "cap",
+            Wait::For(Cause::Cap(Cap::Runners(docker(), 1))),
+            "(MAX_RUNNERS): o/r has 1 (1 idle)",
+        ),
         ("cap", Wait::For(Cause::Cap(Cap::Pool(pool(), 3))), "all 3 runners of pool ci"),
         ("paused", Wait::For(Cause::Paused(pool())), "pool ci is paused"),
         ("image", Wait::For(Cause::Image("i".to_owned())), "image i cannot be used: denied"),
@@ -212,7 +222,7 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
 
 #[test]
 fn a_job_that_waits_for_room_is_told_of_runners_that_are_idle() {
-    let mut seen = seen(Some(Wait::For(Cause::Cap(Cap::Runners(1)))));
+    let mut seen = seen(Some(Wait::For(Cause::Cap(Cap::Runners(docker(), 1)))));
     seen.runners = vec![runner("o", ScopeKind::Org, RunnerState::Idle)];
     seen.waits.insert(8, Wait::Runner(RunnerName::parse("r1").unwrap()));
     let (row, repo) = (row(), repo());
@@ -243,13 +253,15 @@ fn those_with_the_most_runners_are_named_first_and_none_where_no_runner_that_goe
         let waits = seen(Some(Wait::For(Cause::Cap(cap))));
         reasons(&Snapshot { runners: runners.clone(), ..waits }).remove(0).what
     };
-    let what = told(Cap::Runners(7));
+    let what = told(Cap::Runners(docker(), 7));
     assert!(what.ends_with(": o/d has 3, o/b has 2, o/a has 1"), "{what}");
     // A cap of one owner or repository counts the runners there.
     let what = told(Cap::Repo(RepoSlug::parse("o/b").unwrap(), 2));
     assert!(what.ends_with(": o/b has 2"), "{what}");
     let pool = || PoolName::parse("ci").unwrap();
-    for cap in [Cap::OneMemory(pool(), 2 << 20, 1 << 20), Cap::OneCpus(pool(), 2, 1)] {
+    for cap in
+        [Cap::OneMemory(docker(), pool(), 2 << 20, 1 << 20), Cap::OneCpus(docker(), pool(), 2, 1)]
+    {
         let what = told(cap);
         assert!(!what.contains(" has "), "{what}");
     }
@@ -354,11 +366,11 @@ fn the_next_step_is_that_of_the_cause() {
         (Wait::For(Cause::Paused(pool("ci"))), "mayfly pool resume ci"),
         (Wait::For(Cause::Cap(Cap::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
         (
-            Wait::For(Cause::Cap(Cap::OneMemory(pool("ci"), 2 << 20, 1 << 20))),
+            Wait::For(Cause::Cap(Cap::OneMemory(docker(), pool("ci"), 2 << 20, 1 << 20))),
             "raise MAX_RUNNERS_MEMORY if the host has room, or give the pool's runners less memory",
         ),
         (
-            Wait::For(Cause::Cap(Cap::OneCpus(pool("ci"), 2, 1))),
+            Wait::For(Cause::Cap(Cap::OneCpus(docker(), pool("ci"), 2, 1))),
             "raise MAX_RUNNERS_CPUS if the host has room, or give the pool's runners less cpus",
         ),
         (Wait::For(Cause::Image("theirs:1".to_owned())), "pool ci (mayfly pool show ci)"),

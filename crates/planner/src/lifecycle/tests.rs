@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::policy::{Caps, Policy, PoolPolicy};
+use crate::policy::{BackendCaps, Caps, Policy, PoolPolicy};
 use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::label::LabelSet;
 use mayfly_common::name::RunnerName;
@@ -9,6 +11,11 @@ use mayfly_common::runner::RunnerState;
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+/// What the machines of the backend `docker` may use.
+pub(crate) fn caps(policy: &mut Policy) -> &mut BackendCaps {
+    policy.caps.backends.entry(BackendName::default()).or_default()
 }
 
 pub(crate) fn policy() -> Policy {
@@ -38,7 +45,9 @@ pub(crate) fn policy() -> Policy {
         enabled: true,
         paused: false,
     };
-    let caps = Caps { runners: 4, memory: None, nano_cpus: None, per_owner: None, per_repo: None };
+    let docker = BackendCaps { runners: 4, memory: None, nano_cpus: None };
+    let backends = BTreeMap::from([(BackendName::default(), docker)]);
+    let caps = Caps { backends, per_owner: None, per_repo: None };
     Policy {
         installation: "i".to_owned(),
         auto_create: true,

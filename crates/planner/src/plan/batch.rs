@@ -91,7 +91,10 @@ mod tests {
     fn only_what_needs_another_waits_for_it_and_a_request_is_one_whole() {
         let (here, there) = ("repo:o/r", "repo:o/s");
         let own = |action: &Action| Batch { first: Vec::new(), then: vec![action.clone()] };
-        let pull = Action::PullImage("i".to_owned());
+        let pull = Action::PullImage {
+            backend: mayfly_common::identity::BackendName::default(),
+            image: "i".to_owned(),
+        };
         let (ci_1, ci_2) = (launch("ci-1", here, None), launch("ci-2", here, None));
         let (one, two) = (launch("one", here, Some(4)), launch("two", here, Some(4)));
         let other = launch("three", here, Some(5));

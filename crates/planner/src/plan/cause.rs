@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use mayfly_common::identity::BackendName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::RepoSlug;
 
@@ -23,6 +24,8 @@ pub enum Cause {
     Cap(Cap),
     /// The pool is paused.
     Paused(PoolName),
+    /// The backend does not answer; why.
+    Unreachable(BackendName, String),
     /// The image is not on the host.
     Image(String),
     /// Failures make this place wait.
@@ -46,6 +49,9 @@ impl fmt::Display for Cause {
             Self::Draining => f.write_str("the platform is draining"),
             Self::Cap(cap) => write!(f, "{cap}"),
             Self::Paused(pool) => write!(f, "pool {pool} is paused"),
+            Self::Unreachable(backend, why) => {
+                write!(f, "backend {backend} does not answer: {why}")
+            }
             Self::Image(image) => write!(f, "image {image} is not on the host yet"),
             Self::HeldBack((_, scope), until) => {
                 write!(f, "runners of {scope} failed; the next is started at {until:.0}")
@@ -71,6 +77,10 @@ mod tests {
         let rows = [
             (Cause::Draining, "the platform is draining".to_owned()),
             (Cause::Paused(pool()), "pool ci is paused".to_owned()),
+            (
+                Cause::Unreachable(BackendName::default(), "no socket".to_owned()),
+                "backend docker does not answer: no socket".to_owned(),
+            ),
             (Cause::Image("i:1".to_owned()), "image i:1 is not on the host yet".to_owned()),
             (
                 Cause::HeldBack((pool(), "repo:o/r".parse().unwrap()), at(9)),

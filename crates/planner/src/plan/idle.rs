@@ -206,7 +206,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if machine.fingerprint.as_ref().is_some_and(|made| *made != pool.fingerprint) {
             return Some(format!("pool {} has a newer configuration", pool.name));
         }
-        let newest = self.seen.images.get(&(pool.image.clone(), pool.pull));
+        let newest = self.seen.images.get(&(pool.backend.clone(), pool.image.clone(), pool.pull));
         let newest = newest.and_then(|image| image.id.as_ref());
         match (newest, &machine.image_id) {
             (Some(newest), Some(made)) if newest != made => {

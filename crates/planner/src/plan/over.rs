@@ -114,7 +114,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     ) -> bool {
         let stray = self.seen.memory.stray(scope, registered.id);
         let since = stray.and_then(|stray| stray.offline_since);
-        since.is_some_and(|since| self.now.duration_since(since) >= timeout)
+        // A backend that does not answer may have its machine.
+        self.seen.unreachable.is_empty()
+            && since.is_some_and(|since| self.now.duration_since(since) >= timeout)
             && !self.is_put_off(scope, Some(registered.id))
     }
 

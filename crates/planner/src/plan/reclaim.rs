@@ -12,7 +12,7 @@ use super::jobs::Blocked;
 use super::{Planner, is_unseen};
 use crate::assignment::DOUBT;
 use crate::policy::PoolPolicy;
-use crate::room::Room;
+use crate::room::{Counted, Room};
 use mayfly_common::machine::Machine;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
@@ -24,7 +24,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         // What is there once this plan is carried out.
         let mut room = self.room.clone();
         for machine in self.running().filter(|machine| self.leaving(&machine.name)) {
-            room.release(&machine.pool, self.policy.terms(&machine.pool), &machine.scope);
+            room.release(Counted::of(machine), self.policy.terms(&machine.pool));
         }
         let mut idle = self.dispensable();
         for Blocked { pool, scope, doubtful, .. } in std::mem::take(&mut self.blocked) {
@@ -34,11 +34,11 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let Some(going) = self.for_room(&room, &candidates, pool, &scope) else { continue };
             let mut going_names: Vec<&RunnerName> = Vec::new();
             for machine in going {
-                room.release(&machine.pool, self.policy.terms(&machine.pool), &machine.scope);
+                room.release(Counted::of(machine), self.policy.terms(&machine.pool));
                 self.retire(machine, self.why_it_makes_room(machine));
                 going_names.push(&machine.name);
             }
-            room.add(&pool.name, pool, &scope);
+            room.add(Counted::more(pool, &scope), pool);
             idle.retain(|one| !going_names.contains(&&one.name));
         }
     }
@@ -54,18 +54,17 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let (mut after, mut going): (_, Vec<&Machine>) = (room.clone(), Vec::new());
         while let Err(cap) = after.admits(pool, scope) {
             let counts = |one: &&&Machine| {
-                !going.iter().any(|other| other.name == one.name)
-                    && cap.counts(&one.pool, &one.scope)
+                !going.iter().any(|other| other.name == one.name) && cap.counts(Counted::of(one))
             };
             let next = *idle.iter().find(counts)?;
-            after.release(&next.pool, self.policy.terms(&next.pool), &next.scope);
+            after.release(Counted::of(next), self.policy.terms(&next.pool));
             going.push(next);
         }
         // What one cap has go may be enough for another.
         going.retain(|one| {
             let terms = self.policy.terms(&one.pool);
             let mut with = after.clone();
-            with.add(&one.pool, terms, &one.scope);
+            with.add(Counted::of(one), terms);
             let stays = with.admits(pool, scope).is_ok();
             if stays {
                 after = with;

@@ -11,6 +11,7 @@ use mayfly_common::runner::RunnerState;
 use super::{Planner, Verdict};
 use crate::action::{Action, IfBusy, Launch, Refusal, RequestId};
 use crate::observed::{Image, Listing, Sight, Wish};
+use crate::room::Counted;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn serve_deletions(&mut self) {
@@ -119,11 +120,15 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return Err(Refusal::Draining);
         }
         let (asked, terms) = (usize::from(wanted.count), &self.policy.default);
+        if let Some(why) = self.seen.unreachable.get(&terms.backend) {
+            return Err(Refusal::Unreachable(terms.backend.clone(), why.clone()));
+        }
         self.want_images(terms, &[Image::Missing, Image::Outdated]);
         if self.lacking(terms).is_some() {
             return Err(Refusal::NoImage);
         }
-        let (max, running) = (self.policy.caps.runners, self.room.runners());
+        let max = self.policy.caps.of(&terms.backend).runners;
+        let running = self.room.runners(&terms.backend);
         if max.saturating_sub(running) < asked {
             return Err(Refusal::AtCapacity { running, max, asked });
         }
@@ -139,9 +144,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         let namesakes = self.replaceable(wanted)?;
         let mut room = self.room.clone();
+        let manual = PoolName::manual();
+        let by_hand = Counted { pool: &manual, ..Counted::more(terms, &wanted.scope) };
         for _ in 0..asked {
-            room.take_by_hand(&PoolName::manual(), terms, &wanted.scope)
-                .map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
+            room.take_by_hand(by_hand, terms).map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
         }
         let names: Vec<RunnerName> = if wanted.names.is_empty() {
             self.names.by_ref().take(asked).collect()

@@ -12,6 +12,7 @@ use crate::action::{Action, Launch};
 use crate::naming::{self, Holder, NamesTaken, Presence};
 use crate::observed::{Image, Listing};
 use crate::policy::PoolPolicy;
+use crate::room::Counted;
 use mayfly_common::registration::Registered;
 
 /// A numbered name that a new runner may have.
@@ -35,6 +36,9 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         }
         if pool.paused {
             return Err(Cause::Paused(pool.name.clone()));
+        }
+        if let Some(why) = self.seen.unreachable.get(&pool.backend) {
+            return Err(Cause::Unreachable(pool.backend.clone(), why.clone()));
         }
         self.want_images(pool, &[Image::Missing, Image::Outdated]);
         if let Some(image) = self.lacking(pool) {
@@ -78,9 +82,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             let taken = NamesTaken { pool, scope, holders: Vec::new(), cleans: false };
             return Err(Cause::NoName(Box::new(taken)));
         };
-        self.room.add(&pool.name, pool, scope);
+        let identity = self.policy.identity(pool, name, scope.clone(), self.now);
+        self.room.add(Counted::of(&identity), pool);
         self.plan.actions.push(Action::Launch(Launch {
-            identity: self.policy.identity(pool, name, scope.clone(), self.now),
+            identity,
             explicit_labels: !pool.name.is_reserved(),
             group: pool.group.clone(),
             job,
@@ -92,7 +97,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     /// How an image stands for a pool: what one may use as it is, another may have to pull.
     fn image(&self, pool: &PoolPolicy, image: &str) -> Image {
-        let seen = self.seen.images.get(&(image.to_owned(), pool.pull));
+        let seen = self.seen.images.get(&(pool.backend.clone(), image.to_owned(), pool.pull));
         seen.map_or(Image::Missing, |seen| seen.state)
     }
 
@@ -103,12 +108,14 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     /// Fetches those of the pool's images that are in one of these states.
     pub(super) fn want_images(&mut self, pool: &PoolPolicy, states: &[Image]) {
-        if self.policy.draining {
+        if self.policy.draining || self.seen.unreachable.contains_key(&pool.backend) {
             return;
         }
         for image in pool.images() {
-            let pull = Action::PullImage(image.to_owned());
-            if states.contains(&self.image(pool, image)) && !self.plan.actions.contains(&pull) {
+            let (backend, image) = (pool.backend.clone(), image.to_owned());
+            let state = self.image(pool, &image);
+            let pull = Action::PullImage { backend, image };
+            if states.contains(&state) && !self.plan.actions.contains(&pull) {
                 self.plan.actions.push(pull);
             }
         }

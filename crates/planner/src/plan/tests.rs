@@ -14,11 +14,12 @@ use mayfly_common::registration::Registered;
 
 use super::*;
 use crate::action::IfBusy;
-use crate::lifecycle::tests::{at, machine, policy, registered};
+use crate::lifecycle::tests::{at, caps, machine, policy, registered};
 use crate::naming;
-use crate::observed::{Image, ImageSeen, Listing, Sight, Wish};
+use crate::observed::{Image, ImageKey, ImageSeen, Listing, Sight, Wish};
 use crate::policy::PoolPolicy;
 use crate::room::Cap;
+use mayfly_common::identity::BackendName;
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 
 const IDLE: Phase = Phase::Running { working: Some(false) };
@@ -35,12 +36,17 @@ fn job(id: i64, repo: &str, labels: &[&str]) -> QueuedJob {
 }
 
 /// The default pool's image in this state.
-fn image(state: Image) -> BTreeMap<(String, PullPolicy), ImageSeen> {
-    BTreeMap::from([(("i".to_owned(), PullPolicy::Missing), ImageSeen { state, id: None })])
+fn image(state: Image) -> BTreeMap<ImageKey, ImageSeen> {
+    BTreeMap::from([(key("i", PullPolicy::Missing), ImageSeen { state, id: None })])
+}
+
+/// An image of the backend `docker`.
+fn key(image: &str, policy: PullPolicy) -> ImageKey {
+    (BackendName::default(), image.to_owned(), policy)
 }
 
 fn pull() -> Action {
-    Action::PullImage("i".to_owned())
+    Action::PullImage { backend: BackendName::default(), image: "i".to_owned() }
 }
 
 fn seen() -> Observed {
@@ -563,8 +569,8 @@ fn two_requests_never_share_a_name_nor_a_place() {
 fn requests_obey_the_host_s_memory_and_processors_and_a_refused_one_takes_nothing() {
     type Narrow = fn(&mut Policy);
     let rows: [Narrow; 2] = [
-        |policy| policy.caps.memory = Some(2 * policy.default.memory),
-        |policy| policy.caps.nano_cpus = Some(2 * policy.default.nano_cpus),
+        |policy| caps(policy).memory = Some(2 * policy.default.memory),
+        |policy| caps(policy).nano_cpus = Some(2 * policy.default.nano_cpus),
     ];
     for narrow in rows {
         let mut policy = policy();
@@ -824,7 +830,7 @@ fn a_pool_that_pulls_every_time_keeps_no_other_from_the_same_image() {
     policy.pools = vec![eager];
     let mut images = image(Image::Present);
     let awaited = ImageSeen { state: Image::Awaited, id: None };
-    images.insert(("i".to_owned(), PullPolicy::Always), awaited);
+    images.insert(key("i", PullPolicy::Always), awaited);
     let jobs = vec![job(1, "o/r", &["self-hosted"]), job(2, "o/r", &["self-hosted", "fresh"])];
     let plan = plan(&Observed { jobs, images, ..seen() }, &policy, at(10));
     let launched: Vec<&str> = plan
@@ -845,9 +851,7 @@ fn a_pool_with_engines_needs_both_images() {
     policy.default.engine_image = Some("dind".to_owned());
     let with = |runner: Image, engine: Image| Observed {
         images: [("i", runner), ("dind", engine)]
-            .map(|(name, state)| {
-                ((name.to_owned(), PullPolicy::Missing), ImageSeen { state, id: None })
-            })
+            .map(|(name, state)| (key(name, PullPolicy::Missing), ImageSeen { state, id: None }))
             .into(),
         jobs: vec![job(1, "o/r", &["self-hosted"])],
         ..seen()
@@ -945,7 +949,7 @@ fn a_drain_ends_what_waits_or_starts_and_starts_nothing() {
 /// The usual policy with another `MAX_RUNNERS`.
 fn capped(runners: usize) -> Policy {
     let mut policy = policy();
-    policy.caps.runners = runners;
+    caps(&mut policy).runners = runners;
     policy
 }
 

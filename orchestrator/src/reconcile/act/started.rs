@@ -30,6 +30,10 @@ impl Actor {
     ) -> Result<bool, BackendError> {
         let runs = |one: &Machine| matches!(one.phase, Phase::Running { .. });
         let stood = seen.is_some_and(|one| one.reference() == *machine && !runs(one));
-        Ok(stood && if_busy == IfBusy::Keep && self.backend.runs(machine).await?)
+        if !stood || if_busy == IfBusy::Remove {
+            return Ok(false);
+        }
+        let backend = &self.backends.of(&machine.backend)?.actions;
+        Ok(backend.get(machine).await?.as_ref().is_some_and(runs))
     }
 }

@@ -4,7 +4,7 @@ use mayfly_common::scope::ScopeKind;
 use mayfly_planner::backoff::Failed;
 
 use super::super::testing::{
-    Bench, at, deregister, launch, machine, machine_with, pool, reference, retire, scope,
+    Bench, at, deregister, launch, machine, machine_with, pool, pull, reference, retire, scope,
 };
 use super::*;
 
@@ -100,7 +100,7 @@ fn how_long_it_took_is_noted_by_pool_and_kind() {
     note(&retire("r-1", None), 5);
     note(&remove("r-1"), 7);
     note(&remove("r-2"), 11);
-    for other in [Action::PullImage("i".to_owned()), start(), deregister("r-1")] {
+    for other in [pull("i"), start(), deregister("r-1")] {
         note(&other, 100);
     }
     let sum = |what: &str, pool: &str| {

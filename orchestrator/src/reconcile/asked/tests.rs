@@ -6,7 +6,7 @@ use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 
 use super::super::flight::batch_id;
 use super::super::handle::Deleted;
-use super::super::testing::{deregister, launch, machine, name, retire, scope};
+use super::super::testing::{deregister, launch, machine, name, pull, retire, scope};
 use super::*;
 use mayfly_planner::batches;
 
@@ -102,12 +102,8 @@ fn who_asks_waits_for_what_was_asked_for_and_for_nothing_else() {
 
 #[test]
 fn a_clean_up_is_answered_when_all_is_ended_that_it_ends() {
-    let actions = [
-        retire("r-1", None),
-        Action::PullImage("i".to_owned()),
-        Action::Launch(launch("r-2", None)),
-        deregister("r-3"),
-    ];
+    let actions =
+        [retire("r-1", None), pull("i"), Action::Launch(launch("r-2", None)), deregister("r-3")];
     let begun = begun(&actions);
     let (reply, mut cleaned) = oneshot::channel::<Result<CleanupReport, RequestError>>();
     let mut asked = Asked::default();

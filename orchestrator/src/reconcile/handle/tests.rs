@@ -3,7 +3,7 @@
 use mayfly_common::runner::RunnerState;
 
 use super::super::testing::{
-    Bench, at, deregister, launch, machine, name, reference, retire, scope,
+    Bench, at, deregister, launch, machine, name, pull, reference, retire, scope,
 };
 use super::*;
 use mayfly_common::registration::RunnerId;
@@ -87,7 +87,7 @@ fn a_clean_up_counts_what_it_ended_and_not_what_it_started() {
         deregister("cc"),
         retire("dd", None),
         started("ee", None),
-        Action::PullImage("i".to_owned()),
+        pull("i"),
     ];
     let results = [Outcome::Done, Outcome::Done, Outcome::Kept, failed(), failed(), Outcome::Done];
     let outcomes: Vec<(Action, Outcome)> = actions.iter().cloned().zip(results).collect();
@@ -192,11 +192,11 @@ fn an_action_that_failed_is_told_by_who_did_not_do_their_part() {
 #[tokio::test]
 async fn that_the_engine_does_not_answer_is_known_beside_when_it_last_did() {
     let bench = Bench::new();
-    bench.reconciler.beside.list().await.unwrap();
+    bench.reconciler.backends.docker().readers.list().await.unwrap();
     assert_eq!(bench.handle.contact(), Seen { answered_at: Some(at(0)), silent: None });
     bench.set(20);
     bench.backend.state().away = true;
-    let error = bench.reconciler.beside.list().await.unwrap_err();
+    let error = bench.reconciler.backends.docker().readers.list().await.unwrap_err();
     let silent = Some(error.to_string());
     assert_eq!(bench.handle.contact(), Seen { answered_at: Some(at(0)), silent });
 }

@@ -11,6 +11,7 @@ fn runner(name: &str, state: RunnerState) -> Runner {
         id: name.to_owned(),
         name: name.to_owned(),
         pool: "ci".to_owned(),
+        backend: "docker".to_owned(),
         scope: mayfly_common::scope::ScopeKind::Repo,
         scope_name: "o/r".to_owned(),
         labels: Vec::new(),

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::super::testing::{at, config, launch, scope};
+use super::super::testing::{at, backends, config, launch, scope};
 use super::*;
 use mayfly_backend::fake::FakeBackend;
 use mayfly_common::clock::SystemClock;
@@ -24,7 +24,7 @@ fn launcher(variables: &[(&str, &str)]) -> Launcher {
     let book = Arc::new(Book::new(&config, Store::in_memory().unwrap()));
     let settings = GitHubSettings { retries: 0, ..config.github.client() };
     let github = Arc::new(GitHubClient::new(settings, Arc::new(SystemClock)).unwrap());
-    Launcher::new(&config, book, Arc::new(FakeBackend::new()), github)
+    Launcher::new(&config, book, backends(Arc::new(FakeBackend::new())), github)
 }
 
 fn pool(launcher: &Launcher, spec: &serde_json::Value) -> Pool {

@@ -92,6 +92,7 @@ async fn there_are_as_many_fresh_names_as_runners_and_every_image_has_its_polici
         ]),
     };
     let wanted = BTreeMap::from([("runner:test".to_owned(), wanted)]);
+    let wanted = BTreeMap::from([(BackendName::default(), wanted)]);
     assert_eq!(bench.reconciler.images_wanted(), wanted);
 }
 

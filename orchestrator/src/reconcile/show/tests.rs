@@ -8,7 +8,7 @@ use mayfly_common::scope::ScopeKind;
 
 use super::super::act::{ActionError, Outcome};
 use super::super::testing::{
-    Bench, at, deregister, launch, machine, name, pool, reference, retire, scope,
+    Bench, at, deregister, launch, machine, name, pool, pull, reference, retire, scope,
 };
 use super::*;
 use mayfly_common::api::EventKind;
@@ -121,6 +121,7 @@ fn a_runner_is_shown_in_every_field() {
         id: "r-1".to_owned(),
         name: "r-1".to_owned(),
         pool: "ci".to_owned(),
+        backend: "docker".to_owned(),
         scope: ScopeKind::Org,
         scope_name: "octo-org".to_owned(),
         labels: vec!["gpu".to_owned(), "self-hosted".to_owned()],
@@ -232,7 +233,7 @@ async fn what_was_done_is_counted_by_what_it_was() {
         (deregister("gg"), Outcome::Done),
         (deregister("hh"), Outcome::Done),
         (retire("ii", None), Outcome::Kept),
-        (Action::PullImage("j".to_owned()), Outcome::Done),
+        (pull("j"), Outcome::Done),
     ];
     let (report, streak) = settled(&bench, &outcomes).await;
     let expected = PassReport { launched: 2, removed: 3, deregistered: 3, ..PassReport::default() };

@@ -1,6 +1,6 @@
 //! What an uninstall says that it removed, and what is left.
 
-use super::super::testing::{Bench, deregister, launch, machine, retire};
+use super::super::testing::{Bench, deregister, launch, machine, pull, retire};
 use super::*;
 use mayfly_github::GitHubError;
 use mayfly_planner::{Observed, Plan, Policy};
@@ -23,7 +23,7 @@ async fn what_is_removed_and_what_is_left_is_told_in_words() {
         (retire("hh", None), Outcome::Runs),
         (retire("ee", None), failed()),
         (Action::Launch(launch("ff", None)), Outcome::Done),
-        (Action::PullImage("g".to_owned()), failed()),
+        (pull("g"), failed()),
     ];
     let uninstall = async |policy: &Policy, there: &[Machine]| {
         let (seen, planned) = (Observed::default(), Plan::default());

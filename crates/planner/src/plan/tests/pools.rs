@@ -116,7 +116,7 @@ fn every_reason_to_replace_a_waiting_runner() {
             machine.identity.image_id = Some("sha256:2".to_owned());
         }
         seen.images = [(
-            ("i".to_owned(), PullPolicy::Missing),
+            key("i", PullPolicy::Missing),
             ImageSeen { state: Image::Present, id: Some("sha256:2".to_owned()) },
         )]
         .into();
@@ -387,7 +387,7 @@ fn a_job_for_which_no_name_is_free_is_told_who_has_it_and_until_when() {
         assert_eq!(cause(vec![one], &policy), [("Runner-1".to_owned(), presence)]);
     }
     // More room would not help: no idle runner is ended for it.
-    policy.caps.runners = 0;
+    caps(&mut policy).runners = 0;
     assert_eq!(cause(vec![registered(1, "Runner-1", true, false)], &policy).len(), 1);
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::pool::Autoscaling;
 
 use super::world::{World, any_world};
@@ -17,18 +18,35 @@ fn owner(scope: &Scope) -> Option<String> {
     }
 }
 
-/// Runners that use the host, and those that a plan starts: pool, scope, memory, processors.
-fn users(world: &World, plan: &Plan) -> Vec<(PoolName, Scope, i64, i64)> {
-    let user = |pool: &PoolName, scope: &Scope| {
-        let terms = world.policy.terms(pool);
-        (pool.clone(), scope.clone(), terms.memory, terms.nano_cpus)
-    };
+/// A runner that uses its host.
+#[derive(Debug, Clone)]
+struct User {
+    backend: BackendName,
+    pool: PoolName,
+    scope: Scope,
+    memory: i64,
+    nano_cpus: i64,
+}
+
+fn user(world: &World, identity: &RunnerIdentity) -> User {
+    let terms = world.policy.terms(&identity.pool);
+    User {
+        backend: identity.backend.clone(),
+        pool: identity.pool.clone(),
+        scope: identity.scope.clone(),
+        memory: terms.memory,
+        nano_cpus: terms.nano_cpus,
+    }
+}
+
+/// Runners that use a host, and those that a plan starts.
+fn users(world: &World, plan: &Plan) -> Vec<User> {
     let running = world.seen.machines.iter().filter(|machine| {
         let ended = matches!(machine.phase, Phase::Exited(_)) && !machine.lingers;
         !ended && machine.phase != Phase::NeverStarted
     });
-    let running = running.map(|machine| user(&machine.pool, &machine.scope));
-    running.chain(plan.launched().map(|launch| user(&launch.pool, &launch.scope))).collect()
+    let running = running.map(|machine| user(world, machine));
+    running.chain(plan.launched().map(|launch| user(world, launch))).collect()
 }
 
 /// True if a pool is for a job.
@@ -44,22 +62,18 @@ fn may_serve(pool: &PoolPolicy, job: &QueuedJob, world: &World) -> bool {
 }
 
 /// True if one more runner of a pool in a scope would be more than a cap allows.
-fn is_full(
-    world: &World,
-    pool: &PoolPolicy,
-    scope: &Scope,
-    users: &[(PoolName, Scope, i64, i64)],
-) -> bool {
+fn is_full(world: &World, pool: &PoolPolicy, scope: &Scope, users: &[User]) -> bool {
     let caps = &world.policy.caps;
-    let sum =
-        |number: fn(&(PoolName, Scope, i64, i64)) -> i64| -> i64 { users.iter().map(number).sum() };
-    let of =
-        |scope_of: &dyn Fn(&Scope) -> bool| users.iter().filter(|(_, at, ..)| scope_of(at)).count();
+    let host = &caps.backends[&pool.backend];
+    let beside = || users.iter().filter(|user| user.backend == pool.backend);
+    let of = |is_at: &dyn Fn(&Scope) -> bool| users.iter().filter(|one| is_at(&one.scope)).count();
     let same_owner = |at: &Scope| owner(scope).is_some() && owner(at) == owner(scope);
-    users.len() >= caps.runners
-        || caps.memory.is_some_and(|max| sum(|user| user.2) + pool.memory > max)
-        || caps.nano_cpus.is_some_and(|max| sum(|user| user.3) + pool.nano_cpus > max)
-        || users.iter().filter(|(of, ..)| *of == pool.name).count() >= pool.max
+    let memory = beside().map(|user| user.memory).sum::<i64>() + pool.memory;
+    let nano_cpus = beside().map(|user| user.nano_cpus).sum::<i64>() + pool.nano_cpus;
+    beside().count() >= host.runners
+        || host.memory.is_some_and(|max| memory > max)
+        || host.nano_cpus.is_some_and(|max| nano_cpus > max)
+        || users.iter().filter(|one| one.pool == pool.name).count() >= pool.max
         || caps.per_owner.is_some_and(|max| of(&same_owner) >= max)
         || (matches!(scope, Scope::Repo(_))
             && caps.per_repo.is_some_and(|max| of(&|at| at == scope) >= max))
@@ -87,6 +101,14 @@ fn has_failed(world: &World, plan: &Plan, pool: &PoolPolicy, scope: &Scope) -> b
 /// True if GitHub did not assign a job of the repository lately to runners of a pool in a scope.
 fn is_doubtful(world: &World, repo: &RepoSlug, pool: &PoolPolicy, scope: &Scope) -> bool {
     world.seen.memory.failed_groups.has(repo, scope, pool.group.as_deref())
+}
+
+/// True if an action deletes the registration of a machine that we had, whose name somebody asks for.
+fn frees_asked_name(world: &World, plan: &Plan, action: &Action) -> bool {
+    let Action::Deregister { scope, id, name, .. } = action else { return false };
+    let same = |launch: &Launch| launch.name.as_str().eq_ignore_ascii_case(name);
+    world.seen.memory.had(scope, *id)
+        && plan.launched().any(|one| one.request.is_some() && same(one))
 }
 
 fn frees(action: &Action) -> bool {
@@ -167,12 +189,11 @@ proptest! {
             Action::Launch(launch) => Some(launch),
             _ => None,
         });
-        users.extend(unlisted.map(|launch| {
-            let terms = world.policy.terms(&launch.pool);
-            (launch.pool.clone(), launch.scope.clone(), terms.memory, terms.nano_cpus)
-        }));
-        let more = again.launched().next().is_some();
-        prop_assert!(!more || users.len() <= world.policy.caps.runners);
+        users.extend(unlisted.map(|launch| user(&world, launch)));
+        for launch in again.launched() {
+            let beside = users.iter().filter(|one| one.backend == launch.backend).count();
+            prop_assert!(beside <= world.policy.caps.backends[&launch.backend].runners);
+        }
     }
 
     #[test]
@@ -184,14 +205,17 @@ proptest! {
         if asked.is_empty() {
             return Ok(());
         }
-        let all = |number: fn(&(PoolName, Scope, i64, i64)) -> i64| users.iter().map(number).sum::<i64>();
-        prop_assert!(users.len() <= caps.runners);
-        prop_assert!(caps.memory.is_none_or(|max| all(|user| user.2) <= max));
-        prop_assert!(caps.nano_cpus.is_none_or(|max| all(|user| user.3) <= max));
+        for backend in asked.iter().map(|launch| &launch.backend) {
+            let host = &caps.backends[backend];
+            let beside = || users.iter().filter(|user| user.backend == *backend);
+            prop_assert!(beside().count() <= host.runners);
+            prop_assert!(host.memory.is_none_or(|max| beside().map(|user| user.memory).sum::<i64>() <= max));
+            prop_assert!(host.nano_cpus.is_none_or(|max| beside().map(|user| user.nano_cpus).sum::<i64>() <= max));
+        }
         for launch in own {
             let pool = world.policy.pool(&launch.pool).unwrap();
             let of = |same: &dyn Fn(&Scope, &PoolName) -> bool| {
-                users.iter().filter(|(pool, scope, ..)| same(scope, pool)).count()
+                users.iter().filter(|one| same(&one.scope, &one.pool)).count()
             };
             prop_assert!(of(&|_, other| *other == pool.name) <= pool.max);
             if matches!(launch.scope, Scope::Repo(_)) {
@@ -223,7 +247,7 @@ proptest! {
             let held = world.seen.held_back.get(&(pool.name.clone(), launch.scope.clone()));
             prop_assert!(held.is_none_or(|until| *until <= world.now));
             for image in pool.images() {
-                let seen = &world.seen.images[&(image.to_owned(), pool.pull)];
+                let seen = &world.seen.images[&(pool.backend.clone(), image.to_owned(), pool.pull)];
                 prop_assert_eq!(seen.state, Image::Present);
             }
             let listing = world.seen.registrations.get(&launch.scope);
@@ -337,12 +361,15 @@ proptest! {
             for pool in pools {
                 let scope = pool.place_for(&job.repo).unwrap();
                 let back = world.seen.held_back.get(&(pool.name.clone(), scope.clone()));
-                let image = pool.images().any(|image| world.seen.images[&(image.to_owned(), pool.pull)].state != Image::Present);
+                let image = pool.images().any(|image| world.seen.images[&(pool.backend.clone(), image.to_owned(), pool.pull)].state != Image::Present);
                 let named = pool.naming == Naming::Stable;
                 let back = back.is_some_and(|until| *until > world.now) || has_failed(&world, &plan, pool, &scope);
-                let full = is_full(&world, pool, &scope, &users);
+                let full = is_full(&world, pool, &scope, &users) || world.seen.unreachable.contains_key(&pool.backend);
                 prop_assert!(held || ratio || pool.paused || image || back || named || full, "{job:?} {pool:#?} {waiting:?}");
                 // What is said of it is true.
+                if let Cause::Unreachable(backend, _) = &waiting.cause {
+                    prop_assert!(world.seen.unreachable.contains_key(backend));
+                }
                 if let Cause::Cap(_) = waiting.cause {
                     prop_assert!(full || waiting.pool.as_ref() != Some(&pool.name));
                 }
@@ -369,15 +396,15 @@ proptest! {
                     continue;
                 }
                 let back = world.seen.held_back.get(&(pool.name.clone(), scope.clone())).is_some_and(|until| *until > world.now) || has_failed(&world, &plan, pool, &scope);
-                let image = pool.images().any(|image| world.seen.images[&(image.to_owned(), pool.pull)].state != Image::Present);
+                let image = pool.images().any(|image| world.seen.images[&(pool.backend.clone(), image.to_owned(), pool.pull)].state != Image::Present);
                 let named = pool.naming == Naming::Stable;
                 let ratio = world.policy.all().any(|pool| matches!(pool.autoscaling, Autoscaling::Ratio(_)));
-                let full = is_full(&world, pool, &scope, &users);
+                let full = is_full(&world, pool, &scope, &users) || world.seen.unreachable.contains_key(&pool.backend);
                 prop_assert!(pool.paused || back || image || named || ratio || full, "{job:?} in {} instead of {}", launch.pool, pool.name);
             }
             // Where each runner takes one place, no other job waits for the one that this took.
             let mut without = users.clone();
-            let its = users.iter().position(|(pool, scope, ..)| *pool == launch.pool && *scope == launch.scope);
+            let its = users.iter().position(|one| one.pool == launch.pool && one.scope == launch.scope);
             without.remove(its.unwrap());
             for waiting in &plan.waiting {
                 let (Cause::Cap(cap), Some(first)) = (&waiting.cause, &waiting.pool) else { continue };
@@ -388,7 +415,7 @@ proptest! {
                 });
                 let pool = world.policy.pool(first).unwrap();
                 let scope = pool.place_for(&other.repo).unwrap();
-                let one_place = !matches!(cap, Cap::Memory(_) | Cap::Cpus(_) | Cap::OneMemory(..) | Cap::OneCpus(..));
+                let one_place = !matches!(cap, Cap::Memory(..) | Cap::Cpus(..) | Cap::OneMemory(..) | Cap::OneCpus(..));
                 prop_assert!(!sure || !one_place || is_full(&world, pool, &scope, &without), "{waiting:?} {launch:?}");
             }
         }
@@ -411,6 +438,29 @@ proptest! {
             let unseen = there.is_some_and(|one| matches!(one.phase, Phase::Unknown(_)));
             prop_assert!(!unseen, "{action}");
         }
+    }
+
+    #[test]
+    fn a_backend_that_does_not_answer_blinds_for_its_own_machines_only(world in any_world()) {
+        let plan = world.plan();
+        for action in &plan.actions {
+            let on = match action {
+                Action::PullImage { backend, .. } => Some(backend),
+                Action::Launch(launch) => Some(&launch.backend),
+                Action::Start { machine, .. } | Action::Retire { machine, .. } | Action::Remove { machine, .. } => Some(&machine.backend),
+                Action::Deregister { .. } => None,
+            };
+            match on {
+                Some(backend) => prop_assert!(!world.seen.unreachable.contains_key(backend), "{action}"),
+                // It may have the machine.
+                None => prop_assert!(world.seen.unreachable.is_empty() || frees_asked_name(&world, &plan, action), "{action}"),
+            }
+        }
+        // The others go on as if they were alone: where it has no room, no name and no job in common with them, nothing changes.
+        let mut without = world.clone();
+        without.seen.unreachable.clear();
+        let gone = |plan: &Plan| plan.actions.iter().filter(|action| matches!(action, Action::Remove { .. })).count();
+        prop_assert_eq!(gone(&plan), gone(&without.plan()));
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn as_many_go_as_make_the_room_and_none_where_that_is_not_enough() {
     // A large runner needs the memory of two small ones.
     let large = |memory: i64| {
         let mut policy = two_pools(9, |pool| pool.memory = 2 << 30);
-        policy.caps.memory = Some(6 << 30);
+        caps(&mut policy).memory = Some(6 << 30);
         policy.default.memory = memory;
         policy
     };

@@ -8,7 +8,8 @@ use super::*;
 use crate::action::IfBusy;
 use crate::backoff;
 use crate::observed::Group;
-use crate::policy::Caps;
+use crate::observed::ImageKey;
+use crate::policy::{BackendCaps, Caps};
 
 const REPOS: [&str; 3] = ["o/r", "o/s", "p/q"];
 const SCOPES: [&str; 5] = ["repo:o/r", "repo:o/s", "repo:p/q", "org:o", "enterprise:e"];
@@ -60,10 +61,11 @@ pub(super) fn any_world() -> impl proptest::strategy::Strategy<Value = World> {
 fn world(choose: &mut Choices) -> World {
     let policy = any_policy(choose);
     let now = choose.second(2_000);
+    let fresh = policy.caps.backends.values().map(|caps| caps.runners).sum();
     let mut seen = Observed {
         jobs_complete: !choose.one_in(4),
         images: any_images(choose, &policy),
-        fresh_names: (0..policy.caps.runners).map(|n| generated(0xf00 + n)).collect(),
+        fresh_names: (0..fresh).map(|n| generated(0xf00 + n)).collect(),
         ..Observed::default()
     };
     let known = choose.below(REPOS.len() + 1);
@@ -80,6 +82,13 @@ fn world(choose: &mut Choices) -> World {
             lists.get_mut(&runner.scope).unwrap().push(registered);
         }
         seen.machines.push(runner);
+    }
+    if choose.one_in(4) && policy.caps.backends.contains_key(&second()) {
+        let why = "no answer".to_owned();
+        for machine in seen.machines.iter_mut().filter(|one| one.backend == second()) {
+            (machine.phase, machine.defect) = (Phase::Unknown(why.clone()), None);
+        }
+        seen.unreachable.insert(second(), why);
     }
     for index in 0..choose.below(5) {
         let scope: Scope = choose.of(&SCOPES).parse().unwrap();
@@ -175,23 +184,36 @@ fn world(choose: &mut Choices) -> World {
     World { seen: seen.remember(&policy, now), policy, now }
 }
 
+/// The backend beside `docker`, where there is one.
+fn second() -> BackendName {
+    BackendName::parse("second").unwrap()
+}
+
 fn generated(number: usize) -> RunnerName {
     naming::generated("mayfly-i-", &format!("{number:032x}").split_off(20)).unwrap()
 }
 
+fn any_caps(choose: &mut Choices) -> BackendCaps {
+    BackendCaps {
+        runners: 6 - choose.below(6),
+        memory: choose.maybe(3, |choose| choose.second(9) * GIB),
+        nano_cpus: choose.maybe(3, |choose| choose.second(9) * 1_000_000_000),
+    }
+}
+
 fn any_policy(choose: &mut Choices) -> Policy {
-    let default = any_pool(choose, None);
+    let mut backends = vec![BackendName::default()];
+    backends.extend(choose.maybe(3, |_| second()));
+    let default = any_pool(choose, None, &backends);
     let pools: Vec<PoolPolicy> =
-        (0..choose.below(4)).map(|number| any_pool(choose, Some(number))).collect();
+        (0..choose.below(4)).map(|number| any_pool(choose, Some(number), &backends)).collect();
     let few = |choose: &mut Choices| 1 + choose.below(4);
     Policy {
         installation: "i".to_owned(),
         auto_create: !choose.one_in(10),
         draining: choose.one_in(12),
         caps: Caps {
-            runners: 6 - choose.below(6),
-            memory: choose.maybe(3, |choose| choose.second(9) * GIB),
-            nano_cpus: choose.maybe(3, |choose| choose.second(9) * 1_000_000_000),
+            backends: backends.into_iter().map(|name| (name, any_caps(choose))).collect(),
             per_owner: choose.maybe(3, few),
             per_repo: choose.maybe(3, few),
         },
@@ -203,7 +225,7 @@ fn any_policy(choose: &mut Choices) -> Policy {
 }
 
 /// The environment's pool, or one of the others.
-fn any_pool(choose: &mut Choices, number: Option<usize>) -> PoolPolicy {
+fn any_pool(choose: &mut Choices, number: Option<usize>, backends: &[BackendName]) -> PoolPolicy {
     let name = match number {
         None => PoolName::default_pool(),
         Some(number) => PoolName::parse(&format!("p{number}")).unwrap(),
@@ -232,8 +254,10 @@ fn any_pool(choose: &mut Choices, number: Option<usize>) -> PoolPolicy {
     let own = format!("mayfly-i-{name}");
     let name_prefix =
         if naming == Naming::Stable && choose.one_in(2) { format!("desk-{name}") } else { own };
+    // That of the environment is always on its own.
+    let backend = if number.is_some() { choose.of(backends) } else { BackendName::default() };
     PoolPolicy {
-        backend: BackendName::default(),
+        backend,
         scopes,
         labels: LabelSet::requested(labels),
         group: choose.maybe(4, |_| "group".to_owned()),
@@ -261,7 +285,7 @@ fn any_pool(choose: &mut Choices, number: Option<usize>) -> PoolPolicy {
 }
 
 /// Every image that a pool needs, as it can stand for the pool's pull policy.
-fn any_images(choose: &mut Choices, policy: &Policy) -> BTreeMap<(String, PullPolicy), ImageSeen> {
+fn any_images(choose: &mut Choices, policy: &Policy) -> BTreeMap<ImageKey, ImageSeen> {
     let mut images = BTreeMap::new();
     for pool in policy.all() {
         for image in pool.images() {
@@ -276,7 +300,9 @@ fn any_images(choose: &mut Choices, policy: &Policy) -> BTreeMap<(String, PullPo
             };
             let state = choose.of(states);
             let id = matches!(state, Image::Present | Image::Outdated).then(|| "new".to_owned());
-            images.entry((image.to_owned(), pool.pull)).or_insert(ImageSeen { state, id });
+            images
+                .entry((pool.backend.clone(), image.to_owned(), pool.pull))
+                .or_insert(ImageSeen { state, id });
         }
     }
     images
@@ -315,6 +341,11 @@ fn any_runner(choose: &mut Choices, policy: &Policy, index: usize, now: i64) -> 
     let created_at = at(choose.second(now + 1));
     let lifetime = SignedDuration::from_secs(choose.of(&[432_000, 600]));
     let mut runner = machine(name.as_str(), phase);
+    // A pool may have been moved since.
+    let elsewhere = choose.one_in(6);
+    let backends: Vec<&BackendName> = policy.caps.backends.keys().collect();
+    runner.identity.backend =
+        if elsewhere { choose.of(&backends).clone() } else { terms.backend.clone() };
     runner.identity.labels = terms.labels.clone();
     runner.identity.image.clone_from(&terms.image);
     runner.identity.scope = choose.of(&SCOPES).parse().unwrap();
@@ -494,9 +525,10 @@ impl World {
 
     fn carry_out(&mut self, action: &Action) {
         match action {
-            Action::PullImage(image) => {
-                for ((name, _), seen) in &mut self.seen.images {
-                    if name == image && matches!(seen.state, Image::Missing | Image::Outdated) {
+            Action::PullImage { backend, image } => {
+                for ((of, name, _), seen) in &mut self.seen.images {
+                    let meant = (of, name) == (backend, image);
+                    if meant && matches!(seen.state, Image::Missing | Image::Outdated) {
                         seen.state = Image::Awaited;
                     }
                 }
@@ -539,7 +571,8 @@ impl World {
     fn launch(&mut self, launch: &Launch) {
         let id = RunnerId(1_000 + i64::try_from(self.seen.machines.len()).unwrap());
         let terms = self.policy.terms(&launch.pool).clone();
-        let newest = self.seen.images.get(&(terms.image.clone(), terms.pull));
+        let newest =
+            self.seen.images.get(&(terms.backend.clone(), terms.image.clone(), terms.pull));
         let mut new = machine(launch.name.as_str(), IDLE);
         new.identity = launch.identity.clone();
         new.identity.image_id = newest.and_then(|image| image.id.clone());

@@ -21,15 +21,15 @@ const PRESENT: &str = "present";
 
 /// Who uses an image.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// The pull policies of all pools that do.
-    pub(super) policies: BTreeSet<PullPolicy>,
+    pub(crate) policies: BTreeSet<PullPolicy>,
     /// Those that are enabled: what is wrong with an image that no other uses is nobody's problem.
-    pub(super) users: BTreeMap<PoolName, PullPolicy>,
+    pub(crate) users: BTreeMap<PoolName, PullPolicy>,
 }
 
 /// What is known of the images.
-pub(super) struct Images {
+pub(crate) struct Images {
     nudge: Arc<Notify>,
     /// Runs the pulls.
     tasks: Tasks,
@@ -75,7 +75,7 @@ impl State {
 }
 
 impl Images {
-    pub(super) fn new(nudge: Arc<Notify>, tasks: Tasks) -> Self {
+    pub(crate) fn new(nudge: Arc<Notify>, tasks: Tasks) -> Self {
         Self { nudge, tasks, states: Mutex::default() }
     }
 
@@ -86,15 +86,23 @@ impl Images {
     /// Asks the engine for these images, and forgets all others. One that it refuses to inspect waits; the others do not.
     ///
     /// Errors: the engine cannot be reached.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &self,
         backend: &dyn Backend,
         wanted: &BTreeMap<String, Wanted>,
         now: Timestamp,
     ) -> Result<BTreeMap<(String, PullPolicy), ImageSeen>, BackendError> {
         let mut seen = BTreeMap::new();
+        let Some(store) = backend.images() else {
+            // Its machines are made from something that need not be fetched.
+            for (image, Wanted { policies, .. }) in wanted {
+                let here = || ImageSeen { state: Image::Present, id: None };
+                seen.extend(policies.iter().map(|policy| ((image.clone(), *policy), here())));
+            }
+            return Ok(seen);
+        };
         for (image, Wanted { policies, users }) in wanted {
-            let (id, untold) = match backend.image_id(image).await {
+            let (id, untold) = match store.image_id(image).await {
                 Ok(id) => (id, None),
                 Err(error @ BackendError::Unreachable(_)) => return Err(error),
                 Err(error) => (None, Some(format!("image {image} cannot be looked up: {error}"))),
@@ -124,7 +132,7 @@ impl Images {
     }
 
     /// Starts a pull unless one is under way; nudges the loop when it ends.
-    pub(super) fn pull(
+    pub(crate) fn pull(
         self: &Arc<Self>,
         image: &str,
         backend: Arc<dyn Backend>,
@@ -142,7 +150,10 @@ impl Images {
         info!(category = MONITOR, image, "pulling a runner image");
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
-            let result = backend.pull_image(&image, &progress).await;
+            let result = match backend.images() {
+                Some(store) => store.pull_image(&image, &progress).await,
+                None => Ok(()),
+            };
             let now = clock.now();
             let mut states = this.states();
             let state = states.entry(image.clone()).or_default();
@@ -166,22 +177,22 @@ impl Images {
     }
 
     /// When failed pulls may be tried again; moments of the past are those of images that nobody wants any more.
-    pub(super) fn retries(&self) -> Vec<Timestamp> {
+    pub(crate) fn retries(&self) -> Vec<Timestamp> {
         self.states().values().filter_map(|state| state.retry_at).collect()
     }
 
     /// What is wrong, if anything is, and for which pools.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         self.states().iter().flat_map(|(image, state)| state.problems(image)).collect()
     }
 
     /// How far the pull of an image is, in bytes.
-    pub(super) fn progress(&self, image: &str) -> Option<(u64, u64)> {
+    pub(crate) fn progress(&self, image: &str) -> Option<(u64, u64)> {
         self.states().get(image)?.pulling.as_ref()?.get()
     }
 
     /// The state of all images of a runner in words, for pools with this policy: of the first, and of each other that cannot be used.
-    pub(super) fn describe_all<'a>(
+    pub(crate) fn describe_all<'a>(
         &self,
         mut images: impl Iterator<Item = &'a str>,
         policy: PullPolicy,
@@ -197,7 +208,7 @@ impl Images {
     }
 
     /// The state of an image in words, for pools with this policy: what one may use as it is, another may have to pull.
-    pub(super) fn describe(&self, image: &str, policy: PullPolicy) -> String {
+    pub(crate) fn describe(&self, image: &str, policy: PullPolicy) -> String {
         let states = self.states();
         let Some(state) = states.get(image) else { return "not looked for yet".to_owned() };
         if let Some(untold) = &state.untold {

@@ -1,0 +1,1 @@
+//! What is known of several backends when one does not answer.
