@@ -17,7 +17,7 @@ use mayfly_common::identity::BackendName;
 use mayfly_common::machine::{Machine, Phase};
 use mayfly_planner::{BackendCaps, ImageKey, ImageSeen};
 use mayfly_settings::pool::Pool;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 pub(crate) use self::images::{Images, Wanted};
 use crate::tasks::Tasks;
@@ -36,6 +36,8 @@ pub struct Configured {
 
 /// All backends. One of them is `docker`, whose engine gives the installation its id.
 pub(crate) struct Backends {
+    /// What the backend `docker` said of the installation, once.
+    installation: OnceCell<String>,
     docker: One,
     others: BTreeMap<BackendName, One>,
 }
@@ -121,6 +123,7 @@ impl Backends {
             One::new(name.clone(), configured, (clock, nudge, tasks))
         };
         Self {
+            installation: OnceCell::new(),
             docker: one(&BackendName::default(), docker),
             others: others.iter().map(|(name, other)| (name.clone(), one(name, other))).collect(),
         }
@@ -150,9 +153,11 @@ impl Backends {
         self.all().for_each(|one| one.passes.begin_pass());
     }
 
-    /// The installation whose machines these are.
+    /// The installation whose machines these are: it is asked for once.
+    ///
+    /// Errors: the backend `docker` never answered yet.
     pub(crate) async fn installation(&self) -> Result<String, BackendError> {
-        self.docker.passes.installation().await
+        self.installation.get_or_try_init(|| self.docker.passes.installation()).await.cloned()
     }
 
     /// The lists of all backends, asked side by side. `known`: what each listed last; it is brought up to date.

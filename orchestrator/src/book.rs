@@ -3,7 +3,7 @@
 //! Invariants: a change is in the store before it counts, and counts from the next pass on; two writers never overwrite each
 //! other unknowingly, because a change names the revision that it changes; no credential is part of a pool.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -68,8 +68,8 @@ pub enum BookError {
 /// All pools.
 pub struct Book {
     config: Config,
-    /// The backends that a pool may name.
-    backends: BTreeSet<BackendName>,
+    /// The backends that a pool may name, each with the most machines that it runs.
+    backends: BTreeMap<BackendName, usize>,
     store: Store,
     entries: RwLock<BTreeMap<PoolName, Entry>>,
     /// By name: pools in the store that cannot be used, and why.
@@ -95,7 +95,7 @@ impl Book {
         let entries = BTreeMap::from([(PoolName::default_pool(), default)]);
         Self {
             config: config.clone(),
-            backends: BTreeSet::from([BackendName::default()]),
+            backends: BTreeMap::from([(BackendName::default(), config.runner.max)]),
             store,
             entries: RwLock::new(entries),
             unread: RwLock::default(),
@@ -105,9 +105,9 @@ impl Book {
         }
     }
 
-    /// The same, where pools may name these backends, too.
+    /// The same, where pools may name these backends, too, each of which runs so many machines at most.
     #[must_use]
-    pub fn with_backends(mut self, others: impl IntoIterator<Item = BackendName>) -> Self {
+    pub fn with_backends(mut self, others: impl IntoIterator<Item = (BackendName, usize)>) -> Self {
         self.backends.extend(others);
         self
     }
@@ -116,14 +116,20 @@ impl Book {
     ///
     /// Errors: what is wrong with it, field by field.
     fn pool(&self, spec: PoolSpec) -> Result<Pool, Vec<FieldError>> {
-        let unknown = (!self.backends.contains(&spec.backend)).then(|| {
-            let known: Vec<&str> = self.backends.iter().map(BackendName::as_str).collect();
+        let most = self.backends.get(&spec.backend).copied();
+        let unknown = most.is_none().then(|| {
+            let known: Vec<&str> = self.backends.keys().map(BackendName::as_str).collect();
             let known = known.join(", ");
             let detail = format!("names no configured backend ({known})");
             FieldError { pointer: "/backend".to_owned(), detail }
         });
         match (Pool::of(spec, &self.config), unknown) {
-            (Ok(pool), None) => Ok(pool),
+            (Ok(mut pool), None) => {
+                if let (None, Some(most)) = (pool.spec.max, most) {
+                    pool.max = most;
+                }
+                Ok(pool)
+            }
             (Ok(_), Some(unknown)) => Err(vec![unknown]),
             (Err(errors), unknown) => Err(unknown.into_iter().chain(errors).collect()),
         }

@@ -47,7 +47,7 @@ mod record;
 mod show;
 mod state;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod uninstall;
@@ -114,11 +114,11 @@ impl Reconciler {
         let (snapshot, seen) = watch::channel(Snapshot::default());
         let (journal, events) = Journal::new();
         let nudge = Arc::new(Notify::new());
-        let book =
-            Arc::new(Book::new(&config, store.clone()).with_backends(others.keys().cloned()));
+        let backends = Arc::new(Backends::new(docker, others, (&clock, &nudge, &tasks)));
+        let most = backends.caps().map(|(name, caps)| (name, caps.runners));
+        let book = Arc::new(Book::new(&config, store.clone()).with_backends(most));
         let drain = Arc::new(Drain::new(store.clone()));
         let intake = Arc::new(Intake::new(store, Arc::clone(&clock), Arc::clone(&nudge)));
-        let backends = Arc::new(Backends::new(docker, others, (&clock, &nudge, &tasks)));
         let handle = Handle {
             requests: sender,
             asked: Arc::new(AtomicU64::new(0)),

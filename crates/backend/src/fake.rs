@@ -57,6 +57,8 @@ pub struct State {
     pub printed: String,
     /// True if the engine is away.
     pub away: bool,
+    /// True if it lists no machine, whatever there is.
+    pub lists_nothing: bool,
     /// True if the engine takes calls and does not answer until [`FakeBackend::answer`].
     pub frozen: bool,
     /// Calls that are held up.
@@ -249,7 +251,8 @@ impl Backend for FakeBackend {
 
     async fn list(&self) -> Result<Vec<Machine>, BackendError> {
         let mut state = self.reach().await?;
-        let listed = state.machines.values().cloned().collect();
+        let all = state.machines.values().cloned();
+        let listed = all.filter(|_| !state.lists_nothing).collect();
         let woken = std::mem::take(&mut state.woken);
         for machine in state.machines.values_mut().filter(|_| woken) {
             if !matches!(machine.phase, Phase::Running { .. }) {

@@ -299,7 +299,8 @@ impl Reconciler {
     fn fresh_names(&self, installation: &str) -> Vec<RunnerName> {
         let prefix = naming::prefix(installation);
         let name = |_| naming::generated(&prefix, &uuid::Uuid::new_v4().simple().to_string());
-        (0..self.config.runner.max).filter_map(name).collect()
+        let others: usize = self.backends.caps().map(|(_, caps)| caps.runners).sum();
+        (0..self.config.runner.max.saturating_add(others)).filter_map(name).collect()
     }
 }
 

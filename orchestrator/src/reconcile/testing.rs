@@ -98,7 +98,7 @@ pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-pub(super) fn name(text: &str) -> RunnerName {
+pub(crate) fn name(text: &str) -> RunnerName {
     RunnerName::parse(text).unwrap()
 }
 
@@ -147,7 +147,7 @@ pub(super) fn reference(runner: &str) -> MachineRef {
 }
 
 /// A runner of `ci` that runs; every field has a value of its own.
-pub(super) fn machine(runner: &str) -> Machine {
+pub(crate) fn machine(runner: &str) -> Machine {
     Machine {
         identity: RunnerIdentity {
             github_id: Some(RunnerId(7)),

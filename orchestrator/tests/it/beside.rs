@@ -161,7 +161,7 @@ async fn one_that_runs_takes_its_place_until_it_is_gone() {
         }
         assert_eq!(platform.containers(), std::slice::from_ref(&name));
         let waits = platform.handle.snapshot().waits;
-        assert!(format!("{waits:?}").contains("Runners(1)"), "{waits:?}");
+        assert!(format!("{waits:?}").contains("Runners(backend:docker, 1)"), "{waits:?}");
         platform.backend.go_on();
         until(|| platform.containers().is_empty()).await;
         platform.pass().await

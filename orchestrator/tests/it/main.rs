@@ -6,6 +6,7 @@
 mod api;
 mod app;
 mod assignment;
+mod backends;
 mod beside;
 mod bombs;
 mod budget;

@@ -14,9 +14,11 @@ use mayfly_backend::Backend;
 use mayfly_backend::fake::FakeBackend;
 use mayfly_common::api::{CreateRunners, PassReport, Runner};
 use mayfly_common::clock::Clock;
+use mayfly_common::identity::BackendName;
 use mayfly_common::name::RunnerName;
 use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_github::{GitHubClient, GitHubSettings};
+use mayfly_planner::BackendCaps;
 use mayfly_settings::Config;
 use mayfly_store::Store;
 use orchestrator::metrics::Metrics;
@@ -47,6 +49,10 @@ pub(crate) struct Platform {
     app: App,
     pub(crate) sim: Arc<Checked>,
     pub(crate) backend: Arc<FakeBackend>,
+    /// The backend beside `docker`, in a platform that has one.
+    pub(crate) second: Arc<FakeBackend>,
+    /// What its machines may use together; none where it is not configured.
+    second_caps: Option<BackendCaps>,
     pub(crate) reconciler: Arc<Reconciler>,
     pub(crate) handle: Handle,
     pub(crate) metrics: Arc<Metrics>,
@@ -75,15 +81,26 @@ impl Platform {
 
     /// The same, with a clock that is `ahead` of GitHub's.
     pub(crate) async fn with_clock(variables: &[(&str, &str)], ahead: SignedDuration) -> Self {
-        Self::start(variables, ahead, PATIENT).await
+        Self::start(variables, None, ahead, PATIENT).await
+    }
+
+    /// The same, with a backend `second` that may run so many machines.
+    pub(crate) async fn with_second(variables: &[(&str, &str)], runners: usize) -> Self {
+        let caps = BackendCaps { runners, ..BackendCaps::default() };
+        Self::start(variables, Some(caps), SignedDuration::ZERO, PATIENT).await
     }
 
     /// A platform that gives up on a GitHub that does not answer, while the test waits.
     pub(crate) async fn impatient() -> Self {
-        Self::start(&[], SignedDuration::ZERO, IMPATIENT).await
+        Self::start(&[], None, SignedDuration::ZERO, IMPATIENT).await
     }
 
-    async fn start(variables: &[(&str, &str)], ahead: SignedDuration, timeout: Duration) -> Self {
+    async fn start(
+        variables: &[(&str, &str)],
+        second_caps: Option<BackendCaps>,
+        ahead: SignedDuration,
+        timeout: Duration,
+    ) -> Self {
         let clock = SimClock::manual(Timestamp::from_second(1_800_000_000).expect("within range"));
         let sim = Checked::start(SimConfig { clock: clock.clone(), ..SimConfig::default() })
             .await
@@ -93,12 +110,13 @@ impl Platform {
             world.add_user("octo-admin").expect("a user");
             world.add_org("octo-org").expect("an organisation");
         });
-        let backend = Arc::new(FakeBackend::new());
+        let (backend, second) = (Arc::new(FakeBackend::new()), Arc::new(FakeBackend::new()));
         let store = Store::in_memory().expect("a store");
         let config = config(&sim.url(), variables);
-        let app = wire(
+        let app = wire_with(
             &config,
             Arc::<FakeBackend>::clone(&backend),
+            second_caps.clone().map(|caps| (Arc::clone(&second), caps)),
             &clock,
             ahead,
             timeout,
@@ -107,6 +125,8 @@ impl Platform {
         let platform = Self {
             sim,
             backend,
+            second,
+            second_caps,
             reconciler: Arc::clone(app.reconciler()),
             handle: app.handle().clone(),
             metrics: Arc::clone(app.metrics()),
@@ -153,8 +173,9 @@ impl Platform {
     /// What a restart does: everything in memory is gone, containers and GitHub stay.
     pub(crate) fn restart(&mut self) {
         let backend: Arc<FakeBackend> = Arc::clone(&self.backend);
-        self.app =
-            wire(&self.config, backend, &self.clock, self.ahead, self.timeout, self.store.clone());
+        let second = self.second_caps.clone().map(|caps| (Arc::clone(&self.second), caps));
+        let (ahead, timeout, store) = (self.ahead, self.timeout, self.store.clone());
+        self.app = wire_with(&self.config, backend, second, &self.clock, ahead, timeout, store);
         self.reconciler = Arc::clone(self.app.reconciler());
         self.handle = self.app.handle().clone();
         self.metrics = Arc::clone(self.app.metrics());
@@ -204,6 +225,11 @@ impl Platform {
         let ours = self.clock.now() + self.ahead;
         let wait = self.reconciler.next_pass().await.duration_since(ours);
         self.clock.advance(wait.max(SignedDuration::from_secs(1)));
+    }
+
+    /// The machines of the backend `second`.
+    pub(crate) fn machines_of_second(&self) -> Vec<String> {
+        self.second.names()
     }
 
     /// The containers there are.
@@ -280,10 +306,28 @@ pub(crate) fn wire(
     timeout: Duration,
     store: Store,
 ) -> App {
+    wire_with(config, backend, None, clock, ahead, timeout, store)
+}
+
+/// The same, with the backend `second` and what its machines may use.
+fn wire_with(
+    config: &Config,
+    backend: Arc<dyn Backend>,
+    second: Option<(Arc<FakeBackend>, BackendCaps)>,
+    clock: &SimClock,
+    ahead: SignedDuration,
+    timeout: Duration,
+    store: Store,
+) -> App {
     let clock: Arc<dyn Clock> = Arc::new(Shared(clock.clone(), ahead));
     let settings = GitHubSettings { timeout, retries: 0, ..config.github.client() };
     let github = Arc::new(GitHubClient::new(settings, Arc::clone(&clock)).expect("a client"));
-    App::build(config.clone(), Adapters::new(backend, github, clock, store))
+    let mut adapters = Adapters::new(backend, github, clock, store);
+    if let Some((second, caps)) = second {
+        let name = BackendName::parse("second").expect("a name");
+        adapters = adapters.with_backend(name, second, caps);
+    }
+    App::build(config.clone(), adapters)
 }
 
 pub(crate) fn config(api_url: &str, variables: &[(&str, &str)]) -> Config {
