@@ -16,7 +16,12 @@ lint:
 
 # All tests (MAYFLY_TEST_DOCKER=0 leaves out those that need a Docker engine)
 test:
-    cargo test --workspace --all-features
+    INSTA_UPDATE=no cargo test --workspace --all-features
+
+# Accept what commands print now as their snapshots; then read the difference
+snapshots:
+    INSTA_UPDATE=always cargo test -p mayfly --all-features
+    git diff -- '*.snap'
 
 # Benchmarks
 bench:

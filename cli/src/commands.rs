@@ -123,3 +123,33 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `--help` prints for this command and for all below it.
+    fn help(command: &mut clap::Command) -> String {
+        let name = command.get_bin_name().unwrap_or_default().to_owned();
+        let mut text = format!("$ {name} --help\n{}\n", command.render_long_help());
+        for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+            text += &help(below);
+        }
+        text
+    }
+
+    #[test]
+    fn the_help_of_every_command_is_as_it_was_read_last() {
+        let mut root = Arguments::command().term_width(100);
+        root.build();
+        let mut settings = insta::Settings::clone_current();
+        settings.set_omit_expression(true);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.bind(|| {
+            insta::assert_snapshot!("help", root.render_long_help().to_string());
+            for command in root.get_subcommands_mut().filter(|one| one.get_name() != "help") {
+                insta::assert_snapshot!(format!("help_{}", command.get_name()), help(command));
+            }
+        });
+    }
+}

@@ -23,11 +23,6 @@ pub(crate) fn pool() -> Value {
     })
 }
 
-pub(crate) const POOL_TABLE: &str =
-    " pool  state   idle/wanted  starting  busy  max  queued jobs  labels             scopes
- ci    active  2/6          3         4     8    9            self-hosted,linux  repo:o/a,org:o
-";
-
 pub(crate) fn runner() -> Value {
     json!({
         "id": "r-id", "name": "r-1", "pool": "ci", "scope": "repo", "scope_name": "o/a", "labels": ["self-hosted", "linux"],
@@ -35,10 +30,6 @@ pub(crate) fn runner() -> Value {
         "created_at": LATER, "deadline": "2126-03-04T11:06:07Z",
     })
 }
-
-pub(crate) const RUNNER_TABLE: &str = " runner  pool  state  scope  labels             age  why
- r-1     ci    busy   o/a    self-hosted,linux  0 s  it works
-";
 
 pub(crate) fn finished() -> Value {
     json!({
@@ -55,11 +46,6 @@ pub(crate) fn job() -> Value {
         "seen_at": "2126-03-04T05:06:08Z", "started_at": "2126-03-04T05:06:10Z", "completed_at": "2126-03-04T05:16:10Z",
     })
 }
-
-pub(crate) const JOB_TABLE: &str =
-    " job  repository  name   state    labels             waited  ran     runner  queued
- 11   o/a         build  success  self-hosted,linux  3 s     10 min  r-1     0 s
-";
 
 /// One that waits.
 pub(crate) fn waiting(id: u64) -> Value {
@@ -109,21 +95,3 @@ pub(crate) fn status() -> Value {
         "finished": [finished()],
     })
 }
-
-pub(crate) const STATUS_PAGE: &str = "version       1.2.3
-instance      house
-draining      since 2026-01-02T03:04:05Z: nothing new is started; mayfly resume ends it
-runners       4 busy, 2 idle
-at most       31
-automatic     on: queued jobs start runners
-queued jobs   41 for runners like ours, 2 for none
-repositories  39 served, 40 with jobs for us, 69 not served
-GitHub        4321 of 5000 core (octo), 29 of 30 search (octo)
-next look     2026-01-02T03:04:06Z
-webhooks      2 min ago
-job ledger    in memory
-waits         for GitHub
-problem       one is wrong
-problem       another is
-held back     ci o/a: it failed thrice
-";

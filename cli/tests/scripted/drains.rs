@@ -1,8 +1,10 @@
 //! `mayfly drain`, `resume` and `uninstall`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
-use super::{Gateway, problem, runner};
+use super::{Gateway, compare, problem, runner};
 
 const SINCE: &str = "2026-01-02T03:04:05Z";
 
@@ -18,23 +20,24 @@ fn drain(left: Option<usize>, busy: Option<usize>) -> Value {
 
 #[tokio::test]
 async fn a_drain_says_what_is_left_and_how_it_ends() {
-    let end = "mayfly resume has runners started again.\n";
-    let begun = format!("Draining since {SINCE}: nothing new is started");
     let rows = [
-        (drain(Some(0), Some(0)), format!("Drained: no runner is left. Draining since {SINCE}.\n")),
-        (drain(Some(0), None), format!("Drained: no runner is left. Draining since {SINCE}.\n")),
-        (drain(Some(1), Some(0)), format!("{begun}; 1 runner is left, not at work.\n")),
-        (drain(Some(1), Some(1)), format!("{begun}; 1 runner is left, at work.\n")),
-        (drain(Some(3), Some(1)), format!("{begun}; 3 runners are left, 1 of them at work.\n")),
-        (drain(Some(2), Some(0)), format!("{begun}; 2 runners are left, none of them at work.\n")),
-        (drain(Some(3), Some(3)), format!("{begun}; 3 runners are left, all of them at work.\n")),
-        (drain(Some(3), None), format!("{begun}.\n")),
-        (drain(None, None), format!("{begun}.\n")),
+        (Some(0), Some(0)),
+        (Some(0), None),
+        (Some(1), Some(0)),
+        (Some(1), Some(1)),
+        (Some(3), Some(1)),
+        (Some(2), Some(0)),
+        (Some(3), Some(3)),
+        (Some(3), None),
+        (None, None),
     ];
-    for (status, text) in rows {
+    let mut text = String::new();
+    for (left, busy) in rows {
+        let status = drain(left, busy);
+        writeln!(text, "# left: {left:?}, busy: {busy:?}").unwrap();
         let answer = status.clone();
         let gateway = Gateway::start(move |_, _| (200, answer.clone())).await;
-        gateway.shows("drain", "PUT /drain", &(text + end)).await;
+        text += &gateway.transcript(["drain"]).await;
         gateway.tells("drain", &status).await;
     }
     let gateway = Gateway::start(|_, _| {
@@ -43,21 +46,21 @@ async fn a_drain_says_what_is_left_and_how_it_ends() {
         (200, status)
     })
     .await;
-    let note = "Note: it is not stored, so a restart of the orchestrator ends it (mayfly status shows the job ledger).\n";
-    let text = format!("Drained: no runner is left. Draining since {SINCE}.\n{note}{end}");
-    gateway.shows("drain", "PUT /drain", &text).await;
+    text += "# it is not stored\n";
+    text += &gateway.transcript(["drain"]).await;
 
     let ended = json!({"draining": false, "stored": true, "left": 2, "busy": 1});
     let answer = ended.clone();
     let gateway = Gateway::start(move |_, _| (200, answer.clone())).await;
-    gateway.shows("resume", "DELETE /drain", "Runners are started again.\n").await;
+    text += "# it ends\n";
+    text += &gateway.transcript(["resume"]).await;
     gateway.tells("resume", &ended).await;
 
     let not_stored = json!({"draining": false, "stored": false});
     let gateway = Gateway::start(move |_, _| (200, not_stored.clone())).await;
-    let note = "Note: that is not stored, so a restart of the orchestrator may drain again (mayfly status shows the job ledger).\n";
-    let text = format!("Runners are started again.\n{note}");
-    gateway.shows("resume", "DELETE /drain", &text).await;
+    text += "# it ends, and that is not stored\n";
+    text += &gateway.transcript(["resume"]).await;
+    compare("drain", &text);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answers::{event, event_line};
-use super::{Gateway, problem};
+use super::{Gateway, compare, problem};
 
 /// One that tells nothing but when and what.
 fn bare(id: i64, kind: &str) -> Value {
@@ -24,38 +24,28 @@ fn platform(what: &str) -> (u16, Value) {
 #[tokio::test]
 async fn events_are_chosen_by_kind_pool_and_scope() {
     let gateway = Gateway::start(|what, _| platform(what)).await;
-    let (one, drain, job) = (
-        event_line(1),
-        "2026-01-02T03:04:05Z  drain.began     \n".to_owned(),
-        "2026-01-02T03:04:05Z  job.queued      \n".to_owned(),
-    );
-    let all = format!("{one}{drain}{job}");
-    let limit = "GET /events?limit=20";
-    let none = "None of the latest 20 events matches.\n";
-    let two = format!("{one}{drain}");
-    let rows = [
-        ("", limit, &*all),
-        (" --last 1000", "GET /events?limit=1000", &*all),
-        (" --last 1", "GET /events?limit=1", &*all),
-        (" --last 0", "GET /events?limit=1", "None of the latest 0 events matches.\n"),
-        (" --kind runner", limit, &*one),
-        (" --kind runner.failed --kind drain", limit, &*two),
-        (" --kind runner.idle", limit, none),
-        (" --pool ci", limit, &*one),
-        (" --scope O/A", limit, &*one),
-        (" --scope o", limit, none),
-        (" --kind drain --scope o/a", limit, none),
+    let commands = [
+        "events",
+        "events --last 1000",
+        "events --last 1",
+        "events --last 0",
+        "events --kind runner",
+        "events --kind runner.failed --kind drain",
+        "events --kind runner.idle",
+        "events --pool ci",
+        "events --pool none",
+        "events --scope O/A",
+        "events --scope o",
+        "events --kind drain --scope o/a",
     ];
-    for (options, asked, text) in rows {
-        gateway.shows(&format!("events{options}"), asked, text).await;
-    }
+    let mut text = gateway.transcript(commands).await;
     let told = json!({"events": [event(1)], "last_id": 7});
     gateway.tells("events --kind runner", &told).await;
-    let missing = "error: there is no pool none; mayfly pool list names them\n";
-    gateway.fails("events --pool none", 1, missing).await;
     assert_eq!(gateway.says("events --last 1001").await.0, 2);
     let quiet = Gateway::start(|_, _| (200, json!({"events": [], "last_id": 0}))).await;
-    quiet.shows("events", limit, "Nothing happened yet.\n").await;
+    text += "# nothing happened yet\n";
+    text += &quiet.transcript(["events"]).await;
+    compare("events", &text);
 }
 
 #[tokio::test]

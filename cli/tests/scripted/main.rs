@@ -19,6 +19,7 @@ mod profiles;
 mod rare;
 mod runners;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -124,9 +125,39 @@ impl Gateway {
         assert_eq!((said.0, &*said.1, &*said.2), (code, "", error), "{words}");
     }
 
+    /// What a person sees who types these commands: each with what was asked meanwhile (`>`), what it printed, its standard error
+    /// (`!`), and its exit code where that is not 0.
+    async fn transcript<'a>(&self, commands: impl IntoIterator<Item = &'a str>) -> String {
+        let mut text = String::new();
+        for words in commands {
+            self.whole.lock().unwrap().clear();
+            let (code, told, error) = self.says(words).await;
+            writeln!(text, "$ mayfly {words}").unwrap();
+            for line in self.whole.lock().unwrap().iter() {
+                writeln!(text, "> {line}").unwrap();
+            }
+            text += &told;
+            for line in error.lines() {
+                writeln!(text, "! {line}").unwrap();
+            }
+            if code != 0 {
+                writeln!(text, "exit code {code}").unwrap();
+            }
+            text.push('\n');
+        }
+        text.replace(&self.url, "http://GATEWAY")
+    }
+
     fn asked(&self, what: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|one| *one == what).count()
     }
+}
+
+/// Compares a text with the snapshot of this name, beside this file.
+fn compare(name: &str, text: &str) {
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, text);
+    });
 }
 
 fn problem(status: u16) -> (u16, Value) {

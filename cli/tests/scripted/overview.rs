@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{
-    POOL_TABLE, RUNNER_TABLE, STATUS_PAGE, event, event_line, pool, runner, status, waiting,
-};
-use super::{Gateway, problem};
+use super::answers::{event, pool, runner, status, waiting};
+use super::{Gateway, compare, problem};
 
 pub(super) fn platform(what: &str) -> (u16, Value) {
     let jobs = || {
@@ -29,8 +27,7 @@ pub(super) fn platform(what: &str) -> (u16, Value) {
 #[tokio::test]
 async fn the_status_is_a_page_and_the_pools() {
     let gateway = Gateway::start(|what, _| platform(what)).await;
-    let page = format!("{STATUS_PAGE}\n{POOL_TABLE}");
-    gateway.shows("status", "GET /status\nGET /pools", &page).await;
+    compare("status", &gateway.transcript(["status"]).await);
     gateway.tells("status", &json!({"status": status(), "pools": [pool()]})).await;
 
     let mut quiet = status();
@@ -48,18 +45,7 @@ async fn the_status_is_a_page_and_the_pools() {
         _ => platform(what),
     })
     .await;
-    let page = "version       1.2.3
-instance      house
-runners       none
-at most       31
-automatic     OFF: queued jobs start no runners and pools keep none waiting; set AUTO_CREATE_RUNNERS=true
-queued jobs   41 for runners like ours, 2 for none
-repositories  39 served, 40 with jobs for us, 69 not served
-webhooks      2 min ago
-job ledger    in memory
-waits         for tomorrow
-";
-    gateway.shows("status", "GET /status\nGET /pools", &format!("{page}\n{POOL_TABLE}")).await;
+    compare("status_with_little_to_say", &gateway.transcript(["status"]).await);
 }
 
 #[tokio::test]
@@ -84,18 +70,11 @@ async fn versions_are_told_also_where_the_platform_does_not_answer() {
 #[tokio::test]
 async fn a_picture_shows_the_longest_waits_and_the_latest_events() {
     let gateway = Gateway::start(|what, _| platform(what)).await;
-    let mut text = format!("{STATUS_PAGE}\n{POOL_TABLE}\n{RUNNER_TABLE}\n");
-    text += " job  repository  name   state  labels  waited  ran  runner  queued\n";
-    for id in 101..=108 {
-        let line = format!(" {id}  o/a         build  waits          0 s     -    -       0 s\n");
-        text.push_str(&line);
-    }
-    text += " and 1 more jobs that wait\n\n";
-    text.extend((2..=9).rev().map(event_line));
-    for words in ["top --once", "top"] {
-        let (code, shown, error) = gateway.says(words).await;
-        assert_eq!((code, &*shown, &*error), (0, &*text, ""));
-    }
+    // The five requests of a look are sent beside each other.
+    let (code, shown, error) = gateway.says("top --once").await;
+    compare("top", &shown);
+    assert_eq!((code, &*error), (0, ""));
+    assert_eq!(gateway.says("top").await, (0, shown, String::new()));
     let jobs: Vec<Value> = (101..=109).rev().map(waiting).collect();
     let events: Vec<Value> = (1..=9).map(event).collect();
     let all = json!({
@@ -119,8 +98,6 @@ async fn what_there_is_not_has_no_place_in_the_picture() {
         _ => platform(what),
     })
     .await;
-    let jobs = " job  repository  name   state  labels  waited  ran  runner  queued
- 1    o/a         build  waits          0 s     -    -       0 s\n";
     let (_, shown, _) = gateway.says("top").await;
-    assert_eq!(shown, format!("{STATUS_PAGE}\n{POOL_TABLE}\n{jobs}"));
+    compare("top_with_little_to_show", &shown);
 }

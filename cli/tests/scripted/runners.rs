@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{RUNNER_TABLE, finished, pool, runner};
-use super::{Gateway, problem};
+use super::answers::{finished, pool, runner};
+use super::{Gateway, compare, problem};
 
 fn platform(what: &str) -> (u16, Value) {
     let list =
@@ -30,78 +30,28 @@ fn platform(what: &str) -> (u16, Value) {
 #[tokio::test]
 async fn each_command_asks_for_one_thing_and_says_what_was_done() {
     let gateway = Gateway::start(|what, _| platform(what)).await;
-    let list = "GET /runners?per_page=100&page=1";
-    let page = "runner       r-1
-pool         ci
-state        busy
-why          it works
-scope        o/a
-labels       self-hosted,linux
-image        example/runner:1
-container    c0ffee
-GitHub's id  47
-made at      2126-03-04T05:06:07Z
-ends by      2126-03-04T11:06:07Z
-";
-    let gone = "runner     r-0
-pool       ci
-state      failed, and gone
-why        it ended
-exit code  137 out of memory
-scope      o
-image      example/runner:0
-made at    2126-03-04T05:00:00Z
-gone at    2126-03-04T05:06:07Z
-What it printed: mayfly runner logs r-0
-";
-    let ended = " runner  pool  state   scope  exit               lived  gone since  why
- r-0     ci    failed  o      137 out of memory  6 min  0 s         it ended
-";
-    let whole = r#"{"scope":"repo","scope_name":"o/a","count":1,"runner_name":null,"labels":null,"runner_group":null}"#;
-    let all = r#"{"scope":"org","scope_name":"o","count":3,"runner_name":"n","labels":["x","y"],"runner_group":"big"}"#;
-    let corp = whole.replace("repo", "enterprise").replace("o/a", "e");
-    let (of_repo, of_org, of_corp) = (
-        format!("POST /runners {whole}"),
-        format!("POST /runners {all}"),
-        format!("POST /runners {corp}"),
-    );
-    let none = " runner  pool  state  scope  labels  age  why\n";
-    let rows = [
-        ("list", list, RUNNER_TABLE),
-        ("ls --pool ci --state busy", list, RUNNER_TABLE),
-        ("list --state idle", list, none),
-        ("list --pool ci --state idle", &*format!("{list}\nGET /pools/ci"), none),
-        ("list --finished", "GET /finished-runners?per_page=100", ended),
-        ("list --finished --pool ci", "GET /finished-runners?per_page=100&pool=ci", ended),
-        ("list --finished --state gone", "GET /finished-runners?per_page=100&state=gone", ended),
-        (
-            "list --finished --pool ci --state failed",
-            "GET /finished-runners?per_page=100&pool=ci&state=failed",
-            ended,
-        ),
-        ("show r-1", "GET /runners/r-1", page),
-        ("show r-0", "GET /runners/r-0\nGET /finished-runners/r-0", gone),
-        ("create o/a", &of_repo, RUNNER_TABLE),
-        ("create o --scope org --count 3 --name n --labels x,y --group big", &of_org, RUNNER_TABLE),
-        ("create e --scope enterprise", &of_corp, RUNNER_TABLE),
-        ("delete r-1", "DELETE /runners/r-1", "Runner r-1 is gone.\n"),
-        ("delete r-2 --force", "DELETE /runners/r-2?force=true", "Runner r-2: It is left.\n"),
-        ("rm r-1 --force", "DELETE /runners/r-1?force=true", "Runner r-1 is gone.\n"),
-        ("logs r-1", "GET /runners/r-1/logs", "one\ntwo\n"),
-        (
-            "purge",
-            "POST /runners/cleanup?dry_run=false",
-            "remove a\nremove b\n4 things done, 3 failed.\n",
-        ),
-        (
-            "cleanup --dry-run",
-            "POST /runners/cleanup?dry_run=true",
-            "remove a\nremove b\n5 things would be done, 3 failed.\n",
-        ),
+    let commands = [
+        "runner list",
+        "runner ls --pool ci --state busy",
+        "runner list --state idle",
+        "runner list --pool ci --state idle",
+        "runner list --finished",
+        "runner list --finished --pool ci",
+        "runner list --finished --state gone",
+        "runner list --finished --pool ci --state failed",
+        "runner show r-1",
+        "runner show r-0",
+        "runner create o/a",
+        "runner create o --scope org --count 3 --name n --labels x,y --group big",
+        "runner create e --scope enterprise",
+        "runner delete r-1",
+        "runner delete r-2 --force",
+        "runner rm r-1 --force",
+        "runner logs r-1",
+        "runner purge",
+        "runner cleanup --dry-run",
     ];
-    for (words, asked, text) in rows {
-        gateway.shows(&format!("runner {words}"), asked, text).await;
-    }
+    compare("runner", &gateway.transcript(commands).await);
     let list = json!({"total_count": 1, "runners": [runner()]});
     let report = platform("POST /runners/cleanup").1;
     let rows = [
