@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ExitStatus;
+use super::exit_status::ExitStatus;
 
 /// The outcome of a command, for people and for programs.
 #[derive(Debug)]

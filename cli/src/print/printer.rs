@@ -1,12 +1,18 @@
-//! The one place that knows for whom a command prints: `--json`, and whether there are colours.
+//! The one place that knows for whom a command prints: `--json`.
 
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use clap::builder::{BoolValueParser, TypedValueParser};
 
-use super::{ExitStatus, written};
+use super::colours::Colours;
+use super::exit_status::ExitStatus;
 #[cfg(feature = "platform")]
-use super::{Output, complain, out, plain};
+use super::outcome::Output;
+use super::streams::written;
+#[cfg(feature = "platform")]
+use super::streams::{complain, out};
+#[cfg(feature = "platform")]
+use super::table::plain;
 #[cfg(feature = "platform")]
 use crate::failure::Failure;
 
@@ -24,23 +30,6 @@ impl Format {
     /// Reads the flag `--json`.
     pub(crate) fn flag() -> impl TypedValueParser<Value = Self> {
         BoolValueParser::new().map(|json| if json { Self::Json } else { Self::Text })
-    }
-}
-
-/// Whether text has colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colours {
-    /// A terminal shows them.
-    On,
-    /// There is no terminal, or `NO_COLOR` is set and not empty (<https://no-color.org>).
-    Off,
-}
-
-impl Colours {
-    /// As standard output and the variable have it.
-    pub(crate) fn of_output() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if io::stdout().is_terminal() && !refused { Self::On } else { Self::Off }
     }
 }
 

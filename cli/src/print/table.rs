@@ -4,7 +4,7 @@ use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::foreign_text::steers;
 
-use super::Colours;
+use super::colours::Colours;
 
 /// Fewest columns that tables are made for.
 const NARROWEST: u16 = 60;

@@ -1,9 +1,10 @@
 //! What a command has to say, for people and for programs.
 
-use comfy_table::{ContentArrangement, Table, presets};
 use mayfly_common::foreign_text::steers;
 use mayfly_github::hooks::HookDelivery;
 use serde_json::Value;
+
+use crate::print;
 
 /// The outcome of a command.
 #[derive(Debug)]
@@ -23,21 +24,18 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Deliveries as a table that fits the terminal.
 pub(super) fn table<'a>(deliveries: impl Iterator<Item = &'a HookDelivery>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["delivered at", "event", "answer", "took", "GUID"]);
-    for one in deliveries {
+    let rows = deliveries.map(|one| {
         let action = one.action.as_deref().map(|action| format!(".{action}")).unwrap_or_default();
         let again = if one.redelivery { " (again)" } else { "" };
-        table.add_row([
+        [
             one.delivered_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
             plain(&format!("{}{action}{again}", one.event)),
             plain(&format!("{} {}", one.status_code, one.status)),
             format!("{:.1} s", one.duration),
             plain(&one.guid),
-        ]);
-    }
-    table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+        ]
+    });
+    print::table(["delivered at", "event", "answer", "took", "GUID"], rows)
 }
 
 /// A count with its noun.
