@@ -10,7 +10,7 @@ pub(crate) fn pool() -> Value {
         "name": "ci", "source": "api", "revision": 7,
         "spec": {
             "name": "ci", "scopes": ["repo:o/a", "org:o"], "runner_group": "big", "priority": -3,
-            "autoscaling": {"policy": "demand"}, "resources": {"memory": "4g", "cpus": "1.5"}, "isolation": "strict",
+            "backend": "east", "autoscaling": {"policy": "demand"}, "resources": {"memory": "4g", "cpus": "1.5"}, "isolation": "strict",
             "docker": "dind", "idle_timeout": 61, "rotation_interval": 3601, "naming": "words",
         },
         "status": {
@@ -25,7 +25,7 @@ pub(crate) fn pool() -> Value {
 
 pub(crate) fn runner() -> Value {
     json!({
-        "id": "r-id", "name": "r-1", "pool": "ci", "scope": "repo", "scope_name": "o/a", "labels": ["self-hosted", "linux"],
+        "id": "r-id", "name": "r-1", "pool": "ci", "backend": "east", "scope": "repo", "scope_name": "o/a", "labels": ["self-hosted", "linux"],
         "state": "busy", "reason": "it works", "container_id": "c0ffee", "image": "example/runner:1", "github_runner_id": 47,
         "created_at": LATER, "deadline": "2126-03-04T11:06:07Z",
     })
