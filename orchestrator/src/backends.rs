@@ -87,6 +87,10 @@ impl One {
         }
     }
 
+    fn title(&self) -> &'static str {
+        self.passes.capabilities().title
+    }
+
     /// Its list, which is no proof that machines are gone if none is left in it and one of those `known` is there.
     async fn list(&self, known: &[Machine]) -> Result<Vec<Machine>, BackendError> {
         let listed = self.passes.list().await?;
@@ -94,7 +98,7 @@ impl One {
             if self.passes.get(&machine.reference()).await?.is_some() {
                 let name = &machine.name;
                 let why = format!("it lists no machine, and {name} is there");
-                return Err(BackendError::Unreachable(why));
+                return Err(BackendError::unreachable(self.title(), why));
             }
         }
         Ok(listed)
@@ -107,7 +111,7 @@ impl One {
         }
         let late = |_| {
             let seconds = SILENT_LIST.as_secs();
-            Err(BackendError::Unreachable(format!("no list within {seconds} s")))
+            Err(BackendError::unreachable(self.title(), format!("no list within {seconds} s")))
         };
         tokio::time::timeout(SILENT_LIST, self.list(known)).await.unwrap_or_else(late)
     }
@@ -143,9 +147,9 @@ impl Backends {
     ///
     /// Errors: none is configured under it, as for a machine that an earlier configuration made.
     pub(crate) fn of(&self, name: &BackendName) -> Result<&One, BackendError> {
-        self.all()
-            .find(|one| one.name == *name)
-            .ok_or_else(|| BackendError::Unreachable(format!("no backend {name} is configured")))
+        self.all().find(|one| one.name == *name).ok_or_else(|| {
+            BackendError::unreachable("The backend", format!("none is called {name}"))
+        })
     }
 
     /// A pass begins.

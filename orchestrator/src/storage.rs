@@ -22,7 +22,8 @@ pub async fn run(backend: Arc<dyn Backend>, database: Option<PathBuf>, metrics: 
         let began = Instant::now();
         let seen = look(&*backend, database.as_ref(), &metrics).await;
         if let (Err(why), false) = (&seen, told) {
-            info!("how much Docker stores cannot be shown: {why}");
+            let title = backend.capabilities().title;
+            info!("how much {title} stores cannot be shown: {why}");
         }
         told = seen.is_err();
         tokio::time::sleep(INTERVAL.max(began.elapsed().saturating_mul(REST))).await;
@@ -87,7 +88,7 @@ mod tests {
         backend.state().away = true;
         assert!(wait(299, 0).await, "looked at 0 s");
         assert!(!wait(1, 0).await, "and at 300 s");
-        let told = || heard.lines("how much Docker stores cannot be shown: ").len();
+        let told = || heard.lines("how much The fake stores cannot be shown: ").len();
         assert_eq!(told(), 1);
         assert!(!wait(300, 0).await);
         assert_eq!(told(), 1, "once for as long as it lasts");

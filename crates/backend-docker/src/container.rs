@@ -9,7 +9,7 @@ use mayfly_backend::BackendError;
 use mayfly_common::name::RunnerName;
 use tokio::time::timeout;
 
-use super::error::{refused, status};
+use super::error::{TITLE, refused, status};
 use super::labels::{self, Labels, Owner};
 use super::raw::Connection;
 use super::read;
@@ -73,7 +73,7 @@ pub(super) async fn remove_container(
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) | Err(_) => {
                 let seconds = REMOVAL.as_secs();
-                Err(BackendError::Unreachable(format!("no answer within {seconds} s")))
+                Err(BackendError::unreachable(TITLE, format!("no answer within {seconds} s")))
             }
         },
     }

@@ -10,7 +10,7 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 use mayfly_common::name::RunnerName;
 
 use super::container::{find, remove_container};
-use super::error::{refused, status};
+use super::error::{TITLE, refused, status};
 use super::labels::Owner;
 use super::log::tail;
 use super::raw::Connection;
@@ -64,7 +64,7 @@ pub(super) async fn attach(
             let same = same.into_iter().find(|(_, it)| it.identity.is_same_runner(&spec.identity));
             let Some((id, _)) = same else {
                 let reason = format!("another container is named {name} already");
-                return Err(BackendError::Refused { what, reason });
+                return Err(BackendError::Refused { title: TITLE, what, reason });
             };
             id
         }

@@ -11,6 +11,9 @@ use mayfly_backend::BackendError;
 /// What comes before the answer of a registry, or of whatever listens where an image's name points, that is none.
 const FOREIGN_ANSWER: &str = "response body:";
 
+/// What people call the engine.
+pub(super) const TITLE: &str = "Docker";
+
 /// The HTTP status of an answer of the engine; `None` if the engine did not answer.
 pub(super) fn status(error: &Error) -> Option<u16> {
     match error {
@@ -26,9 +29,9 @@ pub(super) fn refused(what: &'static str) -> impl FnOnce(Error) -> BackendError 
         | Error::DockerStreamError { error: reason }
         | Error::JsonDataError { message: reason, .. } => {
             debug!(what, reason = message(own_words(&reason)), "the engine refused");
-            BackendError::Refused { what, reason: short(&reason) }
+            BackendError::Refused { title: TITLE, what, reason: short(&reason) }
         }
-        other => BackendError::Unreachable(short(&chain(&other))),
+        other => BackendError::unreachable(TITLE, short(&chain(&other))),
     }
 }
 

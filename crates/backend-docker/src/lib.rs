@@ -35,15 +35,15 @@ use tokio::sync::{Notify, OnceCell};
 use tokio::time::timeout;
 
 use self::container::{find, remove_container};
-use self::error::{refused, status};
+use self::error::{TITLE, refused, status};
 use self::labels::{Labels, Owner};
 use self::network::RunnerNetwork;
 use self::raw::Connection;
 use self::spec::Template;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_backend::{
-    Backend, BackendError, Cleared, Console, HostResources, ImageStore, Progress, Storage, Usage,
-    Watcher,
+    Backend, BackendError, Capabilities, Cleared, Console, HostResources, ImageStore, Progress,
+    Storage, Usage, Watcher,
 };
 use mayfly_common::identity::{BackendName, RunnerIdentity};
 use mayfly_common::machine::{Machine, MachineRef};
@@ -178,14 +178,16 @@ impl DockerBackend {
 
     /// Removes what a launch that failed with `failure` left, unless the engine cannot be reached. Returns the error for the caller.
     async fn undo(&self, identity: &RunnerIdentity, failure: BackendError) -> BackendError {
-        if matches!(failure, BackendError::Unreachable(_)) {
+        if matches!(failure, BackendError::Unreachable { .. }) {
             return failure;
         }
         let same = |_: &str, it: &RunnerIdentity| it.is_same_runner(identity);
         match (self.remove_one(&identity.name, same).await, failure) {
-            (Err(second), BackendError::Refused { what, reason }) => {
-                BackendError::Refused { what, reason: format!("{reason}; and then: {second}") }
-            }
+            (Err(second), BackendError::Refused { what, reason, .. }) => BackendError::Refused {
+                title: TITLE,
+                what,
+                reason: format!("{reason}; and then: {second}"),
+            },
             (_, failure) => failure,
         }
     }
@@ -220,6 +222,14 @@ impl DockerBackend {
 
 #[async_trait]
 impl Backend for DockerBackend {
+    fn capabilities(&self) -> &'static Capabilities {
+        &Capabilities {
+            kind: "docker",
+            title: TITLE,
+            when_silent: "look at the Docker engine and at the rights to its socket: mayfly doctor docker",
+        }
+    }
+
     async fn installation(&self) -> Result<String, BackendError> {
         let find = async || {
             if let Some(installation) = &self.settings.installation {
@@ -292,7 +302,11 @@ impl Backend for DockerBackend {
         let found = self.find(&machine.name).await?.into_iter().find(|(id, _)| *id == machine.id);
         let Some((id, labels)) = found else {
             let reason = "it is gone".to_owned();
-            return Err(BackendError::Refused { what: "start a runner container", reason });
+            return Err(BackendError::Refused {
+                title: TITLE,
+                what: "start a runner container",
+                reason,
+            });
         };
         let outcome = self.run(docker, &id, &labels.identity).await;
         // Somebody removed it since the launch. The next one finds it again.
@@ -380,7 +394,7 @@ impl Watcher for DockerBackend {
         // The engine may have been started anew, with another default.
         self.network.forget().await;
         match outcome {
-            Ok(()) => BackendError::Unreachable("the event stream ended".to_owned()),
+            Ok(()) => BackendError::unreachable(TITLE, "the event stream ended"),
             Err(error) => error,
         }
     }

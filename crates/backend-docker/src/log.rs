@@ -8,7 +8,7 @@ use bollard::query_parameters::{LogsOptions, LogsOptionsBuilder};
 use futures::TryStreamExt as _;
 use mayfly_common::foreign_text::{LOG, LogEnd};
 
-use super::error::{refused, status};
+use super::error::{TITLE, refused, status};
 use mayfly_backend::BackendError;
 
 /// How much of a log's beginning is read, in bytes: there the runner says that a job began, before the job can print anything.
@@ -154,7 +154,11 @@ async fn read(
 /// The last `lines` lines as they are shown. Cleaning takes milliseconds.
 async fn clean(end: LogEnd, lines: usize) -> Result<String, BackendError> {
     let cleaned = tokio::task::spawn_blocking(move || last_lines(end.text(), lines)).await;
-    cleaned.map_err(|error| BackendError::Refused { what: WHAT, reason: error.to_string() })
+    cleaned.map_err(|error| BackendError::Refused {
+        title: TITLE,
+        what: WHAT,
+        reason: error.to_string(),
+    })
 }
 
 /// The last `lines` lines of `text`.

@@ -14,7 +14,7 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::error::{refused, status};
+use super::error::{TITLE, refused, status};
 use super::raw::Connection;
 use mayfly_backend::BackendError;
 
@@ -138,7 +138,11 @@ impl RunnerNetwork {
             return Ok(Fit::Good);
         };
         if let Some(reason) = refusal(name, &found) {
-            return Err(BackendError::Refused { what: "use DOCKER_NETWORK for runners", reason });
+            return Err(BackendError::Refused {
+                title: TITLE,
+                what: "use DOCKER_NETWORK for runners",
+                reason,
+            });
         }
         let open = openness(name, &found);
         let fit = if open.is_some() { Fit::Open } else { Fit::Good };

@@ -22,7 +22,7 @@ use serde_json::Value;
 use tracing::debug;
 
 use super::connection::{ANSWER, OPENING, PROBE_AFTER, PROBE_EVERY, PROBES, UNACKNOWLEDGED};
-use super::error::short;
+use super::error::{TITLE, short};
 use mayfly_backend::BackendError;
 
 /// Where the engine listens if nothing is said.
@@ -322,7 +322,7 @@ pub(super) async fn body(
     while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error))? {
         if chunk.len() > most - body.len() {
             let reason = format!("its answer is longer than {} MiB", most >> 20);
-            return Err(BackendError::Refused { what, reason });
+            return Err(BackendError::Refused { title: TITLE, what, reason });
         }
         body.extend_from_slice(&chunk);
     }
@@ -333,7 +333,7 @@ pub(super) async fn body(
 pub(super) fn refusal(what: &'static str, status: StatusCode, body: &[u8]) -> BackendError {
     let told = serde_json::from_slice::<Refusal>(body).ok();
     let reason = told.map_or_else(|| format!("HTTP {status}"), |told| short(&told.message));
-    BackendError::Refused { what, reason }
+    BackendError::Refused { title: TITLE, what, reason }
 }
 
 /// Reads an answer.
@@ -342,6 +342,7 @@ pub(super) fn read<T: DeserializeOwned>(
     body: &[u8],
 ) -> Result<T, BackendError> {
     serde_json::from_slice(body).map_err(|error| BackendError::Refused {
+        title: TITLE,
         what,
         reason: line(&format!("its answer cannot be read: {error}")),
     })
@@ -379,5 +380,5 @@ pub(super) fn unreachable(error: &reqwest::Error) -> BackendError {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    BackendError::Unreachable(short(&cause.to_string()))
+    BackendError::unreachable(TITLE, short(&cause.to_string()))
 }

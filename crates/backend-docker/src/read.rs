@@ -55,7 +55,7 @@ impl Unread {
         }
         let why = match timeout(limit, question).await {
             Ok(Ok(answer)) => return Ok(Some(answer)),
-            Ok(Err(error @ BackendError::Unreachable(_))) => return Err(error),
+            Ok(Err(error @ BackendError::Unreachable { .. })) => return Err(error),
             Ok(Err(error)) => error.to_string(),
             Err(_) => {
                 self.silent = true;
@@ -258,8 +258,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_reason_is_told_and_after_silence_nothing_is_asked() {
         let mut unread = Unread::default();
-        let refused =
-            |reason: &str| BackendError::Refused { what: "try", reason: reason.to_owned() };
+        let refused = |reason: &str| BackendError::Refused {
+            title: "Docker",
+            what: "try",
+            reason: reason.to_owned(),
+        };
         let (limit, what) = (Duration::from_secs(3), "try");
         let answer = unread.ask((limit, what), async { Ok(1) }).await.unwrap();
         assert_eq!((answer, &unread.why), (Some(1), &None));
@@ -268,7 +271,7 @@ mod tests {
             assert_eq!(unread.ask((limit, what), question).await.unwrap(), None);
         }
         assert_eq!(unread.why.as_deref(), Some("Docker refused to try: one"));
-        let away = async { Err::<u8, _>(BackendError::Unreachable("x".to_owned())) };
+        let away = async { Err::<u8, _>(BackendError::unreachable("Docker", "x")) };
         assert!(unread.ask((limit, what), away).await.is_err());
         let before = tokio::time::Instant::now();
         let silence = std::future::pending::<Result<u8, BackendError>>();

@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Backend, BackendError, Cleared, Console, HostResources, ImageStore, Progress, Storage, Usage,
-    Watcher,
+    Backend, BackendError, Capabilities, Cleared, Console, HostResources, ImageStore, Progress,
+    Storage, Usage, Watcher,
 };
 use crate::spec::MachineSpec;
 use mayfly_common::clock::Clock;
@@ -139,6 +139,11 @@ impl Bounded {
         }
     }
 
+    /// What people call the backend.
+    fn title(&self) -> &'static str {
+        self.inner.capabilities().title
+    }
+
     fn spent(&self) -> Option<MutexGuard<'_, Spent>> {
         self.pass.as_ref().map(|pass| pass.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -165,17 +170,18 @@ impl Bounded {
         let left = self.spent().map_or(PASS, |spent| spent.left());
         let limit = limit.min(left);
         let answer = if limit.is_zero() {
-            Err(BackendError::Unreachable(format!(
-                "the {} s that one pass waits for the engine are used up",
-                PASS.as_secs()
-            )))
+            let why = format!("the {} s that one pass waits for it are used up", PASS.as_secs());
+            Err(BackendError::unreachable(self.title(), why))
         } else {
             timeout(limit, call).await.unwrap_or_else(|_| {
                 let seconds = limit.as_secs_f32().ceil();
-                Err(BackendError::Unreachable(format!("no answer within {seconds} s")))
+                Err(BackendError::unreachable(
+                    self.title(),
+                    format!("no answer within {seconds} s"),
+                ))
             })
         };
-        if let Err(error @ BackendError::Unreachable(_)) = &answer {
+        if let Err(error @ BackendError::Unreachable { .. }) = &answer {
             self.contact.note(Some(error));
         }
         answer
@@ -183,13 +189,23 @@ impl Bounded {
 }
 
 /// The facet of the backend behind this one, or the refusal where it has none.
-fn facet<'a, T: ?Sized>(found: Option<&'a T>, what: &'static str) -> Result<&'a T, BackendError> {
-    found
-        .ok_or_else(|| BackendError::Refused { what, reason: "it has none of its kind".to_owned() })
+fn facet<'a, T: ?Sized>(
+    found: Option<&'a T>,
+    (title, what): (&'static str, &'static str),
+) -> Result<&'a T, BackendError> {
+    found.ok_or_else(|| BackendError::Refused {
+        title,
+        what,
+        reason: "it has no such thing".to_owned(),
+    })
 }
 
 #[async_trait]
 impl Backend for Bounded {
+    fn capabilities(&self) -> &'static Capabilities {
+        self.inner.capabilities()
+    }
+
     async fn installation(&self) -> Result<String, BackendError> {
         self.within(QUESTION, self.inner.installation()).await
     }
@@ -250,19 +266,21 @@ impl Backend for Bounded {
 #[async_trait]
 impl ImageStore for Bounded {
     async fn image_id(&self, image: &str) -> Result<Option<String>, BackendError> {
-        let images = facet(self.inner.images(), "look an image up")?;
+        let images = facet(self.inner.images(), (self.title(), "look an image up"))?;
         self.within(QUESTION, images.image_id(image)).await
     }
 
     async fn pull_image(&self, image: &str, progress: &Progress) -> Result<(), BackendError> {
-        facet(self.inner.images(), "pull an image")?.pull_image(image, progress).await
+        facet(self.inner.images(), (self.title(), "pull an image"))?
+            .pull_image(image, progress)
+            .await
     }
 }
 
 #[async_trait]
 impl Console for Bounded {
     async fn logs(&self, name: &RunnerName, lines: u32) -> Result<Option<String>, BackendError> {
-        let console = facet(self.inner.console(), "read a log")?;
+        let console = facet(self.inner.console(), (self.title(), "read a log"))?;
         self.within(QUESTION, console.logs(name, lines)).await
     }
 }
@@ -270,12 +288,12 @@ impl Console for Bounded {
 #[async_trait]
 impl Usage for Bounded {
     async fn host_resources(&self) -> Result<HostResources, BackendError> {
-        let usage = facet(self.inner.usage(), "tell of its host")?;
+        let usage = facet(self.inner.usage(), (self.title(), "tell of its host"))?;
         self.within(QUESTION, usage.host_resources()).await
     }
 
     async fn storage(&self) -> Result<Storage, BackendError> {
-        facet(self.inner.usage(), "measure its storage")?.storage().await
+        facet(self.inner.usage(), (self.title(), "measure its storage"))?.storage().await
     }
 }
 

@@ -74,7 +74,7 @@ pub async fn a_machine_lives_once(
 /// Where the backend breaks its promise.
 pub async fn a_list_that_failed_is_not_empty(unreachable: &dyn Backend) {
     let listed = unreachable.list().await;
-    assert!(matches!(listed, Err(BackendError::Unreachable(_))), "{listed:?}");
+    assert!(matches!(listed, Err(BackendError::Unreachable { .. })), "{listed:?}");
 }
 
 async fn listed(backend: &dyn Backend) -> Vec<Machine> {

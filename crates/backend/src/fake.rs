@@ -9,12 +9,15 @@ use mayfly_common::name::RunnerName;
 use tokio::sync::Notify;
 
 use super::{
-    Backend, BackendError, Cleared, Console, HostResources, ImageStore, Progress, Storage, Usage,
-    Watcher,
+    Backend, BackendError, Capabilities, Cleared, Console, HostResources, ImageStore, Progress,
+    Storage, Usage, Watcher,
 };
 use crate::spec::MachineSpec;
 use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::machine::{Exit, Machine, MachineRef, Phase};
+
+/// What its errors call it.
+const TITLE: &str = "The fake";
 
 /// What a test does when a runner was started: register it, say, as an image does that registers itself.
 pub type Started = Box<dyn Fn(&MachineSpec) + Send + Sync>;
@@ -184,6 +187,7 @@ impl FakeBackend {
         if state.failing_launches > 0 {
             state.failing_launches -= 1;
             return Err(BackendError::Refused {
+                title: TITLE,
                 what: "start a runner container",
                 reason: "no space left".to_owned(),
             });
@@ -223,7 +227,7 @@ impl FakeBackend {
         }
         if state.half_launches > 0 {
             state.half_launches -= 1;
-            return Err(BackendError::Unreachable("the answer was lost".to_owned()));
+            return Err(BackendError::unreachable(TITLE, "the answer was lost"));
         }
         Ok(())
     }
@@ -235,12 +239,16 @@ impl FakeBackend {
             self.answers.notified().await;
         }
         let state = self.state();
-        if state.away { Err(BackendError::Unreachable("no engine".to_owned())) } else { Ok(state) }
+        if state.away { Err(BackendError::unreachable(TITLE, "no engine")) } else { Ok(state) }
     }
 }
 
 #[async_trait]
 impl Backend for FakeBackend {
+    fn capabilities(&self) -> &'static Capabilities {
+        &Capabilities { kind: "fake", title: TITLE, when_silent: "let it answer" }
+    }
+
     async fn installation(&self) -> Result<String, BackendError> {
         self.reach().await.map(|_| "fake".to_owned())
     }
@@ -280,16 +288,24 @@ impl Backend for FakeBackend {
         let what = "start a runner container";
         if state.unreachable_starts > 0 {
             state.unreachable_starts -= 1;
-            return Err(BackendError::Unreachable("no engine".to_owned()));
+            return Err(BackendError::unreachable(TITLE, "no engine"));
         }
         if state.failing_starts > 0 {
             state.failing_starts -= 1;
             state.remove(machine);
-            return Err(BackendError::Refused { what, reason: "no space left".to_owned() });
+            return Err(BackendError::Refused {
+                title: TITLE,
+                what,
+                reason: "no space left".to_owned(),
+            });
         }
         let there = state.machines.get_mut(&machine.name).filter(|one| one.id == machine.id);
         let Some(machine) = there else {
-            return Err(BackendError::Refused { what, reason: "it is gone".to_owned() });
+            return Err(BackendError::Refused {
+                title: TITLE,
+                what,
+                reason: "it is gone".to_owned(),
+            });
         };
         if machine.phase.is_before_start() {
             machine.phase = Phase::Running { working: Some(false) };
@@ -337,7 +353,7 @@ impl ImageStore for FakeBackend {
         let state = self.reach().await?;
         if state.untold.contains(image) {
             let (what, reason) = ("inspect an image", "its layer is lost".to_owned());
-            return Err(BackendError::Refused { what, reason });
+            return Err(BackendError::Refused { title: TITLE, what, reason });
         }
         Ok((state.image && !state.missing.contains(image)).then(|| state.image_id.clone()))
     }
@@ -373,12 +389,12 @@ impl Console for FakeBackend {
             let mut state = self.reach().await?;
             if state.unreachable_logs > 0 {
                 state.unreachable_logs -= 1;
-                return Err(BackendError::Unreachable("no engine".to_owned()));
+                return Err(BackendError::unreachable(TITLE, "no engine"));
             }
             if state.refused_logs > 0 {
                 state.refused_logs -= 1;
                 let (what, reason) = ("read a log", "it is damaged".to_owned());
-                return Err(BackendError::Refused { what, reason });
+                return Err(BackendError::Refused { title: TITLE, what, reason });
             }
             let readers = state.readers.0 + 1;
             state.readers = (readers, state.readers.1.max(readers));
@@ -412,6 +428,6 @@ impl Watcher for FakeBackend {
             self.events.notified().await;
             changed.notify_one();
         }
-        BackendError::Unreachable("the event stream ended".to_owned())
+        BackendError::unreachable(TITLE, "the event stream ended")
     }
 }

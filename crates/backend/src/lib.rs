@@ -28,6 +28,9 @@ use mayfly_common::machine::{Machine, MachineRef};
 /// What only some kinds of backends can do is a facet of its own: [`ImageStore`], [`Console`], [`Watcher`], [`Usage`].
 #[async_trait]
 pub trait Backend: Send + Sync {
+    /// What its kind is and can do.
+    fn capabilities(&self) -> &'static Capabilities;
+
     /// The installation whose machines this backend sees: part of every name and identity, the same after a restart.
     async fn installation(&self) -> Result<String, BackendError>;
 
@@ -99,13 +102,18 @@ pub struct Cleared {
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// Nothing works until an operator or time mends it: no socket, no permission, no daemon.
-    #[error("Docker cannot be reached: {0}")]
-    Unreachable(String),
+    #[error("{title} cannot be reached: {why}")]
+    Unreachable {
+        /// What people call what does not answer: [`Capabilities::title`].
+        title: &'static str,
+        /// The reason.
+        why: String,
+    },
     /// The image is not on the host (any more).
     #[error("the image {0} is not on the host")]
     ImageMissing(String),
-    /// A container that is not ours has the name.
-    #[error("another container is named {0} already")]
+    /// A machine that is not ours has the name.
+    #[error("another machine is named {0} already")]
     NameTaken(RunnerName),
     /// The image could not be fetched.
     #[error("the image {image} cannot be pulled: {reason}")]
@@ -115,14 +123,34 @@ pub enum BackendError {
         /// What the registry or the engine said.
         reason: String,
     },
-    /// The engine refused.
-    #[error("Docker refused to {what}: {reason}")]
+    /// The backend refused.
+    #[error("{title} refused to {what}: {reason}")]
     Refused {
+        /// What people call what refused: [`Capabilities::title`].
+        title: &'static str,
         /// What was tried.
         what: &'static str,
-        /// What the engine said.
+        /// What it said.
         reason: String,
     },
+}
+
+impl BackendError {
+    /// What people call `title` cannot be reached.
+    pub fn unreachable(title: &'static str, why: impl Into<String>) -> Self {
+        Self::Unreachable { title, why: why.into() }
+    }
+}
+
+/// What a kind of backend is and can do: the same for all of its kind, whatever their state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Its kind, as a word that programs compare: the topic of `mayfly doctor` for it, and the code of the reason why a job waits for it.
+    pub kind: &'static str,
+    /// What people call it, at the beginning of a sentence.
+    pub title: &'static str,
+    /// What helps where it does not answer, as a clause.
+    pub when_silent: &'static str,
 }
 
 #[cfg(test)]

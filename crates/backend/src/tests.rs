@@ -17,17 +17,20 @@ fn a_pull_never_shows_more_than_there_is() {
 #[test]
 fn every_refusal_says_what_is_in_the_way() {
     let rows = [
-        (BackendError::Unreachable("why".into()), "Docker cannot be reached: why"),
+        (BackendError::unreachable("Docker", "why"), "Docker cannot be reached: why"),
         (BackendError::ImageMissing("img".into()), "the image img is not on the host"),
         (
             BackendError::NameTaken(RunnerName::parse("r-1").unwrap()),
-            "another container is named r-1 already",
+            "another machine is named r-1 already",
         ),
         (
             BackendError::PullFailed { image: "img".into(), reason: "why".into() },
             "the image img cannot be pulled: why",
         ),
-        (BackendError::Refused { what: "act", reason: "why".into() }, "Docker refused to act: why"),
+        (
+            BackendError::Refused { title: "Docker", what: "act", reason: "why".into() },
+            "Docker refused to act: why",
+        ),
     ];
     for (error, expected) in rows {
         assert_eq!(error.to_string(), expected);

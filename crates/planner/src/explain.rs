@@ -156,9 +156,8 @@ fn taken(row: &Row) -> Reason {
 fn everything(facts: &Facts<'_>) -> Vec<Reason> {
     let (seen, mut reasons) = (facts.seen, Vec::new());
     if let Some(blind) = &seen.blind {
-        let hint =
-            "look at the Docker engine and at the rights to its socket: mayfly doctor docker";
-        reasons.push(reason("docker", format!("no runner can be started: {blind}"), Some(hint)));
+        let what = format!("no runner can be started: {}", blind.why);
+        reasons.push(reason(blind.kind, what, Some(blind.hint)));
     }
     if let Some(since) = seen.draining {
         let what = format!("the platform is draining since {since:.0}: it starts no runner");

@@ -15,11 +15,22 @@ use crate::catalog::RepoFact;
 use crate::choice::Remedy;
 use crate::plan::Cause;
 
+/// Why no machine can be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blind {
+    /// The kind of the backend that does not answer: the code of the reason.
+    pub kind: &'static str,
+    /// The reason, as a clause.
+    pub why: String,
+    /// What helps, as a clause.
+    pub hint: &'static str,
+}
+
 /// What the last pass left behind, for people to look at.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Why the last pass could not see our containers, if it could not; the rest is then what an earlier pass saw.
-    pub blind: Option<String>,
+    /// Why the last pass could not see our machines, if it could not; the rest is then what an earlier pass saw.
+    pub blind: Option<Blind>,
     /// The installation; empty until the engine has been reached.
     pub installation: String,
     /// Our runners, oldest first.

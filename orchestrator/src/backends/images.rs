@@ -104,7 +104,7 @@ impl Images {
         for (image, Wanted { policies, users }) in wanted {
             let (id, untold) = match store.image_id(image).await {
                 Ok(id) => (id, None),
-                Err(error @ BackendError::Unreachable(_)) => return Err(error),
+                Err(error @ BackendError::Unreachable { .. }) => return Err(error),
                 Err(error) => (None, Some(format!("image {image} cannot be looked up: {error}"))),
             };
             let mut states = self.states();

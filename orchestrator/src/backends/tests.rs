@@ -48,7 +48,7 @@ async fn one_that_does_not_answer_has_what_it_had_and_one_alone_ends_the_look() 
     assert_eq!(words(&alone.list(&mut of_one).await), ["near-1"]);
     far.state().away = true;
     has(&far, "far-2");
-    let away = "Docker cannot be reached: no engine";
+    let away = "The fake cannot be reached: no engine";
     assert_eq!(
         words(&both.list(&mut known).await),
         ["near-1".to_owned(), format!("far-1?: {away}")]
@@ -94,7 +94,7 @@ async fn an_empty_list_is_believed_once_nothing_of_it_is_found_alone() {
     assert_eq!(words(&alone.list(&mut known).await), ["r-1", "r-2"]);
     docker.state().machines.remove(&name("r-1"));
     docker.state().lists_nothing = true;
-    let told = "Docker cannot be reached: it lists no machine, and r-2 is there";
+    let told = "The fake cannot be reached: it lists no machine, and r-2 is there";
     assert_eq!(words(&alone.list(&mut known).await), [told]);
     docker.state().machines.clear();
     assert_eq!(words(&alone.list(&mut known).await), Vec::<String>::new());
@@ -134,6 +134,6 @@ async fn each_has_the_images_of_its_own_pools() {
     let (seen, unreachable) = look().await;
     assert_eq!(
         (seen, unreachable.len()),
-        (Err("Docker cannot be reached: no engine".to_owned()), 2)
+        (Err("The fake cannot be reached: no engine".to_owned()), 2)
     );
 }

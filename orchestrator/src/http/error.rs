@@ -150,7 +150,9 @@ fn backend(error: &BackendError) -> Problem {
         BackendError::ImageMissing(_) | BackendError::PullFailed { .. } => {
             unavailable("The runner image is not on the host.").with_retry_after(IMAGE_SOON)
         }
-        BackendError::Unreachable(_) => unavailable("Docker cannot be reached."),
+        BackendError::Unreachable { title, .. } => {
+            unavailable(&format!("{title} cannot be reached."))
+        }
         BackendError::Refused { .. } => Problem::internal(),
     }
 }

@@ -96,7 +96,7 @@ fn judge(
 
 /// The engine in words: reachable only if it answered lately.
 fn docker(snapshot: &Snapshot, contact: &Seen, now: Timestamp) -> String {
-    if let Some(why) = snapshot.blind.as_ref().or(contact.silent.as_ref()) {
+    if let Some(why) = snapshot.blind.as_ref().map(|blind| &blind.why).or(contact.silent.as_ref()) {
         return why.clone();
     }
     match contact.answered_at {
@@ -134,12 +134,17 @@ fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
 mod tests {
     use super::*;
     use mayfly_common::api::PassReport;
+    use mayfly_planner::snapshot::Blind;
+
+    fn blind_for(why: &str) -> Blind {
+        Blind { kind: "docker", why: why.to_owned(), hint: "look at it" }
+    }
 
     #[test]
     fn only_an_engine_that_answered_lately_is_reachable() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let passed = |number, blind: Option<&str>| Snapshot {
-            blind: blind.map(str::to_owned),
+            blind: blind.map(blind_for),
             report: PassReport { number, ..PassReport::default() },
             ..Snapshot::default()
         };
@@ -177,7 +182,7 @@ mod tests {
             (Some("no engine"), Some(-5), "reachable"),
         ];
         for (blind, ago, expected) in rows {
-            let snapshot = Snapshot { blind: blind.map(str::to_owned), ..Snapshot::default() };
+            let snapshot = Snapshot { blind: blind.map(blind_for), ..Snapshot::default() };
             let answered_at = ago.map(|ago| now - SignedDuration::from_secs(ago));
             let health = judge(&snapshot, String::new(), &Seen::default(), answered_at, now);
             assert_eq!(health.dependencies["github"], expected, "{blind:?} {ago:?}");

@@ -34,7 +34,7 @@ pub(super) struct KindLabel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// The engine could not be asked: the pass did nothing.
-    Docker,
+    Backend,
     /// GitHub did not tell something.
     GitHub,
     /// A runner image cannot be had.
@@ -44,11 +44,11 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) const ALL: [Self; 4] = [Self::Docker, Self::GitHub, Self::Image, Self::Action];
+    pub(super) const ALL: [Self; 4] = [Self::Backend, Self::GitHub, Self::Image, Self::Action];
 
     pub(super) fn label(self) -> KindLabel {
         let kind = match self {
-            Self::Docker => "docker",
+            Self::Backend => "docker",
             Self::GitHub => "github",
             Self::Image => "image",
             Self::Action => "action",

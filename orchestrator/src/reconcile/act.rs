@@ -232,7 +232,7 @@ impl Actor {
         }
         let log = match self.log(machine).await {
             Ok(log) => log,
-            Err(error @ BackendError::Unreachable(_)) => return Err(error.into()),
+            Err(error @ BackendError::Unreachable { .. }) => return Err(error.into()),
             // It is removed all the same.
             Err(error) => {
                 warn!(runner = %machine.name, "its log is lost: {error}");

@@ -104,7 +104,7 @@ impl Launcher {
         id: Option<RunnerId>,
         error: BackendError,
     ) -> Result<(), ActionError> {
-        if !matches!(error, BackendError::Unreachable(_)) {
+        if !matches!(error, BackendError::Unreachable { .. }) {
             self.forget(name, scope, id).await;
         }
         Err(error.into())

@@ -19,7 +19,7 @@ use super::problems::shortened;
 use super::{Reconciler, State};
 use crate::book::Entry;
 use crate::metrics::Trouble;
-use mayfly_backend::BackendError;
+use mayfly_backend::{Backend as _, BackendError, Capabilities};
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Machine;
 use mayfly_github::GitHubError;
@@ -27,7 +27,7 @@ use mayfly_github::budget::{Account, Limit, Priority, Resource};
 use mayfly_planner::assignment::{How, NotAssigned};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::RepoFact;
-use mayfly_planner::snapshot::{PoolSeen, Snapshot, Wait};
+use mayfly_planner::snapshot::{Blind, PoolSeen, Snapshot, Wait};
 use mayfly_planner::{Plan, RequestId, Unassigned, Unmet, Verdict};
 
 /// What a pass saw beside runners, for people to look at.
@@ -97,7 +97,7 @@ impl Reconciler {
         requests: Vec<(RequestId, Request)>,
         error: &BackendError,
     ) -> PassReport {
-        self.metrics.trouble(Trouble::Docker);
+        self.metrics.trouble(Trouble::Backend);
         let why = error.to_string();
         report.problems.push(why.clone());
         let (runners, installation, sight) = {
@@ -111,7 +111,10 @@ impl Reconciler {
             (last.runners.clone(), last.installation.clone(), sight)
         };
         self.publish(state, &mut report, installation, runners, sight).await;
-        self.snapshot.send_modify(|snapshot| snapshot.blind = Some(why.clone()));
+        let Capabilities { kind, when_silent: hint, .. } =
+            *self.backends.docker().passes.capabilities();
+        let blind = Blind { kind, why: why.clone(), hint };
+        self.snapshot.send_modify(|snapshot| snapshot.blind = Some(blind));
         for (_, request) in requests {
             request.refuse(RequestError::Unavailable(why.clone()));
         }
@@ -261,7 +264,8 @@ impl Reconciler {
     fn tell_recovery(&self, report: &PassReport) {
         let last = self.snapshot.borrow();
         if last.blind.is_some() && report.problems.is_empty() {
-            info!(category = HEALTH, "Docker can be reached again");
+            let title = self.backends.docker().passes.capabilities().title;
+            info!(category = HEALTH, "{title} can be reached again");
         }
         if last.report.github_error.is_some()
             && last.blind.is_none()

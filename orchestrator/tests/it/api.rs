@@ -274,11 +274,11 @@ async fn trouble_behind_us_is_a_5xx_that_says_nothing_internal() {
         (status, problem["retry_after"].as_u64()),
         (StatusCode::SERVICE_UNAVAILABLE, Some(5))
     );
-    assert_eq!(problem["detail"], "Docker cannot be reached: no engine");
+    assert_eq!(problem["detail"], "The fake cannot be reached: no engine");
     assert_eq!(get(&platform, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     let (status, health) = get(&platform, "/health").await;
     assert_eq!((status, &health["status"]), (StatusCode::OK, &json!("degraded")));
-    assert_eq!(health["dependencies"]["docker"], "Docker cannot be reached: no engine");
+    assert_eq!(health["dependencies"]["docker"], "The fake cannot be reached: no engine");
 }
 
 #[tokio::test]

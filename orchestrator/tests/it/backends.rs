@@ -93,7 +93,7 @@ async fn a_backend_that_does_not_answer_keeps_what_it_has_and_the_others_go_on()
     platform.wait(20);
     let report = platform.pass().await;
     assert_eq!((report.launched, platform.containers().len()), (1, 1), "{report:?}");
-    let told = "backend second does not answer: Docker cannot be reached: no engine. Its runners are left as they are";
+    let told = "backend second does not answer: The fake cannot be reached: no engine. Its runners are left as they are";
     assert_eq!(report.problems, [told]);
     let (_, explained) = get(&platform, &format!("/jobs/{waits}/explain")).await;
     assert_eq!(explained["reasons"][0]["code"], "second", "{explained}");
@@ -164,7 +164,7 @@ async fn an_empty_list_is_no_proof_that_machines_are_gone() {
     for _ in 0..3 {
         platform.wait(400);
         let report = platform.pass().await;
-        let told = format!("Docker cannot be reached: it lists no machine, and {name} is there");
+        let told = format!("The fake cannot be reached: it lists no machine, and {name} is there");
         assert_eq!(report.problems, [told]);
     }
     platform.backend.state().lists_nothing = false;

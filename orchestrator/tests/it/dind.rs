@@ -262,7 +262,11 @@ async fn an_engine_that_cannot_be_made_leaves_nothing() {
     let archive = with_programs(empty(), &["sleep"], &[]);
     engine.import(&engine.sidecar_image(), archive, vec![PATH.to_owned()]).await;
     let error = backend.create(&spec).await.unwrap_err();
-    let refused = BackendError::Refused { what: "start a Docker engine", reason: String::new() };
+    let refused = BackendError::Refused {
+        title: "Docker",
+        what: "start a Docker engine",
+        reason: String::new(),
+    };
     assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&refused), "{error}");
     assert!(error.to_string().contains("start a Docker engine"), "{error}");
     assert_eq!(left(&engine, &[]).await, Vec::<String>::new());

@@ -550,7 +550,7 @@ async fn an_engine_that_is_not_there_is_told_in_words() {
     for host in ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"] {
         let backend = engine.backend(&[("DOCKER_HOST", host)]);
         let error = backend.list().await.unwrap_err();
-        assert!(matches!(error, BackendError::Unreachable(_)), "{host}: {error}");
+        assert!(matches!(error, BackendError::Unreachable { .. }), "{host}: {error}");
     }
 }
 

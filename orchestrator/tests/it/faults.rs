@@ -397,7 +397,7 @@ async fn an_engine_that_is_away_stops_nothing_for_good() {
     platform.queue("octo-admin/app", &["self-hosted"]);
     platform.backend.state().away = true;
     let report = platform.pass().await;
-    assert_eq!(report.problems, ["Docker cannot be reached: no engine"]);
+    assert_eq!(report.problems, ["The fake cannot be reached: no engine"]);
     assert!(platform.handle.snapshot().blind.is_some());
     platform.backend.state().away = false;
     platform.wait(10);

@@ -383,7 +383,7 @@ async fn staged_situations_have_their_true_causes() {
     // Docker is away; the credential is refused.
     platform.backend.state().away = true;
     platform.pass().await;
-    assert_eq!(explain(&platform, job, Some("octo-admin/branchy")).await.0, "docker");
+    assert_eq!(explain(&platform, job, Some("octo-admin/branchy")).await.0, "fake");
 
     // A job that the last look came before.
     let platform = Platform::with(&[("RUNNER_CHECK_INTERVAL", "300")]).await;

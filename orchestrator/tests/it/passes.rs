@@ -370,7 +370,7 @@ async fn what_lasts_and_what_is_over_is_logged_once() {
     platform.queue("octo-admin/app", &["self-hosted", "gpu"]);
     let (unmet, engine, github) = (
         "a queued job gets no runner from here",
-        "Docker can be reached again",
+        "The fake can be reached again",
         "GitHub answers again",
     );
     for _ in 0..3 {

@@ -171,7 +171,7 @@ async fn a_container_whose_start_is_not_answered_is_left_to_the_next_look() {
     let (bootstrap, environment) = (Bootstrap::default(), Vec::new());
     let spec = MachineSpec { identity, bootstrap, command, profile, environment };
     let error = backend.create(&spec).await.unwrap_err();
-    assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+    assert!(matches!(error, BackendError::Unreachable { .. }), "{error}");
     assert_eq!(engine.removed(), Vec::<String>::new(), "it may have a job already");
     let seen = backend.list().await.unwrap();
     assert_eq!((seen.len(), &seen[0].name), (1, &spec.identity.name));

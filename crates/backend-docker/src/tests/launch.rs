@@ -67,7 +67,7 @@ async fn a_launch_that_fails_says_why_and_leaves_nothing_that_it_made() {
     let list = |labels: &Value| {
         vec![ok(&json!([listed("c1", "mayfly-i-1", ("created", "Created"), labels)]))]
     };
-    let taken = "another container is named mayfly-i-1 already";
+    let taken = "another machine is named mayfly-i-1 already";
     let refused = "Docker refused to start a runner container: no space";
     let network = || no(404, "network runners not found");
     let rows: Vec<(Script, &str, Vec<&str>)> = vec![
@@ -122,7 +122,7 @@ async fn a_launch_that_fails_says_why_and_leaves_nothing_that_it_made() {
     // Whether it runs is not known: it stays for the next look.
     let engine = engine(vec![(START, vec![cut(500)])]).await;
     let error = engine.backend().create(&spec()).await.unwrap_err();
-    assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+    assert!(matches!(error, BackendError::Unreachable { .. }), "{error}");
     assert_eq!(engine.lines(), [IMAGE, CREATE, START]);
 }
 
@@ -282,7 +282,7 @@ async fn what_is_there_of_an_engine_is_left_and_what_fails_is_taken_away() {
         (
             vec![(CREATE, vec![made("c1"), no(409, "in use")]), (LIST, vec![ok(&runner)])],
             format!(
-                "Docker refused to {create}: another container is named mayfly-i-1-docker already"
+                "Docker refused to {create}: another machine is named mayfly-i-1-docker already"
             ),
             then(
                 &[NETWORK, MAKE_NETWORK, CONNECT, CREATE, LIST],
@@ -305,11 +305,11 @@ async fn what_is_there_of_an_engine_is_left_and_what_fails_is_taken_away() {
     let gone =
         engine_for_two(vec![(NETWORK, vec![network(&ours())]), (DISCONNECT, vec![cut(500)])]).await;
     let error = gone.backend().delete(&machine("c1")).await.unwrap_err();
-    assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+    assert!(matches!(error, BackendError::Unreachable { .. }), "{error}");
     assert!(!gone.lines().contains(&REMOVE_NETWORK.to_owned()));
     let engine = engine_for_two(vec![(START_ENGINE, vec![cut(500)])]).await;
     let error = engine.backend().create(&with_engine()).await.unwrap_err();
-    assert!(matches!(error, BackendError::Unreachable(_)), "{error}");
+    assert!(matches!(error, BackendError::Unreachable { .. }), "{error}");
     assert!(!engine.lines().iter().any(|line| line.starts_with("DELETE")));
 }
 

@@ -318,7 +318,7 @@ async fn the_last_lines_of_a_runner_are_asked_for_by_its_labels() {
     .await;
     let error = broken.backend().logs(&name, 7).await.unwrap_err();
     assert!(
-        matches!(&error, BackendError::Refused { what: "read a container's log", reason } if reason == "corrupt")
+        matches!(&error, BackendError::Refused { what: "read a container's log", reason, .. } if reason == "corrupt")
     );
 }
 

@@ -334,7 +334,7 @@ async fn every_event_of_our_containers_wakes_and_the_end_is_told() {
     let (backend, changed) = (engine.backend(), Notify::new());
     let end = backend.watch(&changed).await;
     assert!(
-        matches!(&end, BackendError::Unreachable(why) if why == "the event stream ended"),
+        matches!(&end, BackendError::Unreachable { why, .. } if why == "the event stream ended"),
         "{end}"
     );
     let woken = tokio::time::timeout(Duration::from_secs(5), changed.notified());

@@ -160,7 +160,7 @@ async fn every_call_has_its_own_longest_time() {
         ("clear", 30, timed(reader.clear()).await),
     ];
     for (call, seconds, found) in took {
-        let error = format!("Docker cannot be reached: no answer within {seconds} s");
+        let error = format!("The fake cannot be reached: no answer within {seconds} s");
         assert_eq!(found, (seconds, error), "{call}");
     }
     assert!(has_ten_seconds(&reader), "no pass counts it");
@@ -189,9 +189,9 @@ async fn calls_side_by_side_count_once_and_what_is_left_bounds_the_next() {
     assert!(!has_ten_seconds(&backend));
     // What is left bounds what may be long.
     let (seconds, why) = timed(backend.list()).await;
-    assert_eq!((seconds, why.as_str()), (9, "Docker cannot be reached: no answer within 10 s"));
+    assert_eq!((seconds, why.as_str()), (9, "The fake cannot be reached: no answer within 10 s"));
     let (seconds, why) = timed(backend.list()).await;
-    let spent = "Docker cannot be reached: the 30 s that one pass waits for the engine are used up";
+    let spent = "The fake cannot be reached: the 30 s that one pass waits for it are used up";
     assert_eq!((seconds, why.as_str()), (0, spent));
     // A call of the last pass that is under way counts against the next, too.
     backend.begin_pass();
@@ -216,7 +216,7 @@ async fn what_the_engine_refuses_it_has_answered() {
     assert_eq!(contact.seen(), Seen::default(), "it says nothing of the engine as a whole");
     fake.state().away = true;
     backend.installation().await.unwrap_err();
-    let silent = Some("Docker cannot be reached: no engine".to_owned());
+    let silent = Some("The fake cannot be reached: no engine".to_owned());
     assert_eq!(contact.seen(), Seen { answered_at: None, silent: silent.clone() });
     fake.state().away = false;
     // Only the two that ask for nothing but the truth of now tell that it answers again.

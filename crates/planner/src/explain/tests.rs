@@ -14,7 +14,7 @@ use crate::assignment::{How, NotAssigned};
 use crate::backoff::{Failed, Place, Streak};
 use crate::choice::Remedy;
 use crate::naming::{Holder, NamesTaken, Presence};
-use crate::snapshot::{PoolSeen, Wait};
+use crate::snapshot::{Blind, PoolSeen, Wait};
 use crate::{Cap, Cause};
 
 fn at(second: i64) -> Timestamp {
@@ -43,6 +43,11 @@ fn row() -> Row {
         left_at: None,
         seen_at: at(0),
     }
+}
+
+fn blind() -> Blind {
+    let (why, hint) = ("Docker cannot be reached".to_owned(), "look at the Docker engine");
+    Blind { kind: "docker", why, hint }
 }
 
 fn docker() -> BackendName {
@@ -270,7 +275,7 @@ fn those_with_the_most_runners_are_named_first_and_none_where_no_runner_that_goe
 #[test]
 fn what_holds_for_all_comes_first() {
     let wait = || Some(Wait::Unmet("no label".to_owned(), Remedy::Labels));
-    let blind = Snapshot { blind: Some("Docker cannot be reached".to_owned()), ..seen(wait()) };
+    let blind = Snapshot { blind: Some(blind()), ..seen(wait()) };
     assert_eq!(told(&blind, Some(&row()), |_| {}).0, "docker");
     assert_eq!(
         told(&seen(wait()), Some(&row()), |facts| facts.auto_create = false).0,

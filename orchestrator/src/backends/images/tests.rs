@@ -96,7 +96,8 @@ async fn an_image_that_the_engine_refuses_to_tell_of_waits_alone() {
     let world = World::new();
     world.backend.state().untold.insert("i".to_owned());
     assert_eq!(world.look(&[Missing, Never]).await, [Image::Awaited; 2]);
-    let why = "image i cannot be looked up: Docker refused to inspect an image: its layer is lost";
+    let why =
+        "image i cannot be looked up: The fake refused to inspect an image: its layer is lost";
     assert_eq!(world.images.problems(), [format!("pools missing, never: {why}")]);
     assert_eq!(world.images.describe("i", Missing), why);
     world.backend.state().untold.clear();
@@ -105,7 +106,7 @@ async fn an_image_that_the_engine_refuses_to_tell_of_waits_alone() {
     world.backend.state().away = true;
     let wanted = BTreeMap::from([("i".to_owned(), used_by(&[Missing]))]);
     let seen = world.images.look(&*world.backend, &wanted, world.clock.now()).await;
-    assert!(matches!(seen, Err(BackendError::Unreachable(_))), "{seen:?}");
+    assert!(matches!(seen, Err(BackendError::Unreachable { .. })), "{seen:?}");
 }
 
 #[tokio::test]

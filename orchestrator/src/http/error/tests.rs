@@ -184,7 +184,7 @@ fn what_is_refused_says_why_and_whether_to_try_again() {
         ),
         (
             backend(BackendError::NameTaken(name())),
-            (409, "name-taken", "another container is named desk already", None),
+            (409, "name-taken", "another machine is named desk already", None),
         ),
         (backend(BackendError::ImageMissing(text())), (503, "unavailable", image, Some(30))),
         (
@@ -192,11 +192,11 @@ fn what_is_refused_says_why_and_whether_to_try_again() {
             (503, "unavailable", image, Some(30)),
         ),
         (
-            backend(BackendError::Unreachable(text())),
+            backend(BackendError::unreachable("Docker", text())),
             (503, "unavailable", "Docker cannot be reached.", Some(5)),
         ),
         (
-            backend(BackendError::Refused { what: "do it", reason: text() }),
+            backend(BackendError::Refused { title: "Docker", what: "do it", reason: text() }),
             (500, "internal", "The log has the reason under this request's id.", None),
         ),
         (

@@ -9,7 +9,7 @@ use super::super::testing::{
 use super::*;
 
 fn refused() -> ActionError {
-    BackendError::Refused { what: "act", reason: "why".to_owned() }.into()
+    BackendError::Refused { title: "Docker", what: "act", reason: "why".to_owned() }.into()
 }
 
 #[test]

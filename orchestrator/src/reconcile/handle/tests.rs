@@ -176,7 +176,7 @@ fn an_action_that_failed_is_told_by_who_did_not_do_their_part() {
         (GitHubError::RateLimited { until, why: "x".into() }.into(), |error| {
             matches!(error, RequestError::GitHub(_))
         }),
-        (BackendError::Unreachable("x".into()).into(), |error| {
+        (BackendError::unreachable("Docker", "x").into(), |error| {
             matches!(error, RequestError::Backend(_))
         }),
         (ActionError::BrokeOff, |error| matches!(error, RequestError::Unavailable(_))),

@@ -203,7 +203,7 @@ fn start(runner: &str) -> Action {
 }
 
 fn refused() -> Outcome {
-    let error = BackendError::Refused { what: "act", reason: "why".to_owned() };
+    let error = BackendError::Refused { title: "Docker", what: "act", reason: "why".to_owned() };
     Outcome::Failed(error.into())
 }
 
@@ -391,7 +391,7 @@ async fn a_pass_that_saw_nothing_leaves_what_was_seen_and_is_repeated_in_five_se
     bench.set(7);
     let (reply, mut answer) = tokio::sync::oneshot::channel();
     let request = (RequestId(1), Request::Uninstall { reply });
-    let error = BackendError::Unreachable("no engine".to_owned());
+    let error = BackendError::unreachable("Docker", "no engine");
     let before = bench.handle.snapshot();
     let report = {
         let mut state = bench.reconciler.state.lock().await;
@@ -401,7 +401,7 @@ async fn a_pass_that_saw_nothing_leaves_what_was_seen_and_is_repeated_in_five_se
     let why = "Docker cannot be reached: no engine";
     assert_eq!((report.problems.as_slice(), report.duration_ms), (&[why.to_owned()][..], 2_000));
     let after = bench.handle.snapshot();
-    assert_eq!(after.blind.as_deref(), Some(why));
+    assert_eq!(after.blind.map(|blind| blind.why).as_deref(), Some(why));
     assert_eq!(after.report, report);
     assert_eq!(
         (after.installation, after.runners, after.waits, after.not_assigned, after.pools),
@@ -456,7 +456,8 @@ async fn only_what_was_away_is_said_to_be_back_and_once() {
     let bench = Bench::new();
     let (heard, _guard) = crate::heard::Heard::begin();
     let counts = || {
-        ["Docker can be reached again", "GitHub answers again"].map(|line| heard.lines(line).len())
+        ["The fake can be reached again", "GitHub answers again"]
+            .map(|line| heard.lines(line).len())
     };
     bench.reconciler.pass().await;
     assert_eq!(counts(), [0, 0]);
