@@ -282,7 +282,7 @@ async fn what_is_there_of_an_engine_is_left_and_what_fails_is_taken_away() {
         (
             vec![(CREATE, vec![made("c1"), no(409, "in use")]), (LIST, vec![ok(&runner)])],
             format!(
-                "Docker refused to {create}: another machine is named mayfly-i-1-docker already"
+                "Docker refused to {create}: another container is named mayfly-i-1-docker already"
             ),
             then(
                 &[NETWORK, MAKE_NETWORK, CONNECT, CREATE, LIST],
