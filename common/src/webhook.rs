@@ -139,8 +139,6 @@ pub struct EventRepository {
 pub struct EventJob {
     /// GitHub's id of the job; another one in every attempt.
     pub id: i64,
-    /// The run it belongs to.
-    pub run_id: i64,
     /// Its name.
     #[serde(deserialize_with = "name")]
     pub name: String,

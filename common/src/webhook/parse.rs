@@ -92,7 +92,6 @@ fn job(payload: &Payload) -> Read {
     let job = EventJob {
         id: job.id.ok_or(ParseError::Lacks("workflow_job.id"))?,
         // Nothing hangs on it.
-        run_id: job.run_id.unwrap_or_default(),
         name: job.name.as_deref().map(name).unwrap_or_default(),
         status,
         conclusion: job.conclusion.as_deref().map(name).filter(|_| ended),

@@ -316,7 +316,6 @@ fn told(job: wire::Job) -> EventJob {
     let known = JobStatus::ALL.iter().find(|(_, text)| *text == job.status);
     EventJob {
         id: job.id,
-        run_id: 0,
         name: name(&job.name),
         // `requested` and `pending`, and what GitHub may call it one day: it is not for a runner yet.
         status: known.map_or(JobStatus::Waiting, |(status, _)| *status),

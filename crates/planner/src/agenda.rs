@@ -7,7 +7,7 @@ use mayfly_common::job::QueuedJob;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use crate::catalog::Catalog;
-use crate::ledger::{Hearing, Ledger};
+use crate::ledger::Ledger;
 use crate::memory::Memory;
 use crate::observed::Listing;
 
@@ -29,8 +29,6 @@ pub struct Known<'a> {
     pub ledger: &'a Ledger,
     /// What passes remember.
     pub memory: &'a Memory,
-    /// What was heard by webhooks.
-    pub hearing: Hearing,
     /// The scopes where runners of ours are, or may be.
     pub registrations: &'a BTreeMap<Scope, Listing>,
 }
@@ -39,8 +37,8 @@ impl Known<'_> {
     /// The repositories that are asked for their queued jobs. Between checks these are the ones where runners are or jobs wait that no
     /// webhook tells of, and those with a job that webhooks told of and that should have begun: a delivery may be lost.
     pub fn repositories_to_poll(&self, extent: Extent, now: Timestamp) -> Vec<RepoSlug> {
-        let Self { catalog, ledger, memory, hearing, registrations } = *self;
-        let healthy = hearing.is_healthy(now);
+        let Self { catalog, ledger, memory, registrations } = *self;
+        let healthy = ledger.hearing().is_healthy(now);
         let waiting = ledger.waiting_in();
         let mut repos = catalog.relevant(now);
         let relevant: BTreeSet<&RepoSlug> = repos.iter().collect();
@@ -98,7 +96,7 @@ mod tests {
     use super::*;
     use crate::filter::Filter;
     use crate::ledger::tests::event;
-    use crate::ledger::{Ran, Worker};
+    use crate::ledger::{Fact, Ran, Worker};
     use crate::lifecycle::tests::at;
 
     fn slug(name: &str) -> RepoSlug {
@@ -154,11 +152,11 @@ mod tests {
         let asked = |catalog: &Catalog, ledger: &Ledger, heard, places: &[&str], extent| {
             let places = places.iter().map(|place| (place.parse().unwrap(), Listing::Unasked));
             let registrations = &places.collect();
-            let mut hearing = Hearing::default();
+            let mut ledger = ledger.clone();
             if heard {
-                hearing.heard(at(59));
+                ledger.apply(Fact::Delivered, at(59));
             }
-            let known = Known { catalog, ledger, memory: &memory, hearing, registrations };
+            let known = Known { catalog, ledger: &ledger, memory: &memory, registrations };
             let repos = known.repositories_to_poll(extent, at(60));
             let mut repos: Vec<String> = repos.iter().map(ToString::to_string).collect();
             repos.sort();

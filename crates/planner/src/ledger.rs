@@ -7,6 +7,7 @@
 //! order and any number leave the same row; GitHub's list has the last word on what waits, except for what is too new for it. A job that
 //! it goes on listing as queued waits again, whatever was known of it.
 
+mod fact;
 mod hearing;
 mod learn;
 mod questions;
@@ -27,6 +28,7 @@ use mayfly_common::job::QueuedJob;
 use questions::Asked;
 use takers::Taker;
 
+pub use fact::Fact;
 pub use hearing::Hearing;
 pub use questions::{Had, NoAnswer};
 pub use row::Row;
@@ -97,9 +99,23 @@ pub struct Ledger {
     skew: SignedDuration,
     /// True if there has been no room for a job since rows were last dropped.
     full: bool,
+    /// What was heard by webhooks, and what was not.
+    hearing: Hearing,
+    /// Since when webhooks could have told of a job.
+    listening: Timestamp,
 }
 
 impl Ledger {
+    /// Nothing is known yet. From now on webhooks can tell of jobs.
+    pub fn new(now: Timestamp) -> Self {
+        Self { listening: now, ..Self::default() }
+    }
+
+    /// What was heard by webhooks, and what was not.
+    pub fn hearing(&self) -> Hearing {
+        self.hearing
+    }
+
     /// These rows could not be kept: they are among those that changed until they can. Of very many, some are lost to the file.
     pub fn keep_later(&mut self, rows: &[Row]) {
         self.changed.extend(rows.iter().map(|row| row.id).filter(|id| self.rows.contains_key(id)));
@@ -142,7 +158,7 @@ impl Ledger {
     }
 
     /// Takes in what an earlier process left.
-    pub fn load(&mut self, rows: impl IntoIterator<Item = Row>) {
+    fn load(&mut self, rows: impl IntoIterator<Item = Row>) {
         self.rows.extend(rows.into_iter().map(|row| (row.id, row)));
     }
 
@@ -265,7 +281,7 @@ impl Ledger {
     }
 
     /// A repository is not served any more, or not under the name that it had.
-    pub fn lost(&mut self, lost: &Lost, now: Timestamp) {
+    fn lost(&mut self, lost: &Lost, now: Timestamp) {
         match lost.how {
             Loss::Unserved => self.forget(&lost.repo, now),
             Loss::Gone => self.gone(&lost.repo, now),
@@ -273,7 +289,7 @@ impl Ledger {
     }
 
     /// The repository is not served any more, or not under this name: its jobs do not wait for us, whatever GitHub says of them.
-    pub fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
+    pub(super) fn forget(&mut self, repo: &RepoSlug, now: Timestamp) {
         self.polled_at.remove(repo);
         let of_it = self.rows.values_mut().filter(|row| row.repo == *repo);
         for row in of_it.filter(|row| row.status == JobStatus::Queued) {
@@ -286,7 +302,7 @@ impl Ledger {
     }
 
     /// The repository is not there any more: its jobs wait for nothing, and GitHub cannot say what became of those that began.
-    pub fn gone(&mut self, repo: &RepoSlug, now: Timestamp) {
+    fn gone(&mut self, repo: &RepoSlug, now: Timestamp) {
         self.forget(repo, now);
         let of_it = self.rows.values().filter(|row| row.repo == *repo);
         let open = of_it
@@ -295,7 +311,7 @@ impl Ledger {
     }
 
     /// These repositories have new names, by the old ones. A job keeps its id, and waits on.
-    pub fn renamed(&mut self, names: &BTreeMap<RepoSlug, RepoSlug>) {
+    fn renamed(&mut self, names: &BTreeMap<RepoSlug, RepoSlug>) {
         for row in self.rows.values_mut() {
             if let Some(new) = names.get(&row.repo) {
                 row.repo = new.clone();

@@ -11,6 +11,7 @@ use mayfly_common::webhook::{
 use rusqlite::params;
 
 use super::*;
+use mayfly_planner::ledger::Fact;
 use mayfly_planner::ledger::{Ledger, Row};
 
 /// A folder that ends with the test.
@@ -50,7 +51,6 @@ fn delivery(id: &str) -> Delivery {
     };
     let job = EventJob {
         id: 7,
-        run_id: 1,
         name: "build".to_owned(),
         status: JobStatus::Queued,
         conclusion: None,
@@ -105,8 +105,14 @@ async fn jobs_come_back_as_they_were() {
     let mut ledger = Ledger::default();
     let Content::Job { job, .. } = delivery("a").content else { panic!("a job") };
     let repo = RepoSlug::parse("o/r").unwrap();
-    ledger.told(&repo, &job, at(0));
-    ledger.told(&repo, &EventJob { id: 8, status: JobStatus::Completed, ..job }, at(0));
+    ledger.apply(Fact::Job { repo: repo.clone(), job: job.clone() }, at(0));
+    ledger.apply(
+        Fact::Job {
+            repo: repo.clone(),
+            job: EventJob { id: 8, status: JobStatus::Completed, ..job },
+        },
+        at(0),
+    );
     let rows = ledger.take_changed();
     store.save(rows.clone()).await.unwrap();
     let found = Store::open(&folder.file()).unwrap().recent_jobs().await.unwrap();
@@ -156,7 +162,7 @@ async fn history_goes_by_its_own_age() {
     let repo = RepoSlug::parse("o/r").unwrap();
     let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
     let mut ledger = Ledger::default();
-    ledger.told(&repo, &job, at(0));
+    ledger.apply(Fact::Job { repo: repo.clone(), job: job.clone() }, at(0));
     let mut rows = ledger.take_changed();
     (rows[0].queued_at, rows[0].seen_at) = (at(-100 * DAY), at(DAY));
     store.save(rows).await.unwrap();
@@ -193,7 +199,10 @@ async fn jobs_are_found_and_summed_up_as_people_mean_it() {
     let repo = RepoSlug::parse("Octo/App").unwrap();
     let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
     let mut ledger = Ledger::default();
-    ledger.told(&repo, &EventJob { status: JobStatus::Completed, ..job }, at(0));
+    ledger.apply(
+        Fact::Job { repo: repo.clone(), job: EventJob { status: JobStatus::Completed, ..job } },
+        at(0),
+    );
     let mut rows = ledger.take_changed();
     // A job whose end GitHub told without a word on how.
     (rows[0].pool, rows[0].conclusion) = (Some("ci".to_owned()), None);
@@ -583,9 +592,15 @@ async fn what_left_the_queue_or_was_over_within_the_hour_is_known_after_a_restar
     let mut ledger = Ledger::default();
     let repo = mayfly_common::scope::RepoSlug::parse("o/r").unwrap();
     for id in 1..=5 {
-        ledger.told(&repo, &EventJob { id, ..job.clone() }, at(0));
+        ledger.apply(Fact::Job { repo: repo.clone(), job: EventJob { id, ..job.clone() } }, at(0));
     }
-    ledger.told(&repo, &EventJob { id: 5, status: JobStatus::Completed, ..job }, at(2 * HOUR));
+    ledger.apply(
+        Fact::Job {
+            repo: repo.clone(),
+            job: EventJob { id: 5, status: JobStatus::Completed, ..job },
+        },
+        at(2 * HOUR),
+    );
     let mut rows = ledger.take_changed();
     let left_at = |second| Some(at(second));
     // 1 waits; 2 left long ago, 3 an hour before the latest that is known of any job, 4 just now; 5 is over.
@@ -599,7 +614,7 @@ async fn what_left_the_queue_or_was_over_within_the_hour_is_known_after_a_restar
     // What was over within the hour is not news again.
     assert_eq!(open, [rows[0].clone(), rows[3].clone(), rows[4].clone()]);
     let Content::Job { job, .. } = delivery("b").content else { panic!("it tells of a job") };
-    ledger.told(&repo, &EventJob { id: 6, ..job }, at(3 * HOUR));
+    ledger.apply(Fact::Job { repo: repo.clone(), job: EventJob { id: 6, ..job } }, at(3 * HOUR));
     again.save(ledger.take_changed()).await.unwrap();
     let ids: Vec<i64> = again.recent_jobs().await.unwrap().iter().map(|row| row.id).collect();
     assert_eq!(ids, [1, 6], "an hour later it is history");
@@ -705,7 +720,10 @@ async fn a_drain_begins_anew_and_one_that_cannot_be_read_holds() {
 fn ran(id: i64, repo: &str, change: impl FnOnce(&mut Row)) -> Row {
     let Content::Job { job, .. } = delivery("a").content else { panic!("it tells of a job") };
     let mut ledger = Ledger::default();
-    ledger.told(&RepoSlug::parse(repo).unwrap(), &EventJob { id, ..job }, at(0));
+    ledger.apply(
+        Fact::Job { repo: RepoSlug::parse(repo).unwrap(), job: EventJob { id, ..job } },
+        at(0),
+    );
     let mut row = ledger.take_changed().remove(0);
     (row.status, row.conclusion) = (JobStatus::Completed, Some("success".to_owned()));
     (row.pool, row.runner) = (Some("ci".to_owned()), Some(format!("r-{id}")));

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 use super::{Reconciler, State};
 use mayfly_common::machine::Machine;
 use mayfly_github::budget::Priority;
-use mayfly_planner::ledger::{Had, Looked, Row, Worker, ended_lately};
+use mayfly_planner::ledger::{Fact, Had, Looked, Row, Worker, ended_lately};
 
 /// Questions that are under way at a time.
 const CONCURRENT: usize = 8;
@@ -38,12 +38,12 @@ impl Reconciler {
         let mut answers = stream::iter(asked).buffered(CONCURRENT);
         while let Some((answer, repo, job)) = answers.next().await {
             match answer {
-                Ok(found) => state.ledger.found(&found, now),
+                Ok(found) => state.ledger.apply(Fact::Answered(found), now),
                 Err(error) => {
                     debug!(%repo, job, "what became of a job cannot be asked: {error}");
                     let how = error.unanswered();
                     if let Some(why) = how.no_answer() {
-                        state.ledger.no_answer(job, why, now);
+                        state.ledger.apply(Fact::Unanswered(job, why), now);
                     }
                     if how.ends_questions() {
                         break;
@@ -60,7 +60,7 @@ impl Reconciler {
             return;
         }
         let now = self.clock.now();
-        let told = state.hearing.is_healthy(now);
+        let told = state.ledger.hearing().is_healthy(now);
         let mut looks = Vec::new();
         let mut spent = false;
         for search in state.ledger.searches(active, told, now) {
@@ -75,7 +75,7 @@ impl Reconciler {
             }
             let looked = match self.github.recent_jobs(&search.repo, search.since, wanted).await {
                 Ok(jobs) => {
-                    state.ledger.searched(&search, &jobs, now);
+                    state.ledger.apply(Fact::Searched(search.clone(), jobs), now);
                     Looked::Answered
                 }
                 Err(error) => {
@@ -87,7 +87,7 @@ impl Reconciler {
             };
             looks.push((search, looked));
         }
-        state.ledger.looked(&looks, now);
+        state.ledger.apply(Fact::Looked(looks), now);
     }
 }
 

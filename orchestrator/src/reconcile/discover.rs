@@ -13,6 +13,7 @@ use super::{Reconciler, State};
 use mayfly_common::repository::{Depth, FileText, FileVersion, Folder};
 use mayfly_github::GitHubError;
 use mayfly_github::budget::Priority;
+use mayfly_planner::ledger::Fact;
 
 impl Reconciler {
     pub(super) async fn discover(
@@ -109,21 +110,21 @@ impl Reconciler {
             trouble_at(report, installation.owner.as_str(), &what, &error);
         }
         let lost = state.catalog.listed(&listed.repositories, listed.coverage, &config.filter, now);
-        self.rename(state).await;
-        for lost in &lost {
-            state.ledger.lost(lost, now);
+        self.rename(state, now).await;
+        for lost in lost {
+            state.ledger.apply(Fact::RepoGone(lost), now);
         }
         let any = listed.problems.is_empty() || !listed.repositories.is_empty();
         any.then(|| listed.repositories.into_iter().map(|repo| repo.slug).collect())
     }
 
     /// Gives the jobs of repositories that were renamed or moved their new names.
-    async fn rename(&self, state: &mut State) {
+    async fn rename(&self, state: &mut State, now: Timestamp) {
         let names = state.catalog.take_renamed();
         if names.is_empty() {
             return;
         }
-        state.ledger.renamed(&names);
+        state.ledger.apply(Fact::Renamed(names.clone()), now);
         if let Err(error) = self.intake.store().rename(names).await {
             warn!("jobs of renamed repositories keep their old names in the history: {error}");
         }
@@ -149,7 +150,7 @@ fn learn_folder(
         }
         Err(GitHubError::NotFound) => {
             if let Some(lost) = state.catalog.folder_not_found(repo, listed, now) {
-                state.ledger.lost(&lost, now);
+                state.ledger.apply(Fact::RepoGone(lost), now);
             }
             Vec::new()
         }

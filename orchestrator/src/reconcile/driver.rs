@@ -146,7 +146,7 @@ impl Reconciler {
         } else {
             state.next_sweep
         };
-        let told = state.hearing.is_healthy(now);
+        let told = state.ledger.hearing().is_healthy(now);
         let due = due
             .chain(state.problems.next_end(now))
             .chain(state.ledger.next_search(told))

@@ -24,7 +24,7 @@ use mayfly_backend::{Backend, BackendError};
 use mayfly_common::clock::Clock;
 use mayfly_github::budget::Priority;
 use mayfly_github::{GitHubClient, GitHubError};
-use mayfly_planner::ledger::{Ledger, Row};
+use mayfly_planner::ledger::Row;
 use mayfly_planner::snapshot::Snapshot;
 use mayfly_planner::{Action, Refusal, RequestId, Wish};
 use mayfly_settings::pool::Pool;
@@ -112,9 +112,7 @@ impl Handle {
         let now = self.now();
         let ask = async {
             let job = self.github.job(repo, id, Priority::Upkeep).await?;
-            let mut ledger = Ledger::default();
-            ledger.told(repo, &job, now);
-            ledger.row(id).cloned().ok_or(GitHubError::NotFound)
+            Ok(Row::of(repo, &job, now))
         };
         self.lookups.job(repo, id, now, ask).await
     }

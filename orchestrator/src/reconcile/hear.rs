@@ -11,6 +11,7 @@ use super::history::KEPT;
 use super::{Reconciler, State};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::filter::RepoFacts;
+use mayfly_planner::ledger::Fact;
 
 impl Reconciler {
     /// Takes in what arrived since the last pass; in the first one, also what an earlier process left.
@@ -21,7 +22,7 @@ impl Reconciler {
         state.ledger.set_skew(SignedDuration::from_secs(self.github.skew()));
         for delivery in self.intake.take() {
             if delivery.content != Content::HookDeleted {
-                state.hearing.heard(now);
+                state.ledger.apply(Fact::Delivered, now);
             }
             match delivery.content {
                 Content::Job { repository, job } => {
@@ -31,7 +32,7 @@ impl Reconciler {
                         state.news |= state.catalog.heard_unserved(&slug);
                         continue;
                     }
-                    state.ledger.told(&slug, &job, now);
+                    state.ledger.apply(Fact::Job { repo: slug, job }, now);
                     state.news |= !state.catalog.heard_job(repository.id, now);
                 }
                 Content::Push { repository } => {
@@ -94,16 +95,17 @@ impl Reconciler {
         match store.recent_jobs().await {
             Ok(rows) => {
                 state.journal.go_on(store.last_event().await.unwrap_or_default(), &rows);
-                state.ledger.load(rows);
+                state.ledger.apply(Fact::Kept(rows), now);
             }
             Err(error) => warn!("jobs of the last run cannot be read: {error}"),
         }
         if let Ok((_, gone)) = store.finished(FinishedQuery::default(), (KEPT, 0)).await {
-            state.ledger.at_work(self.lately_at_work(&gone, now).await, now);
+            let workers = self.lately_at_work(&gone, now).await;
+            state.ledger.apply(Fact::AtWork(workers), now);
             state.history.load(gone);
         }
         if let Ok(Some(at)) = store.last_delivery().await {
-            state.hearing.heard(at);
+            state.ledger.apply(Fact::Delivered, at);
         }
     }
 

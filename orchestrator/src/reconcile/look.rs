@@ -21,6 +21,7 @@ use mayfly_common::identity::BackendName;
 use mayfly_common::machine::Machine;
 use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
+use mayfly_planner::ledger::Fact;
 use mayfly_planner::{Listing, Observed, RequestId, Verdict, Wish, naming, plan, unlisted};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
@@ -84,7 +85,8 @@ impl Reconciler {
         let memory = state.memory.clone();
         let seen = Observed { machines, registrations, memory, ..Observed::default() };
         let worked = seen.machines.iter().filter(|machine| seen.has_worked(machine));
-        state.ledger.at_work(worked.map(worker).collect(), now);
+        let worked = worked.map(worker).collect();
+        state.ledger.apply(Fact::AtWork(worked), now);
         let jobs = if self.config.auto_create {
             self.read_jobs(state, &seen.registrations, check, look, report).await
         } else {

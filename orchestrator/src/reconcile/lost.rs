@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::act::Outcome;
 use super::{Reconciler, State};
 use mayfly_common::machine::Machine;
+use mayfly_planner::ledger::Fact;
 use mayfly_planner::lifecycle::Failure;
 use mayfly_planner::lost::{LeftRunner, ending};
 use mayfly_planner::{Action, Verdict};
@@ -96,7 +97,7 @@ impl Reconciler {
         let (runners, there): (Vec<_>, Vec<_>) =
             left.into_iter().partition(|runner| runner.is_missing(seen));
         let busy = runners.iter().filter(|runner| runner.state == RunnerState::Busy);
-        state.ledger.at_work(busy.map(LeftRunner::worker).collect(), now);
+        state.ledger.apply(Fact::AtWork(busy.map(LeftRunner::worker).collect()), now);
         state.missing = Missing { runners, since: Some(now) };
         let at_work = there.into_iter().filter(|runner| runner.state == RunnerState::Busy);
         at_work.map(|runner| runner.name).collect()

@@ -14,6 +14,7 @@ use mayfly_github::{GitHubError, HeldStatus, Look};
 use mayfly_planner::Listing;
 use mayfly_planner::agenda::{Extent, Known, are_all_shown, jobs_that_count};
 use mayfly_planner::catalog::JobsNotFound;
+use mayfly_planner::ledger::Fact;
 
 /// The jobs that wait.
 pub(super) struct Jobs {
@@ -38,13 +39,12 @@ impl Reconciler {
             catalog: &state.catalog,
             ledger: &state.ledger,
             memory: &state.memory,
-            hearing: state.hearing,
             registrations,
         };
         let extent = if all { Extent::All } else { Extent::InMotion };
         let repos = known.repositories_to_poll(extent, now);
         let mut polled: BTreeSet<RepoSlug> = BTreeSet::new();
-        let (mut complete, mut missed) = (look || repos.is_empty(), 0);
+        let mut complete = look || repos.is_empty();
         if look {
             // With little left of the hour's requests, what is nearly always empty is not asked for.
             let little = self.github.budget().pace(self.github.now()).is_some();
@@ -70,14 +70,16 @@ impl Reconciler {
                 match result {
                     Ok(jobs) => {
                         state.catalog.polled(&repo, now);
-                        missed += state.ledger.polled(&repo, &jobs, now, state.listening);
                         complete &= jobs.whole;
-                        polled.insert(repo);
+                        polled.insert(repo.clone());
+                        state.ledger.apply(Fact::Listed { repo, jobs }, now);
                     }
                     // It is a problem as long as listings have the repository: its jobs may wait all the same.
                     Err(GitHubError::NotFound) => match state.catalog.jobs_not_found(&repo, now) {
                         JobsNotFound::Hidden { ask } => state.news |= ask,
-                        JobsNotFound::Gone(lost) => state.ledger.lost(&lost, now),
+                        JobsNotFound::Gone(lost) => {
+                            state.ledger.apply(Fact::RepoGone(lost), now);
+                        }
                     },
                     Err(error) => {
                         let what = format!("{repo}: jobs cannot be read");
@@ -86,9 +88,6 @@ impl Reconciler {
                     }
                 }
             }
-        }
-        if missed > 0 {
-            state.hearing.missed(now);
         }
         complete &= are_all_shown(&state.catalog, &state.ledger);
         let known = jobs_that_count(&state.catalog, &state.ledger, &polled);

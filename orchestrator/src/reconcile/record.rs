@@ -22,7 +22,7 @@ use super::{Reconciler, State};
 use crate::metrics::{Orphan, Trouble};
 use mayfly_github::GitHubError;
 use mayfly_planner::backoff::Failed;
-use mayfly_planner::ledger::Ran;
+use mayfly_planner::ledger::{Fact, Ran};
 use mayfly_planner::lifecycle::{Failure, printed, result_of};
 use mayfly_planner::{Action, Batch, Memory, Observed, Policy, Refusal, batches};
 
@@ -336,11 +336,11 @@ fn note_job(state: &mut State, machine: &Machine, log: &str, now: Timestamp) {
     }
     let ran = Ran {
         worker: worker(machine),
-        job: job.as_deref(),
+        job,
         result,
         started_at: printed::began(log, (machine.created_at, now)),
     };
-    state.ledger.ran(&ran, now);
+    state.ledger.apply(Fact::Ended(ran), now);
 }
 
 #[cfg(test)]

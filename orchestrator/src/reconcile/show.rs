@@ -202,7 +202,7 @@ impl Reconciler {
             not_assigned: sight.not_assigned,
             repositories: sight.repositories,
             github,
-            webhooks: state.hearing.is_healthy(now),
+            webhooks: state.ledger.hearing().is_healthy(now),
             draining: state.draining,
             finished: state.history.latest(),
             logs: state.history.logs(),
@@ -255,7 +255,7 @@ impl Reconciler {
             next_check: self.config.auto_create.then(|| state.next_check(now).max(now)),
             not_served: state.catalog.refused(),
             clock_skew_seconds: self.github.skew(),
-            webhooks: state.hearing.verdict(now).to_string(),
+            webhooks: state.ledger.hearing().verdict(now).to_string(),
             ledger: self.intake.ledger(),
         }
     }

@@ -22,7 +22,7 @@ use mayfly_planner::RequestId;
 use mayfly_planner::backoff::Backoff;
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::Catalog;
-use mayfly_planner::ledger::{Hearing, Ledger};
+use mayfly_planner::ledger::Ledger;
 
 /// What passes remember. All of it may vanish; see [`Memory`], [`Catalog`] and [`Backoff`] for what that costs.
 pub(super) struct State {
@@ -44,8 +44,6 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Which runner groups queued jobs ask for, where that matters.
     pub(super) groups: BTreeMap<i64, Group>,
-    /// True if webhooks tell of jobs.
-    pub(super) hearing: Hearing,
     /// Since when webhooks could have told of a job.
     pub(super) listening: Timestamp,
     /// What an earlier process left was taken in.
@@ -117,9 +115,8 @@ impl State {
             catalog: Catalog::default(),
             history: History::default(),
             journal,
-            ledger: Ledger::default(),
+            ledger: Ledger::new(now),
             groups: BTreeMap::new(),
-            hearing: Hearing::default(),
             listening: now,
             loaded: false,
             news: false,
@@ -148,7 +145,7 @@ impl State {
 
     /// When GitHub is next asked for repositories and jobs.
     pub(super) fn next_check(&self, now: Timestamp) -> Timestamp {
-        self.check_wait.next(self.checked_at, self.hearing, now)
+        self.check_wait.next(self.checked_at, self.ledger.hearing(), now)
     }
 }
 

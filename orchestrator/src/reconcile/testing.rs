@@ -204,7 +204,6 @@ pub(super) fn deregister(registration: &str) -> Action {
 pub(super) fn queued(id: i64) -> EventJob {
     EventJob {
         id,
-        run_id: 1,
         name: "build".to_owned(),
         status: JobStatus::Queued,
         conclusion: None,

@@ -24,6 +24,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_github::GitHubError;
 use mayfly_planner::backoff::Failed;
+use mayfly_planner::ledger::Fact;
 use mayfly_planner::{Action, BackendCaps, Caps, Listing, Memory, Observed, Verdict, plan};
 use mayfly_store::Store;
 
@@ -261,7 +262,7 @@ async fn the_next_pass_is_due_when_something_is() {
     assert_eq!(due(&bench, 1, fail).await, 5);
     let queued = |state: &mut State| {
         fail(state);
-        state.ledger.told(&repo("o/r"), &queued(7), at(0));
+        state.ledger.apply(Fact::Job { repo: repo("o/r"), job: queued(7) }, at(0));
     };
     assert_eq!(due(&auto(), 1, queued).await, 5);
 
@@ -490,7 +491,7 @@ async fn the_group_of_a_job_is_forgotten_once_it_does_not_wait() {
     use mayfly_planner::Group;
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
-    state.ledger.told(&repo("o/r"), &queued(7), at(0));
+    state.ledger.apply(Fact::Job { repo: repo("o/r"), job: queued(7) }, at(0));
     state.groups = BTreeMap::from([7, 8].map(|id| (id, Group::named("big"))));
     let policy = bench.reconciler.policy(&mut state, "inst", at(0));
     let mut report = mayfly_common::api::PassReport::default();
@@ -502,7 +503,7 @@ async fn the_group_of_a_job_is_forgotten_once_it_does_not_wait() {
 async fn what_is_learnt_of_a_job_is_kept() {
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
-    state.ledger.told(&repo("o/r"), &queued(7), at(0));
+    state.ledger.apply(Fact::Job { repo: repo("o/r"), job: queued(7) }, at(0));
     bench.reconciler.keep(&mut state).await;
     let kept = bench.handle.store().job(7).await.unwrap();
     assert_eq!(kept.as_ref(), state.ledger.row(7));

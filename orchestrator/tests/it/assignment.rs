@@ -274,7 +274,6 @@ fn content(platform: &Platform, repo: &str, job: u64, status: JobStatus) -> Cont
             },
             job: EventJob {
                 id: i64::try_from(job.id).unwrap(),
-                run_id: i64::try_from(job.run_id).unwrap(),
                 name: job.spec.name.clone(),
                 status,
                 conclusion: None,

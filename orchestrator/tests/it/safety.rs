@@ -117,7 +117,6 @@ async fn ended_by_webhook(stays_listed: bool) {
     };
     let job = EventJob {
         id: 1,
-        run_id: 1,
         name: "build".to_owned(),
         status: JobStatus::Completed,
         conclusion: Some("cancelled".to_owned()),

@@ -35,7 +35,6 @@ pub(crate) fn told(platform: &Platform, repo: &str, job: u64, status: JobStatus)
         repository: repository(platform, repo),
         job: EventJob {
             id: i64::try_from(job).unwrap(),
-            run_id: 1,
             name: "build".to_owned(),
             status,
             conclusion: None,

@@ -52,7 +52,6 @@ fn taken() -> (Value, EventJob) {
     });
     let read = EventJob {
         id: 21,
-        run_id: 0,
         name: "test 1".to_owned(),
         status: JobStatus::Completed,
         conclusion: Some("timed_out".to_owned()),

@@ -31,12 +31,12 @@ pub enum Verdict {
 
 impl Hearing {
     /// A delivery came.
-    pub fn heard(&mut self, now: Timestamp) {
+    pub(crate) fn heard(&mut self, now: Timestamp) {
         self.heard_at = self.heard_at.max(Some(now));
     }
 
     /// GitHub listed a job that no delivery had told of.
-    pub fn missed(&mut self, now: Timestamp) {
+    pub(crate) fn missed(&mut self, now: Timestamp) {
         if self.heard_at.is_some() {
             self.missed_at = self.missed_at.max(Some(now));
         }

@@ -10,9 +10,57 @@ use mayfly_common::webhook::{EventJob, JobStatus};
 
 use super::{KEPT, LAG, Ledger, Row, SOON};
 
+impl Row {
+    /// What GitHub says of a job that nobody knew, at `now`.
+    pub fn of(repo: &RepoSlug, job: &EventJob, now: Timestamp) -> Self {
+        let mut row = Self::unseen(repo, job, now, now);
+        row.take_in(repo, job, now);
+        Self { told_at: Some(now), ..row }
+    }
+
+    /// The row of a job that is heard of for the first time, before anything is taken in. `theirs`: the moment by GitHub's clock.
+    fn unseen(repo: &RepoSlug, job: &EventJob, theirs: Timestamp, now: Timestamp) -> Self {
+        let labels = LabelSet::requested(&job.labels);
+        let state = (JobStatus::Waiting, theirs);
+        Self::new(job.id, repo.clone(), job.name.clone(), labels, state, now)
+    }
+
+    /// Takes in what GitHub says of the job. `theirs`: the moment by GitHub's clock.
+    fn take_in(&mut self, repo: &RepoSlug, job: &EventJob, theirs: Timestamp) {
+        // What an event of a later state says counts for more; an earlier one only fills gaps.
+        let later = job.status >= self.status;
+        let pick = |new: Option<Timestamp>, old: Option<Timestamp>| {
+            if later { new.or(old) } else { old.or(new) }
+        };
+        // Its repository was renamed, or moved to another owner: the job keeps its id.
+        if later && self.repo != *repo {
+            self.repo = repo.clone();
+        }
+        // GitHub sets this on waiting jobs, too, and on those that ended without a runner, where it means nothing.
+        let began = job.status == JobStatus::InProgress
+            || (job.status == JobStatus::Completed && job.runner_name.is_some());
+        let started_at = job.started_at.filter(|_| began);
+        if job.status > JobStatus::Waiting {
+            let moment = started_at.unwrap_or(theirs);
+            let soon = job.created_at.is_some_and(|made| moment.duration_since(made) < SOON);
+            self.seen_queued(job.created_at, moment, soon);
+        }
+        self.started_at = pick(started_at, self.started_at);
+        self.completed_at = pick(job.completed_at, self.completed_at);
+        // GitHub knows better than a runner, whose words its job can forge.
+        self.conclusion = job.conclusion.clone().or_else(|| self.conclusion.take());
+        if let Some(runner) = &job.runner_name
+            && self.runner.as_ref() != Some(runner)
+        {
+            (self.runner, self.pool) = (Some(runner.clone()), None);
+        }
+        self.status = self.status.max(job.status);
+    }
+}
+
 impl Ledger {
     /// A webhook tells of a job.
-    pub fn told(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
+    pub(crate) fn told(&mut self, repo: &RepoSlug, job: &EventJob, now: Timestamp) {
         self.learn(repo, job, now);
         if let Some(row) = self.rows.get_mut(&job.id) {
             row.told_at = row.told_at.max(Some(now));
@@ -26,45 +74,15 @@ impl Ledger {
         if !known && !self.has_room() {
             return;
         }
-        let row = self.rows.entry(job.id).or_insert_with(|| {
-            let labels = LabelSet::requested(&job.labels);
-            let state = (JobStatus::Waiting, theirs);
-            Row::new(job.id, repo.clone(), job.name.clone(), labels, state, now)
-        });
-        // What an event of a later state says counts for more; an earlier one only fills gaps.
-        let later = job.status >= row.status;
-        let pick = |new: Option<Timestamp>, old: Option<Timestamp>| {
-            if later { new.or(old) } else { old.or(new) }
-        };
-        // Its repository was renamed, or moved to another owner: the job keeps its id.
-        if later && row.repo != *repo {
-            row.repo = repo.clone();
-        }
-        // GitHub sets this on waiting jobs, too, and on those that ended without a runner, where it means nothing.
-        let began = job.status == JobStatus::InProgress
-            || (job.status == JobStatus::Completed && job.runner_name.is_some());
-        let started_at = job.started_at.filter(|_| began);
-        if job.status > JobStatus::Waiting {
-            let moment = started_at.unwrap_or(theirs);
-            let soon = job.created_at.is_some_and(|made| moment.duration_since(made) < SOON);
-            row.seen_queued(job.created_at, moment, soon);
-        }
+        let row = self.rows.entry(job.id).or_insert_with(|| Row::unseen(repo, job, theirs, now));
+        let before = row.status;
+        row.take_in(repo, job, theirs);
         set(&mut self.unread_labels, job.id, job.labels_unread && row.labels.is_empty());
-        row.started_at = pick(started_at, row.started_at);
-        row.completed_at = pick(job.completed_at, row.completed_at);
-        // GitHub knows better than a runner, whose words its job can forge.
-        row.conclusion = job.conclusion.clone().or_else(|| row.conclusion.take());
-        if let Some(runner) = &job.runner_name
-            && row.runner.as_ref() != Some(runner)
-        {
-            (row.runner, row.pool) = (Some(runner.clone()), None);
-        }
         // An unknown one that ended longer ago than rows are kept may have been told of before, and forgotten.
         let counts = known || row.completed_at.is_none_or(|at| now.duration_since(at) < KEPT);
-        if row.status < JobStatus::Completed && job.status == JobStatus::Completed && counts {
+        if before < JobStatus::Completed && job.status == JobStatus::Completed && counts {
             self.ended.insert(job.id);
         }
-        row.status = row.status.max(job.status);
         if job.status == row.status {
             self.unconfirmed.remove(&job.id);
         }
@@ -78,7 +96,7 @@ impl Ledger {
 
     /// GitHub lists the jobs of `repo` that wait; it was asked at `asked_at`. Answers with how many of them webhooks should have
     /// told of and did not, since `listening`.
-    pub fn polled(
+    pub(crate) fn polled(
         &mut self,
         repo: &RepoSlug,
         jobs: &QueuedJobs,

@@ -157,7 +157,7 @@ impl Ledger {
     }
 
     /// What GitHub says of a job that it was asked about.
-    pub fn found(&mut self, job: &EventJob, now: Timestamp) {
+    pub(crate) fn found(&mut self, job: &EventJob, now: Timestamp) {
         let Some(row) = self.rows.get(&job.id) else { return };
         let (repo, before) = (row.repo.clone(), row.status);
         self.learn(&repo, job, now);
@@ -173,7 +173,7 @@ impl Ledger {
     }
 
     /// GitHub was asked about a job and does not say what became of it.
-    pub fn no_answer(&mut self, id: i64, why: NoAnswer, now: Timestamp) {
+    pub(crate) fn no_answer(&mut self, id: i64, why: NoAnswer, now: Timestamp) {
         if why == NoAnswer::Unreachable {
             self.asked.entry(id).or_insert(Asked::before(now)).failed(now);
             return;

@@ -58,11 +58,11 @@ pub fn ended_lately(gone: &Finished, now: Timestamp) -> bool {
 
 /// What a runner that is gone said of its job.
 #[derive(Debug, Clone)]
-pub struct Ran<'a> {
+pub struct Ran {
     /// The runner.
     pub worker: Worker,
     /// The job's name, as the runner printed it.
-    pub job: Option<&'a str>,
+    pub job: Option<String>,
     /// Its result, as the runner printed it.
     pub result: Option<JobResult>,
     /// When it began.
@@ -122,7 +122,7 @@ impl Ledger {
     }
 
     /// These runners are there and have a job, or had one: where nobody knows it, it is to be looked for.
-    pub fn at_work(&mut self, workers: Vec<Worker>, now: Timestamp) {
+    pub(crate) fn at_work(&mut self, workers: Vec<Worker>, now: Timestamp) {
         if workers.is_empty() {
             return;
         }
@@ -182,7 +182,7 @@ impl Ledger {
     /// one ends. Where GitHub did not say which job, it is the oldest of that name that left the queue of the runner's repository. A
     /// job can forge the name, so that a runner of several repositories ends no job by it. Returns false if there is no such job: it is
     /// to be looked for.
-    pub fn ran(&mut self, ran: &Ran<'_>, now: Timestamp) -> bool {
+    pub(crate) fn ran(&mut self, ran: &Ran, now: Timestamp) -> bool {
         let Worker { runner, scope, created_at, .. } = &ran.worker;
         let made = self.theirs(*created_at);
         // One that may still wait is never taken for the one that ended: it would get no runner any more.
@@ -191,7 +191,7 @@ impl Ledger {
                 && row.status < JobStatus::Completed
                 && (row.left_at.is_some() || row.status == JobStatus::InProgress)
                 && matches!(scope, Scope::Repo(repo) if *repo == row.repo)
-                && Some(row.name.as_str()) == ran.job
+                && Some(&row.name) == ran.job.as_ref()
         };
         let told = self.rows.values().find(|row| row.was_taken_by(runner, made));
         let named = || {
@@ -209,7 +209,7 @@ impl Ledger {
     }
 
     /// The runner of the job `id` ended.
-    fn ended_in(&mut self, id: i64, ran: &Ran<'_>, now: Timestamp) {
+    fn ended_in(&mut self, id: i64, ran: &Ran, now: Timestamp) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         row.runner = Some(ran.worker.runner.clone());
         row.pool = Some(ran.worker.pool.clone());
@@ -318,14 +318,14 @@ impl Ledger {
     }
 
     /// A repository was looked through; these are the jobs that runners have or had there.
-    pub fn searched(&mut self, search: &Search, jobs: &[EventJob], now: Timestamp) {
+    pub(crate) fn searched(&mut self, search: &Search, jobs: &[EventJob], now: Timestamp) {
         for job in jobs {
             self.taken(&search.repo, job, now);
         }
     }
 
     /// What became of all looks of one pass. Those for a runner count as one: answered if all its repositories were looked through.
-    pub fn looked(&mut self, looks: &[(Search, Looked)], now: Timestamp) {
+    pub(crate) fn looked(&mut self, looks: &[(Search, Looked)], now: Timestamp) {
         for (name, taker) in &mut self.takers {
             let own = looks.iter().filter(|(search, _)| search.runners.contains(name));
             match own.map(|(_, looked)| *looked).max() {

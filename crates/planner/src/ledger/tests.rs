@@ -23,7 +23,6 @@ pub(crate) fn event(id: i64, status: JobStatus) -> EventJob {
     let from = |least, value: i64| (status >= least).then(|| at(value));
     EventJob {
         id,
-        run_id: 1,
         name: format!("job {id}"),
         status,
         conclusion: (status == Completed).then(|| "success".to_owned()),
@@ -312,7 +311,7 @@ fn a_runner_s_own_words_complete_what_nobody_told() {
     let other: Scope = "repo:o/other".parse().unwrap();
     let ran = |runner, scope| Ran {
         worker: worker(runner, scope),
-        job: Some("job 1"),
+        job: Some("job 1".to_owned()),
         result: Some(JobResult::Failed),
         started_at: Some(at(3)),
     };
@@ -352,7 +351,7 @@ fn a_printed_name_ends_no_job_of_another_repository() {
     for scope in [&org, &enterprise] {
         let ran = Ran {
             worker: worker("r1", scope),
-            job: Some("job 1"),
+            job: Some("job 1".to_owned()),
             result: Some(JobResult::Succeeded),
             started_at: Some(at(3)),
         };
@@ -363,7 +362,7 @@ fn a_printed_name_ends_no_job_of_another_repository() {
     ledger.told(&repo(), &event(2, InProgress), at(9));
     let ran = Ran {
         worker: worker("runner", &org),
-        job: Some("job 1"),
+        job: Some("job 1".to_owned()),
         result: Some(JobResult::Failed),
         started_at: None,
     };
@@ -376,7 +375,7 @@ fn github_s_conclusion_counts_for_more_than_what_a_runner_printed() {
     let scope: Scope = "repo:o/r".parse().unwrap();
     let ran = Ran {
         worker: worker("runner", &scope),
-        job: Some("job 1"),
+        job: Some("job 1".to_owned()),
         result: Some(JobResult::Succeeded),
         started_at: Some(at(3)),
     };
@@ -403,7 +402,7 @@ fn no_job_began_before_it_was_queued_or_after_it_ended() {
         ledger.polled(&repo(), &whole([]), at(8), at(0));
         let ran = Ran {
             worker: worker("r1", &scope),
-            job: Some("job 1"),
+            job: Some("job 1".to_owned()),
             result: None,
             started_at: Some(at(printed)),
         };
@@ -557,7 +556,7 @@ fn a_job_is_over_for_its_runner_once_github_says_so_or_nobody_asks() {
     let scope: Scope = "repo:o/r".parse().unwrap();
     let ran = Ran {
         worker: worker("runner", &scope),
-        job: Some("job 1"),
+        job: Some("job 1".to_owned()),
         result: Some(JobResult::Succeeded),
         started_at: Some(at(3)),
     };
@@ -813,9 +812,14 @@ fn left() -> Ledger {
     ledger
 }
 
-fn ran(runner: &str, result: Option<JobResult>) -> Ran<'static> {
+fn ran(runner: &str, result: Option<JobResult>) -> Ran {
     let scope = "repo:o/r".parse().unwrap();
-    Ran { worker: worker(runner, &scope), job: Some("job 1"), result, started_at: Some(at(3)) }
+    Ran {
+        worker: worker(runner, &scope),
+        job: Some("job 1".to_owned()),
+        result,
+        started_at: Some(at(3)),
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use mayfly_common::repository::{Coverage, Repository};
 
 use super::super::testing::{Bench, at, queued};
 use super::*;
+use mayfly_planner::ledger::Fact;
 
 #[tokio::test]
 async fn a_repository_that_has_another_name_or_may_be_gone_has_all_of_them_listed_again() {
@@ -63,12 +64,14 @@ async fn the_jobs_of_a_renamed_repository_get_its_new_name_in_memory_and_in_the_
     let mut state = bench.reconciler.state.lock().await;
     let filter = &bench.reconciler.config.github.filter;
     state.catalog.listed(&[repository(1, "o/old")], Coverage::Whole, filter, at(0));
-    state.ledger.told(&RepoSlug::parse("o/old").unwrap(), &queued(7), at(0));
+    state
+        .ledger
+        .apply(Fact::Job { repo: RepoSlug::parse("o/old").unwrap(), job: queued(7) }, at(0));
     bench.reconciler.keep(&mut state).await;
     let kept = async || bench.handle.store().job(7).await.unwrap().unwrap().repo.to_string();
     assert_eq!(kept().await, "o/old");
     state.catalog.listed(&[repository(1, "o/new")], Coverage::Whole, filter, at(1));
-    bench.reconciler.rename(&mut state).await;
+    bench.reconciler.rename(&mut state, at(0)).await;
     assert_eq!(kept().await, "o/new");
     assert_eq!(state.ledger.row(7).unwrap().repo.to_string(), "o/new");
 }

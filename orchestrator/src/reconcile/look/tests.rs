@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::super::testing::{Bench, at, machine, machine_with, name, scope};
 use super::*;
+use mayfly_planner::ledger::Fact;
 
 #[test]
 fn a_scope_belongs_to_its_account() {
@@ -35,7 +36,6 @@ fn slug(text: &str) -> RepoSlug {
 fn job(id: i64, status: JobStatus) -> EventJob {
     EventJob {
         id,
-        run_id: 1,
         name: "build".to_owned(),
         status,
         conclusion: None,
@@ -56,11 +56,15 @@ async fn what_the_ledger_knows_of_a_runner_s_job_is_known_to_the_plan() {
         machine_with("r-1", |identity| identity.created_at = at(-1)),
         machine_with("r-2", |identity| identity.created_at = at(-1)),
     ];
-    state.ledger.told(&slug("octo-org/app"), &job(7, JobStatus::InProgress), at(1));
+    state
+        .ledger
+        .apply(Fact::Job { repo: slug("octo-org/app"), job: job(7, JobStatus::InProgress) }, at(1));
     let repos = working_for(&state, &there);
     assert_eq!(repos, BTreeMap::from([(name("r-1"), slug("octo-org/app"))]));
     assert_eq!(jobs_over(&state, &there), BTreeMap::new());
-    state.ledger.told(&slug("octo-org/app"), &job(7, JobStatus::Completed), at(10));
+    state
+        .ledger
+        .apply(Fact::Job { repo: slug("octo-org/app"), job: job(7, JobStatus::Completed) }, at(10));
     let over = jobs_over(&state, &there);
     assert_eq!(over.keys().collect::<Vec<_>>(), [&name("r-1")]);
 }
@@ -188,12 +192,14 @@ async fn the_lists_that_count_are_those_of_repositories_whose_jobs_wait_and_are_
     let mut state = bench.reconciler.state.lock().await;
     serve(&bench, &mut state, &["o/waits", "o/quiet", "o/doubted", "o/unasked"]);
     for (id, repo) in [(1, "o/waits"), (2, "o/doubted"), (3, "o/unasked")] {
-        state.ledger.told(&slug(repo), &job(id, JobStatus::Queued), at(0));
+        state.ledger.apply(Fact::Job { repo: slug(repo), job: job(id, JobStatus::Queued) }, at(0));
     }
     for (second, repo) in [(3, "o/waits"), (4, "o/quiet"), (5, "o/doubted")] {
         state.catalog.polled(&slug(repo), at(second));
     }
     // Its job is missing in a list that could not be read in full.
-    state.ledger.polled(&slug("o/doubted"), &QueuedJobs::default(), at(50), at(0));
+    state
+        .ledger
+        .apply(Fact::Listed { repo: slug("o/doubted"), jobs: QueuedJobs::default() }, at(50));
     assert_eq!(listed_at(&state), BTreeMap::from([(slug("o/waits"), at(3))]));
 }

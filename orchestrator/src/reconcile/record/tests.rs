@@ -6,6 +6,7 @@ use mayfly_common::webhook::{EventJob, JobStatus};
 
 use super::super::testing::{Bench, at, machine};
 use super::*;
+use mayfly_planner::ledger::Fact;
 
 #[tokio::test]
 async fn a_runner_s_job_is_noted_where_it_says_which_or_how_that_ended() {
@@ -24,7 +25,6 @@ async fn a_runner_s_job_is_noted_where_it_says_which_or_how_that_ended() {
     ];
     let job = EventJob {
         id: 7,
-        run_id: 1,
         name: "build".to_owned(),
         status: JobStatus::InProgress,
         conclusion: None,
@@ -38,7 +38,10 @@ async fn a_runner_s_job_is_noted_where_it_says_which_or_how_that_ended() {
     for (phase, log, noted) in rows {
         let bench = Bench::new();
         let mut state = bench.reconciler.state.lock().await;
-        state.ledger.told(&RepoSlug::parse("octo-org/app").unwrap(), &job, at(1));
+        state.ledger.apply(
+            Fact::Job { repo: RepoSlug::parse("octo-org/app").unwrap(), job: job.clone() },
+            at(1),
+        );
         let ended = Machine { phase, ..machine("r-1") };
         note_job(&mut state, &ended, log, at(10));
         let row = state.ledger.row(7).unwrap();

@@ -16,7 +16,6 @@ fn repo() -> RepoSlug {
 fn job(status: JobStatus) -> EventJob {
     EventJob {
         id: 1,
-        run_id: 1,
         name: "build".to_owned(),
         status,
         conclusion: (status == Completed).then(|| "success".to_owned()),
@@ -48,14 +47,14 @@ fn left(labels: &[&str]) -> Ledger {
 }
 
 /// What the runner `r1` left: it did not print a result.
-fn ran() -> Ran<'static> {
+fn ran() -> Ran {
     let worker = Worker {
         runner: "r1".to_owned(),
         pool: "ci".to_owned(),
         scope: "repo:o/r".parse().unwrap(),
         created_at: at(0),
     };
-    Ran { worker, job: Some("build"), result: None, started_at: Some(at(6)) }
+    Ran { worker, job: Some("build".to_owned()), result: None, started_at: Some(at(6)) }
 }
 
 fn asked(ledger: &Ledger, second: i64) -> Vec<i64> {

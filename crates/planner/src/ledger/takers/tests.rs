@@ -21,7 +21,6 @@ fn worker(runner: &str, scope: &str, made: i64) -> Worker {
 fn job(id: i64, runner: &str, status: JobStatus) -> EventJob {
     EventJob {
         id,
-        run_id: 1,
         name: "build".to_owned(),
         status,
         conclusion: (status == Completed).then(|| "success".to_owned()),
@@ -34,8 +33,8 @@ fn job(id: i64, runner: &str, status: JobStatus) -> EventJob {
     }
 }
 
-fn ran(worker: Worker, result: Option<JobResult>) -> Ran<'static> {
-    Ran { worker, job: Some("build"), result, started_at: Some(at(102)) }
+fn ran(worker: Worker, result: Option<JobResult>) -> Ran {
+    Ran { worker, job: Some("build".to_owned()), result, started_at: Some(at(102)) }
 }
 
 /// The repositories to look through, each with the runners.
