@@ -20,6 +20,7 @@ mod app;
 mod backends;
 pub mod book;
 mod checkup;
+mod demand;
 pub mod drain;
 #[cfg(test)]
 mod heard;

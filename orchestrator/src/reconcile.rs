@@ -9,7 +9,7 @@
 //! | `pass` | one pass: look, plan, act, record, show |
 //! | `look`, `poll`, `discover` | gather: what runs, what is registered, what waits; which repositories there are |
 //! | `groups` | which runner groups jobs without labels ask for |
-//! | `hear` | takes in what webhooks told, keeps what was learnt |
+//! | `hear` | takes in what webhooks and lists tell, keeps what was learnt |
 //! | `ask` | asks GitHub what became of jobs that no webhook reported, or the end of |
 //! | `flight` | the actions under way, which go on beside later passes |
 //! | `act` | one match on [`Action`](mayfly_planner::Action) |
@@ -66,6 +66,8 @@ use self::state::State;
 use crate::adapters::Adapters;
 use crate::backends::Backends;
 use crate::book::Book;
+use crate::demand::polling::Polling;
+use crate::demand::webhooks::Webhooks;
 use crate::drain::Drain;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -95,6 +97,8 @@ pub struct Reconciler {
     book: Arc<Book>,
     drain: Arc<Drain>,
     intake: Arc<Intake>,
+    webhooks: Webhooks,
+    polling: Polling,
     snapshot: watch::Sender<Snapshot>,
     state: Mutex<State>,
 }
@@ -150,7 +154,7 @@ impl Reconciler {
             Self {
                 config,
                 backends,
-                github,
+                github: Arc::clone(&github),
                 clock,
                 metrics,
                 nudge,
@@ -160,6 +164,8 @@ impl Reconciler {
                 actor: Arc::new(actor),
                 book,
                 drain,
+                webhooks: Webhooks::new(Arc::clone(&intake)),
+                polling: Polling::new(github),
                 intake,
                 snapshot,
                 state,

@@ -55,7 +55,6 @@ pub(super) struct Job {
     #[serde(deserialize_with = "lenient::option")]
     pub(super) id: Option<i64>,
     #[serde(deserialize_with = "lenient::option")]
-    #[serde(deserialize_with = "lenient::option")]
     pub(super) name: Option<String>,
     #[serde(deserialize_with = "lenient::option")]
     pub(super) status: Option<String>,

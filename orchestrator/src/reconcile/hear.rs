@@ -1,15 +1,18 @@
-//! Takes in what webhooks told, and keeps what was learnt of jobs. What is told only says where to look, or that a job waits that
-//! a look would find as well.
+//! Takes in what the sources of demand tell, and keeps what was learnt of jobs. What webhooks tell only says where to look, or that a
+//! job waits that a look would find as well.
 
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::api::{FinishedQuery, PassReport};
 use mayfly_common::scope::RepoSlug;
-use mayfly_common::webhook::{Content, EventRepository};
+use mayfly_common::webhook::EventRepository;
 use tracing::warn;
 
 use super::history::KEPT;
 use super::{Reconciler, State};
+use crate::demand::{DemandSource as _, News};
+use mayfly_github::GitHubError;
 use mayfly_planner::cadence::CheckWait;
+use mayfly_planner::catalog::JobsNotFound;
 use mayfly_planner::filter::RepoFacts;
 use mayfly_planner::ledger::Fact;
 
@@ -20,38 +23,58 @@ impl Reconciler {
             self.load(state, now).await;
         }
         state.ledger.set_skew(SignedDuration::from_secs(self.github.skew()));
-        for delivery in self.intake.take() {
-            if delivery.content != Content::HookDeleted {
-                state.ledger.apply(Fact::Delivered, now);
-            }
-            match delivery.content {
-                Content::Job { repository, job } => {
-                    let Ok(slug) = RepoSlug::parse(&repository.full_name) else { continue };
-                    if !self.may_be_served(&slug, &repository) {
-                        // It was made public, say: no job of it counts any more, whatever is known of it.
-                        state.news |= state.catalog.heard_unserved(&slug);
-                        continue;
-                    }
-                    state.ledger.apply(Fact::Job { repo: slug, job }, now);
-                    state.news |= !state.catalog.heard_job(repository.id, now);
-                }
-                Content::Push { repository } => {
-                    let Ok(slug) = RepoSlug::parse(&repository.full_name) else { continue };
-                    let known = state.catalog.heard_push(repository.id);
-                    state.news |= known || self.may_be_served(&slug, &repository);
-                }
-                Content::Repositories => {
-                    self.github.installations_changed().await;
-                    state.catalog.distrust();
-                    state.news = true;
-                    // Jobs may wait there that no webhook told of.
-                    if delivery.event.starts_with("installation") {
-                        state.check_wait = CheckWait::fixed(SignedDuration::ZERO);
-                    }
-                }
-                Content::Ping | Content::HookDeleted => {}
-            }
+        for news in self.webhooks.read(()).await {
+            self.take_in_news(state, news, now).await;
         }
+    }
+
+    /// Takes in what a source told. Answers with an error of GitHub that hides jobs.
+    pub(super) async fn take_in_news(
+        &self,
+        state: &mut State,
+        news: News,
+        now: Timestamp,
+    ) -> Option<(RepoSlug, GitHubError)> {
+        match news {
+            News::Delivered => state.ledger.apply(Fact::Delivered, now),
+            News::Job(repository, job) => {
+                let Ok(repo) = RepoSlug::parse(&repository.full_name) else { return None };
+                if self.may_be_served(&repo, &repository) {
+                    state.ledger.apply(Fact::Job { repo, job }, now);
+                    state.news |= !state.catalog.heard_job(repository.id, now);
+                } else {
+                    // It was made public, say: no job of it counts any more, whatever is known of it.
+                    state.news |= state.catalog.heard_unserved(&repo);
+                }
+            }
+            News::Push(repository) => {
+                let Ok(slug) = RepoSlug::parse(&repository.full_name) else { return None };
+                let known = state.catalog.heard_push(repository.id);
+                state.news |= known || self.may_be_served(&slug, &repository);
+            }
+            News::Repositories { of_installation } => {
+                self.github.installations_changed().await;
+                state.catalog.distrust();
+                state.news = true;
+                // Jobs may wait there that no webhook told of.
+                if of_installation {
+                    state.check_wait = CheckWait::fixed(SignedDuration::ZERO);
+                }
+            }
+            News::Listed(repo, jobs) => {
+                state.catalog.polled(&repo, now);
+                state.ledger.apply(Fact::Listed { repo, jobs }, now);
+            }
+            // It is a problem as long as listings have the repository: its jobs may wait all the same.
+            News::NotListed(repo, GitHubError::NotFound) => {
+                match state.catalog.jobs_not_found(&repo, now) {
+                    JobsNotFound::Hidden { ask } => state.news |= ask,
+                    JobsNotFound::Gone(lost) => state.ledger.apply(Fact::RepoGone(lost), now),
+                }
+            }
+            News::NotListed(repo, error) => return Some((repo, error)),
+        }
+        None
     }
 
     /// Keeps what was learnt of jobs.

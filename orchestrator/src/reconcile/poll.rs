@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt as _, stream};
 use mayfly_common::api::PassReport;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::scope::{RepoSlug, Scope};
 
-use super::look::CONCURRENT;
 use super::show::trouble_at;
 use super::{Reconciler, State};
-use mayfly_github::{GitHubError, HeldStatus, Look};
+use crate::demand::{DemandSource as _, News};
+use mayfly_github::{HeldStatus, Look};
 use mayfly_planner::Listing;
 use mayfly_planner::agenda::{Extent, Known, are_all_shown, jobs_that_count};
-use mayfly_planner::catalog::JobsNotFound;
-use mayfly_planner::ledger::Fact;
 
 /// The jobs that wait.
 pub(super) struct Jobs {
@@ -62,30 +59,15 @@ impl Reconciler {
                     (repo, Look { held: held.clone(), expected })
                 })
                 .collect();
-            let asked = looks.into_iter().map(async |(repo, look): (RepoSlug, Look)| {
-                (self.github.queued_jobs(&repo, &look).await, repo)
-            });
-            let mut results = stream::iter(asked).buffered(CONCURRENT);
-            while let Some((result, repo)) = results.next().await {
-                match result {
-                    Ok(jobs) => {
-                        state.catalog.polled(&repo, now);
-                        complete &= jobs.whole;
-                        polled.insert(repo.clone());
-                        state.ledger.apply(Fact::Listed { repo, jobs }, now);
-                    }
-                    // It is a problem as long as listings have the repository: its jobs may wait all the same.
-                    Err(GitHubError::NotFound) => match state.catalog.jobs_not_found(&repo, now) {
-                        JobsNotFound::Hidden { ask } => state.news |= ask,
-                        JobsNotFound::Gone(lost) => {
-                            state.ledger.apply(Fact::RepoGone(lost), now);
-                        }
-                    },
-                    Err(error) => {
-                        let what = format!("{repo}: jobs cannot be read");
-                        trouble_at(report, repo.owner().as_str(), &what, &error);
-                        complete = false;
-                    }
+            for news in self.polling.read(looks).await {
+                if let News::Listed(repo, jobs) = &news {
+                    complete &= jobs.whole;
+                    polled.insert(repo.clone());
+                }
+                if let Some((repo, error)) = self.take_in_news(state, news, now).await {
+                    let what = format!("{repo}: jobs cannot be read");
+                    trouble_at(report, repo.owner().as_str(), &what, &error);
+                    complete = false;
                 }
             }
         }
