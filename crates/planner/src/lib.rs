@@ -6,18 +6,18 @@
 //! | module | decides |
 //! |---|---|
 //! | [`lifecycle`] | which state a runner is in |
-//! | [`lost`] | what is told of runners whose machines vanished while no orchestrator ran |
+//! | [`left_runners`] | what is told of runners whose machines vanished while no orchestrator ran |
 //! | [`naming`] | which names are ours |
 //! | `memory` | what one pass remembers for the next |
 //! | [`agenda`] | which repositories are asked for jobs, and which jobs then count |
 //! | [`policy`] | what holds for all decisions, pool by pool |
-//! | [`choice`] | which pools a job is for |
+//! | [`pool_choice`] | which pools a job is for |
 //! | [`matching`] | which queued jobs a runner is there or on its way for |
-//! | [`assignment`] | which queued jobs GitHub does not assign to a runner that is there |
+//! | [`not_assigned`] | which queued jobs GitHub does not assign to a runner that is there |
 //! | [`backoff`] | how long a scope waits after failures |
 //! | [`cadence`] | when to look again |
-//! | [`room`] | how many more runners fit |
-//! | [`pull`] | what a pull policy means for an image |
+//! | [`capacity`] | how many more runners fit |
+//! | [`image_pull`] | what a pull policy means for an image |
 //! | [`ratio`] | the autoscaling policy of that name |
 //! | [`plan`] | what to do |
 //! | [`catalog`] | which repositories have jobs for us, and what must be read next |
@@ -26,37 +26,37 @@
 //! | [`explain`] | why a job waits, in words |
 //! | [`snapshot`] | what a pass leaves behind for people to look at |
 //! | [`uninstall`] | what is left of an installation that drains |
-//! | [`unlisted`] | what GitHub's 404 for the runners of a place means |
+//! | [`gone_places`] | what GitHub's 404 for the runners of a place means |
 
 mod action;
 pub mod agenda;
-pub mod assignment;
 pub mod backoff;
 pub mod cadence;
+pub mod capacity;
 pub mod catalog;
-pub mod choice;
 pub mod explain;
 pub mod filter;
+pub mod gone_places;
+pub mod image_pull;
 pub mod ledger;
+pub mod left_runners;
 pub mod lifecycle;
-pub mod lost;
 pub mod matching;
 mod memory;
 pub mod naming;
+pub mod not_assigned;
 mod observed;
 mod plan;
 pub mod policy;
-pub mod pull;
+pub mod pool_choice;
 pub mod ratio;
-pub mod room;
 pub mod snapshot;
 pub mod uninstall;
-pub mod unlisted;
 
 pub use action::{Action, IfBusy, Launch, Refusal, RequestId};
-pub use choice::wants_group;
+pub use capacity::{CapacityLimit, Counted};
 pub use memory::{Clash, Memory, Sighting, Stray};
 pub use observed::{Group, Image, ImageKey, ImageSeen, Listing, Observed, Sight, Wish};
 pub use plan::{Batch, Cause, Plan, Unassigned, Unmet, Verdict, Waiting, batches, plan};
 pub use policy::{BackendCaps, Caps, Policy, PoolPolicy};
-pub use room::{Cap, Counted};
+pub use pool_choice::wants_group;

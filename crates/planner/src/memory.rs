@@ -17,12 +17,12 @@ pub use self::clash::Clash;
 use self::clash::Sign;
 use self::departures::{Departed, Started};
 use super::action::Action;
-use super::assignment::{self, Assignment, FailedGroups};
 use super::backoff::{Backoff, doubled};
+use super::gone_places::NotFound;
 use super::naming;
+use super::not_assigned::{self, Assignment, FailedGroups};
 use super::observed::{Listing, Observed, Sight, Wish};
 use super::policy::Policy;
-use super::unlisted::NotFound;
 use mayfly_common::identity::BackendName;
 use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::registration::{Registered, RunnerId};
@@ -226,10 +226,10 @@ impl Observed {
         memory.sightings = sightings;
         let ended = self.note_departures(&mut memory, policy, now);
         let had_job = self.note_late_words(&mut memory, now);
-        assignment::forget_ends(&mut memory.assignments, &had_job);
+        not_assigned::forget_ends(&mut memory.assignments, &had_job);
         let idle_since = |machine: &Machine| memory.of(machine).idle_since;
         let assignments =
-            assignment::after(&self, &memory.assignments, idle_since, &ended, policy, now);
+            not_assigned::after(&self, &memory.assignments, idle_since, &ended, policy, now);
         memory.note_idle_ends(&begun, &ended, now);
         memory.failed_groups.update(&self, &memory.assignments, &assignments, policy, now);
         memory.assignments = assignments;

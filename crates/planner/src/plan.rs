@@ -46,14 +46,14 @@ pub use self::batch::{Batch, batches};
 pub use self::cause::Cause;
 use self::jobs::Blocked;
 use super::action::{Action, Launch, Refusal, RequestId};
-use super::assignment::NotAssigned;
 use super::backoff::Place;
-use super::choice::Remedy;
+use super::capacity::Capacity;
 use super::lifecycle::Failure;
 use super::memory::Clash;
+use super::not_assigned::NotAssigned;
 use super::observed::Observed;
 use super::policy::Policy;
-use super::room::Room;
+use super::pool_choice::Remedy;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::registration::RunnerId;
@@ -150,7 +150,7 @@ pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
             ..Plan::default()
         },
         names: seen.fresh_names.iter().cloned(),
-        room: Room::beside(policy, running.clone()),
+        capacity: Capacity::beside(policy, running.clone()),
         standing: BTreeMap::new(),
         needed: BTreeSet::new(),
         kept: BTreeMap::new(),
@@ -188,7 +188,7 @@ struct Planner<'a, N> {
     names: N,
     /// What is in use, this plan's launches included. A container counts until it is gone, even if this plan removes it: the
     /// removal may fail.
-    room: Room<'a>,
+    capacity: Capacity<'a>,
     /// Runners of each repository, with those that this plan starts for its jobs.
     standing: BTreeMap<&'a RepoSlug, usize>,
     /// Runners that a queued job counts on, this plan's launches included.

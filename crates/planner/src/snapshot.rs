@@ -9,11 +9,11 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::RepoSlug;
 
-use crate::assignment::NotAssigned;
 use crate::backoff::{Place, Streak};
 use crate::catalog::RepoFact;
-use crate::choice::Remedy;
+use crate::not_assigned::NotAssigned;
 use crate::plan::Cause;
+use crate::pool_choice::Remedy;
 
 /// Why no machine can be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row as Found, Transaction, params};
 
 use super::{Store, StoreError};
-use mayfly_planner::lost::LeftRunner;
+use mayfly_planner::left_runners::LeftRunner;
 
 /// How long events are kept.
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);

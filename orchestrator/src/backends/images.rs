@@ -13,7 +13,7 @@ use crate::tasks::Tasks;
 use mayfly_backend::{Backend, BackendError, Progress};
 use mayfly_common::clock::Clock;
 use mayfly_planner::backoff::delay;
-use mayfly_planner::pull::{ImageFacts, image_for};
+use mayfly_planner::image_pull::{ImageFacts, image_for};
 use mayfly_planner::{Image, ImageSeen};
 
 /// Said of an image that can be used.

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 
 use super::problems::Changes;
 use mayfly_planner::Launch;
-use mayfly_planner::choice::is_hosted;
 use mayfly_planner::ledger::Row;
-use mayfly_planner::lost::LeftRunner;
+use mayfly_planner::left_runners::LeftRunner;
+use mayfly_planner::pool_choice::is_hosted;
 use mayfly_store::{News, Store, StoreError};
 
 /// Most events, and most runners that are gone, that wait for a file that cannot be written.

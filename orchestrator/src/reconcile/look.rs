@@ -22,7 +22,7 @@ use mayfly_common::machine::Machine;
 use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::ledger::Fact;
-use mayfly_planner::{Listing, Observed, RequestId, Verdict, Wish, naming, plan, unlisted};
+use mayfly_planner::{Listing, Observed, RequestId, Verdict, Wish, gone_places, naming, plan};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 pub(super) const CONCURRENT: usize = 8;
@@ -231,7 +231,7 @@ impl Reconciler {
                         trouble_at(report, account(&scope), &what, &error);
                     }
                     if not_found {
-                        unlisted::listing(&scope, &state.catalog)
+                        gone_places::listing(&scope, &state.catalog)
                     } else {
                         Listing::Unknown
                     }
@@ -255,7 +255,7 @@ impl Reconciler {
         let named = || pools.iter().flat_map(|entry| &entry.pool.spec.scopes);
         let (needed, gone): (Vec<_>, Vec<_>) = missing
             .into_iter()
-            .partition(|repo| unlisted::is_needed(repo, machines, named(), &state.catalog));
+            .partition(|repo| gone_places::is_needed(repo, machines, named(), &state.catalog));
         report.problems.extend(needed.iter().map(cannot_be_listed));
         state.forget_registrations(gone);
     }

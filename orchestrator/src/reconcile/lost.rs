@@ -13,8 +13,8 @@ use super::act::Outcome;
 use super::{Reconciler, State};
 use mayfly_common::machine::Machine;
 use mayfly_planner::ledger::Fact;
+use mayfly_planner::left_runners::{LeftRunner, ending};
 use mayfly_planner::lifecycle::Failure;
-use mayfly_planner::lost::{LeftRunner, ending};
 use mayfly_planner::{Action, Verdict};
 
 /// The runners that a pass leaves behind.

@@ -24,9 +24,9 @@ use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Machine;
 use mayfly_github::GitHubError;
 use mayfly_github::budget::{Account, Limit, Priority, Resource};
-use mayfly_planner::assignment::{How, NotAssigned};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::RepoFact;
+use mayfly_planner::not_assigned::{How, NotAssigned};
 use mayfly_planner::snapshot::{Blind, PoolSeen, Snapshot, Wait};
 use mayfly_planner::{Plan, RequestId, Unassigned, Unmet, Verdict};
 

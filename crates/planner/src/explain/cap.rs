@@ -7,12 +7,12 @@ use mayfly_common::identity::BackendName;
 use mayfly_common::runner::RunnerState;
 
 use super::Facts;
-use crate::Cap;
-use crate::assignment::PATIENCE;
+use crate::CapacityLimit;
+use crate::not_assigned::PATIENCE;
 use crate::snapshot::Wait;
 
 /// Who has the runners that a cap counts.
-pub(super) fn users(cap: &Cap, facts: &Facts<'_>) -> String {
+pub(super) fn users(cap: &CapacityLimit, facts: &Facts<'_>) -> String {
     let mut by: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for runner in facts.seen.runners.iter().filter(|runner| counts(cap, runner)) {
         let (all, idle) = by.entry(&runner.scope_name).or_default();
@@ -30,7 +30,7 @@ pub(super) fn users(cap: &Cap, facts: &Facts<'_>) -> String {
 }
 
 /// How room comes: by itself, from a runner that is idle beside a job, or by a higher cap.
-pub(super) fn room(cap: &Cap, facts: &Facts<'_>) -> String {
+pub(super) fn room(cap: &CapacityLimit, facts: &Facts<'_>) -> String {
     let idle_for = |name: &str| {
         let mut idle = facts.seen.runners.iter().filter(|runner| counts(cap, runner));
         idle.any(|runner| runner.name == name && runner.state == RunnerState::Idle)
@@ -50,48 +50,50 @@ pub(super) fn room(cap: &Cap, facts: &Facts<'_>) -> String {
 }
 
 /// True if a cap counts a runner.
-fn counts(cap: &Cap, runner: &Runner) -> bool {
+fn counts(cap: &CapacityLimit, runner: &Runner) -> bool {
     match cap {
-        Cap::Pool(pool, _) => runner.pool == pool.as_str(),
-        Cap::Owner(owner, _) => runner.scope_name.split('/').next() == Some(owner.as_str()),
-        Cap::Repo(repo, _) => runner.scope_name == repo.to_string(),
-        Cap::Runners(backend, _) | Cap::Memory(backend, _) | Cap::Cpus(backend, _) => {
-            runner.backend == backend.as_str()
+        CapacityLimit::Pool(pool, _) => runner.pool == pool.as_str(),
+        CapacityLimit::Owner(owner, _) => {
+            runner.scope_name.split('/').next() == Some(owner.as_str())
         }
-        Cap::OneMemory(..) | Cap::OneCpus(..) => false,
+        CapacityLimit::Repo(repo, _) => runner.scope_name == repo.to_string(),
+        CapacityLimit::Runners(backend, _)
+        | CapacityLimit::Memory(backend, _)
+        | CapacityLimit::Cpus(backend, _) => runner.backend == backend.as_str(),
+        CapacityLimit::OneMemory(..) | CapacityLimit::OneCpus(..) => false,
     }
 }
 
-fn raise(cap: &Cap) -> String {
+fn raise(cap: &CapacityLimit) -> String {
     match cap {
-        Cap::Runners(backend, _)
-        | Cap::Memory(backend, _)
-        | Cap::Cpus(backend, _)
-        | Cap::OneMemory(backend, ..)
-        | Cap::OneCpus(backend, ..)
+        CapacityLimit::Runners(backend, _)
+        | CapacityLimit::Memory(backend, _)
+        | CapacityLimit::Cpus(backend, _)
+        | CapacityLimit::OneMemory(backend, ..)
+        | CapacityLimit::OneCpus(backend, ..)
             if *backend != BackendName::default() =>
         {
             format!("raise the limits of backend {backend} if its host has room")
         }
-        Cap::Runners(..) => "raise MAX_RUNNERS if the host has room".to_owned(),
-        Cap::Memory(..) => {
+        CapacityLimit::Runners(..) => "raise MAX_RUNNERS if the host has room".to_owned(),
+        CapacityLimit::Memory(..) => {
             "raise MAX_RUNNERS_MEMORY if the host has room, or give runners less".to_owned()
         }
-        Cap::Cpus(..) => {
+        CapacityLimit::Cpus(..) => {
             "raise MAX_RUNNERS_CPUS if the host has room, or give runners less".to_owned()
         }
-        Cap::OneMemory(..) => {
+        CapacityLimit::OneMemory(..) => {
             "raise MAX_RUNNERS_MEMORY if the host has room, or give the pool's runners less memory"
                 .to_owned()
         }
-        Cap::OneCpus(..) => {
+        CapacityLimit::OneCpus(..) => {
             "raise MAX_RUNNERS_CPUS if the host has room, or give the pool's runners less cpus"
                 .to_owned()
         }
-        Cap::Pool(pool, max) => {
+        CapacityLimit::Pool(pool, max) => {
             format!("raise the pool's max: mayfly pool scale {pool} --max {}", max + 1)
         }
-        Cap::Owner(..) => "raise MAX_RUNNERS_PER_OWNER".to_owned(),
-        Cap::Repo(..) => "raise MAX_RUNNERS_PER_REPO".to_owned(),
+        CapacityLimit::Owner(..) => "raise MAX_RUNNERS_PER_OWNER".to_owned(),
+        CapacityLimit::Repo(..) => "raise MAX_RUNNERS_PER_REPO".to_owned(),
     }
 }

@@ -10,9 +10,9 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use super::remedy::{failed, remedied};
 use super::{Facts, RESUME, cap, reason};
 use crate::Cause;
-use crate::assignment::{How, NotAssigned};
 use crate::backoff::Streak;
 use crate::ledger::Row;
+use crate::not_assigned::{How, NotAssigned};
 use crate::snapshot::{PoolSeen, Wait};
 
 /// What is in the way of this job.

@@ -4,8 +4,8 @@ use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 use mayfly_common::scope::ScopeKind;
 
 use crate::backoff::{Failed, Place, Streak};
-use crate::choice::Remedy;
 use crate::ledger::Row;
+use crate::pool_choice::Remedy;
 
 /// What helps a job that no pool takes.
 pub(super) fn remedied(remedy: &Remedy, row: &Row) -> String {

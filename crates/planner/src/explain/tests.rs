@@ -10,12 +10,12 @@ use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::ScopeKind;
 
 use super::*;
-use crate::assignment::{How, NotAssigned};
 use crate::backoff::{Failed, Place, Streak};
-use crate::choice::Remedy;
 use crate::naming::{Holder, NamesTaken, Presence};
+use crate::not_assigned::{How, NotAssigned};
+use crate::pool_choice::Remedy;
 use crate::snapshot::{Blind, PoolSeen, Wait};
-use crate::{Cap, Cause};
+use crate::{CapacityLimit, Cause};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -132,10 +132,10 @@ fn each_cause_has_its_answer() {
         ("hosted", Wait::Hosted, "GitHub's own machines"),
         (
             "cap",
-            Wait::For(Cause::Cap(Cap::Runners(docker(), 1))),
+            Wait::For(Cause::Cap(CapacityLimit::Runners(docker(), 1))),
             "(MAX_RUNNERS): o/r has 1 (1 idle)",
         ),
-        ("cap", Wait::For(Cause::Cap(Cap::Pool(pool(), 3))), "all 3 runners of pool ci"),
+        ("cap", Wait::For(Cause::Cap(CapacityLimit::Pool(pool(), 3))), "all 3 runners of pool ci"),
         ("paused", Wait::For(Cause::Paused(pool())), "pool ci is paused"),
         ("image", Wait::For(Cause::Image("i".to_owned())), "image i cannot be used: denied"),
         ("held_back", Wait::For(Cause::HeldBack((pool(), scope()), at(99))), ": it ended"),
@@ -227,7 +227,7 @@ fn a_job_that_github_does_not_assign_is_told_with_its_likely_causes() {
 
 #[test]
 fn a_job_that_waits_for_room_is_told_of_runners_that_are_idle() {
-    let mut seen = seen(Some(Wait::For(Cause::Cap(Cap::Runners(docker(), 1)))));
+    let mut seen = seen(Some(Wait::For(Cause::Cap(CapacityLimit::Runners(docker(), 1)))));
     seen.runners = vec![runner("o", ScopeKind::Org, RunnerState::Idle)];
     seen.waits.insert(8, Wait::Runner(RunnerName::parse("r1").unwrap()));
     let (row, repo) = (row(), repo());
@@ -258,15 +258,16 @@ fn those_with_the_most_runners_are_named_first_and_none_where_no_runner_that_goe
         let waits = seen(Some(Wait::For(Cause::Cap(cap))));
         reasons(&Snapshot { runners: runners.clone(), ..waits }).remove(0).what
     };
-    let what = told(Cap::Runners(docker(), 7));
+    let what = told(CapacityLimit::Runners(docker(), 7));
     assert!(what.ends_with(": o/d has 3, o/b has 2, o/a has 1"), "{what}");
     // A cap of one owner or repository counts the runners there.
-    let what = told(Cap::Repo(RepoSlug::parse("o/b").unwrap(), 2));
+    let what = told(CapacityLimit::Repo(RepoSlug::parse("o/b").unwrap(), 2));
     assert!(what.ends_with(": o/b has 2"), "{what}");
     let pool = || PoolName::parse("ci").unwrap();
-    for cap in
-        [Cap::OneMemory(docker(), pool(), 2 << 20, 1 << 20), Cap::OneCpus(docker(), pool(), 2, 1)]
-    {
+    for cap in [
+        CapacityLimit::OneMemory(docker(), pool(), 2 << 20, 1 << 20),
+        CapacityLimit::OneCpus(docker(), pool(), 2, 1),
+    ] {
         let what = told(cap);
         assert!(!what.contains(" has "), "{what}");
     }
@@ -369,13 +370,13 @@ fn the_next_step_is_that_of_the_cause() {
         (unmet(Remedy::Labels), "make a pool with the labels self-hosted"),
         (unmet(Remedy::Pool), "make a pool with the scope repo:o/r"),
         (Wait::For(Cause::Paused(pool("ci"))), "mayfly pool resume ci"),
-        (Wait::For(Cause::Cap(Cap::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
+        (Wait::For(Cause::Cap(CapacityLimit::Pool(pool("ci"), 3))), "mayfly pool scale ci --max 4"),
         (
-            Wait::For(Cause::Cap(Cap::OneMemory(docker(), pool("ci"), 2 << 20, 1 << 20))),
+            Wait::For(Cause::Cap(CapacityLimit::OneMemory(docker(), pool("ci"), 2 << 20, 1 << 20))),
             "raise MAX_RUNNERS_MEMORY if the host has room, or give the pool's runners less memory",
         ),
         (
-            Wait::For(Cause::Cap(Cap::OneCpus(docker(), pool("ci"), 2, 1))),
+            Wait::For(Cause::Cap(CapacityLimit::OneCpus(docker(), pool("ci"), 2, 1))),
             "raise MAX_RUNNERS_CPUS if the host has room, or give the pool's runners less cpus",
         ),
         (Wait::For(Cause::Image("theirs:1".to_owned())), "pool ci (mayfly pool show ci)"),

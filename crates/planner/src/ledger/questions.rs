@@ -9,7 +9,7 @@ use mayfly_common::webhook::{EventJob, JobStatus};
 
 use super::{LAG, Ledger, Row};
 use crate::backoff::doubled;
-use crate::choice::is_hosted;
+use crate::pool_choice::is_hosted;
 
 /// Most questions of one pass.
 const AT_ONCE: usize = 20;

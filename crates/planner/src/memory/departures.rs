@@ -9,9 +9,9 @@ use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
 
 use super::Memory;
-use crate::assignment::Ended;
 use crate::backoff::Place;
 use crate::lifecycle::{self, Failure, Reason};
+use crate::not_assigned::Ended;
 use crate::observed::{Observed, Sight};
 use crate::policy::Policy;
 use mayfly_common::machine::Machine;

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::name::RunnerName;
 
 use super::{Memory, Sighting};
-use crate::assignment::Ended;
 use crate::backoff::{Failed, Place, Streak};
+use crate::not_assigned::Ended;
 use crate::observed::Observed;
 
 /// How long it is told after a wait that idle runners ended without a job: longer than the next one needs to end.

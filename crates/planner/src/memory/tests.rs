@@ -651,7 +651,7 @@ fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
 
 #[test]
 fn the_group_of_a_job_with_labels_matters_once_it_was_idle_beside_a_runner_in_vain() {
-    use crate::assignment::{How, NotAssigned};
+    use crate::not_assigned::{How, NotAssigned};
     let failed = |how| NotAssigned {
         how,
         runner: RunnerName::parse("r1").unwrap(),

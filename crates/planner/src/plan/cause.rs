@@ -7,11 +7,11 @@ use mayfly_common::identity::BackendName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::RepoSlug;
 
-use crate::assignment::NotAssigned;
 use crate::backoff::Place;
+use crate::capacity::CapacityLimit;
 use crate::filter::Refusal;
 use crate::naming::NamesTaken;
-use crate::room::Cap;
+use crate::not_assigned::NotAssigned;
 
 /// Why a runner is not started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Cause {
     /// The platform drains.
     Draining,
     /// There is no room.
-    Cap(Cap),
+    Cap(CapacityLimit),
     /// The pool is paused.
     Paused(PoolName),
     /// The backend does not answer; why.

@@ -8,8 +8,8 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::Planner;
 use super::jobs::Ours;
-use crate::choice::is_in_group;
 use crate::matching::{Chance, Supply, match_jobs};
+use crate::pool_choice::is_in_group;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Machine;
 

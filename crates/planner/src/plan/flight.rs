@@ -5,7 +5,7 @@ use mayfly_common::scope::Scope;
 
 use super::Planner;
 use crate::action::Action;
-use crate::room::Counted;
+use crate::capacity::Counted;
 
 impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
     /// Counts the runners that are being started and that no list shows yet, and the failures that are still to be counted.
@@ -15,7 +15,7 @@ impl<N: Iterator<Item = RunnerName>> Planner<'_, N> {
             match action {
                 Action::Launch(launch) if !seen.has_machine(&launch.name) => {
                     let terms = self.policy.terms(&launch.pool);
-                    self.room.add(Counted::of(launch), terms);
+                    self.capacity.add(Counted::of(launch), terms);
                     let repo = match &launch.scope {
                         Scope::Repo(repo) => Some(repo),
                         Scope::Org(_) | Scope::Enterprise(_) => {

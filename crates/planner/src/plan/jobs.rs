@@ -13,9 +13,9 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::count::Missing;
 use super::{Cause, Planner, Unassigned, Unmet, Waiting};
-use crate::choice::{Offer, offer};
 use crate::observed::Image;
 use crate::policy::PoolPolicy;
+use crate::pool_choice::{Offer, offer};
 use crate::ratio::{Step, decide};
 use mayfly_common::job::QueuedJob;
 use mayfly_common::name::RunnerName;
@@ -297,7 +297,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let mut pools: Vec<&(&'a PoolPolicy, Scope)> = ours.among(among).iter().collect();
         // Equals take turns.
         pools.sort_by_key(|(pool, _)| {
-            (Reverse(pool.priority), pool.labels.len(), self.room.of_pool(&pool.name), &pool.name)
+            (
+                Reverse(pool.priority),
+                pool.labels.len(),
+                self.capacity.of_pool(&pool.name),
+                &pool.name,
+            )
         });
         let mut first: Option<Box<(PoolName, Cause)>> = None;
         let mut blocked: Option<Blocked<'a>> = None;

@@ -10,9 +10,9 @@ use mayfly_common::scope::Scope;
 
 use super::jobs::Blocked;
 use super::{Planner, is_unseen};
-use crate::assignment::DOUBT;
+use crate::capacity::{Capacity, Counted};
+use crate::not_assigned::DOUBT;
 use crate::policy::PoolPolicy;
-use crate::room::{Counted, Room};
 use mayfly_common::machine::Machine;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
@@ -22,23 +22,23 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return;
         }
         // What is there once this plan is carried out.
-        let mut room = self.room.clone();
+        let mut capacity = self.capacity.clone();
         for machine in self.running().filter(|machine| self.leaving(&machine.name)) {
-            room.release(Counted::of(machine), self.policy.terms(&machine.pool));
+            capacity.release(Counted::of(machine), self.policy.terms(&machine.pool));
         }
         let mut idle = self.dispensable();
         for Blocked { pool, scope, doubtful, .. } in std::mem::take(&mut self.blocked) {
             // A job with a doubtful chance itself takes no other such job's runner.
             let may_go = |one: &&&Machine| !(doubtful && self.doubtful.contains_key(&one.name));
             let candidates: Vec<&Machine> = idle.iter().filter(may_go).copied().collect();
-            let Some(going) = self.for_room(&room, &candidates, pool, &scope) else { continue };
+            let Some(going) = self.for_room(&capacity, &candidates, pool, &scope) else { continue };
             let mut going_names: Vec<&RunnerName> = Vec::new();
             for machine in going {
-                room.release(Counted::of(machine), self.policy.terms(&machine.pool));
+                capacity.release(Counted::of(machine), self.policy.terms(&machine.pool));
                 self.retire(machine, self.why_it_makes_room(machine));
                 going_names.push(&machine.name);
             }
-            room.add(Counted::more(pool, &scope), pool);
+            capacity.add(Counted::more(pool, &scope), pool);
             idle.retain(|one| !going_names.contains(&&one.name));
         }
     }
@@ -46,12 +46,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Which of these idle runners give room to one of `pool` in `scope`: none that need not. None if there is not enough.
     fn for_room<'i>(
         &self,
-        room: &Room<'_>,
+        capacity: &Capacity<'_>,
         idle: &[&'i Machine],
         pool: &PoolPolicy,
         scope: &Scope,
     ) -> Option<Vec<&'i Machine>> {
-        let (mut after, mut going): (_, Vec<&Machine>) = (room.clone(), Vec::new());
+        let (mut after, mut going): (_, Vec<&Machine>) = (capacity.clone(), Vec::new());
         while let Err(cap) = after.admits(pool, scope) {
             let counts = |one: &&&Machine| {
                 !going.iter().any(|other| other.name == one.name) && cap.counts(Counted::of(one))

@@ -10,8 +10,8 @@ use mayfly_common::runner::RunnerState;
 
 use super::{Planner, Verdict};
 use crate::action::{Action, IfBusy, Launch, Refusal, RequestId};
+use crate::capacity::Counted;
 use crate::observed::{Image, Listing, Sight, Wish};
-use crate::room::Counted;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn serve_deletions(&mut self) {
@@ -128,7 +128,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return Err(Refusal::NoImage);
         }
         let max = self.policy.caps.of(&terms.backend).runners;
-        let running = self.room.runners(&terms.backend);
+        let running = self.capacity.runners(&terms.backend);
         if max.saturating_sub(running) < asked {
             return Err(Refusal::AtCapacity { running, max, asked });
         }
@@ -143,18 +143,20 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return Err(Refusal::NameTaken(name.clone()));
         }
         let namesakes = self.replaceable(wanted)?;
-        let mut room = self.room.clone();
+        let mut capacity = self.capacity.clone();
         let manual = PoolName::manual();
         let by_hand = Counted { pool: &manual, ..Counted::more(terms, &wanted.scope) };
         for _ in 0..asked {
-            room.take_by_hand(by_hand, terms).map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
+            capacity
+                .take_by_hand(by_hand, terms)
+                .map_err(|cap| Refusal::NoRoom(cap.to_string()))?;
         }
         let names: Vec<RunnerName> = if wanted.names.is_empty() {
             self.names.by_ref().take(asked).collect()
         } else {
             wanted.names.clone()
         };
-        self.room = room;
+        self.capacity = capacity;
         for registered in namesakes {
             self.deregister(&wanted.scope, registered);
         }

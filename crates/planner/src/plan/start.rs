@@ -9,10 +9,10 @@ use mayfly_common::scope::Scope;
 
 use super::{Cause, Planner};
 use crate::action::{Action, Launch};
+use crate::capacity::Counted;
 use crate::naming::{self, Holder, NamesTaken, Presence};
 use crate::observed::{Image, Listing};
 use crate::policy::PoolPolicy;
-use crate::room::Counted;
 use mayfly_common::registration::Registered;
 
 /// A numbered name that a new runner may have.
@@ -66,7 +66,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         if self.failing.contains(&place) {
             return Err(Cause::HeldBack(place, self.now));
         }
-        self.room.admits(pool, scope).map_err(Cause::Cap)?;
+        self.capacity.admits(pool, scope).map_err(Cause::Cap)?;
         let name = match numbered {
             None => self.names.next(),
             Some(Ok(place)) => {
@@ -83,7 +83,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
             return Err(Cause::NoName(Box::new(taken)));
         };
         let identity = self.policy.identity(pool, name, scope.clone(), self.now);
-        self.room.add(Counted::of(&identity), pool);
+        self.capacity.add(Counted::of(&identity), pool);
         self.plan.actions.push(Action::Launch(Launch {
             identity,
             explicit_labels: !pool.name.is_reserved(),

@@ -14,11 +14,11 @@ use mayfly_common::registration::Registered;
 
 use super::*;
 use crate::action::IfBusy;
+use crate::capacity::CapacityLimit;
 use crate::lifecycle::tests::{at, caps, machine, policy, registered};
 use crate::naming;
 use crate::observed::{Image, ImageKey, ImageSeen, Listing, Sight, Wish};
 use crate::policy::PoolPolicy;
-use crate::room::Cap;
 use mayfly_common::identity::BackendName;
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 

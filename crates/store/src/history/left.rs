@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::Scope;
-use mayfly_planner::lost::LeftRunner;
+use mayfly_planner::left_runners::LeftRunner;
 use rusqlite::{Connection, Row as Found, Transaction, params};
 
 use super::{read, word};

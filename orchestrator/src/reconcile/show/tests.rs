@@ -14,8 +14,8 @@ use super::*;
 use mayfly_common::api::EventKind;
 use mayfly_common::runner::RunnerState;
 use mayfly_planner::backoff::Failed;
-use mayfly_planner::choice::Remedy;
 use mayfly_planner::lifecycle::Failure;
+use mayfly_planner::pool_choice::Remedy;
 use mayfly_planner::{Action, Cause, Listing, Memory, Observed, Waiting};
 
 fn slug(text: &str) -> RepoSlug {

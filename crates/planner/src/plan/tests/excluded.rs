@@ -4,7 +4,7 @@ use mayfly_common::pool::{Autoscaling, Ratio};
 
 use super::pools::{pool, pools_of, retired, waiting, with_pools};
 use super::*;
-use crate::assignment::REMEMBERED;
+use crate::not_assigned::REMEMBERED;
 
 fn repo(name: &str) -> RepoSlug {
     RepoSlug::parse(name).unwrap()
@@ -97,7 +97,7 @@ fn where_room_is_short_other_repositories_come_first_but_not_for_ever() {
     let at_first = plan(&learnt(&[], jobs(), &policy, 60), &policy, at(60));
     assert_eq!(pools_of(&at_first), ["default repo:p/q"], "whatever the priority");
     let caused: Vec<&Cause> = at_first.waiting.iter().map(|one| &one.cause).collect();
-    assert_eq!(caused, [&Cause::Cap(Cap::Runners(BackendName::default(), 1))]);
+    assert_eq!(caused, [&Cause::Cap(CapacityLimit::Runners(BackendName::default(), 1))]);
     let end = 60 + REMEMBERED.as_secs();
     let later = learnt(&[], jobs(), &policy, 60).remember(&policy, at(end));
     assert_eq!(pools_of(&plan(&later, &policy, at(end))), ["warm org:o"]);

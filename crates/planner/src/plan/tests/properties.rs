@@ -415,7 +415,7 @@ proptest! {
                 });
                 let pool = world.policy.pool(first).unwrap();
                 let scope = pool.place_for(&other.repo).unwrap();
-                let one_place = !matches!(cap, Cap::Memory(..) | Cap::Cpus(..) | Cap::OneMemory(..) | Cap::OneCpus(..));
+                let one_place = !matches!(cap, CapacityLimit::Memory(..) | CapacityLimit::Cpus(..) | CapacityLimit::OneMemory(..) | CapacityLimit::OneCpus(..));
                 prop_assert!(!sure || !one_place || is_full(&world, pool, &scope, &without), "{waiting:?} {launch:?}");
             }
         }

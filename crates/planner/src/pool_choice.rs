@@ -8,8 +8,8 @@ use mayfly_common::label::LabelSet;
 use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
 
-use super::assignment::{Assignment, How};
 use super::memory::Memory;
+use super::not_assigned::{Assignment, How};
 use super::observed::Group;
 use super::policy::{Policy, PoolPolicy};
 use mayfly_common::job::QueuedJob;

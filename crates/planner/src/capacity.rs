@@ -12,7 +12,7 @@ use mayfly_common::machine::Machine;
 
 /// The cap that is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cap {
+pub enum CapacityLimit {
     /// The number of a backend's runners; that of `docker` is `MAX_RUNNERS`.
     Runners(BackendName, usize),
     /// Their memory, in bytes; for `docker`, `MAX_RUNNERS_MEMORY`.
@@ -55,7 +55,7 @@ impl<'a> Counted<'a> {
     }
 }
 
-impl Cap {
+impl CapacityLimit {
     /// True if this cap counts the runner.
     pub fn counts(&self, runner: Counted<'_>) -> bool {
         match self {
@@ -80,7 +80,7 @@ fn set_by(backend: &BackendName, variable: &str) -> String {
     }
 }
 
-impl fmt::Display for Cap {
+impl fmt::Display for CapacityLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runners(backend, max) => {
@@ -142,7 +142,7 @@ struct Used {
 
 /// What is in use, and what may be.
 #[derive(Clone)]
-pub(super) struct Room<'a> {
+pub(super) struct Capacity<'a> {
     caps: &'a Caps,
     backends: BTreeMap<BackendName, Used>,
     pools: BTreeMap<PoolName, usize>,
@@ -150,13 +150,13 @@ pub(super) struct Room<'a> {
     repos: BTreeMap<RepoSlug, usize>,
 }
 
-impl<'a> Room<'a> {
-    /// The room beside these machines, all of which run.
+impl<'a> Capacity<'a> {
+    /// The capacity beside these machines, all of which run.
     pub(super) fn beside<'b>(
         policy: &'a Policy,
         running: impl Iterator<Item = &'b Machine>,
     ) -> Self {
-        let mut room = Self {
+        let mut capacity = Self {
             caps: &policy.caps,
             backends: BTreeMap::new(),
             pools: BTreeMap::new(),
@@ -164,9 +164,9 @@ impl<'a> Room<'a> {
             repos: BTreeMap::new(),
         };
         for machine in running {
-            room.add(Counted::of(machine), policy.terms(&machine.pool));
+            capacity.add(Counted::of(machine), policy.terms(&machine.pool));
         }
-        room
+        capacity
     }
 
     /// Machines in use of a backend.
@@ -189,21 +189,21 @@ impl<'a> Room<'a> {
     }
 
     /// Says which cap is in the way of one more runner, if any is. Takes nothing.
-    pub(super) fn admits(&self, pool: &PoolPolicy, scope: &Scope) -> Result<(), Cap> {
+    pub(super) fn admits(&self, pool: &PoolPolicy, scope: &Scope) -> Result<(), CapacityLimit> {
         let caps = self.caps;
         self.fits(pool)?;
         if self.of_pool(&pool.name) >= pool.max {
-            return Err(Cap::Pool(pool.name.clone(), pool.max));
+            return Err(CapacityLimit::Pool(pool.name.clone(), pool.max));
         }
         if let (Some(max), Some(owner)) = (caps.per_owner, owner(scope))
             && self.owners.get(owner).is_some_and(|used| *used >= max)
         {
-            return Err(Cap::Owner(owner.clone(), max));
+            return Err(CapacityLimit::Owner(owner.clone(), max));
         }
         if let (Some(max), Scope::Repo(repo)) = (caps.per_repo, scope)
             && self.of_repo(repo) >= max
         {
-            return Err(Cap::Repo(repo.clone(), max));
+            return Err(CapacityLimit::Repo(repo.clone(), max));
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl<'a> Room<'a> {
         &mut self,
         runner: Counted<'_>,
         terms: &PoolPolicy,
-    ) -> Result<(), Cap> {
+    ) -> Result<(), CapacityLimit> {
         self.fits(terms)?;
         self.add(runner, terms);
         Ok(())
@@ -241,25 +241,25 @@ impl<'a> Room<'a> {
     }
 
     /// Says which cap of its backend is in the way of one more runner of `pool`, if any is.
-    fn fits(&self, pool: &PoolPolicy) -> Result<(), Cap> {
+    fn fits(&self, pool: &PoolPolicy) -> Result<(), CapacityLimit> {
         let (caps, used) = (self.caps.of(&pool.backend), self.used(&pool.backend));
         let backend = || pool.backend.clone();
         if used.runners >= caps.runners {
-            return Err(Cap::Runners(backend(), caps.runners));
+            return Err(CapacityLimit::Runners(backend(), caps.runners));
         }
         if let Some(max) = caps.memory.filter(|max| pool.memory > *max) {
-            return Err(Cap::OneMemory(backend(), pool.name.clone(), pool.memory, max));
+            return Err(CapacityLimit::OneMemory(backend(), pool.name.clone(), pool.memory, max));
         }
         if let Some(max) = caps.nano_cpus.filter(|max| pool.nano_cpus > *max) {
-            return Err(Cap::OneCpus(backend(), pool.name.clone(), pool.nano_cpus, max));
+            return Err(CapacityLimit::OneCpus(backend(), pool.name.clone(), pool.nano_cpus, max));
         }
         let memory = used.memory.saturating_add(pool.memory);
         if let Some(max) = caps.memory.filter(|max| memory > *max) {
-            return Err(Cap::Memory(backend(), max));
+            return Err(CapacityLimit::Memory(backend(), max));
         }
         let nano_cpus = used.nano_cpus.saturating_add(pool.nano_cpus);
         match caps.nano_cpus.filter(|max| nano_cpus > *max) {
-            Some(max) => Err(Cap::Cpus(backend(), max)),
+            Some(max) => Err(CapacityLimit::Cpus(backend(), max)),
             None => Ok(()),
         }
     }
@@ -317,11 +317,12 @@ mod tests {
             caps(&mut policy).nano_cpus = Some(1_500_000_000);
             let none = || std::iter::empty::<&Machine>();
             // As large as the cap is not larger.
-            assert_eq!(Room::beside(&policy, none()).admits(&policy.default, &scope), Ok(()));
+            assert_eq!(Capacity::beside(&policy, none()).admits(&policy.default, &scope), Ok(()));
             narrow(&mut policy);
-            let cap = Room::beside(&policy, none()).admits(&policy.default, &scope).unwrap_err();
+            let cap =
+                Capacity::beside(&policy, none()).admits(&policy.default, &scope).unwrap_err();
             assert_eq!(cap.to_string(), words);
-            let of_pool = matches!(cap, Cap::Pool(..));
+            let of_pool = matches!(cap, CapacityLimit::Pool(..));
             assert_eq!(cap.counts(Counted::more(&policy.default, &scope)), of_pool, "{words}");
         }
     }
@@ -351,17 +352,17 @@ mod tests {
             let mut policy = base.clone();
             (policy.default.memory, policy.default.nano_cpus) = (2 << 20, 1_000_000_000);
             assert_eq!(
-                Room::beside(&policy, running.iter()).admits(&policy.default, &scope),
+                Capacity::beside(&policy, running.iter()).admits(&policy.default, &scope),
                 Ok(())
             );
             narrow(&mut policy);
-            let mut room = Room::beside(&policy, running.iter());
-            let cap = room.admits(&policy.default, &scope).unwrap_err();
+            let mut capacity = Capacity::beside(&policy, running.iter());
+            let cap = capacity.admits(&policy.default, &scope).unwrap_err();
             assert_eq!(cap.to_string(), words);
             // What is given back is free again, for as long as it counts here at all.
             assert!(cap.counts(Counted::of(&running[0])));
-            room.release(Counted::of(&running[0]), &policy.default);
-            assert_eq!(room.admits(&policy.default, &scope), Ok(()), "{words}");
+            capacity.release(Counted::of(&running[0]), &policy.default);
+            assert_eq!(capacity.admits(&policy.default, &scope), Ok(()), "{words}");
         }
     }
     #[test]
@@ -381,15 +382,18 @@ mod tests {
         ];
         let first = [true, false, true, true, true, true];
         let rows = [
-            (Cap::Runners(docker.clone(), 1), first),
-            (Cap::Memory(docker.clone(), 1), first),
-            (Cap::Cpus(docker.clone(), 1), first),
-            (Cap::Runners(second.clone(), 1), first.map(|one| !one)),
-            (Cap::OneMemory(docker.clone(), pool("ci"), 2, 1), [false; 6]),
-            (Cap::OneCpus(docker.clone(), pool("ci"), 2, 1), [false; 6]),
-            (Cap::Pool(pool("ci"), 1), [true, false, true, true, true, true]),
-            (Cap::Owner(repo("o/r").owner().clone(), 1), [true, true, true, false, true, false]),
-            (Cap::Repo(repo("o/r"), 1), [true, true, false, false, false, false]),
+            (CapacityLimit::Runners(docker.clone(), 1), first),
+            (CapacityLimit::Memory(docker.clone(), 1), first),
+            (CapacityLimit::Cpus(docker.clone(), 1), first),
+            (CapacityLimit::Runners(second.clone(), 1), first.map(|one| !one)),
+            (CapacityLimit::OneMemory(docker.clone(), pool("ci"), 2, 1), [false; 6]),
+            (CapacityLimit::OneCpus(docker.clone(), pool("ci"), 2, 1), [false; 6]),
+            (CapacityLimit::Pool(pool("ci"), 1), [true, false, true, true, true, true]),
+            (
+                CapacityLimit::Owner(repo("o/r").owner().clone(), 1),
+                [true, true, true, false, true, false],
+            ),
+            (CapacityLimit::Repo(repo("o/r"), 1), [true, true, false, false, false, false]),
         ];
         for (cap, expected) in rows {
             let found = runners.map(|(backend, name, scope)| {

@@ -97,8 +97,8 @@ mod tests {
     use mayfly_common::name::RunnerName;
 
     use super::*;
-    use crate::assignment::{FIRST_WAIT, PATIENCE};
     use crate::lifecycle::tests::{at, machine, policy, registered};
+    use crate::not_assigned::{FIRST_WAIT, PATIENCE};
     use crate::observed::Listing;
     use mayfly_common::machine::Phase;
 
