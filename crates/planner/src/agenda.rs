@@ -7,9 +7,9 @@ use mayfly_common::job::QueuedJob;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use crate::catalog::Catalog;
+use crate::github_view::Listing;
 use crate::ledger::Ledger;
 use crate::memory::Memory;
-use crate::observed::Listing;
 
 /// Which of the repositories that may have jobs for us are asked for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -191,24 +191,13 @@ fn github(facts: &Facts<'_>) -> Vec<Reason> {
     let waits = waiting.or(seen.github.discovery_waits.as_ref()).filter(|_| reasons.is_empty());
     if let Some(waits) = waits {
         let what = format!("requests to GitHub have to wait: {waits}");
-        reasons.push(reason("rate_limit", what, Some(fewer_requests(waits, facts.seen.webhooks))));
+        reasons.push(reason(
+            "rate_limit",
+            what,
+            Some(remedy::fewer_requests(waits, facts.seen.webhooks)),
+        ));
     }
     reasons
-}
-
-/// What helps where requests wait for this reason. An App has more of them an hour, but not a minute.
-fn fewer_requests(waits: &str, webhooks: bool) -> &'static str {
-    let at_once = [MINUTE_SPENT, ASKED_FOR_QUIET].iter().any(|why| waits.contains(why));
-    match (at_once, webhooks) {
-        (true, true) => "it passes by itself; a longer RUNNER_CHECK_INTERVAL needs fewer requests",
-        (true, false) => {
-            "it passes by itself; a longer RUNNER_CHECK_INTERVAL needs fewer requests, and webhooks need next to none"
-        }
-        (false, true) => "a GitHub App has more requests an hour than a token",
-        (false, false) => {
-            "a GitHub App has more requests an hour than a token, and webhooks need next to none"
-        }
-    }
 }
 
 /// What is in the way of every job of its repository.

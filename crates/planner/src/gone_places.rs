@@ -11,7 +11,8 @@ use mayfly_common::pool::PoolScope;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use crate::catalog::Catalog;
-use crate::observed::{Listing, Observed};
+use crate::github_view::Listing;
+use crate::observed::Observed;
 
 /// How long GitHub must answer 404, and nothing else, before the registrations of a place count as gone.
 ///
@@ -87,8 +88,8 @@ mod tests {
 
     use super::*;
     use crate::filter::Filter;
+    use crate::github_view::Sight;
     use crate::lifecycle::tests::{at, machine, policy};
-    use crate::observed::Sight;
     use mayfly_common::machine::Phase;
 
     const RUNNING: Phase = Phase::Running { working: Some(true) };

@@ -9,6 +9,9 @@
 //! | [`left_runners`] | what is told of runners whose machines vanished while no orchestrator ran |
 //! | [`naming`] | which names are ours |
 //! | `memory` | what one pass remembers for the next |
+//! | `sighting` | what earlier passes saw of one runner |
+//! | `github_view` | what GitHub says of our runners |
+//! | `request` | what the API asks for, and why it is refused |
 //! | [`agenda`] | which repositories are asked for jobs, and which jobs then count |
 //! | [`policy`] | what holds for all decisions, pool by pool |
 //! | [`pool_choice`] | which pools a job is for |
@@ -36,6 +39,7 @@ pub mod capacity;
 pub mod catalog;
 pub mod explain;
 pub mod filter;
+mod github_view;
 pub mod gone_places;
 pub mod image_pull;
 pub mod ledger;
@@ -50,13 +54,18 @@ mod plan;
 pub mod policy;
 pub mod pool_choice;
 pub mod ratio;
+mod request;
+mod sighting;
 pub mod snapshot;
 pub mod uninstall;
 
-pub use action::{Action, IfBusy, Launch, Refusal, RequestId};
+pub use action::{Action, IfBusy, Launch};
 pub use capacity::{CapacityLimit, Counted};
-pub use memory::{Clash, Memory, Sighting, Stray};
-pub use observed::{Group, Image, ImageKey, ImageSeen, Listing, Observed, Sight, Wish};
+pub use github_view::{Listing, Sight};
+pub use memory::{Clash, Memory, Stray};
+pub use observed::{Group, Image, ImageKey, ImageSeen, Observed};
 pub use plan::{Batch, Cause, Plan, Unassigned, Unmet, Verdict, Waiting, batches, plan};
 pub use policy::{BackendCaps, Caps, Policy, PoolPolicy};
 pub use pool_choice::wants_group;
+pub use request::{ApiRequest, Refusal, RequestId};
+pub use sighting::Sighting;

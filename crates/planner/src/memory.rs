@@ -18,11 +18,14 @@ use self::clash::Sign;
 use self::departures::{Departed, Started};
 use super::action::Action;
 use super::backoff::{Backoff, doubled};
+use super::github_view::{Listing, Sight};
 use super::gone_places::NotFound;
 use super::naming;
 use super::not_assigned::{self, Assignment, FailedGroups};
-use super::observed::{Listing, Observed, Sight, Wish};
+use super::observed::Observed;
 use super::policy::Policy;
+use super::request::ApiRequest;
+use super::sighting::Sighting;
 use mayfly_common::identity::BackendName;
 use mayfly_common::machine::{Machine, Phase};
 use mayfly_common::registration::{Registered, RunnerId};
@@ -36,32 +39,6 @@ const REFUSED_LONGEST: SignedDuration = SignedDuration::from_mins(5);
 const ORIGIN_KEPT: SignedDuration = SignedDuration::from_hours(48);
 /// How long a clash is reported after its last sign.
 const CLASH_KEPT: SignedDuration = SignedDuration::from_mins(10);
-
-/// What earlier passes saw of a runner.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sighting {
-    /// True if it was ever online.
-    pub was_online: bool,
-    /// True if GitHub ever told of it to this process, be it that it is not listed.
-    pub was_told: bool,
-    /// True if GitHub ever said that it runs a job, or a job's process was seen inside.
-    pub was_busy: bool,
-    /// True if GitHub said that it runs a job, or had one. What is seen inside of a container, or printed there, is no such word.
-    pub had_job: bool,
-    /// Since when it has been idle, without interruption.
-    pub idle_since: Option<Timestamp>,
-    /// Since when GitHub has said, without interruption, that it is offline or not there.
-    pub missing_since: Option<Timestamp>,
-    /// The time since which GitHub has said, without interruption, that it can have no job: it is not listed, or offline and not busy.
-    pub jobless_since: Option<Timestamp>,
-    /// When the job that it had was over, as far as anybody told.
-    pub job_over_at: Option<Timestamp>,
-    /// True if this process started it, and so would know if it had been online.
-    pub watched: bool,
-    /// How many passes in a row found that it failed.
-    pub failed_passes: u32,
-}
 
 /// A registration that may be ours, or has a name that somebody asks for, and has no machine here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -290,7 +267,7 @@ impl Observed {
     /// True if a request gives a new runner this name.
     fn is_asked_for(&self, scope: &Scope, name: &str) -> bool {
         self.wishes.iter().any(|(_, wish)| {
-            let Wish::Create(wanted) = wish else { return false };
+            let ApiRequest::Create(wanted) = wish else { return false };
             let same = |one: &RunnerName| one.as_str().eq_ignore_ascii_case(name);
             wanted.scope == *scope && wanted.names.iter().any(same)
         })

@@ -3,68 +3,22 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use mayfly_common::api::CreateRunners;
 use mayfly_common::identity::BackendName;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::{PoolName, PullPolicy};
 use mayfly_common::scope::{RepoSlug, Scope, ScopeKind};
 
-use super::action::{Action, RequestId};
+use super::action::Action;
 use super::filter::Refusal;
+use super::github_view::{Listing, Sight};
 use super::lifecycle::{self, Failure, Reason};
-use super::memory::{Memory, Sighting};
+use super::memory::Memory;
 use super::policy::Policy;
+use super::request::{ApiRequest, RequestId};
+use super::sighting::Sighting;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::{Exit, Machine, Phase};
 use mayfly_common::registration::Registered;
-
-/// The runners GitHub lists for a scope. A listing that failed is not an empty one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listing {
-    /// The whole list.
-    Known(Vec<Registered>),
-    /// A list with entries that cannot be read: one that is missing in it may be there all the same.
-    Partial(Vec<Registered>),
-    /// GitHub was not asked in this pass; nothing may be concluded.
-    Unasked,
-    /// GitHub could not be asked; nothing may be concluded.
-    Unknown,
-    /// GitHub answers 404, and no list has the place. Nothing may be concluded, unless it lasts.
-    NotFound,
-}
-
-impl Listing {
-    /// What is listed: all of it, a part of it, or nothing because nobody knows.
-    pub fn entries(&self) -> &[Registered] {
-        match self {
-            Self::Known(list) | Self::Partial(list) => list,
-            Self::Unasked | Self::Unknown | Self::NotFound => &[],
-        }
-    }
-}
-
-/// What GitHub says of one of our runners.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight<'a> {
-    /// GitHub could not be asked.
-    Unknown,
-    /// GitHub was not asked: it started after the asking.
-    Unasked,
-    /// It is not listed.
-    Absent,
-    /// Its registration.
-    Listed(&'a Registered),
-}
-
-impl<'a> Sight<'a> {
-    /// The registration, if there is one.
-    pub fn listed(self) -> Option<&'a Registered> {
-        match self {
-            Self::Listed(registered) => Some(registered),
-            Self::Unknown | Self::Unasked | Self::Absent => None,
-        }
-    }
-}
 
 /// Everything one pass saw.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +45,7 @@ pub struct Observed {
     /// Repositories that are not served, each with the reason.
     pub unserved: BTreeMap<RepoSlug, Refusal>,
     /// Requests from the API.
-    pub wishes: Vec<(RequestId, Wish)>,
+    pub wishes: Vec<(RequestId, ApiRequest)>,
     /// Names for new runners, not in use.
     pub fresh_names: Vec<RunnerName>,
     /// Pools and scopes in which starting runners is put off, and until when.
@@ -151,20 +105,6 @@ impl Group {
             Self::Unknown(_) => false,
         }
     }
-}
-
-/// What somebody asked for through the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
-    /// New runners.
-    Create(CreateRunners),
-    /// A runner's end.
-    Delete {
-        /// Which one.
-        name: RunnerName,
-        /// Even if it is busy.
-        force: bool,
-    },
 }
 
 /// An image of a backend, as pools with a pull policy see it.

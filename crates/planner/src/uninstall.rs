@@ -1,8 +1,9 @@
 //! The rest of an installation that drains, after the actions of a pass.
 
 use super::Action;
+use super::github_view::Listing;
 use super::naming;
-use super::observed::{Listing, Observed};
+use super::observed::Observed;
 use super::plan::Plan;
 use super::policy::Policy;
 use mayfly_common::machine::Machine;

@@ -26,7 +26,7 @@ use mayfly_github::budget::Priority;
 use mayfly_github::{GitHubClient, GitHubError};
 use mayfly_planner::ledger::Row;
 use mayfly_planner::snapshot::Snapshot;
-use mayfly_planner::{Action, Refusal, RequestId, Wish};
+use mayfly_planner::{Action, ApiRequest, Refusal, RequestId};
 use mayfly_settings::pool::Pool;
 use mayfly_store::{Store, StoreError};
 
@@ -256,11 +256,11 @@ impl Handle {
 
 impl Request {
     /// The request as the plan sees it.
-    pub(super) fn wish(&self) -> Option<Wish> {
+    pub(super) fn wish(&self) -> Option<ApiRequest> {
         match self {
-            Self::Create { wanted, .. } => Some(Wish::Create(wanted.clone())),
+            Self::Create { wanted, .. } => Some(ApiRequest::Create(wanted.clone())),
             Self::Delete { name, force, .. } => {
-                Some(Wish::Delete { name: name.clone(), force: *force })
+                Some(ApiRequest::Delete { name: name.clone(), force: *force })
             }
             Self::Cleanup { .. } | Self::Uninstall { .. } => None,
         }

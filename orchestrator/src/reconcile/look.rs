@@ -22,7 +22,9 @@ use mayfly_common::machine::Machine;
 use mayfly_github::{DiscoveryMode, GitHubError};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::ledger::Fact;
-use mayfly_planner::{Listing, Observed, RequestId, Verdict, Wish, gone_places, naming, plan};
+use mayfly_planner::{
+    ApiRequest, Listing, Observed, RequestId, Verdict, gone_places, naming, plan,
+};
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 pub(super) const CONCURRENT: usize = 8;
@@ -353,7 +355,7 @@ fn listed_at(state: &State) -> BTreeMap<RepoSlug, Timestamp> {
     repos.filter_map(|repo| state.catalog.polled_at(&repo).map(|at| (repo, at))).collect()
 }
 
-fn wishes(requests: &[(RequestId, Request)]) -> Vec<(RequestId, Wish)> {
+fn wishes(requests: &[(RequestId, Request)]) -> Vec<(RequestId, ApiRequest)> {
     requests.iter().filter_map(|(id, request)| Some((*id, request.wish()?))).collect()
 }
 

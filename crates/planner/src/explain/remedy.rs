@@ -3,6 +3,7 @@
 use mayfly_common::label::{Label, LabelSet, MAX_LABELS};
 use mayfly_common::scope::ScopeKind;
 
+use super::{ASKED_FOR_QUIET, MINUTE_SPENT};
 use crate::backoff::{Failed, Place, Streak};
 use crate::ledger::Row;
 use crate::pool_choice::Remedy;
@@ -83,5 +84,20 @@ pub(super) fn failed(streak: &Streak, (pool, scope): &Place) -> String {
             format!("correct {command}: the image has no such program; where no command is set, it is the image's own")
         }
         Failed::Container => "the container never ran: mayfly doctor docker".to_owned(),
+    }
+}
+
+/// What helps where requests wait for this reason. An App has more of them an hour, but not a minute.
+pub(super) fn fewer_requests(waits: &str, webhooks: bool) -> &'static str {
+    let at_once = [MINUTE_SPENT, ASKED_FOR_QUIET].iter().any(|why| waits.contains(why));
+    match (at_once, webhooks) {
+        (true, true) => "it passes by itself; a longer RUNNER_CHECK_INTERVAL needs fewer requests",
+        (true, false) => {
+            "it passes by itself; a longer RUNNER_CHECK_INTERVAL needs fewer requests, and webhooks need next to none"
+        }
+        (false, true) => "a GitHub App has more requests an hour than a token",
+        (false, false) => {
+            "a GitHub App has more requests an hour than a token, and webhooks need next to none"
+        }
     }
 }

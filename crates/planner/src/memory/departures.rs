@@ -10,9 +10,10 @@ use mayfly_common::name::RunnerName;
 
 use super::Memory;
 use crate::backoff::Place;
+use crate::github_view::Sight;
 use crate::lifecycle::{self, Failure, Reason};
 use crate::not_assigned::Ended;
-use crate::observed::{Observed, Sight};
+use crate::observed::Observed;
 use crate::policy::Policy;
 use mayfly_common::machine::Machine;
 

@@ -610,7 +610,7 @@ fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
     let wish = |scope: &str, names: &[&str]| {
         let names = names.iter().map(|name| RunnerName::parse(name).unwrap()).collect();
         let scope = scope.parse().unwrap();
-        Wish::Create(mayfly_common::api::CreateRunners {
+        ApiRequest::Create(mayfly_common::api::CreateRunners {
             scope,
             names,
             group: None,
@@ -618,7 +618,7 @@ fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
             count: 1,
         })
     };
-    let end = Wish::Delete { name: RunnerName::parse("desk").unwrap(), force: false };
+    let end = ApiRequest::Delete { name: RunnerName::parse("desk").unwrap(), force: false };
     let rows = [
         (vec![], false),
         (vec![wish("repo:o/r", &["desk"])], true),
@@ -633,7 +633,7 @@ fn a_registration_is_noted_from_when_somebody_asks_for_its_name() {
         let list =
             || Some(vec![registered(1, "a1", true, false), registered(2, "desk", false, false)]);
         let mut asked = seen(Observed::default(), Some(&machine), list());
-        asked.wishes = (1..).map(crate::action::RequestId).zip(wishes).collect();
+        asked.wishes = (1..).map(crate::request::RequestId).zip(wishes).collect();
         let asked = asked.remember(&policy(), at(0));
         assert_eq!(asked.memory.stray(&scope(), RunnerId(1)), None, "it has a machine");
         assert_eq!(

@@ -97,9 +97,9 @@ mod tests {
     use mayfly_common::name::RunnerName;
 
     use super::*;
+    use crate::github_view::Listing;
     use crate::lifecycle::tests::{at, machine, policy, registered};
     use crate::not_assigned::{FIRST_WAIT, PATIENCE};
-    use crate::observed::Listing;
     use mayfly_common::machine::Phase;
 
     fn repo(name: &str) -> RepoSlug {

@@ -1,6 +1,7 @@
 //! Which actions of a plan belong together.
 
-use crate::action::{Action, RequestId};
+use crate::action::Action;
+use crate::request::RequestId;
 
 /// Actions that one after the other come to one result. Different batches do not wait for each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use mayfly_common::scope::Scope;
 
 use super::{Planner, Verdict};
 use crate::action::{Action, IfBusy};
+use crate::github_view::Sight;
 use crate::lifecycle::Failure;
-use crate::observed::{Sight, Wish};
+use crate::request::ApiRequest;
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn judge(&mut self) {
@@ -81,7 +82,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     /// True if somebody asks for the end of this runner.
     pub(super) fn is_to_be_deleted(&self, runner: &RunnerName) -> bool {
-        let deletes = |wish: &Wish| matches!(wish, Wish::Delete { name, .. } if name == runner);
+        let deletes =
+            |wish: &ApiRequest| matches!(wish, ApiRequest::Delete { name, .. } if name == runner);
         self.seen.wishes.iter().any(|(_, wish)| deletes(wish))
     }
 

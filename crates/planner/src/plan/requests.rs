@@ -9,14 +9,16 @@ use mayfly_common::registration::Registered;
 use mayfly_common::runner::RunnerState;
 
 use super::{Planner, Verdict};
-use crate::action::{Action, IfBusy, Launch, Refusal, RequestId};
+use crate::action::{Action, IfBusy, Launch};
 use crate::capacity::Counted;
-use crate::observed::{Image, Listing, Sight, Wish};
+use crate::github_view::{Listing, Sight};
+use crate::observed::Image;
+use crate::request::{ApiRequest, Refusal, RequestId};
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     pub(super) fn serve_deletions(&mut self) {
         for (request, wish) in &self.seen.wishes {
-            let Wish::Delete { name, force } = wish else { continue };
+            let ApiRequest::Delete { name, force } = wish else { continue };
             let found = self.judged().find(|(machine, _)| machine.name == *name);
             let decision = match found {
                 _ if self.seen.is_in_hand(name) => Err(Refusal::InHand(name.clone())),
@@ -102,7 +104,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     pub(super) fn serve_creations(&mut self) {
         for (request, wish) in &self.seen.wishes {
-            let Wish::Create(wanted) = wish else { continue };
+            let ApiRequest::Create(wanted) = wish else { continue };
             match self.creation(wanted, *request) {
                 Ok(launches) => self.plan.actions.extend(launches.into_iter().map(Action::Launch)),
                 Err(refusal) => self.plan.refusals.push((*request, refusal)),

@@ -10,8 +10,9 @@ use mayfly_common::scope::Scope;
 use super::{Cause, Planner};
 use crate::action::{Action, Launch};
 use crate::capacity::Counted;
+use crate::github_view::Listing;
 use crate::naming::{self, Holder, NamesTaken, Presence};
-use crate::observed::{Image, Listing};
+use crate::observed::Image;
 use crate::policy::PoolPolicy;
 use mayfly_common::registration::Registered;
 

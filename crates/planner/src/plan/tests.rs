@@ -15,10 +15,12 @@ use mayfly_common::registration::Registered;
 use super::*;
 use crate::action::IfBusy;
 use crate::capacity::CapacityLimit;
+use crate::github_view::{Listing, Sight};
 use crate::lifecycle::tests::{at, caps, machine, policy, registered};
 use crate::naming;
-use crate::observed::{Image, ImageKey, ImageSeen, Listing, Sight, Wish};
+use crate::observed::{Image, ImageKey, ImageSeen};
 use crate::policy::PoolPolicy;
+use crate::request::ApiRequest;
 use mayfly_common::identity::BackendName;
 use mayfly_common::scope::{RepoSlug, ScopeKind};
 
@@ -95,8 +97,8 @@ impl Plan {
     }
 }
 
-fn create(count: u8, names: &[&str]) -> Wish {
-    Wish::Create(CreateRunners {
+fn create(count: u8, names: &[&str]) -> ApiRequest {
+    ApiRequest::Create(CreateRunners {
         scope: Scope::parse(ScopeKind::Repo, "o/r").unwrap(),
         names: names.iter().map(|name| RunnerName::parse(name).unwrap()).collect(),
         group: None,
@@ -447,7 +449,7 @@ fn a_deletion_that_github_refused_is_put_off_with_growing_waits() {
     }
     // Somebody who asks gets an answer from GitHub.
     let name = RunnerName::parse("mayfly-i-a").unwrap();
-    let wishes = vec![(RequestId(7), Wish::Delete { name, force: false })];
+    let wishes = vec![(RequestId(7), ApiRequest::Delete { name, force: false })];
     let asked = plan(&Observed { wishes, ..seen.clone() }, &policy(), at(751));
     assert!(
         matches!(asked.actions.as_slice(), [Action::Remove { request: Some(RequestId(7)), .. }]),
@@ -530,7 +532,7 @@ fn what_ends_before_a_job_has_the_next_wait_and_what_had_one_never() {
 #[test]
 fn requests_are_served_whole_or_refused() {
     let base = with_runner(seen(), "taken", IDLE, true, true);
-    let ask = |wish: Wish| {
+    let ask = |wish: ApiRequest| {
         let plan = plan(
             &Observed { wishes: vec![(RequestId(7), wish)], ..base.clone() },
             &policy(),
@@ -552,7 +554,7 @@ fn requests_are_served_whole_or_refused() {
 
 #[test]
 fn two_requests_never_share_a_name_nor_a_place() {
-    let ask = |policy: &Policy, wishes: Vec<Wish>| {
+    let ask = |policy: &Policy, wishes: Vec<ApiRequest>| {
         let wishes = (1..).map(RequestId).zip(wishes).collect();
         let plan = plan(&Observed { wishes, ..seen() }, policy, at(10));
         (plan.launches_named(), plan.refusals)
@@ -588,13 +590,14 @@ fn requests_obey_the_host_s_memory_and_processors_and_a_refused_one_takes_nothin
 
 #[test]
 fn deletion_asks_github_first_and_spares_the_busy() {
-    let delete = |name: &str, force| Wish::Delete { name: RunnerName::parse(name).unwrap(), force };
+    let delete =
+        |name: &str, force| ApiRequest::Delete { name: RunnerName::parse(name).unwrap(), force };
     let idle = with_runner(seen(), "a1", IDLE, true, false);
     let busy = with_runner(seen(), "a1", IDLE, true, true);
     let mut unknown = idle.clone();
     unknown.registrations.insert("repo:o/r".parse().unwrap(), Listing::Unknown);
     let name = RunnerName::parse("a1").unwrap();
-    let run = |seen: &Observed, wish: Wish| {
+    let run = |seen: &Observed, wish: ApiRequest| {
         let plan = plan(
             &Observed { wishes: vec![(RequestId(7), wish)], ..seen.clone() },
             &policy(),
@@ -632,7 +635,7 @@ fn a_deletion_rides_along_with_the_removal_of_its_own_runner() {
     let seen = with_runner(seen(), "a1", over(), false, false);
     let mut seen = with_runner(seen, "b1", over(), false, false);
     let name = RunnerName::parse("b1").unwrap();
-    seen.wishes = vec![(RequestId(7), Wish::Delete { name, force: false })];
+    seen.wishes = vec![(RequestId(7), ApiRequest::Delete { name, force: false })];
     let asked: Vec<(String, Option<RequestId>)> = plan(&seen, &policy(), at(10))
         .actions
         .into_iter()
@@ -687,7 +690,7 @@ fn a_deletion_by_force_ends_the_machine_whatever_github_says_of_it() {
     ];
     let scope: Scope = "repo:o/r".parse().unwrap();
     let done = |seen: &Observed, force| {
-        let wish = Wish::Delete { name: RunnerName::parse("a1").unwrap(), force };
+        let wish = ApiRequest::Delete { name: RunnerName::parse("a1").unwrap(), force };
         let wishes = vec![(RequestId(7), wish)];
         let plan = plan(&Observed { wishes, ..seen.clone() }, &policy(), at(10));
         if let [Action::Remove { if_busy, .. }] = plan.actions.as_slice() {
@@ -813,7 +816,7 @@ fn a_runner_starts_when_its_machine_is_ready_and_holds_its_place_meanwhile() {
     }
     let mut leaving = with(Phase::Ready);
     let name = RunnerName::parse("a1").unwrap();
-    leaving.wishes = vec![(RequestId(1), Wish::Delete { name, force: false })];
+    leaving.wishes = vec![(RequestId(1), ApiRequest::Delete { name, force: false })];
     let plan = plan(&leaving, &room_for_one, at(10));
     assert_eq!(lines(&plan), ["retire runner a1: it was deleted through the API"]);
 }
@@ -897,7 +900,7 @@ fn nothing_is_done_to_what_cannot_be_seen_and_it_counts() {
     for force in [true, false] {
         let mut seen = Observed { jobs: Vec::new(), ..with(true, false) };
         seen.machines[0].identity.pool = PoolName::parse("gone").unwrap();
-        seen.wishes = vec![(RequestId(1), Wish::Delete { name: name.clone(), force })];
+        seen.wishes = vec![(RequestId(1), ApiRequest::Delete { name: name.clone(), force })];
         let draining = Policy { draining: true, ..policy() };
         for policy in [policy(), draining] {
             let plan = plan(&seen, &policy, at(200_000));

@@ -124,10 +124,16 @@ fn a_request_is_a_wish_or_has_a_pass_of_its_own() {
     let delete = |force| Request::Delete { name: name("r-1"), force, reply: oneshot::channel().0 };
     let cleanup = |dry_run| Request::Cleanup { dry_run, reply: oneshot::channel().0 };
     let uninstall = Request::Uninstall { reply: oneshot::channel().0 };
-    let end = |force| Some(Wish::Delete { name: name("r-1"), force });
+    let end = |force| Some(ApiRequest::Delete { name: name("r-1"), force });
     let rows = [
-        (create(&["aa", "bb"]), Some(Wish::Create(wanted(&["aa", "bb"]))), true, false, false),
-        (create(&[]), Some(Wish::Create(wanted(&[]))), false, false, false),
+        (
+            create(&["aa", "bb"]),
+            Some(ApiRequest::Create(wanted(&["aa", "bb"]))),
+            true,
+            false,
+            false,
+        ),
+        (create(&[]), Some(ApiRequest::Create(wanted(&[]))), false, false, false),
         (delete(true), end(true), false, false, false),
         (delete(false), end(false), false, false, false),
         (cleanup(true), None, false, true, false),

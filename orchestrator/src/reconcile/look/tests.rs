@@ -124,7 +124,7 @@ fn only_runners_and_their_ends_are_wishes() {
         (RequestId(2), delete),
         (RequestId(3), Request::Uninstall { reply: oneshot::channel().0 }),
     ];
-    let wish = Wish::Delete { name: name("r-1"), force: true };
+    let wish = ApiRequest::Delete { name: name("r-1"), force: true };
     assert_eq!(wishes(&requests), [(RequestId(2), wish)]);
 }
 

@@ -283,7 +283,7 @@ proptest! {
     #[test]
     fn nothing_ends_a_busy_runner_unless_somebody_insists(world in any_world()) {
         let plan = world.plan();
-        let forced = |name: &RunnerName| world.seen.wishes.iter().any(|(_, wish)| matches!(wish, Wish::Delete { name: n, force: true } if n == name));
+        let forced = |name: &RunnerName| world.seen.wishes.iter().any(|(_, wish)| matches!(wish, ApiRequest::Delete { name: n, force: true } if n == name));
         for (machine, verdict) in world.seen.machines.iter().zip(&plan.verdicts) {
             let sight = world.seen.sight_of(machine);
             let sighting = world.seen.memory.of(machine);

@@ -433,15 +433,15 @@ fn any_job(choose: &mut Choices, id: i64) -> QueuedJob {
     job(id, choose.of(&REPOS), labels)
 }
 
-fn any_wish(choose: &mut Choices, runners: &[Machine]) -> Wish {
+fn any_wish(choose: &mut Choices, runners: &[Machine]) -> ApiRequest {
     let scope = choose.of(&SCOPES).parse().unwrap();
     let count = 1 + choose.below(3);
     match (choose.below(3), runners.is_empty()) {
         (0, false) => {
-            Wish::Delete { name: choose.of(runners).identity.name, force: choose.one_in(2) }
+            ApiRequest::Delete { name: choose.of(runners).identity.name, force: choose.one_in(2) }
         }
-        (1, _) => Wish::Delete { name: generated(0xdead), force: choose.one_in(2) },
-        _ => Wish::Create(CreateRunners {
+        (1, _) => ApiRequest::Delete { name: generated(0xdead), force: choose.one_in(2) },
+        _ => ApiRequest::Create(CreateRunners {
             names: if choose.one_in(2) {
                 let name = |number| RunnerName::parse(&format!("hand-{number}")).unwrap();
                 (0..count).map(name).collect()
