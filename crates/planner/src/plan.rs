@@ -27,6 +27,7 @@ mod count;
 mod flight;
 mod idle;
 mod jobs;
+mod matched_job;
 mod over;
 mod prepared;
 mod reclaim;

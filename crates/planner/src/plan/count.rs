@@ -7,7 +7,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::Planner;
-use super::jobs::Ours;
+use super::matched_job::MatchedJob;
 use crate::matching::{Chance, Supply, match_jobs};
 use crate::pool_choice::is_in_group;
 use mayfly_common::job::QueuedJob;
@@ -16,9 +16,9 @@ use mayfly_common::machine::Machine;
 /// Jobs that count on no runner, or on one with a doubtful chance only.
 pub(super) struct Missing<'j, 'a> {
     /// Those that count on none.
-    pub(super) unserved: Vec<&'j Ours<'a>>,
+    pub(super) unserved: Vec<&'j MatchedJob<'a>>,
     /// The same, and those that count on one with a doubtful chance.
-    pub(super) doubtful: Vec<&'j Ours<'a>>,
+    pub(super) doubtful: Vec<&'j MatchedJob<'a>>,
 }
 
 /// A runner that a job may count on.
@@ -32,7 +32,7 @@ struct Seat<'s> {
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// Counts which jobs have a runner that is there, on its way or started by this plan. Answers the others.
-    pub(super) fn count<'j>(&mut self, ours: &'j [Ours<'a>]) -> Missing<'j, 'a> {
+    pub(super) fn count<'j>(&mut self, ours: &'j [MatchedJob<'a>]) -> Missing<'j, 'a> {
         let there = self.available().into_iter().map(|one| Seat {
             name: &one.name,
             pool: &one.pool,

@@ -12,6 +12,7 @@ use mayfly_common::pool::{Autoscaling, PoolName};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::count::Missing;
+use super::matched_job::{Among, MatchedJob};
 use super::{Cause, Planner, Unassigned, Unmet, Waiting};
 use crate::observed::Image;
 use crate::policy::PoolPolicy;
@@ -20,23 +21,6 @@ use crate::ratio::{Step, decide};
 use mayfly_common::job::QueuedJob;
 use mayfly_common::name::RunnerName;
 
-/// A job of ours and the pools for it, the best first; none where only a runner made by hand has the labels.
-pub(super) struct Ours<'a> {
-    pub(super) job: &'a QueuedJob,
-    pools: Vec<(&'a PoolPolicy, Scope)>,
-    /// Those of the pools in whose runner groups GitHub did not fail to assign a job of the repository lately.
-    likely: Vec<(&'a PoolPolicy, Scope)>,
-}
-
-/// Which of its pools a job has a runner started in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Among {
-    /// The likely ones.
-    Likely,
-    /// All, since no likely one can start a runner.
-    All,
-}
-
 /// Where a runner would have been started for a job, had there been room.
 pub(super) struct Blocked<'a> {
     job: i64,
@@ -44,20 +28,6 @@ pub(super) struct Blocked<'a> {
     pub(super) scope: Scope,
     /// True if GitHub did not assign a job of the same repository to such a runner lately.
     pub(super) doubtful: bool,
-}
-
-impl<'a> Ours<'a> {
-    fn among(&self, among: Among) -> &[(&'a PoolPolicy, Scope)] {
-        match among {
-            Among::Likely => &self.likely,
-            Among::All => &self.pools,
-        }
-    }
-
-    /// True if some of its pools are worth a try only where the likely ones can start no runner.
-    fn has_doubtful(&self) -> bool {
-        self.likely.len() < self.pools.len()
-    }
 }
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
@@ -95,7 +65,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// The jobs that are for runners like ours, each with the pools that may be tried now, and those that none may be tried for.
-    fn ours_and_held(&mut self) -> (Vec<Ours<'a>>, Vec<Ours<'a>>) {
+    fn ours_and_held(&mut self) -> (Vec<MatchedJob<'a>>, Vec<MatchedJob<'a>>) {
         let (mut held, mut rest) = (Vec::new(), Vec::new());
         for mut ours in self.ours() {
             let first = ours.pools.first().map(|(pool, _)| pool.name.clone());
@@ -131,13 +101,13 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// Selects the jobs that are for runners like ours, and notes for the others why they are not.
-    fn ours(&mut self) -> Vec<Ours<'a>> {
-        let mut ours: Vec<Ours<'a>> = Vec::new();
+    fn ours(&mut self) -> Vec<MatchedJob<'a>> {
+        let mut ours: Vec<MatchedJob<'a>> = Vec::new();
         for job in &self.seen.jobs {
             match offer(job, self.seen.groups.get(&job.id), self.policy) {
-                Offer::Ours(pools) => ours.push(Ours { job, pools, likely: Vec::new() }),
+                Offer::Ours(pools) => ours.push(MatchedJob { job, pools, likely: Vec::new() }),
                 Offer::Unmet(..) if self.by_hand(job) => {
-                    ours.push(Ours { job, pools: Vec::new(), likely: Vec::new() })
+                    ours.push(MatchedJob { job, pools: Vec::new(), likely: Vec::new() })
                 }
                 Offer::Unmet(why, remedy) => {
                     // It repeats labels, of which a workflow may name any number.
@@ -158,7 +128,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 
     /// Tells which jobs GitHub did not assign to a runner that was idle beside them.
-    fn report_not_assigned(&mut self, ours: &[Ours<'a>]) {
+    fn report_not_assigned(&mut self, ours: &[MatchedJob<'a>]) {
         for job in ours.iter().map(|ours| ours.job) {
             let known = self.seen.memory.assignment(job.id);
             for failed in known.iter().flat_map(|known| &known.failed).cloned() {
@@ -169,7 +139,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
 
     /// Has jobs wait that GitHub did not assign. The runner that was idle beside each stays while nobody needs its room: GitHub
     /// assigns the job to it as soon as what is in the way is mended.
-    fn hold(&mut self, jobs: &[Ours<'a>]) {
+    fn hold(&mut self, jobs: &[MatchedJob<'a>]) {
         self.kept.clear();
         let free = self.available();
         for ours in jobs {
@@ -207,12 +177,12 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// `waits`, and no other pool to try what they wait for.
     fn start_for(
         &mut self,
-        jobs: Vec<&Ours<'a>>,
+        jobs: Vec<&MatchedJob<'a>>,
         among: Among,
         waits: &BTreeSet<i64>,
         allowed: &mut BTreeMap<PoolName, (usize, String)>,
     ) {
-        let mut queues: BTreeMap<&'a RepoSlug, VecDeque<&Ours<'a>>> = BTreeMap::new();
+        let mut queues: BTreeMap<&'a RepoSlug, VecDeque<&MatchedJob<'a>>> = BTreeMap::new();
         for ours in jobs {
             let is_turn = match among {
                 Among::Likely => !ours.likely.is_empty(),
@@ -227,8 +197,8 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
         let failed =
             |job: &QueuedJob| memory.assignment(job.id).is_some_and(|it| !it.failed.is_empty());
         let priority =
-            |ours: &Ours<'_>| ours.among(among).first().map_or(0, |(pool, _)| pool.priority);
-        let rank = |ours: &Ours<'_>| (Reverse(priority(ours)), failed(ours.job));
+            |ours: &MatchedJob<'_>| ours.among(among).first().map_or(0, |(pool, _)| pool.priority);
+        let rank = |ours: &MatchedJob<'_>| (Reverse(priority(ours)), failed(ours.job));
         for queue in queues.values_mut() {
             queue
                 .make_contiguous()
@@ -290,7 +260,7 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     /// for the job.
     fn start_one(
         &mut self,
-        ours: &Ours<'a>,
+        ours: &MatchedJob<'a>,
         among: Among,
         allowed: &mut BTreeMap<PoolName, (usize, String)>,
     ) -> Result<(), Option<Box<(PoolName, Cause)>>> {
