@@ -1,5 +1,7 @@
 //! What a pass asks GitHub for, and which of the jobs that are known then count.
 
+mod schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -10,6 +12,8 @@ use crate::catalog::Catalog;
 use crate::github_view::Listing;
 use crate::ledger::Ledger;
 use crate::memory::Memory;
+
+pub use schedule::{Due, Places, Schedule, Urge};
 
 /// Which of the repositories that may have jobs for us are asked for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -142,9 +142,9 @@ impl Reconciler {
             .filter(|_| waiting);
         let due = starts.chain(changes).chain(state.memory.retries()).chain(assigned);
         let check = if self.config.auto_create {
-            state.next_check(now).min(state.next_sweep)
+            state.next_check(now).min(state.schedule.next_sweep)
         } else {
-            state.next_sweep
+            state.schedule.next_sweep
         };
         let told = state.ledger.hearing().is_healthy(now);
         let due = due

@@ -11,7 +11,6 @@ use super::history::KEPT;
 use super::{Reconciler, State};
 use crate::demand::{DemandSource as _, News};
 use mayfly_github::GitHubError;
-use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::JobsNotFound;
 use mayfly_planner::filter::RepoFacts;
 use mayfly_planner::ledger::Fact;
@@ -41,24 +40,24 @@ impl Reconciler {
                 let Ok(repo) = RepoSlug::parse(&repository.full_name) else { return None };
                 if self.may_be_served(&repo, &repository) {
                     state.ledger.apply(Fact::Job { repo, job }, now);
-                    state.news |= !state.catalog.heard_job(repository.id, now);
+                    state.schedule.news |= !state.catalog.heard_job(repository.id, now);
                 } else {
                     // It was made public, say: no job of it counts any more, whatever is known of it.
-                    state.news |= state.catalog.heard_unserved(&repo);
+                    state.schedule.news |= state.catalog.heard_unserved(&repo);
                 }
             }
             News::Push(repository) => {
                 let Ok(slug) = RepoSlug::parse(&repository.full_name) else { return None };
                 let known = state.catalog.heard_push(repository.id);
-                state.news |= known || self.may_be_served(&slug, &repository);
+                state.schedule.news |= known || self.may_be_served(&slug, &repository);
             }
             News::Repositories { of_installation } => {
                 self.github.installations_changed().await;
                 state.catalog.distrust();
-                state.news = true;
+                state.schedule.news = true;
                 // Jobs may wait there that no webhook told of.
                 if of_installation {
-                    state.check_wait = CheckWait::fixed(SignedDuration::ZERO);
+                    state.schedule.check_soon();
                 }
             }
             News::Listed(repo, jobs) => {
@@ -68,7 +67,7 @@ impl Reconciler {
             // It is a problem as long as listings have the repository: its jobs may wait all the same.
             News::NotListed(repo, GitHubError::NotFound) => {
                 match state.catalog.jobs_not_found(&repo, now) {
-                    JobsNotFound::Hidden { ask } => state.news |= ask,
+                    JobsNotFound::Hidden { ask } => state.schedule.news |= ask,
                     JobsNotFound::Gone(lost) => state.ledger.apply(Fact::RepoGone(lost), now),
                 }
             }

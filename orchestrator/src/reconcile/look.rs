@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mayfly_common::api::PassReport;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolScope;
@@ -20,6 +20,7 @@ use mayfly_backend::BackendError;
 use mayfly_common::identity::BackendName;
 use mayfly_common::machine::Machine;
 use mayfly_github::{DiscoveryMode, GitHubError};
+use mayfly_planner::agenda::{Due, Places, Urge};
 use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::ledger::Fact;
 use mayfly_planner::{
@@ -28,18 +29,6 @@ use mayfly_planner::{
 
 /// Readings of GitHub that are under way at a time; GitHub allows 100 requests (docs: "Rate limits for the REST API").
 pub(super) const CONCURRENT: usize = 8;
-/// Places without a runner of ours that one sweep looks at. Each costs a request, if mostly an unchanged one.
-const SWEPT_AT_A_TIME: usize = 20;
-
-/// What a pass looks at, apart from what is in motion.
-struct Due {
-    /// All repositories and jobs.
-    check: bool,
-    /// Repositories that a webhook told of.
-    news: bool,
-    /// Registrations where no runner is, too: in so many places where nothing of ours is known.
-    sweep: Option<usize>,
-}
 
 impl Reconciler {
     /// Looks at everything that is due.
@@ -69,10 +58,12 @@ impl Reconciler {
             self.discover(state, now, report).await;
             state.problems.checked(report.problems.get(before..).unwrap_or_default());
         }
-        let scopes = self.scopes(state, requests, &machines, sweep, now);
-        let look = check || sweep.is_some() || self.may_look(state, now);
+        let places = self.places(state, requests, &machines, now);
+        let scopes = state.schedule.scopes_to_list(places, sweep, now);
+        let pace = self.github.budget().pace(self.github.now());
+        let look = check || sweep.is_some() || state.schedule.may_look(pace, now);
         let registrations = if look {
-            state.last_look = now;
+            state.schedule.looks(now);
             let Registrations { listings, missing } =
                 self.registrations(state, &scopes, report).await;
             self.note_missing(state, missing, &machines, report);
@@ -81,7 +72,7 @@ impl Reconciler {
             scopes.into_iter().map(|scope| (scope, Listing::Unasked)).collect()
         };
         if sweep.is_some() {
-            state.next_sweep = after(now, self.config.purge_interval);
+            state.schedule.has_swept(self.config.purge_interval, now);
         }
         // After the registrations: a job that is taken in between is not seen as waiting beside a busy runner.
         let memory = state.memory.clone();
@@ -125,87 +116,52 @@ impl Reconciler {
         let cleans = |(_, request): &(RequestId, Request)| {
             matches!(request, Request::Cleanup { .. } | Request::Uninstall { .. })
         };
-        let urged = requests.iter().any(cleans) || self.book.take_changed();
-        // Nothing of ours may be left anywhere.
-        let everywhere = requests.iter().any(|(_, request)| request.is_uninstall());
-        let check = self.config.auto_create && (urged || now >= state.next_check(now));
-        let news = std::mem::take(&mut state.news) && self.config.auto_create;
-        // A sweep that lies further ahead than one interval was planned before the clock was set back.
-        let sweep = urged
-            || now >= state.next_sweep
-            || state.next_sweep.duration_since(now) > self.config.purge_interval;
-        let places = if everywhere { usize::MAX } else { SWEPT_AT_A_TIME };
-        Due { check, news, sweep: sweep.then_some(places) }
+        let changed = self.book.take_changed();
+        let urge = if requests.iter().any(|(_, request)| request.is_uninstall()) {
+            Urge::Everywhere
+        } else if changed || requests.iter().any(cleans) {
+            Urge::Some
+        } else {
+            Urge::None
+        };
+        let how = (self.config.auto_create, self.config.purge_interval);
+        state.schedule.due(urge, how, state.ledger.hearing(), now)
     }
 
-    /// The scopes whose registrations are looked at; `others`: in a sweep, how many of those where nothing of ours is known.
-    fn scopes(
+    /// Where registrations of ours can be.
+    fn places(
         &self,
-        state: &mut State,
+        state: &State,
         requests: &[(RequestId, Request)],
         machines: &[Machine],
-        others: Option<usize>,
         now: Timestamp,
-    ) -> BTreeSet<Scope> {
-        let used: BTreeSet<Scope> = machines.iter().map(|machine| machine.scope.clone()).collect();
-        state.contested.retain(|_, until| *until > now);
-        // Where a name is asked for, somebody may have it.
-        let named: BTreeSet<Scope> = requests.iter().filter_map(|(_, one)| one.named()).collect();
-        let mut scopes: BTreeSet<Scope> = if let Some(others) = others {
-            self.scopes_to_sweep(state, &used, others, now)
-        } else {
-            let contested = state.contested.keys().cloned();
-            used.iter().cloned().chain(contested).chain(state.memory.watched()).collect()
-        };
-        scopes.extend(named);
-        state.scopes.extend(used);
-        scopes
+    ) -> Places {
+        let mut configured = BTreeSet::new();
+        if let DiscoveryMode::Organization(org) = &self.config.github.discovery {
+            configured.insert(Scope::Org(org.clone()));
+        }
+        for entry in self.book.all() {
+            configured.extend(entry.pool.spec.scopes.iter().filter_map(|scope| match scope {
+                PoolScope::One(place) => Some(place.clone()),
+                PoolScope::Discovered | PoolScope::Repos(_) => None,
+            }));
+        }
+        Places {
+            used: machines.iter().map(|machine| machine.scope.clone()).collect(),
+            watched: state.memory.watched(),
+            named: requests.iter().filter_map(|(_, one)| one.named()).collect(),
+            configured,
+            others: state.catalog.relevant(now).into_iter().map(Scope::Repo).collect(),
+        }
     }
 
     /// Notes that GitHub was asked for repositories and jobs, and when that is next due. `cold`: for the first time.
     fn note_check(&self, state: &mut State, cold: bool, report: &PassReport, now: Timestamp) {
         let (base, theirs) = (self.config.check_interval, self.github.now());
         let interval = if cold { base } else { self.github.budget().stretch(base, theirs) };
-        state.checked_at = now;
         // Requests that were not sent because GitHub did not answer another one are repeated soon, too.
         let failed = report.github_error.is_some() || self.github.hanging_until().is_some();
-        state.check_wait = CheckWait::after(interval, failed);
-    }
-
-    /// True if GitHub may be asked about what is in motion: always, unless little is left of the hour's requests.
-    fn may_look(&self, state: &State, now: Timestamp) -> bool {
-        let pace = self.github.budget().pace(self.github.now());
-        pace.is_none_or(|pace| now >= after(state.last_look, pace))
-    }
-
-    /// Where registrations of ours are looked for: where we have runners or had them, and a few of the places where we would start
-    /// them, the longest unswept first. In time that finds what a crash between registering and creating left anywhere.
-    fn scopes_to_sweep(
-        &self,
-        state: &mut State,
-        used: &BTreeSet<Scope>,
-        most_others: usize,
-        now: Timestamp,
-    ) -> BTreeSet<Scope> {
-        let mut scopes: BTreeSet<Scope> = state.scopes.union(used).cloned().collect();
-        scopes.extend(state.contested.keys().cloned());
-        if let DiscoveryMode::Organization(org) = &self.config.github.discovery {
-            scopes.insert(Scope::Org(org.clone()));
-        }
-        for entry in self.book.all() {
-            scopes.extend(entry.pool.spec.scopes.iter().filter_map(|scope| match scope {
-                PoolScope::One(place) => Some(place.clone()),
-                PoolScope::Discovered | PoolScope::Repos(_) => None,
-            }));
-        }
-        let relevant = state.catalog.relevant(now).into_iter().map(Scope::Repo);
-        let mut others: Vec<Scope> = relevant.filter(|scope| !scopes.contains(scope)).collect();
-        others.sort_by_key(|scope| state.swept.get(scope).copied());
-        state.swept.retain(|scope, _| others.contains(scope));
-        others.truncate(most_others);
-        state.swept.extend(others.iter().map(|scope| (scope.clone(), now)));
-        scopes.extend(others);
-        scopes
+        state.schedule.has_checked(CheckWait::after(interval, failed), now);
     }
 
     async fn registrations(
@@ -376,10 +332,6 @@ fn working_for(state: &State, machines: &[Machine]) -> BTreeMap<RunnerName, Repo
     let repos = state.ledger.repositories(created);
     let of = |name: &RunnerName| repos.get(name.as_str()).map(|repo| (*repo).clone());
     runners.into_keys().filter_map(|name| Some((name.clone(), of(name)?))).collect()
-}
-
-fn after(now: Timestamp, span: SignedDuration) -> Timestamp {
-    now.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

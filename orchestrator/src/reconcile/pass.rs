@@ -37,7 +37,7 @@ pub(super) struct Round<'a> {
 impl Reconciler {
     /// A pass that also asks GitHub for new jobs everywhere, whenever that was done last.
     pub async fn check_now(&self) -> PassReport {
-        self.state.lock().await.checked_at = Timestamp::MIN;
+        self.state.lock().await.schedule.checked_at = Timestamp::MIN;
         self.pass().await
     }
 

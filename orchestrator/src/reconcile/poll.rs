@@ -46,8 +46,7 @@ impl Reconciler {
             // With little left of the hour's requests, what is nearly always empty is not asked for.
             let little = self.github.budget().pace(self.github.now()).is_some();
             let held = if all && !little {
-                state.checks += 1;
-                HeldStatus::at_check(state.checks, repos.len())
+                HeldStatus::at_check(state.schedule.count_check(), repos.len())
             } else {
                 BTreeSet::new()
             };

@@ -8,7 +8,6 @@ use mayfly_common::api::{Finished, PassReport};
 use mayfly_common::foreign_text::{message, name};
 use mayfly_common::machine::{Machine, MachineRef, Phase};
 use mayfly_common::runner::RunnerState;
-use mayfly_common::scope::Scope;
 use mayfly_service::telemetry::{MONITOR, SUCCESS};
 use tracing::{info, warn};
 
@@ -106,7 +105,7 @@ impl Reconciler {
         if !dry {
             for (_, refusal) in &planned.refusals {
                 if let Refusal::Registered { scope, timeout, .. } = refusal {
-                    contest(state, scope, *timeout, now);
+                    state.schedule.contest(scope, *timeout, now);
                 }
             }
             self.ask_about_jobs(state, &seen.machines).await;
@@ -273,12 +272,6 @@ impl Reconciler {
     }
 }
 
-/// Has a scope listed in which a wanted name is taken: for long enough to see an unused registration stay offline for `timeout`.
-pub(super) fn contest(state: &mut State, scope: &Scope, timeout: SignedDuration, now: Timestamp) {
-    let until = now.saturating_add(timeout.saturating_mul(2)).unwrap_or(Timestamp::MAX);
-    state.contested.insert(scope.clone(), until);
-}
-
 /// Remembers what an action told: a runner that was started or ended, a deletion that GitHub refused, a name that is taken at GitHub.
 pub(super) fn note_outcome(state: &mut State, carried: &Carried, now: Timestamp) {
     let Task { action, listed_busy, registration_timeout, .. } = &carried.task;
@@ -290,7 +283,7 @@ pub(super) fn note_outcome(state: &mut State, carried: &Carried, now: Timestamp)
         (Action::Launch(launch), outcome) => {
             state.memory.not_started(&launch.name);
             if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
-                contest(state, &launch.scope, *registration_timeout, now);
+                state.schedule.contest(&launch.scope, *registration_timeout, now);
             }
         }
         (

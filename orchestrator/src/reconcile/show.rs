@@ -24,7 +24,6 @@ use mayfly_common::job::QueuedJob;
 use mayfly_common::machine::Machine;
 use mayfly_github::GitHubError;
 use mayfly_github::budget::{Account, Limit, Priority, Resource};
-use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::RepoFact;
 use mayfly_planner::not_assigned::{How, NotAssigned};
 use mayfly_planner::snapshot::{Blind, PoolSeen, Snapshot, Wait};
@@ -85,9 +84,6 @@ pub(super) fn not_assigned(planned: &Plan) -> Vec<String> {
     first.map(problem).collect()
 }
 
-/// How long to wait after a pass that could not see anything.
-const RETRY_BLIND: SignedDuration = SignedDuration::from_secs(5);
-
 impl Reconciler {
     /// A pass that saw nothing: it changes nothing, and says why.
     pub(super) async fn give_up(
@@ -119,13 +115,10 @@ impl Reconciler {
             request.refuse(RequestError::Unavailable(why.clone()));
         }
         state.asked.answer(None, &report, &Err(RequestError::Unavailable(why)));
-        // Not at once again: the engine is away, or its socket is not ours to open.
         let now = self.clock.now();
         // What came due waits for the engine, too.
         state.planned_at = now;
-        state.checked_at = now;
-        state.check_wait = CheckWait::fixed(RETRY_BLIND);
-        state.next_sweep = now.saturating_add(RETRY_BLIND).unwrap_or(Timestamp::MAX);
+        state.schedule.was_blind(now);
         report
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mayfly_common::identity::BackendName;
 use mayfly_common::machine::Machine;
 use mayfly_common::pool::PoolName;
@@ -19,8 +19,8 @@ use super::problems::Problems;
 use mayfly_planner::Group;
 use mayfly_planner::Memory;
 use mayfly_planner::RequestId;
+use mayfly_planner::agenda::Schedule;
 use mayfly_planner::backoff::Backoff;
-use mayfly_planner::cadence::CheckWait;
 use mayfly_planner::catalog::Catalog;
 use mayfly_planner::ledger::Ledger;
 
@@ -44,7 +44,7 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Which runner groups queued jobs ask for, where that matters.
     pub(super) groups: BTreeMap<i64, Group>,
-    /// Since when webhooks could have told of a job.
+    /// When this process began to look.
     pub(super) listening: Timestamp,
     /// What an earlier process left was taken in.
     pub(super) loaded: bool,
@@ -52,19 +52,8 @@ pub(super) struct State {
     pub(super) scaled: BTreeMap<PoolName, Timestamp>,
     /// What was said of pools' stored descriptions.
     pub(super) pools_loaded: bool,
-    /// A webhook told of something that the catalogue does not know yet.
-    pub(super) news: bool,
-    /// Scopes in which there may be registrations of ours.
-    pub(super) scopes: BTreeSet<Scope>,
-    /// Scopes where a name that we want is taken, and until when they are looked at for it.
-    pub(super) contested: BTreeMap<Scope, Timestamp>,
-    /// When the other places were last looked at for some.
-    pub(super) swept: BTreeMap<Scope, Timestamp>,
-    pub(super) checked_at: Timestamp,
-    pub(super) check_wait: CheckWait,
-    pub(super) next_sweep: Timestamp,
-    /// When GitHub was last asked about runners.
-    pub(super) last_look: Timestamp,
+    /// When GitHub is asked for what.
+    pub(super) schedule: Schedule,
     /// When the last plan was made: what is due later than that is still to come.
     pub(super) planned_at: Timestamp,
     /// When GitHub last failed as a whole; none once it has answered since.
@@ -77,8 +66,6 @@ pub(super) struct State {
     /// Those of an earlier process that were gone.
     pub(super) missing: Missing,
     pub(super) problems: Problems,
-    /// Checks at which jobs were asked for.
-    pub(super) checks: u64,
     /// Since when the platform drains, as this pass knows.
     pub(super) draining: Option<Timestamp>,
     /// What was logged already and still holds, so that it is logged once.
@@ -91,8 +78,7 @@ impl State {
     /// These repositories are gone: discovery does not list them, GitHub does not know them, and no machine of ours is registered there.
     pub(super) fn forget_registrations(&mut self, repositories: Vec<RepoSlug>) {
         for scope in repositories.into_iter().map(Scope::Repo) {
-            self.scopes.remove(&scope);
-            self.contested.remove(&scope);
+            self.schedule.forget(&scope);
             self.memory.forget(&scope);
         }
     }
@@ -119,24 +105,16 @@ impl State {
             groups: BTreeMap::new(),
             listening: now,
             loaded: false,
-            news: false,
             scaled: BTreeMap::new(),
             pools_loaded: false,
-            scopes: BTreeSet::new(),
-            contested: BTreeMap::new(),
-            swept: BTreeMap::new(),
+            schedule: Schedule::default(),
             planned_at: Timestamp::MIN,
-            checked_at: Timestamp::MIN,
-            check_wait: CheckWait::fixed(SignedDuration::ZERO),
-            next_sweep: Timestamp::MIN,
-            last_look: Timestamp::MIN,
             github_failed_at: None,
             accounts: BTreeMap::new(),
             passes: 0,
             left: Left::default(),
             missing: Missing::default(),
             problems: Problems::default(),
-            checks: 0,
             draining: None,
             told_unmet: BTreeSet::new(),
             put_off: BTreeMap::new(),
@@ -145,7 +123,7 @@ impl State {
 
     /// When GitHub is next asked for repositories and jobs.
     pub(super) fn next_check(&self, now: Timestamp) -> Timestamp {
-        self.check_wait.next(self.checked_at, self.ledger.hearing(), now)
+        self.schedule.next_check(self.ledger.hearing(), now)
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::act::{ActionError, Carried, Outcome, Task};
 use super::pass::Round;
-use super::record::{contest, note_outcome};
+use super::record::note_outcome;
 use super::testing::{
     Bench, at, deregister, launch, machine, machine_with, name, pool, queued, reference, retire,
     scope,
@@ -81,8 +81,8 @@ async fn a_name_that_is_taken_has_its_place_looked_at_for_twice_the_time_that_it
 {
     let bench = Bench::new();
     let mut state = bench.reconciler.state.lock().await;
-    contest(&mut state, &scope("org:o"), SignedDuration::from_secs(60), at(0));
-    assert_eq!(state.contested, BTreeMap::from([(scope("org:o"), at(120))]));
+    state.schedule.contest(&scope("org:o"), SignedDuration::from_secs(60), at(0));
+    assert_eq!(state.schedule.contested, BTreeMap::from([(scope("org:o"), at(120))]));
     let policy = bench.reconciler.policy(&mut state, "inst", at(0));
     let taken = Outcome::Failed(GitHubError::Conflict("taken".to_owned()).into());
     let other = Outcome::Failed(GitHubError::Invalid("x".to_owned()).into());
@@ -94,7 +94,7 @@ async fn a_name_that_is_taken_has_its_place_looked_at_for_twice_the_time_that_it
     }
     // 300 s, twice.
     let expected = [(scope("org:o"), at(120)), (scope("org:octo-org"), at(610))];
-    assert_eq!(state.contested, BTreeMap::from(expected));
+    assert_eq!(state.schedule.contested, BTreeMap::from(expected));
 }
 
 #[tokio::test]
@@ -222,10 +222,10 @@ async fn due(bench: &Bench, now: i64, change: impl FnOnce(&mut State)) -> i64 {
     {
         let mut state = bench.reconciler.state.lock().await;
         state.planned_at = at(0);
-        state.checked_at = at(0);
-        state.check_wait =
+        state.schedule.checked_at = at(0);
+        state.schedule.check_wait =
             mayfly_planner::cadence::CheckWait::fixed(SignedDuration::from_secs(10_000));
-        state.next_sweep = at(20_000);
+        state.schedule.next_sweep = at(20_000);
         change(&mut state);
     }
     bench.set(now);
@@ -240,7 +240,7 @@ fn place() -> (PoolName, Scope) {
 async fn the_next_pass_is_due_when_something_is() {
     let auto = || Bench::with(&[("AUTO_CREATE_RUNNERS", "true")]);
     assert_eq!(due(&auto(), 0, |_| {}).await, 10_000, "the next check");
-    assert_eq!(due(&auto(), 0, |state| state.next_sweep = at(50)).await, 50);
+    assert_eq!(due(&auto(), 0, |state| state.schedule.next_sweep = at(50)).await, 50);
     let manual = Bench::new();
     assert_eq!(due(&manual, 0, |_| {}).await, 20_000, "nothing is checked without automatic mode");
 
@@ -383,9 +383,9 @@ async fn github_is_asked_when_a_check_is_due_or_wanted() {
     assert!(bench.reconciler.pass().await.github_error.is_some(), "nobody listens there");
     {
         let mut state = bench.reconciler.state.lock().await;
-        state.check_wait =
+        state.schedule.check_wait =
             mayfly_planner::cadence::CheckWait::fixed(SignedDuration::from_secs(10_000));
-        state.next_sweep = at(20_000);
+        state.schedule.next_sweep = at(20_000);
     }
     bench.set(60);
     let unasked = bench.reconciler.pass().await;
@@ -460,9 +460,9 @@ async fn a_place_is_looked_at_for_a_taken_name_until_its_time_is_over() {
     let bench = Bench::new();
     for (second, left) in [(4, 1), (5, 0)] {
         bench.set(second);
-        bench.reconciler.state.lock().await.contested.insert(scope("org:o"), at(5));
+        bench.reconciler.state.lock().await.schedule.contested.insert(scope("org:o"), at(5));
         bench.reconciler.pass().await;
-        assert_eq!(bench.reconciler.state.lock().await.contested.len(), left, "{second}");
+        assert_eq!(bench.reconciler.state.lock().await.schedule.contested.len(), left, "{second}");
     }
 }
 

@@ -102,7 +102,7 @@ async fn the_next_look_is_when_it_is_due_or_at_a_nudge_but_never_at_once() {
     };
     let shown = super::super::show::runner(&machine, &verdict);
     bench.backend.state().machines.insert(name, machine);
-    bench.reconciler.state.lock().await.next_sweep = super::super::testing::at(9_999);
+    bench.reconciler.state.lock().await.schedule.next_sweep = super::super::testing::at(9_999);
     bench.reconciler.snapshot.send_modify(|snapshot| snapshot.runners = vec![shown]);
     let began = Instant::now();
     until_due(&bench.reconciler).await;

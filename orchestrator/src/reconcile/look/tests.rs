@@ -101,19 +101,19 @@ async fn there_are_as_many_fresh_names_as_runners_and_every_image_has_its_polici
 }
 
 #[tokio::test]
-async fn a_sweep_looks_where_runners_are_were_or_are_to_be() {
+async fn registrations_can_be_where_the_configuration_and_the_pools_say_and_where_names_are_asked_for()
+ {
     let bench =
         Bench::with(&[("DISCOVERY_MODE", "organization"), ("GITHUB_ORGANIZATION", "octo-org")]);
     let spec = serde_json::json!({"name": "ci", "labels": ["x"], "scopes": ["org:other", "discovered", "repo:o/*"]});
     let spec = mayfly_common::pool::PoolSpec::from_json(&spec, "").unwrap();
     bench.handle.book().create(spec, at(0)).await.unwrap();
-    let mut state = bench.reconciler.state.lock().await;
-    state.scopes.insert(scope("repo:o/was"));
-    state.contested.insert(scope("repo:o/contested"), at(9));
-    let used = BTreeSet::from([scope("repo:o/is")]);
-    let swept = bench.reconciler.scopes_to_sweep(&mut state, &used, 0, at(0));
-    let expected = ["org:octo-org", "org:other", "repo:o/contested", "repo:o/is", "repo:o/was"];
-    assert_eq!(swept, expected.iter().map(|text| scope(text)).collect());
+    let state = bench.reconciler.state.lock().await;
+    let places = bench.reconciler.places(&state, &[], &[machine("r-1")], at(0));
+    let scopes = |texts: &[&str]| texts.iter().map(|text| scope(text)).collect::<BTreeSet<_>>();
+    assert_eq!(places.configured, scopes(&["org:octo-org", "org:other"]));
+    assert_eq!(places.used, scopes(&["org:octo-org"]));
+    assert!(places.watched.is_empty() && places.named.is_empty() && places.others.is_empty());
 }
 
 #[test]
@@ -136,25 +136,11 @@ async fn what_a_pass_sees_is_remembered_for_the_next_looks() {
     for (second, next) in [(0, 60), (59, 60), (60, 120)] {
         bench.set(second);
         bench.reconciler.pass().await;
-        assert_eq!(bench.reconciler.state.lock().await.next_sweep, at(next), "{second}");
+        assert_eq!(bench.reconciler.state.lock().await.schedule.next_sweep, at(next), "{second}");
     }
     let state = bench.reconciler.state.lock().await;
-    assert_eq!(state.scopes, BTreeSet::from([scope("org:octo-org")]));
+    assert_eq!(state.schedule.scopes, BTreeSet::from([scope("org:octo-org")]));
     assert!(state.ledger.next_search(false).is_some(), "the job that it has is not known yet");
-}
-
-#[tokio::test]
-async fn with_little_left_of_the_hour_s_requests_looks_are_apart() {
-    use mayfly_github::budget::{Account, Limit, Resource};
-    let bench = Bench::new();
-    let mut state = bench.reconciler.state.lock().await;
-    state.last_look = at(0);
-    assert!(bench.reconciler.may_look(&state, at(0)));
-    // Forty that are for nothing else, in 4,000 seconds.
-    let limit = Some(Limit { limit: 1_000, remaining: 60, reset: at(4_000) });
-    bench.reconciler.github.budget().answered(Account::User, Resource::Core, limit, true, at(0));
-    assert!(!bench.reconciler.may_look(&state, at(99)));
-    assert!(bench.reconciler.may_look(&state, at(100)));
 }
 
 #[tokio::test]
@@ -162,7 +148,7 @@ async fn checks_are_counted_whose_turn_decides_which_held_runs_are_looked_for() 
     let bench = Bench::with(&[("AUTO_CREATE_RUNNERS", "true")]);
     for checks in 1..=2 {
         bench.reconciler.check_now().await;
-        assert_eq!(bench.reconciler.state.lock().await.checks, checks);
+        assert_eq!(bench.reconciler.state.lock().await.schedule.checks, checks);
     }
 }
 

@@ -20,13 +20,13 @@ async fn nothing_stays_known_of_the_registrations_of_a_repository_that_is_gone()
     let lists = places().map(|place| (place, Listing::Known(vec![stray(1)])));
     let seen = Observed { registrations: lists.into(), ..Observed::default() };
     state.memory = seen.remember(&policy, at(0)).memory;
-    state.scopes = places().into();
-    state.contested = places().map(|place| (place, at(60))).into();
+    state.schedule.scopes = places().into();
+    state.schedule.contested = places().map(|place| (place, at(60))).into();
     assert_eq!(state.memory.watched(), places().into());
     state.forget_registrations(vec![RepoSlug::parse("o/gone").unwrap()]);
     let [_, stays] = places();
     let left = BTreeSet::from([stays]);
     assert_eq!(state.memory.watched(), left);
-    assert_eq!(state.scopes, left);
-    assert_eq!(state.contested.keys().cloned().collect::<BTreeSet<_>>(), left);
+    assert_eq!(state.schedule.scopes, left);
+    assert_eq!(state.schedule.contested.keys().cloned().collect::<BTreeSet<_>>(), left);
 }
