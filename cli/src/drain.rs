@@ -178,6 +178,11 @@ async fn remove_all(gateway: &Gateway, options: &Uninstall) -> Result<Output, Fa
                 failed += 1;
                 "the last look is not over yet".to_owned()
             }
+            // One that was on its way when the drain was over is there now.
+            Err(failure) if is_not_drained(&failure) => {
+                until_drained(gateway, options.timeout).await?;
+                "a runner that was on its way".to_owned()
+            }
             Err(failure) => {
                 progress.end();
                 return Err(failure);
@@ -204,6 +209,11 @@ async fn remove_all(gateway: &Gateway, options: &Uninstall) -> Result<Output, Fa
              \x20 docker compose down --volumes (or docker-compose), which removes the database, too\n\
              \x20 systemctl disable --now mayfly, or mayfly-orchestrator mayfly-api-gateway\n";
     Ok(Output::new(text, &json!({ "removed": removed })))
+}
+
+/// True if the orchestrator refused because runners are left.
+fn is_not_drained(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused(refusal) if refusal.problem.kind.ends_with(":not-drained"))
 }
 
 /// Ends every runner, whatever it does.

@@ -287,7 +287,7 @@ impl Backend for DockerBackend {
             // Somebody removed it since we looked.
             Err(error) if lacks_network(&error) => {
                 drop(network);
-                self.network.forget().await;
+                self.network.forget();
                 let _network = self.network.ready(docker).await?;
                 let made = docker.create_container(Some(options()), body).await;
                 let id = made.map_err(refused("create a runner container"))?.id;
@@ -313,7 +313,7 @@ impl Backend for DockerBackend {
         if let Err(error) = &outcome
             && lacks_network(error)
         {
-            self.network.forget().await;
+            self.network.forget();
             drop(self.network.ready(docker).await?);
         }
         outcome
@@ -326,7 +326,7 @@ impl Backend for DockerBackend {
     async fn clear(&self) -> Result<Cleared, BackendError> {
         let (docker, installation) = (self.docker().await?, self.installation().await?);
         let cleared = clear::networks(docker, &installation, &self.settings.network).await;
-        self.network.forget().await;
+        self.network.forget();
         cleared
     }
 
@@ -392,7 +392,7 @@ impl Watcher for DockerBackend {
     async fn watch(&self, changed: &Notify) -> BackendError {
         let outcome = self.follow(changed).await;
         // The engine may have been started anew, with another default.
-        self.network.forget().await;
+        self.network.forget();
         match outcome {
             Ok(()) => BackendError::unreachable(TITLE, "the event stream ended"),
             Err(error) => error,

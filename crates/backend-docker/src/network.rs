@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(super) struct RunnerNetwork {
     configured: Option<u32>,
     /// Held for reading while a runner is launched: the network is not replaced under it.
     seen: RwLock<Seen>,
+    /// True if it may be gone: whoever launches next looks again, whatever others are doing.
+    doubted: AtomicBool,
 }
 
 /// What a look at the network told, and when.
@@ -80,7 +83,7 @@ impl RunnerNetwork {
     /// `configured`: the MTU that is asked for; none means that of the engine's default network.
     pub(super) fn new(name: String, configured: Option<u32>) -> Self {
         let seen = RwLock::new(Seen { fit: Fit::Unknown, at: Instant::now() });
-        Self { name, open: Mutex::default(), configured, seen }
+        Self { name, open: Mutex::default(), configured, seen, doubted: AtomicBool::new(false) }
     }
 
     /// Why runners reach each other on it, if they did when it was last looked at.
@@ -96,7 +99,8 @@ impl RunnerNetwork {
     ) -> Result<RwLockReadGuard<'_, Seen>, BackendError> {
         let held = self.seen.read().await;
         let known = *held;
-        if known.holds() {
+        let doubted = self.doubted.swap(false, Ordering::Relaxed);
+        if known.holds() && !doubted {
             return Ok(held);
         }
         drop(held);
@@ -105,19 +109,34 @@ impl RunnerNetwork {
             // While others are being launched it cannot be empty, and another look can wait.
             Fit::Good | Fit::OtherMtu | Fit::Open => match self.seen.try_write() {
                 Ok(seen) => seen,
+                Err(_) if doubted => return self.make_if_missing(docker).await,
                 Err(_) => return Ok(self.seen.read().await),
             },
         };
-        if !seen.holds() {
-            let fit = self.ensure(docker, seen.fit).await?;
+        if doubted || !seen.holds() {
+            let fit = self.ensure(docker, seen.fit).await.inspect_err(|_| self.forget())?;
             *seen = Seen { fit, at: Instant::now() };
         }
         Ok(seen.downgrade())
     }
 
-    /// It is gone: whoever launches next looks again.
-    pub(super) async fn forget(&self) {
-        self.seen.write().await.fit = Fit::Unknown;
+    /// Makes it if it is gone. One that is there stays as it is, because others are being launched on it.
+    async fn make_if_missing(
+        &self,
+        docker: &Connection,
+    ) -> Result<RwLockReadGuard<'_, Seen>, BackendError> {
+        let made = async {
+            if docker.network(LOOK_UP, &self.name).await?.is_none() {
+                create(docker, &self.name, self.mtu(docker).await?).await?;
+            }
+            Ok(self.seen.read().await)
+        };
+        made.await.inspect_err(|_| self.forget())
+    }
+
+    /// It may be gone: whoever launches next looks again. Waits for nobody who launches at this moment.
+    pub(super) fn forget(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
     }
 
     /// The MTU that our networks shall have; none where the engine does not tell, and its own default holds.

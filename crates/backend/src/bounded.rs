@@ -23,6 +23,8 @@ use mayfly_common::machine::{Machine, MachineRef};
 pub const PASS: Duration = Duration::from_secs(30);
 /// How long one call of an action may take, once it is its turn.
 const ACTION: Duration = PASS;
+/// How long a machine may take to be made: a large image on a slow disk takes its time.
+const CREATION: Duration = Duration::from_mins(1);
 /// Calls of actions that are under way at a time. The others wait for their turn.
 const ACTIONS: usize = 16;
 /// How long a list may take. Less than [`PASS`], so that a pass with a slow list can ask for more.
@@ -167,7 +169,7 @@ impl Bounded {
             None => None,
         };
         let _running = self.begin();
-        let left = self.spent().map_or(PASS, |spent| spent.left());
+        let left = self.spent().map_or(Duration::MAX, |spent| spent.left());
         let limit = limit.min(left);
         let answer = if limit.is_zero() {
             let why = format!("the {} s that one pass waits for it are used up", PASS.as_secs());
@@ -227,11 +229,11 @@ impl Backend for Bounded {
     }
 
     async fn create(&self, spec: &MachineSpec) -> Result<(), BackendError> {
-        self.within(ACTION, self.inner.create(spec)).await
+        self.within(CREATION, self.inner.create(spec)).await
     }
 
     async fn start(&self, machine: &MachineRef) -> Result<(), BackendError> {
-        self.within(ACTION, self.inner.start(machine)).await
+        self.within(CREATION, self.inner.start(machine)).await
     }
 
     async fn delete(&self, machine: &MachineRef) -> Result<(), BackendError> {

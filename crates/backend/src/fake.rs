@@ -82,6 +82,8 @@ pub struct State {
     pub image_id: String,
     /// How many of the next launches fail.
     pub failing_launches: usize,
+    /// How many of the next launches do not reach the engine.
+    pub unreachable_launches: usize,
     /// Number of next launches that make their container and lose the engine's answer.
     pub half_launches: usize,
     /// How many of the next starts of runners with a Docker engine of their own fail.
@@ -184,6 +186,10 @@ impl FakeBackend {
 
     async fn make(&self, spec: &MachineSpec) -> Result<(), BackendError> {
         let mut state = self.reach().await?;
+        if state.unreachable_launches > 0 {
+            state.unreachable_launches -= 1;
+            return Err(BackendError::unreachable(TITLE, "no answer"));
+        }
         if state.failing_launches > 0 {
             state.failing_launches -= 1;
             return Err(BackendError::Refused {

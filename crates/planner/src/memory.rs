@@ -27,7 +27,7 @@ use super::policy::Policy;
 use super::request::ApiRequest;
 use super::sighting::Sighting;
 use mayfly_common::identity::BackendName;
-use mayfly_common::machine::{Machine, Phase};
+use mayfly_common::machine::{Machine, MachineRef, Phase};
 use mayfly_common::registration::{Registered, RunnerId};
 
 /// The wait after GitHub first refused to delete a registration; doubled by each further refusal.
@@ -37,6 +37,11 @@ const REFUSED_LONGEST: SignedDuration = SignedDuration::from_mins(5);
 /// How long the names and registrations of runners that are gone are remembered. GitHub removes an ephemeral registration that
 /// is offline for a day (docs: "Ephemeral runners").
 const ORIGIN_KEPT: SignedDuration = SignedDuration::from_hours(48);
+/// The wait after the end of a machine failed once, and the longest; doubled each time.
+const UNENDED_FIRST: SignedDuration = SignedDuration::from_secs(5);
+const UNENDED_LONGEST: SignedDuration = SignedDuration::from_mins(5);
+/// How long registrations may still appear that an earlier process was making when it ended.
+const LATE_REGISTRATION: SignedDuration = SignedDuration::from_mins(1);
 /// How long a clash is reported after its last sign.
 const CLASH_KEPT: SignedDuration = SignedDuration::from_mins(10);
 
@@ -58,6 +63,14 @@ struct Refused {
     until: Timestamp,
     /// True if the list said so, too.
     listed_busy: bool,
+}
+
+/// A machine whose end failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unended {
+    times: u32,
+    until: Timestamp,
+    why: String,
 }
 
 /// What passes remember.
@@ -82,7 +95,10 @@ pub struct Memory {
     /// Scopes whose runners were listed before.
     listed: BTreeSet<Scope>,
     /// True once this process has seen which machines there were before it.
-    adopted: BTreeSet<BackendName>,
+    /// When each backend first listed its machines.
+    adopted: BTreeMap<BackendName, Timestamp>,
+    /// Machines whose end failed.
+    unended: BTreeMap<MachineRef, Unended>,
     clashes: BTreeMap<Scope, Clash>,
     /// By job.
     assignments: BTreeMap<i64, Assignment>,
@@ -143,6 +159,34 @@ impl Memory {
         self.clashes.values()
     }
 
+    /// The end of a machine failed; `why`, as a problem that lasts until it is gone.
+    pub fn not_ended(&mut self, machine: &MachineRef, why: String, now: Timestamp) {
+        let times = self.unended.get(machine).map_or(0, |unended| unended.times).saturating_add(1);
+        // It may have come half way.
+        self.ended(&machine.name);
+        let wait = doubled(UNENDED_FIRST, UNENDED_LONGEST, times);
+        let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        self.unended.insert(machine.clone(), Unended { times, until, why });
+    }
+
+    /// Until when the end of a machine is not tried again, if it failed.
+    pub fn end_put_off(&self, machine: &MachineRef, now: Timestamp) -> Option<Timestamp> {
+        let until = self.unended.get(machine)?.until;
+        // One that ends later than the longest wait is from before the clock was set back.
+        let holds = until > now && until.duration_since(now) <= UNENDED_LONGEST;
+        holds.then_some(until)
+    }
+
+    /// Why machines could not be ended that are still there, one line each.
+    pub fn unended(&self) -> impl Iterator<Item = &str> {
+        self.unended.values().map(|unended| unended.why.as_str())
+    }
+
+    /// The registration of a launch of which nobody knows what became: if it stays offline, it is ours to delete.
+    pub fn registered(&mut self, scope: &Scope, id: RunnerId, now: Timestamp) {
+        self.registrations.insert((scope.clone(), id), now);
+    }
+
     /// GitHub refused to delete a registration: its runner runs a job. `listed_busy`: whether its list said so, too.
     pub fn refused(&mut self, scope: &Scope, id: RunnerId, listed_busy: bool, now: Timestamp) {
         let key = (scope.clone(), id);
@@ -160,9 +204,10 @@ impl Memory {
         holds.then_some(refused.until)
     }
 
-    /// When GitHub is next asked again to delete a registration.
+    /// When GitHub is next asked again to delete a registration, and when the ends of machines are tried again.
     pub fn retries(&self) -> impl Iterator<Item = Timestamp> {
-        self.refused.values().map(|refused| refused.until)
+        let refused = self.refused.values().map(|refused| refused.until);
+        refused.chain(self.unended.values().map(|unended| unended.until))
     }
 }
 
@@ -174,7 +219,10 @@ impl Observed {
         memory.not_found = self.note_not_found(&memory.not_found, now);
         for machine in &self.machines {
             let known = memory.names.insert(machine.name.clone(), now).is_some();
-            if memory.adopted.contains(&machine.backend) && !known {
+            // One that was made before was on its way when an earlier process ended.
+            let late =
+                memory.adopted.get(&machine.backend).is_none_or(|at| machine.created_at <= *at);
+            if !late && !known {
                 memory.note_clash(&machine.scope, machine.name.as_str(), Sign::Machine, now);
             }
             let listed = self.sight_of(machine).listed().map(|registered| registered.id);
@@ -184,7 +232,11 @@ impl Observed {
         }
         let listed =
             policy.caps.backends.keys().filter(|name| !self.unreachable.contains_key(name));
-        memory.adopted.extend(listed.cloned());
+        for backend in listed {
+            memory.adopted.entry(backend.clone()).or_insert(now);
+        }
+        let there: BTreeSet<MachineRef> = self.machines.iter().map(Machine::reference).collect();
+        memory.unended.retain(|machine, _| there.contains(machine));
         memory.names.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
         memory.started_for.retain(|name, _| memory.names.contains_key(name));
         memory.registrations.retain(|_, at| now.duration_since(*at) < ORIGIN_KEPT);
@@ -309,7 +361,8 @@ impl Observed {
             let came_online =
                 registered.online && before.is_some_and(|stray| stray.offline_since.is_some());
             // The name of a numbered place may have been there before its pool: only one at work appeared.
-            let appeared = was_listed && before.is_none() && (ours || !offline);
+            let late = memory.began().is_none_or(|at| now.duration_since(at) < LATE_REGISTRATION);
+            let appeared = was_listed && before.is_none() && ((ours && !late) || !offline);
             // A backend that does not answer may have made it.
             let foreign = self.unreachable.is_empty()
                 && (ours || place)
@@ -328,6 +381,11 @@ impl Observed {
 }
 
 impl Memory {
+    /// When the first backend listed its machines.
+    fn began(&self) -> Option<Timestamp> {
+        self.adopted.values().min().copied()
+    }
+
     fn note_clash(&mut self, scope: &Scope, example: &str, sign: Sign, now: Timestamp) {
         let clash = self.clashes.entry(scope.clone()).or_insert_with(|| Clash {
             scope: scope.clone(),

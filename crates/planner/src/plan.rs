@@ -141,7 +141,7 @@ pub struct Unmet {
 
 /// Decides everything; does nothing. Same input, same output.
 pub fn plan(seen: &Observed, policy: &Policy, now: Timestamp) -> Plan {
-    let running = seen.machines.iter().filter(|machine| takes_room(seen, machine));
+    let running = seen.machines.iter().filter(|machine| takes_room(machine));
     let mut planner = Planner {
         seen,
         policy,
@@ -212,7 +212,7 @@ struct Planner<'a, N> {
 
 impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     fn running(&self) -> impl Iterator<Item = &'a Machine> + use<'a, N> {
-        self.seen.machines.iter().filter(|machine| takes_room(self.seen, machine))
+        self.seen.machines.iter().filter(|machine| takes_room(machine))
     }
 
     /// Runners that can still take a job: idle, or starting within their time. Failed ones never count.
@@ -247,10 +247,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
     }
 }
 
-/// True if it uses what the caps count: it runs, is made or prepared for that, or a part of it goes only with it.
-fn takes_room(seen: &Observed, machine: &Machine) -> bool {
+/// True if it uses what the caps count: it runs or may run, is made or prepared for that, or a part of it goes only with it.
+fn takes_room(machine: &Machine) -> bool {
     match &machine.phase {
-        Phase::NeverStarted => seen.is_being_started(&machine.name),
+        // One that was never started may still be, as long as it is there: nobody knows what became of its start.
         Phase::Exited(_) => machine.lingers,
         _ => true,
     }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use mayfly_common::api::{DrainStatus, UninstallReport};
+use mayfly_common::name::RunnerName;
 use mayfly_common::problem::Problem;
 
 use super::Api;
@@ -54,11 +55,14 @@ fn status(api: &Api) -> DrainStatus {
         let is_busy = |state| state == mayfly_common::runner::RunnerState::Busy;
         seen.runners.iter().filter(|runner| !busy || is_busy(runner.state)).count()
     };
+    // One that is being made when the drain begins is there soon.
+    let listed = |name: &RunnerName| seen.runners.iter().any(|one| one.name == name.as_str());
+    let being_made = seen.being_made.iter().filter(|name| !listed(name)).count();
     DrainStatus {
         draining: since.is_some(),
         since,
         stored: drain.is_stored(),
-        left: is_seen.then(|| count(false)),
+        left: is_seen.then(|| count(false) + being_made),
         busy: is_seen.then(|| count(true)),
     }
 }

@@ -22,7 +22,7 @@ use tracing::{Instrument as _, Span, info_span, warn};
 
 pub(super) use self::outcome::labels;
 pub(crate) use self::outcome::{ActionError, Outcome};
-use super::launch::Launcher;
+use super::launch::{Launcher, NotLaunched};
 use crate::backends::Backends;
 use crate::metrics::Metrics;
 use mayfly_backend::bounded::Bounded;
@@ -46,6 +46,8 @@ pub(super) struct Task {
     pub(super) listed_busy: bool,
     /// How long a runner of its pool may take to come online.
     pub(super) registration_timeout: SignedDuration,
+    /// The registration of a launch that failed so that the runner may be there.
+    pub(super) left: Option<RunnerId>,
 }
 
 /// An action that was carried out.
@@ -122,7 +124,13 @@ impl Task {
             Action::Launch(launch) => policy.terms(&launch.pool),
             _ => &policy.default,
         };
-        Self { machine, listed_busy, registration_timeout: terms.registration_timeout, action }
+        Self {
+            machine,
+            listed_busy,
+            registration_timeout: terms.registration_timeout,
+            left: None,
+            action,
+        }
     }
 }
 
@@ -144,7 +152,7 @@ impl Actor {
     async fn one(&self, mut task: Task) -> Carried {
         let began = self.clock.now();
         let span = span(&task);
-        let (outcome, gone) = self.act(&task).instrument(span.clone()).await;
+        let (outcome, gone) = self.act(&mut task).instrument(span.clone()).await;
         span.record("outcome", outcome.as_str());
         if matches!(outcome, Outcome::Failed(_)) {
             traces::failed(&span);
@@ -170,7 +178,7 @@ impl Actor {
         }
     }
 
-    async fn act(&self, task: &Task) -> (Outcome, Option<(Finished, String)>) {
+    async fn act(&self, task: &mut Task) -> (Outcome, Option<(Finished, String)>) {
         let seen = task.machine.as_ref();
         match &task.action {
             Action::PullImage { backend, image } => {
@@ -182,9 +190,13 @@ impl Actor {
                 one.images.pull(image, puller, Arc::clone(&self.clock));
                 (Outcome::Done, None)
             }
-            Action::Launch(launch) => {
-                (self.launcher.launch(launch, self.clock.now()).await.into(), None)
-            }
+            Action::Launch(launch) => match self.launcher.launch(launch, self.clock.now()).await {
+                Ok(()) => (Outcome::Done, None),
+                Err(NotLaunched { error, left }) => {
+                    task.left = left;
+                    (Outcome::Failed(error), None)
+                }
+            },
             Action::Start { machine, scope, id, .. } => {
                 (self.launcher.start(machine, scope, *id).await.into(), None)
             }

@@ -8,14 +8,16 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use mayfly_common::api::Runner;
-use mayfly_common::machine::Phase;
+use mayfly_common::identity::BackendName;
+use mayfly_common::machine::{MachineRef, Phase};
+use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
 use mayfly_common::registration::RunnerId;
 use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::Scope;
 use mayfly_service::telemetry::SHUTDOWN;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::Reconciler;
@@ -28,6 +30,9 @@ const RECONNECT: Duration = Duration::from_secs(5);
 
 /// How often the engine is asked whether it answers. Passes may be minutes apart, and an engine that froze in between is to be known.
 const PING: Duration = Duration::from_secs(15);
+
+/// How long actions under way are waited for at the end. With the pass before it less than what service managers grant.
+const FINISH: Duration = Duration::from_secs(25);
 
 /// Runs passes until `shutdown`. A pass that has begun is finished, but starts no further runner, and what is under way is waited for.
 pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>) {
@@ -55,7 +60,12 @@ pub async fn run(reconciler: Arc<Reconciler>, shutdown: impl Future<Output = ()>
         }
     }
     reconciler.stop_launching();
-    reconciler.finish().await;
+    if timeout(FINISH, reconciler.finish()).await.is_err() {
+        warn!(
+            category = SHUTDOWN,
+            "some actions are still under way: the next start takes up what they leave"
+        );
+    }
     for task in beside {
         task.abort();
     }
@@ -119,10 +129,19 @@ impl Reconciler {
         let now = self.clock.now();
         let snapshot = self.snapshot.borrow();
         let put_off = |runner: &Runner| {
+            let unended = runner.container_id.as_ref().is_some_and(|id| {
+                let backend = BackendName::parse(&runner.backend).unwrap_or_default();
+                let name = RunnerName::parse(&runner.name).ok();
+                name.is_some_and(|name| {
+                    let machine = MachineRef { backend, name, id: id.clone() };
+                    state.memory.end_put_off(&machine, now).is_some()
+                })
+            });
             let scope = Scope::parse(runner.scope, &runner.scope_name).ok();
             let id = runner.github_runner_id.map(RunnerId);
             let both = scope.zip(id);
-            both.is_some_and(|(scope, id)| state.memory.put_off(&scope, id, now).is_some())
+            unended
+                || both.is_some_and(|(scope, id)| state.memory.put_off(&scope, id, now).is_some())
         };
         let paces = snapshot
             .runners

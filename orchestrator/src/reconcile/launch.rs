@@ -40,6 +40,20 @@ pub(super) struct Launcher {
     github: Arc<GitHubClient>,
 }
 
+/// A runner that was not started, as far as anybody knows.
+#[derive(Debug)]
+pub(super) struct NotLaunched {
+    pub(super) error: ActionError,
+    /// Its registration, which a sweep deletes if it stays offline.
+    pub(super) left: Option<RunnerId>,
+}
+
+impl<E: Into<ActionError>> From<E> for NotLaunched {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), left: None }
+    }
+}
+
 /// How one runner gets to GitHub.
 struct Credentials {
     id: Option<RunnerId>,
@@ -57,8 +71,8 @@ impl Launcher {
         Self { config: config.clone(), book, backends, github }
     }
 
-    /// Starts one runner, or leaves nothing behind. If the engine cannot be reached, the runner may be there and keeps its registration.
-    pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), ActionError> {
+    /// Starts one runner, or leaves nothing behind. If the backend cannot be reached, the runner may be there and keeps its registration.
+    pub(super) async fn launch(&self, launch: &Launch, now: Timestamp) -> Result<(), NotLaunched> {
         let pool = self.book.material_of(&launch.pool);
         // Before anything is made that would have to be taken back.
         let installation = self.backends.installation().await?;
@@ -78,7 +92,8 @@ impl Launcher {
             self.environment(launch, &pool, credentials, &identity.installation, now);
         let spec = MachineSpec { identity, bootstrap, command, profile, environment };
         let Err(error) = backend.create(&spec).await else { return Ok(()) };
-        self.failed(&launch.name, &launch.scope, id, error).await
+        let left = self.clear_up(&launch.name, &launch.scope, id, &error).await;
+        Err(NotLaunched { error: error.into(), left })
     }
 
     /// Starts a runner that was created and has waited for its Docker engine, or leaves nothing behind. `id`: its registration.
@@ -93,31 +108,26 @@ impl Launcher {
             Err(error) => Err(error),
         };
         let Err(error) = started else { return Ok(()) };
-        self.failed(&machine.name, scope, id, error).await
+        self.clear_up(&machine.name, scope, id, &error).await;
+        Err(error.into())
     }
 
-    /// Deletes the registration of a runner that was not started, unless the engine cannot be reached and the runner may run.
-    async fn failed(
+    /// Deletes the registration of a runner that was not started, unless the backend cannot be reached and the runner may run. Answers
+    /// with the registration that is left.
+    async fn clear_up(
         &self,
         name: &RunnerName,
         scope: &Scope,
         id: Option<RunnerId>,
-        error: BackendError,
-    ) -> Result<(), ActionError> {
-        if !matches!(error, BackendError::Unreachable { .. }) {
-            self.forget(name, scope, id).await;
+        error: &BackendError,
+    ) -> Option<RunnerId> {
+        let id = id?;
+        if matches!(error, BackendError::Unreachable { .. }) {
+            return Some(id);
         }
-        Err(error.into())
-    }
-
-    /// Deletes the registration of a runner that was not started.
-    async fn forget(&self, name: &RunnerName, scope: &Scope, id: Option<RunnerId>) {
-        if let Some(id) = id
-            && let Err(second) = self.github.deregister(scope, id).await
-        {
-            // The sweep finds it by its name; only a name chosen through the API waits for GitHub's own clean-up.
-            warn!(runner = %name, "registration of a runner that was not started is left for the sweep: {second}");
-        }
+        let second = self.github.deregister(scope, id).await.err()?;
+        warn!(runner = %name, "registration of a runner that was not started is left for the sweep: {second}");
+        Some(id)
     }
 
     /// Undoes a launch. A registration of that name that belongs to another runner stays.

@@ -174,6 +174,11 @@ impl Reconciler {
         report.unmet = planned.unmet.iter().take(show::MOST_UNMET).map(show::unmet).collect();
         report.problems.extend(show::not_assigned(planned));
         report.problems.extend(state.memory.idle_problems(now));
+        for unended in state.memory.unended() {
+            if !report.problems.iter().any(|problem| problem == unended) {
+                report.problems.push(unended.to_owned());
+            }
+        }
         Self::tell_unmet(state, planned);
     }
 

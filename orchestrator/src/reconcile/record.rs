@@ -223,9 +223,7 @@ impl Reconciler {
             (_, Outcome::Left(error)) => {
                 report.problems.push(format!("could not {action}: {error}"))
             }
-            (_, Outcome::Failed(error)) => {
-                report.problems.push(format!("could not {action}: {error}"))
-            }
+            (_, Outcome::Failed(error)) => report.problems.push(could_not(action, error)),
         }
     }
 
@@ -282,6 +280,9 @@ pub(super) fn note_outcome(state: &mut State, carried: &Carried, now: Timestamp)
         }
         (Action::Launch(launch), outcome) => {
             state.memory.not_started(&launch.name);
+            if let Some(id) = carried.task.left {
+                state.memory.registered(&launch.scope, id, now);
+            }
             if let Outcome::Failed(ActionError::GitHub(GitHubError::Conflict(_))) = outcome {
                 state.schedule.contest(&launch.scope, *registration_timeout, now);
             }
@@ -293,13 +294,19 @@ pub(super) fn note_outcome(state: &mut State, carried: &Carried, now: Timestamp)
             Outcome::Kept,
         ) => state.memory.refused(scope, *id, *listed_busy, now),
         // Also where its end failed: it may have come half way. One that cannot be started is removed.
-        (
-            Action::Retire { machine, .. } | Action::Remove { machine, .. },
-            Outcome::Done | Outcome::Failed(_),
-        )
+        (Action::Remove { machine, .. }, Outcome::Failed(error)) => {
+            state.memory.not_ended(machine, could_not(action, error), now);
+        }
+        (Action::Retire { machine, .. }, Outcome::Done | Outcome::Failed(_))
+        | (Action::Remove { machine, .. }, Outcome::Done)
         | (Action::Start { machine, .. }, Outcome::Failed(_)) => state.memory.ended(&machine.name),
         _ => {}
     }
+}
+
+/// The problem of an action that failed.
+fn could_not(action: &Action, error: &ActionError) -> String {
+    format!("could not {action}: {error}")
 }
 
 /// Forgets a machine that is gone: where its backend does not answer, it would be shown as it was last seen.

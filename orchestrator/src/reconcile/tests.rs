@@ -196,10 +196,15 @@ async fn an_end_that_github_refused_is_put_off_whatever_kind_of_end_it_was() {
         before.launched(&name("r-1"), None, at(3));
         state.memory = before.clone();
         let what = format!("{action} {outcome:?}");
-        note_outcome(&mut state, &carried(&Observed::default(), action, outcome), at(4));
         if ended {
             before.ended(&name("r-1"));
         }
+        let fails = matches!((&action, &outcome), (Action::Remove { .. }, Outcome::Failed(_)));
+        if let (true, Outcome::Failed(error)) = (fails, &outcome) {
+            let why = format!("could not {action}: {error}");
+            before.not_ended(&reference("r-1"), why, at(4));
+        }
+        note_outcome(&mut state, &carried(&Observed::default(), action, outcome), at(4));
         assert_eq!(state.memory, before, "{what}");
     }
 }

@@ -6,6 +6,7 @@ use github_sim::{Fault, FaultKind};
 use http::Method;
 use mayfly_backend::fake::Hold;
 use mayfly_common::api::PassReport;
+use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
 use orchestrator::reconcile::handle::{Deleted, RequestError};
 use serde_json::json;
@@ -250,4 +251,62 @@ async fn what_is_under_way_ends_with_its_process_and_the_next_one_does_it() {
         platform.pass().await;
     }
     assert_eq!(platform.registrations(), platform.containers());
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_runners_that_are_on_their_way() {
+    let (platform, _) = with_jobs(&[], 1).await;
+    hold(&platform, Hold::Launch);
+    pass(&platform).await;
+    held(&platform).await;
+    let (status, _) = call(&platform, Method::PUT, "/drain", json!({})).await;
+    assert_eq!(status, http::StatusCode::OK);
+    pass(&platform).await;
+    let (_, drain) = get(&platform, "/drain").await;
+    assert_eq!((&drain["left"], &drain["busy"]), (&json!(1), &json!(0)), "{drain}");
+    let (status, told) = call(&platform, Method::POST, "/uninstall", json!({})).await;
+    assert_eq!(status, http::StatusCode::CONFLICT, "{told}");
+    platform.backend.go_on();
+    until(|| platform.containers().len() == 1).await;
+    for _ in 0..3 {
+        platform.wait(400);
+        platform.pass().await;
+    }
+    let (_, drain) = get(&platform, "/drain").await;
+    assert_eq!(drain["left"], 0, "{drain}");
+    assert!(platform.containers().is_empty() && platform.registrations().is_empty());
+}
+
+#[tokio::test]
+async fn the_registration_of_a_launch_that_nobody_knows_the_end_of_goes_whatever_its_name_is() {
+    let platform = Platform::new().await;
+    platform.backend.state().unreachable_launches = 1;
+    let wanted = json!({"scope": "repo", "scope_name": "octo-admin/app", "runner_name": "desk"});
+    assert!(platform.create(&wanted).await.is_err());
+    assert_eq!(platform.registrations(), ["desk"]);
+    for _ in 0..3 {
+        platform.wait(310);
+        platform.pass().await;
+    }
+    assert!(platform.registrations().is_empty());
+}
+
+#[tokio::test]
+async fn a_machine_whose_start_nobody_knows_the_end_of_takes_room_until_it_is_gone() {
+    let (platform, _) = with_jobs(&[("MAX_RUNNERS", "1")], 2).await;
+    platform.pass().await;
+    let name = platform.containers().remove(0);
+    // The start was not answered in time, and may still take effect; GitHub does not let go of the registration.
+    platform.backend.turn(&name, &Phase::NeverStarted);
+    let route = "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned();
+    platform.fault(Fault { route, status: 500, times: 2, ..Fault::default() });
+    for _ in 0..2 {
+        platform.wait(20);
+        let report = platform.pass().await;
+        assert_eq!((report.launched, report.removed), (0, 0), "{report:?}");
+    }
+    platform.wait(30);
+    assert_eq!(platform.pass().await.removed, 1);
+    platform.wait(90);
+    assert_eq!(platform.pass().await.launched, 1);
 }

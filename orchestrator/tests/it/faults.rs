@@ -483,7 +483,15 @@ async fn deregistering_that_fails_keeps_the_container_until_it_works() {
     platform.fault(fault(&format!("{RUNNERS}/{{runner_id}}"), 500));
     let report = platform.pass().await;
     assert_eq!((report.removed, platform.containers().len()), (0, 1), "{report:?}");
+    let problem = report.problems.last().unwrap().clone();
+    assert!(problem.starts_with("could not remove container"), "{problem}");
+    // Not again at once, and it is a problem until it is done.
+    platform.wait(4);
+    let report = platform.pass().await;
+    assert_eq!((report.removed, report.problems), (0, vec![problem]));
+    platform.wait(1);
     assert_eq!(platform.pass().await.removed, 1);
+    assert_eq!(platform.pass().await.problems, Vec::<String>::new());
     assert!(platform.registrations().is_empty());
 }
 

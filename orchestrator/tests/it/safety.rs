@@ -145,6 +145,7 @@ async fn two_hosts_with_one_id_leave_each_other_s_runners_alone_and_say_so() {
     ours.repo("octo-admin/other", SELF_HOSTED);
     ours.queue("octo-admin/app", &["self-hosted"]);
     ours.pass().await;
+    ours.wait(60);
     ours.pass().await;
     // The other host, a clone of this one, starts a runner of its own.
     let (place, theirs) = (scope("repo:octo-admin/app"), "mayfly-fake-aaaaaaaaaaaa");

@@ -31,6 +31,7 @@ async fn a_runner_stays_while_the_engine_does_not_send_its_log() {
     platform.backend.state().unreachable_logs = 1;
     assert_eq!(platform.pass().await.removed, 0);
     assert_eq!(platform.containers(), std::slice::from_ref(&name));
+    platform.wait(5);
     assert_eq!(platform.pass().await.removed, 1);
     let log = platform.handle.snapshot().logs.get(&name).cloned();
     assert!(log.is_some_and(|log| log.contains("completed with result")), "the log is kept");

@@ -251,3 +251,31 @@ fn what_runners_must_not_share_is_told_in_words() {
         assert_eq!(openness("n", &found(None, icc)).as_deref(), Some(open), "{icc:?}");
     }
 }
+
+/// The stream of events breaks while a launch hangs: nobody else waits for it.
+#[tokio::test]
+async fn a_network_that_may_be_gone_is_looked_at_beside_a_launch_that_hangs() {
+    let there = || runners(Some("1450"), "false", true);
+    let gone = || no(404, "no such network");
+    let bridge =
+        ok(&json!({"Name": "bridge", "Options": {"com.docker.network.driver.mtu": "1450"}}));
+    let made = ok(&json!({"Id": "n1", "Warning": ""}));
+    for (found, is_gone) in [(there(), false), (gone(), true)] {
+        let script = [
+            (BRIDGE, vec![bridge.clone()]),
+            (RUNNERS, vec![there(), there(), found, there()]),
+            (MAKE, vec![made.clone()]),
+        ];
+        let engine = StandIn::new(script).await;
+        let backend = backend(&engine, None);
+        assert_eq!(ready(&backend).await, "172.20.0.1");
+        let docker = backend.docker().await.unwrap();
+        let hangs = backend.network.ready(docker).await.unwrap();
+        backend.network.forget();
+        let looked = tokio::time::timeout(Duration::from_secs(10), ready(&backend)).await;
+        assert_eq!(looked.expect("it waits for nobody"), "172.20.0.1");
+        assert_eq!(lines(&engine).contains(&MAKE.to_owned()), is_gone);
+        assert!(!lines(&engine).contains(&REMOVE.to_owned()));
+        drop(hangs);
+    }
+}

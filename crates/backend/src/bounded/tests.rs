@@ -154,8 +154,8 @@ async fn every_call_has_its_own_longest_time() {
         ("image_id", 10, timed(reader.image_id("i")).await),
         ("list", 15, timed(reader.list()).await),
         ("get", 10, timed(reader.get(&machine())).await),
-        ("create", 30, timed(reader.create(&spec())).await),
-        ("start", 30, timed(reader.start(&machine())).await),
+        ("create", 60, timed(reader.create(&spec())).await),
+        ("start", 60, timed(reader.start(&machine())).await),
         ("delete", 30, timed(reader.delete(&machine())).await),
         ("clear", 30, timed(reader.clear()).await),
     ];

@@ -207,7 +207,6 @@ async fn one_job_is_asked_for_by_its_id() {
             started_at: None,
             completed_at: None,
             runner_name: None,
-            ..read.clone()
         };
         assert_eq!(ask().await, bare, "{text}");
     }

@@ -100,7 +100,9 @@ impl Schedule {
         now: Timestamp,
     ) -> Due {
         let urged = urge > Urge::None;
-        let check = checks && (urged || now >= self.next_check(hearing, now));
+        // What is left behind is found by a sweep: nobody waits for jobs.
+        let wanted = urge == Urge::Some;
+        let check = checks && (wanted || now >= self.next_check(hearing, now));
         let news = std::mem::take(&mut self.news) && checks;
         // A sweep that lies further ahead than one interval was planned before the clock was set back.
         let sweep =
@@ -233,7 +235,20 @@ mod tests {
             ((100, 60), Urge::None, true, false, none),
             ((100, 30), Urge::Some, true, true, all),
             ((100, 30), Urge::Some, false, true, Due { check: false, news: false, ..all }),
-            ((100, 30), Urge::Everywhere, true, true, Due { sweep: Some(usize::MAX), ..all }),
+            (
+                (100, 30),
+                Urge::Everywhere,
+                true,
+                true,
+                Due { check: false, sweep: Some(usize::MAX), ..all },
+            ),
+            (
+                (0, 30),
+                Urge::Everywhere,
+                true,
+                false,
+                Due { news: false, sweep: Some(usize::MAX), ..all },
+            ),
         ];
         for ((check, sweep), urge, checks, news, expected) in rows {
             let mut schedule = Schedule { news, next_sweep: at(sweep), ..Schedule::default() };

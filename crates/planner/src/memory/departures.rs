@@ -67,6 +67,7 @@ impl Memory {
     /// This process ended a runner: what becomes of it now says nothing of its image.
     pub fn ended(&mut self, name: &RunnerName) {
         self.started_for.remove(name);
+        self.unended.retain(|machine, _| machine.name != *name);
     }
 
     /// True if a runner left without a sign of a job, and the job that it was started for, if there was one, is still queued.

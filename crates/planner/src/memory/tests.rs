@@ -42,7 +42,9 @@ fn a_name_that_is_used_again_begins_anew() {
 
 #[test]
 fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
-    let (ours, other) = (machine("a1", RUNNING), machine("b1", RUNNING));
+    let (ours, mut other) = (machine("a1", RUNNING), machine("b1", RUNNING));
+    let late = machine("c1", RUNNING);
+    other.identity.created_at = at(5);
     let looked = |before, machines: &[&Machine], second| {
         let machines = machines.iter().map(|one| (*one).clone()).collect();
         Observed { machines, ..seen(before, None, None) }.remember(&policy(), at(second))
@@ -57,6 +59,9 @@ fn a_machine_that_this_process_did_not_make_is_another_orchestrator_s() {
     assert_eq!(clashes(&now), 0);
     // One that a list lacked, or that has gone, is no news when it comes again.
     let now = looked(looked(now, &[], 20), &[&ours], 30);
+    assert_eq!(clashes(&now), 0);
+    // An earlier process was still making it when it ended.
+    let now = looked(now, &[&ours, &late], 35);
     assert_eq!(clashes(&now), 0);
     let now = looked(now, &[&ours, &other], 40);
     let told = now.memory.clashes().next().map(ToString::to_string).unwrap_or_default();
@@ -692,4 +697,31 @@ fn the_group_of_a_job_with_labels_matters_once_it_was_idle_beside_a_runner_in_va
         let wants = crate::wants_group(&job(labels), &memory, policy);
         assert_eq!(wants, expected, "{labels:?} {failed:?}");
     }
+}
+
+#[test]
+fn an_end_that_failed_is_tried_again_later_and_later_until_the_machine_is_gone() {
+    let (one, other) = (machine("a1", RUNNING), machine("b1", RUNNING));
+    let (it, mut memory) = (one.reference(), Memory::default());
+    let mut now = 0;
+    for wait in [5, 10, 20, 40, 80, 160, 300, 300] {
+        memory.not_ended(&it, "why".to_owned(), at(now));
+        assert_eq!(memory.end_put_off(&it, at(now + wait - 1)), Some(at(now + wait)), "{wait}");
+        assert_eq!(memory.end_put_off(&it, at(now + wait)), None, "{wait}");
+        assert!(memory.retries().any(|retry| retry == at(now + wait)));
+        now += wait;
+    }
+    // The clock was set back.
+    assert_eq!(memory.end_put_off(&it, at(now - 600)), None);
+    assert_eq!(memory.end_put_off(&other.reference(), at(0)), None);
+    assert_eq!(memory.unended().collect::<Vec<_>>(), ["why"]);
+    let seen = |machines: Vec<Machine>| {
+        Observed { machines, memory: memory.clone(), ..Observed::default() }
+            .remember(&policy(), at(now))
+            .memory
+    };
+    assert_eq!(seen(vec![one.clone()]).unended().count(), 1);
+    // Another one of its name is not it.
+    let again = Machine { id: "another".to_owned(), ..one };
+    assert_eq!(seen(vec![again, other]).unended().count(), 0);
 }

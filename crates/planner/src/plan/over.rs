@@ -50,8 +50,10 @@ impl<'a, N: Iterator<Item = RunnerName>> Planner<'a, N> {
                 Sight::Unknown | Sight::Unasked if verdict.state == RunnerState::Finished => None,
                 Sight::Unknown | Sight::Unasked => machine.github_id,
             };
-            // The container stays with its registration, unless somebody asks again.
-            if self.is_put_off(&machine.scope, id) && !self.is_to_be_deleted(&machine.name) {
+            // It stays with its registration, or until its end may be tried again, unless somebody asks for it.
+            let failed = self.seen.memory.end_put_off(&machine.reference(), self.now).is_some();
+            let put_off = failed || self.is_put_off(&machine.scope, id);
+            if put_off && !self.is_to_be_deleted(&machine.name) {
                 continue;
             }
             let sighting = self.seen.memory.of(machine);

@@ -386,12 +386,18 @@ fn another_orchestrator_with_our_names_is_reported_and_our_own_leftovers_are_not
         Some("repo:o/r")
     );
     let other = registered(2, "mayfly-i-aaaaaaaaaaaa", false, false);
-    let appeared = listed(left.clone(), vec![other.clone()], 1_010);
+    let mut looked = left.clone();
+    looked.memory = Observed { machines: vec![machine("a1", IDLE)], ..looked.clone() }
+        .remember(&policy(), at(1_000))
+        .memory;
+    let late = listed(looked.clone(), vec![other.clone()], 1_059);
+    assert_eq!(clashes(&late), 0, "an earlier process was making it when it ended");
+    let appeared = listed(looked, vec![other.clone()], 1_060);
     assert_eq!(clashes(&appeared), 1, "it appeared while we looked");
     // It is reported until nothing was seen of it for ten minutes, with the same example.
     let ended = listed(appeared.clone(), vec![], 1_300);
     assert_eq!(ended.memory.clashes().next(), appeared.memory.clashes().next());
-    assert_eq!(clashes(&listed(ended, vec![], 1_610)), 0);
+    assert_eq!(clashes(&listed(ended, vec![], 1_660)), 0);
     // A pool with numbered names is made where such a registration was left long ago.
     let mut numbered = policy();
     numbered.pools = vec![PoolPolicy {

@@ -168,3 +168,25 @@ async fn a_service_that_stops_waits_for_what_is_under_way_and_tells_of_it() {
         bench.reconciler.snapshot.borrow().finished.iter().map(|one| one.name.clone()).collect();
     assert_eq!(gone, ["r-1"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_what_is_under_way_is_waited_for_but_not_for_long() {
+    use super::super::testing::{Bench, machine, name};
+    use mayfly_common::machine::{Exit, Phase};
+    let bench = Bench::new();
+    let mut ended = machine("r-1");
+    ended.identity.github_id = None;
+    ended.phase = Phase::Exited(Exit {
+        log_tail: "Running job: a\nJob a completed with result: Succeeded".to_owned(),
+        ..Exit::default()
+    });
+    bench.backend.state().machines.insert(name("r-1"), ended);
+    bench.backend.state().holds.push(mayfly_backend::fake::Hold::Removal);
+    let (heard, _guard) = Heard::begin();
+    let began = Instant::now();
+    let stop = tokio::time::sleep(Duration::from_secs(5));
+    run(Arc::clone(&bench.reconciler), stop).await;
+    let took = began.elapsed().as_secs();
+    assert!((29..=31).contains(&took), "{took} s");
+    assert_eq!(heard.lines("some actions are still under way").len(), 1);
+}

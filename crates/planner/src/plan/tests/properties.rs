@@ -43,7 +43,7 @@ fn user(world: &World, identity: &RunnerIdentity) -> User {
 fn users(world: &World, plan: &Plan) -> Vec<User> {
     let running = world.seen.machines.iter().filter(|machine| {
         let ended = matches!(machine.phase, Phase::Exited(_)) && !machine.lingers;
-        !ended && machine.phase != Phase::NeverStarted
+        !ended
     });
     let running = running.map(|machine| user(world, machine));
     running.chain(plan.launched().map(|launch| user(world, launch))).collect()

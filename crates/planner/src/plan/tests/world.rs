@@ -175,7 +175,7 @@ fn world(choose: &mut Choices) -> World {
             }
         }
     }
-    for machine in &seen.machines {
+    for machine in seen.machines.iter().filter(|one| !one.phase.is_before_start()) {
         if choose.one_in(8) {
             let repo = RepoSlug::parse(choose.of(&REPOS)).unwrap();
             seen.working_for.insert(machine.name.clone(), repo);
