@@ -14,6 +14,7 @@
 //! | `flight` | the actions under way, which go on beside later passes |
 //! | `act` | one match on [`Action`](mayfly_planner::Action) |
 //! | `launch` | register, render the environment, start |
+//! | `registrar` | registers runners at GitHub, or has them do so themselves |
 //! | `record` | begins the actions, takes in what they came to |
 //! | `asked` | requests from the API until they are answered |
 //! | `show` | tells what was seen and done |
@@ -44,6 +45,7 @@ mod pass;
 mod poll;
 mod problems;
 mod record;
+mod registrar;
 mod show;
 mod state;
 #[cfg(test)]

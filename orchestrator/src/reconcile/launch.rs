@@ -12,6 +12,7 @@ use mayfly_common::scope::Scope;
 use tracing::warn;
 
 use super::act::ActionError;
+use super::registrar::{Credentials, Registrar};
 use crate::backends::Backends;
 use crate::book::Book;
 use mayfly_backend::bootstrap::Bootstrap;
@@ -38,6 +39,7 @@ pub(super) struct Launcher {
     book: Arc<Book>,
     backends: Arc<Backends>,
     github: Arc<GitHubClient>,
+    registrar: Registrar,
 }
 
 /// A runner that was not started, as far as anybody knows.
@@ -54,13 +56,6 @@ impl<E: Into<ActionError>> From<E> for NotLaunched {
     }
 }
 
-/// How one runner gets to GitHub.
-struct Credentials {
-    id: Option<RunnerId>,
-    placeholder: &'static str,
-    secret: secrecy::SecretString,
-}
-
 impl Launcher {
     pub(super) fn new(
         config: &Config,
@@ -68,7 +63,8 @@ impl Launcher {
         backends: Arc<Backends>,
         github: Arc<GitHubClient>,
     ) -> Self {
-        Self { config: config.clone(), book, backends, github }
+        let registrar = Registrar::new(Arc::clone(&github));
+        Self { config: config.clone(), book, backends, github, registrar }
     }
 
     /// Starts one runner, or leaves nothing behind. If the backend cannot be reached, the runner may be there and keeps its registration.
@@ -77,7 +73,7 @@ impl Launcher {
         // Before anything is made that would have to be taken back.
         let installation = self.backends.installation().await?;
         let backend = &self.backends.of(&launch.backend)?.actions;
-        let credentials = self.register(launch, &pool).await?;
+        let credentials = self.registrar.register(launch, pool.registration).await?;
         let id = credentials.id;
         let Material { image, command, profile, fingerprint } = pool.material.clone();
         // The pool may have been changed since the plan was made: the machine says what it is made from.
@@ -149,21 +145,6 @@ impl Launcher {
             self.github.deregister(&launch.scope, id).await?;
         }
         Ok(backend.delete(&made.reference()).await?)
-    }
-
-    async fn register(&self, launch: &Launch, pool: &Pool) -> Result<Credentials, ActionError> {
-        match pool.registration {
-            Registration::Jit => {
-                let (scope, name) = (&launch.scope, &launch.name);
-                let group = launch.group.as_deref();
-                let jit = self.github.jit_config(scope, name, &launch.labels, group).await?;
-                Ok(Credentials { id: Some(jit.id), placeholder: "jit_config", secret: jit.config })
-            }
-            Registration::Token => {
-                let secret = self.github.registration_token(&launch.scope).await?;
-                Ok(Credentials { id: None, placeholder: "registration_token", secret })
-            }
-        }
     }
 
     /// The variables of the runner's main process, and those that hold its credential.

@@ -19,8 +19,7 @@ use github_sim::{Checked, Sim, SimConfig, runner_image};
 use jiff::Timestamp;
 use mayfly_backend::bootstrap::Bootstrap;
 use mayfly_backend::spec::MachineSpec;
-use mayfly_backend::{Backend, BackendError};
-use mayfly_backend::{Console as _, ImageStore as _, Usage as _};
+use mayfly_backend::{Backend, BackendError, Console as _, ImageStore as _, Usage as _};
 use mayfly_backend_docker::DockerBackend;
 use mayfly_common::clock::{Clock as _, SystemClock};
 use mayfly_common::identity::{BackendName, RunnerIdentity};
@@ -29,6 +28,7 @@ use mayfly_common::machine::{MachineRef, Phase};
 use mayfly_common::material::Material;
 use mayfly_common::name::RunnerName;
 use mayfly_common::pool::PoolName;
+use mayfly_common::registration::RunnerId;
 use mayfly_settings::Config;
 use mayfly_settings::pool::Pool;
 use orchestrator::{Adapters, App};
@@ -411,6 +411,57 @@ async fn a_worker_inside_is_seen_and_an_exit_is_read() {
         panic!("it ended")
     };
     assert_eq!((exit.code, exit.out_of_memory, exit.log_tail.trim()), (7, false, "last words"));
+}
+
+/// The labels are written out, as releases before there were several backends wrote them.
+#[tokio::test]
+#[cfg_attr(without_docker, ignore = "MAYFLY_TEST_DOCKER=0")]
+async fn a_runner_that_an_earlier_release_started_is_adopted() {
+    let engine = engine().await;
+    let name = format!("mayfly-{}-0123456789ab", engine.installation);
+    let labels = [
+        ("dev.mayfly.instance", engine.installation.as_str()),
+        ("dev.mayfly.pool", "default"),
+        ("dev.mayfly.scope", "repo:octo-admin/app"),
+        ("dev.mayfly.runner", &name),
+        ("dev.mayfly.github-runner-id", "7"),
+        ("dev.mayfly.created-at", "2026-11-21T15:05:12Z"),
+        ("dev.mayfly.deadline", "2026-11-26T15:05:12Z"),
+        ("dev.mayfly.image", "img:1"),
+        ("dev.mayfly.labels", "linux,self-hosted"),
+        ("dev.mayfly.schema", "1"),
+    ];
+    let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned()));
+    let body = ContainerCreateBody {
+        image: Some(engine.image()),
+        cmd: Some(["/bin/sh", "-c", "sleep 60"].map(str::to_owned).to_vec()),
+        labels: Some(labels.into()),
+        ..ContainerCreateBody::default()
+    };
+    let options = CreateContainerOptionsBuilder::default().name(&name).build();
+    let id = engine.docker.create_container(Some(options), body).await.unwrap().id;
+    engine.docker.start_container(&id, None).await.unwrap();
+    let backend = engine.backend(&[]);
+    let listed = backend.list().await.unwrap();
+    let [machine] = &listed[..] else { panic!("{listed:?}") };
+    let expected = RunnerIdentity {
+        installation: engine.installation.clone(),
+        backend: BackendName::default(),
+        pool: PoolName::default_pool(),
+        scope: "repo:octo-admin/app".parse().unwrap(),
+        name: RunnerName::parse(&name).unwrap(),
+        labels: LabelSet::requested(["linux", "self-hosted"]),
+        github_id: Some(RunnerId(7)),
+        image: "img:1".to_owned(),
+        image_id: None,
+        fingerprint: None,
+        created_at: "2026-11-21T15:05:12Z".parse().unwrap(),
+        deadline: "2026-11-26T15:05:12Z".parse().unwrap(),
+    };
+    assert_eq!(machine.identity, expected);
+    assert!(runs(&backend, &machine.reference()).await);
+    backend.delete(&machine.reference()).await.unwrap();
+    assert!(backend.list().await.unwrap().is_empty());
 }
 
 /// True if a machine runs now.
