@@ -167,7 +167,7 @@ impl Reconciler {
         };
         let told = state.ledger.hearing().is_healthy(now);
         let due = due
-            .chain(state.problems.next_end(now))
+            .chain(state.told.problems.next_end(now))
             .chain(state.ledger.next_search(told))
             .chain(state.ledger.next_loss(now));
         cadence::next_pass(paces, due, state.planned_at, check, now)

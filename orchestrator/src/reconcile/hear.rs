@@ -83,7 +83,7 @@ impl Reconciler {
             self.metrics.job_ended(row.pool.as_deref().unwrap_or("none"), &row);
         }
         let changed = state.ledger.take_changed();
-        state.journal.jobs(&changed, now);
+        state.told.journal.jobs(&changed, now);
         if !changed.is_empty() {
             let kept = self.intake.store().save(changed.clone()).await;
             self.intake.written(kept.as_ref().map(drop));
@@ -93,7 +93,7 @@ impl Reconciler {
         }
         state.ledger.prune(now);
         let ledger = &state.ledger;
-        state.journal.retain_jobs(|id| ledger.row(id).is_some());
+        state.told.journal.retain_jobs(|id| ledger.row(id).is_some());
         if state.passes % PRUNE_EVERY == 1 {
             let pruned = self.intake.store().prune(now).await;
             self.intake.written(pruned.as_ref().map(drop));
@@ -116,7 +116,7 @@ impl Reconciler {
         let store = self.intake.store();
         match store.recent_jobs().await {
             Ok(rows) => {
-                state.journal.go_on(store.last_event().await.unwrap_or_default(), &rows);
+                state.told.journal.go_on(store.last_event().await.unwrap_or_default(), &rows);
                 state.ledger.apply(Fact::Kept(rows), now);
             }
             Err(error) => warn!("jobs of the last run cannot be read: {error}"),
@@ -124,7 +124,7 @@ impl Reconciler {
         if let Ok((_, gone)) = store.finished(FinishedQuery::default(), (KEPT, 0)).await {
             let workers = self.lately_at_work(&gone, now).await;
             state.ledger.apply(Fact::AtWork(workers), now);
-            state.history.load(gone);
+            state.told.history.load(gone);
         }
         if let Ok(Some(at)) = store.last_delivery().await {
             state.ledger.apply(Fact::Delivered, at);

@@ -51,12 +51,12 @@ impl Reconciler {
         let cold = state.catalog.is_cold();
         if check {
             self.github.budget().check_began();
-            state.accounts.clear();
+            state.told.accounts.clear();
         }
         if check || news {
             let before = report.problems.len();
             self.discover(state, now, report).await;
-            state.problems.checked(report.problems.get(before..).unwrap_or_default());
+            state.told.problems.checked(report.problems.get(before..).unwrap_or_default());
         }
         let places = self.places(state, requests, &machines, now);
         let scopes = state.schedule.scopes_to_list(places, sweep, now);

@@ -69,7 +69,7 @@ impl Missing {
 impl Reconciler {
     /// Tells of the runners that are gone though nobody here ended them.
     pub(super) fn tell_lost(&self, state: &mut State, seen: &[Machine], now: Timestamp) {
-        for runner in state.left.lost(seen) {
+        for runner in state.told.left.lost(seen) {
             let was_busy = runner.state == RunnerState::Busy;
             let ended = if was_busy { RunnerState::Failed } else { RunnerState::Gone };
             self.tell_gone(state, &runner, ended, &Failure::Removed.to_string(), now);
@@ -84,7 +84,7 @@ impl Reconciler {
         (installation, seen): (&str, &[Machine]),
         now: Timestamp,
     ) -> Vec<RunnerName> {
-        if state.missing.since.is_some() {
+        if state.told.missing.since.is_some() {
             return Vec::new();
         }
         let left = match self.intake.store().left_runners(installation.to_owned()).await {
@@ -98,19 +98,19 @@ impl Reconciler {
             left.into_iter().partition(|runner| runner.is_missing(seen));
         let busy = runners.iter().filter(|runner| runner.state == RunnerState::Busy);
         state.ledger.apply(Fact::AtWork(busy.map(LeftRunner::worker).collect()), now);
-        state.missing = Missing { runners, since: Some(now) };
+        state.told.missing = Missing { runners, since: Some(now) };
         let at_work = there.into_iter().filter(|runner| runner.state == RunnerState::Busy);
         at_work.map(|runner| runner.name).collect()
     }
 
     /// Tells of the runners that an earlier process left behind and that were gone, where GitHub has said what became of their jobs.
     pub(super) fn tell_missing(&self, state: &mut State, now: Timestamp) {
-        let Some(since) = state.missing.since else { return };
-        for runner in std::mem::take(&mut state.missing.runners) {
+        let Some(since) = state.told.missing.since else { return };
+        for runner in std::mem::take(&mut state.told.missing.runners) {
             let job = state.ledger.latest_job(runner.name.as_str(), runner.created_at);
             match ending(runner.state, &job, now.duration_since(since)) {
                 Some(end) => self.tell_gone(state, &runner, end.state, &end.why, now),
-                None => state.missing.runners.push(runner),
+                None => state.told.missing.runners.push(runner),
             }
         }
     }
@@ -118,9 +118,10 @@ impl Reconciler {
     /// Hands on which runners are there, and of which it is still to be told that they are not.
     pub(super) fn note_left(state: &mut State, installation: &str) {
         // What the earlier process left was not read: it is not replaced.
-        if state.missing.since.is_some() {
-            let left = state.left.0.iter().chain(&state.missing.runners).cloned().collect();
-            state.journal.left(installation, left);
+        if state.told.missing.since.is_some() {
+            let left =
+                state.told.left.0.iter().chain(&state.told.missing.runners).cloned().collect();
+            state.told.journal.left(installation, left);
         }
     }
 
@@ -153,8 +154,8 @@ impl Reconciler {
             removed_at: now,
             log: None,
         };
-        state.history.add(&finished, "");
-        state.journal.gone(finished, now);
+        state.told.history.add(&finished, "");
+        state.told.journal.gone(finished, now);
     }
 }
 

@@ -162,8 +162,8 @@ impl Reconciler {
 
     /// Notes what the look and the plan say to people.
     fn note_plan(&self, state: &mut State, planned: &Plan, report: &mut PassReport) {
-        state.accounts.append(&mut report.github_accounts);
-        report.github_accounts.clone_from(&state.accounts);
+        state.told.accounts.append(&mut report.github_accounts);
+        report.github_accounts.clone_from(&state.told.accounts);
         report.problems.extend(state.catalog.problems());
         report.problems.extend(self.github.oddities());
         report.problems.extend(state.ledger.problem());
@@ -192,7 +192,7 @@ impl Reconciler {
         report: &mut PassReport,
     ) {
         let Round { seen, planned, outcomes, .. } = *round;
-        state.left = Left::of(&machines, &verdicts, outcomes, &state.flight.actions());
+        state.told.left = Left::of(&machines, &verdicts, outcomes, &state.flight.actions());
         Self::note_left(state, &installation);
         let runners: Vec<Runner> = machines
             .iter()

@@ -17,6 +17,7 @@ use super::flight::{BatchId, Ended};
 use super::history::History;
 use super::pass::Round;
 use super::show::not_started;
+use super::state::Told;
 use super::{Reconciler, State};
 use crate::metrics::{Orphan, Trouble};
 use mayfly_github::GitHubError;
@@ -75,9 +76,9 @@ impl Reconciler {
                     if let Some(machine) = &machine {
                         note_job(state, machine, &log, now);
                     }
-                    state.history.add(&finished, &log);
+                    state.told.history.add(&finished, &log);
                     let log = Some(History::end_of(&log).to_owned());
-                    state.journal.gone(Finished { log, ..finished }, now);
+                    state.told.journal.gone(Finished { log, ..finished }, now);
                 }
                 state.asked.note(batch, &action, &outcome);
                 outcomes.push((action, outcome));
@@ -131,7 +132,7 @@ impl Reconciler {
 
     /// Tells jobs the pools of the runners that they have or had.
     fn note_pools(state: &mut State, seen: &[Machine]) {
-        let State { ledger, history, missing, .. } = state;
+        let State { ledger, told: Told { history, missing, .. }, .. } = state;
         ledger.pools(|runner| {
             let of = seen.iter().find(|machine| machine.name.as_str() == runner);
             let gone = || history.pool_of(runner).or_else(|| missing.pool_of(runner));
@@ -149,7 +150,7 @@ impl Reconciler {
         for carried in outcomes {
             self.settle_one(state, carried, report, now);
         }
-        state.put_off.retain(|_, at| now.duration_since(*at) < PUT_OFF_KNOWN);
+        state.told.put_off.retain(|_, at| now.duration_since(*at) < PUT_OFF_KNOWN);
         if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
             self.metrics.trouble(Trouble::Action);
         }
@@ -168,7 +169,7 @@ impl Reconciler {
             (Action::PullImage { .. }, Outcome::Done) => {}
             (Action::Launch(launch), Outcome::Done) => {
                 report.launched += 1;
-                state.journal.started(launch, now);
+                state.told.journal.started(launch, now);
                 info!(category = SUCCESS, runner = %launch.name, scope = %launch.scope, reason = launch.why, "runner started");
             }
             (Action::Launch(launch), Outcome::Failed(error)) => {
@@ -212,7 +213,7 @@ impl Reconciler {
                 info!(category = SUCCESS, runner = name, %scope, reason = why, "registration deleted");
             }
             (_, Outcome::Kept) => {
-                let known = state.put_off.insert(action.about().to_owned(), now).is_some();
+                let known = state.told.put_off.insert(action.about().to_owned(), now).is_some();
                 if !known {
                     info!(category = MONITOR, action = %action, "put off: GitHub says it is running a job");
                 }

@@ -125,12 +125,12 @@ impl Reconciler {
     /// Has an error of GitHub hold until it answers again: a pass that asks nothing learns nothing.
     fn keep_github_error(&self, state: &mut State, report: &mut PassReport) {
         if report.github_error.is_some() {
-            state.github_failed_at = Some(self.clock.now());
+            state.told.github_failed_at = Some(self.clock.now());
             return;
         }
-        let Some(failed_at) = state.github_failed_at else { return };
+        let Some(failed_at) = state.told.github_failed_at else { return };
         if self.github.answered_at().is_some_and(|at| at >= failed_at) {
-            state.github_failed_at = None;
+            state.told.github_failed_at = None;
         } else {
             report.github_error.clone_from(&self.snapshot.borrow().report.github_error);
         }
@@ -170,15 +170,16 @@ impl Reconciler {
         let held: BTreeSet<String> = active
             .map(|((_, scope), streak)| message(&not_started(scope, &streak.reason)))
             .collect();
-        let changes = state.problems.note(&report.problems, |problem| held.contains(problem), now);
+        let changes =
+            state.told.problems.note(&report.problems, |problem| held.contains(problem), now);
         for problem in &changes.began {
             warn!(category = MONITOR, "{problem}");
         }
-        state.journal.problems(&changes, now);
-        state.journal.runners(&runners, now);
-        state.journal.pools(&self.marks(), now);
-        state.journal.drain(state.draining, now);
-        let written = state.journal.write(self.intake.store()).await;
+        state.told.journal.problems(&changes, now);
+        state.told.journal.runners(&runners, now);
+        state.told.journal.pools(&self.marks(), now);
+        state.told.journal.drain(state.draining, now);
+        let written = state.told.journal.write(self.intake.store()).await;
         self.intake.written(written.as_ref().map(drop));
         self.tell_recovery(report);
         let github = self.github_status(state, now);
@@ -197,8 +198,8 @@ impl Reconciler {
             github,
             webhooks: state.ledger.hearing().is_healthy(now),
             draining: state.draining,
-            finished: state.history.latest(),
-            logs: state.history.logs(),
+            finished: state.told.history.latest(),
+            logs: state.told.history.logs(),
             report: report.clone(),
         });
     }
@@ -280,12 +281,12 @@ impl Reconciler {
     }
 
     pub(super) fn tell_unmet(state: &mut State, planned: &Plan) {
-        for unmet in planned.unmet.iter().filter(|unmet| !state.told_unmet.contains(&unmet.job.id))
+        for unmet in planned.unmet.iter().filter(|unmet| !state.told.unmet.contains(&unmet.job.id))
         {
             let job = &unmet.job;
             warn!(category = MONITOR, repository = %job.repo, job = job.name, job_id = job.id, reason = unmet.why, "a queued job gets no runner from here");
         }
-        state.told_unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
+        state.told.unmet = planned.unmet.iter().map(|unmet| unmet.job.id).collect();
     }
 }
 

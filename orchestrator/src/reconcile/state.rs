@@ -38,8 +38,8 @@ pub(super) struct State {
     pub(super) memory: Memory,
     pub(super) backoff: Backoff,
     pub(super) catalog: Catalog,
-    pub(super) history: History,
-    pub(super) journal: Journal,
+    /// What was told of passes so far.
+    pub(super) told: Told,
     /// Every job known.
     pub(super) ledger: Ledger,
     /// Which runner groups queued jobs ask for, where that matters.
@@ -56,22 +56,48 @@ pub(super) struct State {
     pub(super) schedule: Schedule,
     /// When the last plan was made: what is due later than that is still to come.
     pub(super) planned_at: Timestamp,
+    pub(super) passes: u64,
+    /// Since when the platform drains, as this pass knows.
+    pub(super) draining: Option<Timestamp>,
+}
+
+/// What was told of passes so far: what is told once, as long as it lasts, and what people may look up.
+pub(super) struct Told {
+    /// The latest runners that are gone.
+    pub(super) history: History,
+    /// What happened, as events.
+    pub(super) journal: Journal,
+    /// Which problems last.
+    pub(super) problems: Problems,
+    /// Jobs that get no runner from here, and were logged as such.
+    pub(super) unmet: BTreeSet<i64>,
+    /// Runners whose end GitHub puts off, each with when it last did.
+    pub(super) put_off: BTreeMap<String, Timestamp>,
     /// When GitHub last failed as a whole; none once it has answered since.
     pub(super) github_failed_at: Option<Timestamp>,
     /// Errors that concern one account at GitHub only, since the last check.
     pub(super) accounts: BTreeMap<String, String>,
-    pub(super) passes: u64,
     /// The runners that the last pass left behind.
     pub(super) left: Left,
     /// Those of an earlier process that were gone.
     pub(super) missing: Missing,
-    pub(super) problems: Problems,
-    /// Since when the platform drains, as this pass knows.
-    pub(super) draining: Option<Timestamp>,
-    /// What was logged already and still holds, so that it is logged once.
-    pub(super) told_unmet: BTreeSet<i64>,
-    /// Runners whose end GitHub puts off, each with when it last did.
-    pub(super) put_off: BTreeMap<String, Timestamp>,
+}
+
+impl Told {
+    /// Nothing was told yet.
+    fn new(journal: Journal) -> Self {
+        Self {
+            history: History::default(),
+            journal,
+            problems: Problems::default(),
+            unmet: BTreeSet::new(),
+            put_off: BTreeMap::new(),
+            github_failed_at: None,
+            accounts: BTreeMap::new(),
+            left: Left::default(),
+            missing: Missing::default(),
+        }
+    }
 }
 
 impl State {
@@ -99,8 +125,7 @@ impl State {
             memory: Memory::default(),
             backoff: Backoff::default(),
             catalog: Catalog::default(),
-            history: History::default(),
-            journal,
+            told: Told::new(journal),
             ledger: Ledger::new(now),
             groups: BTreeMap::new(),
             listening: now,
@@ -109,15 +134,8 @@ impl State {
             pools_loaded: false,
             schedule: Schedule::default(),
             planned_at: Timestamp::MIN,
-            github_failed_at: None,
-            accounts: BTreeMap::new(),
             passes: 0,
-            left: Left::default(),
-            missing: Missing::default(),
-            problems: Problems::default(),
             draining: None,
-            told_unmet: BTreeSet::new(),
-            put_off: BTreeMap::new(),
         }
     }
 

@@ -296,7 +296,7 @@ async fn the_next_pass_is_due_when_something_is() {
 
     // A problem that is not found any more ends in time, and a schedule begins in time.
     let problem = |state: &mut State| {
-        state.problems.note(&["x".to_owned()], |_| false, at(0));
+        state.told.problems.note(&["x".to_owned()], |_| false, at(0));
     };
     assert_eq!(due(&auto(), 1, problem).await, 10);
     let bench = auto();
@@ -453,7 +453,7 @@ async fn each_kind_of_trouble_is_counted_in_the_pass_that_has_it() {
     bench.reconciler.pass().await;
     assert_eq!((count("image"), count("github")), ("1".to_owned(), "0".to_owned()));
     // Of one account only.
-    bench.reconciler.state.lock().await.accounts.insert("o".to_owned(), "why".to_owned());
+    bench.reconciler.state.lock().await.told.accounts.insert("o".to_owned(), "why".to_owned());
     bench.backend.state().image = true;
     let report = bench.reconciler.pass().await;
     assert_eq!((count("image"), count("github")), ("1".to_owned(), "1".to_owned()));

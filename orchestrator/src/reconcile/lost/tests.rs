@@ -72,7 +72,7 @@ async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
         .zip(states)
         .map(|(machine, state)| verdict(machine.name.as_str(), state))
         .collect();
-    state.left = Left::of(&there, &verdicts, &[], &[]);
+    state.told.left = Left::of(&there, &verdicts, &[], &[]);
     let seen = [
         machine("stays"),
         // Its Docker engine stands for it, under its name.
@@ -81,6 +81,7 @@ async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
     ];
     bench.reconciler.tell_lost(&mut state, &seen, at(5));
     let mut told: Vec<(String, RunnerState, String)> = state
+        .told
         .history
         .latest()
         .into_iter()
@@ -96,7 +97,7 @@ async fn a_lost_runner_is_told_once_as_failed_only_if_it_had_a_job() {
     let removed = "mayfly_runner_failures_total{pool=\"ci\",reason=\"removed\"}";
     assert_eq!(bench.sample(removed).as_deref(), Some("1"));
     let store = bench.handle.store().clone();
-    state.journal.write(&store).await.unwrap();
+    state.told.journal.write(&store).await.unwrap();
     let events = store.events(Some(0), 10).await.unwrap();
     let kinds: Vec<(EventKind, Option<String>)> =
         events.into_iter().map(|event| (event.kind, event.runner)).collect();
@@ -134,7 +135,7 @@ async fn runners_of_an_earlier_process_that_are_gone_are_told_once_github_has_sp
     let runners: Vec<&String> = searches.iter().flat_map(|search| &search.runners).collect();
     assert_eq!(runners, ["busy"]);
     let told = |state: &State| {
-        let gone = state.history.latest().into_iter();
+        let gone = state.told.history.latest().into_iter();
         let mut told: Vec<(String, RunnerState)> =
             gone.map(|gone| (gone.name, gone.state)).collect();
         told.sort();
@@ -159,7 +160,7 @@ async fn a_pass_hands_on_which_runners_there_are_and_the_next_one_tells_who_is_l
     };
     let told = async || {
         let state = bench.reconciler.state.lock().await;
-        state.history.latest().into_iter().map(|gone| gone.name).collect::<Vec<_>>()
+        state.told.history.latest().into_iter().map(|gone| gone.name).collect::<Vec<_>>()
     };
     bench.reconciler.pass().await;
     assert_eq!(kept().await, ["before", "r-1"], "it is not told yet what became of the first");

@@ -256,12 +256,12 @@ async fn what_was_done_is_counted_by_what_it_was() {
     assert_eq!(orphans.as_deref(), Some("2"));
     assert_eq!(bench.sample("mayfly_pass_errors_total{kind=\"action\"}").as_deref(), Some("0"));
     let mut state = bench.reconciler.state.lock().await;
-    state.journal.write(bench.handle.store()).await.unwrap();
+    state.told.journal.write(bench.handle.store()).await.unwrap();
     let events = bench.handle.store().events(Some(0), 10).await.unwrap();
     let told: Vec<_> = events.iter().map(|event| (event.kind, event.runner.as_deref())).collect();
     let started = |runner| (EventKind::RunnerStarted, Some(runner));
     assert_eq!(told, [started("aa"), started("bb")]);
-    assert_eq!(state.put_off.keys().collect::<Vec<_>>(), ["ii"]);
+    assert_eq!(state.told.put_off.keys().collect::<Vec<_>>(), ["ii"]);
 }
 
 #[tokio::test]
@@ -363,7 +363,7 @@ async fn that_github_puts_an_end_off_is_remembered_for_an_hour() {
         bench.set(second);
         settled(&bench, &[]).await;
         assert_eq!(
-            bench.reconciler.state.lock().await.put_off.len(),
+            bench.reconciler.state.lock().await.told.put_off.len(),
             usize::from(known),
             "{second}"
         );
