@@ -22,6 +22,7 @@
 //! constructors are fallible, and nothing behind them checks again.
 
 pub mod api;
+pub mod backend;
 pub mod clean;
 pub mod clock;
 pub mod foreign_text;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use policy::{Autoscaling, DockerMode, Isolation, PullPolicy, Ratio};
 pub use schedule::{InvalidSchedule, Schedule};
 
-use crate::identity::BackendName;
+use crate::backend::BackendName;
 use crate::label::LabelSet;
 use crate::scope::{RepoSlug, Scope};
 

@@ -6,6 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`driver`] | the loop: tick, nudge, Docker event, shutdown; one pass at a time, and when the next is due |
+//! | `outcome` | what becomes of an action |
 //! | `pass` | one pass: look, plan, act, record, show |
 //! | `look`, `poll`, `discover` | gather: what runs, what is registered, what waits; which repositories there are |
 //! | `groups` | which runner groups jobs without labels ask for |
@@ -41,6 +42,7 @@ mod launch;
 mod look;
 mod lookups;
 mod lost;
+mod outcome;
 mod pass;
 mod poll;
 mod problems;

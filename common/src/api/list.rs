@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::BackendName;
+use crate::backend::BackendName;
 use crate::runner::RunnerState;
 use crate::scope::ScopeKind;
 

@@ -11,7 +11,7 @@ use super::{
     PullPolicy, Ratio, Resources, Schedule,
 };
 use crate::api::fields::{Fields, error};
-use crate::identity::BackendName;
+use crate::backend::BackendName;
 use crate::image::ImageName;
 use crate::label::{Label, LabelSet, MAX_LABELS};
 use crate::name::{InvalidName, MAX_NAME_LENGTH, RunnerName};

@@ -15,7 +15,7 @@ use super::labels::Owner;
 use super::log::tail;
 use super::raw::Connection;
 use super::read::Unread;
-use super::spec::Template;
+use super::template::Template;
 use super::{labels, sidecar};
 use mayfly_backend::BackendError;
 use mayfly_backend::spec::MachineSpec;

@@ -7,7 +7,7 @@ pub(super) use mayfly_backend::identity::{INSTALLATION, RUNNER};
 use mayfly_backend::spec::MachineSpec;
 use mayfly_common::identity::{BackendName, RunnerIdentity};
 
-use super::spec::Template;
+use super::template::Template;
 
 /// Which way of Docker the runner's jobs have; only where they have one.
 const DOCKER: &str = "dev.mayfly.docker";

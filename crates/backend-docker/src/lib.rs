@@ -9,6 +9,7 @@ mod container;
 mod dind;
 mod error;
 mod labels;
+mod limits;
 mod list;
 mod log;
 pub mod network;
@@ -19,6 +20,7 @@ mod sidecar;
 pub mod spec;
 #[cfg(test)]
 mod stand_in;
+mod template;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -16,8 +16,9 @@ use mayfly_common::name::RunnerName;
 
 pub(super) use self::state::{EngineHealth, ended, failed, health, listed};
 use super::labels;
+use super::limits::limited;
 use super::network::{MTU, mtu_option};
-use super::spec::{Template, limited};
+use super::template::Template;
 use mayfly_backend::spec::MachineSpec;
 use mayfly_common::material::{Engine, Profile};
 

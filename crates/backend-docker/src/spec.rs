@@ -3,12 +3,10 @@
 //! Invariant: `HostConfig` comes from the server-side [`Profile`] alone. Nothing that a request, a workflow file or a label says
 //! reaches it: no mounts, no devices, no privileges, no host namespaces.
 
-use std::collections::HashMap;
+use bollard::models::{ContainerCreateBody, HostConfig};
 
-use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
-};
-
+use super::limits::limited;
+pub use super::template::Template;
 use super::{labels, sidecar};
 use mayfly_backend::spec::MachineSpec;
 pub use mayfly_common::material::Profile;
@@ -18,15 +16,6 @@ pub use mayfly_common::pool::Isolation;
 /// container can speak past "no inter-container communication".
 const COMPAT_CAPABILITIES: [&str; 7] =
     ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
-
-/// What a container is made from, beside the launch.
-#[derive(Debug, Clone)]
-pub struct Template<'a> {
-    /// The network it joins.
-    pub network: &'a str,
-    /// The engine's id of the image, if it is known.
-    pub image_id: Option<&'a str>,
-}
 
 /// The body of `POST /containers/create` (Docker Engine API 1.41).
 pub fn body(template: &Template<'_>, spec: &MachineSpec) -> ContainerCreateBody {
@@ -64,33 +53,6 @@ fn host_config(template: &Template<'_>, profile: &Profile) -> HostConfig {
         privileged: Some(false),
         network_mode: Some(template.network.to_owned()),
         ..limited(profile)
-    }
-}
-
-/// What holds for every container of ours: limits, and that nobody but us ends or restarts it.
-pub(super) fn limited(profile: &Profile) -> HostConfig {
-    let logs = [("max-size", "10m"), ("max-file", "2")];
-    HostConfig {
-        memory: Some(profile.memory),
-        memory_swap: Some(profile.memory),
-        nano_cpus: Some(profile.nano_cpus),
-        pids_limit: Some(profile.pids),
-        // A restarted runner has a used-up registration.
-        restart_policy: Some(RestartPolicy {
-            name: Some(RestartPolicyNameEnum::NO),
-            maximum_retry_count: None,
-        }),
-        // Exit code and log are read before we remove it.
-        auto_remove: Some(false),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".to_owned()),
-            config: Some(
-                logs.into_iter()
-                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-                    .collect::<HashMap<_, _>>(),
-            ),
-        }),
-        ..HostConfig::default()
     }
 }
 

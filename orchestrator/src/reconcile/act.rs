@@ -4,7 +4,6 @@
 //! that is still there always leads back to it; a registration is made before its container and carries our prefix, so that the
 //! sweep finds one without the other.
 
-mod outcome;
 mod started;
 
 use std::sync::Arc;
@@ -20,9 +19,8 @@ use mayfly_service::traces::{self, TARGET};
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span, info_span, warn};
 
-pub(super) use self::outcome::labels;
-pub(crate) use self::outcome::{ActionError, Outcome};
 use super::launch::{Launcher, NotLaunched};
+use super::outcome::{ActionError, Outcome};
 use crate::backends::Backends;
 use crate::metrics::Metrics;
 use mayfly_backend::bounded::Bounded;

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use mayfly_common::api::{PassReport, Runner, UninstallReport};
 use mayfly_planner::{Action, Batch, Plan, Refusal, RequestId};
 
-use super::act::Outcome;
 use super::flight::BatchId;
 use super::handle::{Request, RequestError};
+use super::outcome::Outcome;
 
 /// The requests that are not answered yet.
 #[derive(Default)]

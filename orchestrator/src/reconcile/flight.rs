@@ -14,7 +14,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::{Instrument as _, Span, error};
 
-use super::act::{ActionError, Actor, Carried, Outcome, Task};
+use super::act::{Actor, Carried, Task};
+use super::outcome::{ActionError, Outcome};
 
 /// Identifies a batch within the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,8 +13,8 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_common::webhook::Delivery;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::act::{ActionError, Outcome};
 use super::lookups::Lookups;
+use super::outcome::{ActionError, Outcome};
 use crate::backends::{Backends, One};
 use crate::book::Book;
 use crate::drain::Drain;

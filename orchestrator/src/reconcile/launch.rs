@@ -11,7 +11,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::scope::Scope;
 use tracing::warn;
 
-use super::act::ActionError;
+use super::outcome::ActionError;
 use super::registrar::{Credentials, Registrar};
 use crate::backends::Backends;
 use crate::book::Book;

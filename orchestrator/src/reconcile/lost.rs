@@ -9,7 +9,7 @@ use mayfly_common::runner::RunnerState;
 use mayfly_service::telemetry::MONITOR;
 use tracing::{debug, info, warn};
 
-use super::act::Outcome;
+use super::outcome::Outcome;
 use super::{Reconciler, State};
 use mayfly_common::machine::Machine;
 use mayfly_planner::ledger::Fact;

@@ -12,10 +12,10 @@ use mayfly_service::traces::{self, TARGET};
 use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
-use super::act::Outcome;
 use super::flight::Patience;
 use super::handle::{Request, RequestError};
 use super::lost::Left;
+use super::outcome::Outcome;
 use super::show::{self, Sight, waits};
 use super::{Reconciler, State};
 use mayfly_planner::{

@@ -11,10 +11,11 @@ use mayfly_common::runner::RunnerState;
 use mayfly_service::telemetry::{MONITOR, SUCCESS};
 use tracing::{info, warn};
 
-use super::act::{ActionError, Carried, Outcome, Task, labels};
+use super::act::{Carried, Task};
 use super::ask::worker;
 use super::flight::{BatchId, Ended};
 use super::history::History;
+use super::outcome::{ActionError, Outcome, labels};
 use super::pass::Round;
 use super::show::not_started;
 use super::state::Told;

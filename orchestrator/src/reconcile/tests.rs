@@ -6,7 +6,8 @@ use mayfly_common::pool::PoolSpec;
 use mayfly_common::registration::{Registered, RunnerId};
 use serde_json::{Value, json};
 
-use super::act::{ActionError, Carried, Outcome, Task};
+use super::act::{Carried, Task};
+use super::outcome::{ActionError, Outcome};
 use super::pass::Round;
 use super::record::note_outcome;
 use super::testing::{

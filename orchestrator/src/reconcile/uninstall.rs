@@ -2,8 +2,8 @@
 
 use mayfly_common::api::UninstallReport;
 
-use super::act::Outcome;
 use super::handle::RequestError;
+use super::outcome::Outcome;
 use super::pass::Round;
 use super::{Reconciler, State};
 use mayfly_backend::BackendError;

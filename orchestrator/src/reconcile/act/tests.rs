@@ -3,6 +3,7 @@
 use mayfly_common::scope::ScopeKind;
 use mayfly_planner::backoff::Failed;
 
+use super::super::outcome::labels;
 use super::super::testing::{
     Bench, at, deregister, launch, machine, machine_with, pool, pull, reference, retire, scope,
 };

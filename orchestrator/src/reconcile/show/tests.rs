@@ -6,7 +6,7 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::registration::RunnerId;
 use mayfly_common::scope::ScopeKind;
 
-use super::super::act::{ActionError, Outcome};
+use super::super::outcome::{ActionError, Outcome};
 use super::super::testing::{
     Bench, at, deregister, launch, machine, name, pool, pull, reference, retire, scope,
 };

@@ -40,7 +40,7 @@ pub(crate) enum ActionError {
 
 impl ActionError {
     /// What failed, of a runner that could not be started.
-    pub(in crate::reconcile) fn what_failed(&self) -> Failed {
+    pub(super) fn what_failed(&self) -> Failed {
         match self {
             Self::GitHub(
                 GitHubError::Server(_) | GitHubError::Network(_) | GitHubError::TimedOut,
@@ -59,7 +59,7 @@ impl From<BackendError> for ActionError {
 
 impl Outcome {
     /// The word that metrics and traces have for it.
-    pub(in crate::reconcile) fn as_str(&self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Left(_) => "left",
@@ -80,6 +80,6 @@ impl From<Result<(), ActionError>> for Outcome {
 }
 
 /// What metrics say of an action and its outcome.
-pub(in crate::reconcile) fn labels((action, outcome): &(Action, Outcome)) -> ActionLabels {
+pub(super) fn labels((action, outcome): &(Action, Outcome)) -> ActionLabels {
     ActionLabels { action: action.kind(), outcome: outcome.as_str() }
 }
