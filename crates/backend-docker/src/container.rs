@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use bollard::models::{
+    ContainerState, ContainerStateStatusEnum as Status, ContainerSummary, ContainerSummaryStateEnum,
+};
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use mayfly_backend::BackendError;
 use mayfly_common::name::RunnerName;
@@ -12,10 +14,12 @@ use tokio::time::timeout;
 use super::error::{TITLE, refused, status};
 use super::labels::{self, Labels, Owner};
 use super::raw::Connection;
-use super::read;
 
 /// How long the engine may take to remove a container before it is asked whether it does so at all.
 const REMOVAL: Duration = Duration::from_secs(8);
+
+/// The longest that it may take to inspect one container: it holds a lock for each, and one that hangs must not hide the others.
+pub(super) const INSPECT: Duration = Duration::from_secs(3);
 
 /// The containers of ours that `read` takes for those of `runner`, with their ids; the one that runs, or has the runner's name, first.
 /// Found by their labels: people and programs rename containers. From the list, which includes a container that the engine refuses to
@@ -67,14 +71,43 @@ pub(super) async fn remove_container(
         // 409: its removal is in progress.
         Ok(Err(error)) if !matches!(status(&error), Some(404 | 409)) => Err(refused(what)(error)),
         Ok(_) => Ok(()),
-        Err(_) => match timeout(read::INSPECT, docker.state(what, id)).await {
+        Err(_) => match timeout(INSPECT, docker.state(what, id)).await {
             Ok(Ok(None)) => Ok(()),
-            Ok(Ok(Some(state))) if read::is_going(&state) => Ok(()),
+            Ok(Ok(Some(state))) if is_going(&state) => Ok(()),
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) | Err(_) => {
                 let seconds = REMOVAL.as_secs();
                 Err(BackendError::unreachable(TITLE, format!("no answer within {seconds} s")))
             }
         },
+    }
+}
+
+/// True if a container is being removed, or was removed in part.
+pub(super) fn is_going(state: &ContainerState) -> bool {
+    matches!(state.status, Some(Status::REMOVING | Status::DEAD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_or_was_in_part_is_going() {
+        let rows = [
+            (Status::EMPTY, false),
+            (Status::CREATED, false),
+            (Status::RUNNING, false),
+            (Status::PAUSED, false),
+            (Status::RESTARTING, false),
+            (Status::EXITED, false),
+            (Status::REMOVING, true),
+            (Status::DEAD, true),
+        ];
+        for (status, expected) in rows {
+            let state = ContainerState { status: Some(status), ..ContainerState::default() };
+            assert_eq!(is_going(&state), expected, "{status}");
+        }
+        assert!(!is_going(&ContainerState::default()));
     }
 }

@@ -23,6 +23,7 @@ mod stand_in;
 mod template;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod usage;
 
 use std::collections::HashMap;

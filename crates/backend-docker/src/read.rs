@@ -3,19 +3,17 @@
 //! Invariant: an engine that refuses a question about one container hides no other, and not that one: it counts with what the list
 //! says of it, and what could not be read is reported.
 
-use std::future::Future;
 use std::time::Duration;
 
-use bollard::models::{
-    ContainerState, ContainerStateStatusEnum as Status, ContainerSummary,
-    ContainerSummaryStateEnum as Listed,
-};
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as Listed};
 use mayfly_common::foreign_text::line;
 use tokio::time::timeout;
 
+use super::container::is_going;
 use super::labels::Labels;
 use super::raw::Connection;
 use super::sidecar::EngineHealth;
+use super::unread::Unread;
 use super::{dind, log};
 use mayfly_backend::BackendError;
 use mayfly_common::identity::RunnerIdentity;
@@ -27,64 +25,6 @@ const TAIL_LINES: u32 = 200;
 const WORKER: &str = "Runner.Worker";
 /// The longest that the engine may take to list the processes of one container.
 const TOP: Duration = Duration::from_secs(3);
-/// The longest that it may take to inspect one container: it holds a lock for each, and one that hangs must not hide the others.
-pub(super) const INSPECT: Duration = Duration::from_secs(3);
-/// The longest that it may take to send the end of one container's log. Together with [`INSPECT`] less than a list may take.
-const LOG: Duration = Duration::from_secs(8);
-
-/// Questions about one container that the engine did not answer.
-#[derive(Default)]
-pub(super) struct Unread {
-    /// The reason for the first one.
-    why: Option<String>,
-    /// True if it did not answer in time: then it is asked no more about this container.
-    silent: bool,
-}
-
-impl Unread {
-    /// The answer to one question; `None`, and noted, if the engine refused it or did not answer within `limit`.
-    ///
-    /// Errors: the engine cannot be reached.
-    pub(super) async fn ask<T>(
-        &mut self,
-        (limit, what): (Duration, &'static str),
-        question: impl Future<Output = Result<T, BackendError>>,
-    ) -> Result<Option<T>, BackendError> {
-        if self.silent {
-            return Ok(None);
-        }
-        let why = match timeout(limit, question).await {
-            Ok(Ok(answer)) => return Ok(Some(answer)),
-            Ok(Err(error @ BackendError::Unreachable { .. })) => return Err(error),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => {
-                self.silent = true;
-                format!("Docker did not {what} within {} s", limit.as_secs())
-            }
-        };
-        self.why.get_or_insert(why);
-        Ok(None)
-    }
-
-    /// Asks for the state of a container: `None` if the engine did not say, `Some(None)` if the container is gone.
-    pub(super) async fn state(
-        &mut self,
-        docker: &Connection,
-        id: &str,
-    ) -> Result<Option<Option<ContainerState>>, BackendError> {
-        let what = "inspect a container";
-        self.ask((INSPECT, what), docker.state(what, id)).await
-    }
-
-    /// Asks for the end of a container's log: `None` if the engine did not send it, `Some(None)` if the container is gone or being removed.
-    pub(super) async fn log(
-        &mut self,
-        question: impl Future<Output = Result<Option<String>, BackendError>>,
-    ) -> Result<Option<Option<String>>, BackendError> {
-        self.ask((LOG, log::WHAT), question).await
-    }
-}
-
 /// Reads one listed container as a [`Machine`]. `None`: it is gone or being removed.
 ///
 /// Errors: the engine cannot be reached.
@@ -198,11 +138,6 @@ async fn exit(
     }))
 }
 
-/// True if a container is being removed, or was removed in part.
-pub(super) fn is_going(state: &ContainerState) -> bool {
-    matches!(state.status, Some(Status::REMOVING | Status::DEAD))
-}
-
 /// The exit code in what a list says to people, as in `Exited (137) 5 minutes ago`.
 pub(super) fn exit_code(status: &str) -> Option<i64> {
     status.strip_prefix("Exited (")?.split_once(')')?.0.parse().ok()
@@ -234,61 +169,5 @@ mod tests {
         for (status, code) in rows {
             assert_eq!(exit_code(status), code, "{status}");
         }
-    }
-
-    #[test]
-    fn what_is_removed_or_was_in_part_is_going() {
-        let rows = [
-            (Status::EMPTY, false),
-            (Status::CREATED, false),
-            (Status::RUNNING, false),
-            (Status::PAUSED, false),
-            (Status::RESTARTING, false),
-            (Status::EXITED, false),
-            (Status::REMOVING, true),
-            (Status::DEAD, true),
-        ];
-        for (status, expected) in rows {
-            let state = ContainerState { status: Some(status), ..ContainerState::default() };
-            assert_eq!(is_going(&state), expected, "{status}");
-        }
-        assert!(!is_going(&ContainerState::default()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_first_reason_is_told_and_after_silence_nothing_is_asked() {
-        let mut unread = Unread::default();
-        let refused = |reason: &str| BackendError::Refused {
-            title: "Docker",
-            what: "try",
-            reason: reason.to_owned(),
-        };
-        let (limit, what) = (Duration::from_secs(3), "try");
-        let answer = unread.ask((limit, what), async { Ok(1) }).await.unwrap();
-        assert_eq!((answer, &unread.why), (Some(1), &None));
-        for reason in ["one", "two"] {
-            let question = async { Err::<u8, _>(refused(reason)) };
-            assert_eq!(unread.ask((limit, what), question).await.unwrap(), None);
-        }
-        assert_eq!(unread.why.as_deref(), Some("Docker refused to try: one"));
-        let away = async { Err::<u8, _>(BackendError::unreachable("Docker", "x")) };
-        assert!(unread.ask((limit, what), away).await.is_err());
-        let before = tokio::time::Instant::now();
-        let silence = std::future::pending::<Result<u8, BackendError>>();
-        assert_eq!(unread.ask((limit, what), silence).await.unwrap(), None);
-        assert_eq!(before.elapsed().as_secs(), 3);
-        assert_eq!(unread.ask((limit, what), async { Ok(1) }).await.unwrap(), None);
-        assert_eq!(unread.why.as_deref(), Some("Docker refused to try: one"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn so_long_the_engine_may_take_for_one_container() {
-        let mut unread = Unread::default();
-        let before = tokio::time::Instant::now();
-        let silence = std::future::pending::<Result<Option<String>, BackendError>>();
-        assert_eq!(unread.log(silence).await.unwrap(), None);
-        assert_eq!(before.elapsed().as_secs(), 8);
-        let told = "Docker did not read a container's log within 8 s";
-        assert_eq!(unread.why.as_deref(), Some(told));
     }
 }
