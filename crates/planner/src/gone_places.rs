@@ -3,8 +3,6 @@
 //! A repository that was deleted answers so, and one that the credential may not see any more. A 404 that lasts, of a place that no list
 //! of repositories has, counts like a list without runners: the registrations there are gone.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::machine::Machine;
 use mayfly_common::pool::PoolScope;
@@ -12,7 +10,6 @@ use mayfly_common::scope::{RepoSlug, Scope};
 
 use crate::catalog::Catalog;
 use crate::github_view::Listing;
-use crate::observed::Observed;
 
 /// How long GitHub must answer 404, and nothing else, before the registrations of a place count as gone.
 ///
@@ -54,42 +51,17 @@ pub fn is_needed<'a>(
         || catalog.serves(repo)
 }
 
-impl Observed {
-    /// Counts the answers 404 on from `before`, and has those that lasted count as lists without runners.
-    pub(crate) fn note_not_found(
-        &mut self,
-        before: &BTreeMap<Scope, NotFound>,
-        now: Timestamp,
-    ) -> BTreeMap<Scope, NotFound> {
-        let mut after = BTreeMap::new();
-        for (scope, listing) in &mut self.registrations {
-            let known = before.get(scope).copied();
-            match listing {
-                Listing::NotFound => {
-                    // A moment that lies ahead is from before the clock was set back.
-                    let since = known.map_or(now, |known| known.since.min(now));
-                    let answers = known.map_or(0, |known| known.answers).saturating_add(1);
-                    after.insert(scope.clone(), NotFound { since, answers });
-                    if answers >= GONE_ANSWERS && now.duration_since(since) >= GONE_AFTER {
-                        *listing = Listing::Known(Vec::new());
-                    }
-                }
-                Listing::Unasked => after.extend(known.map(|known| (scope.clone(), known))),
-                Listing::Known(_) | Listing::Partial(_) | Listing::Unknown => {}
-            }
-        }
-        after
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use mayfly_common::repository::{Coverage, Repository};
 
     use super::*;
     use crate::filter::Filter;
     use crate::github_view::Sight;
     use crate::lifecycle::tests::{at, machine, policy};
+    use crate::observed::Observed;
     use mayfly_common::machine::Phase;
 
     const RUNNING: Phase = Phase::Running { working: Some(true) };

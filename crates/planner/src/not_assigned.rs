@@ -22,11 +22,7 @@ use mayfly_common::pool::PoolName;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::backoff;
-use super::observed::Observed;
-use super::policy::Policy;
-use mayfly_common::identity::RunnerIdentity;
 use mayfly_common::job::QueuedJob;
-use mayfly_common::machine::Machine;
 
 pub use failed_groups::{FailedGroups, REMEMBERED};
 
@@ -151,7 +147,7 @@ impl Assignment {
     }
 
     /// Notes that a runner ended that was started for the job.
-    fn note_end(&mut self, ended: &Ended, now: Timestamp) {
+    pub(crate) fn note_end(&mut self, ended: &Ended, now: Timestamp) {
         let how = How::Ended(ended.why.clone());
         self.note_failure((&ended.name, &ended.scope, ended.group.as_deref()), how, now);
     }
@@ -204,41 +200,6 @@ impl Assignment {
         let mut moments = moments.into_iter().map(|moment| moment.unwrap_or(Timestamp::MAX));
         moments.find(|moment| self.listed_at.is_none_or(|listed_at| listed_at < *moment))
     }
-}
-
-/// What is known of the assignment of each queued job after a pass that saw this. `idle_since`: since when a runner has been idle;
-/// `ended`: runners that ended without a sign of a job.
-pub fn after(
-    seen: &Observed,
-    before: &BTreeMap<i64, Assignment>,
-    idle_since: impl Fn(&Machine) -> Option<Timestamp>,
-    ended: &[Ended],
-    policy: &Policy,
-    now: Timestamp,
-) -> BTreeMap<i64, Assignment> {
-    let listed = |one: &&Machine| seen.sight_of(one).listed().is_some();
-    let idle = seen.machines.iter().filter(listed).filter_map(|machine| {
-        let RunnerIdentity { name, scope, labels, pool, .. } = &machine.identity;
-        let group = policy.pool(pool).and_then(|pool| pool.group.as_deref());
-        Some(Idle { name, scope, labels, group, since: idle_since(machine)? })
-    });
-    let idle: Vec<Idle<'_>> = idle.collect();
-    // A job that is missing because GitHub could not be asked about its repository may be queued still.
-    let unasked = |last: &Assignment| {
-        let listed_at = seen.listed_at.get(&last.repo).copied();
-        !seen.jobs_complete && listed_at.is_some() && listed_at == last.listed_at
-    };
-    let mut after = before.clone();
-    after.retain(|_, last| unasked(last));
-    for job in &seen.jobs {
-        let listed_at = seen.listed_at.get(&job.repo).copied();
-        let mut next = Assignment::next(before.get(&job.id), job, &idle, listed_at, now);
-        for ended in ended.iter().filter(|ended| ended.job == Some(job.id)) {
-            next.note_end(ended, now);
-        }
-        after.insert(job.id, next);
-    }
-    after
 }
 
 /// Takes back that these runners ended without a sign of a job: GitHub told of theirs.

@@ -1,10 +1,14 @@
 use super::*;
+use crate::github_view::{Listing, Sight};
 use crate::lifecycle::reason_of;
 use crate::lifecycle::tests::{at, machine, policy, registered};
 use crate::lifecycle::{Failure, Reason};
+use crate::observed::Observed;
+use crate::request::ApiRequest;
 use mayfly_common::job::QueuedJob;
 use mayfly_common::label::LabelSet;
 use mayfly_common::machine::{Exit, Phase};
+use mayfly_common::runner::RunnerState;
 use mayfly_common::scope::RepoSlug;
 
 const RUNNING: Phase = Phase::Running { working: Some(false) };

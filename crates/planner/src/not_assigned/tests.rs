@@ -1,5 +1,7 @@
 use super::*;
 use crate::lifecycle::tests::at;
+use crate::memory::assignments_after;
+use crate::observed::Observed;
 
 fn job() -> QueuedJob {
     QueuedJob {
@@ -200,7 +202,7 @@ fn a_job_that_is_not_queued_any_more_is_forgotten_unless_nobody_could_ask() {
         let listed_at = listed_at.map(|second| (repo.clone(), at(second))).into_iter().collect();
         let seen = Observed { jobs_complete, listed_at, ..Observed::default() };
         let policy = crate::lifecycle::tests::policy();
-        let after = super::after(&seen, &known, |_| None, &[], &policy, at(20));
+        let after = assignments_after(&seen, &known, |_| None, &[], &policy, at(20));
         let expected = if kept { known.clone() } else { BTreeMap::new() };
         assert_eq!(after, expected, "{jobs_complete} {:?}", seen.listed_at);
     }
