@@ -57,9 +57,38 @@ pub(super) fn url(base: &Url, route: &str, values: &[&str], query: &[(&str, &str
     url
 }
 
+/// The path, as it is counted; where it is, depends on the API's URL.
+pub(super) const GRAPHQL: &str = "/graphql";
+
+/// Where GraphQL is: `/api/graphql` beside a GHES' `/api/v3`, else `/graphql` below the API (docs: "Forming calls with GraphQL",
+/// "The GraphQL endpoint").
+pub(super) fn graphql_url(api: &Url) -> Url {
+    let mut url = api.clone();
+    let path = api.path().trim_end_matches('/');
+    let path = match path.strip_suffix("/api/v3") {
+        Some(before) => format!("{before}/api/graphql"),
+        None => format!("{path}/graphql"),
+    };
+    url.set_path(&path);
+    url
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_endpoint_follows_the_api() {
+        let rows = [
+            ("https://api.github.com", "https://api.github.com/graphql"),
+            ("https://ghe.example/api/v3", "https://ghe.example/api/graphql"),
+            ("https://ghe.example/api/v3/", "https://ghe.example/api/graphql"),
+            ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/graphql"),
+        ];
+        for (api, expected) in rows {
+            assert_eq!(graphql_url(&Url::parse(api).unwrap()).as_str(), expected);
+        }
+    }
 
     #[test]
     fn segments_cannot_climb() {

@@ -24,14 +24,13 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::budget::{Account, Budget, Priority};
+use super::by_scope::{Groups, Tokens};
 use super::call::{self, Call, Who};
 use super::error::GitHubError;
-use super::graphql;
 use super::held::{Answer, HeldAnswers};
 use super::identity::Identity;
 use super::oddities::Oddities;
 use super::page::{Next, Page, Whole, next_page, numbered};
-use super::registration::{Groups, Tokens};
 use super::traffic::Traffic;
 use super::transport::Transport;
 use super::waiting_runs::WaitingRuns;
@@ -116,7 +115,7 @@ impl GitHubClient {
     pub fn over(transport: Transport, settings: GitHubSettings, clock: Arc<dyn Clock>) -> Self {
         Self {
             transport,
-            graphql: graphql::url(&settings.api_url),
+            graphql: call::graphql_url(&settings.api_url),
             base: settings.api_url,
             retries: settings.retries,
             clock,
@@ -286,7 +285,7 @@ impl GitHubClient {
 
     /// The call that POSTs a GraphQL document.
     pub(super) fn graphql_call(&self, who: Who, priority: Priority) -> Call {
-        Call { who, priority, route: graphql::ROUTE, url: self.graphql.clone() }
+        Call { who, priority, route: call::GRAPHQL, url: self.graphql.clone() }
     }
 
     /// GETs and reads an answer, or the one that is held if it has not changed.

@@ -5,7 +5,7 @@
 
 use mayfly_common::foreign_text::line;
 use mayfly_common::lenient::{self, List};
-use reqwest::{Method, Url};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -13,22 +13,6 @@ use super::budget::{Held, Priority, Resource, Told};
 use super::call::Who;
 use super::client::{GitHubClient, decode};
 use super::error::GitHubError;
-
-/// The path, as it is counted; where it is, depends on the API's URL.
-pub(super) const ROUTE: &str = "/graphql";
-
-/// Where GraphQL is: `/api/graphql` beside a GHES' `/api/v3`, else `/graphql` below the API (docs: "Forming calls with GraphQL",
-/// "The GraphQL endpoint").
-pub(super) fn url(api: &Url) -> Url {
-    let mut url = api.clone();
-    let path = api.path().trim_end_matches('/');
-    let path = match path.strip_suffix("/api/v3") {
-        Some(before) => format!("{before}/api/graphql"),
-        None => format!("{path}/graphql"),
-    };
-    url.set_path(&path);
-    url
-}
 
 /// What was answered.
 pub(super) struct Answered {
@@ -116,19 +100,6 @@ impl GitHubClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_endpoint_follows_the_api() {
-        let rows = [
-            ("https://api.github.com", "https://api.github.com/graphql"),
-            ("https://ghe.example/api/v3", "https://ghe.example/api/graphql"),
-            ("https://ghe.example/api/v3/", "https://ghe.example/api/graphql"),
-            ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/graphql"),
-        ];
-        for (api, expected) in rows {
-            assert_eq!(url(&Url::parse(api).unwrap()).as_str(), expected);
-        }
-    }
 
     #[test]
     fn an_error_in_an_answer_means_what_its_type_says() {

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ use super::call::{Call, Who};
 use super::client::{GitHubClient, PER_PAGE};
 use super::error::GitHubError;
 use super::page::{Page, Whole};
+use super::runs::{HeldStatus, Listed, Runs, Standing};
 use super::wire;
 use mayfly_common::job::{QueuedJob, QueuedJobs};
 
@@ -30,47 +31,6 @@ const RUNS: &str = "/repos/{owner}/{repo}/actions/runs";
 const LATEST: &str = "20";
 /// Requests of one reading that are under way at a time.
 const CONCURRENT: usize = 4;
-/// Most requests of one check for lists of runs that are nearly always empty.
-const RARE: usize = 100;
-
-/// A status of runs that are held up and may have queued jobs all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HeldStatus {
-    /// A job awaits an approval.
-    Waiting,
-    /// A job awaits a concurrency group.
-    Pending,
-    /// Somebody must let it go on.
-    ActionRequired,
-    /// It was just asked for.
-    Requested,
-}
-
-impl HeldStatus {
-    /// All there are.
-    pub const ALL: [Self; 4] =
-        [Self::Waiting, Self::Pending, Self::ActionRequired, Self::Requested];
-
-    /// Those to ask for in each of `repositories` at the check of this `number`: the one that is common always, the others as
-    /// long as that costs little, else in turn.
-    pub fn at_check(number: u64, repositories: usize) -> BTreeSet<Self> {
-        let [common, rare @ ..] = Self::ALL;
-        let few = (RARE / repositories.max(1)).clamp(1, rare.len());
-        let first = usize::try_from(number % rare.len() as u64).unwrap_or_default();
-        let turn = rare.iter().cycle().skip(first).take(few).copied();
-        std::iter::once(common).chain(turn).collect()
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Pending => "pending",
-            Self::ActionRequired => "action_required",
-            Self::Requested => "requested",
-        }
-    }
-}
-
 /// What to look for in a repository.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
@@ -232,62 +192,6 @@ impl GitHubClient {
         let who = Who::Owner(repo.owner().clone());
         let call: Call = self.call(who, Priority::Demand, route, &values, query);
         self.get_whole::<P>(call).await
-    }
-}
-
-/// Runs that may have queued jobs.
-pub(super) struct Runs {
-    /// By their id.
-    pub(super) listed: BTreeMap<i64, Listed>,
-    /// Ways in which some are held up, those included that could not be read.
-    pub(super) held: BTreeSet<HeldStatus>,
-    /// True if every run could be read.
-    whole: bool,
-}
-
-/// A run as a list of GitHub's has it.
-pub(super) struct Listed {
-    pub(super) id: i64,
-    pub(super) updated_at: Option<String>,
-    pub(super) standing: Standing,
-}
-
-/// In which list a run was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is held up; what is not, goes on.
-    Held(HeldStatus),
-    /// No job has begun.
-    Queued,
-    /// Some job has begun.
-    Moving,
-}
-
-impl Default for Runs {
-    fn default() -> Self {
-        Self { listed: BTreeMap::new(), held: BTreeSet::new(), whole: true }
-    }
-}
-
-impl Runs {
-    /// Adds a list of runs that all stand so. One of an earlier list stands as this one says.
-    fn add(&mut self, runs: Whole<wire::Run>, standing: Standing) {
-        self.whole &= runs.unread == 0;
-        if let (Standing::Held(status), true) =
-            (standing, !runs.items.is_empty() || runs.unread > 0)
-        {
-            self.held.insert(status);
-        }
-        self.listed.extend(runs.items.into_iter().map(|run| {
-            let wire::Run { id, updated_at, .. } = run;
-            (id, Listed { id, updated_at, standing })
-        }));
-    }
-
-    fn extend(&mut self, others: Self) {
-        self.listed.extend(others.listed);
-        self.held.extend(others.held);
-        self.whole &= others.whole;
     }
 }
 

@@ -23,6 +23,7 @@
 
 mod app;
 pub mod budget;
+mod by_scope;
 mod call;
 pub mod checkup;
 mod client;
@@ -32,6 +33,7 @@ mod graphql;
 mod held;
 pub mod hooks;
 mod identity;
+mod installations;
 mod jobs;
 mod oddities;
 mod origin;
@@ -40,6 +42,7 @@ pub mod redelivery;
 mod refusal;
 mod registration;
 mod repositories;
+mod runs;
 #[cfg(test)]
 mod stand_in;
 mod traffic;
@@ -53,9 +56,10 @@ pub use client::{GitHubClient, GitHubSettings};
 pub use credential::{AppCredential, Credential};
 pub use error::GitHubError;
 pub use identity::Installation;
-pub use jobs::{HeldStatus, Look};
+pub use jobs::Look;
 pub use origin::Origin;
 pub use registration::{Deregistered, JitConfig, Runners};
 pub use repositories::{DiscoveryMode, Listed};
+pub use runs::HeldStatus;
 pub use traffic::Traffic;
 pub use transport::{NoAnswer, RedirectedTo, Transport, TransportError, certificates};

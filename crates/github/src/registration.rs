@@ -3,9 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::foreign_text;
 use mayfly_common::label::LabelSet;
@@ -13,7 +10,6 @@ use mayfly_common::name::RunnerName;
 use mayfly_common::scope::{Scope, ScopeKind};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use tokio::sync::Mutex;
 
 use super::budget::Priority;
 use super::call::{Call, Who};
@@ -26,22 +22,6 @@ use mayfly_common::registration::{Registered, RunnerId};
 const DEFAULT_GROUP: i64 = 1;
 /// A registration token lives an hour; it is renewed this long before.
 const TOKEN_MARGIN: SignedDuration = SignedDuration::from_mins(10);
-
-/// Registration tokens by scope, each with when it ends.
-pub(super) type Tokens = ByScope<Option<(SecretString, Timestamp)>>;
-
-/// Ids of an organisation's or enterprise's runner groups, by lower-case name.
-pub(super) type Groups = ByScope<HashMap<String, i64>>;
-
-/// What is known of each scope. One for which GitHub does not answer holds no other up.
-#[derive(Default)]
-pub(super) struct ByScope<T>(Mutex<HashMap<Scope, Arc<Mutex<T>>>>);
-
-impl<T: Default> ByScope<T> {
-    async fn of(&self, scope: &Scope) -> Arc<Mutex<T>> {
-        Arc::clone(self.0.lock().await.entry(scope.clone()).or_default())
-    }
-}
 
 /// A registration made for one runner, and what the runner needs to use it, once.
 pub struct JitConfig {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::RepoSlug;
 
-use super::jobs::{HeldStatus, Listed, Runs, Standing};
+use super::runs::{HeldStatus, Listed, Runs, Standing};
 use super::wire;
 use mayfly_common::job::QueuedJob;
 

@@ -16,9 +16,8 @@ use serde_json::Value;
 
 use super::{GitHubClient, Reply};
 use crate::budget::{Account, Cause, Held, Limit, Resource, Told};
-use crate::call::Call;
+use crate::call::{Call, GRAPHQL};
 use crate::error::GitHubError;
-use crate::graphql;
 use crate::refusal::{Refusal, refusal};
 use crate::traffic::Ended;
 use crate::transport::{NoAnswer, RedirectedTo};
@@ -57,7 +56,7 @@ impl GitHubClient {
     ) -> Result<Reply, GitHubError> {
         let account = self.account(&call.who).await?;
         // What made something may have made it although no answer came; the next pass sees.
-        let again = method != Method::POST || call.route == graphql::ROUTE;
+        let again = method != Method::POST || call.route == GRAPHQL;
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(RETRY_WAIT)
             .with_jitter()
@@ -182,7 +181,7 @@ impl GitHubClient {
         method: &Method,
         call: &Call,
     ) -> Result<Leave<'_>, GitHubError> {
-        let reads = *method == Method::GET || call.route == graphql::ROUTE;
+        let reads = *method == Method::GET || call.route == GRAPHQL;
         let points = if reads { 1 } else { 5 };
         let (resource, now) = (resource(call), self.now());
         match self.budget().admit(account, resource, call.priority, points, now) {
@@ -295,7 +294,7 @@ impl Drop for Leave<'_> {
 }
 
 fn resource(call: &Call) -> Resource {
-    if call.route == graphql::ROUTE { Resource::Graphql } else { Resource::Core }
+    if call.route == GRAPHQL { Resource::Graphql } else { Resource::Core }
 }
 
 /// True if GitHub's words say that an installation is suspended ("This installation has been suspended").

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::runs::RARE;
 use crate::stand_in::{StandIn, Told, at, no, ok};
 
 #[test]
