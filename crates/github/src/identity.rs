@@ -1,5 +1,5 @@
 //! Who we are at GitHub: a user's token, or an App that acts through its installations. What is asked of GitHub for that is in
-//! [`installations`](super::installations).
+//! `installations`.
 //!
 //! Invariants: tokens are opaque; an installation's token is made once for all who need it and renewed before it ends; which
 //! installation acts for an account is asked again after ten minutes, or after one where none is known or one is suspended.
