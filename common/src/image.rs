@@ -110,6 +110,14 @@ impl ImageName {
         self.effective_tag() != Some(DEFAULT_TAG)
     }
 
+    /// True if an engine may take the name for the id of an image that it has, or for the beginning of one: any image then.
+    pub fn may_be_an_id(&self) -> bool {
+        let alone = self.registry.is_none() && self.digest.is_none();
+        let is_hex = |text: &str| text.bytes().all(is_hexadecimal);
+        let whole = self.repository == "sha256" && self.tag.as_deref().is_some_and(is_hex);
+        alone && (whole || (self.tag.is_none() && is_hex(&self.repository)))
+    }
+
     /// True if the engine looks for the image on the internet: at Docker Hub, or at a host that is a domain name. Not at this
     /// machine (`localhost`), an IP address, or a host that only a local resolver knows (`registry:5000`). A domain name that
     /// resolves to a local address cannot be told apart.

@@ -138,6 +138,11 @@ impl Memory {
         self.registrations.contains_key(&(scope.clone(), id))
     }
 
+    /// True if a machine of ours had a registration in this scope.
+    pub fn knows(&self, scope: &Scope) -> bool {
+        self.registrations.keys().any(|(place, _)| place == scope)
+    }
+
     /// Scopes with registrations that are to be deleted if they stay offline: they are looked at with those where runners are.
     pub fn watched(&self) -> BTreeSet<Scope> {
         let fading = |stray: &Stray| stray.ours && stray.offline_since.is_some();

@@ -34,7 +34,9 @@ pub fn rest(
     };
     let mut left = Vec::new();
     for (scope, listing) in &seen.registrations {
-        if !matches!(listing, Listing::Known(_)) {
+        // Where GitHub knows no such place, and none of ours was seen in it, there is nothing.
+        let is_empty = matches!(listing, Listing::NotFound) && !seen.memory.knows(scope);
+        if !matches!(listing, Listing::Known(_)) && !is_empty {
             left.push(format!("{scope}: its runners could not all be listed"));
         }
         // A name that we made, or one that a machine of ours had.
@@ -117,5 +119,12 @@ mod tests {
         let partial = look(seen, &[], Listing::Partial(list), 10);
         let found = rest(&partial, &policy, &plan(&partial, &policy, at(10)), (&[], &[])).left;
         assert_eq!(found, ["repo:o/r: its runners could not all be listed", by_hand, at_work]);
+        // A repository that is not there has nothing of ours, unless something of ours was seen there.
+        let missing = |before: Observed| {
+            let missing = look(before, &[], Listing::NotFound, 20);
+            rest(&missing, &policy, &plan(&missing, &policy, at(20)), (&[], &[])).left
+        };
+        assert_eq!(missing(Observed::default()), Vec::<String>::new());
+        assert_eq!(missing(gone), ["repo:o/r: its runners could not all be listed"]);
     }
 }

@@ -68,6 +68,9 @@ impl AllowedImages {
             Some(_) => Some(format!(
                 "is not allowed: no pattern of ALLOWED_IMAGES in the orchestrator's environment fits {name}"
             )),
+            None if name.may_be_an_id() => Some(format!(
+                "is not allowed: {name} may be the id of any image on the host; name it with its tag, or name the id in ALLOWED_IMAGES in the orchestrator's environment"
+            )),
             None if name.is_on_the_internet() => None,
             None => Some(format!(
                 "is not allowed: the registry {} is no domain name, so it may be a service inside your network; \
@@ -183,6 +186,21 @@ mod tests {
         ] {
             assert!(images.refusal(wrong).is_some(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_image_s_id_is_allowed_only_where_the_owner_of_the_machine_names_it() {
+        let id = format!("sha256:{}", "0a".repeat(32));
+        let default = || AllowedImages { patterns: None, own: Vec::new() };
+        for image in [&*id, "1017b071452e", "cafe", "sha256:1017b071452e"] {
+            let why = default().refusal(image).unwrap_or_default();
+            assert!(why.contains("the id of any image"), "{image}: {why}");
+            assert_eq!(default().with_own([image]).refusal(image), None, "{image}");
+        }
+        for image in ["cafe:latest", "acme/cafe", "docker.io/library/cafe", "runner", "sha256"] {
+            assert_eq!(default().refusal(image), None, "{image}");
+        }
+        assert!(allowed("1017b071452e", "1017b071452e") && !allowed("acme/*", "1017b071452e"));
     }
 
     #[test]
