@@ -5,6 +5,7 @@
 //! Invariants: a repository is known by GitHub's id, so a new name is not a new repository; a version of a file is read once; what
 //! could not be read stays due; a repository is forgotten only when GitHub says it is gone, or when two whole listings lack it.
 
+mod depth;
 mod facts;
 mod lost;
 mod trouble;
@@ -19,7 +20,7 @@ pub use self::lost::{JobsNotFound, Loss, Lost};
 use self::trouble::Hidden;
 pub(crate) use self::trouble::jobs_hidden;
 use crate::filter::{Filter, Refusal, RepoFacts};
-use mayfly_common::repository::{Coverage, Depth, FileText, FileVersion, Folder, Repository};
+use mayfly_common::repository::{Coverage, FileText, FileVersion, Folder, Repository};
 use mayfly_workflow::{Answer, JobKind, JobNeeds, scan};
 
 /// After this long the whole listing is read, and every workflow folder looked at, even if nothing was pushed.
@@ -110,24 +111,6 @@ impl Catalog {
     /// Pools offer runners with these labels from now on.
     pub fn offer(&mut self, labels: Vec<LabelSet>) {
         self.offered = labels;
-    }
-
-    /// How far the next listing must go.
-    pub fn depth(&self, now: Timestamp) -> Depth {
-        let fresh = self.whole_at.is_some_and(|at| now.duration_since(at) < RECHECK);
-        if fresh { Depth::Recent } else { Depth::Whole }
-    }
-
-    /// True if no listing was complete yet: until then discovery is all that can find jobs.
-    pub fn is_cold(&self) -> bool {
-        self.whole_at.is_none()
-    }
-
-    /// The next listing must be a whole one: something moved.
-    pub fn distrust(&mut self) {
-        if let Some(at) = &mut self.whole_at {
-            *at = Timestamp::UNIX_EPOCH;
-        }
     }
 
     /// True if a listed repository is as it was.

@@ -10,7 +10,8 @@
 //! | `requests` | what was asked for |
 //! | `jobs` | runners for queued jobs |
 //! | `count` | which jobs count on which runners |
-//! | `start` | whether one runner may be started, and its name |
+//! | `start` | whether one runner may be started |
+//! | `numbers` | which numbered name a new runner gets |
 //! | `idle` | runners that wait |
 //! | `unserved` | runners that wait where nothing is served |
 //! | `reclaim` | idle runners that give their room to jobs |
@@ -28,6 +29,7 @@ mod flight;
 mod idle;
 mod jobs;
 mod matched_job;
+mod numbers;
 mod over;
 mod prepared;
 mod reclaim;

@@ -1,4 +1,5 @@
 use super::*;
+use mayfly_common::repository::Depth;
 
 fn repo(id: i64, name: &str, pushed_at: Option<&str>) -> Repository {
     Repository {
