@@ -17,7 +17,7 @@ pub use self::clash::Clash;
 use self::clash::Sign;
 use self::departures::{Departed, Started};
 #[cfg(test)]
-pub(crate) use self::fold::assignments_after;
+pub(crate) use self::fold::{assignments_after, at_work};
 use super::backoff::{Backoff, doubled};
 use super::gone_places::NotFound;
 use super::not_assigned::{Assignment, FailedGroups};
@@ -90,7 +90,6 @@ pub struct Memory {
     not_found: BTreeMap<Scope, NotFound>,
     /// Scopes whose runners were listed before.
     listed: BTreeSet<Scope>,
-    /// True once this process has seen which machines there were before it.
     /// When each backend first listed its machines.
     adopted: BTreeMap<BackendName, Timestamp>,
     /// Machines whose end failed.

@@ -24,6 +24,7 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use super::backoff;
 use mayfly_common::job::QueuedJob;
 
+pub(crate) use failed_groups::AtWork;
 pub use failed_groups::{FailedGroups, REMEMBERED};
 
 /// How long a job may be queued beside an idle runner before GitHub is asked whether it is queued still: a delivery may be lost.

@@ -1,5 +1,7 @@
 //! Folds what a pass saw into the memory of earlier ones.
 
+mod departures;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -14,7 +16,7 @@ use crate::action::Action;
 use crate::github_view::{Listing, Sight};
 use crate::gone_places::{GONE_AFTER, GONE_ANSWERS, NotFound};
 use crate::naming;
-use crate::not_assigned::{self, Assignment, Ended, Idle};
+use crate::not_assigned::{self, Assignment, AtWork, Ended, Idle};
 use crate::observed::Observed;
 use crate::policy::Policy;
 use crate::request::ApiRequest;
@@ -69,7 +71,8 @@ impl Observed {
         let assignments =
             assignments_after(&self, &memory.assignments, idle_since, &ended, policy, now);
         memory.note_idle_ends(&begun, &ended, now);
-        memory.failed_groups.update(&self, &memory.assignments, &assignments, policy, now);
+        let at_work = at_work(&self, policy);
+        memory.failed_groups.update(&memory.assignments, &assignments, at_work, now);
         memory.assignments = assignments;
         for (scope, listing) in &self.registrations {
             self.note_strays(&mut memory, scope, listing, policy, now);
@@ -248,4 +251,20 @@ pub(crate) fn assignments_after(
         after.insert(job.id, next);
     }
     after
+}
+
+/// The runners that have a job of a known repository.
+pub(crate) fn at_work<'a>(
+    seen: &'a Observed,
+    policy: &'a Policy,
+) -> impl Iterator<Item = AtWork<'a>> {
+    seen.machines.iter().filter_map(|machine| {
+        let busy = || seen.sight_of(machine).listed().is_some_and(|one| one.busy);
+        let repo = match &machine.scope {
+            Scope::Repo(repo) if busy() => Some(repo),
+            _ => seen.working_for.get(&machine.name),
+        };
+        let group = policy.pool(&machine.pool).and_then(|pool| pool.group.as_deref());
+        Some(AtWork { repo: repo?, scope: &machine.scope, group })
+    })
 }

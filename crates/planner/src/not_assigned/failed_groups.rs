@@ -9,8 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::{Assignment, How, NotAssigned};
-use crate::observed::Observed;
-use crate::policy::Policy;
 
 /// How long a failure counts for the other jobs of its repository.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
@@ -25,6 +23,17 @@ struct FailedGroup {
     /// None is GitHub's default group.
     group: Option<String>,
     failed_at: Timestamp,
+}
+
+/// A runner that has a job of a repository.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AtWork<'a> {
+    /// The repository.
+    pub(crate) repo: &'a RepoSlug,
+    /// Where the runner is registered.
+    pub(crate) scope: &'a Scope,
+    /// Its runner group; none is GitHub's default group.
+    pub(crate) group: Option<&'a str>,
 }
 
 impl FailedGroup {
@@ -53,14 +62,12 @@ impl FailedGroups {
         }
     }
 
-    /// Takes in what a pass saw: jobs whose failures are more than `before`, and groups of which a runner has a job of the
-    /// repository.
-    pub(crate) fn update(
+    /// Takes in what a pass saw: jobs whose failures are more than `before`, and where runners are `at_work` on a job of which repository.
+    pub(crate) fn update<'a>(
         &mut self,
-        seen: &Observed,
         before: &BTreeMap<i64, Assignment>,
         after: &BTreeMap<i64, Assignment>,
-        policy: &Policy,
+        at_work: impl Iterator<Item = AtWork<'a>>,
         now: Timestamp,
     ) {
         for (id, known) in after {
@@ -71,16 +78,8 @@ impl FailedGroups {
                 self.add(&known.repo, &failed.scope, failed.group.as_deref(), now);
             }
         }
-        for machine in &seen.machines {
-            let busy = || seen.sight_of(machine).listed().is_some_and(|one| one.busy);
-            let repo = match &machine.scope {
-                Scope::Repo(repo) if busy() => Some(repo),
-                _ => seen.working_for.get(&machine.name),
-            };
-            let group = policy.pool(&machine.pool).and_then(|pool| pool.group.as_deref());
-            if let Some(repo) = repo {
-                self.remove(repo, &machine.scope, group);
-            }
+        for AtWork { repo, scope, group } in at_work {
+            self.remove(repo, scope, group);
         }
         for groups in self.0.values_mut() {
             // A moment that lies ahead is from before the clock was set back.
@@ -94,12 +93,16 @@ impl FailedGroups {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use mayfly_common::name::RunnerName;
 
     use super::*;
     use crate::github_view::Listing;
     use crate::lifecycle::tests::{at, machine, policy, registered};
+    use crate::memory::at_work;
     use crate::not_assigned::{FIRST_WAIT, PATIENCE};
+    use crate::observed::Observed;
     use mayfly_common::machine::Phase;
 
     fn repo(name: &str) -> RepoSlug {
@@ -133,8 +136,7 @@ mod tests {
     #[test]
     fn a_failure_counts_for_its_repository_scope_and_group_for_a_while() {
         let mut groups = FailedGroups::default();
-        let nothing = Observed::default();
-        groups.update(&nothing, &failed(0), &failed(1), &policy(), at(0));
+        groups.update(&failed(0), &failed(1), iter::empty(), at(0));
         assert!(groups.has(&repo("o/r"), &org(), None));
         let others = [
             (repo("o/other"), org(), None),
@@ -146,16 +148,16 @@ mod tests {
         }
         // The job may be gone, and a failure that was there before is no new one.
         let end = REMEMBERED.as_secs();
-        groups.update(&nothing, &failed(1), &BTreeMap::new(), &policy(), at(1));
-        groups.update(&nothing, &failed(1), &failed(1), &policy(), at(end - 1));
+        groups.update(&failed(1), &BTreeMap::new(), iter::empty(), at(1));
+        groups.update(&failed(1), &failed(1), iter::empty(), at(end - 1));
         assert!(groups.has(&repo("o/r"), &org(), None));
-        groups.update(&nothing, &failed(1), &failed(2), &policy(), at(end - 1));
-        groups.update(&nothing, &failed(2), &failed(2), &policy(), at(end));
+        groups.update(&failed(1), &failed(2), iter::empty(), at(end - 1));
+        groups.update(&failed(2), &failed(2), iter::empty(), at(end));
         assert!(groups.has(&repo("o/r"), &org(), None), "a new one counts anew");
-        groups.update(&nothing, &failed(2), &failed(2), &policy(), at(2 * end - 1));
+        groups.update(&failed(2), &failed(2), iter::empty(), at(2 * end - 1));
         assert_eq!(groups, FailedGroups::default(), "and nothing is kept for ever");
-        groups.update(&nothing, &failed(0), &failed(1), &policy(), at(end));
-        groups.update(&nothing, &failed(1), &failed(1), &policy(), at(0));
+        groups.update(&failed(0), &failed(1), iter::empty(), at(end));
+        groups.update(&failed(1), &failed(1), iter::empty(), at(0));
         assert_eq!(groups, FailedGroups::default(), "the clock was set back");
     }
 
@@ -181,7 +183,7 @@ mod tests {
             };
             let mut groups = FailedGroups::default();
             groups.add(&repo("o/r"), &org(), None, at(0));
-            groups.update(&seen, &BTreeMap::new(), &BTreeMap::new(), &policy(), at(1));
+            groups.update(&BTreeMap::new(), &BTreeMap::new(), at_work(&seen, &policy()), at(1));
             assert_eq!(groups.has(&repo("o/r"), &org(), None), counts, "{seen:?}");
         }
         // A repository's own runner that GitHub calls idle, or does not list, shows nothing.
@@ -194,7 +196,7 @@ mod tests {
             let mut groups = FailedGroups::default();
             groups.add(&repo("o/r"), &runner.scope, None, at(0));
             groups.add(&repo("o/r"), &org(), None, at(0));
-            groups.update(&seen, &BTreeMap::new(), &BTreeMap::new(), &policy(), at(1));
+            groups.update(&BTreeMap::new(), &BTreeMap::new(), at_work(&seen, &policy()), at(1));
             assert!(groups.has(&repo("o/r"), &runner.scope, None), "{seen:?}");
             assert!(groups.has(&repo("o/r"), &org(), None), "of several, each counts");
         }
@@ -209,7 +211,7 @@ mod tests {
         };
         let mut groups = FailedGroups::default();
         groups.add(&repo("o/r"), &runner.scope, None, at(0));
-        groups.update(&seen, &BTreeMap::new(), &BTreeMap::new(), &policy(), at(1));
+        groups.update(&BTreeMap::new(), &BTreeMap::new(), at_work(&seen, &policy()), at(1));
         assert_eq!(groups, FailedGroups::default());
     }
 
