@@ -4,6 +4,7 @@
 //! A hook's secret goes to GitHub and never comes back: GitHub only tells that there is one.
 
 mod address;
+mod hook;
 #[cfg(test)]
 pub(super) mod tests;
 mod wire;
@@ -14,7 +15,6 @@ use mayfly_common::lenient::List;
 use mayfly_common::scope::{Login, RepoSlug};
 use mayfly_common::webhook::HookTarget;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
 use serde_json::json;
 
 use super::budget::Priority;
@@ -23,6 +23,7 @@ use super::client::{GitHubClient, PER_PAGE};
 use super::error::GitHubError;
 
 pub use address::{HookUrl, InvalidHookUrl};
+pub use hook::{Hook, HookConfig, HookDelivery};
 
 /// The events that the platform reads and that have to be asked for; an App hears of its installations anyway.
 pub const EVENTS: [&str; 3] = ["workflow_job", "push", "repository"];
@@ -49,32 +50,6 @@ pub struct KnownHook {
     pub place: HookPlace,
 }
 
-/// Where a hook sends what it tells, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HookConfig {
-    /// Where to; an App may have none.
-    pub url: Option<String>,
-    /// `json` or `form`.
-    pub content_type: String,
-    /// True if the receiver's certificate goes unchecked.
-    pub insecure_ssl: bool,
-    /// True if deliveries are signed.
-    pub has_secret: bool,
-}
-
-/// A hook of a repository, an organisation or the App.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Hook {
-    /// GitHub's id; GitHub does not tell that of an App's hook.
-    pub id: Option<i64>,
-    /// True if it sends anything; GitHub does not tell that of an App's hook.
-    pub active: Option<bool>,
-    /// The events it sends; `*` is every one.
-    pub events: Vec<String>,
-    /// Where to, and how.
-    pub config: HookConfig,
-}
-
 /// A hook that is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct NewHook<'a> {
@@ -84,29 +59,6 @@ pub struct NewHook<'a> {
     pub secret: &'a SecretString,
     /// Which events; an App's are set on its page alone.
     pub events: &'a [&'a str],
-}
-
-/// What GitHub tells of one attempt to deliver.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HookDelivery {
-    /// GitHub's id of the attempt.
-    pub id: i64,
-    /// `X-GitHub-Delivery`: the same for every attempt to deliver the same event.
-    pub guid: String,
-    /// When it was sent.
-    pub delivered_at: Timestamp,
-    /// True if somebody asked for it.
-    pub redelivery: bool,
-    /// How long the answer took, in seconds.
-    pub duration: f64,
-    /// What came of it, in GitHub's words.
-    pub status: String,
-    /// The status of the receiver's answer. Where none came it is 0, 502 (no connection) or 504 (no answer in time).
-    pub status_code: u16,
-    /// `X-GitHub-Event`.
-    pub event: String,
-    /// The payload's `action`, if it has one.
-    pub action: Option<String>,
 }
 
 /// Deliveries, newest first.

@@ -5,7 +5,7 @@ use mayfly_common::lenient::{self, List};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::HookDelivery;
+use super::hook::{self, HookConfig, HookDelivery};
 use crate::page::Page;
 
 #[derive(Deserialize, Serialize)]
@@ -96,8 +96,8 @@ impl Deliveries {
 }
 
 impl Hook {
-    pub(super) fn into_hook(self) -> super::Hook {
-        super::Hook {
+    pub(super) fn into_hook(self) -> hook::Hook {
+        hook::Hook {
             id: Some(self.id),
             active: self.active,
             events: self.events,
@@ -107,8 +107,8 @@ impl Hook {
 }
 
 impl Config {
-    pub(super) fn into_config(self) -> super::HookConfig {
-        super::HookConfig {
+    pub(super) fn into_config(self) -> HookConfig {
+        HookConfig {
             url: self.url.filter(|url| !url.is_empty()),
             // What GitHub sends where a hook does not say.
             content_type: self.content_type.unwrap_or_else(|| "form".to_owned()),
