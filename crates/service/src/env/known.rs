@@ -119,7 +119,15 @@ pub fn in_compose(variables: &[(String, String)]) -> bool {
 }
 
 /// Names that other tools have for the same, too far from ours for a comparison of letters.
-const ALIASES: [(&str, &str); 28] = [
+const ALIASES: [(&str, &str); 36] = [
+    ("GITHUB_API", "GITHUB_API_URL"),
+    ("GITHUB_URL", "GITHUB_SERVER_URL"),
+    ("APP_ID", "GITHUB_APP_ID"),
+    ("RATE_LIMIT_REQUESTS", "RATE_LIMIT_PER_SECOND"),
+    ("RUNNER_ISOLATE", "RUNNER_ISOLATION"),
+    ("RUNNER_DIND", "DIND_ENABLED"),
+    ("API_TOKENS", "API_KEYS"),
+    ("ORCHESTRATOR_NAME", "ORCHESTRATOR_ID"),
     ("GITHUB_TOKEN", "GITHUB_RUNNER_TOKEN"),
     ("GITHUB_API_TOKEN", "GITHUB_RUNNER_TOKEN"),
     ("GH_TOKEN", "GITHUB_RUNNER_TOKEN"),
