@@ -48,6 +48,7 @@ mod poll;
 mod problems;
 mod record;
 mod registrar;
+pub mod request;
 mod show;
 mod state;
 #[cfg(test)]

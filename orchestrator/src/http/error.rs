@@ -10,7 +10,7 @@ use mayfly_service::problem::HttpProblem;
 use tracing::error;
 
 use crate::book::BookError;
-use crate::reconcile::handle::RequestError;
+use crate::reconcile::request::RequestError;
 use mayfly_backend::BackendError;
 use mayfly_github::GitHubError;
 use mayfly_planner::Refusal;

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use super::Api;
 use super::error::{Failure, bad_query, too_large, unavailable};
 use super::page::page;
-use crate::reconcile::handle::Deleted;
+use crate::reconcile::request::Deleted;
 use mayfly_settings::Registration;
 use mayfly_settings::pool::splits;
 

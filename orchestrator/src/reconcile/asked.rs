@@ -7,8 +7,8 @@ use mayfly_common::api::{PassReport, Runner, UninstallReport};
 use mayfly_planner::{Action, Batch, Plan, Refusal, RequestId};
 
 use super::flight::BatchId;
-use super::handle::{Request, RequestError};
 use super::outcome::Outcome;
+use super::request::{Request, RequestError};
 
 /// The requests that are not answered yet.
 #[derive(Default)]

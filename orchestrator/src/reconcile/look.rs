@@ -10,9 +10,9 @@ use mayfly_common::pool::PoolScope;
 use mayfly_common::scope::{RepoSlug, Scope};
 
 use super::ask::worker;
-use super::handle::Request;
 use super::pass::Round;
 use super::poll::Jobs;
+use super::request::Request;
 use super::show::trouble_at;
 use super::{Reconciler, State};
 use crate::backends::{Listed, Wanted};

@@ -13,9 +13,9 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
 use super::flight::Patience;
-use super::handle::{Request, RequestError};
 use super::lost::Left;
 use super::outcome::Outcome;
+use super::request::{Request, RequestError};
 use super::show::{self, Sight, waits};
 use super::{Reconciler, State};
 use mayfly_planner::{

@@ -13,9 +13,9 @@ use mayfly_common::scope::{RepoSlug, Scope};
 use mayfly_service::telemetry::{HEALTH, MONITOR};
 use tracing::{info, warn};
 
-use super::handle::{Request, RequestError};
 use super::journal::Mark;
 use super::problems::shortened;
+use super::request::{Request, RequestError};
 use super::{Reconciler, State};
 use crate::book::Entry;
 use crate::metrics::Trouble;

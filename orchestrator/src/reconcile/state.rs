@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 
 use super::asked::Asked;
 use super::flight::Flight;
-use super::handle::Request;
 use super::history::History;
 use super::journal::Journal;
 use super::lost::{Left, Missing};
 use super::problems::Problems;
+use super::request::Request;
 use mayfly_planner::Group;
 use mayfly_planner::Memory;
 use mayfly_planner::RequestId;

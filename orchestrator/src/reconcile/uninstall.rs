@@ -2,9 +2,9 @@
 
 use mayfly_common::api::UninstallReport;
 
-use super::handle::RequestError;
 use super::outcome::Outcome;
 use super::pass::Round;
+use super::request::RequestError;
 use super::{Reconciler, State};
 use mayfly_backend::BackendError;
 use mayfly_common::machine::{Machine, MachineRef};

@@ -8,7 +8,7 @@ use mayfly_backend::fake::Hold;
 use mayfly_common::api::PassReport;
 use mayfly_common::machine::Phase;
 use mayfly_common::name::RunnerName;
-use orchestrator::reconcile::handle::{Deleted, RequestError};
+use orchestrator::reconcile::request::{Deleted, RequestError};
 use serde_json::json;
 
 use crate::jobs::{call, get};

@@ -23,7 +23,8 @@ use mayfly_settings::Config;
 use mayfly_store::Store;
 use orchestrator::metrics::Metrics;
 use orchestrator::reconcile::Reconciler;
-use orchestrator::reconcile::handle::{Handle, RequestError};
+use orchestrator::reconcile::handle::Handle;
+use orchestrator::reconcile::request::RequestError;
 use orchestrator::{Adapters, App};
 use tower::ServiceExt as _;
 

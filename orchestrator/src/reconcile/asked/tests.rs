@@ -5,7 +5,7 @@ use mayfly_common::scope::Scope;
 use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 
 use super::super::flight::batch_id;
-use super::super::handle::Deleted;
+use super::super::request::Deleted;
 use super::super::testing::{deregister, launch, machine, name, pull, retire, scope};
 use super::*;
 use mayfly_planner::batches;

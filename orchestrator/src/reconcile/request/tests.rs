@@ -1,5 +1,7 @@
 //! What a request asks of the plan, and what it is answered.
 
+use mayfly_backend::Backend;
+use mayfly_backend::bounded::Seen;
 use mayfly_common::runner::RunnerState;
 
 use super::super::testing::{
