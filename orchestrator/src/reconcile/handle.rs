@@ -214,3 +214,6 @@ impl Handle {
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
+
+#[cfg(test)]
+mod tests;

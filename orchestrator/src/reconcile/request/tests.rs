@@ -1,11 +1,9 @@
 //! What a request asks of the plan, and what it is answered.
 
-use mayfly_backend::Backend;
-use mayfly_backend::bounded::Seen;
 use mayfly_common::runner::RunnerState;
 
 use super::super::testing::{
-    Bench, at, deregister, launch, machine, name, pull, reference, retire, scope,
+    at, deregister, launch, machine, name, pull, reference, retire, scope,
 };
 use super::*;
 use mayfly_common::registration::RunnerId;
@@ -195,30 +193,4 @@ fn an_action_that_failed_is_told_by_who_did_not_do_their_part() {
         assert!(is(&told), "{told:?}");
         assert_eq!(told.to_string(), text);
     }
-}
-
-#[tokio::test]
-async fn that_the_engine_does_not_answer_is_known_beside_when_it_last_did() {
-    let bench = Bench::new();
-    bench.reconciler.backends.docker().readers.list().await.unwrap();
-    assert_eq!(bench.handle.contact(), Seen { answered_at: Some(at(0)), silent: None });
-    bench.set(20);
-    bench.backend.state().away = true;
-    let error = bench.reconciler.backends.docker().readers.list().await.unwrap_err();
-    let silent = Some(error.to_string());
-    assert_eq!(bench.handle.contact(), Seen { answered_at: Some(at(0)), silent });
-}
-
-#[tokio::test]
-async fn a_request_has_a_pass_begin_and_so_has_a_nudge() {
-    let bench = Bench::new();
-    let is_nudged =
-        async || futures::poll!(std::pin::pin!(bench.reconciler.nudge.notified())).is_ready();
-    assert!(!is_nudged().await);
-    let mut asked = std::pin::pin!(bench.handle.cleanup(true));
-    assert!(futures::poll!(&mut asked).is_pending());
-    assert!(is_nudged().await);
-    assert!(!is_nudged().await);
-    bench.handle.nudge();
-    assert!(is_nudged().await);
 }
